@@ -1,0 +1,47 @@
+"""Which clients there are: one file in probes/ each, with its requirement in it."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+
+PROBES = Path(__file__).parent.parent / "probes"
+
+DEFAULT = ("ssl", "urllib3", "botocore")
+"""The clients that are measured unless the user names others."""
+
+RELAXED = "relaxed"
+"""The reference client that shows what a build could negotiate if every restriction were lifted."""
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client: its id, what must be installed for it, and whether it is only there for reference."""
+
+    id: str
+    requirement: str
+    reference: bool
+
+
+def clients(folder: Path = PROBES) -> dict[str, Client]:
+    """Return every client by id, read from its file without importing it (it may need other packages)."""
+    found = {}
+    for path in sorted(folder.glob("client_*.py")):
+        constants = _constants(path)
+        name = path.stem.removeprefix("client_")
+        requirement = str(constants.get("REQUIREMENT", ""))
+        found[name] = Client(name, requirement, bool(constants.get("REFERENCE", False)))
+    return found
+
+
+def _constants(path: Path) -> dict[str, object]:
+    """Return the simple constants that a file assigns at its top level."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {
+        target.id: statement.value.value
+        for statement in tree.body
+        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant)
+        for target in statement.targets
+        if isinstance(target, ast.Name)
+    }

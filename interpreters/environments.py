@@ -1,0 +1,185 @@
+"""Gives an interpreter its virtual environment: reused while nothing changed, rebuilt when it did."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from interpreters.identify import fingerprint
+from interpreters.processes import run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from interpreters.identify import Identity
+
+STAMP = "floor-environment.json"
+"""Names, inside an environment, what it was made from; written last, so a half-made one has none."""
+
+OLD_VIRTUALENV = "virtualenv==20.21.1"
+"""The last release line that makes environments for Python 2.7 (virtualenv's changelog, 20.22)."""
+
+OLDEST_FOR_UV = (3, 6)
+"""uv refuses to make an environment for anything older."""
+
+STEP_LIMIT = 600.0
+"""Seconds that one installer command may take."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment, and why its requirements are not in it where they are not."""
+
+    python: Path
+    install_problem: str = ""
+
+
+@dataclass(frozen=True)
+class Installer:
+    """How environments are made: the uv binary, what may be fetched from where, and our own cache."""
+
+    uv: str
+    cache: Path
+    """Folder for what the installers keep that belongs to no single environment."""
+    tool_python: Path
+    """The Python that runs the old virtualenv for interpreters which uv refuses."""
+    find_links: Path | None = None
+    """A folder of wheels; with it, no index is asked at all."""
+
+    @property
+    def sources(self) -> list[str]:
+        """Options, the same for uv and pip, that say where distributions come from."""
+        return ["--no-index", "--find-links", str(self.find_links)] if self.find_links else []
+
+
+class NoEnvironmentError(Exception):
+    """No environment can be made; the message is the reason a report can print."""
+
+
+def prepare(
+    path: Path,
+    identity: Identity,
+    requirements: Sequence[str],
+    folder: Path,
+    installer: Installer,
+    process_environment: Mapping[str, str],
+) -> Environment:
+    """Return an environment in `folder` for the interpreter at `path`, with the requirements in it.
+
+    Reuses what is there if neither the interpreter's file nor the requirements have changed. A
+    failed installation still gives an environment (the standard library can be measured), with the
+    reason in it; raises NoEnvironmentError if there is none at all.
+    """
+    stamp = folder / STAMP
+    made_from = {
+        "interpreter": fingerprint(path),
+        "version": identity.version,
+        "openssl": identity.ssl.openssl if identity.ssl else None,
+        "requirements": list(requirements),
+        "find_links": str(installer.find_links or ""),
+    }
+    python = folder / "bin" / "python"
+    if python.exists() and _read(stamp) == made_from:
+        return Environment(python)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    ours = _without_python_settings(process_environment)
+    modern = _at_least(identity.version, OLDEST_FOR_UV)
+    try:
+        _run(_make_command(path, folder, installer, modern=modern), ours)
+    except subprocess.SubprocessError as error:
+        msg = f"no environment could be made for {path}: {error}"
+        raise NoEnvironmentError(msg) from error
+    if requirements:
+        try:
+            _run(_install_command(python, requirements, installer, modern=modern), ours)
+        except subprocess.SubprocessError as error:
+            return Environment(python, f"{' '.join(requirements)} could not be installed: {error}")
+    stamp.write_text(json.dumps(made_from))
+    return Environment(python)
+
+
+def _make_command(path: Path, folder: Path, installer: Installer, *, modern: bool) -> list[str]:
+    if modern:
+        return [
+            installer.uv,
+            "venv",
+            "--quiet",
+            "--no-config",
+            "--no-project",
+            "--python",
+            str(path),
+            str(folder),
+        ]
+    return [
+        *(installer.uv, "tool", "run", "--quiet", "--no-config", "--python", str(installer.tool_python)),
+        *(*installer.sources, "--from", OLD_VIRTUALENV, "virtualenv", "--quiet", "--no-periodic-update"),
+        *("--app-data", str(installer.cache / "virtualenv"), "--python", str(path), str(folder)),
+    ]
+
+
+def _install_command(
+    python: Path, requirements: Iterable[str], installer: Installer, *, modern: bool
+) -> list[str]:
+    if modern:
+        return [
+            installer.uv,
+            "pip",
+            "install",
+            "--quiet",
+            "--python",
+            str(python),
+            *installer.sources,
+            *requirements,
+        ]
+    quiet = ("--quiet", "--disable-pip-version-check", "--no-python-version-warning")
+    return [str(python), "-m", "pip", "install", *quiet, *installer.sources, *requirements]
+
+
+def _read(stamp: Path) -> object:
+    try:
+        return json.loads(stamp.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _at_least(version: str, wanted: tuple[int, int]) -> bool:
+    major, minor = version.split(".")[:2]
+    return (int(major), int(minor)) >= wanted
+
+
+def _without_python_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """Drop what would make an installer see another Python; how to reach the network stays."""
+    dropped = {"VIRTUAL_ENV", "CONDA_PREFIX", "UV_PYTHON", "PIP_REQUIRE_VIRTUALENV", "PIP_TARGET", "PIP_USER"}
+    return {
+        name: value
+        for name, value in environment.items()
+        if name not in dropped and not name.startswith("PYTHON")
+    }
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Run one installer command; raises SubprocessError whose text is one line of its last words."""
+    try:
+        status, said = run(command, environment, STEP_LIMIT)
+    except subprocess.TimeoutExpired:
+        msg = f"{Path(command[0]).name} did not finish within {STEP_LIMIT:g} s"
+        raise subprocess.SubprocessError(msg) from None
+    except OSError as error:
+        msg = f"{command[0]} cannot be run: {error.strerror or error}"
+        raise subprocess.SubprocessError(msg) from error
+    if status:
+        raise subprocess.SubprocessError(_last_words(said))
+
+
+def _last_words(said: str) -> str:
+    """Condense an installer's output to its error: uv draws trees and boxes, pip repeats warnings."""
+    lines = [re.sub(r"^[\s×╰─▶│├·>-]+", "", line).strip() for line in said.splitlines()]
+    telling = [line for line in lines if line and not line.startswith(("WARNING", "DEPRECATION", "hint:"))]
+    errors = [line for line in telling if line.startswith("ERROR:")]  # pip; uv explains below its error
+    return " ".join(errors or telling)[:400] or "it ended without a word"

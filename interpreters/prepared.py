@@ -1,0 +1,119 @@
+"""The record that preparing an interpreter leaves for the session that measures it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from interpreters.environments import Installer, NoEnvironmentError, prepare
+from interpreters.identify import IdentifyError, Identity, identify, parse_identity
+from interpreters.surroundings import surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from interpreters.locate import Candidate
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A candidate once it has been asked what it is and given an environment."""
+
+    candidate: Candidate
+    identity: Identity | None = None
+    python: Path | None = None
+    """The environment's interpreter; None if there is no environment."""
+    problem: str = ""
+    """Why nothing can be measured in it; empty if something can."""
+    uninstalled: tuple[str, ...] = ()
+    """The clients whose packages could not be installed."""
+    install_problem: str = ""
+    """Why they could not."""
+    same_as: Path | None = None
+    """The interpreter that this candidate turned out to be another way to start."""
+
+
+def prepare_candidate(
+    candidate: Candidate,
+    requirements: Mapping[str, str],
+    cache: Path,
+    installer: Installer,
+    environment: Mapping[str, str],
+) -> Prepared:
+    """Identify a candidate and prepare its environment; what goes wrong is in the result.
+
+    `requirements` says, by client, what must be installed for it.
+    """
+    if candidate.problem:
+        return Prepared(candidate, problem=candidate.problem)
+    home = cache / "home"
+    home.mkdir(parents=True, exist_ok=True)
+    try:
+        identity = identify(candidate.path, surroundings(environment, home), cache / "identities")
+    except IdentifyError as error:
+        return Prepared(candidate, problem=str(error))
+    actual = Path(identity.executable)
+    if identity.is_venv or (identity.executable and actual != candidate.path and actual.exists()):
+        return Prepared(candidate, identity, same_as=actual)
+    if identity.ssl is None:
+        return Prepared(candidate, identity, problem=f"it has no ssl module: {identity.ssl_error}")
+    try:
+        made = prepare(
+            candidate.path,
+            identity,
+            sorted(set(requirements.values())),
+            cache / "environments" / candidate.id,
+            installer,
+            environment,
+        )
+    except NoEnvironmentError as error:
+        return Prepared(candidate, identity, problem=str(error))
+    uninstalled = tuple(requirements) if made.install_problem else ()
+    return Prepared(candidate, identity, made.python, "", uninstalled, made.install_problem)
+
+
+def _record(folder: Path, candidate: Candidate) -> Path:
+    return folder / f"{candidate.id}.json"
+
+
+def write_record(folder: Path, prepared: Prepared) -> None:
+    """Leave the record in the run's folder, complete or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = _record(folder, prepared.candidate)
+    aside = path.with_suffix(".new")
+    aside.write_text(json.dumps(asdict(prepared), default=str))
+    aside.replace(path)
+
+
+def read_record(folder: Path, candidate: Candidate) -> Prepared:
+    """Read the record of this run; a candidate without one has not been prepared, which is a problem."""
+    try:
+        facts = json.loads(_record(folder, candidate).read_text())
+        return Prepared(
+            candidate,
+            identity=parse_identity(facts["identity"]) if facts["identity"] else None,
+            python=Path(facts["python"]) if facts["python"] else None,
+            problem=str(facts["problem"]),
+            uninstalled=tuple(facts["uninstalled"]),
+            install_problem=str(facts["install_problem"]),
+            same_as=Path(facts["same_as"]) if facts["same_as"] else None,
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return Prepared(candidate, problem=f"its environment session left no record in this run ({error})")
+
+
+def distinct(prepared: Sequence[Prepared]) -> tuple[Prepared, ...]:
+    """Drop candidates that turned out to start an interpreter which is there under its own name."""
+    known = {one.candidate.path for one in prepared}
+    return tuple(
+        one if one.same_as is None else _unknown_twin(one)
+        for one in prepared
+        if one.same_as is None or one.same_as not in known
+    )
+
+
+def _unknown_twin(one: Prepared) -> Prepared:
+    problem = f"it starts {one.same_as}, which was not found by itself: measure that with --interpreter"
+    return Prepared(one.candidate, one.identity, problem=problem)

@@ -1,0 +1,37 @@
+"""What a process under test may see of its caller's environment: next to nothing, and no credentials."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+KEPT = frozenset(
+    {
+        *("PATH", "LANG", "LANGUAGE", "TZ", "TMPDIR"),
+        # Where a relocated or locally built interpreter finds its libraries.
+        *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"),
+        # The machine's own OpenSSL configuration is part of what is measured: condition `ambient`.
+        *("OPENSSL_CONF", "OPENSSL_CONF_INCLUDE", "OPENSSL_MODULES", "OPENSSL_ENGINES"),
+    }
+)
+"""Variables that are passed on. All others (AWS_*, proxies, certificate bundles, PYTHON*) are not."""
+
+
+def surroundings(environment: Mapping[str, str], home: Path) -> dict[str, str]:
+    """Return the environment for a process under test, whose home is the empty folder `home`."""
+    kept = {name: text for name, text in environment.items() if name in KEPT or name.startswith("LC_")}
+    ours = {
+        "HOME": str(home),
+        # The AWS configuration and the instance's metadata service: the user's, so not read.
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        # On macOS proxies come from the system's settings, which no absent variable hides.
+        "NO_PROXY": "*",
+        "no_proxy": "*",
+    }
+    return kept | ours

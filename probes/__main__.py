@@ -1,0 +1,88 @@
+"""Passenger program: runs clients against servers inside the interpreter under test and prints what happened.
+
+Run as `python probes/`, back to Python 2.7. Reads one JSON object from standard input: `timeout` in
+seconds, and `cells`, each with `client`, `server`, `host`, `port` and `cafile`. Prints marked lines of
+JSON: one with the interpreter's identity, one for each client when it is first needed, one before and
+one after each cell, and a last one to say that it reached its end. It judges nothing.
+"""
+
+from __future__ import print_function
+
+import importlib
+import json
+import sys
+import time
+
+import identify
+
+MARK = "TLS-FLOOR-PROBE "
+
+# A clock that jumps (NTP, a resumed laptop) must not turn into a duration; 2.7 has no other clock.
+clock = getattr(time, "monotonic", time.time)
+
+TEXT_LIMIT = 600
+"""Characters kept of an exception's text: it is testimony, not a log."""
+
+
+def say(**record):
+    """Print one record; flushed at once, because the next thing may end this process."""
+    print("\n" + MARK + json.dumps(record, sort_keys=True))
+    sys.stdout.flush()
+
+
+def error_fields(error):
+    """Return an exception's class and text, for a record."""
+    name = type(error).__name__
+    module = type(error).__module__
+    if module not in ("builtins", "exceptions"):
+        name = module + "." + name
+    try:
+        text = str(error)
+    except Exception as inner:
+        text = "its text cannot be had: %s" % type(inner).__name__
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    return {"error_class": name, "error_text": text[:TEXT_LIMIT]}
+
+
+def load(name):
+    """Import a client and say its version, or why it cannot be had; return the module or None."""
+    try:
+        module = importlib.import_module("client_" + name)
+        say(kind="client", client=name, version=module.version())
+        return module
+    except Exception as error:
+        say(kind="client", client=name, version=None, **error_fields(error))
+        return None
+
+
+def attempt(module, cell, timeout):
+    """Try one cell and say what came of it."""
+    say(kind="begin", client=cell["client"], server=cell["server"])
+    began = clock()
+    record = {"outcome": "failed", "version": None, "cipher": None, "error_class": None, "error_text": None}
+    try:
+        record.update(module.fetch(cell["host"], cell["port"], cell["cafile"], timeout))
+        record["outcome"] = "connected"
+    except Exception as error:
+        record.update(error_fields(error))
+    record["seconds"] = round(clock() - began, 6)
+    say(kind="account", client=cell["client"], server=cell["server"], account=record)
+
+
+def main():
+    """Run the plan on standard input."""
+    plan = json.load(sys.stdin)
+    say(kind="identity", identity=identify.identity())
+    modules = {}
+    for cell in plan["cells"]:
+        name = cell["client"]
+        if name not in modules:
+            modules[name] = load(name)
+        if modules[name] is not None:
+            attempt(modules[name], cell, plan["timeout"])
+    say(kind="end")
+
+
+if __name__ == "__main__":
+    main()

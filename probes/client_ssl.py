@@ -1,0 +1,36 @@
+"""Client `ssl`: the standard library's create_default_context, as careful plain Python code uses it."""
+
+import platform
+import socket
+import ssl
+
+REQUIREMENT = ""
+
+
+def version():
+    """Return the client's version: the standard library has its interpreter's."""
+    return platform.python_version()
+
+
+def fetch(host, port, cafile, timeout):
+    """Fetch the status page once; return version and cipher as this client's own socket has them."""
+    return fetch_with(ssl.create_default_context(cafile=cafile), host, port, timeout)
+
+
+def fetch_with(context, host, port, timeout):
+    """Do the same with a context of the caller's."""
+    plain = socket.create_connection((host, port), timeout)
+    try:
+        secure = context.wrap_socket(plain, server_hostname=host)
+        try:
+            negotiated = {"version": secure.version(), "cipher": secure.cipher()[0]}
+            secure.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            if not secure.recv(1):
+                raise ValueError("the server closed without an answer")
+            while secure.recv(65536):
+                pass
+            return negotiated
+        finally:
+            secure.close()
+    finally:
+        plain.close()

@@ -1,0 +1,26 @@
+"""Client `urllib3`: a PoolManager that verifies, which is the AWS page's own check."""
+
+import status_page
+import urllib3
+
+# Not urllib3 itself: what counts, and what the page checks, is the one that botocore brings along.
+REQUIREMENT = "botocore"
+
+
+def version():
+    """Return the client's version."""
+    return urllib3.__version__
+
+
+def fetch(host, port, cafile, timeout):
+    """Fetch the status page once; return version and cipher as the page names them.
+
+    Source: check.py of the AWS page. One attempt, where the page leaves urllib3 its retries: an
+    observation is one connection.
+    """
+    http = urllib3.PoolManager(ca_certs=cafile, cert_reqs="CERT_REQUIRED")
+    try:
+        url = "https://%s:%d/" % (host, port)
+        return status_page.connection(http.request("GET", url, retries=False, timeout=timeout).data)
+    finally:
+        http.clear()

@@ -1,0 +1,70 @@
+"""Passenger script: prints what the interpreter that runs it is, as one marked line of JSON.
+
+Runs inside every interpreter under test, back to Python 2.7, with the standard library only. The line
+starts with MARK, so a chatty sitecustomize cannot be taken for it. Exit status 0 whenever it printed;
+a missing ssl module is a fact to print, not a failure.
+"""
+
+from __future__ import print_function
+
+import json
+import os
+import platform
+import struct
+import sys
+
+MARK = "TLS-FLOOR-IDENTITY "
+
+FLAGS = ("--with-ssl-default-suites", "--with-openssl", "--disable-shared", "--enable-shared", "--with-openssl-rpath")
+"""Configure options that decide which OpenSSL is used and what minimum Python adds to it."""
+
+
+def identity():
+    """Return the facts; `ssl` is None where the module cannot be imported, and `ssl_error` says why."""
+    facts = {
+        "version": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "executable": os.path.realpath(sys.executable) if sys.executable else "",
+        "prefix": sys.prefix,
+        "base_prefix": getattr(sys, "base_prefix", getattr(sys, "real_prefix", sys.prefix)),
+        "bits": struct.calcsize("P") * 8,
+        "configure_flags": configure_flags(),
+        "ssl": None,
+        "ssl_error": None,
+    }
+    try:
+        facts["ssl"] = library()
+    except Exception as error:
+        facts["ssl_error"] = "%s: %s" % (type(error).__name__, error)
+    return facts
+
+
+def configure_flags():
+    """Return those options of the build's configure line that matter here, as written."""
+    try:
+        import shlex
+        import sysconfig
+
+        options = shlex.split(sysconfig.get_config_var("CONFIG_ARGS") or "")
+    except Exception:
+        return []
+    return [option for option in options if option.split("=")[0] in FLAGS]
+
+
+def library():
+    """Return what the ssl module is linked to, what that has, and the minimum of a default context."""
+    import ssl
+
+    has = [name for name in dir(ssl) if name.startswith(("HAS_SSLv", "HAS_TLSv"))]
+    context = ssl.create_default_context()
+    minimum = getattr(context, "minimum_version", None)
+    return {
+        "openssl": ssl.OPENSSL_VERSION,
+        "has": dict((name, bool(getattr(ssl, name))) for name in has),
+        "default_minimum": getattr(minimum, "name", None),
+        "module": getattr(sys.modules.get("_ssl"), "__file__", None),
+    }
+
+
+if __name__ == "__main__":
+    print("\n" + MARK + json.dumps(identity(), sort_keys=True))

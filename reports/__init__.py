@@ -1,0 +1,1 @@
+"""Observations become verdicts, verdicts a table, and the table the files that people and gates read."""

@@ -1,0 +1,132 @@
+"""The answer in sentences: how many interpreters can be talked below the floor, which, and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reports.verdicts import HeldBy, PageCheck, Verdict
+from servers.conditions import Condition
+from servers.protocols import LADDER
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reports.matrix import Row
+    from servers.protocols import Protocol
+
+Groups = dict[str, list["Row"]]
+
+
+def by_interpreter(rows: Sequence[Row], condition: Condition = Condition.AMBIENT) -> Groups:
+    """Group the rows of one condition by interpreter id, in their order."""
+    groups: Groups = {}
+    for row in rows:
+        if row.condition is condition:
+            groups.setdefault(row.interpreter.id, []).append(row)
+    return groups
+
+
+def standing(rows: Sequence[Row]) -> Verdict:
+    """Return the verdict that stands for a whole interpreter: the worst of its clients'."""
+    return min((row.verdict for row in rows), key=list(Verdict).index)
+
+
+def answer(rows: Sequence[Row], floor: Protocol) -> list[str]:
+    """Return the answer in sentences, the most important first."""
+    conditions = {row.condition for row in rows}
+    condition = (
+        Condition.AMBIENT if Condition.AMBIENT in conditions else min(conditions, default=Condition.AMBIENT)
+    )
+    groups = by_interpreter(rows, condition)
+    if not groups:
+        return ["No interpreter was measured, so nothing is known about this machine."]
+    by_verdict = {v: {i: g for i, g in groups.items() if standing(g) is v} for v in Verdict}
+    total = len(groups)
+    where = "" if condition is Condition.AMBIENT else f" under the {condition} configuration"
+    sentences = [_downgraded(by_verdict[Verdict.DOWNGRADED], total, floor, where)]
+    if fragile := by_verdict[Verdict.FRAGILE]:
+        sentences.append(
+            f"{len(fragile)} made no connection below {floor} but would try to, or was stopped by something"
+            f" other than its version: {_names(fragile)}."
+        )
+    if undecided := by_verdict[Verdict.INCONCLUSIVE]:
+        sentences.append(
+            f"{len(undecided)} gave no clear answer and must not be read as safe: {_names(undecided)}."
+        )
+    if untestable := by_verdict[Verdict.UNTESTABLE]:
+        sentences.append(f"{len(untestable)} could not be measured, wholly or in part: {_names(untestable)}.")
+    if enforced := by_verdict[Verdict.ENFORCED]:
+        sentences.append(
+            f"{len(enforced)} of {total} hold {floor} with every client measured: {_names(enforced)}."
+        )
+    return [*sentences, *_page(by_verdict[Verdict.DOWNGRADED])]
+
+
+def _downgraded(groups: Groups, total: int, floor: Protocol, where: str) -> str:
+    if not groups:
+        return f"None of the {total} interpreters was talked below {floor}{where}."
+    lowest = min(
+        (row.judgement.lowest for group in groups.values() for row in group if row.judgement.lowest),
+        key=LADDER.index,
+    )
+    named = []
+    for interpreter, group in groups.items():
+        down = [row.client for row in group if row.verdict is Verdict.DOWNGRADED]
+        named.append(interpreter if len(down) == len(group) else f"{interpreter} ({', '.join(down)})")
+    return f"{len(groups)} of {total} interpreters can be talked down to {lowest}{where}: {', '.join(named)}."
+
+
+def _names(groups: Groups) -> str:
+    return ", ".join(groups)
+
+
+def _page(downgraded: Groups) -> list[str]:
+    """Say what the AWS page's check would have concluded about those that go below its own floor."""
+    said = {check: [i for i, g in downgraded.items() if g[0].page_check is check] for check in PageCheck}
+    sentences = []
+    if fooled := said[PageCheck.PASS]:
+        sentences.append(
+            f"The AWS page's own check would have called {len(fooled)} of these {len(downgraded)} safe:"
+            f" {', '.join(fooled)}."
+        )
+    if broken := said[PageCheck.BROKEN]:
+        sentences.append(f"It cannot be carried through on {len(broken)} of them: {', '.join(broken)}.")
+    return sentences
+
+
+def advice(group: Sequence[Row], groups: Groups, floor: Protocol) -> list[str]:
+    """Return what to do about one interpreter, least effort first; empty if there is nothing to do."""
+    verdict = standing(group)
+    interpreter = group[0].interpreter
+    if verdict is Verdict.ENFORCED:
+        return _keep(group)
+    if verdict in (Verdict.INCONCLUSIVE, Verdict.UNTESTABLE):
+        rows = [row for row in group if row.verdict is verdict]
+        return [f"Nothing is known yet: {rows[0].judgement.reason}. Remove the cause and measure again."]
+    weak = [row.client for row in group if row.verdict in (Verdict.DOWNGRADED, Verdict.FRAGILE)]
+    steps = [
+        f"Set `MinProtocol = {floor}` in the OpenSSL configuration that it reads. To see first whether"
+        " that is enough for its clients, measure it under one:"
+        f" `nox -s matrix -- --only {interpreter.id} --conditions ambient,hardened`.",
+    ]
+    held = [i for i, g in groups.items() if standing(g) is Verdict.ENFORCED]
+    if held:
+        steps.append(
+            f"Or run the application on an interpreter that held {floor} in this run: {', '.join(held)}."
+        )
+    if interpreter.leaves_suites_to_openssl and interpreter.version:
+        steps.append(
+            "This Python was configured `--with-ssl-default-suites=openssl`: a build without that flag"
+            " adds a minimum of its own to every context."
+        )
+    return [f"Affected: {', '.join(weak)}.", *steps]
+
+
+def _keep(group: Sequence[Row]) -> list[str]:
+    """Say when an enforced interpreter is only as safe as a file that anyone may edit."""
+    loose = [row.client for row in group if row.held_by is HeldBy.CONFIGURATION]
+    if not loose:
+        return []
+    return [
+        f"Nothing now, but {', '.join(loose)} hold only by the machine's OpenSSL configuration: guard that file."
+    ]

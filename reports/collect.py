@@ -1,0 +1,79 @@
+"""Puts together, for each interpreter, what its environment session and the campaign found out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from interpreters.identify import parse_identity
+from reports.matrix import Measured, needs_permissive
+from reports.observations import Interpreter, observations
+from servers.conditions import Condition
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from interpreters.identify import Identity
+    from interpreters.prepared import Prepared
+    from servers.campaign import Campaign, FollowUp, Guest
+    from servers.catalogue import Catalogue
+    from servers.control import Control
+    from servers.observation import Visit
+    from servers.protocols import Protocol
+
+
+def collect(prepared: Sequence[Prepared], campaign: Campaign) -> tuple[Measured, ...]:
+    """Return one entry for each prepared interpreter, in order, measured or not."""
+    return tuple(
+        _measured(
+            one,
+            [(c, v) for guest, c, v in campaign.visits if guest.id == one.candidate.id],
+            campaign.controls,
+        )
+        for one in prepared
+    )
+
+
+def follow_up(catalogue: Catalogue, floor: Protocol) -> FollowUp:
+    """Return the rule by which a campaign decides who is visited under the permissive condition too."""
+
+    def clients(guest: Guest, visit: Visit, controls: Mapping[str, Control]) -> tuple[str, ...]:
+        seen = observations(guest.id, Condition.AMBIENT, visit, controls)
+        measured = Measured(Interpreter(guest.id, "", ""), {}, seen)
+        return needs_permissive(measured, guest.clients, catalogue, floor)
+
+    return clients
+
+
+def _measured(
+    one: Prepared, visits: Sequence[tuple[Condition, Visit]], controls: Mapping[str, Control]
+) -> Measured:
+    unavailable = dict.fromkeys(one.uninstalled, one.install_problem)
+    for _, visit in visits:
+        unavailable |= {c: f"it cannot be imported: {why}" for c, why in visit.import_errors.items()}
+    # What the interpreter said of itself while it was measured is newer than what it said before.
+    fresh = next((parse_identity(v.identity) for _, v in visits if v.identity), one.identity)
+    return Measured(
+        interpreter=_interpreter(one, fresh),
+        unavailable=unavailable,
+        observations=tuple(
+            record
+            for condition, visit in visits
+            for record in observations(one.candidate.id, condition, visit, controls)
+        ),
+    )
+
+
+def _interpreter(one: Prepared, identity: Identity | None) -> Interpreter:
+    candidate = one.candidate
+    if identity is None:
+        return Interpreter(candidate.id, candidate.source, str(candidate.path), problem=one.problem)
+    return Interpreter(
+        id=candidate.id,
+        source=candidate.source,
+        path=str(candidate.path),
+        version=identity.version,
+        implementation=identity.implementation,
+        openssl=identity.ssl.openssl if identity.ssl else "",
+        configure_flags=identity.configure_flags,
+        problem=one.problem,
+    )

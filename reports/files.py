@@ -1,0 +1,58 @@
+"""Where reports live: each complete run in a folder of its own, and `latest` pointing to the newest."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REPORTS = Path(__file__).parent
+LATEST = "latest"
+HISTORY = "history"
+KEPT_RUNS = 20
+"""Complete runs kept; the oldest are removed first."""
+
+
+@contextlib.contextmanager
+def publish(run_id: str, reports: Path = REPORTS, kept: int = KEPT_RUNS) -> Iterator[Path]:
+    """Give a folder to write a run's files into; they are published if the block ends well.
+
+    Nobody ever sees half a report: files are written aside, the folder is renamed once it is
+    complete, and `latest` is switched in one step. If the block fails, the previous report stays.
+    """
+    history = reports / HISTORY
+    history.mkdir(exist_ok=True)
+    aside = history / f".{run_id}.{os.getpid()}"
+    aside.mkdir(mode=0o755)
+    try:
+        yield aside
+        final = history / run_id
+        aside.rename(final)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    link = reports / f".{LATEST}.{os.getpid()}"
+    link.symlink_to(Path(HISTORY) / run_id)
+    link.replace(reports / LATEST)
+    _forget_oldest(history, kept)
+
+
+def _forget_oldest(history: Path, kept: int) -> None:
+    runs = sorted(path for path in history.iterdir() if not path.name.startswith("."))
+    for old in runs[: max(0, len(runs) - kept)]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def write_aside(path: Path, text: str) -> None:
+    """Write one more file into a published run, complete or not at all."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        aside.write_text(text, encoding="utf-8")
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)

@@ -1,0 +1,107 @@
+"""The matrix as Markdown: the answer first, then the table, what to do, and where it all comes from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reports.answer import advice, answer, by_interpreter, standing
+from servers.catalogue import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from reports.matrix import Row
+    from reports.observations import Run
+    from servers.catalogue import Catalogue
+    from servers.protocols import Protocol
+
+VERDICT_COLUMNS = {
+    "interpreter": "interpreter",
+    "version": "Python",
+    "client": "client",
+    "client_version": "version",
+    "condition": "condition",
+    "verdict": "verdict",
+    "lowest_negotiated": "lowest",
+    "held_by": "held by",
+    "page_check": "AWS page says",
+}
+
+SCOPE = """\
+This report says which version a client accepts when a server offers nothing better. It does not say that
+AWS was ever talked to that way: AWS's own endpoints have refused versions below TLS 1.2 since 2023. What is
+exposed are custom endpoints (an S3-compatible store, a VPC proxy, a TLS-inspecting middlebox) and whatever
+else the same client talks to. RFC 8996 forbids TLS 1.0 and 1.1, and PCI DSS v4 4.2.1 asks for evidence that
+no fallback to insecure versions is supported."""
+
+
+def build_markdown(
+    frame: pd.DataFrame, rows: Sequence[Row], run: Run, catalogue: Catalogue, floor: Protocol
+) -> str:
+    """Return the whole report."""
+    ladder = [s.id for s in catalogue.servers if s.role is Role.LADDER]
+    page = [s.id for s in catalogue.servers if s.role is Role.PAGE]
+    parts = [
+        f"# TLS floor matrix: {floor} on {run.host}",
+        " ".join(answer(rows, floor)),
+        "## Verdicts",
+        _table(frame.rename(columns=VERDICT_COLUMNS)[list(VERDICT_COLUMNS.values())]),
+        "## Why",
+        _reasons(rows),
+        "## What to do",
+        _advice(rows, floor),
+        "## Every cell",
+        "Each column is a server; each cell the version that was negotiated with it, or what prevented it.",
+        _table(frame[["interpreter", "client", "condition", *ladder, *page]]),
+        "## Provenance",
+        _provenance(run),
+        SCOPE,
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(frame: pd.DataFrame) -> str:
+    escaped = frame.map(escape)
+    return str(escaped.to_markdown(index=False, disable_numparse=True))
+
+
+def escape(text: str) -> str:
+    """Return text from elsewhere so that it stays inside its table cell and means nothing to Markdown."""
+    visible = "".join(c if c.isprintable() else " " for c in text)
+    for character in ("\\", "|", "`", "<", ">", "*", "["):
+        visible = visible.replace(character, "&lt;" if character == "<" else "\\" + character)
+    return visible
+
+
+def _reasons(rows: Sequence[Row]) -> str:
+    return "\n".join(
+        f"- **{row.interpreter.id}**, {row.client}, {row.condition}: {row.verdict}."
+        f" {escape(row.judgement.reason)}"
+        for row in rows
+    )
+
+
+def _advice(rows: Sequence[Row], floor: Protocol) -> str:
+    groups = by_interpreter(rows)
+    entries = []
+    for interpreter, group in groups.items():
+        steps = advice(group, groups, floor) or ["Nothing: it holds the floor."]
+        head = f"- **{interpreter}** ({escape(group[0].interpreter.path)}): {standing(group)}."
+        entries.append("\n".join([head, *(f"  - {step}" for step in steps)]))
+    return "\n".join(entries) or "Nothing was measured under the machine's own configuration."
+
+
+def _provenance(run: Run) -> str:
+    controls = "\n".join(
+        f"  - {server}: {'passed' if control.passed else 'FAILED'}, {escape(control.reason)}"
+        for server, control in run.controls.items()
+    )
+    return (
+        f"- run: {run.run_id}, {run.started} to {run.ended} (UTC) on {escape(run.host)}\n"
+        f"- tool: {run.tool}\n"
+        f"- servers: {escape(run.engine)}\n"
+        f"- catalogue: SHA-256 {run.catalogue}\n"
+        f"- control on each server (tlslite-ng, independent of every interpreter listed):\n{controls}"
+    )

@@ -1,0 +1,136 @@
+"""The matrix: one row for each interpreter x client x condition, from the run's observations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from interpreters.clients import RELAXED
+from reports.verdicts import (
+    Finding,
+    HeldBy,
+    Judgement,
+    PageCheck,
+    Verdict,
+    explain,
+    find,
+    held_by,
+    judge,
+    page_check,
+)
+from servers.catalogue import Role
+from servers.conditions import Condition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from reports.observations import Interpreter, Observation
+    from servers.catalogue import Catalogue
+    from servers.protocols import Protocol
+
+ALL_CLIENTS = "all"
+"""The client of a row that stands for every client, because nothing could be measured at all."""
+
+PAGE_CLIENT = "urllib3"
+"""The client that the AWS page's check.py uses."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the matrix."""
+
+    interpreter: Interpreter
+    client: str
+    client_version: str
+    urllib3: str
+    condition: Condition
+    judgement: Judgement
+    held_by: HeldBy = HeldBy.UNKNOWN
+    page_check: PageCheck = PageCheck.BROKEN
+    findings: Mapping[str, Finding] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The row's verdict."""
+        return self.judgement.verdict
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All that a run measured in one interpreter."""
+
+    interpreter: Interpreter
+    unavailable: Mapping[str, str]
+    """Why clients could not be had, by client."""
+    observations: tuple[Observation, ...]
+
+    def of(self, client: str, condition: Condition) -> dict[str, Observation]:
+        """Return the observations of one client under one condition, by server id."""
+        return {o.server: o for o in self.observations if o.client == client and o.condition == condition}
+
+
+def build_matrix(
+    measured: Iterable[Measured],
+    clients: Sequence[str],
+    conditions: Sequence[Condition],
+    catalogue: Catalogue,
+    floor: Protocol,
+) -> tuple[Row, ...]:
+    """Return the rows in the order given; every interpreter has at least one."""
+    rows: list[Row] = []
+    for one in measured:
+        if one.interpreter.problem:
+            rows.append(_untestable(one, ALL_CLIENTS, conditions[0], one.interpreter.problem))
+            continue
+        rows += [_row(one, cl, co, catalogue, floor) for co in conditions for cl in clients]
+    return tuple(rows)
+
+
+def _untestable(one: Measured, client: str, condition: Condition, reason: str) -> Row:
+    judgement = Judgement(Verdict.UNTESTABLE, reason)
+    return Row(one.interpreter, client, "", "", condition, judgement)
+
+
+def _row(one: Measured, client: str, condition: Condition, catalogue: Catalogue, floor: Protocol) -> Row:
+    if client in one.unavailable:
+        return _untestable(one, client, condition, one.unavailable[client])
+    records = one.of(client, condition)
+    findings = find(records.values(), catalogue)
+    judgement = judge(findings, catalogue, floor)
+    holder = held_by(
+        judgement,
+        find(one.of(client, Condition.PERMISSIVE).values(), catalogue),
+        find(one.of(RELAXED, Condition.PERMISSIVE).values(), catalogue),
+        floor,
+    )
+    reason = explain(judgement, holder, one.interpreter, client)
+    page = one.of(PAGE_CLIENT, condition)
+    servers = [server.id for server in catalogue.servers if server.role is Role.PAGE]
+    return Row(
+        interpreter=one.interpreter,
+        client=client,
+        client_version=_version(records),
+        urllib3=_version(page),
+        condition=condition,
+        judgement=replace(judgement, reason=reason),
+        held_by=holder,
+        page_check=page_check(page, *servers[:2]) if len(servers) > 1 else PageCheck.BROKEN,
+        findings=findings,
+    )
+
+
+def _version(records: Mapping[str, Observation]) -> str:
+    return next((o.client_version for o in records.values()), "")
+
+
+def needs_permissive(
+    measured: Measured, clients: Iterable[str], catalogue: Catalogue, floor: Protocol
+) -> tuple[str, ...]:
+    """Return the clients for which only a permissive configuration can tell what holds the floor."""
+    return tuple(
+        client
+        for client in clients
+        if (records := measured.of(client, Condition.AMBIENT))
+        and judge(find(records.values(), catalogue), catalogue, floor).verdict
+        in (Verdict.ENFORCED, Verdict.FRAGILE)
+    )

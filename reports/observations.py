@@ -1,0 +1,112 @@
+"""The record of a run: what was measured where, and one observation for each cell."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from servers.control import Control
+    from servers.observation import Account, Cell, Visit
+    from servers.wire import WireAccount
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """The provenance of a run: what measured, where, when, and with which instruments."""
+
+    run_id: str
+    host: str
+    tool: str
+    engine: str
+    """The OpenSSL that served, with version and path; or why none did."""
+    catalogue: str
+    """SHA-256 of the catalogue of servers."""
+    started: str
+    """UTC, ISO 8601."""
+    ended: str
+    controls: Mapping[str, Control]
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """One interpreter as the report names it."""
+
+    id: str
+    source: str
+    path: str
+    version: str = ""
+    implementation: str = ""
+    openssl: str = ""
+    configure_flags: tuple[str, ...] = ()
+    problem: str = ""
+    """Why nothing at all can be measured in it; empty if something can."""
+
+    @property
+    def sets_minimum(self) -> bool:
+        """Whether this build of Python adds a minimum version to every context it makes.
+
+        CPython does since 3.10, unless configured --with-ssl-default-suites=openssl (what's new in
+        Python 3.10, "ssl"; PyPy follows the version of the language it implements).
+        """
+        major, minor = (int(part) for part in self.version.split(".")[:2])
+        return (major, minor) >= (3, 10) and not self.leaves_suites_to_openssl
+
+    @property
+    def leaves_suites_to_openssl(self) -> bool:
+        """Whether it was configured --with-ssl-default-suites=openssl."""
+        return "--with-ssl-default-suites=openssl" in self.configure_flags
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One cell: client x server in an interpreter under a condition, as both witnesses tell it."""
+
+    interpreter: str
+    client: str
+    client_version: str
+    condition: str
+    server: str
+    account: Account | None
+    missing: str
+    wire: tuple[WireAccount, ...]
+    control: Control
+
+
+def observations(
+    interpreter: str, condition: str, visit: Visit, controls: Mapping[str, Control]
+) -> tuple[Observation, ...]:
+    """Join a visit with the controls of its run."""
+    return tuple(_observation(interpreter, condition, visit, cell, controls) for cell in visit.cells)
+
+
+def _observation(
+    interpreter: str, condition: str, visit: Visit, cell: Cell, controls: Mapping[str, Control]
+) -> Observation:
+    return Observation(
+        interpreter=interpreter,
+        client=cell.client,
+        client_version=visit.versions.get(cell.client, ""),
+        condition=condition,
+        server=cell.server,
+        account=cell.account,
+        missing=cell.missing,
+        wire=cell.wire,
+        control=controls[cell.server],
+    )
+
+
+def write_jsonl(path: Path, run: Run, records: Iterable[Observation]) -> None:
+    """Write one JSON object a line; observations.schema.json says what each holds."""
+    head = {"schema_version": SCHEMA_VERSION, "run_id": run.run_id, "host": run.host}
+    with path.open("w", encoding="utf-8") as file:
+        for record in records:
+            fields = asdict(record)
+            control = {"passed": record.control.passed, "reason": record.control.reason}
+            file.write(json.dumps(head | fields | {"control": control}) + "\n")

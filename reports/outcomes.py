@@ -1,0 +1,168 @@
+"""What one cell shows: a pure function from both witnesses and the control to an outcome."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from servers.protocols import Protocol, span
+from servers.tap import Sender
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reports.observations import Observation
+    from servers.catalogue import Server
+    from servers.observation import Account
+    from servers.wire import WireAccount
+
+
+class Kind(enum.StrEnum):
+    """How a cell came out; the texts are those of the reports."""
+
+    CONNECTED = "connected"
+    NOT_OFFERED = "not offered"
+    REJECTED = "rejected"
+    BLOCKED = "blocked"
+    INCONCLUSIVE = "inconclusive"
+    MISSING = "missing"
+
+    @property
+    def undecided(self) -> bool:
+        """Whether this says nothing about the client."""
+        return self in (Kind.INCONCLUSIVE, Kind.MISSING)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A cell's outcome, with the version if it connected and a reason in words if there is more to say."""
+
+    kind: Kind
+    protocol: Protocol | None = None
+    reason: str = ""
+
+    def __str__(self) -> str:
+        """Return what the report's cell shows."""
+        return str(self.protocol or self.kind)
+
+
+CERTIFICATE_ALERTS = frozenset(
+    {
+        "bad_certificate",
+        "unsupported_certificate",
+        "certificate_revoked",
+        "certificate_expired",
+        "certificate_unknown",
+        "unknown_ca",
+    }
+)
+"""Alerts about the certificate (RFC 8446 6.2): the client stopped before its version was put to the test."""
+
+_SEVERITY = (Kind.CONNECTED, Kind.INCONCLUSIVE, Kind.BLOCKED, Kind.REJECTED, Kind.NOT_OFFERED)
+
+
+def judge_cell(observation: Observation, server: Server) -> Outcome:
+    """Judge one cell. Nothing counts without a passed control, and both witnesses must agree."""
+    if not observation.control.passed:
+        return Outcome(Kind.INCONCLUSIVE, reason=f"control failed: {observation.control.reason}")
+    if observation.account is None:
+        return Outcome(Kind.MISSING, reason=observation.missing or "no account was given")
+    if not observation.wire:
+        said = _said(observation.account)
+        return Outcome(Kind.INCONCLUSIVE, reason=f"no connection passed the tap; the client says: {said}")
+    return _worst([_judge_connection(w, observation.account, server) for w in observation.wire])
+
+
+def _worst(outcomes: Sequence[Outcome]) -> Outcome:
+    """Of several connections for one cell, the one that weighs most; of several versions, the lowest."""
+    return min(
+        outcomes,
+        key=lambda o: (_SEVERITY.index(o.kind), o.protocol.wire if o.protocol else (0, 0)),
+    )
+
+
+def _judge_connection(wire: WireAccount, account: Account, server: Server) -> Outcome:
+    if wire.faults or not wire.client_hello:
+        damage = "; ".join(wire.faults) or "it has no ClientHello"
+        return _inconclusive(f"the wire's record is unfit: {damage}; the client says: {_said(account)}")
+    if account.outcome == "connected":
+        return _judge_claim(wire, account, server)
+    if wire.data_both_ways and wire.server_version is not Protocol.TLSV1_3:
+        # In TLS 1.3 handshake messages look like data, so there this is no contradiction.
+        return _inconclusive(
+            f"the wire shows data both ways at {wire.server_version}, the client says: {_said(account)}"
+        )
+    if not _offers_any(wire, server):
+        return Outcome(Kind.NOT_OFFERED, reason=f"offers {offer(wire)}")
+    if wire.server_version is None:
+        return _judge_refusal(wire, account)
+    return _judge_abort(wire, account)
+
+
+def _judge_claim(wire: WireAccount, account: Account, server: Server) -> Outcome:
+    """Judge a connection that the client says it made."""
+    version = wire.server_version
+    if version is None or not wire.data_both_ways:
+        return _inconclusive(f"the client says it connected at {account.version}, the wire does not show it")
+    if account.version != version:
+        return _inconclusive(f"the client says {account.version}, the wire says {version}")
+    if version not in server.protocols:
+        return _inconclusive(f"connected at {version}, which this server does not speak")
+    if wire.offered is not None and version not in wire.offered:
+        return _inconclusive(f"connected at {version}, which the client did not offer")
+    return Outcome(Kind.CONNECTED, version)
+
+
+def _judge_refusal(wire: WireAccount, account: Account) -> Outcome:
+    """Judge a connection that the server ended before it chose a version."""
+    refusals = [a.description for a in wire.alerts if a.sender is Sender.SERVER]
+    if not refusals:
+        return _inconclusive(f"the server gave no answer; the client says: {_said(account)}")
+    if "protocol_version" in refusals:
+        return _inconclusive(f"the server refused the version although {offer(wire)} was offered")
+    return Outcome(Kind.BLOCKED, reason=f"server: {refusals[0] or 'encrypted alert'}")
+
+
+def _judge_abort(wire: WireAccount, account: Account) -> Outcome:
+    """Judge a connection that failed after the server had chosen a version."""
+    version = wire.server_version
+    alerts = [a.description for a in wire.alerts if a.sender is Sender.CLIENT]
+    if "protocol_version" in alerts:
+        return Outcome(Kind.REJECTED, reason=f"client: protocol_version after {version}")
+    certificate = next((a for a in alerts if a in CERTIFICATE_ALERTS), None)
+    if certificate or "certificate" in (account.error_text or "").lower():
+        return _inconclusive(f"the client refused the certificate: {certificate or _said(account)}")
+    if not alerts or version is Protocol.TLSV1_3:
+        return _inconclusive(
+            f"failed after {version} without a readable alert; the client says: {_said(account)}"
+        )
+    return Outcome(
+        Kind.BLOCKED, reason=f"client: {alerts[0] or 'encrypted alert'} after {version} ({_said(account)})"
+    )
+
+
+def _offers_any(wire: WireAccount, server: Server) -> bool:
+    """Whether the hello could lead to any version that the server speaks."""
+    if wire.offered is not None:
+        return bool(server.protocols.intersection(wire.offered))
+    # Without supported_versions only the ceiling is known (RFC 8446 4.2.1).
+    ceiling = wire.legacy_version
+    return ceiling is None or any(not ceiling.below(protocol) for protocol in server.protocols)
+
+
+def offer(wire: WireAccount) -> str:
+    """Return what a hello offers, in words."""
+    if wire.offered is not None:
+        return span(wire.offered)
+    return f"up to {wire.legacy_version}" if wire.legacy_version else "an unknown version"
+
+
+def _said(account: Account) -> str:
+    if account.outcome == "connected":
+        return f"connected at {account.version}"
+    return f"{account.error_class}: {account.error_text}"[:160]
+
+
+def _inconclusive(reason: str) -> Outcome:
+    return Outcome(Kind.INCONCLUSIVE, reason=reason)

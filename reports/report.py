@@ -1,0 +1,34 @@
+"""Writes one run's files, all from the same rows: to add a format, add one function and its line here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reports.frame import build_frame
+from reports.markdown import build_markdown
+from reports.observations import write_jsonl
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from reports.matrix import Measured, Row
+    from reports.observations import Run
+    from servers.catalogue import Catalogue
+    from servers.protocols import Protocol
+
+
+def write_report(
+    folder: Path,
+    run: Run,
+    measured: Sequence[Measured],
+    rows: Sequence[Row],
+    catalogue: Catalogue,
+    floor: Protocol,
+) -> None:
+    """Write observations.jsonl, matrix.csv and matrix.md into a folder."""
+    frame = build_frame(rows, run, catalogue, floor)
+    write_jsonl(folder / "observations.jsonl", run, (o for one in measured for o in one.observations))
+    frame.to_csv(folder / "matrix.csv", index=False)
+    markdown = build_markdown(frame, rows, run, catalogue, floor)
+    (folder / "matrix.md").write_text(markdown, encoding="utf-8")

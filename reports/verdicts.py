@@ -1,0 +1,234 @@
+"""The verdict on one client in one interpreter: pure functions, with the reason in words."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reports.outcomes import Kind, Outcome, judge_cell, offer
+from servers.catalogue import Role
+from servers.protocols import LADDER, Protocol, span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from reports.observations import Interpreter, Observation
+    from servers.catalogue import Catalogue, Server
+
+PAGE_FLOOR = Protocol.TLSV1_2
+"""The floor that the AWS page is about, whatever the floor of this run."""
+
+
+class Verdict(enum.StrEnum):
+    """The judgement for one interpreter x client x condition; the worst come first."""
+
+    DOWNGRADED = "downgraded"
+    FRAGILE = "fragile"
+    INCONCLUSIVE = "inconclusive"
+    UNTESTABLE = "untestable"
+    ENFORCED = "enforced"
+
+
+class HeldBy(enum.StrEnum):
+    """What keeps a client at or above the floor."""
+
+    BUILD = "build"
+    CODE = "code"
+    CONFIGURATION = "openssl.cnf"
+    NOTHING = "nothing"
+    UNKNOWN = ""
+
+
+class PageCheck(enum.StrEnum):
+    """What the AWS page's own procedure would have concluded."""
+
+    PASS = "pass"  # noqa: S105  a conclusion, not a password
+    FAIL = "fail"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A cell's outcome, with what the client offered while it came about."""
+
+    server: Server
+    outcome: Outcome
+    offered: frozenset[Protocol] = frozenset()
+    """Every version listed in a ClientHello of this cell."""
+    offer: str = ""
+    """The same in words; without supported_versions only a ceiling is known."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict with its reason, and the facts that it rests on."""
+
+    verdict: Verdict
+    reason: str
+    lowest: Protocol | None = None
+    highest: Protocol | None = None
+    offer: str = ""
+
+
+def find(records: Iterable[Observation], catalogue: Catalogue) -> dict[str, Finding]:
+    """Judge the cells of one client in one interpreter under one condition, by server id."""
+    findings = {}
+    for record in records:
+        server = catalogue[record.server]
+        offers = [wire for wire in record.wire if wire.client_hello]
+        findings[server.id] = Finding(
+            server,
+            judge_cell(record, server),
+            frozenset(p for wire in offers for p in wire.offered or ()),
+            offer(offers[0]) if offers else "",
+        )
+    return findings
+
+
+def judge(findings: Mapping[str, Finding], catalogue: Catalogue, floor: Protocol) -> Judgement:
+    """Judge one client from its cells on the ladder's servers.
+
+    A below-floor connection outweighs everything. Otherwise one undecided or absent cell makes the
+    whole inconclusive, as does a client that connected nowhere: silence is not safety. A client that
+    is stricter than the floor (refuses TLS 1.2 where the floor is TLS 1.1) is not held against it.
+    """
+    ladder = [server for server in catalogue.servers if server.role is Role.LADDER]
+    cells = [
+        findings.get(s.id, Finding(s, Outcome(Kind.MISSING, reason="it was not measured"))) for s in ladder
+    ]
+    connected = [c for c in cells if c.outcome.kind is Kind.CONNECTED and c.outcome.protocol]
+    versions = sorted({c.outcome.protocol for c in connected if c.outcome.protocol}, key=LADDER.index)
+    offered = frozenset(p for c in cells for p in c.offered)
+    words = span(offered) if offered else next((c.offer for c in cells if c.offer), "")
+
+    def judgement(verdict: Verdict, reason: str) -> Judgement:
+        lowest, highest = (versions[0], versions[-1]) if versions else (None, None)
+        said = "; ".join(filter(None, [words and f"offers {words}", reason]))
+        return Judgement(verdict, said, lowest, highest, offer_column(offered, words))
+
+    if below := [c for c in connected if c.outcome.protocol and c.outcome.protocol.below(floor)]:
+        return judgement(Verdict.DOWNGRADED, _connections(below))
+    if undecided := [c for c in cells if c.outcome.kind.undecided]:
+        return judgement(Verdict.INCONCLUSIVE, _list(undecided))
+    if not connected:
+        refusals = [c for c in cells if c.server.only_from(floor)]
+        return judgement(Verdict.INCONCLUSIVE, f"it connected to no server at all: {_list(refusals)}")
+    blocked = [c for c in cells if c.outcome.kind is Kind.BLOCKED and not c.server.only_from(floor)]
+    old = [p for p in LADDER if p in offered and p.below(floor)]
+    if blocked or old:
+        what = f"no connection below {floor}, but only because something else stopped it: {_list(blocked)}"
+        still = f"no connection below {floor}, but it still offers {span(tuple(old))}"
+        return judgement(Verdict.FRAGILE, what if blocked else still)
+    return judgement(Verdict.ENFORCED, f"never went below {floor}")
+
+
+def offer_column(offered: frozenset[Protocol], words: str) -> str:
+    """Return the offered versions for the table, lowest first; ``up to ...`` if only that is known."""
+    return " ".join(p for p in LADDER if p in offered) or words
+
+
+def _connections(cells: list[Finding]) -> str:
+    """Name the lowest server of each version: ``connected at TLSv1 to tls1_0_rsa, at TLSv1.1 to ...``."""
+    parts = []
+    for protocol in LADDER:
+        at = [c.server for c in cells if c.outcome.protocol is protocol]
+        if at:
+            # The server that speaks nothing else is the plainest proof.
+            plainest = min(at, key=lambda server: len(server.protocols))
+            more = f" and {len(at) - 1} more" if len(at) > 1 else ""
+            parts.append(f"at {protocol} to {plainest.id}{more}")
+    return "connected " + ", ".join(parts)
+
+
+def _list(cells: list[Finding], most: int = 3) -> str:
+    shown = [f"{c.server.id} {c.outcome.kind} ({c.outcome.reason})" for c in cells[:most]]
+    more = [f"and {len(cells) - most} more"] if len(cells) > most else []
+    return ", ".join(shown + more)
+
+
+def held_by(
+    judgement: Judgement,
+    permissive: Mapping[str, Finding],
+    relaxed: Mapping[str, Finding],
+    floor: Protocol,
+) -> HeldBy:
+    """Say what holds the floor, from the same client and a relaxed one under a permissive configuration.
+
+    A permissive OpenSSL configuration that lets the client through was not what held it before; a
+    client relaxed in code that still cannot get through shows that the library has no such version.
+    """
+    if judgement.verdict is Verdict.DOWNGRADED:
+        return HeldBy.NOTHING
+    if judgement.verdict not in (Verdict.ENFORCED, Verdict.FRAGILE):
+        return HeldBy.UNKNOWN
+    opened = went_below(permissive, floor)
+    if opened is None:
+        return HeldBy.UNKNOWN
+    if opened:
+        return HeldBy.CONFIGURATION
+    possible = went_below(relaxed, floor)
+    if possible is None:
+        return HeldBy.UNKNOWN
+    return HeldBy.CODE if possible else HeldBy.BUILD
+
+
+def went_below(findings: Mapping[str, Finding], floor: Protocol) -> bool | None:
+    """Whether any of these cells connected below the floor; None if that cannot be said."""
+    outcomes = [f.outcome for f in findings.values() if not f.server.only_from(floor)]
+    if any(o.protocol and o.protocol.below(floor) for o in outcomes):
+        return True
+    if not outcomes or any(o.kind.undecided for o in outcomes):
+        return None
+    return False
+
+
+def explain(judgement: Judgement, holder: HeldBy, interpreter: Interpreter, client: str) -> str:
+    """Continue a judgement's reason with its cause, for a person who has to act on it."""
+    return "; ".join(filter(None, [judgement.reason, _cause(holder, interpreter, client)]))
+
+
+def _cause(holder: HeldBy, interpreter: Interpreter, client: str) -> str:
+    python = _python_minimum(interpreter)
+    library = "" if client == "ssl" else client
+    if holder is HeldBy.NOTHING:
+        if interpreter.sets_minimum:
+            return f"{python}, but {library or 'this context'} goes below it"
+        return f"{python}, and {library} sets none either" if library else python
+    if holder is HeldBy.CODE:
+        setter = python if interpreter.sets_minimum else f"{python}, but {library or 'this context'} sets one"
+        return f"{setter}; a permissive OpenSSL configuration changes nothing"
+    if holder is HeldBy.CONFIGURATION:
+        return f"only the OpenSSL configuration holds it, a permissive one lets it below: {python}"
+    if holder is HeldBy.BUILD:
+        return f"{interpreter.openssl} has nothing below it: a client relaxed in code cannot go there either"
+    return ""
+
+
+def _python_minimum(interpreter: Interpreter) -> str:
+    """Say what the interpreter itself does about a minimum version."""
+    if interpreter.leaves_suites_to_openssl:
+        return "this Python was configured --with-ssl-default-suites=openssl and sets no minimum"
+    if interpreter.sets_minimum:
+        return f"Python {interpreter.version} sets a minimum in every context"
+    return f"Python {interpreter.version} sets no minimum (3.10 was the first to)"
+
+
+def page_check(records: Mapping[str, Observation], default: str, restricted: str) -> PageCheck:
+    """Conclude what the AWS page would have, from its check against its two servers.
+
+    Source: the page, "Determining your currently supported protocols": the first server must answer
+    with TLS 1.2 or later, the second must cause an SSL error. The page asks nobody whether the second
+    server speaks to anyone.
+    """
+    first, second = records.get(default), records.get(restricted)
+    if first is None or first.account is None or first.account.outcome != "connected":
+        return PageCheck.BROKEN
+    if first.account.version not in {p for p in LADDER if not p.below(PAGE_FLOOR)}:
+        return PageCheck.FAIL
+    if second is None or second.account is None:
+        return PageCheck.BROKEN
+    if second.account.outcome == "connected":
+        return PageCheck.FAIL
+    said = f"{second.account.error_class} {second.account.error_text}"
+    return PageCheck.PASS if "SSL" in said else PageCheck.BROKEN

@@ -1,0 +1,116 @@
+"""One run's measuring: the lab up, its controls, and a probe in every interpreter under each condition."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from servers.catalogue import Catalogue, Role, Server
+from servers.conditions import Condition, write_configurations
+from servers.control import Control
+from servers.lab import open_lab
+from servers.observation import PROBES, Visit, visit
+
+if TYPE_CHECKING:
+    from servers.protocols import Protocol
+
+
+@dataclass(frozen=True)
+class Guest:
+    """An interpreter that is ready to be probed."""
+
+    id: str
+    python: Path
+    environment: Mapping[str, str]
+    clients: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """What a run measured: with which servers, how its controls came out, and every visit."""
+
+    engine: str
+    controls: Mapping[str, Control]
+    visits: tuple[tuple[Guest, Condition, Visit], ...]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a campaign needs to know."""
+
+    catalogue: Catalogue
+    floor: Protocol
+    conditions: tuple[Condition, ...]
+    cache: Path
+    """Folder of ours, readable by us alone; the run's keys are in a folder below it while it lasts."""
+    environment: Mapping[str, str]
+    """The caller's environment, in which the servers run."""
+    openssl: Path | None = None
+
+
+FollowUp = Callable[[Guest, Visit, Mapping[str, Control]], tuple[str, ...]]
+"""Names the clients that are worth a second visit under the permissive condition."""
+
+Progress = Callable[[str], None]
+
+
+async def run_campaign(
+    guests: Sequence[Guest], settings: Settings, follow_up: FollowUp, reference: str, progress: Progress
+) -> Campaign:
+    """Measure all guests, as many at a time as there are processors.
+
+    Where the permissive condition was not asked for, it is visited all the same, but only by the
+    clients that `follow_up` names and the `reference` client, and only on servers that speak below
+    the floor: enough to tell what holds it.
+    """
+    settings.cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=settings.cache, prefix="run-") as folder:
+        scratch = Path(folder)
+        files = write_configurations(scratch, settings.floor)
+        places = asyncio.Semaphore(os.cpu_count() or 1)
+        async with open_lab(
+            settings.catalogue, scratch, settings.cache, settings.environment, settings.openssl
+        ) as bed:
+            controls = asyncio.create_task(bed.controls())
+
+            async def send(
+                guest: Guest, condition: Condition, clients: tuple[str, ...], servers: Sequence[Server]
+            ) -> tuple[Guest, Condition, Visit]:
+                conf = files[condition]
+                ours = {"OPENSSL_CONF": str(conf)} if conf else {}
+                stands = [stand for stand in bed.stands if stand.server in servers]
+                async with places:
+                    seen = await visit((guest.python, PROBES), {**guest.environment, **ours}, clients, stands)
+                progress(f"{guest.id}: {len(seen.cells)} cells under {condition}")
+                return guest, condition, seen
+
+            async def attend(guest: Guest) -> list[tuple[Guest, Condition, Visit]]:
+                everything = settings.catalogue.servers
+                visits = []
+                for condition in settings.conditions:
+                    extra = (reference,) if condition is Condition.PERMISSIVE else ()
+                    visits.append(await send(guest, condition, (*guest.clients, *extra), everything))
+                if Condition.PERMISSIVE not in settings.conditions:
+                    wanted = follow_up(guest, visits[0][2], await controls)
+                    if wanted:
+                        low = _below(settings)
+                        clients = (*wanted, reference)
+                        visits.append(await send(guest, Condition.PERMISSIVE, clients, low))
+                return visits
+
+            visits = await asyncio.gather(*(attend(guest) for guest in guests))
+            return Campaign(bed.engine, await controls, tuple(one for several in visits for one in several))
+
+
+def _below(settings: Settings) -> tuple[Server, ...]:
+    """Return the ladder's servers that speak nothing at or above the floor."""
+    return tuple(
+        server
+        for server in settings.catalogue.servers
+        if server.role is Role.LADDER and server.only_below(settings.floor)
+    )

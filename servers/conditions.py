@@ -1,0 +1,55 @@
+"""The OpenSSL configurations under which interpreters are measured, beside the machine's own."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from servers.protocols import Protocol
+
+
+class Condition(enum.StrEnum):
+    """The OpenSSL configuration that an interpreter runs under."""
+
+    AMBIENT = "ambient"
+    """The machine's own, with the user's OPENSSL_CONF if there is one."""
+    PERMISSIVE = "permissive"
+    """Allows all that the library has: what then still holds the floor is not the configuration."""
+    HARDENED = "hardened"
+    """Sets the floor as the minimum: what an administrator could write."""
+
+
+_FILE = """\
+# {why}
+openssl_conf = openssl_init
+
+[openssl_init]
+ssl_conf = ssl_module
+
+[ssl_module]
+system_default = tls_defaults
+
+[tls_defaults]
+MinProtocol = {minimum}
+CipherString = DEFAULT:@SECLEVEL={level}
+"""
+
+
+def configuration(condition: Condition, floor: Protocol) -> str:
+    """Return the text of a condition's configuration file; source config(5), "SSL Configuration"."""
+    if condition is Condition.PERMISSIVE:
+        return _FILE.format(why="Allows every version that the library has.", minimum="None", level=0)
+    return _FILE.format(why=f"Refuses every version below {floor}.", minimum=floor, level=2)
+
+
+def write_configurations(folder: Path, floor: Protocol) -> dict[Condition, Path | None]:
+    """Write the files into `folder`; the ambient condition has none, because it is not ours."""
+    paths: dict[Condition, Path | None] = {Condition.AMBIENT: None}
+    for condition in (Condition.PERMISSIVE, Condition.HARDENED):
+        path = folder / f"{condition}.cnf"
+        path.write_text(configuration(condition, floor))
+        paths[condition] = path
+    return paths

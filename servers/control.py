@@ -1,0 +1,110 @@
+"""The control: a reference client, independent of every interpreter under test, tries each server first."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tlslite.api import HandshakeSettings, TLSConnection
+from tlslite.errors import BaseTLSException
+
+from servers.protocols import LADDER, Protocol
+from servers.tap import Tap
+from servers.wire import WireAccount, read_capture
+
+if TYPE_CHECKING:
+    from servers.catalogue import Server
+    from servers.engines import Address
+
+ATTEMPT_LIMIT = 10.0
+"""Seconds for each socket operation of one control attempt."""
+
+REQUEST = b"GET / HTTP/1.0\r\n\r\n"
+
+TRIED = tuple(protocol for protocol in LADDER if protocol is not Protocol.SSLV3)
+"""Versions that are tried on every server."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """The reference client, pinned to one version, on one server: its account and the wire's."""
+
+    protocol: Protocol
+    completed: Protocol | None
+    """The version at which data came back, by the client's own account; None if it did not."""
+    error: str
+    """Why it did not complete; empty if it did."""
+    wire: WireAccount | None
+
+
+@dataclass(frozen=True)
+class Control:
+    """Whether a server speaks what its entry says, and what was tried to know it."""
+
+    passed: bool
+    reason: str
+    attempts: tuple[Attempt, ...] = ()
+
+
+def judge_control(protocols: frozenset[Protocol], attempts: tuple[Attempt, ...]) -> Control:
+    """Judge the attempts on one server: complete at each version it claims, at no other, seen twice."""
+    tried = {attempt.protocol for attempt in attempts}
+    if untried := [p for p in protocols if p not in tried]:
+        return Control(False, f"nothing could try it at {', '.join(sorted(untried))}", attempts)
+    for attempt in attempts:
+        seen = attempt.wire.server_version if attempt.wire and attempt.wire.data_both_ways else None
+        if attempt.completed is not None and attempt.completed is not seen:
+            reason = f"the control completed at {attempt.completed}, the wire shows {seen or 'nothing of it'}"
+            return Control(False, reason, attempts)
+        if attempt.protocol in protocols and attempt.completed is None:
+            why = (attempt.wire and attempt.wire.alerted) or attempt.error or "no reason given"
+            return Control(False, f"deaf at {attempt.protocol}, which it claims ({why})", attempts)
+        if attempt.completed is not None and attempt.completed is not attempt.protocol:
+            reason = f"asked for {attempt.protocol} it completed at {attempt.completed}"
+            return Control(False, reason, attempts)
+        if attempt.completed is not None and attempt.completed not in protocols:
+            return Control(False, f"speaks {attempt.completed}, which it denies", attempts)
+    spoken = ", ".join(p for p in LADDER if p in protocols)
+    return Control(True, f"completed at {spoken} and at nothing else", attempts)
+
+
+async def run_control(server: Server, address: Address, certificate: str) -> Control:
+    """Try every version on a server that listens at `address`, through a tap of its own.
+
+    `certificate` is the one that it must show, in PEM: another server on that port would be no control.
+
+    The tap is under test here too: a control passes only if the wire saw what the client saw.
+    """
+    attempts = []
+    expected = ssl.PEM_cert_to_DER_cert(certificate)
+    for protocol in TRIED:
+        async with Tap(address) as tap:
+            completed, error = await asyncio.to_thread(_attempt, tap.port, protocol, expected)
+            await tap.settle()
+            wire = read_capture(tap.captures[0]) if tap.captures else None
+        attempts.append(Attempt(protocol, completed, error, wire))
+    return judge_control(server.protocols, tuple(attempts))
+
+
+def _attempt(port: int, protocol: Protocol, expected: bytes) -> tuple[Protocol | None, str]:
+    """Connect at exactly one version, fetch one byte or more; return the version, or why not."""
+    settings = HandshakeSettings()
+    settings.minVersion = settings.maxVersion = protocol.wire
+    # TLS 1.3 knows no brainpool groups of these names, and tlslite-ng refuses to offer them.
+    settings.eccCurves = [name for name in settings.eccCurves if not name.startswith("brainpool")]
+    try:
+        with socket.create_connection(("127.0.0.1", port), ATTEMPT_LIMIT) as plain:
+            connection = TLSConnection(plain)
+            connection.handshakeClientCert(settings=settings)
+            shown = bytes(connection.session.serverCertChain.x509List[0].bytes)
+            if shown != expected:
+                return None, "another server's certificate was shown"
+            connection.sendall(REQUEST)
+            if not connection.recv(1):
+                return None, "no data came back"
+            return Protocol.from_wire(connection.version), ""
+    except (OSError, BaseTLSException, ValueError) as error:
+        return None, f"{type(error).__name__}: {error}".strip(": ")

@@ -1,0 +1,197 @@
+"""Engines serve catalogue entries; this one drives OpenSSL's own test server, `openssl s_server`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import shutil
+import subprocess
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Protocol as Interface
+
+from servers.catalogue import Certificate, KeyExchange, Role, Server
+from servers.protocols import LADDER, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from servers.certificates import KeyPair
+
+Address = tuple[str, int]
+
+START_LIMIT = 20.0
+"""Seconds that a server may take to say that it listens."""
+
+
+class EngineError(Exception):
+    """This engine cannot serve the entry here; the message is the reason a report can print."""
+
+
+class Engine(Interface):
+    """What the lab asks of an engine: to serve one entry for as long as a block lasts."""
+
+    @property
+    def description(self) -> str:
+        """The engine, its version and where it is, for the report's provenance."""
+        ...
+
+    def serve(self, server: Server, pair: KeyPair) -> contextlib.AbstractAsyncContextManager[Address]:
+        """Serve the entry while the block lasts; the address is given once it accepts.
+
+        Raises EngineError where the engine cannot serve it.
+        """
+        ...
+
+
+_CIPHERS = {
+    KeyExchange.ANY: "ALL",
+    KeyExchange.RSA: "kRSA+AES",
+    KeyExchange.DHE: "kDHE+aRSA+AES",
+    KeyExchange.ECDHE: "kECDHE+AES",
+}
+
+_OFF = {
+    Protocol.SSLV3: "-no_ssl3",
+    Protocol.TLSV1: "-no_tls1",
+    Protocol.TLSV1_1: "-no_tls1_1",
+    Protocol.TLSV1_2: "-no_tls1_2",
+    Protocol.TLSV1_3: "-no_tls1_3",
+}
+
+
+@dataclass(frozen=True)
+class SServer:
+    """`openssl s_server` at security level 0, so that the client alone decides what is too weak.
+
+    At the default level the server itself refuses every version below TLS 1.2 for want of a
+    signature algorithm, and everyone looks safe: source openssl-ciphers(1), SSL_CTX_set_security_level(3).
+    """
+
+    openssl: Path
+    description: str
+    options: frozenset[str]
+    environment: Mapping[str, str]
+    """For our own entries: OPENSSL_CONF is a file of ours, so no setting of the machine restricts them."""
+    page_environment: Mapping[str, str]
+    """For the page's servers: the machine's own configuration, as the page has it."""
+
+    def command(self, server: Server, pair: KeyPair) -> list[str]:
+        """Return the command line for an entry; raises EngineError for what this binary lacks."""
+        base = [str(self.openssl), "s_server", "-accept", "127.0.0.1:0"]
+        base += ["-key", str(pair.key), "-cert", str(pair.certificate)]
+        if server.role is Role.PAGE:
+            # The page itself says to leave out -no_tls1_3 where the option is unknown.
+            return [*base, *(a for a in server.arguments if a in self.options)]
+        unknown = [p for p in server.protocols if _OFF[p] not in self.options]
+        if unknown:
+            msg = f"{self.description} has no {_OFF[unknown[0]]}, so it does not speak {unknown[0]}"
+            raise EngineError(msg)
+        off = [_OFF[p] for p in LADDER if p not in server.protocols and _OFF[p] in self.options]
+        ciphers = _CIPHERS[server.key_exchange]
+        if server.key_exchange is KeyExchange.ECDHE:
+            ciphers += "+aECDSA" if server.certificate is Certificate.ECDSA else "+aRSA"
+        # The machine's trust store is of no use to a server that asks for no client certificate,
+        # and reading it is nine tenths of the start-up time.
+        lean = [a for a in ("-no-CAfile", "-no-CApath", "-no-CAstore") if a in self.options]
+        return [*base, "-www", *off, "-cipher", f"{ciphers}:!aNULL:!eNULL:@SECLEVEL=0", *lean]
+
+    @contextlib.asynccontextmanager
+    async def serve(self, server: Server, pair: KeyPair) -> AsyncIterator[Address]:
+        """Run the server while the block lasts; see Engine.serve."""
+        page = server.role is Role.PAGE
+        process = await asyncio.create_subprocess_exec(
+            *self.command(server, pair),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=dict(self.page_environment if page else self.environment),
+        )
+        said: deque[str] = deque(maxlen=5)
+        drain = None
+        try:
+            address = await _listening(process, said)
+            drain = asyncio.create_task(_drain(process, said))
+            yield address
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+            if drain:
+                await drain
+
+
+async def _listening(process: asyncio.subprocess.Process, said: deque[str]) -> Address:
+    """Read what the server prints until it names its address (`ACCEPT host:port`)."""
+    assert process.stdout is not None  # noqa: S101  we asked for a pipe
+    try:
+        async with asyncio.timeout(START_LIMIT):
+            while line := await process.stdout.readline():
+                text = line.decode(errors="replace").strip()
+                if match := re.fullmatch(r"ACCEPT (127\.0\.0\.1):(\d+)(?: PID=\d+)?", text):
+                    return match[1], int(match[2])
+                said.append(text)
+    except TimeoutError:
+        msg = f"openssl s_server did not say within {START_LIMIT:g} s that it accepts"
+        raise EngineError(msg) from None
+    msg = f"openssl s_server ended at once: {' / '.join(filter(None, said)) or 'it printed nothing'}"
+    raise EngineError(msg)
+
+
+async def _drain(process: asyncio.subprocess.Process, said: deque[str]) -> None:
+    """Keep reading, so that the server never blocks on a full pipe."""
+    assert process.stdout is not None  # noqa: S101  we asked for a pipe
+    while line := await process.stdout.readline():
+        said.append(line.decode(errors="replace").strip())
+
+
+NEUTRAL_CONFIGURATION = "# Deliberately empty: the command line alone decides what this server speaks.\n"
+
+
+def find_s_server(wanted: Path | None, scratch: Path, environment: Mapping[str, str]) -> SServer:
+    """Return the engine for `wanted`, or for the first openssl on PATH.
+
+    Asks the binary what it is and which options it has. Raises EngineError with the remedy.
+    """
+    found = shutil.which(str(wanted or "openssl"), path=environment.get("PATH"))
+    if found is None:
+        what = f"--openssl {str(wanted)!r} is not an executable" if wanted else "no openssl on PATH"
+        msg = f"{what}: no server can be started; install OpenSSL's command line tool or give --openssl PATH"
+        raise EngineError(msg)
+    neutral = scratch / "neutral.cnf"
+    neutral.write_text(NEUTRAL_CONFIGURATION)
+    try:
+        version = _ask(found, environment, "version").splitlines()[0]
+        options = frozenset(
+            re.findall(r"^ +(-\w[\w-]*)", _ask(found, environment, "s_server", "-help"), re.MULTILINE)
+        )
+    except (OSError, subprocess.SubprocessError, IndexError) as error:
+        msg = f"{found} does not answer 'version' and 's_server -help' as OpenSSL does: {error}"
+        raise EngineError(msg) from error
+    if not version.startswith("OpenSSL "):
+        msg = f"{found} is {version!r}, whose s_server cannot do this; give --openssl the path of an OpenSSL"
+        raise EngineError(msg)
+    ours = {name: text for name, text in environment.items() if not name.startswith("OPENSSL_")}
+    return SServer(
+        openssl=Path(found),
+        description=f"{version} at {found}",
+        options=options,
+        environment=ours | {"OPENSSL_CONF": str(neutral)},
+        page_environment=environment,
+    )
+
+
+def _ask(openssl: str, environment: Mapping[str, str], *arguments: str) -> str:
+    done = subprocess.run(
+        [openssl, *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=START_LIMIT,
+        stdin=subprocess.DEVNULL,
+        env=dict(environment),
+    )
+    return done.stdout + done.stderr

@@ -1,0 +1,120 @@
+"""Runs the catalogue's servers, and their controls, for as long as a block lasts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from servers.catalogue import Certificate
+from servers.certificates import KeyPair, issue, issue_page
+from servers.control import Control, run_control
+from servers.engines import Address, Engine, EngineError, SServer, find_s_server
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
+
+    from servers.catalogue import Catalogue, Server
+
+PAGE_PAIR_AGE = 7 * 24 * 3600.0
+"""Seconds for which the page's key is used again. It takes seconds to make (4096 bits) and nobody but
+the two page servers and the probes that visit them uses or trusts it."""
+
+
+@dataclass(frozen=True)
+class Stand:
+    """A server of the catalogue as it stands in this run: its address, or why it has none."""
+
+    server: Server
+    address: Address | None
+    pair: KeyPair | None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Lab:
+    """The servers of one run, in the catalogue's order."""
+
+    stands: tuple[Stand, ...]
+    engine: str
+    """Which program serves, with version and path; or why none does."""
+
+    async def controls(self) -> dict[str, Control]:
+        """Run the control on every server; a server that is not there has failed it."""
+        return {stand.server.id: await _control(stand) for stand in self.stands}
+
+
+async def _control(stand: Stand) -> Control:
+    if stand.address is None or stand.pair is None:
+        return Control(False, stand.problem)
+    return await run_control(stand.server, stand.address, stand.pair.certificate.read_text())
+
+
+@contextlib.asynccontextmanager
+async def open_lab(
+    catalogue: Catalogue,
+    scratch: Path,
+    cache: Path,
+    environment: Mapping[str, str],
+    openssl: Path | None = None,
+) -> AsyncIterator[Lab]:
+    """Serve the whole catalogue while the block lasts.
+
+    A server that cannot be had is a stand without an address and with the reason; nothing is
+    raised for it. Keys are written to `scratch`, save the page's, which is kept in `cache`.
+    """
+    try:
+        engine = find_s_server(openssl, scratch, environment)
+    except EngineError as error:
+        yield Lab(tuple(Stand(s, None, None, str(error)) for s in catalogue.servers), str(error))
+        return
+    pairs = issue(scratch)
+    with contextlib.suppress(subprocess.SubprocessError):
+        pairs[Certificate.PAGE] = await asyncio.to_thread(_page_pair, engine, scratch, cache)
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        stands = [asyncio.get_running_loop().create_future() for _ in catalogue.servers]
+        for server, stand in zip(catalogue.servers, stands, strict=True):
+            group.create_task(_hold(engine, server, pairs.get(server.certificate), stand, stop))
+        try:
+            yield Lab(tuple(await asyncio.gather(*stands)), engine.description)
+        finally:
+            stop.set()
+
+
+async def _hold(
+    engine: Engine,
+    server: Server,
+    pair: KeyPair | None,
+    stand: asyncio.Future[Stand],
+    stop: asyncio.Event,
+) -> None:
+    """Keep one server up until told to stop; all are started and stopped side by side this way."""
+    if pair is None:
+        stand.set_result(Stand(server, None, None, "openssl did not make the page's certificate"))
+        return
+    try:
+        async with engine.serve(server, pair) as address:
+            stand.set_result(Stand(server, address, pair))
+            await stop.wait()
+    except EngineError as error:
+        stand.set_result(Stand(server, None, pair, str(error)))
+
+
+def _page_pair(engine: SServer, scratch: Path, cache: Path) -> KeyPair:
+    """Return the page's certificate, made by its own command, from the cache while it is fresh."""
+    kept = cache / "page"
+    certificate, key = kept / "cert.pem", kept / "key.pem"
+    if certificate.exists() and key.exists() and time.time() - key.stat().st_mtime < PAGE_PAIR_AGE:
+        return KeyPair(certificate, key, certificate)
+    made = scratch / "page"
+    made.mkdir(mode=0o700)
+    issue_page(engine.openssl, made, engine.page_environment)
+    shutil.rmtree(kept, ignore_errors=True)
+    shutil.copytree(made, kept)
+    return KeyPair(certificate, key, certificate)

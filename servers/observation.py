@@ -1,0 +1,212 @@
+"""Sends a probe past the tap of every server and joins its account with the wire's."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from servers.tap import Tap
+from servers.wire import WireAccount, read_capture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from servers.lab import Stand
+
+PROBES = Path(__file__).parent.parent / "probes"
+MARK = "TLS-FLOOR-PROBE "
+
+HOST = "localhost"
+"""The name in every client's URL: Python 2.7 does not accept a certificate for an IP address, and the
+page's certificate names nothing else."""
+
+ATTEMPT_LIMIT = 5.0
+"""Seconds that a client waits for a socket; every server is on this machine."""
+
+SILENCE_LIMIT = 30.0
+"""Seconds without a line after which a probe is ended; slow imports on a busy machine take a few."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """The client's account of one attempt: testimony, to be held against the wire's."""
+
+    outcome: str
+    """``connected`` if an answer came back over TLS, else ``failed``."""
+    version: str | None
+    cipher: str | None
+    error_class: str | None
+    error_text: str | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One client on one server: both accounts, no judgement."""
+
+    client: str
+    server: str
+    account: Account | None
+    missing: str
+    """Why there is no account; empty if there is one."""
+    wire: tuple[WireAccount, ...]
+    """Every connection that was made for this cell, in order."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """All that one probe process did."""
+
+    identity: Mapping[str, Any] | None
+    """What the interpreter said of itself while it was measured; None if it did not get that far."""
+    versions: Mapping[str, str]
+    """Versions of the clients that could be imported."""
+    import_errors: Mapping[str, str]
+    """Why the others could not."""
+    cells: tuple[Cell, ...]
+
+
+@dataclass
+class _Log:
+    """What the probe has printed so far."""
+
+    identity: Mapping[str, Any] | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    import_errors: dict[str, str] = field(default_factory=dict)
+    accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
+    doing: str = "it started"
+    ended: bool = False
+    rest: deque[str] = field(default_factory=lambda: deque(maxlen=3))
+
+
+async def visit(
+    command: Sequence[str | Path],
+    environment: Mapping[str, str],
+    clients: Iterable[str],
+    stands: Iterable[Stand],
+    attempt_limit: float = ATTEMPT_LIMIT,
+    silence_limit: float = SILENCE_LIMIT,
+) -> Visit:
+    """Run one probe process through all clients on all servers; never raises for what it does.
+
+    Each client and server pair has a tap of its own, so a connection belongs to its cell by the port
+    it came in on, whatever the client says. A probe that dies, hangs or lies leaves cells without an
+    account, each with the reason.
+    """
+    pairs = [(client, stand) for client in clients for stand in stands]
+    taps: dict[tuple[str, str], Tap] = {}
+    log = _Log()
+    async with contextlib.AsyncExitStack() as stack:
+        plan = []
+        for client, stand in pairs:
+            if stand.address is None or stand.pair is None:
+                continue
+            tap = await stack.enter_async_context(Tap(stand.address))
+            taps[client, stand.server.id] = tap
+            plan.append(
+                {
+                    "client": client,
+                    "server": stand.server.id,
+                    "host": HOST,
+                    "port": tap.port,
+                    "cafile": str(stand.pair.trust),
+                }
+            )
+        problem = ""
+        if plan:
+            problem = await _run(
+                command, environment, {"timeout": attempt_limit, "cells": plan}, log, silence_limit
+            )
+        await asyncio.gather(*(tap.settle() for tap in taps.values()))
+    cells = tuple(_cell(client, stand, log, taps, problem) for client, stand in pairs)
+    return Visit(log.identity, log.versions, log.import_errors, cells)
+
+
+def _cell(client: str, stand: Stand, log: _Log, taps: Mapping[tuple[str, str], Tap], problem: str) -> Cell:
+    key = (client, stand.server.id)
+    account = log.accounts.get(key)
+    missing = ""
+    if account is None:
+        missing = stand.problem or log.import_errors.get(client, "") or problem or "the probe passed it over"
+    wire = tuple(read_capture(capture) for capture in taps[key].captures) if key in taps else ()
+    return Cell(client, stand.server.id, account, missing, wire)
+
+
+async def _run(
+    command: Sequence[str | Path],
+    environment: Mapping[str, str],
+    plan: Mapping[str, object],
+    log: _Log,
+    silence_limit: float,
+) -> str:
+    """Run the probe to its end; return why it did not reach it, or an empty text."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=dict(environment),
+            process_group=0,
+            limit=2**20,
+        )
+    except OSError as error:
+        return f"the probe could not be started: {error}"
+    assert process.stdin is not None  # noqa: S101  we asked for pipes
+    assert process.stdout is not None  # noqa: S101
+    try:
+        process.stdin.write(json.dumps(plan).encode())
+        process.stdin.close()
+        while not log.ended:
+            async with asyncio.timeout(silence_limit):
+                line = await process.stdout.readline()
+            if not line:
+                break
+            _take(line.decode(errors="replace").strip(), log)
+    except TimeoutError:
+        return f"the probe said nothing for {silence_limit:g} s after {log.doing}, and was ended"
+    except (OSError, ValueError) as error:
+        return f"the probe's output broke off after {log.doing}: {error}"
+    finally:
+        # The whole group: an interpreter may be a wrapper script, and a client may have helpers.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        status = await process.wait()
+    if log.ended:
+        return ""
+    how = f"died of {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+    words = f" ({' / '.join(log.rest)})" if log.rest else ""
+    return f"the probe {how} after {log.doing}{words}"
+
+
+def _take(line: str, log: _Log) -> None:
+    """Take in one line; what is not a record of ours is kept only as last words."""
+    if not line.startswith(MARK):
+        if line:
+            log.rest.append(line[:200])
+        return
+    try:
+        record = json.loads(line.removeprefix(MARK))
+        kind = record["kind"]
+        if kind == "identity":
+            log.identity = record["identity"]
+        elif kind == "client" and record["version"] is not None:
+            log.versions[record["client"]] = str(record["version"])
+        elif kind == "client":
+            log.import_errors[record["client"]] = f"{record['error_class']}: {record['error_text']}"
+        elif kind == "begin":
+            log.doing = f"it began {record['client']} on {record['server']}"
+        elif kind == "account":
+            key = (str(record["client"]), str(record["server"]))
+            log.accounts[key] = Account(**record["account"])
+        elif kind == "end":
+            log.ended = True
+    except (ValueError, KeyError, TypeError) as error:
+        log.rest.append(f"a record that makes no sense: {error}")

@@ -1,0 +1,145 @@
+"""The wire tap: forwards one client's bytes to one server and keeps both directions as they passed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+import time
+from dataclasses import dataclass, field
+from typing import Self
+
+CONNECTION_LIMIT = 20.0
+"""Seconds until the tap ends a connection that neither side has ended."""
+
+KEPT_BYTES = 256 * 1024
+"""Bytes kept of a connection; a handshake and a status page take a twentieth of it."""
+
+
+class Sender(enum.StrEnum):
+    """Who sent something."""
+
+    CLIENT = "client"
+    SERVER = "server"
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Bytes as they arrived, with the UTC time in seconds since the epoch."""
+
+    at: float
+    sender: Sender
+    data: bytes
+
+
+@dataclass
+class Capture:
+    """All that passed on one connection, in order.
+
+    `notes` say how it ended; `faults` say why this is not all that passed.
+    """
+
+    chunks: list[Chunk] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def stream(self, sender: Sender) -> bytes:
+        """Return everything one side sent, joined."""
+        return b"".join(chunk.data for chunk in self.chunks if chunk.sender is sender)
+
+    def add(self, sender: Sender, data: bytes) -> None:
+        """Keep some bytes, up to the limit; past it a note says that the record is incomplete."""
+        kept = sum(len(chunk.data) for chunk in self.chunks)
+        if kept + len(data) > KEPT_BYTES:
+            self.faults.append(f"record cut at {KEPT_BYTES} bytes")
+            data = data[: max(0, KEPT_BYTES - kept)]
+        if data:
+            self.chunks.append(Chunk(time.time(), sender, data))
+
+
+class Tap:
+    """A listening port on loopback in front of one server, and the captures it made.
+
+    Use as ``async with Tap(address) as tap``: it listens on `tap.port` until the block ends.
+    """
+
+    def __init__(self, upstream: tuple[str, int]) -> None:
+        """Remember where connections go; nothing listens yet."""
+        self.upstream = upstream
+        self.port = 0
+        self.captures: list[Capture] = []
+        self._open: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        """Listen on an ephemeral port of the loopback interface."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        """Stop listening and end what is still open."""
+        self._server.close()
+        for task in self._open:
+            task.cancel()
+        await self.settle()
+
+    async def settle(self, limit: float = 2.0) -> None:
+        """Wait until the connections seen so far have ended, at most `limit` seconds."""
+        if self._open:
+            await asyncio.wait(self._open, timeout=limit)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  asyncio runs this callback in a task of its own
+        self._open.add(task)
+        capture = Capture()
+        self.captures.append(capture)
+        try:
+            async with asyncio.timeout(CONNECTION_LIMIT):
+                await self._forward(capture, reader, writer)
+        except TimeoutError:
+            capture.faults.append(f"still open after {CONNECTION_LIMIT:g} s, ended by the tap")
+        except OSError as error:
+            capture.notes.append(f"connection broke: {error}")
+        finally:
+            writer.close()
+            self._open.discard(task)
+
+    async def _forward(
+        self, capture: Capture, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        # A server that handles one connection at a time must not be held up by a client that
+        # connects and stays silent, so the server is dialled with the first byte in hand.
+        first = await reader.read(65536)
+        if not first:
+            capture.notes.append("the client closed without a byte")
+            return
+        capture.add(Sender.CLIENT, first)
+        try:
+            up_reader, up_writer = await asyncio.open_connection(*self.upstream)
+        except OSError as error:
+            capture.notes.append(f"the server did not accept: {error}")
+            return
+        try:
+            up_writer.write(first)
+            await asyncio.gather(
+                _pump(capture, Sender.CLIENT, reader, up_writer),
+                _pump(capture, Sender.SERVER, up_reader, writer),
+            )
+        finally:
+            up_writer.close()
+
+
+async def _pump(
+    capture: Capture, sender: Sender, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    """Pass on one direction until its end, then pass on the end."""
+    try:
+        while data := await reader.read(65536):
+            capture.add(sender, data)
+            writer.write(data)
+            await writer.drain()
+    except OSError as error:
+        capture.notes.append(f"the {sender} broke off: {error}")
+    with contextlib.suppress(OSError):
+        writer.write_eof()

@@ -1,0 +1,203 @@
+"""What a capture says: the wire's own account of a connection, read with tlslite-ng's parsers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from tlslite.constants import (
+    TLS_1_3_HRR,
+    AlertDescription,
+    AlertLevel,
+    CipherSuite,
+    ContentType,
+    ExtensionType,
+    HandshakeType,
+)
+from tlslite.defragmenter import Defragmenter
+from tlslite.messages import Alert, ClientHello, RecordHeader3, ServerHello
+from tlslite.utils.codec import DecodeError, Parser
+
+from servers.protocols import Protocol
+from servers.tap import Capture, Sender
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_Hello = TypeVar("_Hello", ClientHello, ServerHello)
+
+RECORD_HEADER = 5
+"""Bytes of a record header: RFC 8446 section 5.1, RFC 5246 section 6.2.1."""
+
+
+@dataclass(frozen=True)
+class WireAlert:
+    """An alert record; level and description are None where it was encrypted."""
+
+    sender: Sender
+    level: str | None
+    description: str | None
+
+
+@dataclass(frozen=True)
+class WireAccount:
+    """One connection as it passed the tap: facts only, no judgement."""
+
+    offered: tuple[Protocol, ...] | None
+    """Versions in the ClientHello's supported_versions, highest first; None without that extension."""
+    legacy_version: Protocol | None
+    """ClientHello.legacy_version: the ceiling of a client that sends no supported_versions."""
+    cipher_count: int | None
+    server_version: Protocol | None
+    """The version that the last ServerHello chose."""
+    server_cipher: str | None
+    alerts: tuple[WireAlert, ...]
+    client_data: int
+    """Bytes in the client's application_data records (in TLS 1.3 part of the handshake is in them)."""
+    server_data: int
+    client_hello: str
+    """The first ClientHello message in hex, empty if none was seen."""
+    server_hello: str
+    """The last ServerHello message in hex, empty if none was seen."""
+    faults: tuple[str, ...] = ()
+    """What makes this record unfit as evidence: bytes that make no sense, a record cut short."""
+    notes: tuple[str, ...] = ()
+    """What the tap has to add, such as who broke off."""
+
+    @property
+    def data_both_ways(self) -> bool:
+        """Whether each side sent application data after the handshake had chosen a version."""
+        return self.server_version is not None and self.client_data > 0 and self.server_data > 0
+
+    @property
+    def alerted(self) -> str:
+        """The alerts in words, for reasons: ``client: protocol_version``."""
+        return ", ".join(f"{a.sender}: {a.description or 'encrypted alert'}" for a in self.alerts)
+
+
+@dataclass
+class _Side:
+    """What one sender's records say."""
+
+    hellos: list[bytes]
+    alerts: list[WireAlert]
+    data: int
+    faults: list[str]
+
+
+def read_capture(capture: Capture) -> WireAccount:
+    """Read a capture; what cannot be parsed ends up in the faults, never in an exception."""
+    client = _read_side(Sender.CLIENT, capture.stream(Sender.CLIENT), HandshakeType.client_hello)
+    server = _read_side(Sender.SERVER, capture.stream(Sender.SERVER), HandshakeType.server_hello)
+    faults = [*capture.faults, *client.faults, *server.faults]
+    client_hello = _parse(ClientHello(), client.hellos[:1], faults)
+    # After a HelloRetryRequest (RFC 8446 4.1.4) the last ServerHello is the one that counts.
+    server_hello = _parse(ServerHello(), server.hellos[-1:], faults)
+    return WireAccount(
+        offered=_offered(client_hello) if client_hello else None,
+        legacy_version=Protocol.from_wire(client_hello.client_version) if client_hello else None,
+        cipher_count=len(client_hello.cipher_suites) if client_hello else None,
+        server_version=_chosen(server_hello) if server_hello else None,
+        server_cipher=_cipher(server_hello) if server_hello else None,
+        alerts=(*client.alerts, *server.alerts),
+        client_data=client.data,
+        server_data=server.data,
+        client_hello=client.hellos[0].hex() if client.hellos else "",
+        server_hello=server.hellos[-1].hex() if server.hellos else "",
+        faults=tuple(faults),
+        notes=tuple(capture.notes),
+    )
+
+
+def _read_side(sender: Sender, stream: bytes, hello_type: int) -> _Side:
+    side = _Side([], [], 0, [])
+    defragmenter = Defragmenter()
+    defragmenter.add_static_size(ContentType.alert, 2)
+    defragmenter.add_dynamic_size(ContentType.handshake, 1, 3)
+    encrypted = False
+    for kind, payload in _records(stream, side):
+        if kind == ContentType.change_cipher_spec:
+            # Up to TLS 1.2 what follows is encrypted (RFC 5246 7.1). In TLS 1.3 the record is a
+            # dummy, and what follows is application_data, save a second ClientHello.
+            encrypted = True
+        elif kind == ContentType.application_data:
+            side.data += len(payload)
+        elif kind == ContentType.alert and (encrypted or len(payload) != 2):  # noqa: PLR2004
+            side.alerts.append(WireAlert(sender, None, None))
+        elif kind in (ContentType.alert, ContentType.handshake) and not encrypted:
+            defragmenter.add_data(kind, bytearray(payload))
+            _take_messages(sender, defragmenter, hello_type, side)
+        elif kind == ContentType.handshake and _asks_again(side):
+            # The real ServerHello follows the dummy record of a HelloRetryRequest exchange.
+            side.hellos.append(payload)
+    return side
+
+
+def _records(stream: bytes, side: _Side) -> Iterator[tuple[int, bytes]]:
+    position = 0
+    while position < len(stream):
+        header = stream[position : position + RECORD_HEADER]
+        if len(header) < RECORD_HEADER:
+            side.faults.append(f"{len(header)} bytes after the last record")
+            return
+        record = RecordHeader3().parse(Parser(bytearray(header)))
+        body = stream[position + RECORD_HEADER : position + RECORD_HEADER + record.length]
+        if record.version[0] != 3 or record.type not in ContentType.all:  # noqa: PLR2004
+            side.faults.append(f"bytes that are no TLS record: {header.hex()}")
+            return
+        if len(body) < record.length:
+            side.faults.append(f"a record of {record.length} bytes ended after {len(body)}")
+            return
+        yield record.type, body
+        position += RECORD_HEADER + record.length
+
+
+def _take_messages(sender: Sender, source: Defragmenter, hello_type: int, side: _Side) -> None:
+    while message := source.get_message():
+        kind, data = message
+        if kind == ContentType.alert:
+            alert = Alert().parse(Parser(data))
+            side.alerts.append(
+                WireAlert(
+                    sender,
+                    AlertLevel.toStr(alert.level),
+                    AlertDescription.toStr(alert.description),
+                )
+            )
+        elif data[0] == hello_type:
+            side.hellos.append(bytes(data))
+
+
+def _asks_again(side: _Side) -> bool:
+    """Whether the only hello so far is a HelloRetryRequest: RFC 8446 4.1.3, by its random."""
+    return len(side.hellos) == 1 and side.hellos[0][6:38] == bytes(TLS_1_3_HRR)
+
+
+def _parse(message: _Hello, raw: list[bytes], faults: list[str]) -> _Hello | None:
+    if not raw:
+        return None
+    try:
+        # The parsers expect the stream behind the one-byte message type.
+        message.parse(Parser(bytearray(raw[0][1:])))
+    except (DecodeError, ValueError, TypeError) as error:
+        faults.append(f"{type(message).__name__} cannot be parsed: {error}")
+        return None
+    return message
+
+
+def _offered(hello: ClientHello) -> tuple[Protocol, ...] | None:
+    extension = hello.getExtension(ExtensionType.supported_versions)
+    if extension is None:
+        return None
+    known = (Protocol.from_wire(version) for version in extension.versions)
+    return tuple(protocol for protocol in known if protocol)
+
+
+def _chosen(hello: ServerHello) -> Protocol | None:
+    extension = hello.getExtension(ExtensionType.supported_versions)
+    return Protocol.from_wire(extension.version if extension else hello.server_version)
+
+
+def _cipher(hello: ServerHello) -> str:
+    suite: int = hello.cipher_suite
+    return str(CipherSuite.ietfNames.get(suite, f"0x{suite:04x}"))
