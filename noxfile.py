@@ -15,11 +15,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import datetime as dt
+import importlib
 import os
 import platform
 import secrets
 import shutil
 import sys
+import threading
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,15 +33,19 @@ ROOT = Path(__file__).parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from interpreters.clients import DEFAULT, RELAXED, Client, clients  # noqa: E402
+from interpreters.clients import DEFAULT, RELAXED, clients, requirements  # noqa: E402
 from interpreters.interrupts import interruptible  # noqa: E402
 from interpreters.locate import Candidate, SelectionError, locate, select  # noqa: E402
+from interpreters.prepared import Prepared, is_ready  # noqa: E402
+from servers.conditions import Condition  # noqa: E402
+from servers.protocols import Protocol  # noqa: E402
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from reports.matrix import Measured
     from reports.observations import Run
     from servers.catalogue import Catalogue
-    from servers.conditions import Condition
 
 nox.needs_version = ">=2026.10.20"
 nox.options.sessions = ["matrix"]
@@ -52,10 +58,27 @@ RUN_ID = os.environ.setdefault(
 )
 
 
+def _names(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
+    """Return an argparse type for a comma-separated choice from `known`, in the order of `known`."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        wanted = text.split(",")
+        if unknown := [name for name in wanted if name not in known]:
+            msg = f"there is no {unknown[0]!r}; there are {', '.join(known)}"
+            raise argparse.ArgumentTypeError(msg)
+        return tuple(name for name in known if name in wanted)
+
+    return parse
+
+
 def _parser() -> argparse.ArgumentParser:
     """Return the parser of what follows `--` on the command line."""
     parser = argparse.ArgumentParser("nox -s matrix --", allow_abbrev=False)
     add = parser.add_argument
+    conditions, names = (
+        _names(list(Condition)),
+        _names([one.id for one in CLIENTS.values() if not one.reference]),
+    )
     add(
         "--interpreter",
         type=Path,
@@ -65,130 +88,109 @@ def _parser() -> argparse.ArgumentParser:
         help="measure this Python too",
     )
     add("--only", action="append", default=[], metavar="GLOB", help="measure only ids that match")
-    add("--clients", default=",".join(DEFAULT), help="comma-separated; default: %(default)s")
-    add("--conditions", default="ambient", help="comma-separated: ambient, permissive, hardened")
-    add("--floor", default="TLSv1.2", choices=["TLSv1.1", "TLSv1.2", "TLSv1.3"], help="default: %(default)s")
-    add("--botocore", metavar="SPEC", help="a version or specifier, such as 1.34.0 or '<1.40'")
+    add("--clients", type=names, default=DEFAULT, help="comma-separated; default: ssl,urllib3,botocore")
+    add(
+        "--conditions",
+        type=conditions,
+        default=(Condition.AMBIENT,),
+        help="comma-separated; default: ambient",
+    )
+    add("--floor", type=Protocol, default=Protocol.TLSV1_2, choices=FLOORS, help="default: %(default)s")
+    add("--botocore", default="", metavar="SPEC", help="a version or specifier, such as 1.34.0 or '<1.40'")
     add("--find-links", type=Path, metavar="DIR", help="install from this folder of wheels, without an index")
     add("--openssl", type=Path, metavar="PATH", help="serve with this openssl; default: the first on PATH")
     add("--fresh", action="store_true", help="make the environments anew")
     return parser
 
 
-def _chosen() -> tuple[tuple[Candidate, ...], str]:
-    """Return the interpreters that the command line asks for, or why there are none."""
-    words = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []
-    options, _ = _parser().parse_known_args(words)
-    try:
-        found = select(locate(os.environ, options.interpreter), options.only)
-    except SelectionError as error:
-        return (), str(error)
-    return found, "" if found else "no Python was found on this machine: give one with --interpreter PATH"
+FLOORS = [Protocol.TLSV1_1, Protocol.TLSV1_2, Protocol.TLSV1_3]
+CLIENTS = clients()
+# Which interpreters there are sessions for has to be known before any session has its arguments.
+OPTIONS, _ = _parser().parse_known_args(sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else [])
+try:
+    CHOSEN = select(locate(os.environ, OPTIONS.interpreter), OPTIONS.only)
+    PROBLEM = "" if CHOSEN else "no Python was found on this machine: give one with --interpreter PATH"
+except SelectionError as selection_error:
+    CHOSEN, PROBLEM = (), str(selection_error)
+REQUIREMENTS = requirements([CLIENTS[name] for name in OPTIONS.clients], {"botocore": OPTIONS.botocore})
 
 
-CHOSEN, NOTHING_CHOSEN = _chosen()
+def _check_arguments(session: nox.Session) -> None:
+    """End the session, with a sentence, if it was asked for what there is not."""
+    _parser().parse_args(session.posargs)
+    if PROBLEM:
+        session.error(PROBLEM)
 
 
-def _options(session: nox.Session) -> argparse.Namespace:
-    """Parse the session's arguments; a wrong one ends the session with argparse's sentence."""
-    if NOTHING_CHOSEN:
-        session.error(NOTHING_CHOSEN)
-    return _parser().parse_args(session.posargs)
+def _stale() -> list[str]:
+    """Return the sessions that have to make an environment before the matrix can measure."""
+    cache = Path(os.environ.get("NOXENVDIR", ".nox")) / ".cache"
+    return [
+        f"venv({one.id})"
+        for one in CHOSEN
+        if OPTIONS.fresh or not is_ready(one, REQUIREMENTS, cache, OPTIONS.find_links)
+    ]
 
 
-def _wanted_clients(session: nox.Session, options: argparse.Namespace) -> list[Client]:
-    known = {name: one for name, one in clients().items() if not one.reference}
-    wanted = options.clients.split(",")
-    if unknown := [name for name in wanted if name not in known]:
-        session.error(f"--clients: there is no {unknown[0]!r}; there are {', '.join(known)}")
-    return [known[name] for name in wanted]
+def _prepare(session: nox.Session, candidate: Candidate) -> Prepared:
+    from interpreters.environments import Installer
+    from interpreters.prepared import prepare_candidate
 
-
-def _requirements(wanted: list[Client], options: argparse.Namespace) -> dict[str, str]:
-    """Return what each client needs installed, with the version that the user pinned."""
-    pins = {"botocore": options.botocore or ""}
-    specifiers = {name: pin if not pin or pin[0] in "<>=!~" else f"=={pin}" for name, pin in pins.items()}
-    return {
-        one.id: one.requirement + specifiers.get(one.requirement, "") for one in wanted if one.requirement
-    }
-
-
-def _conditions(session: nox.Session, options: argparse.Namespace) -> tuple[Condition, ...]:
-    """Return the conditions asked for, the machine's own first."""
-    from servers.conditions import Condition
-
-    wanted = options.conditions.split(",")
-    if unknown := [name for name in wanted if name not in list(Condition)]:
-        session.error(f"--conditions: there is no {unknown[0]!r}; there are {', '.join(Condition)}")
-    return tuple(condition for condition in Condition if condition in wanted)
-
-
-def _run_folder(session: nox.Session) -> Path:
-    return session.cache_dir / "runs" / RUN_ID
+    uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
+    installer = Installer(uv, session.cache_dir, Path(sys.executable), OPTIONS.find_links)
+    return prepare_candidate(candidate, REQUIREMENTS, session.cache_dir, installer, os.environ)
 
 
 @nox.session(venv_backend="none", allow_parallel=True)
 @nox.parametrize("interpreter", [nox.param(one.id, id=one.id) for one in CHOSEN])
 def venv(session: nox.Session, interpreter: str) -> None:
     """Prepare the environment of one interpreter (matrix does it for all)."""
-    from interpreters.environments import Installer
-    from interpreters.prepared import prepare_candidate, write_record
+    from interpreters.prepared import forget, write_record
 
-    options = _options(session)
+    _check_arguments(session)
     candidate = next(one for one in CHOSEN if one.id == interpreter)
-    uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
-    installer = Installer(uv, session.cache_dir, Path(sys.executable), options.find_links)
-    if options.fresh:
-        shutil.rmtree(session.cache_dir / "environments" / candidate.id, ignore_errors=True)
+    if OPTIONS.fresh:
+        forget(candidate, session.cache_dir)
     with interruptible():
-        prepared = prepare_candidate(
-            candidate,
-            _requirements(_wanted_clients(session, options), options),
-            session.cache_dir,
-            installer,
-            os.environ,
-        )
+        prepared = _prepare(session, candidate)
     write_record(_run_folder(session), prepared)
     session.log(prepared.problem or prepared.install_problem or f"ready: {candidate.path}")
 
 
-@nox.session(venv_backend="none", requires=["venv"] if CHOSEN else [])
+@nox.session(venv_backend="none", requires=_stale())
 def matrix(session: nox.Session) -> None:
     """Measure every Python on this machine and write reports/latest."""
     from reports.answer import answer
     from reports.files import LATEST, REPORTS, publish
     from reports.matrix import build_matrix
-    from reports.report import write_report
     from servers.catalogue import read_catalogue
-    from servers.protocols import Protocol
 
-    options = _options(session)
-    wanted = [one.id for one in _wanted_clients(session, options)]
+    _check_arguments(session)
     catalogue = read_catalogue()
-    floor = Protocol(options.floor)
     with interruptible():
-        run, measured = _measure(session, options, wanted, catalogue)
-        rows = build_matrix(measured, wanted, _conditions(session, options), catalogue, floor)
+        # pandas takes as long to import as an interpreter to measure, so both happen at once.
+        threading.Thread(target=importlib.import_module, args=["reports.report"]).start()
+        run, measured = _measure(session, catalogue)
+        from reports.report import write_report
+
+        rows = build_matrix(measured, OPTIONS.clients, OPTIONS.conditions, catalogue, OPTIONS.floor)
         with publish(RUN_ID) as folder:
-            write_report(folder, run, measured, rows, catalogue, floor)
-    for sentence in answer(rows, floor):
+            write_report(folder, run, measured, rows, catalogue, OPTIONS.floor)
+    for sentence in answer(rows, OPTIONS.floor):
         print(sentence)
     print(f"Report: {(REPORTS / LATEST / 'matrix.md').relative_to(ROOT)}")
 
 
-def _measure(
-    session: nox.Session, options: argparse.Namespace, wanted: list[str], catalogue: Catalogue
-) -> tuple[Run, tuple[Measured, ...]]:
+def _measure(session: nox.Session, catalogue: Catalogue) -> tuple[Run, tuple[Measured, ...]]:
     """Probe every interpreter that is ready, and put together what is known of each."""
     from interpreters.prepared import distinct, read_record
     from interpreters.surroundings import surroundings
     from reports.collect import collect, follow_up
     from reports.observations import Run
     from servers.campaign import Guest, Settings, run_campaign
-    from servers.protocols import Protocol
 
     records = _run_folder(session)
-    prepared = distinct([read_record(records, candidate) for candidate in CHOSEN])
+    prepared = distinct([read_record(records, one) or _prepare(session, one) for one in CHOSEN])
     shutil.rmtree(records, ignore_errors=True)
     environment = surroundings(os.environ, session.cache_dir / "home")
     guests = [
@@ -196,18 +198,18 @@ def _measure(
             id=one.candidate.id,
             python=one.python,
             environment=environment,
-            clients=tuple(name for name in wanted if name not in one.uninstalled),
+            clients=tuple(name for name in OPTIONS.clients if name not in one.uninstalled),
         )
         for one in prepared
         if one.python
     ]
     settings = Settings(
         catalogue=catalogue,
-        floor=Protocol(options.floor),
-        conditions=_conditions(session, options),
+        floor=OPTIONS.floor,
+        conditions=OPTIONS.conditions,
         cache=session.cache_dir,
         environment=os.environ,
-        openssl=options.openssl,
+        openssl=OPTIONS.openssl,
     )
     judge = follow_up(catalogue, settings.floor)
     started = _now()
@@ -225,15 +227,17 @@ def _measure(
     return run, collect(prepared, campaign)
 
 
+def _run_folder(session: nox.Session) -> Path:
+    return session.cache_dir / "runs" / RUN_ID
+
+
 def _now() -> str:
     return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
 
 
 def _tool() -> str:
-    """Name the tool by its version, and by the commit where it runs from a checkout."""
     with (ROOT / "pyproject.toml").open("rb") as file:
-        version = tomllib.load(file)["project"]["version"]
-    return f"tls-floor-matrix {version}"
+        return f"tls-floor-matrix {tomllib.load(file)['project']['version']}"
 
 
 @nox.session(venv_backend="none")

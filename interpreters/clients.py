@@ -5,6 +5,10 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 PROBES = Path(__file__).parent.parent / "probes"
 
@@ -33,6 +37,21 @@ def clients(folder: Path = PROBES) -> dict[str, Client]:
         requirement = str(constants.get("REQUIREMENT", ""))
         found[name] = Client(name, requirement, bool(constants.get("REFERENCE", False)))
     return found
+
+
+def requirements(wanted: Iterable[Client], pins: Mapping[str, str]) -> dict[str, str]:
+    """Return what must be installed for each client that needs anything.
+
+    `pins` maps the name of a distribution to a version, or to a specifier such as ``<1.40``.
+    """
+    needed = {}
+    for client in wanted:
+        pin = pins.get(client.requirement, "")
+        if pin and pin[0] not in "<>=!~":
+            pin = f"=={pin}"
+        if client.requirement:
+            needed[client.id] = client.requirement + pin
+    return needed
 
 
 def _constants(path: Path) -> dict[str, object]:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 STAMP = "floor-environment.json"
 """Names, inside an environment, what it was made from; written last, so a half-made one has none."""
 
+PYTHON = Path("bin", "python")
+"""Where an environment has its interpreter (PEP 405, outside Windows)."""
+
 OLD_VIRTUALENV = "virtualenv==20.21.1"
 """The last release line that makes environments for Python 2.7 (virtualenv's changelog, 20.22)."""
 
@@ -61,6 +64,15 @@ class NoEnvironmentError(Exception):
     """No environment can be made; the message is the reason a report can print."""
 
 
+def is_made(path: Path, requirements: Sequence[str], folder: Path, find_links: Path | None = None) -> bool:
+    """Whether `folder` holds an environment for this very file with these requirements in it."""
+    try:
+        made_from = json.loads((folder / STAMP).read_text())
+        return (folder / PYTHON).exists() and bool(made_from == _origin(path, requirements, find_links))
+    except (OSError, ValueError):
+        return False
+
+
 def prepare(
     path: Path,
     identity: Identity,
@@ -75,16 +87,8 @@ def prepare(
     failed installation still gives an environment (the standard library can be measured), with the
     reason in it; raises NoEnvironmentError if there is none at all.
     """
-    stamp = folder / STAMP
-    made_from = {
-        "interpreter": fingerprint(path),
-        "version": identity.version,
-        "openssl": identity.ssl.openssl if identity.ssl else None,
-        "requirements": list(requirements),
-        "find_links": str(installer.find_links or ""),
-    }
-    python = folder / "bin" / "python"
-    if python.exists() and _read(stamp) == made_from:
+    python = folder / PYTHON
+    if is_made(path, requirements, folder, installer.find_links):
         return Environment(python)
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -100,8 +104,17 @@ def prepare(
             _run(_install_command(python, requirements, installer, modern=modern), ours)
         except subprocess.SubprocessError as error:
             return Environment(python, f"{' '.join(requirements)} could not be installed: {error}")
-    stamp.write_text(json.dumps(made_from))
+    (folder / STAMP).write_text(json.dumps(_origin(path, requirements, installer.find_links)))
     return Environment(python)
+
+
+def _origin(path: Path, requirements: Sequence[str], find_links: Path | None) -> dict[str, object]:
+    """Return what an environment is made from; where any of it differs, it must be made again."""
+    return {
+        "interpreter": fingerprint(path),
+        "requirements": list(requirements),
+        "find_links": str(find_links or ""),
+    }
 
 
 def _make_command(path: Path, folder: Path, installer: Installer, *, modern: bool) -> list[str]:
@@ -139,13 +152,6 @@ def _install_command(
         ]
     quiet = ("--quiet", "--disable-pip-version-check", "--no-python-version-warning")
     return [str(python), "-m", "pip", "install", *quiet, *installer.sources, *requirements]
-
-
-def _read(stamp: Path) -> object:
-    try:
-        return json.loads(stamp.read_text())
-    except (OSError, ValueError):
-        return None
 
 
 def _at_least(version: str, wanted: tuple[int, int]) -> bool:

@@ -31,7 +31,7 @@ class Library:
     has: Mapping[str, bool]
     """HAS_SSLv3, HAS_TLSv1 and so on, where the module has them (3.7 and later)."""
     default_minimum: str | None
-    """Name of ssl.create_default_context().minimum_version; None before Python 3.7."""
+    """Name of a new client context's minimum_version; None before Python 3.7."""
     module: str | None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import glob
+import itertools
 import os
 import re
 from dataclasses import dataclass, replace
@@ -81,6 +82,7 @@ def locate(environment: Mapping[str, str], given: Iterable[Path] = ()) -> tuple[
 
     Raises SelectionError for a given path where no file is.
     """
+    places = _places(environment)
     found: dict[Path, Candidate] = {}
     for path in given:
         if not path.is_file():
@@ -88,14 +90,14 @@ def locate(environment: Mapping[str, str], given: Iterable[Path] = ()) -> tuple[
             raise SelectionError(msg)
         real = Path(os.path.realpath(path))
         found.setdefault(real, _candidate("given", real))
-    for path in _executables(environment):
+    for path in _executables(places, environment):
         real = Path(os.path.realpath(path))
         if not real.exists():
-            problem = f"{path} is a dangling link to {os.readlink(path)}"  # noqa: PTH115
-            found.setdefault(real, _candidate(_source(path, environment), path, problem))
+            problem = f"{path} is a dangling link to {os.readlink(path)}"
+            found.setdefault(real, _candidate(_source(path, places), path, problem))
         elif real.is_file() and not _in_venv(real):
             problem = "" if os.access(real, os.X_OK) else f"{real} is not executable"
-            source = _source(real, environment)
+            source = _source(real, places)
             known = found.get(real)
             if known is None or (known.source == "given" and source != "path"):
                 # One that discovery knows keeps the id that it has without --interpreter.
@@ -114,22 +116,26 @@ def select(candidates: tuple[Candidate, ...], only: Iterable[str]) -> tuple[Cand
     return chosen
 
 
-def _executables(environment: Mapping[str, str]) -> Iterator[Path]:
-    folders = [folder for _, patterns in PLACES for p in patterns for folder in _expand(p, environment)]
-    # A folder of shims holds scripts that choose one of the versions found above.
-    on_path = [Path(f) for f in environment.get("PATH", "").split(os.pathsep) if f]
-    folders += [folder for folder in on_path if folder.name != "shims"]
-    for folder in dict.fromkeys(folders):
-        try:
-            names = sorted(os.listdir(folder))  # noqa: PTH208  names, not paths, are matched
-        except OSError:
-            continue
-        yield from (folder / name for name in names if EXECUTABLE.fullmatch(name))
+@dataclass(frozen=True)
+class _Place:
+    """One pattern of PLACES on this machine: the folders it names, and all that lies under its root."""
+
+    source: str
+    folders: tuple[Path, ...]
+    below: re.Pattern[str]
 
 
-def _expand(pattern: str, environment: Mapping[str, str]) -> list[Path]:
-    literal = _resolve(pattern, environment)
-    return [Path(folder) for folder in sorted(glob.glob(literal))] if literal else []  # noqa: PTH207
+def _places(environment: Mapping[str, str]) -> list[_Place]:
+    places = []
+    for source, patterns in PLACES:
+        for pattern in patterns:
+            if literal := _resolve(pattern, environment):
+                folders = tuple(Path(folder) for folder in sorted(glob.glob(literal)))
+                # Real executables may lie deeper than the folder of links (Homebrew's Cellar).
+                root = literal.split("/opt/python")[0].split("/opt/pypy")[0]
+                below = re.compile(fnmatch.translate(f"{root}/*"))
+                places.append(_Place(source, folders, below))
+    return places
 
 
 def _resolve(pattern: str, environment: Mapping[str, str]) -> str | None:
@@ -144,16 +150,22 @@ def _resolve(pattern: str, environment: Mapping[str, str]) -> str | None:
     return f"{glob.escape(head.rstrip('/'))}/{rest}" if head else None
 
 
-def _source(path: Path, environment: Mapping[str, str]) -> str:
+def _executables(places: Iterable[_Place], environment: Mapping[str, str]) -> Iterator[Path]:
+    folders = [folder for place in places for folder in place.folders]
+    # A folder of shims holds scripts that choose one of the versions found above.
+    on_path = [Path(f) for f in environment.get("PATH", "").split(os.pathsep) if f]
+    folders += [folder for folder in on_path if folder.name != "shims"]
+    for folder in dict.fromkeys(folders):
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError:
+            continue
+        yield from (folder / name for name in names if EXECUTABLE.fullmatch(name))
+
+
+def _source(path: Path, places: Iterable[_Place]) -> str:
     """Return the source whose place this path lies in."""
-    for source, patterns in PLACES:
-        for pattern in patterns:
-            literal = _resolve(pattern, environment)
-            # Real executables may lie deeper than the folder of links (Homebrew's Cellar).
-            root = literal and literal.split("/opt/python")[0].split("/opt/pypy")[0]
-            if root and any(fnmatch.fnmatchcase(str(p), root) for p in path.parents):
-                return source
-    return "path"
+    return next((place.source for place in places if place.below.match(str(path))), "path")
 
 
 def _in_venv(real: Path) -> bool:
@@ -179,10 +191,16 @@ def _unique(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
     """Tell apart, by their executables' names or else by number, candidates that share an id."""
     taken: set[str] = set()
     result = []
-    for candidate in sorted(candidates, key=lambda c: (c.id, str(c.path))):
+    for candidate in sorted(candidates, key=lambda c: (_natural(c.id), str(c.path))):
         own = f"{candidate.id}_{_label('path', candidate.path)}"
-        numbered = (f"{candidate.id}_{number}" for number in range(2, 10_000))
-        name = next(n for n in (candidate.id, own, *numbered) if n not in taken)
+        numbered = (f"{candidate.id}_{number}" for number in itertools.count(2))
+        name = next(n for n in itertools.chain((candidate.id, own), numbered) if n not in taken)
         taken.add(name)
         result.append(replace(candidate, id=name))
     return tuple(result)
+
+
+def _natural(text: str) -> list[tuple[bool, int, str]]:
+    """Return a sort key by which 3_9 comes before 3_10."""
+    parts = re.split(r"(\d+)", text)
+    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interpreters.environments import Installer, NoEnvironmentError, prepare
+from interpreters.environments import Installer, NoEnvironmentError, is_made, prepare
 from interpreters.identify import IdentifyError, Identity, identify, parse_identity
 from interpreters.surroundings import surroundings
 
@@ -63,8 +64,8 @@ def prepare_candidate(
         made = prepare(
             candidate.path,
             identity,
-            sorted(set(requirements.values())),
-            cache / "environments" / candidate.id,
+            _each_once(requirements),
+            _environment(cache, candidate),
             installer,
             environment,
         )
@@ -72,6 +73,27 @@ def prepare_candidate(
         return Prepared(candidate, identity, problem=str(error))
     uninstalled = tuple(requirements) if made.install_problem else ()
     return Prepared(candidate, identity, made.python, "", uninstalled, made.install_problem)
+
+
+def is_ready(
+    candidate: Candidate, requirements: Mapping[str, str], cache: Path, find_links: Path | None = None
+) -> bool:
+    """Whether nothing is left to prepare: its environment is there, or it can have none."""
+    folder = _environment(cache, candidate)
+    return bool(candidate.problem) or is_made(candidate.path, _each_once(requirements), folder, find_links)
+
+
+def forget(candidate: Candidate, cache: Path) -> None:
+    """Remove a candidate's environment, so that it is made anew."""
+    shutil.rmtree(_environment(cache, candidate), ignore_errors=True)
+
+
+def _each_once(requirements: Mapping[str, str]) -> list[str]:
+    return sorted(set(requirements.values()))
+
+
+def _environment(cache: Path, candidate: Candidate) -> Path:
+    return cache / "environments" / candidate.id
 
 
 def _record(folder: Path, candidate: Candidate) -> Path:
@@ -87,8 +109,8 @@ def write_record(folder: Path, prepared: Prepared) -> None:
     aside.replace(path)
 
 
-def read_record(folder: Path, candidate: Candidate) -> Prepared:
-    """Read the record of this run; a candidate without one has not been prepared, which is a problem."""
+def read_record(folder: Path, candidate: Candidate) -> Prepared | None:
+    """Return what this run's session for the candidate left; None if it left nothing that can be read."""
     try:
         facts = json.loads(_record(folder, candidate).read_text())
         return Prepared(
@@ -100,8 +122,8 @@ def read_record(folder: Path, candidate: Candidate) -> Prepared:
             install_problem=str(facts["install_problem"]),
             same_as=Path(facts["same_as"]) if facts["same_as"] else None,
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return Prepared(candidate, problem=f"its environment session left no record in this run ({error})")
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def distinct(prepared: Sequence[Prepared]) -> tuple[Prepared, ...]:

@@ -8,8 +8,10 @@ from botocore.config import Config
 
 REQUIREMENT = "botocore"
 
-# One session, as applications have one: it reads the service models once for all clients made from it.
+# One session, and one client for each trust store, as an application has them: the first client reads
+# all of S3's service model.
 SESSION = botocore.session.Session()
+CLIENTS = {}
 
 
 def version():
@@ -18,12 +20,28 @@ def version():
 
 
 def fetch(host, port, cafile, timeout):
-    """Get one object from the server's status page; return version and cipher as the page names them.
+    """Get one object from the server's status page; return version and cipher as the page names them."""
+    if cafile not in CLIENTS:
+        CLIENTS[cafile] = client(host, port, cafile, timeout)
 
-    Unsigned and path-addressed, so neither account nor credentials nor name resolution are needed; no
-    retries, so that an observation is one connection.
+    def address(request, **_):
+        # Where S3's own redirection to another region changes it; a new port is a new connection.
+        request.url = "https://%s:%d/floor/probe" % (host, port)
+
+    events = CLIENTS[cafile].meta.events
+    events.register("before-send.s3", address)
+    try:
+        return status_page.connection(CLIENTS[cafile].get_object(Bucket="floor", Key="probe")["Body"].read())
+    finally:
+        events.unregister("before-send.s3", address)
+
+
+def client(host, port, cafile, timeout):
+    """Return an S3 client, unsigned and path-addressed: no account, credentials or name look-up needed.
+
+    No retries, so that an observation is one connection.
     """
-    client = SESSION.create_client(
+    return SESSION.create_client(
         "s3",
         region_name="us-east-1",
         endpoint_url="https://%s:%d" % (host, port),
@@ -36,4 +54,3 @@ def fetch(host, port, cafile, timeout):
             s3={"addressing_style": "path"},
         ),
     )
-    return status_page.connection(client.get_object(Bucket="floor", Key="probe")["Body"].read())

@@ -52,11 +52,12 @@ def configure_flags():
 
 
 def library():
-    """Return what the ssl module is linked to, what that has, and the minimum of a default context."""
+    """Return what the ssl module is linked to, what that has, and the minimum of a new context."""
     import ssl
 
     has = [name for name in dir(ssl) if name.startswith(("HAS_SSLv", "HAS_TLSv"))]
-    context = ssl.create_default_context()
+    # Not create_default_context, which would also read the machine's whole trust store.
+    context = ssl.SSLContext(getattr(ssl, "PROTOCOL_TLS_CLIENT", ssl.PROTOCOL_SSLv23))
     minimum = getattr(context, "minimum_version", None)
     return {
         "openssl": ssl.OPENSSL_VERSION,

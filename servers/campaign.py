@@ -65,8 +65,8 @@ async def run_campaign(
     """Measure all guests, as many at a time as there are processors.
 
     Where the permissive condition was not asked for, it is visited all the same, but only by the
-    clients that `follow_up` names and the `reference` client, and only on servers that speak below
-    the floor: enough to tell what holds it.
+    clients that `follow_up` names and the `reference` client, and only on one server for each way of
+    exchanging keys below the floor: enough to tell what holds it.
     """
     settings.cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=settings.cache, prefix="run-") as folder:
@@ -98,7 +98,7 @@ async def run_campaign(
                 if Condition.PERMISSIVE not in settings.conditions:
                     wanted = follow_up(guest, visits[0][2], await controls)
                     if wanted:
-                        low = _below(settings)
+                        low = _openings(settings)
                         clients = (*wanted, reference)
                         visits.append(await send(guest, Condition.PERMISSIVE, clients, low))
                 return visits
@@ -107,10 +107,12 @@ async def run_campaign(
             return Campaign(bed.engine, await controls, tuple(one for several in visits for one in several))
 
 
-def _below(settings: Settings) -> tuple[Server, ...]:
-    """Return the ladder's servers that speak nothing at or above the floor."""
-    return tuple(
-        server
-        for server in settings.catalogue.servers
-        if server.role is Role.LADDER and server.only_below(settings.floor)
-    )
+def _openings(settings: Settings) -> tuple[Server, ...]:
+    """Return, for each key exchange and certificate, the below-floor server that speaks most versions."""
+    widest: dict[tuple[str, str], Server] = {}
+    for server in settings.catalogue.servers:
+        if server.role is Role.LADDER and server.only_below(settings.floor):
+            kind = (server.key_exchange, server.certificate)
+            if kind not in widest or len(server.protocols) > len(widest[kind].protocols):
+                widest[kind] = server
+    return tuple(widest.values())

@@ -1,0 +1,186 @@
+"""Times the AWS page's procedure, scripted literally, and this tool's, side by side in one run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+ROOT = Path(__file__).parent.parent
+
+CHECK = """\
+import urllib3
+URL = 'https://localhost:{port}/'
+http = urllib3.PoolManager(ca_certs='cert.pem', cert_reqs='CERT_REQUIRED')
+r = http.request('GET', URL)
+print(r.data.decode('utf-8'))
+"""
+"""The page's check.py; only the port differs, because a fixed one may be in use."""
+
+SERVERS = ((), ("-no_tls1_3", "-no_tls1_2"))
+"""The flags of the page's two servers."""
+
+ONE_CLIENT = """\
+import botocore.session
+botocore.session.Session().create_client("s3", region_name="us-east-1", endpoint_url="https://localhost:1")
+"""
+
+LIMIT = 1800.0
+"""Seconds for any single command of the bench."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What something took: seconds of wall and processor time, and how many cells it answered."""
+
+    wall: float
+    cpu: float
+    cells: int
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Everything measured in one bench, with the ratios that matter."""
+
+    interpreters: tuple[str, ...]
+    page: Cost
+    first: Cost
+    """Ours, on a machine that has nothing but nox: includes the tool's own environment."""
+    cold: Cost
+    """Ours, with no interpreter's environment there yet, wheels cached."""
+    warm: Cost
+    """Ours, every time after that."""
+    floor: Cost
+    """Starting each interpreter, importing botocore and making one client: what cannot be saved."""
+
+    def ratios(self) -> dict[str, float]:
+        """Return the page's wall time over ours, and our cells over the page's."""
+        return {
+            "wall_page_over_first": round(self.page.wall / self.first.wall, 2),
+            "wall_page_over_cold": round(self.page.wall / self.cold.wall, 2),
+            "wall_page_over_warm": round(self.page.wall / self.warm.wall, 2),
+            "cpu_page_over_warm": round(self.page.cpu / self.warm.cpu, 2),
+            "cells_ours_over_page": round(self.warm.cells / max(1, self.page.cells), 2),
+            "floor_share_of_warm_cpu": round(self.floor.cpu / self.warm.cpu, 2),
+        }
+
+
+def run_bench(
+    interpreters: Mapping[str, Path],
+    prepared: Mapping[str, Path],
+    uv: str,
+    scratch: Path,
+    say: Callable[[str], None],
+) -> Bench:
+    """Measure the page on the interpreters (id to path), then this tool on the same ones.
+
+    `prepared` maps ids to the pythons of environments that have botocore, for the floor. Raises
+    subprocess.SubprocessError if one of our own runs fails: a bench of a failure says nothing.
+    """
+    page = _cost(lambda: sum(_page(path, scratch / name) for name, path in interpreters.items()))
+    say(f"the page's procedure: {page.wall:.1f} s, {page.cells} cells")
+    copy = scratch / "checkout"
+    shutil.copytree(
+        ROOT, copy, ignore=shutil.ignore_patterns(".nox", ".git", "history", "latest"), symlinks=True
+    )
+    outer = scratch / "outer"
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, outer], check=True, timeout=LIMIT)
+    subprocess.run(
+        [uv, "pip", "install", "--quiet", "--python", outer / "bin" / "python", "nox"],
+        check=True,
+        timeout=LIMIT,
+    )
+    ours = [outer / "bin" / "nox", "-s", "matrix", "--", *_only(interpreters)]
+    first = _cost(lambda: _ours(ours, copy))
+    say(f"ours, the very first time: {first.wall:.1f} s, {first.cells} cells")
+    shutil.rmtree(copy / ".nox" / ".cache")
+    cold = _cost(lambda: _ours(ours, copy))
+    say(f"ours without environments: {cold.wall:.1f} s")
+    warm = min((_cost(lambda: _ours(ours, copy)) for _ in range(3)), key=lambda cost: cost.wall)
+    say(f"ours with environments: {warm.wall:.1f} s (the best of three)")
+    floor = _cost(lambda: sum(_one_client(prepared[name]) for name in interpreters))
+    say(f"starting each interpreter with one botocore client: {floor.wall:.1f} s")
+    return Bench(tuple(interpreters), page, first, cold, warm, floor)
+
+
+def write_bench(path: Path, bench: Bench) -> None:
+    """Write the figures and their ratios as JSON."""
+    path.write_text(json.dumps(asdict(bench) | {"ratios": bench.ratios()}, indent=2) + "\n")
+
+
+def _cost(action: Callable[[], int]) -> Cost:
+    began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    cells = action()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Cost(round(time.monotonic() - began, 3), round(cpu, 3), cells)
+
+
+def _only(interpreters: Mapping[str, Path]) -> list[str]:
+    return [word for name in interpreters for word in ("--only", name)]
+
+
+def _ours(command: Sequence[str | Path], checkout: Path) -> int:
+    """Run our matrix in a checkout of its own; return how many cells it answered."""
+    environment = {n: v for n, v in os.environ.items() if n not in ("TLS_FLOOR_RUN", "NOX_SCRIPT_MODE")}
+    subprocess.run(command, check=True, cwd=checkout, env=environment, timeout=LIMIT, capture_output=True)
+    lines = (checkout / "reports" / "latest" / "observations.jsonl").read_text().splitlines()
+    return sum(json.loads(line)["account"] is not None for line in lines)
+
+
+def _page(python: Path, folder: Path) -> int:
+    """Do what the page says with one interpreter, one step after the other; return the answers it got."""
+    folder.mkdir()
+
+    def step(*command: str | Path) -> bool:
+        done = subprocess.run(command, check=False, cwd=folder, capture_output=True, timeout=LIMIT)
+        return done.returncode == 0
+
+    step(
+        *("openssl", "req", "-subj", "/CN=localhost", "-x509", "-newkey", "rsa:4096", "-nodes"),
+        *("-keyout", "key.pem", "-out", "cert.pem", "-days", "365"),
+    )
+    step(python, "-m", "venv", "test-env")
+    installed = step("test-env/bin/pip", "install", "botocore")
+    for flags in SERVERS:
+        with _server(folder, flags) as port:
+            (folder / "check.py").write_text(CHECK.format(port=port))
+            step(folder / "test-env/bin/python", "check.py")
+    return len(SERVERS) if installed else 0
+
+
+@contextlib.contextmanager
+def _server(folder: Path, flags: Sequence[str]) -> Iterator[int]:
+    """Run one of the page's servers and give its port once it accepts."""
+    command = ["openssl", "s_server", "-accept", "127.0.0.1:0", "-key", "key.pem", "-cert", "cert.pem"]
+    with subprocess.Popen(
+        [*command, *flags, "-www"],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None  # noqa: S101  we asked for a pipe
+            said = (re.search(r"ACCEPT 127\.0\.0\.1:(\d+)", line) for line in process.stdout)
+            yield next(int(match[1]) for match in said if match)
+        finally:
+            process.kill()
+
+
+def _one_client(python: Path) -> int:
+    subprocess.run([python, "-c", ONE_CLIENT], check=True, timeout=LIMIT, capture_output=True)
+    return 0
