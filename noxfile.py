@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import datetime as dt
 import importlib
 import os
@@ -21,6 +22,7 @@ import platform
 import secrets
 import shutil
 import sys
+import tempfile
 import threading
 import tomllib
 from pathlib import Path
@@ -36,7 +38,7 @@ if str(ROOT) not in sys.path:
 from interpreters.clients import DEFAULT, RELAXED, clients, requirements  # noqa: E402
 from interpreters.interrupts import interruptible  # noqa: E402
 from interpreters.locate import Candidate, SelectionError, locate, select  # noqa: E402
-from interpreters.prepared import Prepared, is_ready  # noqa: E402
+from interpreters.prepared import Prepared, is_ready, read_record  # noqa: E402
 from servers.conditions import Condition  # noqa: E402
 from servers.protocols import Protocol  # noqa: E402
 
@@ -136,9 +138,8 @@ def _prepare(session: nox.Session, candidate: Candidate) -> Prepared:
     from interpreters.environments import Installer
     from interpreters.prepared import prepare_candidate
 
-    uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
-    installer = Installer(uv, session.cache_dir, Path(sys.executable), OPTIONS.find_links)
-    return prepare_candidate(candidate, REQUIREMENTS, session.cache_dir, installer, os.environ)
+    installer = Installer(_uv(), _cache(session), Path(sys.executable), OPTIONS.find_links)
+    return prepare_candidate(candidate, REQUIREMENTS, _cache(session), installer, os.environ)
 
 
 @nox.session(venv_backend="none", allow_parallel=True)
@@ -150,7 +151,7 @@ def venv(session: nox.Session, interpreter: str) -> None:
     _check_arguments(session)
     candidate = next(one for one in CHOSEN if one.id == interpreter)
     if OPTIONS.fresh:
-        forget(candidate, session.cache_dir)
+        forget(candidate, _cache(session))
     with interruptible():
         prepared = _prepare(session, candidate)
     write_record(_run_folder(session), prepared)
@@ -183,7 +184,7 @@ def matrix(session: nox.Session) -> None:
 
 def _measure(session: nox.Session, catalogue: Catalogue) -> tuple[Run, tuple[Measured, ...]]:
     """Probe every interpreter that is ready, and put together what is known of each."""
-    from interpreters.prepared import distinct, read_record
+    from interpreters.prepared import distinct
     from interpreters.surroundings import surroundings
     from reports.collect import collect, follow_up
     from reports.observations import Run
@@ -192,7 +193,7 @@ def _measure(session: nox.Session, catalogue: Catalogue) -> tuple[Run, tuple[Mea
     records = _run_folder(session)
     prepared = distinct([read_record(records, one) or _prepare(session, one) for one in CHOSEN])
     shutil.rmtree(records, ignore_errors=True)
-    environment = surroundings(os.environ, session.cache_dir / "home")
+    environment = surroundings(os.environ, _cache(session) / "home")
     guests = [
         Guest(
             id=one.candidate.id,
@@ -207,7 +208,7 @@ def _measure(session: nox.Session, catalogue: Catalogue) -> tuple[Run, tuple[Mea
         catalogue=catalogue,
         floor=OPTIONS.floor,
         conditions=OPTIONS.conditions,
-        cache=session.cache_dir,
+        cache=_cache(session),
         environment=os.environ,
         openssl=OPTIONS.openssl,
     )
@@ -227,8 +228,21 @@ def _measure(session: nox.Session, catalogue: Catalogue) -> tuple[Run, tuple[Mea
     return run, collect(prepared, campaign)
 
 
+def _uv() -> str:
+    """Return the uv that came with the tool's own dependencies."""
+    return shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
+
+
+def _cache(session: nox.Session) -> Path:
+    """Return the folder, readable by us alone, for all that is kept between and during runs."""
+    cache = session.cache_dir.absolute()
+    cache.mkdir(parents=True, exist_ok=True)
+    cache.chmod(0o700)
+    return cache
+
+
 def _run_folder(session: nox.Session) -> Path:
-    return session.cache_dir / "runs" / RUN_ID
+    return _cache(session) / "runs" / RUN_ID
 
 
 def _now() -> str:
@@ -250,6 +264,35 @@ def gate(session: nox.Session) -> None:
     if not decision.passed:
         session.error(decision.message)
     session.log(decision.message)
+
+
+@nox.session(venv_backend="none")
+def serve(session: nox.Session) -> None:
+    """Keep the catalogue's servers up until Ctrl-C, and print what connects to them."""
+    from servers.catalogue import read_catalogue
+    from servers.serve import serve_forever
+
+    _check_arguments(session)
+    with interruptible(), contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve_forever(read_catalogue(), _cache(session), os.environ, OPTIONS.openssl, print))
+
+
+@nox.session(venv_backend="none", requires=_stale())
+def bench(session: nox.Session) -> None:
+    """Time the AWS page's procedure against ours on the same interpreters."""
+    from reports.bench import run_bench, write_bench
+    from reports.files import LATEST, REPORTS
+
+    _check_arguments(session)
+    prepared = [read_record(_run_folder(session), one) or _prepare(session, one) for one in CHOSEN]
+    # The page makes its environments with `python3 -m venv`, which Python 2 does not have.
+    able = [p for p in prepared if p.python and p.identity and not p.identity.version.startswith("2.")]
+    with interruptible(), tempfile.TemporaryDirectory(dir=_cache(session), prefix="bench-") as folder:
+        done = run_bench(able, _uv(), Path(folder), print)
+    (REPORTS / LATEST).mkdir(parents=True, exist_ok=True)
+    write_bench(REPORTS / LATEST / "bench.json", done)
+    for name, ratio in done.ratios().items():
+        print(f"{name}: {ratio}")
 
 
 def _development(session: nox.Session, group: str) -> None:

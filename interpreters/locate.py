@@ -93,7 +93,7 @@ def locate(environment: Mapping[str, str], given: Iterable[Path] = ()) -> tuple[
     for path in _executables(places, environment):
         real = Path(os.path.realpath(path))
         if not real.exists():
-            problem = f"{path} is a dangling link to {os.readlink(path)}"
+            problem = f"{path} is a dangling link to {path.readlink()}"
             found.setdefault(real, _candidate(_source(path, places), path, problem))
         elif real.is_file() and not _in_venv(real):
             problem = "" if os.access(real, os.X_OK) else f"{real} is not executable"
@@ -130,7 +130,7 @@ def _places(environment: Mapping[str, str]) -> list[_Place]:
     for source, patterns in PLACES:
         for pattern in patterns:
             if literal := _resolve(pattern, environment):
-                folders = tuple(Path(folder) for folder in sorted(glob.glob(literal)))
+                folders = tuple(Path(folder) for folder in sorted(glob.glob(literal)))  # noqa: PTH207  absolute
                 # Real executables may lie deeper than the folder of links (Homebrew's Cellar).
                 root = literal.split("/opt/python")[0].split("/opt/pypy")[0]
                 below = re.compile(fnmatch.translate(f"{root}/*"))
@@ -157,7 +157,7 @@ def _executables(places: Iterable[_Place], environment: Mapping[str, str]) -> It
     folders += [folder for folder in on_path if folder.name != "shims"]
     for folder in dict.fromkeys(folders):
         try:
-            names = sorted(os.listdir(folder))
+            names = sorted(path.name for path in folder.iterdir())
         except OSError:
             continue
         yield from (folder / name for name in names if EXECUTABLE.fullmatch(name))

@@ -99,34 +99,22 @@ def advice(group: Sequence[Row], groups: Groups, floor: Protocol) -> list[str]:
     verdict = standing(group)
     interpreter = group[0].interpreter
     if verdict is Verdict.ENFORCED:
-        return _keep(group)
+        loose = [row.client for row in group if row.held_by is HeldBy.CONFIGURATION]
+        guard = f"Guard the machine's OpenSSL configuration: nothing else holds {', '.join(loose)}."
+        return [guard] if loose else []
     if verdict in (Verdict.INCONCLUSIVE, Verdict.UNTESTABLE):
-        rows = [row for row in group if row.verdict is verdict]
-        return [f"Nothing is known yet: {rows[0].judgement.reason}. Remove the cause and measure again."]
-    weak = [row.client for row in group if row.verdict in (Verdict.DOWNGRADED, Verdict.FRAGILE)]
+        row = next(row for row in group if row.verdict is verdict)
+        return [f"Remove the cause and measure again: {row.judgement.reason}."]
+    hardened = f"nox -s matrix -- --only {interpreter.id} --conditions ambient,hardened"
     steps = [
-        f"Set `MinProtocol = {floor}` in the OpenSSL configuration that it reads. To see first whether"
-        " that is enough for its clients, measure it under one:"
-        f" `nox -s matrix -- --only {interpreter.id} --conditions ambient,hardened`.",
+        f"Set `MinProtocol = {floor}` in the OpenSSL configuration that it reads. Whether that is enough"
+        f" for its clients, `{hardened}` tells before you change anything."
     ]
-    held = [i for i, g in groups.items() if standing(g) is Verdict.ENFORCED]
-    if held:
+    if held := [name for name, other in groups.items() if standing(other) is Verdict.ENFORCED]:
+        steps.append(f"Or run the application on one that held {floor} in this run: {', '.join(held)}.")
+    if interpreter.leaves_suites_to_openssl:
         steps.append(
-            f"Or run the application on an interpreter that held {floor} in this run: {', '.join(held)}."
+            "Or rebuild this Python without `--with-ssl-default-suites=openssl`: it then sets a minimum"
+            " in every context."
         )
-    if interpreter.leaves_suites_to_openssl and interpreter.version:
-        steps.append(
-            "This Python was configured `--with-ssl-default-suites=openssl`: a build without that flag"
-            " adds a minimum of its own to every context."
-        )
-    return [f"Affected: {', '.join(weak)}.", *steps]
-
-
-def _keep(group: Sequence[Row]) -> list[str]:
-    """Say when an enforced interpreter is only as safe as a file that anyone may edit."""
-    loose = [row.client for row in group if row.held_by is HeldBy.CONFIGURATION]
-    if not loose:
-        return []
-    return [
-        f"Nothing now, but {', '.join(loose)} hold only by the machine's OpenSSL configuration: guard that file."
-    ]
+    return steps

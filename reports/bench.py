@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    from interpreters.prepared import Prepared
 
 ROOT = Path(__file__).parent.parent
 
@@ -28,6 +30,12 @@ r = http.request('GET', URL)
 print(r.data.decode('utf-8'))
 """
 """The page's check.py; only the port differs, because a fixed one may be in use."""
+
+CERTIFICATE = (
+    *("openssl", "req", "-subj", "/CN=localhost", "-x509", "-newkey", "rsa:4096", "-nodes"),
+    *("-keyout", "key.pem", "-out", "cert.pem", "-days", "365"),
+)
+"""The page's command for its certificate."""
 
 SERVERS = ((), ("-no_tls1_3", "-no_tls1_2"))
 """The flags of the page's two servers."""
@@ -56,53 +64,49 @@ class Bench:
 
     interpreters: tuple[str, ...]
     page: Cost
+    page_certificates: Cost
+    """The part of it that went into the page's 4096 bit keys, made anew for each interpreter."""
     first: Cost
     """Ours, on a machine that has nothing but nox: includes the tool's own environment."""
     cold: Cost
     """Ours, with no interpreter's environment there yet, wheels cached."""
     warm: Cost
-    """Ours, every time after that."""
+    """Ours, every time after that: the best of three."""
     floor: Cost
     """Starting each interpreter, importing botocore and making one client: what cannot be saved."""
 
     def ratios(self) -> dict[str, float]:
         """Return the page's wall time over ours, and our cells over the page's."""
+        one_certificate = self.page.wall - self.page_certificates.wall
         return {
             "wall_page_over_first": round(self.page.wall / self.first.wall, 2),
             "wall_page_over_cold": round(self.page.wall / self.cold.wall, 2),
             "wall_page_over_warm": round(self.page.wall / self.warm.wall, 2),
+            "wall_page_without_certificates_over_warm": round(one_certificate / self.warm.wall, 2),
             "cpu_page_over_warm": round(self.page.cpu / self.warm.cpu, 2),
             "cells_ours_over_page": round(self.warm.cells / max(1, self.page.cells), 2),
             "floor_share_of_warm_cpu": round(self.floor.cpu / self.warm.cpu, 2),
         }
 
 
-def run_bench(
-    interpreters: Mapping[str, Path],
-    prepared: Mapping[str, Path],
-    uv: str,
-    scratch: Path,
-    say: Callable[[str], None],
-) -> Bench:
-    """Measure the page on the interpreters (id to path), then this tool on the same ones.
+def run_bench(prepared: Sequence[Prepared], uv: str, scratch: Path, say: Callable[[str], None]) -> Bench:
+    """Measure the page on some interpreters, then this tool on the same ones.
 
-    `prepared` maps ids to the pythons of environments that have botocore, for the floor. Raises
-    subprocess.SubprocessError if one of our own runs fails: a bench of a failure says nothing.
+    Raises subprocess.SubprocessError if one of our own runs fails: a bench of a failure says nothing.
     """
-    page = _cost(lambda: sum(_page(path, scratch / name) for name, path in interpreters.items()))
-    say(f"the page's procedure: {page.wall:.1f} s, {page.cells} cells")
+    certificates: list[Cost] = []
+    page = _cost(
+        lambda: sum(_page(one.candidate.path, scratch / one.candidate.id, certificates) for one in prepared)
+    )
+    spent = Cost(sum(c.wall for c in certificates), sum(c.cpu for c in certificates), 0)
+    say(f"the page's procedure: {page.wall:.1f} s ({spent.wall:.1f} s for its keys), {page.cells} cells")
     copy = scratch / "checkout"
-    shutil.copytree(
-        ROOT, copy, ignore=shutil.ignore_patterns(".nox", ".git", "history", "latest"), symlinks=True
-    )
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".nox", ".git", "history", "latest"))
     outer = scratch / "outer"
-    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, outer], check=True, timeout=LIMIT)
-    subprocess.run(
-        [uv, "pip", "install", "--quiet", "--python", outer / "bin" / "python", "nox"],
-        check=True,
-        timeout=LIMIT,
-    )
-    ours = [outer / "bin" / "nox", "-s", "matrix", "--", *_only(interpreters)]
+    _must(uv, "venv", "--quiet", "--python", sys.executable, outer)
+    _must(uv, "pip", "install", "--quiet", "--python", outer / "bin" / "python", "nox")
+    only = [word for one in prepared for word in ("--only", one.candidate.id)]
+    ours: list[str | Path] = [outer / "bin" / "nox", "-s", "matrix", "--", *only]
     first = _cost(lambda: _ours(ours, copy))
     say(f"ours, the very first time: {first.wall:.1f} s, {first.cells} cells")
     shutil.rmtree(copy / ".nox" / ".cache")
@@ -110,9 +114,10 @@ def run_bench(
     say(f"ours without environments: {cold.wall:.1f} s")
     warm = min((_cost(lambda: _ours(ours, copy)) for _ in range(3)), key=lambda cost: cost.wall)
     say(f"ours with environments: {warm.wall:.1f} s (the best of three)")
-    floor = _cost(lambda: sum(_one_client(prepared[name]) for name in interpreters))
+    floor = _cost(lambda: sum(_one_client(one) for one in prepared))
     say(f"starting each interpreter with one botocore client: {floor.wall:.1f} s")
-    return Bench(tuple(interpreters), page, first, cold, warm, floor)
+    names = tuple(one.candidate.id for one in prepared)
+    return Bench(names, page, spent, first, cold, warm, floor)
 
 
 def write_bench(path: Path, bench: Bench) -> None:
@@ -128,37 +133,37 @@ def _cost(action: Callable[[], int]) -> Cost:
     return Cost(round(time.monotonic() - began, 3), round(cpu, 3), cells)
 
 
-def _only(interpreters: Mapping[str, Path]) -> list[str]:
-    return [word for name in interpreters for word in ("--only", name)]
+def _must(*command: str | Path) -> None:
+    subprocess.run(command, check=True, timeout=LIMIT, capture_output=True)
 
 
 def _ours(command: Sequence[str | Path], checkout: Path) -> int:
     """Run our matrix in a checkout of its own; return how many cells it answered."""
-    environment = {n: v for n, v in os.environ.items() if n not in ("TLS_FLOOR_RUN", "NOX_SCRIPT_MODE")}
+    ours = ("TLS_FLOOR_RUN", "NOX_SCRIPT_MODE", "NOXENVDIR", "VIRTUAL_ENV")
+    environment = {name: text for name, text in os.environ.items() if name not in ours}
     subprocess.run(command, check=True, cwd=checkout, env=environment, timeout=LIMIT, capture_output=True)
     lines = (checkout / "reports" / "latest" / "observations.jsonl").read_text().splitlines()
     return sum(json.loads(line)["account"] is not None for line in lines)
 
 
-def _page(python: Path, folder: Path) -> int:
-    """Do what the page says with one interpreter, one step after the other; return the answers it got."""
+def _page(python: Path, folder: Path, certificates: list[Cost]) -> int:
+    """Do all that the page says with one interpreter, one step after the other; return its answers.
+
+    What the certificate took is added to `certificates`: the page has it made in every repetition.
+    """
     folder.mkdir()
 
-    def step(*command: str | Path) -> bool:
-        done = subprocess.run(command, check=False, cwd=folder, capture_output=True, timeout=LIMIT)
-        return done.returncode == 0
+    def step(*command: str | Path) -> int:
+        return subprocess.run(command, check=False, cwd=folder, capture_output=True, timeout=LIMIT).returncode
 
-    step(
-        *("openssl", "req", "-subj", "/CN=localhost", "-x509", "-newkey", "rsa:4096", "-nodes"),
-        *("-keyout", "key.pem", "-out", "cert.pem", "-days", "365"),
-    )
+    certificates.append(_cost(lambda: step(*CERTIFICATE)))
     step(python, "-m", "venv", "test-env")
-    installed = step("test-env/bin/pip", "install", "botocore")
+    failed = step(folder / "test-env/bin/pip", "install", "botocore")
     for flags in SERVERS:
         with _server(folder, flags) as port:
             (folder / "check.py").write_text(CHECK.format(port=port))
             step(folder / "test-env/bin/python", "check.py")
-    return len(SERVERS) if installed else 0
+    return 0 if failed else len(SERVERS)
 
 
 @contextlib.contextmanager
@@ -181,6 +186,7 @@ def _server(folder: Path, flags: Sequence[str]) -> Iterator[int]:
             process.kill()
 
 
-def _one_client(python: Path) -> int:
-    subprocess.run([python, "-c", ONE_CLIENT], check=True, timeout=LIMIT, capture_output=True)
+def _one_client(one: Prepared) -> int:
+    assert one.python is not None  # noqa: S101  only interpreters with an environment get here
+    _must(one.python, "-c", ONE_CLIENT)
     return 0

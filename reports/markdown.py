@@ -56,7 +56,7 @@ def build_markdown(
         "Each column is a server; each cell the version that was negotiated with it, or what prevented it.",
         _table(frame[["interpreter", "client", "condition", *ladder, *page]]),
         "## Provenance",
-        _provenance(run),
+        _provenance(run, catalogue),
         SCOPE,
     ]
     return "\n\n".join(parts) + "\n"
@@ -76,32 +76,44 @@ def escape(text: str) -> str:
 
 
 def _reasons(rows: Sequence[Row]) -> str:
+    """Say each reason once for the clients that share it."""
+    shared: dict[tuple[str, str, str, str], list[str]] = {}
+    for row in rows:
+        key = (row.interpreter.id, str(row.condition), str(row.verdict), row.judgement.reason)
+        shared.setdefault(key, []).append(row.client)
     return "\n".join(
-        f"- **{row.interpreter.id}**, {row.client}, {row.condition}: {row.verdict}."
-        f" {escape(row.judgement.reason)}"
-        for row in rows
+        f"- **{interpreter}** under {condition}, {', '.join(clients)}: **{verdict}**. {escape(reason)}."
+        for (interpreter, condition, verdict, reason), clients in shared.items()
     )
 
 
 def _advice(rows: Sequence[Row], floor: Protocol) -> str:
     groups = by_interpreter(rows)
-    entries = []
+    entries, idle = [], []
     for interpreter, group in groups.items():
-        steps = advice(group, groups, floor) or ["Nothing: it holds the floor."]
-        head = f"- **{interpreter}** ({escape(group[0].interpreter.path)}): {standing(group)}."
-        entries.append("\n".join([head, *(f"  - {step}" for step in steps)]))
+        steps = advice(group, groups, floor)
+        if steps:
+            head = f"- **{interpreter}** ({escape(group[0].interpreter.path)}): {standing(group)}."
+            entries.append("\n".join([head, *(f"  - {step}" for step in steps)]))
+        else:
+            idle.append(interpreter)
+    if idle:
+        entries.append(f"- Nothing for {', '.join(idle)}: they hold {floor}.")
     return "\n".join(entries) or "Nothing was measured under the machine's own configuration."
 
 
-def _provenance(run: Run) -> str:
-    controls = "\n".join(
-        f"  - {server}: {'passed' if control.passed else 'FAILED'}, {escape(control.reason)}"
-        for server, control in run.controls.items()
-    )
-    return (
-        f"- run: {run.run_id}, {run.started} to {run.ended} (UTC) on {escape(run.host)}\n"
-        f"- tool: {run.tool}\n"
-        f"- servers: {escape(run.engine)}\n"
-        f"- catalogue: SHA-256 {run.catalogue}\n"
-        f"- control on each server (tlslite-ng, independent of every interpreter listed):\n{controls}"
-    )
+def _provenance(run: Run, catalogue: Catalogue) -> str:
+    lines = [
+        f"- run: {run.run_id}, {run.started} to {run.ended} on {escape(run.host)}",
+        f"- tool: {run.tool}",
+        f"- servers: {escape(run.engine)}",
+        f"- catalogue: SHA-256 {run.catalogue}",
+        "- control on each server (tlslite-ng's client, independent of every interpreter listed):",
+    ]
+    for server in catalogue.servers:
+        control = run.controls[server.id]
+        state = "passed" if control.passed else "FAILED"
+        if server.role is Role.PAGE:
+            state += " (no verdict rests on this server)"
+        lines.append(f"  - {server.id}: {state}: {escape(control.reason)}")
+    return "\n".join(lines)

@@ -183,20 +183,17 @@ def went_below(findings: Mapping[str, Finding], floor: Protocol) -> bool | None:
     return False
 
 
-def explain(judgement: Judgement, holder: HeldBy, interpreter: Interpreter, client: str) -> str:
+def explain(judgement: Judgement, holder: HeldBy, interpreter: Interpreter) -> str:
     """Continue a judgement's reason with its cause, for a person who has to act on it."""
-    return "; ".join(filter(None, [judgement.reason, _cause(holder, interpreter, client)]))
+    return "; ".join(filter(None, [judgement.reason, _cause(holder, interpreter)]))
 
 
-def _cause(holder: HeldBy, interpreter: Interpreter, client: str) -> str:
+def _cause(holder: HeldBy, interpreter: Interpreter) -> str:
     python = _python_minimum(interpreter)
-    library = "" if client == "ssl" else client
     if holder is HeldBy.NOTHING:
-        if interpreter.sets_minimum:
-            return f"{python}, but {library or 'this context'} goes below it"
-        return f"{python}, and {library} sets none either" if library else python
+        return f"{python}, {'but the client goes below it' if interpreter.sets_minimum else 'nor does the client'}"
     if holder is HeldBy.CODE:
-        setter = python if interpreter.sets_minimum else f"{python}, but {library or 'this context'} sets one"
+        setter = python if interpreter.sets_minimum else f"{python}, but the client sets one of its own"
         return f"{setter}; a permissive OpenSSL configuration changes nothing"
     if holder is HeldBy.CONFIGURATION:
         return f"only the OpenSSL configuration holds it, a permissive one lets it below: {python}"
@@ -208,7 +205,7 @@ def _cause(holder: HeldBy, interpreter: Interpreter, client: str) -> str:
 def _python_minimum(interpreter: Interpreter) -> str:
     """Say what the interpreter itself does about a minimum version."""
     if interpreter.leaves_suites_to_openssl:
-        return "this Python was configured --with-ssl-default-suites=openssl and sets no minimum"
+        return "this Python was configured --with-ssl-default-suites=openssl, so it sets no minimum"
     if interpreter.sets_minimum:
         return f"Python {interpreter.version} sets a minimum in every context"
     return f"Python {interpreter.version} sets no minimum (3.10 was the first to)"

@@ -68,7 +68,6 @@ async def run_campaign(
     clients that `follow_up` names and the `reference` client, and only on one server for each way of
     exchanging keys below the floor: enough to tell what holds it.
     """
-    settings.cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=settings.cache, prefix="run-") as folder:
         scratch = Path(folder)
         files = write_configurations(scratch, settings.floor)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import shutil
+import signal
 import subprocess
 from collections import deque
 from dataclasses import dataclass
@@ -117,8 +119,10 @@ class SServer:
             drain = asyncio.create_task(_drain(process, said))
             yield address
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            # Not process.kill(), which would reap the process behind asyncio's back.
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
             await process.wait()
             if drain:
                 await drain

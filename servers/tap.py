@@ -7,7 +7,10 @@ import contextlib
 import enum
 import time
 from dataclasses import dataclass, field
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CONNECTION_LIMIT = 20.0
 """Seconds until the tap ends a connection that neither side has ended."""
@@ -63,9 +66,10 @@ class Tap:
     Use as ``async with Tap(address) as tap``: it listens on `tap.port` until the block ends.
     """
 
-    def __init__(self, upstream: tuple[str, int]) -> None:
-        """Remember where connections go; nothing listens yet."""
+    def __init__(self, upstream: tuple[str, int], ended: Callable[[Capture], None] | None = None) -> None:
+        """Remember where connections go, and whom to tell when one has ended; nothing listens yet."""
         self.upstream = upstream
+        self._ended = ended
         self.port = 0
         self.captures: list[Capture] = []
         self._open: set[asyncio.Task[None]] = set()
@@ -104,6 +108,8 @@ class Tap:
         finally:
             writer.close()
             self._open.discard(task)
+            if self._ended:
+                self._ended(capture)
 
     async def _forward(
         self, capture: Capture, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
