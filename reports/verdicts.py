@@ -191,7 +191,8 @@ def explain(judgement: Judgement, holder: HeldBy, interpreter: Interpreter) -> s
 def _cause(holder: HeldBy, interpreter: Interpreter) -> str:
     python = _python_minimum(interpreter)
     if holder is HeldBy.NOTHING:
-        return f"{python}, {'but the client goes below it' if interpreter.sets_minimum else 'nor does the client'}"
+        client = "but the client goes below it" if interpreter.sets_minimum else "nor does the client"
+        return f"{python}, {client}"
     if holder is HeldBy.CODE:
         setter = python if interpreter.sets_minimum else f"{python}, but the client sets one of its own"
         return f"{setter}; a permissive OpenSSL configuration changes nothing"

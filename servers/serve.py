@@ -48,9 +48,8 @@ async def _announce(lab: Lab, stack: contextlib.AsyncExitStack, say: Callable[[s
             continue
         tap = await stack.enter_async_context(Tap(stand.address, _teller(stand.server, say)))
         versions = ", ".join(p for p in LADDER if p in stand.server.protocols)
-        say(
-            f"{stand.server.id:18} https://localhost:{tap.port}/  {versions}, key exchange {stand.server.key_exchange}"
-        )
+        how = f"{versions}; key exchange {stand.server.key_exchange}"
+        say(f"{stand.server.id:18} https://localhost:{tap.port}/  {how}")
         trusts.setdefault(stand.pair.trust, stand.server.id)
     for trust, first in trusts.items():
         say(f"To accept the certificates of {first} and its like, trust {trust}")
