@@ -97,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         default=(Condition.AMBIENT,),
         help="comma-separated; default: ambient",
     )
+    add("--attacks", action="store_true", help="meet the servers that tamper with the negotiation too")
     add("--floor", type=Protocol, default=Protocol.TLSV1_2, choices=FLOORS, help="default: %(default)s")
     add("--botocore", default="", metavar="SPEC", help="a version or specifier, such as 1.34.0 or '<1.40'")
     add("--find-links", type=Path, metavar="DIR", help="install from this folder of wheels, without an index")
@@ -164,10 +165,12 @@ def matrix(session: nox.Session) -> None:
     from reports.answer import answer
     from reports.files import LATEST, REPORTS, publish
     from reports.matrix import build_matrix
-    from servers.catalogue import read_catalogue
+    from servers.catalogue import Role, read_catalogue
 
     _check_arguments(session)
     catalogue = read_catalogue()
+    if not OPTIONS.attacks:
+        catalogue = catalogue.only(Role.LADDER, Role.PAGE)
     with interruptible():
         # pandas takes as long to import as an interpreter to measure, so both happen at once.
         threading.Thread(target=importlib.import_module, args=["reports.report"]).start()

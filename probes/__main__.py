@@ -1,7 +1,7 @@
 """Passenger program: runs clients against servers inside the interpreter under test and prints what happened.
 
 Run as `python probes/`, back to Python 2.7. Reads one JSON object from standard input: `timeout` in
-seconds, and `cells`, each with `client`, `server`, `host`, `port` and `cafile`. Prints marked lines of
+seconds, and `cells`, each with `client`, `server`, `host`, `port`, `cafile` and, optionally, `retries`. Prints marked lines of
 JSON: one with the interpreter's identity, one for each client when it is first needed, one before and
 one after each cell, and a last one to say that it reached its end. It judges nothing.
 """
@@ -62,7 +62,7 @@ def attempt(module, cell, timeout):
     began = clock()
     record = {"outcome": "failed", "version": None, "cipher": None, "error_class": None, "error_text": None}
     try:
-        record.update(module.fetch(cell["host"], cell["port"], cell["cafile"], timeout))
+        record.update(module.fetch(cell["host"], cell["port"], cell["cafile"], timeout, cell.get("retries", 0)))
         record["outcome"] = "connected"
     except Exception as error:
         record.update(error_fields(error))

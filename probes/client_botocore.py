@@ -8,8 +8,8 @@ from botocore.config import Config
 
 REQUIREMENT = "botocore"
 
-# One session, and one client for each trust store, as an application has them: the first client reads
-# all of S3's service model.
+# One session, and one client for each trust store and number of retries, as an application has them: the
+# first client reads all of S3's service model.
 SESSION = botocore.session.Session()
 CLIENTS = {}
 
@@ -19,28 +19,26 @@ def version():
     return botocore.__version__
 
 
-def fetch(host, port, cafile, timeout):
+def fetch(host, port, cafile, timeout, retries=0):
     """Get one object from the server's status page; return version and cipher as the page names them."""
-    if cafile not in CLIENTS:
-        CLIENTS[cafile] = client(host, port, cafile, timeout)
+    kind = (cafile, retries)
+    if kind not in CLIENTS:
+        CLIENTS[kind] = client(host, port, cafile, timeout, retries)
 
     def address(request, **_):
         # Where S3's own redirection to another region changes it; a new port is a new connection.
         request.url = "https://%s:%d/floor/probe" % (host, port)
 
-    events = CLIENTS[cafile].meta.events
+    events = CLIENTS[kind].meta.events
     events.register("before-send.s3", address)
     try:
-        return status_page.connection(CLIENTS[cafile].get_object(Bucket="floor", Key="probe")["Body"].read())
+        return status_page.connection(CLIENTS[kind].get_object(Bucket="floor", Key="probe")["Body"].read())
     finally:
         events.unregister("before-send.s3", address)
 
 
-def client(host, port, cafile, timeout):
-    """Return an S3 client, unsigned and path-addressed: no account, credentials or name look-up needed.
-
-    No retries, so that an observation is one connection.
-    """
+def client(host, port, cafile, timeout, retries):
+    """Return an S3 client, unsigned and path-addressed: no account, credentials or name look-up needed."""
     return SESSION.create_client(
         "s3",
         region_name="us-east-1",
@@ -50,7 +48,7 @@ def client(host, port, cafile, timeout):
             signature_version=UNSIGNED,
             connect_timeout=timeout,
             read_timeout=timeout,
-            retries={"max_attempts": 0},
+            retries={"max_attempts": retries},
             s3={"addressing_style": "path"},
         ),
     )

@@ -14,8 +14,8 @@ REFERENCE = True
 version = client_ssl.version
 
 
-def fetch(host, port, cafile, timeout):
-    """Fetch the status page once with every restriction lifted; return version and cipher."""
+def fetch(host, port, cafile, timeout, retries=0):
+    """Fetch the status page with every restriction lifted; return version and cipher."""
     return client_ssl.fetch_with(relaxed_context(cafile), host, port, timeout)
 
 

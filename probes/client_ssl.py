@@ -12,8 +12,11 @@ def version():
     return platform.python_version()
 
 
-def fetch(host, port, cafile, timeout):
-    """Fetch the status page once; return version and cipher as this client's own socket has them."""
+def fetch(host, port, cafile, timeout, retries=0):
+    """Fetch the status page; return version and cipher as this client's own socket has them.
+
+    It has no retry logic, so `retries` changes nothing.
+    """
     return fetch_with(ssl.create_default_context(cafile=cafile), host, port, timeout)
 
 

@@ -12,15 +12,14 @@ def version():
     return urllib3.__version__
 
 
-def fetch(host, port, cafile, timeout):
-    """Fetch the status page once; return version and cipher as the page names them.
+def fetch(host, port, cafile, timeout, retries=0):
+    """Fetch the status page; return version and cipher as the page names them.
 
-    Source: check.py of the AWS page. One attempt, where the page leaves urllib3 its retries: an
-    observation is one connection.
+    Source: check.py of the AWS page, which leaves urllib3 its three retries; here `retries` says.
     """
     http = urllib3.PoolManager(ca_certs=cafile, cert_reqs="CERT_REQUIRED")
     try:
         url = "https://%s:%d/" % (host, port)
-        return status_page.connection(http.request("GET", url, retries=False, timeout=timeout).data)
+        return status_page.connection(http.request("GET", url, retries=retries or False, timeout=timeout).data)
     finally:
         http.clear()

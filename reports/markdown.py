@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from reports.matrix import Row
     from reports.observations import Run
-    from servers.catalogue import Catalogue
+    from servers.catalogue import Catalogue, Server
     from servers.protocols import Protocol
 
 VERDICT_COLUMNS = {
@@ -43,6 +43,7 @@ def build_markdown(
     """Return the whole report."""
     ladder = [s.id for s in catalogue.servers if s.role is Role.LADDER]
     page = [s.id for s in catalogue.servers if s.role is Role.PAGE]
+    attacks = [s for s in catalogue.servers if s.role is Role.ATTACK]
     parts = [
         f"# TLS floor matrix: {floor} on {run.host}",
         " ".join(answer(rows, floor)),
@@ -55,6 +56,7 @@ def build_markdown(
         "## Every cell",
         "Each column is a server; each cell the version that was negotiated with it, or what prevented it.",
         _table(frame[["interpreter", "client", "condition", *ladder, *page]]),
+        *(["## Attacks on the negotiation", _attacks(rows, attacks)] if attacks else []),
         "## Provenance",
         _provenance(run, catalogue),
         SCOPE,
@@ -100,6 +102,21 @@ def _advice(rows: Sequence[Row], floor: Protocol) -> str:
     if idle:
         entries.append(f"- Nothing for {', '.join(idle)}: they hold {floor}.")
     return "\n".join(entries) or "Nothing was measured under the machine's own configuration."
+
+
+def _attacks(rows: Sequence[Row], attacks: Sequence[Server]) -> str:
+    """Say, for each server that tampers, how the clients answered, once for all that answered alike."""
+    lines = []
+    for server in attacks:
+        lines.append(f"- **{server.id}** ({server.source}): {server.why}.")
+        answers: dict[str, list[str]] = {}
+        for row in rows:
+            if server.id in row.findings:
+                outcome = row.findings[server.id].outcome
+                name = f"{row.interpreter.id}/{row.client}"
+                answers.setdefault(f"**{outcome}**: {escape(outcome.reason)}", []).append(name)
+        lines += [f"  - {said}: {', '.join(names)}." for said, names in answers.items()]
+    return "\n".join(lines)
 
 
 def _provenance(run: Run, catalogue: Catalogue) -> str:

@@ -103,7 +103,7 @@ def _row(one: Measured, client: str, condition: Condition, catalogue: Catalogue,
         find(one.of(RELAXED, Condition.PERMISSIVE).values(), catalogue),
         floor,
     )
-    reason = explain(judgement, holder, one.interpreter)
+    reason = explain(judgement, holder, one.interpreter, floor)
     page = one.of(PAGE_CLIENT, condition)
     servers = [server.id for server in catalogue.servers if server.role is Role.PAGE]
     return Row(

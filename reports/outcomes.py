@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from servers.catalogue import Role
 from servers.protocols import Protocol, span
 from servers.tap import Sender
 
@@ -25,6 +26,10 @@ class Kind(enum.StrEnum):
     NOT_OFFERED = "not offered"
     REJECTED = "rejected"
     BLOCKED = "blocked"
+    HELD = "held"
+    """On a server that tampers: the client did as it must."""
+    FOOLED = "fooled"
+    """On a server that tampers: the client went along."""
     INCONCLUSIVE = "inconclusive"
     MISSING = "missing"
 
@@ -44,7 +49,7 @@ class Outcome:
 
     def __str__(self) -> str:
         """Return what the report's cell shows."""
-        return str(self.protocol or self.kind)
+        return str(self.protocol if self.protocol and self.kind is Kind.CONNECTED else self.kind)
 
 
 CERTIFICATE_ALERTS = frozenset(
@@ -69,8 +74,9 @@ def judge_cell(observation: Observation, server: Server) -> Outcome:
     if observation.account is None:
         return Outcome(Kind.MISSING, reason=observation.missing or "no account was given")
     if not observation.wire:
-        said = _said(observation.account)
-        return Outcome(Kind.INCONCLUSIVE, reason=f"no connection passed the tap; the client says: {said}")
+        return _inconclusive(f"no connection passed the tap; the client says: {_said(observation.account)}")
+    if server.role is Role.ATTACK:
+        return judge_attack(observation.wire, observation.account, server)
     return _worst([_judge_connection(w, observation.account, server) for w in observation.wire])
 
 
@@ -82,9 +88,51 @@ def _worst(outcomes: Sequence[Outcome]) -> Outcome:
     )
 
 
+def judge_attack(wires: Sequence[WireAccount], account: Account, server: Server) -> Outcome:
+    """Judge a cell on a server that tampers with the negotiation."""
+    first = wires[0]
+    if damage := [_damage(wire) for wire in wires if _damage(wire)]:
+        return _inconclusive(f"the wire's record is unfit: {damage[0]}")
+    done = next((wire for wire in wires if wire.data_both_ways), None)
+    if account.outcome == "connected" or (done and done.server_version is not Protocol.TLSV1_3):
+        claim = _judge_claim(done or first, account, server)
+        return replace(claim, kind=Kind.FOOLED) if claim.kind is Kind.CONNECTED else claim
+    if not server.expect:
+        return _judge_fallback(wires)
+    if server.script == "sentinel" and not _guards(first, server):
+        return Outcome(Kind.NOT_OFFERED, reason=f"offers {offer(first)}: there is nothing to notice")
+    alerts = [a.description or "encrypted alert" for a in first.alerts if a.sender is Sender.CLIENT]
+    if not alerts:
+        return _inconclusive(f"the client neither went on nor sent an alert: {_said(account)}")
+    asked = "" if server.expect in alerts else f"; {server.source} asks for {server.expect}"
+    return Outcome(Kind.HELD, reason=f"client: {', '.join(alerts)} after {first.server_version}{asked}")
+
+
+def _damage(wire: WireAccount) -> str:
+    """Say why this record is no evidence; empty if it is."""
+    return "; ".join(wire.faults) or ("" if wire.client_hello else "it has no ClientHello")
+
+
+def _guards(wire: WireAccount, server: Server) -> bool:
+    """Whether the client offered both TLS 1.3, which the sentinel protects, and what the server speaks."""
+    return Protocol.TLSV1_3 in (wire.offered or ()) and _offers_any(wire, server)
+
+
+def _judge_fallback(wires: Sequence[WireAccount]) -> Outcome:
+    """Judge whether any later hello asked for less than the first."""
+    asked = [max(w.offered or (w.legacy_version,), key=_rank) for w in wires if w.client_hello]
+    count = f"{len(wires)} connection{'s' if len(wires) > 1 else ''}"
+    if lower := [version for version in asked[1:] if _rank(version) < _rank(asked[0])]:
+        return Outcome(Kind.FOOLED, lower[0], f"came back with no more than {lower[0]} in {count}")
+    return Outcome(Kind.HELD, reason=f"{count}, each offering {offer(wires[0])}")
+
+
+def _rank(version: Protocol | None) -> tuple[int, int]:
+    return version.wire if version else (0, 0)
+
+
 def _judge_connection(wire: WireAccount, account: Account, server: Server) -> Outcome:
-    if wire.faults or not wire.client_hello:
-        damage = "; ".join(wire.faults) or "it has no ClientHello"
+    if damage := _damage(wire):
         return _inconclusive(f"the wire's record is unfit: {damage}; the client says: {_said(account)}")
     if account.outcome == "connected":
         return _judge_claim(wire, account, server)
@@ -95,9 +143,7 @@ def _judge_connection(wire: WireAccount, account: Account, server: Server) -> Ou
         )
     if not _offers_any(wire, server):
         return Outcome(Kind.NOT_OFFERED, reason=f"offers {offer(wire)}")
-    if wire.server_version is None:
-        return _judge_refusal(wire, account)
-    return _judge_abort(wire, account)
+    return _judge_abort(wire, account) if wire.server_version else _judge_refusal(wire, account)
 
 
 def _judge_claim(wire: WireAccount, account: Account, server: Server) -> Outcome:

@@ -20,6 +20,10 @@ PAGE_FLOOR = Protocol.TLSV1_2
 """The floor that the AWS page is about, whatever the floor of this run."""
 
 
+PYTHON_MINIMUM = Protocol.TLSV1_2
+"""What CPython since 3.10 sets as minimum, unless it was configured not to."""
+
+
 class Verdict(enum.StrEnum):
     """The judgement for one interpreter x client x condition; the worst come first."""
 
@@ -87,17 +91,18 @@ def find(records: Iterable[Observation], catalogue: Catalogue) -> dict[str, Find
 
 
 def judge(findings: Mapping[str, Finding], catalogue: Catalogue, floor: Protocol) -> Judgement:
-    """Judge one client from its cells on the ladder's servers.
+    """Judge one client from its cells on the ladder's servers, and on those that tamper if they were met.
 
     A below-floor connection outweighs everything. Otherwise one undecided or absent cell makes the
     whole inconclusive, as does a client that connected nowhere: silence is not safety. A client that
     is stricter than the floor (refuses TLS 1.2 where the floor is TLS 1.1) is not held against it.
     """
-    ladder = [server for server in catalogue.servers if server.role is Role.LADDER]
+    ladder = [server for server in catalogue.servers if server.role is not Role.PAGE]
     cells = [
         findings.get(s.id, Finding(s, Outcome(Kind.MISSING, reason="it was not measured"))) for s in ladder
     ]
-    connected = [c for c in cells if c.outcome.kind is Kind.CONNECTED and c.outcome.protocol]
+    fooled = [c for c in cells if c.outcome.kind is Kind.FOOLED]
+    connected = [c for c in cells if c.outcome.protocol and (c.outcome.kind is Kind.CONNECTED or c in fooled)]
     versions = sorted({c.outcome.protocol for c in connected if c.outcome.protocol}, key=LADDER.index)
     offered = frozenset(p for c in cells for p in c.offered)
     words = span(offered) if offered else next((c.offer for c in cells if c.offer), "")
@@ -111,6 +116,8 @@ def judge(findings: Mapping[str, Finding], catalogue: Catalogue, floor: Protocol
         return judgement(Verdict.DOWNGRADED, _connections(below))
     if undecided := [c for c in cells if c.outcome.kind.undecided]:
         return judgement(Verdict.INCONCLUSIVE, _list(undecided))
+    if fooled:
+        return judgement(Verdict.FRAGILE, f"a server that tampers fooled it: {_list(fooled)}")
     if not connected:
         refusals = [c for c in cells if c.server.only_from(floor)]
         return judgement(Verdict.INCONCLUSIVE, f"it connected to no server at all: {_list(refusals)}")
@@ -183,18 +190,20 @@ def went_below(findings: Mapping[str, Finding], floor: Protocol) -> bool | None:
     return False
 
 
-def explain(judgement: Judgement, holder: HeldBy, interpreter: Interpreter) -> str:
+def explain(judgement: Judgement, holder: HeldBy, interpreter: Interpreter, floor: Protocol) -> str:
     """Continue a judgement's reason with its cause, for a person who has to act on it."""
-    return "; ".join(filter(None, [judgement.reason, _cause(holder, interpreter)]))
+    return "; ".join(filter(None, [judgement.reason, _cause(holder, interpreter, floor)]))
 
 
-def _cause(holder: HeldBy, interpreter: Interpreter) -> str:
+def _cause(holder: HeldBy, interpreter: Interpreter, floor: Protocol) -> str:
     python = _python_minimum(interpreter)
+    enough = interpreter.sets_minimum and not PYTHON_MINIMUM.below(floor)
     if holder is HeldBy.NOTHING:
-        client = "but the client goes below it" if interpreter.sets_minimum else "nor does the client"
-        return f"{python}, {client}"
+        if interpreter.sets_minimum:
+            return f"{python}, {'but the client goes below it' if enough else 'which is below the floor'}"
+        return f"{python}, nor does the client"
     if holder is HeldBy.CODE:
-        setter = python if interpreter.sets_minimum else f"{python}, but the client sets one of its own"
+        setter = python if enough else f"{python}, but the client sets one of its own"
         return f"{setter}; a permissive OpenSSL configuration changes nothing"
     if holder is HeldBy.CONFIGURATION:
         return f"only the OpenSSL configuration holds it, a permissive one lets it below: {python}"
@@ -208,7 +217,7 @@ def _python_minimum(interpreter: Interpreter) -> str:
     if interpreter.leaves_suites_to_openssl:
         return "this Python was configured --with-ssl-default-suites=openssl, so it sets no minimum"
     if interpreter.sets_minimum:
-        return f"Python {interpreter.version} sets a minimum in every context"
+        return f"Python {interpreter.version} sets {PYTHON_MINIMUM} as minimum in every context"
     return f"Python {interpreter.version} sets no minimum (3.10 was the first to)"
 
 

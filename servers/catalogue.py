@@ -7,7 +7,7 @@ import enum
 import hashlib
 import re
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,10 +36,14 @@ class Certificate(enum.StrEnum):
 
 
 class Role(enum.StrEnum):
-    """What rests on a server: the verdicts, or only the reproduction of the AWS page's answer."""
+    """What a server is for."""
 
     LADDER = "ladder"
+    """Speaks some versions honestly; every verdict rests on all of these."""
+    ATTACK = "attack"
+    """Tampers with the negotiation; measured on demand, and then verdicts rest on it too."""
     PAGE = "page"
+    """Reproduces the AWS page's answer; no verdict rests on it."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,14 @@ class Server:
     role: Role = Role.LADDER
     engine: str = "s_server"
     arguments: tuple[str, ...] = ()
+    script: str = ""
+    """Role attack: how it tampers, by name."""
+    expect: str = ""
+    """Role attack: the alert that a client must send; empty where it must just not come back lower."""
+    source: str = ""
+    """Role attack: what says so."""
+    retries: int = 0
+    """How often clients that have a retry logic may try again."""
 
     def only_below(self, floor: Protocol) -> bool:
         """Whether a connection to this server, at any version it speaks, breaks the floor."""
@@ -70,6 +82,10 @@ class Catalogue:
 
     servers: tuple[Server, ...]
     sha256: str
+
+    def only(self, *roles: Role) -> Catalogue:
+        """Return the servers of some roles, with the hash of the whole."""
+        return replace(self, servers=tuple(server for server in self.servers if server.role in roles))
 
     def __getitem__(self, server_id: str) -> Server:
         """Return the server with this id; KeyError where there is none."""
@@ -123,6 +139,10 @@ def _server(file: str, name: str, table: Any) -> Server:
         role=_member(where, "role", Role, table.get("role", Role.LADDER)),
         engine=str(table.get("engine", "s_server")),
         arguments=tuple(table.get("arguments", ())),
+        script=str(table.get("script", "")),
+        expect=str(table.get("expect", "")),
+        source=str(table.get("source", "")),
+        retries=int(table.get("retries", 0)),
     )
     _check_sense(where, server)
     return server
@@ -141,6 +161,9 @@ def _check_sense(where: str, server: Server) -> None:
     """Refuse combinations that would serve something other than what the entry says."""
     if (server.role is Role.PAGE) != bool(server.arguments):
         msg = f"{where}: 'arguments' belong to role 'page' and only there; drop one or add the other"
+        raise CatalogueError(msg)
+    if (server.role is Role.ATTACK) != bool(server.script and server.source):
+        msg = f"{where}: 'script' and 'source' belong to role 'attack' and only there; drop them or add both"
         raise CatalogueError(msg)
     if (
         server.certificate is Certificate.ECDSA

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tlslite.api import HandshakeSettings, TLSConnection
 from tlslite.errors import BaseTLSException
 
 from servers.protocols import LADDER, Protocol
+from servers.scripts import SCRIPTS
 from servers.tap import Tap
 from servers.wire import WireAccount, read_capture
 
@@ -24,8 +25,8 @@ ATTEMPT_LIMIT = 10.0
 
 REQUEST = b"GET / HTTP/1.0\r\n\r\n"
 
-TRIED = tuple(protocol for protocol in LADDER if protocol is not Protocol.SSLV3)
-"""Versions that are tried on every server."""
+SCRIPT_CLIENT = Protocol.TLSV1_2
+"""The version at which the control visits a server that never completes a handshake."""
 
 
 @dataclass(frozen=True)
@@ -78,15 +79,36 @@ async def run_control(server: Server, address: Address, certificate: str) -> Con
 
     The tap is under test here too: a control passes only if the wire saw what the client saw.
     """
-    attempts = []
     expected = ssl.PEM_cert_to_DER_cert(certificate)
-    for protocol in TRIED:
-        async with Tap(address) as tap:
-            completed, error = await asyncio.to_thread(_attempt, tap.port, protocol, expected)
-            await tap.settle()
-            wire = read_capture(tap.captures[0]) if tap.captures else None
-        attempts.append(Attempt(protocol, completed, error, wire))
-    return judge_control(server.protocols, tuple(attempts))
+    if server.script in SCRIPTS:
+        return judge_script(server.script, await _try(address, SCRIPT_CLIENT, expected))
+    attempts = [await _try(address, protocol, expected) for protocol in LADDER]
+    control = judge_control(server.protocols, tuple(attempts))
+    return judge_sentinel(control) if server.script == "sentinel" and control.passed else control
+
+
+def judge_script(script: str, attempt: Attempt) -> Control:
+    """Judge a server that tampers: the wire must show that it did, and nobody must have completed."""
+    if attempt.wire is None or attempt.completed is not None or not SCRIPTS[script].evident(attempt.wire):
+        seen = (attempt.wire and attempt.wire.alerted) or attempt.error or "a completed handshake"
+        return Control(False, f"it did not play its script {script!r}: {seen}", (attempt,))
+    return Control(True, f"played its script {script!r} to the control", (attempt,))
+
+
+def judge_sentinel(control: Control) -> Control:
+    """Judge a server that must have put a downgrade sentinel in its random: RFC 8446 section 4.1.3."""
+    done = [a.wire for a in control.attempts if a.completed is not None and a.wire is not None]
+    if all(wire.server_random.endswith((b"DOWNGRD\x00", b"DOWNGRD\x01")) for wire in done):
+        return replace(control, reason=f"{control.reason}, with the sentinel")
+    return replace(control, passed=False, reason="its random has no downgrade sentinel")
+
+
+async def _try(address: Address, protocol: Protocol, expected: bytes) -> Attempt:
+    async with Tap(address) as tap:
+        completed, error = await asyncio.to_thread(_attempt, tap.port, protocol, expected)
+        await tap.settle()
+        wire = read_capture(tap.captures[0]) if tap.captures else None
+    return Attempt(protocol, completed, error, wire)
 
 
 def _attempt(port: int, protocol: Protocol, expected: bytes) -> tuple[Protocol | None, str]:

@@ -14,6 +14,8 @@ from servers.catalogue import Certificate
 from servers.certificates import KeyPair, issue, issue_page
 from servers.control import Control, run_control
 from servers.engines import Address, Engine, EngineError, SServer, find_s_server
+from servers.scripts import ScriptedServer
+from servers.tlslite_engine import TlsliteServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -68,33 +70,38 @@ async def open_lab(
     A server that cannot be had is a stand without an address and with the reason; nothing is
     raised for it. Keys are written to `scratch`, save the page's, which is kept in `cache`.
     """
-    try:
-        engine = find_s_server(openssl, scratch, environment)
-    except EngineError as error:
-        yield Lab(tuple(Stand(s, None, None, str(error)) for s in catalogue.servers), str(error))
-        return
     pairs = issue(scratch)
-    with contextlib.suppress(subprocess.SubprocessError):
-        pairs[Certificate.PAGE] = await asyncio.to_thread(_page_pair, engine, scratch, cache)
+    engines: dict[str, Engine | EngineError] = {"tlslite": TlsliteServer(), "script": ScriptedServer()}
+    try:
+        s_server = find_s_server(openssl, scratch, environment)
+        engines["s_server"], described = s_server, s_server.description
+        with contextlib.suppress(subprocess.SubprocessError):
+            pairs[Certificate.PAGE] = await asyncio.to_thread(_page_pair, s_server, scratch, cache)
+    except EngineError as error:
+        engines["s_server"], described = error, str(error)
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         stands = [asyncio.get_running_loop().create_future() for _ in catalogue.servers]
         for server, stand in zip(catalogue.servers, stands, strict=True):
+            engine = engines.get(server.engine) or EngineError(f"there is no engine {server.engine!r}")
             group.create_task(_hold(engine, server, pairs.get(server.certificate), stand, stop))
         try:
-            yield Lab(tuple(await asyncio.gather(*stands)), engine.description)
+            yield Lab(tuple(await asyncio.gather(*stands)), described)
         finally:
             stop.set()
 
 
 async def _hold(
-    engine: Engine,
+    engine: Engine | EngineError,
     server: Server,
     pair: KeyPair | None,
     stand: asyncio.Future[Stand],
     stop: asyncio.Event,
 ) -> None:
     """Keep one server up until told to stop; all are started and stopped side by side this way."""
+    if isinstance(engine, EngineError):
+        stand.set_result(Stand(server, None, pair, str(engine)))
+        return
     if pair is None:
         stand.set_result(Stand(server, None, None, "openssl did not make the page's certificate"))
         return

@@ -117,6 +117,7 @@ async def visit(
                     "host": HOST,
                     "port": tap.port,
                     "cafile": str(stand.pair.trust),
+                    "retries": stand.server.retries,
                 }
             )
         problem = ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
+import socket
+import struct
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
@@ -147,5 +149,12 @@ async def _pump(
             await writer.drain()
     except OSError as error:
         capture.notes.append(f"the {sender} broke off: {error}")
+        if sender is Sender.SERVER and not capture.stream(Sender.SERVER):
+            # A reset instead of an answer is an answer; one behind the last byte is only bad manners,
+            # and passing that on could overtake the bytes before it.
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            writer.transport.abort()
+            return
     with contextlib.suppress(OSError):
         writer.write_eof()

@@ -24,6 +24,9 @@ from servers.tap import Capture, Sender
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+RANDOM = slice(6, 38)
+"""Where a hello message has its random: behind its type, length and legacy_version (RFC 8446 4.1.2)."""
+
 _Hello = TypeVar("_Hello", ClientHello, ServerHello)
 
 RECORD_HEADER = 5
@@ -68,6 +71,11 @@ class WireAccount:
     def data_both_ways(self) -> bool:
         """Whether each side sent application data after the handshake had chosen a version."""
         return self.server_version is not None and self.client_data > 0 and self.server_data > 0
+
+    @property
+    def server_random(self) -> bytes:
+        """The random of the last ServerHello; empty without one."""
+        return bytes.fromhex(self.server_hello)[RANDOM]
 
     @property
     def alerted(self) -> str:
@@ -170,7 +178,7 @@ def _take_messages(sender: Sender, source: Defragmenter, hello_type: int, side: 
 
 def _asks_again(side: _Side) -> bool:
     """Whether the only hello so far is a HelloRetryRequest: RFC 8446 4.1.3, by its random."""
-    return len(side.hellos) == 1 and side.hellos[0][6:38] == bytes(TLS_1_3_HRR)
+    return len(side.hellos) == 1 and side.hellos[0][RANDOM] == bytes(TLS_1_3_HRR)
 
 
 def _parse(message: _Hello, raw: list[bytes], faults: list[str]) -> _Hello | None:
