@@ -108,14 +108,15 @@ def _attacks(rows: Sequence[Row], attacks: Sequence[Server]) -> str:
     """Say, for each server that tampers, how the clients answered, once for all that answered alike."""
     lines = []
     for server in attacks:
-        lines.append(f"- **{server.id}** ({server.source}): {server.why}.")
+        lines.append(f"- **{server.id}** ({server.source}): {server.why}")
         answers: dict[str, list[str]] = {}
         for row in rows:
             if server.id in row.findings:
                 outcome = row.findings[server.id].outcome
                 name = f"{row.interpreter.id}/{row.client}"
                 answers.setdefault(f"**{outcome}**: {escape(outcome.reason)}", []).append(name)
-        lines += [f"  - {said}: {', '.join(names)}." for said, names in answers.items()]
+        for said, names in answers.items():
+            lines.append(f"  - {said}: {', '.join(names) if len(answers) > 1 else 'all of them'}.")
     return "\n".join(lines)
 
 

@@ -104,8 +104,9 @@ def judge_attack(wires: Sequence[WireAccount], account: Account, server: Server)
     alerts = [a.description or "encrypted alert" for a in first.alerts if a.sender is Sender.CLIENT]
     if not alerts:
         return _inconclusive(f"the client neither went on nor sent an alert: {_said(account)}")
+    version = first.server_version or "a version that does not exist"
     asked = "" if server.expect in alerts else f"; {server.source} asks for {server.expect}"
-    return Outcome(Kind.HELD, reason=f"client: {', '.join(alerts)} after {first.server_version}{asked}")
+    return Outcome(Kind.HELD, reason=f"client: {', '.join(alerts)} after {version}{asked}")
 
 
 def _damage(wire: WireAccount) -> str:

@@ -201,7 +201,7 @@ def _cause(holder: HeldBy, interpreter: Interpreter, floor: Protocol) -> str:
     if holder is HeldBy.NOTHING:
         if interpreter.sets_minimum:
             return f"{python}, {'but the client goes below it' if enough else 'which is below the floor'}"
-        return f"{python}, nor does the client"
+        return f"{python}, and the client none that would hold"
     if holder is HeldBy.CODE:
         setter = python if enough else f"{python}, but the client sets one of its own"
         return f"{setter}; a permissive OpenSSL configuration changes nothing"
