@@ -1,0 +1,190 @@
+"""What every test may rely on: an environment without the caller's settings, fakes, and real interpreters."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import select
+import shlex
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+# pytest's own command does not put the repository on the path.
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from interpreters.identify import MARK, IdentifyError, Identity, identify  # noqa: E402
+from interpreters.locate import Candidate, locate  # noqa: E402
+from interpreters.surroundings import surroundings  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import ModuleType
+
+CALLERS = re.compile(
+    r"(AWS|UV|PIP|OPENSSL|TLS_FLOOR)_.*|NOX.*"
+    r"|.*_PROXY|SSL_CERT_(FILE|DIR)|SSLKEYLOGFILE|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE"
+    r"|PYTHON(PATH|HOME|STARTUP|WARNINGS|EXECUTABLE)|VIRTUAL_ENV|CONDA_PREFIX",
+    re.IGNORECASE,
+)
+"""Variables of the caller that could change what a test sees."""
+
+UNSCRUBBED = dict(os.environ)
+
+SANE_LIMIT = 5.0
+"""Seconds that a healthy interpreter needs at the very most to say what it is."""
+
+
+@pytest.fixture(autouse=True)
+def _scrubbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run every test without the caller's AWS, proxy, certificate, installer and OpenSSL settings."""
+    for name in tuple(os.environ):
+        if CALLERS.fullmatch(name):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def callers_environment() -> Mapping[str, str]:
+    """Return the caller's whole environment, which an installer may need to reach its index."""
+    return UNSCRUBBED
+
+
+@pytest.fixture(scope="session")
+def pythons(tmp_path_factory: pytest.TempPathFactory) -> tuple[Candidate, ...]:
+    """Return the real interpreters of this machine that can say what they are and have ssl."""
+    usable = _usable(locate(UNSCRUBBED), tmp_path_factory.mktemp("home"))
+    if not usable:
+        pytest.skip("no usable Python was found on this machine: one in /usr/bin or under pyenv enables this")
+    return tuple(candidate for candidate, _ in usable)
+
+
+@pytest.fixture(scope="session")
+def python27(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a real Python 2.7."""
+    old = [one for one in locate(UNSCRUBBED) if one.path.name.startswith("python2")]
+    for candidate, identity in _usable(old, tmp_path_factory.mktemp("home")):
+        if identity.version.startswith("2.7."):
+            return candidate.path
+    pytest.skip("no Python 2.7 was found on this machine: `pyenv install 2.7.18` enables this")
+
+
+def _usable(candidates: Sequence[Candidate], home: Path) -> list[tuple[Candidate, Identity]]:
+    """Ask all candidates side by side what they are; keep those that answer like an interpreter."""
+
+    def ask(candidate: Candidate) -> Identity | None:
+        try:
+            return identify(candidate.path, surroundings(UNSCRUBBED, home), limit=SANE_LIMIT)
+        except IdentifyError:
+            return None
+
+    runnable = [one for one in candidates if not one.problem]
+    with ThreadPoolExecutor(4) as pool:
+        answers = zip(runnable, pool.map(ask, runnable), strict=True)
+        return [(one, said) for one, said in answers if said and said.ssl and not said.is_venv]
+
+
+@pytest.fixture
+def passenger(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
+    """Return a function that imports a file of probes/ afresh, as `python probes/` would find it."""
+    ours = {path.stem for path in (ROOT / "probes").glob("*.py")} - {"__main__"}
+    monkeypatch.syspath_prepend(str(ROOT / "probes"))
+    for name in ours:
+        sys.modules.pop(name, None)
+    yield importlib.import_module
+    for name in ours:
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Callable[[str, str], Path]:
+    """Return a function that writes an executable shell script below the test's folder."""
+
+    def write(name: str, body: str) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{body}\n")
+        path.chmod(0o755)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def facts() -> dict[str, Any]:
+    """Return what a healthy interpreter would say of itself."""
+    return {
+        "version": "3.9.18",
+        "implementation": "CPython",
+        "executable": "",
+        "prefix": "/made/up",
+        "base_prefix": "/made/up",
+        "bits": 64,
+        "configure_flags": ["--with-openssl=/made/up"],
+        "ssl": {
+            "openssl": "OpenSSL 3.0.19",
+            "has": {"HAS_TLSv1": True},
+            "default_minimum": "MINIMUM_SUPPORTED",
+            "module": None,
+        },
+        "ssl_error": None,
+    }
+
+
+def says(facts: object) -> str:
+    """Return a shell command that prints an identity as the script inside a real interpreter would."""
+    return f"printf '%s\\n' {shlex.quote(MARK + json.dumps(facts))}"
+
+
+class Witness:
+    """Sees whether processes still live: they hold the far end of a named pipe open."""
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path)
+        self._reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        self.watch = f"exec 9>{shlex.quote(str(path))}; printf x >&9"
+        """Shell commands that put the shell, and all that it starts from then on, under watch."""
+
+    def when_watching(self, act: Callable[[], object]) -> None:
+        """Act, in another thread, as soon as a process is under watch."""
+
+        def wait() -> None:
+            if select.select([self._reader], [], [], 10)[0]:
+                act()
+
+        threading.Thread(target=wait).start()
+
+    def all_gone(self, patience: float = 5.0) -> bool:
+        """Whether something was watched and has ended, all of it, after a moment's patience."""
+        seen = b""
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            select.select([self._reader], [], [], 0.02)
+            try:
+                piece = os.read(self._reader, 100)
+            except BlockingIOError:
+                continue
+            if not piece:
+                return bool(seen)
+            seen += piece
+        return False
+
+    def close(self) -> None:
+        """Let go of the pipe."""
+        os.close(self._reader)
+
+
+@pytest.fixture
+def witness(tmp_path: Path) -> Iterator[Witness]:
+    """Return a witness of which processes are left."""
+    one = Witness(tmp_path / "witness")
+    yield one
+    one.close()

@@ -1,0 +1,346 @@
+"""The sessions as a person runs them: real nox, interpreters and servers, in a copy of the checkout."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from interpreters.identify import IdentifyError, identify
+from interpreters.locate import Candidate, locate
+from reports.observations import Interpreter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.e2e
+
+ROOT = Path(__file__).parent.parent
+LIMIT = 240.0
+"""Seconds for one session: the first makes environments, perhaps over a slow network."""
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A copy of the repository in which sessions are run."""
+
+    folder: Path
+
+    @property
+    def latest(self) -> Path:
+        """Where its newest report is."""
+        return self.folder / "reports" / "latest"
+
+    def environment(self, **changes: str) -> dict[str, str]:
+        """Return the environment for a session, with changes."""
+        ours = ("TLS_FLOOR_RUN", "NOXENVDIR", "COVERAGE_PROCESS_START")
+        kept = {name: text for name, text in os.environ.items() if name not in ours}
+        return kept | {"NOX_SCRIPT_MODE": "none"} | changes
+
+    def start(self, *words: str, **changes: str) -> subprocess.Popen[str]:
+        """Start nox with some words, in a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "nox", *words],
+            cwd=self.folder,
+            env=self.environment(**changes),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            process_group=0,
+        )
+
+    def nox(self, *words: str, **changes: str) -> tuple[int, str]:
+        """Run nox to its end; return its exit status and what it printed."""
+        with self.start(*words, **changes) as process:
+            said, _ = process.communicate(timeout=LIMIT)
+        return process.returncode, said
+
+    def matrix(self) -> dict[tuple[str, str], dict[str, str]]:
+        """Read the rows of its newest matrix, by interpreter and client."""
+        with (self.latest / "matrix.csv").open(newline="") as file:
+            return {(row["interpreter"], row["client"]): row for row in csv.DictReader(file)}
+
+    def processes(self) -> list[str]:
+        """Return the command lines of processes that have to do with this copy."""
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                if str(self.folder) in line or str(self.folder) == str((entry / "cwd").readlink()):
+                    found.append(line)
+        return found
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Interpreter]:
+    """Every interpreter here that can be measured, with what decides its verdict."""
+    home = tmp_path_factory.mktemp("home")
+    found = {}
+    for candidate in locate(os.environ):
+        with contextlib.suppress(IdentifyError):
+            identity = identify(candidate.path, {"HOME": str(home), "PATH": os.environ["PATH"]})
+            if identity.ssl and not identity.is_venv:
+                found[candidate.id] = _interpreter(candidate, identity.version, identity.configure_flags)
+    if not found:
+        pytest.skip("no interpreter with an ssl module: install one, or pyenv with some")
+    return found
+
+
+def _interpreter(candidate: Candidate, version: str, flags: tuple[str, ...]) -> Interpreter:
+    return Interpreter(candidate.id, candidate.source, str(candidate.path), version, configure_flags=flags)
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A copy of what git tracks or would track."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl on PATH: install OpenSSL's command line tool")
+    folder = tmp_path_factory.mktemp("copy") / "checkout"
+    ignore = shutil.ignore_patterns(
+        ".nox", ".git", "history", "latest", "__pycache__", ".*_cache", ".hypothesis"
+    )
+    shutil.copytree(ROOT, folder, ignore=ignore)
+    return Checkout(folder)
+
+
+@pytest.fixture(scope="module")
+def measured(checkout: Checkout, known: dict[str, Interpreter]) -> Checkout:
+    """The copy, after a matrix of everything on this machine."""
+    assert known
+    status, said = checkout.nox("-s", "matrix")
+    assert status == 0, said
+    return checkout
+
+
+def test_matrix_gives_each_interpreter_the_verdict_that_its_causes_demand(
+    measured: Checkout, known: dict[str, Interpreter]
+) -> None:
+    """A context with no minimum of its own goes below the floor, and one with a minimum does not."""
+    matrix = measured.matrix()
+    for name, interpreter in known.items():
+        # Plain ssl contexts and botocore's add nothing to what Python does; urllib3 2 sets a minimum.
+        urllib3 = matrix[name, "urllib3"]["urllib3"]
+        holds = {
+            "ssl": interpreter.sets_minimum,
+            "botocore": interpreter.sets_minimum,
+            "urllib3": interpreter.sets_minimum or int(urllib3.split(".")[0]) >= 2,
+        }
+        for client, holding in holds.items():
+            row = matrix[name, client]
+            assert row["verdict"] == ("enforced" if holding else "downgraded"), row["reason"]
+            assert row["held_by"] == ("code" if holding else "nothing")
+            assert row["lowest_negotiated"] == ("TLSv1.2" if holding else "TLSv1")
+
+
+def test_every_control_that_verdicts_rest_on_passed(measured: Checkout) -> None:
+    """Each observation on a server of the ladder carries a passed control."""
+    lines = (measured.latest / "observations.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    failed = {r["server"] for r in records if not r["control"]["passed"]}
+    assert records
+    assert not {server for server in failed if not server.startswith("page_")}
+
+
+def test_the_page_is_shown_to_be_wrong_where_it_is(measured: Checkout) -> None:
+    """The page calls downgraded interpreters safe, or cannot be carried through; the report says so."""
+    rows = [row for (_, client), row in measured.matrix().items() if client == "botocore"]
+    downgraded = [row for row in rows if row["verdict"] == "downgraded"]
+    if not downgraded:
+        pytest.skip("no interpreter here can be downgraded: a Python before 3.10 would be one")
+    assert {row["page_check"] for row in downgraded} <= {"pass", "broken"}
+    fooled = sum(row["page_check"] == "pass" for row in downgraded)
+    opening = (measured.latest / "matrix.md").read_text().split("\n\n")[1]
+    assert f"{len(downgraded)} of" in opening
+    assert not fooled or f"would have called {fooled} of these" in opening
+
+
+def test_a_bare_path_finds_every_interpreter(measured: Checkout, known: dict[str, Interpreter]) -> None:
+    """With only the system's folders on PATH the sessions are the same."""
+    status, said = measured.nox("-l", PATH="/usr/bin:/bin")
+    assert status == 0, said
+    listed = {line.split("venv(")[1].split(")")[0] for line in said.splitlines() if "venv(" in line}
+    on_path_only = {name for name, one in known.items() if one.source == "path"}
+    assert known.keys() - on_path_only <= listed
+
+
+def test_a_nonsensical_environment_changes_nothing(measured: Checkout, known: dict[str, Interpreter]) -> None:
+    """AWS variables, proxies, certificate bundles and PYTHONPATH of the caller reach no probe."""
+    before = measured.matrix()
+    name = next(iter(known))
+    nonsense = {
+        "AWS_PROFILE": "nonsense",
+        "AWS_ACCESS_KEY_ID": "nonsense",
+        "AWS_ENDPOINT_URL": "https://nonsense.invalid",
+        "HTTPS_PROXY": "https://nonsense.invalid:1",
+        "REQUESTS_CA_BUNDLE": "/nonsense",
+        "PYTHONPATH": "/nonsense",
+    }
+    status, said = measured.nox("-s", "matrix", "--", "--only", name, **nonsense)
+    assert status == 0, said
+    after = measured.matrix()
+    assert after.keys() == {key for key in before if key[0] == name}
+    for key, row in after.items():
+        assert {**row, "run_id": ""} == {**before[key], "run_id": ""}
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Path:
+    """A pyenv root whose versions are none, each in its own way."""
+    root = tmp_path / "pyenv"
+    bodies = {
+        "hangs": "sleep 1000",
+        "rubbish": "echo 'Python 3.9.9 <script>|'",
+        "crashes": "kill -SEGV $$",
+    }
+    for name, body in bodies.items():
+        path = root / "versions" / name / "bin" / "python3"
+        path.parent.mkdir(parents=True)
+        path.write_text(f"#!/bin/sh\n{body}\n")
+        path.chmod(0o755)
+    dangling = root / "versions" / "dangling" / "bin" / "python3"
+    dangling.parent.mkdir(parents=True)
+    dangling.symlink_to("/nonexistent/python3.9")
+    return root
+
+
+def test_what_is_no_python_becomes_a_row_with_its_reason(
+    measured: Checkout, known: dict[str, Interpreter], hostile: Path
+) -> None:
+    """One that hangs, crashes, prints rubbish or dangles is untestable, and the others are still right."""
+    name = next((n for n, one in known.items() if one.source == "system"), next(iter(known)))
+    only = [
+        word for glob in (name, "pyenv_*s", "pyenv_rubbish", "pyenv_dangling") for word in ("--only", glob)
+    ]
+    status, said = measured.nox("-s", "matrix", "--", *only, PYENV_ROOT=str(hostile))
+    assert status == 0, said
+    matrix = measured.matrix()
+    reasons = {
+        "pyenv_hangs": "did not say what it is within",
+        "pyenv_rubbish": "is not a Python",
+        "pyenv_crashes": "died of SIGSEGV",
+        "pyenv_dangling": "is a dangling link to /nonexistent/python3.9",
+    }
+    for hostile_name, reason in reasons.items():
+        assert matrix[hostile_name, "all"]["verdict"] == "untestable"
+        assert reason in matrix[hostile_name, "all"]["reason"]
+    others = {row["verdict"] for (interpreter, _), row in matrix.items() if interpreter == name}
+    assert others
+    assert others <= {"enforced", "downgraded"}
+    assert not [line for line in measured.processes() if "sleep 1000" in line]
+
+
+def test_without_openssl_nothing_is_called_safe(measured: Checkout, known: dict[str, Interpreter]) -> None:
+    """A missing openssl makes every row inconclusive with that reason, and the gate fails."""
+    words = ("--only", next(iter(known)), "--openssl", "/nonexistent/openssl")
+    status, said = measured.nox("-s", "matrix", "--", *words)
+    assert status == 0, said
+    rows = measured.matrix().values()
+    assert {row["verdict"] for row in rows} == {"inconclusive"}
+    assert all("/nonexistent/openssl" in row["reason"] for row in rows)
+    status, said = measured.nox("-s", "gate")
+    assert status == 1
+    assert "inconclusive" in said
+
+
+def test_an_installation_without_a_source_leaves_ssl_measured(
+    measured: Checkout, known: dict[str, Interpreter], tmp_path: Path
+) -> None:
+    """Where botocore cannot be installed its clients are untestable with the reason; ssl has a verdict."""
+    name = next((n for n, one in known.items() if not one.version.startswith("2.")), next(iter(known)))
+    status, said = measured.nox("-s", "matrix", "--", "--only", name, "--find-links", str(tmp_path))
+    assert status == 0, said
+    matrix = measured.matrix()
+    assert matrix[name, "ssl"]["verdict"] in ("enforced", "downgraded")
+    for client in ("urllib3", "botocore"):
+        assert matrix[name, client]["verdict"] == "untestable"
+        assert "could not be installed" in matrix[name, client]["reason"]
+
+
+def test_ctrl_c_leaves_no_process_and_the_previous_report(
+    measured: Checkout, known: dict[str, Interpreter]
+) -> None:
+    """Interrupted while probes run, a matrix takes everything down and touches no published file."""
+    assert known
+    status, said = measured.nox("-s", "matrix", "--", "--only", next(iter(known)))
+    assert status == 0, said
+    before = _hashes(measured.latest)
+    with measured.start("-s", "matrix") as process:
+        deadline = time.monotonic() + LIMIT
+        while not any("s_server" in line for line in measured.processes()):
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert measured.processes() == []
+    assert _hashes(measured.latest) == before
+    assert not list((measured.folder / "reports" / "history").glob(".*"))
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+
+
+def test_a_wrong_argument_is_one_sentence_and_a_failure(checkout: Checkout) -> None:
+    """What cannot be meant is named with what there is, and nothing is measured."""
+    status, said = checkout.nox("-s", "matrix", "--", "--only", "no_such_python")
+    assert status == 1
+    assert "--only no_such_python: no interpreter has such an id; there are" in said
+    status, said = checkout.nox("-s", "matrix", "--", "--interpreter", "/nonexistent/python3")
+    assert status == 1
+    assert "--interpreter '/nonexistent/python3': no such file" in said
+    status, said = checkout.nox("-s", "matrix", "--", "--conditions", "ambient,wishful")
+    assert status == 2
+    assert "there is no 'wishful'; there are ambient, permissive, hardened" in said
+
+
+@contextlib.contextmanager
+def _serving(checkout: Checkout) -> Iterator[tuple[dict[str, int], str, subprocess.Popen[str]]]:
+    """Run `serve`; give the ports by server id, the authority's file, and the process."""
+    with checkout.start("-s", "serve") as process:
+        try:
+            ports, trust = {}, ""
+            assert process.stdout is not None
+            for line in process.stdout:
+                if "https://localhost:" in line:
+                    ports[line.split()[0]] = int(line.split("localhost:")[1].split("/")[0])
+                if "trust " in line and "authority" in line:
+                    trust = line.split("trust ")[-1].strip()
+                if trust:
+                    break
+            yield ports, trust, process
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
+
+
+def test_serve_shows_any_client_what_it_negotiated(checkout: Checkout) -> None:
+    """A client pointed at a printed port gets an answer, and its evidence is printed."""
+    with _serving(checkout) as (ports, trust, process):
+        context = ssl.create_default_context(cafile=trust)
+        plain = socket.create_connection(("127.0.0.1", ports["tls1_2"]), 10)
+        with context.wrap_socket(plain, server_hostname="localhost") as secure:
+            secure.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            assert secure.recv(15)
+            assert secure.version() == "TLSv1.2"
+        assert process.stdout is not None
+        evidence = next(line for line in process.stdout if line.startswith("tls1_2: "))
+    assert "chosen TLSv1.2" in evidence
+    assert "data both ways" in evidence
+    assert checkout.processes() == []
