@@ -98,8 +98,11 @@ def read_capture(capture: Capture) -> WireAccount:
     client = _read_side(Sender.CLIENT, capture.stream(Sender.CLIENT), HandshakeType.client_hello)
     server = _read_side(Sender.SERVER, capture.stream(Sender.SERVER), HandshakeType.server_hello)
     faults = [*capture.faults, *client.faults, *server.faults]
+    # One handshake has one hello a side, and one more after a HelloRetryRequest (RFC 8446 4.1.4).
+    allowed = 2 if server.hellos and _is_retry(server.hellos[0]) else 1
+    if len(client.hellos) > allowed or len(server.hellos) > allowed:
+        faults.append("more hellos than one handshake has")
     client_hello = _parse(ClientHello(), client.hellos[:1], faults)
-    # After a HelloRetryRequest (RFC 8446 4.1.4) the last ServerHello is the one that counts.
     server_hello = _parse(ServerHello(), server.hellos[-1:], faults)
     return WireAccount(
         offered=_offered(client_hello) if client_hello else None,
@@ -135,7 +138,7 @@ def _read_side(sender: Sender, stream: bytes, hello_type: int) -> _Side:
         elif kind in (ContentType.alert, ContentType.handshake) and not encrypted:
             defragmenter.add_data(kind, bytearray(payload))
             _take_messages(sender, defragmenter, hello_type, side)
-        elif kind == ContentType.handshake and _asks_again(side):
+        elif kind == ContentType.handshake and len(side.hellos) == 1 and _is_retry(side.hellos[0]):
             # The real ServerHello follows the dummy record of a HelloRetryRequest exchange.
             side.hellos.append(payload)
     return side
@@ -176,9 +179,9 @@ def _take_messages(sender: Sender, source: Defragmenter, hello_type: int, side: 
             side.hellos.append(bytes(data))
 
 
-def _asks_again(side: _Side) -> bool:
-    """Whether the only hello so far is a HelloRetryRequest: RFC 8446 4.1.3, by its random."""
-    return len(side.hellos) == 1 and side.hellos[0][RANDOM] == bytes(TLS_1_3_HRR)
+def _is_retry(hello: bytes) -> bool:
+    """Whether a ServerHello is a HelloRetryRequest: RFC 8446 4.1.3, by its random."""
+    return hello[RANDOM] == bytes(TLS_1_3_HRR)
 
 
 def _parse(message: _Hello, raw: list[bytes], faults: list[str]) -> _Hello | None:
