@@ -144,8 +144,8 @@ def test_a_tap_that_breaks_after_the_controls(
     class BrokenTap(tap.Tap):
         """A tap that damages its records once they are complete."""
 
-        async def settle(self, limit: float = 2.0) -> None:
-            await super().settle(limit)
+        async def __aexit__(self, *error: object) -> None:
+            await super().__aexit__(*error)
             for capture in self.captures:
                 damaged = Capture()
                 for chunk in capture.chunks:
