@@ -102,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--botocore", default="", metavar="SPEC", help="a version or specifier, such as 1.34.0 or '<1.40'")
     add("--find-links", type=Path, metavar="DIR", help="install from this folder of wheels, without an index")
     add("--openssl", type=Path, metavar="PATH", help="serve with this openssl; default: the first on PATH")
+    add("--all-evidence", action="store_true", help="write captures however large they are")
     add("--fresh", action="store_true", help="make the environments anew")
     return parser
 
@@ -179,7 +180,9 @@ def matrix(session: nox.Session) -> None:
 
         rows = build_matrix(measured, OPTIONS.clients, OPTIONS.conditions, catalogue, OPTIONS.floor)
         with publish(RUN_ID) as folder:
-            write_report(folder, run, measured, rows, catalogue, OPTIONS.floor)
+            write_report(
+                folder, run, measured, rows, catalogue, OPTIONS.floor, all_evidence=OPTIONS.all_evidence
+            )
     for sentence in answer(rows, OPTIONS.floor):
         print(sentence)
     print(f"Report: {(REPORTS / LATEST / 'matrix.md').relative_to(ROOT)}")

@@ -73,7 +73,8 @@ def _downgraded(groups: Groups, total: int, floor: Protocol, where: str) -> str:
     for interpreter, group in groups.items():
         down = [row.client for row in group if row.verdict is Verdict.DOWNGRADED]
         named.append(interpreter if len(down) == len(group) else f"{interpreter} ({', '.join(down)})")
-    return f"{len(groups)} of {total} interpreters can be talked below {floor}, down to {lowest}{where}: {', '.join(named)}."
+    count = f"{len(groups)} of {total} interpreters"
+    return f"{count} can be talked below {floor}, down to {lowest}{where}: {', '.join(named)}."
 
 
 def _names(groups: Groups) -> str:

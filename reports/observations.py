@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from servers.control import Control
     from servers.observation import Account, Cell, Visit
+    from servers.tap import Capture
     from servers.wire import WireAccount
 
 SCHEMA_VERSION = 1
@@ -77,6 +78,13 @@ class Observation:
     missing: str
     wire: tuple[WireAccount, ...]
     control: Control
+    captures: tuple[Capture, ...] = ()
+    """The bytes behind `wire`, for the evidence files."""
+
+    @property
+    def id(self) -> str:
+        """The cell's id, under which the evidence files have it."""
+        return f"{self.interpreter}/{self.client}/{self.server}/{self.condition}"
 
 
 def observations(
@@ -99,6 +107,7 @@ def _observation(
         missing=cell.missing,
         wire=cell.wire,
         control=controls[cell.server],
+        captures=cell.captures,
     )
 
 
@@ -109,11 +118,23 @@ def write_jsonl(path: Path, run: Run, records: Iterable[Observation]) -> None:
         file.writelines(json.dumps(head | _as_json(record)) + "\n" for record in records)
 
 
+def write_run(path: Path, run: Run) -> None:
+    """Write the run's provenance as JSON: what measured, where, when, and how its controls came out."""
+    controls = {name: _came_to(control) for name, control in run.controls.items()}
+    record = {"schema_version": SCHEMA_VERSION, **vars(run), "controls": controls}
+    path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def _came_to(control: Control) -> dict[str, object]:
+    return {"passed": control.passed, "reason": control.reason}
+
+
 def _as_json(record: Observation) -> dict[str, object]:
     """Return a record's fields; of the control only what it came to, because it is the same in every cell."""
+    fields = {name: value for name, value in vars(record).items() if name != "captures"}
     return {
-        **vars(record),
+        **fields,
         "account": record.account and vars(record.account),
         "wire": [{**vars(wire), "alerts": [vars(a) for a in wire.alerts]} for wire in record.wire],
-        "control": {"passed": record.control.passed, "reason": record.control.reason},
+        "control": _came_to(record.control),
     }

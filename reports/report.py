@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from reports.frame import build_frame
 from reports.markdown import build_markdown
-from reports.observations import write_jsonl
+from reports.observations import write_jsonl, write_run
+from servers.evidence import fits, write_evidence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,10 +26,23 @@ def write_report(
     rows: Sequence[Row],
     catalogue: Catalogue,
     floor: Protocol,
+    *,
+    all_evidence: bool = False,
 ) -> None:
-    """Write observations.jsonl, matrix.csv and matrix.md into a folder."""
+    """Write a run's files into a folder.
+
+    An interpreter's evidence is left out where it would be larger than EVIDENCE_LIMIT, unless
+    `all_evidence` asks for it.
+    """
     frame = build_frame(rows, run, catalogue, floor)
+    write_run(folder / "run.json", run)
     write_jsonl(folder / "observations.jsonl", run, (o for one in measured for o in one.observations))
     frame.to_csv(folder / "matrix.csv", index=False)
     markdown = build_markdown(frame, rows, run, catalogue, floor)
     (folder / "matrix.md").write_text(markdown, encoding="utf-8")
+    evidence = folder / "evidence"
+    evidence.mkdir()
+    for one in measured:
+        connections = [(o.id, capture) for o in one.observations for capture in o.captures]
+        if connections and (all_evidence or fits(connections)):
+            write_evidence(evidence / f"{one.interpreter.id}.pcapng", connections)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from servers.tap import Tap
+from servers.tap import Capture, Tap
 from servers.wire import WireAccount, read_capture
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ class Cell:
     """Why there is no account; empty if there is one."""
     wire: tuple[WireAccount, ...]
     """Every connection that was made for this cell, in order."""
+    captures: tuple[Capture, ...] = ()
+    """The same connections as the tap kept them."""
 
 
 @dataclass(frozen=True)
@@ -136,8 +138,8 @@ def _cell(client: str, stand: Stand, log: _Log, taps: Mapping[tuple[str, str], T
     missing = ""
     if account is None:
         missing = stand.problem or log.import_errors.get(client, "") or problem or "the probe passed it over"
-    wire = tuple(read_capture(capture) for capture in taps[key].captures) if key in taps else ()
-    return Cell(client, stand.server.id, account, missing, wire)
+    captures = tuple(taps[key].captures) if key in taps else ()
+    return Cell(client, stand.server.id, account, missing, tuple(map(read_capture, captures)), captures)
 
 
 async def _run(
