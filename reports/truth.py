@@ -331,8 +331,8 @@ def system_default(conf: str) -> dict[str, str]:
 
     Raises UnknownCauseError where it includes other files, which are not read.
     """
-    sections: dict[str, dict[str, str]] = {"": {}}
-    section = ""
+    section = "the lines before the first section"
+    sections: dict[str, dict[str, str]] = {section: {}}
     for raw in conf.splitlines():
         line = raw.split("#")[0].strip()
         if line.startswith(".include"):
@@ -343,11 +343,11 @@ def system_default(conf: str) -> dict[str, str]:
         elif "=" in line:
             name, _, value = line.partition("=")
             sections.setdefault(section, {})[name.strip()] = value.strip()
-    module = sections[""].get("openssl_conf", "")
-    ssl_conf = sections.get(module, {}).get("ssl_conf", "")
-    name = sections.get(ssl_conf, {}).get("system_default", "")
+    reached = next(iter(sections.values()))
+    for link in ("openssl_conf", "ssl_conf", "system_default"):
+        reached = sections.get(reached.get(link, ""), {})
     # With a module named before it, as in "ssl_module.MinProtocol", the last part is the command.
-    return {key.rpartition(".")[2]: value for key, value in sections.get(name, {}).items()}
+    return {key.rpartition(".")[2]: value for key, value in reached.items()}
 
 
 def expect(

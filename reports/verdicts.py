@@ -181,8 +181,9 @@ def held_by(
 
 
 def went_below(findings: Mapping[str, Finding], floor: Protocol) -> bool | None:
-    """Whether any of these cells connected below the floor; None if that cannot be said."""
-    outcomes = [f.outcome for f in findings.values() if not f.server.only_from(floor)]
+    """Whether any of these ladder cells connected below the floor; None if that cannot be said."""
+    ladder = [f for f in findings.values() if f.server.role is Role.LADDER]
+    outcomes = [f.outcome for f in ladder if not f.server.only_from(floor)]
     if any(o.protocol and o.protocol.below(floor) for o in outcomes):
         return True
     if not outcomes or any(o.kind.undecided for o in outcomes):
