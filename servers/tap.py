@@ -47,6 +47,8 @@ class Capture:
     chunks: list[Chunk] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    _kept: int = field(default=0, init=False, repr=False)
+    _cut: bool = field(default=False, init=False, repr=False)
 
     def stream(self, sender: Sender) -> bytes:
         """Return everything one side sent, joined."""
@@ -54,12 +56,13 @@ class Capture:
 
     def add(self, sender: Sender, data: bytes) -> None:
         """Keep some bytes, up to the limit; past it a note says that the record is incomplete."""
-        kept = sum(len(chunk.data) for chunk in self.chunks)
-        if kept + len(data) > KEPT_BYTES:
+        left = KEPT_BYTES - self._kept
+        if len(data) > left and not self._cut:
+            self._cut = True
             self.faults.append(f"record cut at {KEPT_BYTES} bytes")
-            data = data[: max(0, KEPT_BYTES - kept)]
-        if data:
-            self.chunks.append(Chunk(time.time(), sender, data))
+        if kept := data[:left]:
+            self._kept += len(kept)
+            self.chunks.append(Chunk(time.time(), sender, kept))
 
 
 class Tap:
@@ -105,6 +108,9 @@ class Tap:
                 await self._forward(capture, reader, writer)
         except TimeoutError:
             capture.faults.append(f"still open after {CONNECTION_LIMIT:g} s, ended by the tap")
+        except asyncio.CancelledError:
+            # Only __aexit__ cancels, and it waits for this: nothing is left to be told further.
+            capture.faults.append("still open when nobody needed it any more, ended by the tap")
         except OSError as error:
             capture.notes.append(f"connection broke: {error}")
         finally:
@@ -142,19 +148,30 @@ async def _pump(
     capture: Capture, sender: Sender, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
     """Pass on one direction until its end, then pass on the end."""
-    try:
-        while data := await reader.read(65536):
-            capture.add(sender, data)
+    while True:
+        try:
+            data = await reader.read(65536)
+        except OSError as error:
+            capture.notes.append(f"the {sender} broke off: {error}")
+            if sender is Sender.SERVER and not capture.stream(Sender.SERVER):
+                # A reset instead of an answer is an answer. One behind the last byte is only bad
+                # manners, and passing that on could overtake the bytes before it.
+                _reset(writer)
+                return
+            break
+        if not data:
+            break
+        capture.add(sender, data)
+        # Whoever no longer takes what is sent is noted where its own direction is read.
+        with contextlib.suppress(OSError):
             writer.write(data)
             await writer.drain()
-    except OSError as error:
-        capture.notes.append(f"the {sender} broke off: {error}")
-        if sender is Sender.SERVER and not capture.stream(Sender.SERVER):
-            # A reset instead of an answer is an answer; one behind the last byte is only bad manners,
-            # and passing that on could overtake the bytes before it.
-            linger = struct.pack("ii", 1, 0)
-            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            writer.transport.abort()
-            return
     with contextlib.suppress(OSError):
         writer.write_eof()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """End a connection with a TCP reset."""
+    linger = struct.pack("ii", 1, 0)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    writer.transport.abort()

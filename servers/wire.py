@@ -15,6 +15,7 @@ from tlslite.constants import (
     HandshakeType,
 )
 from tlslite.defragmenter import Defragmenter
+from tlslite.errors import BaseTLSException
 from tlslite.messages import Alert, ClientHello, RecordHeader3, ServerHello
 from tlslite.utils.codec import DecodeError, Parser
 
@@ -23,6 +24,9 @@ from servers.tap import Capture, Sender
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+ALERT_LENGTH = 2
+"""Bytes of an alert in clear (RFC 8446 6); encrypted it is longer, if only by its authentication."""
 
 RANDOM = slice(6, 38)
 """Where a hello message has its random: behind its type, length and legacy_version (RFC 8446 4.1.2)."""
@@ -123,7 +127,7 @@ def read_capture(capture: Capture) -> WireAccount:
 def _read_side(sender: Sender, stream: bytes, hello_type: int) -> _Side:
     side = _Side([], [], 0, [])
     defragmenter = Defragmenter()
-    defragmenter.add_static_size(ContentType.alert, 2)
+    defragmenter.add_static_size(ContentType.alert, ALERT_LENGTH)
     defragmenter.add_dynamic_size(ContentType.handshake, 1, 3)
     encrypted = False
     for kind, payload in _records(stream, side):
@@ -133,14 +137,15 @@ def _read_side(sender: Sender, stream: bytes, hello_type: int) -> _Side:
             encrypted = True
         elif kind == ContentType.application_data:
             side.data += len(payload)
-        elif kind == ContentType.alert and (encrypted or len(payload) != 2):  # noqa: PLR2004
+        elif kind == ContentType.alert and len(payload) != ALERT_LENGTH:
             side.alerts.append(WireAlert(sender, None, None))
-        elif kind in (ContentType.alert, ContentType.handshake) and not encrypted:
+        elif kind == ContentType.alert or (
+            kind == ContentType.handshake
+            # After a HelloRetryRequest and its dummy record the real ServerHello is still in clear.
+            and (not encrypted or (len(side.hellos) == 1 and _is_retry(side.hellos[0])))
+        ):
             defragmenter.add_data(kind, bytearray(payload))
             _take_messages(sender, defragmenter, hello_type, side)
-        elif kind == ContentType.handshake and len(side.hellos) == 1 and _is_retry(side.hellos[0]):
-            # The real ServerHello follows the dummy record of a HelloRetryRequest exchange.
-            side.hellos.append(payload)
     return side
 
 
@@ -190,8 +195,16 @@ def _parse(message: _Hello, raw: list[bytes], faults: list[str]) -> _Hello | Non
     try:
         # The parsers expect the stream behind the one-byte message type.
         message.parse(Parser(bytearray(raw[0][1:])))
-    except (DecodeError, ValueError, TypeError) as error:
+        # It raises for an extension that is there twice.
+        extension = message.getExtension(ExtensionType.supported_versions)
+    except (DecodeError, ValueError, TypeError, BaseTLSException) as error:
         faults.append(f"{type(message).__name__} cannot be parsed: {error}")
+        return None
+    # RFC 8446 4.2.1: at least one version from the client, exactly one from the server.
+    if extension is not None and not (
+        extension.versions if isinstance(message, ClientHello) else extension.version
+    ):
+        faults.append(f"{type(message).__name__} names no version in supported_versions")
         return None
     return message
 

@@ -1,0 +1,296 @@
+"""Builds the facts that tests of reports/ start from: servers, both witnesses' accounts, findings, rows."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reports.matrix import Row
+from reports.observations import Interpreter, Observation, Run
+from reports.outcomes import Kind, Outcome
+from reports.verdicts import Finding, HeldBy, Judgement, PageCheck, Verdict
+from servers.catalogue import Catalogue, Certificate, KeyExchange, Role, Server
+from servers.conditions import Condition
+from servers.control import Control
+from servers.observation import Account
+from servers.protocols import LADDER, Protocol
+from servers.tap import Sender
+from servers.wire import WireAccount, WireAlert
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+SSL3, TLS1_0, TLS1_1, TLS1_2, TLS1_3 = LADDER
+FLOORS = (TLS1_1, TLS1_2, TLS1_3)
+
+PASSED = Control(True, "completed where it must and nowhere else")
+FAILED = Control(False, "deaf at TLSv1, which it claims")
+
+
+def a_server(
+    name: str,
+    *protocols: Protocol,
+    key_exchange: KeyExchange = KeyExchange.RSA,
+    role: Role = Role.LADDER,
+    script: str = "",
+    expect: str = "",
+) -> Server:
+    """Return a server that speaks these versions."""
+    return Server(
+        name,
+        "a test needs it",
+        frozenset(protocols),
+        key_exchange,
+        Certificate.RSA,
+        role,
+        script=script,
+        expect=expect,
+        source="RFC 8446" if script else "",
+    )
+
+
+def a_catalogue(*servers: Server) -> Catalogue:
+    """Return a catalogue of these servers; without any, of a small ladder and the page's two."""
+    return Catalogue(servers or SMALL, "0" * 64)
+
+
+SMALL = (
+    a_server("open", TLS1_0, TLS1_1, TLS1_2, TLS1_3, key_exchange=KeyExchange.ANY),
+    a_server("only_1_3", TLS1_3, key_exchange=KeyExchange.ANY),
+    a_server("only_1_2", TLS1_2, key_exchange=KeyExchange.ANY),
+    a_server("old_ecdhe", TLS1_0, TLS1_1, key_exchange=KeyExchange.ECDHE),
+    a_server("only_1_1", TLS1_1),
+    a_server("only_1_1_ecdhe", TLS1_1, key_exchange=KeyExchange.ECDHE),
+    a_server("only_1_0", TLS1_0),
+    a_server("only_ssl3", SSL3),
+    a_server("page_first", TLS1_2, TLS1_3, role=Role.PAGE),
+    a_server("page_second", TLS1_0, TLS1_1, role=Role.PAGE),
+)
+
+
+def ladder(catalogue: Catalogue) -> tuple[Server, ...]:
+    """Return the servers that verdicts rest on."""
+    return tuple(server for server in catalogue.servers if server.role is Role.LADDER)
+
+
+def connected(version: str | None = TLS1_2) -> Account:
+    """Return the account of a client that got an answer."""
+    return Account("connected", version, "A-CIPHER", None, None, 0.01)
+
+
+def failed(text: str = "[SSL] something went wrong", error: str = "ssl.SSLError") -> Account:
+    """Return the account of a client that got none."""
+    return Account("failed", None, None, error, text, 0.01)
+
+
+def an_alert(description: str | None, sender: Sender = Sender.CLIENT) -> WireAlert:
+    """Return an alert; one without a description was encrypted."""
+    return WireAlert(sender, description and "fatal", description)
+
+
+def a_wire(
+    offered: Iterable[Protocol] | None = (TLS1_3, TLS1_2),
+    server_version: Protocol | None = None,
+    *,
+    alerts: Iterable[WireAlert] = (),
+    data: tuple[int, int] = (0, 0),
+    ceiling: Protocol | None = TLS1_2,
+    client_hello: str = "010001fc",
+    faults: tuple[str, ...] = (),
+) -> WireAccount:
+    """Return the wire's account of one connection; `data` is what the client, then the server, sent."""
+    return WireAccount(
+        offered=None if offered is None else tuple(sorted(offered, key=LADDER.index, reverse=True)),
+        legacy_version=ceiling,
+        cipher_count=30 if client_hello else None,
+        server_version=server_version,
+        server_cipher="TLS_A_CIPHER" if server_version else None,
+        alerts=tuple(alerts),
+        client_data=data[0],
+        server_data=data[1],
+        client_hello=client_hello,
+        server_hello="02000076" if server_version else "",
+        faults=faults,
+    )
+
+
+def an_observation(
+    server: Server | str = "only_1_2",
+    account: Account | None = None,
+    *wire: WireAccount,
+    control: Control = PASSED,
+    missing: str = "",
+    client: str = "ssl",
+    condition: Condition = Condition.AMBIENT,
+    interpreter: str = "pyenv_3_9_18",
+) -> Observation:
+    """Return one cell as both witnesses tell it; without an account it has a reason."""
+    return Observation(
+        interpreter=interpreter,
+        client=client,
+        client_version="1.26.20",
+        condition=condition,
+        server=server if isinstance(server, str) else server.id,
+        account=account,
+        missing=missing or ("" if account else "the probe died"),
+        wire=wire,
+        control=control,
+    )
+
+
+class Obstacle(enum.StrEnum):
+    """What can come between a client and a server that have a version in common."""
+
+    NOTHING = "nothing"
+    SIGNATURE = "the client refuses the signature, late"
+    CERTIFICATE = "the client refuses the certificate"
+    CIPHER = "the server finds no cipher, before it chooses a version"
+    SILENCE = "the server says nothing"
+    HANG_UP = "the client hangs up without an alert"
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client as its causes make it: which versions it goes along with, and how it says so."""
+
+    versions: frozenset[Protocol]
+    lists_them: bool = True
+    """Whether its hello has supported_versions; without, a server learns only the highest."""
+
+    def chosen(self, server: Server) -> Protocol | None:
+        """Return the version that an honest server chooses for it: the highest that it may."""
+        highest = max(self.versions, key=LADDER.index)
+        reach = self.versions if self.lists_them else LADDER[: LADDER.index(highest) + 1]
+        return max(server.protocols.intersection(reach), key=LADDER.index, default=None)
+
+
+def meet(  # noqa: PLR0911  one return for each cause
+    client: Client, server: Server, obstacle: Obstacle = Obstacle.NOTHING
+) -> Observation:
+    """Play the handshake of a client and an honest server, and return what both witnesses tell of it."""
+    version = client.chosen(server)
+    highest = max(client.versions, key=LADDER.index)
+
+    def seen(
+        account: Account,
+        chosen: Protocol | None = None,
+        *alerts: WireAlert,
+        data: tuple[int, int] = (0, 0),
+    ) -> Observation:
+        return an_observation(
+            server,
+            account,
+            a_wire(
+                client.versions if client.lists_them else None,
+                chosen,
+                alerts=alerts,
+                data=data,
+                ceiling=min(highest, TLS1_2, key=LADDER.index),
+            ),
+        )
+
+    if obstacle is Obstacle.SILENCE:
+        return seen(failed("timed out", "socket.timeout"))
+    if version is None:
+        return seen(failed(), None, an_alert("protocol_version", Sender.SERVER))
+    if obstacle is Obstacle.CIPHER:
+        return seen(failed(), None, an_alert("handshake_failure", Sender.SERVER))
+    if version not in client.versions:
+        return seen(failed(), version, an_alert("protocol_version"))
+    if obstacle is Obstacle.NOTHING:
+        return seen(connected(version), version, data=(40, 9000))
+    # In TLS 1.3 all of this is encrypted, and looks like data on the wire.
+    readable = version is not TLS1_3
+    hidden = (0, 0) if readable else (24, 4000)
+    if obstacle is Obstacle.HANG_UP:
+        return seen(failed("closed", "OSError"), version, data=hidden)
+    if obstacle is Obstacle.CERTIFICATE:
+        alerts = [an_alert("unknown_ca")] if readable else []
+        return seen(failed("certificate verify failed"), version, *alerts, data=hidden)
+    alerts = [an_alert("internal_error")] if readable else []
+    return seen(failed("[SSL] bad signature"), version, *alerts, data=hidden)
+
+
+def a_finding(
+    server: Server, kind: Kind, protocol: Protocol | None = None, offered: Iterable[Protocol] = ()
+) -> Finding:
+    """Return a judged cell."""
+    reason = "" if kind is Kind.CONNECTED else "so it was seen"
+    return Finding(server, Outcome(kind, protocol, reason), frozenset(offered))
+
+
+def holding(catalogue: Catalogue, floor: Protocol) -> dict[str, Finding]:
+    """Return the findings of a client that holds the floor and connects wherever it may."""
+    offered = [p for p in LADDER if not p.below(floor)]
+    findings = {}
+    for server in ladder(catalogue):
+        mutual = server.protocols.intersection(offered)
+        findings[server.id] = (
+            a_finding(server, Kind.CONNECTED, max(mutual, key=LADDER.index), offered)
+            if mutual
+            else a_finding(server, Kind.NOT_OFFERED, None, offered)
+        )
+    return findings
+
+
+def an_interpreter(
+    name: str = "pyenv_3_9_18",
+    version: str = "3.9.18",
+    configure_flags: tuple[str, ...] = (),
+    problem: str = "",
+) -> Interpreter:
+    """Return an interpreter as a report names it."""
+    return Interpreter(
+        id=name,
+        source="pyenv",
+        path=f"/made/up/{name}/bin/python",
+        version="" if problem else version,
+        implementation="" if problem else "CPython",
+        openssl="" if problem else "OpenSSL 3.0.19",
+        configure_flags=configure_flags,
+        problem=problem,
+    )
+
+
+def a_row(
+    verdict: Verdict = Verdict.ENFORCED,
+    name: str = "pyenv_3_9_18",
+    client: str = "ssl",
+    *,
+    condition: Condition = Condition.AMBIENT,
+    lowest: Protocol | None = None,
+    page: PageCheck = PageCheck.BROKEN,
+    holder: HeldBy = HeldBy.UNKNOWN,
+    reason: str = "so it was seen",
+    interpreter: Interpreter | None = None,
+    findings: Mapping[str, Finding] | None = None,
+) -> Row:
+    """Return one line of the matrix."""
+    lowest = lowest or {Verdict.DOWNGRADED: TLS1_0, Verdict.ENFORCED: TLS1_2}.get(verdict)
+    return Row(
+        interpreter=interpreter or an_interpreter(name),
+        client=client,
+        client_version="1.26.20",
+        urllib3="1.26.20",
+        condition=condition,
+        judgement=Judgement(verdict, reason, lowest, TLS1_3 if lowest else None, "TLSv1.2 TLSv1.3"),
+        held_by=holder,
+        page_check=page,
+        findings=findings or {},
+    )
+
+
+def a_run(catalogue: Catalogue, host: str = "a-host", failing: Iterable[str] = ()) -> Run:
+    """Return a run's provenance, with a control for each server, failed for those named."""
+    broken = set(failing)
+    return Run(
+        run_id="20261124T020000Z-abcd",
+        host=host,
+        tool="tls-floor-matrix 0.1.0",
+        engine="OpenSSL 3.0.19 at /made/up/openssl",
+        catalogue=catalogue.sha256,
+        started="2026-11-24T02:00:00+00:00",
+        ended="2026-11-24T02:00:09+00:00",
+        controls={server.id: FAILED if server.id in broken else PASSED for server in catalogue.servers},
+    )

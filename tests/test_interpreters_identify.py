@@ -1,0 +1,361 @@
+"""A candidate says what it is, or gives a reason that a report can print; answers are remembered by file."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import string
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import says
+from hypothesis import given
+from hypothesis import strategies as st
+
+from interpreters.identify import (
+    MARK,
+    SCRIPT,
+    IdentifyError,
+    Identity,
+    Library,
+    fingerprint,
+    identify,
+    parse_identity,
+)
+from interpreters.surroundings import surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Witness
+
+    from interpreters.locate import Candidate
+
+    Script = Callable[[str, str], Path]
+
+
+def refusal(path: Path, limit: float = 60.0) -> str:
+    """Return the reason for which an executable is refused."""
+    with pytest.raises(IdentifyError) as refused:
+        identify(path, os.environ, limit=limit)
+    return str(refused.value)
+
+
+def test_the_mark_is_the_scripts_own() -> None:
+    """The mark that is looked for is the one that the script in the interpreter prints."""
+    assert f'MARK = "{MARK}"' in SCRIPT.read_text()
+
+
+def test_facts_become_an_identity(script: Script, facts: dict[str, Any]) -> None:
+    """What an interpreter prints of itself is what its identity holds."""
+    identity = identify(script("python3", says(facts)), os.environ)
+    assert identity == Identity(
+        version=facts["version"],
+        implementation=facts["implementation"],
+        executable=facts["executable"],
+        prefix=facts["prefix"],
+        base_prefix=facts["base_prefix"],
+        bits=facts["bits"],
+        configure_flags=tuple(facts["configure_flags"]),
+        ssl=Library(**facts["ssl"]),
+        ssl_error=None,
+    )
+
+
+@pytest.mark.parametrize(("base", "is_venv"), [("/made/up", False), ("/another", True)])
+def test_another_base_prefix_means_a_venv(facts: dict[str, Any], base: str, *, is_venv: bool) -> None:
+    """An interpreter whose base is elsewhere is a virtual environment."""
+    assert parse_identity(facts | {"base_prefix": base}).is_venv is is_venv
+
+
+def test_a_python_without_ssl_is_identified(script: Script, facts: dict[str, Any]) -> None:
+    """A missing ssl module is a fact of the identity, with the import's own error."""
+    facts |= {"ssl": None, "ssl_error": "ImportError: No module named _ssl"}
+    identity = identify(script("python3", says(facts)), os.environ)
+    assert (identity.ssl, identity.ssl_error) == (None, facts["ssl_error"])
+
+
+@pytest.mark.parametrize(
+    "noise",
+    ["echo hello", "printf hello", "echo hello >&2", r"printf '\377\n'", "echo TLS-FLOOR", "echo '{}'"],
+)
+def test_chatter_does_not_hide_the_identity(script: Script, facts: dict[str, Any], noise: str) -> None:
+    """Whatever a start-up file prints before and after, on either stream, the identity is found."""
+    chatty = script("python3", f"{noise}\nprintf '\\n'\n{says(facts)}\n{noise}")
+    assert identify(chatty, os.environ).version == facts["version"]
+
+
+def test_a_real_interpreter_talks_through_chatter(script: Script) -> None:
+    """The script's own line starts afresh after chatter that did not end its line."""
+    chatty = script("python3", f'printf "no newline here"; exec "{sys.executable}" "$@"')
+    assert identify(chatty, os.environ).version == ".".join(str(n) for n in sys.version_info[:3])
+
+
+def test_a_candidate_that_hangs_is_ended(script: Script, witness: Witness) -> None:
+    """A candidate that sleeps is refused after the limit, and nothing that it started is left."""
+    path = script("python3", f"{witness.watch}; sleep 60 & sleep 60")
+    assert refusal(path, limit=0.3) == f"{path} did not say what it is within 0.3 s"
+    assert witness.all_gone()
+
+
+def test_an_answer_does_not_wait_for_helpers(script: Script, facts: dict[str, Any], witness: Witness) -> None:
+    """A candidate that leaves a helper behind is identified at once, and the helper is ended."""
+    path = script("python3", f"{witness.watch}; sleep 60 & {says(facts)}")
+    assert identify(path, os.environ, limit=30).version == facts["version"]
+    assert witness.all_gone()
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGILL])
+def test_a_candidate_that_crashes_is_refused(script: Script, number: signal.Signals) -> None:
+    """A candidate that a signal ends is refused with the signal's name."""
+    path = script("python3", f"kill -{number} $$")
+    assert refusal(path) == f"{path} died of {number.name} when asked what it is"
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGRTMIN"), reason="a platform with real-time signals enables this")
+def test_a_signal_without_a_name_is_a_reason_too(script: Script) -> None:
+    """A candidate that ends by a signal that has no name is refused like any other."""
+    path = script("python3", f"kill -{signal.SIGRTMIN + 2} $$")
+    assert str(signal.SIGRTMIN + 2) in refusal(path)
+
+
+def test_a_crash_after_the_answer_is_a_crash(script: Script, facts: dict[str, Any]) -> None:
+    """An interpreter that answers and then crashes is not taken for a healthy one."""
+    path = script("python3", f"{says(facts)}; kill -SEGV $$")
+    assert refusal(path).endswith("died of SIGSEGV when asked what it is")
+
+
+def test_rubbish_is_quoted(script: Script) -> None:
+    """A candidate that prints something else is refused with the beginning of it, on one line."""
+    path = script("python3", "echo 'usage:   frobnicate'; echo '[-v]'")
+    assert refusal(path) == (
+        f"{path} is not a Python that can say what it is: it printed 'usage: frobnicate [-v]'"
+    )
+
+
+def test_a_lot_of_rubbish_is_cut(script: Script) -> None:
+    """However much a candidate prints, the reason stays short."""
+    path = script("python3", "printf '%010000d' 7")
+    assert refusal(path).endswith(f"it printed {'0' * 80!r}")
+
+
+def test_silence_is_named(script: Script) -> None:
+    """A candidate that prints nothing is refused for that."""
+    assert refusal(script("python3", ":")).endswith("it printed nothing")
+
+
+def test_a_file_in_no_format_is_refused(tmp_path: Path) -> None:
+    """An executable that the system cannot run is refused with the system's reason."""
+    path = tmp_path / "python3"
+    path.write_bytes(b"\x7fnothing that runs")
+    path.chmod(0o755)
+    assert refusal(path) == f"{path} cannot be run: Exec format error"
+
+
+def test_a_file_that_may_not_be_run_is_refused(script: Script) -> None:
+    """A file without the permission to run it is refused with the system's reason."""
+    path = script("python3", ":")
+    path.chmod(0o644)
+    assert refusal(path) == f"{path} cannot be run: Permission denied"
+
+
+def test_a_missing_interpreter_of_a_script_is_refused(tmp_path: Path) -> None:
+    """A wrapper script whose own interpreter is gone is refused with the system's reason."""
+    path = tmp_path / "python3"
+    path.write_text("#!/nowhere/sh\n")
+    path.chmod(0o755)
+    assert refusal(path) == f"{path} cannot be run: No such file or directory"
+
+
+@pytest.mark.parametrize("remember", [False, True])
+def test_a_file_that_is_gone_is_refused(tmp_path: Path, *, remember: bool) -> None:
+    """A candidate that vanished since it was found is refused with the system's reason."""
+    path = tmp_path / "python3"
+    with pytest.raises(IdentifyError, match="No such file or directory"):
+        identify(path, os.environ, tmp_path / "cache" if remember else None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ssl": "OpenSSL"},
+        {"ssl": {"openssl": "OpenSSL 3.0.19"}},
+        {"bits": "many"},
+        {"configure_flags": None},
+        {"version": None},
+        {"version": "three"},
+    ],
+)
+def test_facts_of_another_shape_are_refused(script: Script, facts: dict[str, Any], change: Any) -> None:
+    """A marked line whose facts make no sense is refused as such."""
+    path = script("python3", says(facts | change))
+    assert refusal(path).startswith(f"{path} gave an identity that makes no sense: ")
+
+
+@pytest.mark.parametrize("key", ["version", "executable", "ssl", "ssl_error"])
+def test_a_missing_fact_is_refused(script: Script, facts: dict[str, Any], key: str) -> None:
+    """A marked line that lacks a fact is refused with the fact's name."""
+    del facts[key]
+    assert refusal(script("python3", says(facts))).endswith(f"makes no sense: {key!r}")
+
+
+@pytest.mark.parametrize("said", [[], "text", 3, None])
+def test_marked_json_of_another_kind_is_refused(script: Script, said: object) -> None:
+    """A marked line that holds no object is refused as making no sense."""
+    assert "makes no sense" in refusal(script("python3", says(said)))
+
+
+def test_a_marked_line_that_breaks_off_is_refused(script: Script) -> None:
+    """A marked line that is no JSON is refused as making no sense."""
+    assert "makes no sense" in refusal(script("python3", f"echo '{MARK}{{\"version\": '"))
+
+
+@pytest.fixture
+def counted(script: Script, facts: dict[str, Any], tmp_path: Path) -> tuple[Path, Callable[[], int]]:
+    """Return a healthy candidate, and a function that counts how often it was started."""
+    log = tmp_path / "starts"
+    log.touch()
+    path = script("bin/python3", f"echo start >>'{log}'\n{says(facts)}")
+    return path, lambda: len(log.read_text().splitlines())
+
+
+def test_an_answer_is_remembered(counted: tuple[Path, Callable[[], int]], tmp_path: Path) -> None:
+    """The same file is asked once, and the remembered answer is the one that it gave."""
+    path, starts = counted
+    answers = [identify(path, os.environ, tmp_path / "cache") for _ in range(3)]
+    assert answers[0] == answers[1] == answers[2]
+    assert starts() == 1
+
+
+def test_nothing_is_remembered_without_a_cache(counted: tuple[Path, Callable[[], int]]) -> None:
+    """Without a folder to remember in, a candidate is asked each time."""
+    path, starts = counted
+    for _ in range(2):
+        identify(path, os.environ)
+    assert starts() == 2
+
+
+def _rewrite(path: Path) -> None:
+    path.write_text(path.read_text() + "# rebuilt\n")
+
+
+def _replace(path: Path) -> None:
+    aside = path.with_name("aside")
+    aside.write_bytes(path.read_bytes())
+    aside.chmod(0o755)
+    os.utime(aside, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
+    aside.replace(path)
+
+
+def _touch(path: Path) -> None:
+    os.utime(path, ns=(0, 1))
+
+
+@pytest.mark.parametrize("change", [_rewrite, _replace, _touch])
+def test_a_changed_file_is_asked_again(
+    counted: tuple[Path, Callable[[], int]], tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    """A file that was rewritten, replaced by its like or touched is another one, and is asked."""
+    path, starts = counted
+    before = fingerprint(path)
+    identify(path, os.environ, tmp_path / "cache")
+    change(path)
+    identify(path, os.environ, tmp_path / "cache")
+    assert fingerprint(path) != before
+    assert starts() == 2
+
+
+def test_a_fingerprint_is_stable_and_the_paths_own(script: Script, tmp_path: Path) -> None:
+    """A fingerprint stays while the file does, and one file under two paths has two."""
+    path = script("python3", ":")
+    other = tmp_path / "python4"
+    other.hardlink_to(path)
+    assert fingerprint(path) == fingerprint(path) != fingerprint(other)
+
+
+@pytest.mark.parametrize("damage", ["", "{", "{}", "[]", "null", "\x00"])
+def test_a_damaged_memory_is_mended(
+    counted: tuple[Path, Callable[[], int]], tmp_path: Path, damage: str
+) -> None:
+    """A remembered answer that cannot be read is asked for again, and then remembered."""
+    path, starts = counted
+    cache = tmp_path / "cache"
+    known = identify(path, os.environ, cache)
+    (remembered,) = cache.iterdir()
+    remembered.write_text(damage)
+    assert [identify(path, os.environ, cache) for _ in range(2)] == [known, known]
+    assert starts() == 2
+
+
+def test_a_refusal_is_not_remembered(script: Script, facts: dict[str, Any], tmp_path: Path) -> None:
+    """A candidate that failed once is asked again, although its file is the same."""
+    cache, healed = tmp_path / "cache", tmp_path / "healed"
+    path = script("python3", f"[ -e '{healed}' ] && {says(facts)}")
+    with pytest.raises(IdentifyError):
+        identify(path, os.environ, cache)
+    healed.touch()
+    assert identify(path, os.environ, cache).version == facts["version"]
+
+
+def test_nothing_unfinished_is_left_in_the_cache(
+    counted: tuple[Path, Callable[[], int]], tmp_path: Path
+) -> None:
+    """A remembered answer is one file, whole, under the fingerprint."""
+    identify(counted[0], os.environ, tmp_path / "cache")
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [f"{fingerprint(counted[0])}.json"]
+
+
+TEXT = st.text(string.printable, max_size=20)
+IDENTITIES = st.builds(
+    Identity,
+    version=st.builds("{}.{}.{}".format, st.integers(2, 4), st.integers(0, 20), st.integers(0, 20)),
+    implementation=TEXT,
+    executable=TEXT,
+    prefix=TEXT,
+    base_prefix=TEXT,
+    bits=st.sampled_from([32, 64]),
+    configure_flags=st.lists(TEXT, max_size=3).map(tuple),
+    ssl=st.none()
+    | st.builds(
+        Library,
+        openssl=TEXT,
+        has=st.dictionaries(TEXT, st.booleans(), max_size=3),
+        default_minimum=st.none() | TEXT,
+        module=st.none() | TEXT,
+    ),
+    ssl_error=st.none() | TEXT,
+)
+
+
+@given(IDENTITIES)
+def test_an_identity_survives_being_written(identity: Identity) -> None:
+    """An identity that is written as JSON and read again is the same."""
+    assert parse_identity(json.loads(json.dumps(asdict(identity)))) == identity
+
+
+@pytest.mark.e2e
+def test_real_interpreters_say_what_they_are(pythons: tuple[Candidate, ...], tmp_path: Path) -> None:
+    """On this machine, every usable interpreter names its path, its library and the version in its name."""
+    for one in pythons:
+        identity = identify(one.path, surroundings(os.environ, tmp_path))
+        assert Path(identity.executable) == one.path
+        named = re.fullmatch(r"python([0-9.]+)t?", one.path.name)
+        assert named is None or identity.version.startswith(named[1])
+        assert identity.ssl is not None
+        assert identity.ssl.openssl.startswith(("OpenSSL ", "LibreSSL ", "BoringSSL", "AWS-LC"))
+        newer = tuple(int(n) for n in identity.version.split(".")[:2]) >= (3, 7)
+        assert ("HAS_TLSv1" in identity.ssl.has) is newer
+        assert (identity.ssl.default_minimum is not None) is newer
+
+
+@pytest.mark.e2e
+def test_a_real_crash_is_named(script: Script) -> None:
+    """A real interpreter that crashes while it starts is refused with the signal's name."""
+    program = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
+    path = script("python3", f'exec "{sys.executable}" -c "{program}"')
+    assert refusal(path) == f"{path} died of SIGSEGV when asked what it is"

@@ -1,0 +1,401 @@
+"""Which executables are candidates, once each, under which id: on made-up machines, and on this one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import string
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from interpreters import locate as room
+from interpreters.locate import Candidate, SelectionError, locate, select
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from random import Random
+
+
+class Machine:
+    """A made-up file system below one folder, with a home and a PATH."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.environment = {"HOME": str(root / "home/me")}
+
+    def at(self, place: str) -> Path:
+        """Return the path of a place, which is absolute or starts with ~ as on a real machine."""
+        return self.root / place.replace("~", "home/me", 1).lstrip("/")
+
+    def add(self, place: str, *, mode: int = 0o755) -> Path:
+        """Put an executable there; running it would leave a file `ran` behind."""
+        path = self.at(place)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/bin/sh\ntouch {self.root}/ran\n")
+        path.chmod(mode)
+        return path
+
+    def link(self, place: str, target: str) -> Path:
+        """Put a symbolic link there, to a place or to a relative path."""
+        path = self.at(place)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(self.at(target) if target[0] in "/~" else target)
+        return path
+
+    def on_path(self, *places: str) -> None:
+        """Make these folders the PATH."""
+        self.environment["PATH"] = os.pathsep.join(str(self.at(place)) for place in places)
+
+    def locate(self, *given_paths: Path) -> tuple[Candidate, ...]:
+        """Discover what is on this machine."""
+        return locate(self.environment, given_paths)
+
+    def ids(self) -> list[str]:
+        """Return the ids of all that is discovered, in order."""
+        return [one.id for one in self.locate()]
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """Return an empty machine, whose absolute places lie below the test's folder."""
+    root = Path(os.path.realpath(tmp_path))
+    places = tuple(
+        (source, tuple(f"{root}{one}" if one.startswith("/") else one for one in patterns))
+        for source, patterns in room.PLACES
+    )
+    monkeypatch.setattr(room, "PLACES", places)
+    return Machine(root)
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("~/.pyenv/versions/3.9.18/bin/python3.9", "pyenv_3_9_18"),
+        ("~/.pyenv/versions/pypy3.10-7.3.16/bin/pypy3.10", "pyenv_pypy3_10_7_3_16"),
+        ("~/.local/share/uv/python/cpython-3.12.1-linux-x86_64-gnu/bin/python3.12", "uv_3_12_1"),
+        ("~/.asdf/installs/python/3.8.1/bin/python3.8", "asdf_3_8_1"),
+        ("~/.local/share/mise/installs/python/3.11.4/bin/python3.11", "mise_3_11_4"),
+        ("~/miniconda3/bin/python3.11", "conda_miniconda3"),
+        ("~/miniconda3/envs/data/bin/python3.10", "conda_data"),
+        ("/opt/mambaforge/bin/python3.10", "conda_mambaforge"),
+        ("/opt/hardened-3.9/bin/python3.9", "opt_hardened_3_9"),
+        ("/opt/vendor/Python-3.6/bin/python3.6", "opt_3_6"),
+        ("/usr/bin/python3.11", "system_3_11"),
+        ("/usr/bin/pypy3", "system_pypy3"),
+        ("/usr/local/bin/python3.12", "path_3_12"),
+        ("/usr/local/bin/python3.13t", "path_3_13t"),
+    ],
+)
+def test_a_place_gives_source_and_id(machine: Machine, place: str, name: str) -> None:
+    """An executable where an installer puts it is found under that installer's name, without any PATH."""
+    path = machine.add(place)
+    assert machine.locate() == (Candidate(name, name.partition("_")[0], path),)
+
+
+@pytest.mark.parametrize(
+    ("variable", "place", "name"),
+    [
+        ("PYENV_ROOT", "versions/3.9.18/bin/python3.9", "pyenv_3_9_18"),
+        ("UV_PYTHON_INSTALL_DIR", "cpython-3.12.1-macos-aarch64-none/bin/python3.12", "uv_3_12_1"),
+        ("XDG_DATA_HOME", "uv/python/cpython-3.12.1-linux-x86_64-gnu/bin/python3.12", "uv_3_12_1"),
+        ("ASDF_DATA_DIR", "installs/python/3.8.1/bin/python3.8", "asdf_3_8_1"),
+        ("MISE_DATA_DIR", "installs/python/3.11.4/bin/python3.11", "mise_3_11_4"),
+        ("CONDA_ROOT", "envs/data/bin/python3.10", "conda_data"),
+        ("HOMEBREW_PREFIX", "opt/python@3.12/bin/python3.12", "homebrew_3_12"),
+    ],
+)
+def test_a_variable_moves_a_place(machine: Machine, variable: str, place: str, name: str) -> None:
+    """An installation that its own variable points to is found there, and not without the variable."""
+    path = machine.add(f"/some/where/{place}")
+    assert machine.locate() == ()
+    machine.environment[variable] = str(machine.at("/some/where/"))
+    assert machine.locate() == (Candidate(name, name.partition("_")[0], path),)
+
+
+def test_a_variable_may_hold_glob_characters(machine: Machine) -> None:
+    """A folder with brackets or a star in its name is taken literally."""
+    machine.add("/pyenv [*]/versions/3.9.18/bin/python3.9")
+    machine.add("/pyenv x/versions/3.8.18/bin/python3.8")
+    machine.environment["PYENV_ROOT"] = str(machine.at("/pyenv [*]"))
+    assert machine.ids() == ["pyenv_3_9_18"]
+
+
+@pytest.mark.parametrize("folder", ["/opt/python", "/opt/python-builds", "/opt/pypy"])
+def test_an_installers_folder_below_opt_claims_only_its_own(machine: Machine, folder: str) -> None:
+    """An installer told to use a folder like /opt/python does not claim the machine's other interpreters."""
+    machine.add(f"{folder}/cpython-3.12.1-linux-x86_64-gnu/bin/python3.12")
+    machine.add("/usr/bin/python3.11")
+    machine.environment["UV_PYTHON_INSTALL_DIR"] = str(machine.at(folder))
+    assert machine.ids() == ["system_3_11", "uv_3_12_1"]
+
+
+def test_homebrews_cellar_is_homebrew(machine: Machine) -> None:
+    """An executable that Homebrew links into its folders is named by the version in its Cellar."""
+    path = machine.add("/opt/homebrew/Cellar/python@3.12/3.12.1/bin/python3.12")
+    machine.link("/opt/homebrew/opt/python@3.12", "/opt/homebrew/Cellar/python@3.12/3.12.1")
+    machine.link("/opt/homebrew/bin/python3", "/opt/homebrew/opt/python@3.12/bin/python3.12")
+    assert machine.locate() == (Candidate("homebrew_3_12_1", "homebrew", path),)
+
+
+def test_inactive_pyenv_versions_are_found(machine: Machine) -> None:
+    """Every pyenv version is a candidate although only one is active, and its shims are none."""
+    for version in ("2.7.18", "3.9.18", "3.10.13"):
+        machine.add(f"~/.pyenv/versions/{version}/bin/python{version.rpartition('.')[0]}")
+    for shim in ("python", "python3", "python3.9"):
+        machine.add(f"~/.pyenv/shims/{shim}")
+    machine.on_path("~/.pyenv/shims")
+    assert machine.ids() == ["pyenv_2_7_18", "pyenv_3_9_18", "pyenv_3_10_13"]
+
+
+def test_links_are_no_second_interpreter(machine: Machine) -> None:
+    """One file reached by three links from two places is one candidate, at the real path."""
+    path = machine.add("~/.pyenv/versions/3.9.18/bin/python3.9")
+    machine.link("~/.pyenv/versions/3.9.18/bin/python3", "python3.9")
+    machine.link("~/.pyenv/versions/3.9.18/bin/python", "python3")
+    machine.link("/usr/local/bin/python3", "~/.pyenv/versions/3.9.18/bin/python")
+    assert machine.locate() == (Candidate("pyenv_3_9_18", "pyenv", path),)
+
+
+def test_a_link_from_elsewhere_does_not_change_the_source(machine: Machine) -> None:
+    """What is linked from a folder of a more telling source keeps the source that it lies in."""
+    path = machine.add("/usr/bin/python3.11")
+    machine.link("~/.pyenv/versions/system/bin/python3", "/usr/bin/python3.11")
+    assert machine.locate() == (Candidate("system_3_11", "system", path),)
+
+
+def test_two_files_in_one_installation_are_told_apart(machine: Machine) -> None:
+    """Two real files that share a folder are two candidates with two ids."""
+    machine.add("/opt/vendor/bin/python3.8")
+    machine.add("/opt/vendor/bin/python3.9")
+    assert machine.ids() == ["opt_vendor", "opt_vendor_3_9"]
+
+
+@pytest.mark.parametrize("marker", ["bin/pyvenv.cfg", "pyvenv.cfg"])
+def test_a_venvs_copy_is_no_interpreter(machine: Machine, marker: str) -> None:
+    """An executable copied into a virtual environment is not a candidate."""
+    machine.add("/work/venv/bin/python3")
+    machine.on_path("/work/venv/bin")
+    assert machine.ids() == ["path_3"]
+    machine.at(f"/work/venv/{marker}").touch()
+    assert machine.ids() == []
+
+
+def test_a_venvs_link_leads_to_its_base(machine: Machine) -> None:
+    """A virtual environment made of links gives its base interpreter, once."""
+    path = machine.add("/built/bin/python3.9")
+    machine.link("/work/venv/bin/python", "/built/bin/python3.9")
+    machine.at("/work/venv/pyvenv.cfg").touch()
+    machine.on_path("/work/venv/bin", "/built/bin")
+    assert machine.locate() == (Candidate("path_3_9", "path", path),)
+
+
+def test_a_dangling_link_is_a_candidate_with_a_problem(machine: Machine) -> None:
+    """A link to nothing is kept, under its own place, and its problem says where it leads."""
+    path = machine.link("/opt/gone/bin/python3", "/nowhere/python3.9")
+    problem = f"{path} is a dangling link to {machine.at('/nowhere/python3.9')}"
+    assert machine.locate() == (Candidate("opt_gone", "opt", path, problem),)
+
+
+def test_a_link_to_itself_is_a_dangling_link(machine: Machine) -> None:
+    """A link that leads in a circle is kept with its problem."""
+    path = machine.link("/opt/loop/bin/python3", "python3")
+    problem = f"{path} is a dangling link to python3"
+    assert machine.locate() == (Candidate("opt_loop", "opt", path, problem),)
+
+
+def test_a_file_that_is_not_executable_is_a_candidate_with_a_problem(machine: Machine) -> None:
+    """A file that nobody may execute is kept, and its problem says so."""
+    path = machine.add("/opt/broken/bin/python3", mode=0o644)
+    assert machine.locate() == (Candidate("opt_broken", "opt", path, f"{path} is not executable"),)
+
+
+@pytest.fixture
+def open_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    """Return an empty machine that every user may look into, unlike pytest's own folders."""
+    monkeypatch.setattr(room, "PLACES", ())
+    root = Path(os.path.realpath(tempfile.mkdtemp()))
+    root.chmod(0o755)
+    yield Machine(root)
+    shutil.rmtree(root)
+
+
+@contextlib.contextmanager
+def _an_ordinary_user() -> Iterator[None]:
+    """Give up root's power to look everywhere, if this is root."""
+    was = os.geteuid()
+    if was == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(was)
+
+
+def test_a_link_into_a_locked_folder_is_a_candidate_with_a_problem(open_machine: Machine) -> None:
+    """A link to where this user may not look, such as root's home, loses no other interpreter."""
+    secret = open_machine.add("/secret/python3.9").parent
+    link = open_machine.link("/tools/python3", "/secret/python3.9")
+    other = open_machine.add("/tools/python3.8")
+    open_machine.on_path("/tools")
+    secret.chmod(0)
+    try:
+        with _an_ordinary_user():
+            found = open_machine.locate()
+    finally:
+        secret.chmod(0o755)
+    assert {one.path: bool(one.problem) for one in found} == {other: False, link: True}
+
+
+@pytest.mark.parametrize(
+    "name", ["python3-config", "python3.9-gdb.py", "pythonw", "ipython3", "python3.9m.old", "pypyenv"]
+)
+def test_other_names_are_no_candidates(machine: Machine, name: str) -> None:
+    """A program whose name only resembles an interpreter's is not a candidate."""
+    machine.add(f"/usr/bin/{name}")
+    assert machine.locate() == ()
+
+
+def test_a_folder_named_python_is_no_candidate(machine: Machine) -> None:
+    """A folder with an interpreter's name is not a candidate."""
+    machine.at("/opt/vendor/bin/python3").mkdir(parents=True)
+    assert machine.locate() == ()
+
+
+def test_a_path_with_nonsense_in_it_is_survived(machine: Machine) -> None:
+    """Empty, missing and non-folder entries of PATH hide nothing that the others hold."""
+    machine.add("/good/bin/python3.9")
+    machine.add("/good/file")
+    machine.on_path("/missing", "/good/file", "/good/bin")
+    machine.environment["PATH"] += os.pathsep * 2
+    assert machine.ids() == ["path_3_9"]
+
+
+def test_nothing_is_run(machine: Machine) -> None:
+    """Discovery looks at files only: no candidate is started."""
+    machine.add("/usr/bin/python3.11")
+    assert machine.ids() == ["system_3_11"]
+    assert not (machine.root / "ran").exists()
+
+
+def test_versions_are_in_the_order_of_their_numbers(machine: Machine) -> None:
+    """Version 3.9 comes before 3.10, whatever the alphabet says."""
+    for minor in (10, 9, 13, 6):
+        machine.add(f"/usr/bin/python3.{minor}")
+    assert machine.ids() == ["system_3_6", "system_3_9", "system_3_10", "system_3_13"]
+
+
+def test_a_given_path_is_a_candidate(machine: Machine) -> None:
+    """A path that the user gives is a candidate although discovery would not look there."""
+    path = machine.add("/built/mine/bin/python3.9")
+    link = machine.link("/built/link", "/built/mine/bin/python3.9")
+    assert machine.locate(link, path) == (Candidate("given_mine", "given", path),)
+
+
+def test_a_given_path_that_is_known_keeps_its_id(machine: Machine) -> None:
+    """An interpreter that discovery knows has the same id with and without being given."""
+    path = machine.add("~/.pyenv/versions/3.9.18/bin/python3.9")
+    assert machine.locate(path) == machine.locate() == (Candidate("pyenv_3_9_18", "pyenv", path),)
+
+
+@pytest.mark.parametrize("place", ["/nowhere/python3", "/built"])
+def test_a_given_path_without_a_file_is_refused(machine: Machine, place: str) -> None:
+    """A given path where there is no file is refused by name."""
+    machine.add("/built/python3")
+    with pytest.raises(SelectionError, match=re.escape(repr(str(machine.at(place))))):
+        machine.locate(machine.at(place))
+
+
+SEGMENT = st.text(st.sampled_from(string.ascii_letters + string.digits + " .-_@+é"), min_size=1, max_size=50)
+SOURCE = st.sampled_from([source for source, _ in room.PLACES] + ["given"])
+FOUND = st.builds(
+    lambda source, folder, name: room._candidate(source, Path("/", folder, "bin", name)),
+    SOURCE,
+    SEGMENT,
+    st.sampled_from(["python", "python3", "python3.9", "python3.13t", "pypy3"]),
+)
+
+
+@given(st.lists(FOUND, unique_by=lambda one: one.path, max_size=12), st.randoms())
+def test_ids_are_unique_and_stable(found: list[Candidate], random: Random) -> None:
+    """Whatever is found, in whatever order, each candidate has an id of its own and always the same."""
+    shuffled = list(found)
+    random.shuffle(shuffled)
+    unique = room._unique(found)
+    assert len({one.id for one in unique}) == len(found)
+    assert {one.path for one in unique} == {one.path for one in found}
+    assert room._unique(shuffled) == unique
+
+
+@given(FOUND)
+def test_ids_are_session_names(candidate: Candidate) -> None:
+    """An id has only the characters that nox can select by: small letters, digits and underscores."""
+    assert re.fullmatch(r"[a-z0-9_]+", candidate.id)
+
+
+IDS = st.lists(
+    st.builds(
+        "{}_3_{}".format, st.sampled_from(["pyenv", "path", "opt", "uv", "system"]), st.integers(0, 20)
+    ),
+    unique=True,
+    max_size=8,
+)
+
+
+def _candidates(ids: list[str]) -> tuple[Candidate, ...]:
+    return tuple(Candidate(name, "path", Path("/bin", name)) for name in ids)
+
+
+@given(IDS)
+def test_no_glob_selects_all(ids: list[str]) -> None:
+    """Without any glob every candidate is selected."""
+    assert select(_candidates(ids), []) == _candidates(ids)
+
+
+@given(IDS, st.lists(st.sampled_from(["p", "pa", "pyenv", "o", "x"]), min_size=1, max_size=3))
+def test_globs_select_what_any_of_them_matches(ids: list[str], starts: list[str]) -> None:
+    """Globs select exactly the candidates that one of them matches, in their order, or refuse."""
+    expected = [name for name in ids if name.startswith(tuple(starts))]
+    globs = [f"{start}*" for start in starts]
+    if expected:
+        assert [one.id for one in select(_candidates(ids), globs)] == expected
+    else:
+        with pytest.raises(SelectionError):
+            select(_candidates(ids), globs)
+
+
+def test_a_glob_that_matches_nothing_names_what_there_is() -> None:
+    """A selection that comes out empty is refused with the glob and the ids that there are."""
+    with pytest.raises(SelectionError) as refusal:
+        select(_candidates(["pyenv_3_9_18", "system_3_11"]), ["pyenv_4*"])
+    assert all(text in str(refusal.value) for text in ("pyenv_4*", "pyenv_3_9_18", "system_3_11"))
+
+
+def test_a_glob_on_an_empty_machine_is_refused() -> None:
+    """A selection from nothing says that there is nothing."""
+    with pytest.raises(SelectionError, match="none at all"):
+        select((), ["*"])
+
+
+@pytest.mark.e2e
+def test_a_stripped_path_finds_the_same(
+    pythons: tuple[Candidate, ...], callers_environment: Mapping[str, str]
+) -> None:
+    """On this machine, a bare PATH or none loses no interpreter that an installer's folder holds."""
+    known = {one for one in pythons if one.source != "path"}
+    bare = {name: text for name, text in callers_environment.items() if name != "PATH"}
+    assert known <= set(locate(bare))
+    assert known <= set(locate({**bare, "PATH": "/usr/bin:/bin"}))
+
+
+@pytest.mark.e2e
+def test_real_candidates_are_real_files(pythons: tuple[Candidate, ...]) -> None:
+    """On this machine, every candidate that answers is at a real path of its own."""
+    assert all(os.path.realpath(one.path) == str(one.path) for one in pythons)
+    assert len({one.path for one in pythons}) == len(pythons)

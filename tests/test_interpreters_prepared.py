@@ -1,0 +1,281 @@
+"""What becomes of a candidate: an environment or a reason, and a record for the session that measures."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import says
+
+from interpreters.environments import PYTHON, Installer
+from interpreters.identify import parse_identity
+from interpreters.locate import Candidate
+from interpreters.prepared import (
+    Prepared,
+    distinct,
+    forget,
+    is_ready,
+    prepare_candidate,
+    read_record,
+    write_record,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Script = Callable[[str, str], Path]
+
+WANTED = {"urllib3": "botocore", "botocore": "botocore"}
+
+UV = """
+echo "$*" >>"$0.log"
+for last; do :; done
+case "$1" in
+pip) echo "error: $UV_SAYS"; exit "$UV_INSTALLS" ;;
+venv) mkdir -p "$last/bin" && ln -s /bin/sh "$last/bin/python" ;;
+esac
+"""
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    """Return the folder for all that is kept."""
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def prepare(script: Script, cache: Path) -> Callable[..., Prepared]:
+    """Return a function that prepares a candidate with a made-up uv."""
+    uv = script("uv", UV)
+
+    def prepare(candidate: Candidate, installs: int = 0) -> Prepared:
+        environment = {"PATH": os.environ["PATH"], "UV_INSTALLS": str(installs), "UV_SAYS": "no network"}
+        return prepare_candidate(
+            candidate, WANTED, cache, Installer(str(uv), cache, Path("/tool")), environment
+        )
+
+    return prepare
+
+
+def candidate(path: Path, problem: str = "") -> Candidate:
+    """Return a candidate at a path."""
+    return Candidate("opt_one", "opt", path, problem)
+
+
+def test_a_healthy_candidate_gets_an_environment(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], cache: Path
+) -> None:
+    """A candidate that says what it is has its identity and its environment, and no problem."""
+    one = candidate(script("python3", says(facts)))
+    python = cache / "environments" / one.id / PYTHON
+    assert prepare(one) == Prepared(one, parse_identity(facts), python)
+    assert is_ready(one, WANTED, cache)
+
+
+def test_what_several_clients_need_is_installed_once(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], tmp_path: Path
+) -> None:
+    """Two clients with one requirement are one installation of it."""
+    prepare(candidate(script("python3", says(facts))))
+    installed = [line for line in (tmp_path / "uv.log").read_text().splitlines() if line.startswith("pip")]
+    assert [line.split().count("botocore") for line in installed] == [1]
+
+
+def test_a_problem_that_is_known_is_passed_on(prepare: Callable[..., Prepared], cache: Path) -> None:
+    """A candidate that discovery found a problem with is not started, and nothing is left to prepare."""
+    one = candidate(Path("/opt/gone/bin/python3"), "it is a dangling link")
+    assert prepare(one) == Prepared(one, problem="it is a dangling link")
+    assert is_ready(one, WANTED, cache)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("echo rubbish", "is not a Python that can say what it is: it printed 'rubbish'"),
+        ("kill -SEGV $$", "died of SIGSEGV when asked what it is"),
+        (":", "it printed nothing"),
+    ],
+)
+def test_what_is_no_python_has_a_problem(
+    script: Script, prepare: Callable[..., Prepared], body: str, reason: str, tmp_path: Path
+) -> None:
+    """A candidate that is refused has the reason as its problem, and no environment is made for it."""
+    prepared = prepare(candidate(script("python3", body)))
+    assert prepared.problem.endswith(reason)
+    assert (prepared.identity, prepared.python) == (None, None)
+    assert not (tmp_path / "uv.log").exists()
+
+
+@pytest.mark.parametrize("version", ["three", "", "3"])
+def test_an_impossible_version_is_a_problem(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], version: str
+) -> None:
+    """A candidate whose version is no version has a problem, and raises nothing."""
+    assert prepare(candidate(script("python3", says(facts | {"version": version})))).problem
+
+
+def test_a_candidate_that_vanished_has_a_problem(prepare: Callable[..., Prepared], tmp_path: Path) -> None:
+    """A candidate whose file is gone since it was found has a problem, and raises nothing."""
+    assert prepare(candidate(tmp_path / "gone")).problem
+
+
+def test_a_python_without_ssl_has_a_problem(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any]
+) -> None:
+    """An interpreter without an ssl module has that as its problem, with the import's own error."""
+    facts |= {"ssl": None, "ssl_error": "ImportError: No module named _ssl"}
+    one = candidate(script("python3", says(facts)))
+    assert prepare(one) == Prepared(
+        one, parse_identity(facts), problem="it has no ssl module: ImportError: No module named _ssl"
+    )
+
+
+def test_a_failed_installation_names_the_clients(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], cache: Path
+) -> None:
+    """When packages cannot be installed, there is an environment, and the clients that need them are named."""
+    one = candidate(script("python3", says(facts)))
+    prepared = prepare(one, installs=1)
+    assert prepared.python is not None
+    assert prepared.problem == ""
+    assert prepared.uninstalled == tuple(WANTED)
+    assert prepared.install_problem == "botocore could not be installed: error: no network"
+    assert not is_ready(one, WANTED, cache)
+
+
+def test_no_environment_is_a_problem(script: Script, facts: dict[str, Any], cache: Path) -> None:
+    """When no environment can be made, that is the problem, beside the identity."""
+    one = candidate(script("python3", says(facts)))
+    prepared = prepare_candidate(one, WANTED, cache, Installer("/nowhere/uv", cache, Path("/tool")), {})
+    assert prepared.identity == parse_identity(facts)
+    assert prepared.python is None
+    assert "/nowhere/uv cannot be run" in prepared.problem
+
+
+def test_a_wrapper_is_the_same_as_what_it_starts(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any]
+) -> None:
+    """A script that starts another interpreter is that interpreter, and gets no environment."""
+    real = script("real/python3", ":")
+    wrapper = candidate(script("python3", says(facts | {"executable": str(real)})))
+    prepared = prepare(wrapper)
+    assert (prepared.same_as, prepared.python, prepared.problem) == (real, None, "")
+
+
+def test_an_executable_that_is_not_there_says_nothing(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any]
+) -> None:
+    """An interpreter that names an executable where there is none is still measured."""
+    prepared = prepare(candidate(script("python3", says(facts | {"executable": "/nowhere/python3"}))))
+    assert (prepared.same_as, prepared.problem) == (None, "")
+
+
+def test_a_candidate_sees_none_of_the_users_settings(
+    script: Script, facts: dict[str, Any], cache: Path, tmp_path: Path
+) -> None:
+    """A candidate is asked in the surroundings of a process under test."""
+    one = candidate(script("python3", f"env >'{tmp_path}/seen'; {says(facts)}"))
+    environment = {"PATH": os.environ["PATH"], "AWS_PROFILE": "nonsense", "PYTHONPATH": "/nonsense"}
+    prepare_candidate(one, {}, cache, Installer("/nowhere/uv", cache, Path("/tool")), environment)
+    seen = (tmp_path / "seen").read_text()
+    assert f"HOME={cache / 'home'}\n" in seen
+    assert "nonsense" not in seen
+
+
+def test_a_forgotten_environment_is_not_ready(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], cache: Path
+) -> None:
+    """After its environment was forgotten a candidate has to be prepared again; twice does no harm."""
+    one = candidate(script("python3", says(facts)))
+    prepare(one)
+    for _ in range(2):
+        forget(one, cache)
+        assert not is_ready(one, WANTED, cache)
+
+
+@pytest.mark.parametrize("other", [{}, {"botocore": "botocore==1.34.0"}])
+def test_other_requirements_are_not_ready(
+    script: Script,
+    prepare: Callable[..., Prepared],
+    facts: dict[str, Any],
+    cache: Path,
+    other: dict[str, str],
+) -> None:
+    """A candidate whose environment holds something else has to be prepared again."""
+    one = candidate(script("python3", says(facts)))
+    prepare(one)
+    assert not is_ready(one, other, cache)
+
+
+ONE = candidate(Path("/opt/one/bin/python3"))
+TWO = Candidate("opt_two", "opt", Path("/opt/two/bin/python3"))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"python": Path("/cache/one/bin/python")},
+        {"problem": "it has no ssl module"},
+        {"uninstalled": ("urllib3", "botocore"), "install_problem": "no network"},
+        {"same_as": TWO.path},
+    ],
+)
+@pytest.mark.parametrize("identified", [False, True])
+def test_a_record_says_what_was_prepared(
+    tmp_path: Path, facts: dict[str, Any], fields: dict[str, Any], *, identified: bool
+) -> None:
+    """What is read from a record is what was written to it."""
+    prepared = Prepared(ONE, parse_identity(facts) if identified else None, **fields)
+    write_record(tmp_path / "run", prepared)
+    assert read_record(tmp_path / "run", ONE) == prepared
+    assert len(list((tmp_path / "run").iterdir())) == 1
+
+
+def test_a_candidate_without_a_record_has_none(tmp_path: Path) -> None:
+    """Without a record, and without the folder for it, nothing is read."""
+    write_record(tmp_path, Prepared(ONE))
+    assert read_record(tmp_path, TWO) is None
+    assert read_record(tmp_path / "missing", ONE) is None
+
+
+@pytest.mark.parametrize("damage", ["", "{", "{}", "[]", "null", "3"])
+def test_a_damaged_record_is_none(tmp_path: Path, damage: str) -> None:
+    """A record that cannot be read counts as none, so that the candidate is prepared again."""
+    write_record(tmp_path, Prepared(ONE))
+    (record,) = tmp_path.iterdir()
+    record.write_text(damage)
+    assert read_record(tmp_path, ONE) is None
+
+
+def test_twins_are_dropped_where_the_interpreter_is_known() -> None:
+    """A candidate that starts an interpreter which has a row of its own gets none."""
+    known, twin = Prepared(ONE), Prepared(TWO, same_as=ONE.path)
+    assert distinct([twin, known]) == distinct([known, twin]) == (known,)
+
+
+def test_a_twin_of_the_unknown_is_kept_with_a_problem() -> None:
+    """A candidate that starts an interpreter which nothing else found is kept, and its problem names it."""
+    (row,) = distinct([Prepared(TWO, same_as=ONE.path)])
+    assert row.candidate == TWO
+    assert str(ONE.path) in row.problem
+
+
+def test_a_venv_that_was_given_is_not_lost(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any]
+) -> None:
+    """A virtual environment's own copy of an interpreter, if the user gives it, keeps a row with a reason."""
+    path = script("venv/bin/python", "")
+    script("venv/bin/python", says(facts | {"executable": str(path), "base_prefix": "/its/base"}))
+    (row,) = distinct([prepare(candidate(path))])
+    assert row.problem
+
+
+@pytest.mark.parametrize(
+    "prepared",
+    [Prepared(ONE), Prepared(ONE, problem="it hangs"), Prepared(ONE, uninstalled=("botocore",))],
+)
+def test_all_others_are_kept_as_they_are(prepared: Prepared) -> None:
+    """A candidate that is no twin keeps its row, whatever its state."""
+    assert distinct([prepared, Prepared(TWO)]) == (prepared, Prepared(TWO))

@@ -1,0 +1,155 @@
+"""Collecting a run: what preparing and measuring found out is joined per interpreter, and nothing is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import (
+    FAILED,
+    PASSED,
+    TLS1_0,
+    TLS1_2,
+    TLS1_3,
+    Client,
+    a_catalogue,
+    an_interpreter,
+    ladder,
+    meet,
+)
+
+from interpreters.identify import parse_identity
+from interpreters.locate import Candidate
+from interpreters.prepared import Prepared
+from reports.collect import collect, follow_up
+from servers.campaign import Campaign, Guest
+from servers.conditions import Condition
+from servers.observation import Cell, Visit
+
+CATALOGUE = a_catalogue()
+CONTROLS = {server.id: PASSED for server in CATALOGUE.servers}
+STRICT = Client(frozenset({TLS1_2, TLS1_3}))
+LOOSE = Client(frozenset({TLS1_0, TLS1_2, TLS1_3}))
+
+
+def _candidate(name: str) -> Candidate:
+    return Candidate(name, "pyenv", Path(f"/made/up/{name}/bin/python"))
+
+
+def _guest(name: str, *clients: str) -> Guest:
+    return Guest(name, Path("/made/up/venv/bin/python"), {}, clients)
+
+
+def _visit(stack: Client = STRICT, *clients: str, identity: Any = None, **import_errors: str) -> Visit:
+    """Return what a probe did with some clients on the whole ladder."""
+    cells = [
+        Cell(client, server.id, (seen := meet(stack, server)).account, "", seen.wire)
+        for client in clients
+        for server in ladder(CATALOGUE)
+    ]
+    return Visit(identity, dict.fromkeys(clients, "1.0"), import_errors, tuple(cells))
+
+
+def _campaign(*visits: tuple[Guest, Condition, Visit]) -> Campaign:
+    return Campaign("OpenSSL 3.0.19", CONTROLS, visits)
+
+
+def test_every_prepared_interpreter_has_an_entry_in_order() -> None:
+    """Interpreters come out as they went in, measured or not, each with its own visits."""
+    prepared = [Prepared(_candidate(name), problem="" if name == "b" else "it hung") for name in "cab"]
+    campaign = _campaign((_guest("b", "ssl"), Condition.AMBIENT, _visit(STRICT, "ssl")))
+    found = collect(prepared, campaign)
+    assert [one.interpreter.id for one in found] == ["c", "a", "b"]
+    assert [len(one.observations) for one in found] == [0, 0, len(ladder(CATALOGUE))]
+    assert [one.interpreter.problem for one in found] == ["it hung", "it hung", ""]
+    assert {o.interpreter for o in found[2].observations} == {"b"}
+
+
+def test_visits_under_several_conditions_stay_apart() -> None:
+    """Each observation carries the condition that it was made under, its version and its control."""
+    guest = _guest("a", "ssl")
+    campaign = Campaign(
+        "OpenSSL",
+        CONTROLS | {"only_1_0": FAILED},
+        (
+            (guest, Condition.AMBIENT, _visit(STRICT, "ssl")),
+            (guest, Condition.PERMISSIVE, _visit(LOOSE, "ssl")),
+        ),
+    )
+    (one,) = collect([Prepared(_candidate("a"))], campaign)
+    assert set(one.of("ssl", Condition.AMBIENT)) == {s.id for s in ladder(CATALOGUE)}
+    low = one.of("ssl", Condition.PERMISSIVE)["only_1_0"]
+    assert low.account is not None
+    assert low.account.version == TLS1_0
+    assert (low.client_version, low.control) == ("1.0", FAILED)
+    assert one.of("ssl", Condition.HARDENED) == {}
+
+
+def test_why_a_client_is_unavailable_is_kept() -> None:
+    """What could not be installed and what could not be imported each keep their reason."""
+    prepared = Prepared(_candidate("a"), uninstalled=("botocore",), install_problem="no network")
+    visit = _visit(STRICT, "ssl", urllib3="ImportError: no module")
+    (one,) = collect([prepared], _campaign((_guest("a", "ssl"), Condition.AMBIENT, visit)))
+    assert one.unavailable == {
+        "botocore": "no network",
+        "urllib3": "it cannot be imported: ImportError: no module",
+    }
+
+
+def test_what_an_interpreter_says_while_measured_counts_more(facts: dict[str, Any]) -> None:
+    """An interpreter that was replaced since it was identified is described as what was measured."""
+    before, after = facts | {"version": "3.8.1"}, facts | {"version": "3.9.2"}
+    prepared = Prepared(_candidate("a"), identity=parse_identity(before))
+    silent = _campaign((_guest("a"), Condition.AMBIENT, _visit()))
+    spoke = _campaign((_guest("a"), Condition.AMBIENT, _visit(identity=after)))
+    assert collect([prepared], silent)[0].interpreter.version == "3.8.1"
+    assert collect([prepared], spoke)[0].interpreter.version == "3.9.2"
+
+
+def test_an_identity_becomes_what_the_report_shows(facts: dict[str, Any]) -> None:
+    """Version, implementation, OpenSSL and the configure flags that matter come from the identity."""
+    flags = ["--with-ssl-default-suites=openssl"]
+    identity = parse_identity(facts | {"configure_flags": flags, "ssl": None})
+    prepared = Prepared(_candidate("a"), identity=identity, problem="it has no ssl module")
+    interpreter = collect([prepared], _campaign())[0].interpreter
+    assert interpreter.version == "3.9.18"
+    assert interpreter.implementation == "CPython"
+    assert interpreter.openssl == ""
+    assert interpreter.leaves_suites_to_openssl
+    assert interpreter.problem == "it has no ssl module"
+    whole = Prepared(_candidate("a"), identity=parse_identity(facts))
+    assert collect([whole], _campaign())[0].interpreter.openssl == "OpenSSL 3.0.19"
+
+
+@pytest.mark.xfail(strict=True, raises=KeyError, reason="what a probe says of itself is taken on trust")
+def test_an_identity_that_makes_no_sense_is_no_crash() -> None:
+    """A probe whose identity has another shape costs that identity, not the report."""
+    campaign = _campaign((_guest("a"), Condition.AMBIENT, _visit(identity={"version": "3.9.18"})))
+    assert collect([Prepared(_candidate("a"))], campaign)[0].interpreter.version == ""
+
+
+def test_a_second_visit_is_for_those_that_seem_safe() -> None:
+    """The campaign's rule names the clients whose floor something must be holding."""
+    decide = follow_up(CATALOGUE, TLS1_2)
+    guest = _guest("a", "ssl", "urllib3")
+    strict, loose = _visit(STRICT, "ssl", "urllib3"), _visit(LOOSE, "ssl", "urllib3")
+    assert decide(guest, strict, CONTROLS) == ("ssl", "urllib3")
+    assert decide(guest, loose, CONTROLS) == ()
+    assert decide(guest, strict, CONTROLS | {"only_1_0": FAILED}) == ()
+
+
+@pytest.mark.parametrize(
+    ("version", "flags", "expected"),
+    [
+        ("2.7.18", (), False),
+        ("3.9.18", (), False),
+        ("3.10.0", (), True),
+        ("3.14.0rc1", (), True),
+        ("3.11.2", ("--with-ssl-default-suites=openssl",), False),
+        ("3.11.2", ("--with-ssl-default-suites=python",), True),
+    ],
+)
+def test_which_builds_set_a_minimum(version: str, flags: tuple[str, ...], expected: bool) -> None:  # noqa: FBT001
+    """CPython sets one since 3.10, unless it was told to leave that to OpenSSL."""
+    assert an_interpreter(version=version, configure_flags=flags).sets_minimum is expected

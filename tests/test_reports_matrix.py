@@ -1,0 +1,223 @@
+"""Building the matrix: one row for each interpreter x client x condition, each from its own cells."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from builders import (
+    FAILED,
+    FLOORS,
+    TLS1_0,
+    TLS1_2,
+    TLS1_3,
+    Client,
+    a_catalogue,
+    a_server,
+    a_wire,
+    an_interpreter,
+    an_observation,
+    connected,
+    failed,
+    ladder,
+    meet,
+)
+
+from interpreters.clients import RELAXED
+from reports.matrix import ALL_CLIENTS, Measured, Row, build_matrix, needs_permissive
+from reports.verdicts import HeldBy, PageCheck, Verdict
+from servers.catalogue import Role
+from servers.conditions import Condition
+from servers.protocols import LADDER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from reports.observations import Observation
+    from servers.protocols import Protocol
+
+CATALOGUE = a_catalogue()
+LOOSE = Client(frozenset(LADDER))
+STRICT = Client(frozenset({TLS1_2, TLS1_3}))
+AMBIENT, PERMISSIVE, HARDENED = Condition
+
+
+def _cells(stack: Client, client: str, condition: Condition = AMBIENT) -> tuple[Observation, ...]:
+    """Let one client meet the whole ladder."""
+    return tuple(
+        replace(meet(stack, server), client=client, condition=condition) for server in ladder(CATALOGUE)
+    )
+
+
+def _page(first: Protocol | None, second: Protocol | None) -> tuple[Observation, ...]:
+    """Return the page's client on the page's servers: connected at these versions, or refused."""
+
+    def cell(server: str, version: Protocol | None) -> Observation:
+        if version is None:
+            return an_observation(
+                server, failed("SSLError"), a_wire(LADDER), client="urllib3", control=FAILED
+            )
+        wire = a_wire(LADDER, version, data=(40, 9000))
+        return an_observation(server, connected(version), wire, client="urllib3")
+
+    return cell("page_first", first), cell("page_second", second)
+
+
+def _measured(
+    *cells: Observation, unavailable: Mapping[str, str] | None = None, name: str = "pyenv_3_9_18"
+) -> Measured:
+    return Measured(an_interpreter(name), unavailable or {}, cells)
+
+
+def _build(
+    *measured: Measured,
+    clients: Sequence[str] = ("ssl",),
+    conditions: Sequence[Condition] = (AMBIENT,),
+    floor: Protocol = TLS1_2,
+) -> tuple[Row, ...]:
+    return build_matrix(measured, clients, conditions, CATALOGUE, floor)
+
+
+def test_there_is_a_row_for_each_interpreter_client_and_condition() -> None:
+    """Rows come in the order of interpreters, conditions, clients, whatever was measured of them."""
+    rows = _build(
+        _measured(name="one"),
+        _measured(*_cells(STRICT, "ssl"), name="two"),
+        clients=("ssl", "urllib3"),
+        conditions=(AMBIENT, HARDENED),
+    )
+    assert [(r.interpreter.id, r.condition, r.client) for r in rows] == [
+        (name, condition, client)
+        for name in ("one", "two")
+        for condition in (AMBIENT, HARDENED)
+        for client in ("ssl", "urllib3")
+    ]
+
+
+def test_an_interpreter_that_cannot_be_measured_keeps_one_row() -> None:
+    """A broken interpreter is one untestable row with its reason, and costs no other row."""
+    broken = Measured(an_interpreter("opt_hang", problem="it did not say what it is within 10 s"), {}, ())
+    rows = _build(broken, _measured(*_cells(LOOSE, "ssl")), clients=("ssl",))
+    assert [(r.client, r.verdict) for r in rows] == [
+        (ALL_CLIENTS, Verdict.UNTESTABLE),
+        ("ssl", Verdict.DOWNGRADED),
+    ]
+    assert rows[0].judgement.reason == "it did not say what it is within 10 s"
+    assert rows[0].page_check is PageCheck.BROKEN
+
+
+def test_a_client_that_could_not_be_installed_is_untestable() -> None:
+    """Its row says why, and the interpreter's other clients keep their verdicts."""
+    one = _measured(*_cells(STRICT, "ssl"), unavailable={"botocore": "no network"})
+    rows = {row.client: row for row in _build(one, clients=("ssl", "botocore"))}
+    assert (rows["botocore"].verdict, rows["botocore"].judgement.reason) == (
+        Verdict.UNTESTABLE,
+        "no network",
+    )
+    assert rows["ssl"].verdict is Verdict.ENFORCED
+
+
+@pytest.mark.xfail(strict=True, reason="being unavailable once outweighs what was measured")
+def test_a_measured_downgrade_outlives_a_later_failure() -> None:
+    """A client that connected below the floor stays downgraded, though it later could not be imported."""
+    one = _measured(*_cells(LOOSE, "ssl"), unavailable={"ssl": "it cannot be imported: MemoryError"})
+    assert _build(one)[0].verdict is Verdict.DOWNGRADED
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_each_row_is_judged_from_its_own_cells(floor: Protocol) -> None:
+    """Another client's, condition's or reference's connection does not change a row's verdict."""
+    one = _measured(
+        *_cells(LOOSE, "ssl"),
+        *_cells(Client(frozenset({TLS1_3})), "urllib3"),
+        *_cells(LOOSE, "urllib3", PERMISSIVE),
+        *_cells(LOOSE, RELAXED, PERMISSIVE),
+    )
+    rows = {row.client: row for row in _build(one, clients=("ssl", "urllib3"), floor=floor)}
+    assert rows["ssl"].verdict is Verdict.DOWNGRADED
+    assert rows["urllib3"].verdict is Verdict.ENFORCED
+
+
+def test_a_row_without_cells_is_inconclusive() -> None:
+    """A client of which nothing was recorded is inconclusive, never enforced."""
+    row = _build(_measured())[0]
+    assert row.verdict is Verdict.INCONCLUSIVE
+    assert (row.client_version, row.urllib3, row.findings) == ("", "", {})
+    assert row.held_by is HeldBy.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("ambient", "permissive", "relaxed", "holder"),
+    [
+        (LOOSE, None, None, HeldBy.NOTHING),
+        (STRICT, LOOSE, LOOSE, HeldBy.CONFIGURATION),
+        (STRICT, STRICT, LOOSE, HeldBy.CODE),
+        (STRICT, STRICT, STRICT, HeldBy.BUILD),
+        (STRICT, STRICT, None, HeldBy.UNKNOWN),
+        (STRICT, None, LOOSE, HeldBy.UNKNOWN),
+    ],
+)
+def test_the_holder_comes_from_the_permissive_visit(
+    ambient: Client, permissive: Client | None, relaxed: Client | None, holder: HeldBy
+) -> None:
+    """The same client and the relaxed one under the permissive condition decide what holds the floor."""
+    cells = [*_cells(ambient, "ssl")]
+    if permissive:
+        cells += _cells(permissive, "ssl", PERMISSIVE)
+    if relaxed:
+        cells += _cells(relaxed, RELAXED, PERMISSIVE)
+    row = _build(_measured(*cells))[0]
+    assert row.held_by is holder
+    assert len(_build(_measured(*cells))) == 1
+
+
+@pytest.mark.xfail(strict=True, reason="what holds a hardened row is looked for under permissive alone")
+def test_a_floor_that_only_the_hardened_condition_holds_is_the_configurations() -> None:
+    """A client that goes below under the machine's own configuration is held by the hardened one."""
+    cells = *_cells(LOOSE, "ssl"), *_cells(STRICT, "ssl", HARDENED)
+    rows = {row.condition: row for row in _build(_measured(*cells), conditions=(AMBIENT, HARDENED))}
+    assert rows[HARDENED].verdict is Verdict.ENFORCED
+    assert rows[HARDENED].held_by is HeldBy.CONFIGURATION
+
+
+def test_the_pages_check_is_its_own_clients_in_every_row() -> None:
+    """All rows of an interpreter show the page's conclusion, drawn from urllib3 on the page's servers."""
+    one = _measured(*_cells(LOOSE, "ssl"), *_cells(STRICT, "urllib3"), *_page(TLS1_3, None))
+    rows = _build(one, clients=("ssl", "urllib3"))
+    assert [row.page_check for row in rows] == [PageCheck.PASS, PageCheck.PASS]
+    assert [row.urllib3 for row in rows] == ["1.26.20", "1.26.20"]
+    low = _measured(*_cells(LOOSE, "ssl"), *_page(TLS1_3, TLS1_0))
+    assert _build(low)[0].page_check is PageCheck.FAIL
+
+
+def test_without_the_pages_servers_its_check_is_broken() -> None:
+    """A catalogue that has not both of them cannot reproduce the page's check."""
+    catalogue = a_catalogue(a_server("only_1_2", TLS1_2), a_server("page_first", TLS1_2, role=Role.PAGE))
+    one = _measured(*_page(TLS1_2, None)[:1])
+    row = build_matrix([one], ["ssl"], [AMBIENT], catalogue, TLS1_2)[0]
+    assert row.page_check is PageCheck.BROKEN
+
+
+def test_the_reason_goes_on_with_its_cause() -> None:
+    """A row's reason has the connections and then what let them happen."""
+    reason = _build(_measured(*_cells(LOOSE, "ssl")))[0].judgement.reason
+    assert "connected at SSLv3 to only_ssl3" in reason
+    assert "Python 3.9.18 sets no minimum" in reason
+
+
+def test_only_clients_that_seem_safe_are_visited_again() -> None:
+    """Enforced and fragile clients are visited again; downgraded and unclear ones would tell nothing new."""
+    fragile = tuple(replace(c, client="fragile") for c in _cells(STRICT, "ssl"))
+    old = a_wire({TLS1_0, TLS1_2, TLS1_3}, TLS1_3, data=(40, 9000))
+    fragile = tuple(replace(c, wire=(old,)) if c.server == "only_1_3" else c for c in fragile)
+    one = _measured(
+        *_cells(STRICT, "safe"),
+        *fragile,
+        *_cells(LOOSE, "low"),
+        *_cells(STRICT, "partly")[1:],
+    )
+    names = ("safe", "fragile", "low", "partly", "never")
+    rows = {row.client: row.verdict for row in _build(one, clients=names)}
+    assert rows["fragile"] is Verdict.FRAGILE
+    assert needs_permissive(one, names, CATALOGUE, TLS1_2) == ("safe", "fragile")

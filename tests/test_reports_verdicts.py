@@ -1,0 +1,544 @@
+"""Judging one client: the verdict follows from the causes, and no gap or contradiction passes for safety."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from builders import (
+    FAILED,
+    FLOORS,
+    SMALL,
+    TLS1_0,
+    TLS1_1,
+    TLS1_2,
+    TLS1_3,
+    Client,
+    Obstacle,
+    a_catalogue,
+    a_finding,
+    a_server,
+    a_wire,
+    an_alert,
+    an_interpreter,
+    an_observation,
+    connected,
+    failed,
+    holding,
+    ladder,
+    meet,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reports.outcomes import Kind, Outcome
+from reports.verdicts import (
+    Finding,
+    HeldBy,
+    Judgement,
+    PageCheck,
+    Verdict,
+    explain,
+    find,
+    held_by,
+    judge,
+    offer_column,
+    page_check,
+    went_below,
+)
+from servers.catalogue import KeyExchange, Role
+from servers.protocols import LADDER, Protocol
+from servers.tap import Sender
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from reports.observations import Interpreter, Observation
+    from servers.catalogue import Server
+    from servers.observation import Account
+
+CATALOGUE = a_catalogue()
+RUNGS = ladder(CATALOGUE)
+SERVERS = {server.id: server for server in SMALL}
+WORST_FIRST = list(Verdict)
+
+few = settings(max_examples=40, deadline=None)
+
+
+def _clients() -> Iterator[Client]:
+    """Give a client for each unbroken run of versions, with and without supported_versions."""
+    for low, high in itertools.combinations(range(len(LADDER) + 1), 2):
+        versions = frozenset(LADDER[low:high])
+        yield Client(versions)
+        if TLS1_3 not in versions:
+            yield Client(versions, lists_them=False)
+
+
+RULES: dict[str, frozenset[KeyExchange]] = {
+    "no security level": frozenset(),
+    "no old signatures": frozenset(KeyExchange) - {KeyExchange.RSA},
+    "nothing old": frozenset(KeyExchange),
+}
+"""The key exchanges that a client's security level stops below TLS 1.2; OpenSSL 3 has the second one."""
+
+
+def _stops(rule: str, version: Protocol | None, server: Server) -> bool:
+    """Whether the security level stops the client at this version with this server."""
+    return bool(version and version.below(TLS1_2) and server.key_exchange in RULES[rule])
+
+
+def _measure(client: Client, rule: str) -> list[Observation]:
+    """Let a client meet the whole ladder, under a security level or without one."""
+    return [
+        meet(
+            client,
+            server,
+            Obstacle.SIGNATURE if _stops(rule, client.chosen(server), server) else Obstacle.NOTHING,
+        )
+        for server in RUNGS
+    ]
+
+
+def _expected(client: Client, rule: str, floor: Protocol) -> Verdict:
+    """Say from the causes alone what the verdict must be."""
+    chosen = {server: client.chosen(server) for server in RUNGS}
+    willing = {server: version for server, version in chosen.items() if version in client.versions}
+    stopped = [version for server, version in willing.items() if _stops(rule, version, server)]
+    made = [version for server, version in willing.items() if not _stops(rule, version, server)]
+    if any(version and version.below(floor) for version in made):
+        return Verdict.DOWNGRADED
+    if not made:
+        return Verdict.INCONCLUSIVE
+    offers_old = client.lists_them and any(version.below(floor) for version in client.versions)
+    nearly = any(version and version.below(floor) for version in stopped)
+    return Verdict.FRAGILE if offers_old or nearly else Verdict.ENFORCED
+
+
+@pytest.mark.parametrize(
+    "floor",
+    [
+        pytest.param(
+            TLS1_1,
+            marks=pytest.mark.xfail(
+                strict=True, reason="a cell blocked at the floor counts as one blocked below it"
+            ),
+        ),
+        TLS1_2,
+        TLS1_3,
+    ],
+)
+def test_the_verdict_follows_from_the_causes(floor: Protocol) -> None:
+    """Every client x security level has the verdict that its versions and what stops them add up to."""
+    for client, rule in itertools.product(_clients(), RULES):
+        judgement = judge(find(_measure(client, rule), CATALOGUE), CATALOGUE, floor)
+        assert judgement.verdict is _expected(client, rule, floor), (client, rule)
+
+
+def test_the_causes_lead_to_every_verdict() -> None:
+    """The truth table above is no table of one answer: its causes add up to each verdict there is."""
+    seen = {_expected(client, rule, TLS1_2) for client in _clients() for rule in RULES}
+    assert seen == set(Verdict) - {Verdict.UNTESTABLE}
+
+
+def _outcomes(server: Server) -> st.SearchStrategy[Finding]:
+    """Draw any outcome that an honest judgement of this server's cell can have."""
+    made = [a_finding(server, Kind.CONNECTED, version) for version in sorted(server.protocols)]
+    kinds = (Kind.NOT_OFFERED, Kind.REJECTED, Kind.BLOCKED, Kind.INCONCLUSIVE, Kind.MISSING)
+    offers = st.frozensets(st.sampled_from(LADDER))
+    return st.builds(
+        replace, st.sampled_from([*made, *(a_finding(server, k) for k in kinds)]), offered=offers
+    )
+
+
+FINDINGS = st.fixed_dictionaries({server.id: _outcomes(server) for server in RUNGS})
+RUNG = st.sampled_from(RUNGS)
+FLOOR = st.sampled_from(FLOORS)
+GAPS = st.sampled_from([Kind.INCONCLUSIVE, Kind.MISSING, None])
+
+
+def _without(findings: Mapping[str, Finding], server: Server, kind: Kind | None) -> dict[str, Finding]:
+    """Return the findings with one cell undecided, or gone."""
+    rest = {name: finding for name, finding in findings.items() if name != server.id}
+    return rest if kind is None else rest | {server.id: a_finding(server, kind)}
+
+
+@few
+@given(FINDINGS, RUNG, GAPS, FLOOR)
+def test_no_set_with_a_gap_is_enforced(
+    findings: dict[str, Finding], server: Server, gap: Kind | None, floor: Protocol
+) -> None:
+    """One undecided, missing or absent cell, wherever it is, and the client is not called safe."""
+    verdict = judge(_without(findings, server, gap), CATALOGUE, floor).verdict
+    assert verdict in (Verdict.DOWNGRADED, Verdict.INCONCLUSIVE)
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+@pytest.mark.parametrize("gap", [Kind.INCONCLUSIVE, Kind.MISSING, None])
+def test_taking_any_cell_away_ends_enforcement(floor: Protocol, gap: Kind | None) -> None:
+    """A set that is enforced is so because of all its cells: without any one of them it is inconclusive."""
+    findings = holding(CATALOGUE, floor)
+    assert judge(findings, CATALOGUE, floor).verdict is Verdict.ENFORCED
+    for server in RUNGS:
+        judgement = judge(_without(findings, server, gap), CATALOGUE, floor)
+        assert judgement.verdict is Verdict.INCONCLUSIVE
+        assert server.id in judgement.reason
+
+
+@few
+@given(FINDINGS, st.data(), FLOOR)
+def test_a_connection_below_the_floor_outweighs_everything(
+    findings: dict[str, Finding], data: st.DataObject, floor: Protocol
+) -> None:
+    """Adding one makes any set downgraded, never better, and its version the lowest at most."""
+    before = judge(findings, CATALOGUE, floor)
+    low = [s for s in RUNGS if not s.only_from(floor)]
+    server = data.draw(st.sampled_from(low))
+    version = data.draw(st.sampled_from([p for p in server.protocols if p.below(floor)]))
+    worse = findings | {server.id: a_finding(server, Kind.CONNECTED, version)}
+    after = judge(worse, CATALOGUE, floor)
+    assert after.verdict is Verdict.DOWNGRADED
+    assert WORST_FIRST.index(after.verdict) <= WORST_FIRST.index(before.verdict)
+    assert after.lowest is not None
+    assert not version.below(after.lowest)
+
+
+@few
+@given(FINDINGS, st.randoms(use_true_random=False), FLOOR)
+def test_the_order_of_the_cells_does_not_matter(
+    findings: dict[str, Finding], random: Any, floor: Protocol
+) -> None:
+    """However the cells are ordered, the judgement is the same to its last word."""
+    shuffled = list(findings.items())
+    random.shuffle(shuffled)
+    assert judge(dict(shuffled), CATALOGUE, floor) == judge(findings, CATALOGUE, floor)
+
+
+@few
+@given(FINDINGS, FLOOR)
+def test_an_enforced_set_needs_a_connection_and_no_old_offer(
+    findings: dict[str, Finding], floor: Protocol
+) -> None:
+    """Enforced means: all decided, something connected, and nothing old offered, connected or blocked."""
+    if judge(findings, CATALOGUE, floor).verdict is not Verdict.ENFORCED:
+        return
+    assert any(f.outcome.kind is Kind.CONNECTED for f in findings.values())
+    for finding in findings.values():
+        assert not finding.outcome.kind.undecided
+        assert not any(version.below(floor) for version in finding.offered)
+        assert not (finding.outcome.protocol and finding.outcome.protocol.below(floor))
+        assert finding.server.only_from(floor) or finding.outcome.kind is not Kind.BLOCKED
+
+
+def _damage(name: str) -> Callable[[Observation], Observation]:
+    """Return what breaks one witness of a cell."""
+
+    def wire(cell: Observation, **changes: Any) -> Observation:
+        return replace(cell, wire=tuple(replace(w, **changes) for w in cell.wire))
+
+    ways: dict[str, Callable[[Observation], Observation]] = {
+        "another version": lambda c: replace(c, account=connected("TLSv1.9")),
+        "no version": lambda c: replace(c, account=connected(None)),
+        "damaged wire": lambda c: wire(c, faults=("a record of 512 bytes ended after 100",)),
+        "lost hello": lambda c: wire(c, client_hello=""),
+        "no account": lambda c: replace(c, account=None, missing="the probe died"),
+        "failed control": lambda c: replace(c, control=FAILED),
+        "no connection": lambda c: replace(c, wire=()),
+    }
+    return ways[name]
+
+
+SABOTAGES = [
+    *("another version", "no version", "damaged wire", "lost hello"),
+    *("no account", "failed control", "no connection"),
+]
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+@pytest.mark.parametrize("sabotage", SABOTAGES)
+def test_sabotage_of_any_one_cell_is_never_enforced(sabotage: str, floor: Protocol) -> None:
+    """A client that holds the floor is inconclusive as soon as one witness of any one cell is broken."""
+    sound = [meet(Client(frozenset(p for p in LADDER if not p.below(floor))), s) for s in RUNGS]
+    assert judge(find(sound, CATALOGUE), CATALOGUE, floor).verdict is Verdict.ENFORCED
+    for index, cell in enumerate(sound):
+        cells = [*sound[:index], _damage(sabotage)(cell), *sound[index + 1 :]]
+        assert judge(find(cells, CATALOGUE), CATALOGUE, floor).verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("done", range(len(RUNGS)))
+def test_a_probe_that_dies_half_way_is_never_enforced(done: int) -> None:
+    """However far a probe got, what it did not reach makes the client inconclusive."""
+    sound = [meet(Client(frozenset({TLS1_2, TLS1_3})), server) for server in RUNGS]
+    dead = [an_observation(server, None, missing="the probe died of SIGKILL") for server in RUNGS[done:]]
+    judgement = judge(find([*sound[:done], *dead], CATALOGUE), CATALOGUE, TLS1_2)
+    assert judgement.verdict is Verdict.INCONCLUSIVE
+    assert "SIGKILL" in judgement.reason
+
+
+@pytest.mark.parametrize("sabotage", SABOTAGES)
+def test_a_downgrade_is_not_undone_by_breaking_other_cells(sabotage: str) -> None:
+    """One sound below-floor connection stands, whatever happens to every other cell."""
+    sound = [meet(Client(frozenset(LADDER)), server) for server in RUNGS]
+    for kept in RUNGS:
+        cells = [c if c.server == kept.id else _damage(sabotage)(c) for c in sound]
+        verdict = judge(find(cells, CATALOGUE), CATALOGUE, TLS1_2).verdict
+        low = kept.only_below(TLS1_2)
+        assert verdict is (Verdict.DOWNGRADED if low else Verdict.INCONCLUSIVE)
+
+
+def test_a_client_that_connects_nowhere_is_not_safe() -> None:
+    """Refusing everything, the floor's own versions included, is a fault and not a floor."""
+    cells = [meet(Client(frozenset(LADDER)), server, Obstacle.CIPHER) for server in RUNGS]
+    judgement = judge(find(cells, CATALOGUE), CATALOGUE, TLS1_2)
+    assert judgement.verdict is Verdict.INCONCLUSIVE
+    refused = {s.id: a_finding(s, Kind.REJECTED) for s in RUNGS}
+    silent = judge(refused, CATALOGUE, TLS1_2)
+    assert silent.verdict is Verdict.INCONCLUSIVE
+    assert "connected to no server" in silent.reason
+
+
+def test_being_stricter_than_the_floor_is_enforced() -> None:
+    """A client that speaks nothing but TLS 1.3 holds a floor of TLS 1.2, and of TLS 1.1."""
+    cells = find([meet(Client(frozenset({TLS1_3})), server) for server in RUNGS], CATALOGUE)
+    for floor in FLOORS:
+        assert judge(cells, CATALOGUE, floor).verdict is Verdict.ENFORCED
+
+
+def test_no_verdict_rests_on_the_pages_servers() -> None:
+    """The page's two servers may be deaf or absent without changing the judgement."""
+    findings = holding(CATALOGUE, TLS1_2)
+    pages = [s for s in CATALOGUE.servers if s.role is Role.PAGE]
+    deaf = findings | {s.id: a_finding(s, Kind.INCONCLUSIVE) for s in pages}
+    assert judge(deaf, CATALOGUE, TLS1_2) == judge(findings, CATALOGUE, TLS1_2)
+
+
+def test_the_reason_names_the_plainest_proof() -> None:
+    """A downgrade names versions, lowest first, each with the server that speaks nothing else."""
+    findings = find(_measure(Client(frozenset(LADDER[1:])), "no old signatures"), CATALOGUE)
+    judgement = judge(findings, CATALOGUE, TLS1_2)
+    assert (judgement.lowest, judgement.highest) == (TLS1_0, TLS1_3)
+    assert judgement.offer == "TLSv1 TLSv1.1 TLSv1.2 TLSv1.3"
+    assert judgement.reason == (
+        "offers TLSv1 to TLSv1.3; connected at TLSv1 to only_1_0, at TLSv1.1 to only_1_1"
+    )
+
+
+def test_a_client_without_supported_versions_shows_its_ceiling() -> None:
+    """Where only a ceiling is known, reason and column say so instead of listing versions."""
+    client = Client(frozenset({TLS1_2}), lists_them=False)
+    judgement = judge(find(_measure(client, "no security level"), CATALOGUE), CATALOGUE, TLS1_2)
+    assert judgement.verdict is Verdict.ENFORCED
+    assert judgement.offer == "up to TLSv1.2"
+    assert judgement.reason.startswith("offers up to TLSv1.2; ")
+    assert offer_column(frozenset({TLS1_2, TLS1_0}), "") == "TLSv1 TLSv1.2"
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+@pytest.mark.parametrize("rule", RULES)
+def test_every_word_follows_the_floor(floor: Protocol, rule: str) -> None:
+    """A fragile or enforced verdict names the floor it was judged by, whichever it is."""
+    for client in _clients():
+        judgement = judge(find(_measure(client, rule), CATALOGUE), CATALOGUE, floor)
+        if judgement.verdict in (Verdict.FRAGILE, Verdict.ENFORCED):
+            assert f"below {floor}" in judgement.reason
+
+
+@pytest.mark.xfail(strict=True, reason="nothing asks whether any server below the floor was measured")
+def test_a_ladder_without_old_servers_proves_nothing() -> None:
+    """Where no server speaks only versions below the floor, nobody tried, and nobody is called safe."""
+    catalogue = a_catalogue(SERVERS["only_1_2"], SERVERS["only_1_3"])
+    findings = {s.id: a_finding(s, Kind.CONNECTED, max(s.protocols)) for s in catalogue.servers}
+    assert judge(findings, catalogue, TLS1_2).verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.xfail(strict=True, reason="a cell's version is not held against its server's")
+@pytest.mark.parametrize("version", [None, TLS1_3])
+def test_an_impossible_connection_is_not_enforced(version: Protocol | None) -> None:
+    """A connection without a version, or at one that its server does not speak, is a contradiction."""
+    server = SERVERS["only_1_0"]
+    findings = holding(CATALOGUE, TLS1_2) | {server.id: a_finding(server, Kind.CONNECTED, version)}
+    assert judge(findings, CATALOGUE, TLS1_2).verdict is not Verdict.ENFORCED
+
+
+@pytest.mark.xfail(strict=True, reason="of two records of one cell the last one counts")
+def test_a_second_record_of_a_cell_does_not_hide_the_first() -> None:
+    """Where one cell was recorded twice, a downgrade in either of them stands."""
+    sound = [meet(Client(frozenset({TLS1_2, TLS1_3})), server) for server in RUNGS]
+    low = meet(Client(frozenset(LADDER)), SERVERS["only_1_0"])
+    assert judge(find([low, *sound], CATALOGUE), CATALOGUE, TLS1_2).verdict is not Verdict.ENFORCED
+
+
+@pytest.mark.xfail(strict=True, reason="a connection that was made outweighs one that contradicts it")
+def test_two_versions_in_one_cell_are_not_enforced() -> None:
+    """Data at TLS 1.0 on the wire, beside the TLS 1.3 that the client reports, is no enforcement."""
+    modern = Client(frozenset({TLS1_2, TLS1_3}))
+    cells = [meet(modern, server) for server in RUNGS]
+    low = a_wire(None, TLS1_0, data=(40, 9000))
+    cells[0] = replace(cells[0], wire=(low, *cells[0].wire))
+    assert judge(find(cells, CATALOGUE), CATALOGUE, TLS1_2).verdict is not Verdict.ENFORCED
+
+
+TAMPERS = a_server("tampers", TLS1_1, role=Role.ATTACK, script="sentinel", expect="illegal_parameter")
+ATTACKED = a_catalogue(*SMALL, TAMPERS)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "verdict"),
+    [
+        (Outcome(Kind.HELD), Verdict.ENFORCED),
+        (Outcome(Kind.NOT_OFFERED), Verdict.ENFORCED),
+        (Outcome(Kind.FOOLED, TLS1_1), Verdict.DOWNGRADED),
+        (Outcome(Kind.FOOLED, TLS1_2), Verdict.FRAGILE),
+        (Outcome(Kind.FOOLED), Verdict.FRAGILE),
+        (Outcome(Kind.INCONCLUSIVE), Verdict.INCONCLUSIVE),
+        (None, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_a_server_that_tampers_weighs_like_any_other(outcome: Outcome | None, verdict: Verdict) -> None:
+    """Being fooled is never enforced, and an attack in the catalogue must have been met and decided."""
+    findings = holding(ATTACKED, TLS1_2)
+    if outcome:
+        findings[TAMPERS.id] = Finding(TAMPERS, outcome)
+    assert judge(findings, ATTACKED, TLS1_2).verdict is verdict
+
+
+def _cells(kind: Kind, protocol: Protocol | None = None) -> dict[str, Finding]:
+    """Return findings on the below-floor servers, all alike."""
+    low = [s for s in RUNGS if s.only_below(TLS1_2)]
+    return {s.id: a_finding(s, kind, protocol if protocol in s.protocols else None) for s in low}
+
+
+OPENED = _cells(Kind.NOT_OFFERED) | {
+    "only_1_0": a_finding(SERVERS["only_1_0"], Kind.CONNECTED, TLS1_0),
+}
+SHUT = _cells(Kind.NOT_OFFERED)
+UNCLEAR = SHUT | {"only_1_0": a_finding(SERVERS["only_1_0"], Kind.INCONCLUSIVE)}
+NEVER: dict[str, Finding] = {}
+
+
+def _holder(verdict: Verdict, permissive: bool | None, relaxed: bool | None) -> HeldBy:  # noqa: FBT001
+    """Say from whether each went below (None: unknown) what holds the floor."""
+    if verdict is Verdict.DOWNGRADED:
+        return HeldBy.NOTHING
+    if verdict in (Verdict.INCONCLUSIVE, Verdict.UNTESTABLE) or permissive is None:
+        return HeldBy.UNKNOWN
+    if permissive:
+        return HeldBy.CONFIGURATION
+    return {True: HeldBy.CODE, False: HeldBy.BUILD, None: HeldBy.UNKNOWN}[relaxed]
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_what_holds_the_floor_follows_from_who_went_below(verdict: Verdict) -> None:
+    """Verdict x same client under a permissive configuration x relaxed client name one holder."""
+    answers = {True: [OPENED], False: [SHUT, _cells(Kind.REJECTED)], None: [UNCLEAR, NEVER]}
+    judgement = Judgement(verdict, "so it was seen")
+    for (one, permissive), (other, relaxed) in itertools.product(answers.items(), repeat=2):
+        for first, second in itertools.product(permissive, relaxed):
+            assert held_by(judgement, first, second, TLS1_2) is _holder(verdict, one, other)
+
+
+def test_only_cells_that_can_go_below_say_whether_any_did() -> None:
+    """Servers that speak nothing old prove nothing about going below, whatever came of them."""
+    high = {"only_1_2": a_finding(SERVERS["only_1_2"], Kind.INCONCLUSIVE)}
+    assert went_below(high, TLS1_2) is None
+    assert went_below(high | SHUT, TLS1_2) is False
+    assert went_below(high | OPENED, TLS1_2) is True
+    assert went_below(UNCLEAR | OPENED, TLS1_2) is True
+
+
+@pytest.mark.xfail(strict=True, reason="a cell that something else blocked counts as one that cannot be")
+def test_a_blocked_reference_does_not_prove_that_the_build_lacks_a_version() -> None:
+    """A relaxed client that offered an old version and was stopped late shows that the library has it."""
+    enforced = Judgement(Verdict.ENFORCED, "so it was seen")
+    assert held_by(enforced, SHUT, _cells(Kind.BLOCKED), TLS1_2) is not HeldBy.BUILD
+
+
+DEBIAN = an_interpreter("system_3_11", "3.11.2", ("--with-ssl-default-suites=openssl",))
+NEW = an_interpreter("pyenv_3_12", "3.12.1")
+OLD = an_interpreter("pyenv_3_9_18", "3.9.18")
+
+
+@pytest.mark.parametrize("holder", [HeldBy.NOTHING, HeldBy.CODE, HeldBy.CONFIGURATION])
+def test_the_cause_names_the_configure_flag(holder: HeldBy) -> None:
+    """For a build that leaves its suites to OpenSSL the flag is named, and for no other."""
+    judgement = Judgement(Verdict.ENFORCED, "so it was seen")
+    flag = "--with-ssl-default-suites"
+    assert flag in explain(judgement, holder, DEBIAN, TLS1_2)
+    assert flag not in explain(judgement, holder, NEW, TLS1_2)
+    assert flag not in explain(judgement, holder, OLD, TLS1_2)
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+@pytest.mark.parametrize("interpreter", [OLD, NEW, DEBIAN])
+def test_the_cause_follows_from_what_python_sets(interpreter: Interpreter, floor: Protocol) -> None:
+    """Who holds the floor, or fails to, follows from Python's minimum, TLS 1.2 since 3.10, and the floor."""
+    sets_one = interpreter is NEW
+    enough = sets_one and floor is not TLS1_3
+    judgement = Judgement(Verdict.ENFORCED, "so it was seen")
+    said = {holder: explain(judgement, holder, interpreter, floor) for holder in HeldBy}
+    assert all(text.startswith("so it was seen") for text in said.values())
+    assert ("the client goes below it" in said[HeldBy.NOTHING]) is enough
+    assert ("which is below the floor" in said[HeldBy.NOTHING]) is (sets_one and not enough)
+    assert ("client sets one of its own" in said[HeldBy.CODE]) is not enough
+    assert ("sets no minimum" in said[HeldBy.CODE]) is not sets_one
+    assert "only the OpenSSL configuration holds it" in said[HeldBy.CONFIGURATION]
+    assert interpreter.openssl in said[HeldBy.BUILD]
+    assert said[HeldBy.UNKNOWN] == "so it was seen"
+
+
+@pytest.mark.xfail(strict=True, raises=ValueError, reason="a version is taken apart before it is needed")
+def test_an_interpreter_without_a_version_is_no_crash() -> None:
+    """An interpreter that did not say its version costs the cause, not the report."""
+    nameless = replace(OLD, version="")
+    assert explain(Judgement(Verdict.INCONCLUSIVE, "why"), HeldBy.UNKNOWN, nameless, TLS1_2) == "why"
+
+
+ANSWERS: dict[str, Account | None] = {
+    "not run": None,
+    **{f"answers {p}": connected(p) for p in LADDER},
+    "SSL error": failed("(Caused by SSLError(1, '[SSL: UNSUPPORTED_PROTOCOL]'))", "MaxRetryError"),
+    "refused": failed("[Errno 111] Connection refused", "NewConnectionError"),
+    "timed out": failed("Read timed out. (read timeout=5)", "ReadTimeoutError"),
+}
+
+
+def _page_says(first: str, second: str) -> PageCheck:
+    """Follow the page: look for "Protocol:" in the first output, expect an SSL error of the second."""
+    if not first.startswith("answers"):
+        return PageCheck.BROKEN
+    if first.removeprefix("answers ") not in ("TLSv1.2", "TLSv1.3"):
+        return PageCheck.FAIL
+    if second.startswith("answers"):
+        return PageCheck.FAIL
+    return PageCheck.PASS if second == "SSL error" else PageCheck.BROKEN
+
+
+@pytest.mark.parametrize("first", ANSWERS)
+def test_the_pages_conclusion_is_what_the_page_says(first: str) -> None:
+    """For every pair of answers by its two servers the page's own words lead to one conclusion."""
+    for second, answer in ANSWERS.items():
+        records = {
+            "page_first": an_observation("page_first", ANSWERS[first]),
+            "page_second": an_observation("page_second", answer, control=FAILED),
+        }
+        assert page_check(records, "page_first", "page_second") is _page_says(first, second), second
+    alone = {"page_first": an_observation("page_first", ANSWERS[first])}
+    expected = _page_says(first, "not run")
+    assert page_check(alone, "page_first", "page_second") is expected
+    assert page_check({}, "page_first", "page_second") is PageCheck.BROKEN
+
+
+def test_a_finding_keeps_what_every_connection_offered() -> None:
+    """The versions of all hellos of a cell are remembered, and an unreadable hello adds none."""
+    server = SERVERS["only_1_0"]
+    refused = an_alert("protocol_version", Sender.SERVER)
+    wires = [
+        a_wire([TLS1_3], alerts=[refused]),
+        a_wire([TLS1_2, TLS1_1], alerts=[refused]),
+        a_wire([TLS1_0], client_hello=""),
+    ]
+    finding = find([an_observation(server, failed(), *wires)], CATALOGUE)[server.id]
+    assert finding.offered == {TLS1_3, TLS1_2, TLS1_1}
+    assert finding.offer == "TLSv1.3"
+    assert finding.outcome.kind is Kind.INCONCLUSIVE

@@ -1,0 +1,286 @@
+"""A campaign: which guest is visited under which condition, in which environment, and with which servers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import stat
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from servers import campaign as campaign_module
+from servers import lab as lab_module
+from servers.campaign import Campaign, FollowUp, Guest, Settings, run_campaign
+from servers.catalogue import Catalogue, Role, read_catalogue
+from servers.conditions import Condition, configuration
+from servers.engines import EngineError, find_s_server
+from servers.observation import PROBES, Visit
+from servers.protocols import Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from servers.lab import Stand
+
+LIMIT = 120.0
+"""Seconds until a test that hangs fails."""
+
+REFERENCE = "relaxed"
+
+
+class _Visits:
+    """In place of probes: notes each visit, and what is in the configuration that it was given."""
+
+    def __init__(self) -> None:
+        self.commands: list[tuple[str | Path, ...]] = []
+        self.environments: list[Mapping[str, str]] = []
+        self.configurations: list[str | None] = []
+        self.clients: list[tuple[str, ...]] = []
+        self.servers: list[list[str]] = []
+        self.now = 0
+        self.most = 0
+
+    async def visit(
+        self,
+        command: Sequence[str | Path],
+        environment: Mapping[str, str],
+        clients: Sequence[str],
+        stands: Sequence[Stand],
+    ) -> Visit:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0)
+        self.commands.append(tuple(command))
+        self.environments.append(environment)
+        self.configurations.append(_text(environment.get("OPENSSL_CONF")))
+        self.clients.append(tuple(clients))
+        self.servers.append([stand.server.id for stand in stands])
+        self.now -= 1
+        return Visit(None, {}, {}, ())
+
+
+def _text(path: str | None) -> str | None:
+    """Return what is in a file as long as it is there."""
+    return Path(path).read_text() if path and Path(path).exists() else None
+
+
+@pytest.fixture
+def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make no certificates: where no server can be started nobody needs them, and they take their time."""
+    monkeypatch.setattr(lab_module, "issue", lambda _: {})
+
+
+@pytest.fixture
+def visits(monkeypatch: pytest.MonkeyPatch, no_keys: None) -> _Visits:  # noqa: ARG001
+    """Put notes in the place of probes."""
+    noted = _Visits()
+    monkeypatch.setattr(campaign_module, "visit", noted.visit)
+    return noted
+
+
+def _nothing(guest: Guest, seen: Visit, controls: object) -> tuple[str, ...]:  # noqa: ARG001
+    return ()
+
+
+def _guest(name: str = "here", **environment: str) -> Guest:
+    return Guest(name, Path(sys.executable), {"PATH": "/bin", **environment}, ("ssl",))
+
+
+def _settings(folder: Path, *conditions: Condition, openssl: Path | None = None) -> Settings:
+    """Settle on the s_server entries, and on an openssl that is not there if none is given."""
+    (folder / "cache").mkdir(mode=0o700)
+    whole = read_catalogue()
+    ours = tuple(server for server in whole.servers if server.engine == "s_server")
+    return Settings(
+        catalogue=Catalogue(ours, whole.sha256),
+        floor=Protocol.TLSV1_2,
+        conditions=conditions,
+        cache=folder / "cache",
+        environment=os.environ,
+        openssl=openssl or folder / "no openssl",
+    )
+
+
+def _run(guests: Sequence[Guest], settings: Settings, follow_up: FollowUp = _nothing) -> Campaign:
+    async def limited() -> Campaign:
+        async with asyncio.timeout(LIMIT):
+            return await run_campaign(guests, settings, follow_up, REFERENCE, lambda _: None)
+
+    return asyncio.run(limited())
+
+
+def test_guest_is_visited_once_under_each_condition(tmp_path: Path, visits: _Visits) -> None:
+    """Each condition that was asked for is one visit of our probe, in order, on the whole catalogue."""
+    conditions = (Condition.HARDENED, Condition.AMBIENT, Condition.PERMISSIVE)
+    settings = _settings(tmp_path, *conditions)
+    guest = _guest()
+    done = _run([guest], settings)
+    assert [(one, condition) for one, condition, _ in done.visits] == [(guest, c) for c in conditions]
+    assert visits.commands == [(guest.python, PROBES)] * 3
+    assert visits.servers == [[server.id for server in settings.catalogue.servers]] * 3
+
+
+def test_configuration_is_passed_but_to_the_ambient_condition(tmp_path: Path, visits: _Visits) -> None:
+    """Our conditions pass the path of their own file; the ambient one leaves the environment alone."""
+    settings = _settings(tmp_path, *Condition)
+    guest = _guest(SOME="thing")
+    _run([guest], settings)
+    seen = dict(zip(Condition, zip(visits.environments, visits.configurations, strict=True), strict=True))
+    assert seen[Condition.AMBIENT] == (guest.environment, None)
+    for condition in set(Condition) - {Condition.AMBIENT}:
+        environment, text = seen[condition]
+        assert text == configuration(condition, settings.floor)
+        assert {**environment, "OPENSSL_CONF": ""} == {**guest.environment, "OPENSSL_CONF": ""}
+
+
+def test_guest_s_own_configuration_is_ambient_only(tmp_path: Path, visits: _Visits) -> None:
+    """A user's OPENSSL_CONF is part of the ambient condition and of no other."""
+    _run([_guest(OPENSSL_CONF="/users.cnf")], _settings(tmp_path, *Condition))
+    paths = dict(zip(Condition, (e["OPENSSL_CONF"] for e in visits.environments), strict=True))
+    assert [condition for condition, path in paths.items() if path == "/users.cnf"] == [Condition.AMBIENT]
+
+
+def test_reference_client_comes_along_under_permissive(tmp_path: Path, visits: _Visits) -> None:
+    """The reference client is sent under the permissive condition and under no other."""
+    _run([_guest()], _settings(tmp_path, *Condition))
+    for condition, clients in zip(Condition, visits.clients, strict=True):
+        assert (REFERENCE in clients) is (condition is Condition.PERMISSIVE)
+        assert "ssl" in clients
+
+
+def test_follow_up_is_one_permissive_visit(tmp_path: Path, visits: _Visits) -> None:
+    """The named clients and the reference go again, permissive, to one old server of each kind."""
+    asked: list[tuple[Guest, set[str]]] = []
+
+    def follow_up(guest: Guest, seen: Visit, controls: Mapping[str, object]) -> tuple[str, ...]:
+        assert seen.cells == ()
+        asked.append((guest, set(controls)))
+        return ("ssl",)
+
+    settings = _settings(tmp_path, Condition.AMBIENT)
+    guest = _guest()
+    done = _run([guest], settings, follow_up)
+    assert asked == [(guest, {server.id for server in settings.catalogue.servers})]
+    assert [condition for _, condition, _ in done.visits] == [Condition.AMBIENT, Condition.PERMISSIVE]
+    assert set(visits.clients[1]) == {"ssl", REFERENCE}
+    assert visits.configurations[1] == configuration(Condition.PERMISSIVE, settings.floor)
+    below = [s for s in settings.catalogue.servers if s.role is Role.LADDER and s.only_below(settings.floor)]
+    chosen = [settings.catalogue[name] for name in visits.servers[1]]
+    assert set(chosen) <= set(below)
+    kinds = [(server.key_exchange, server.certificate) for server in chosen]
+    assert sorted(kinds) == sorted({(server.key_exchange, server.certificate) for server in below})
+    for server in chosen:
+        rivals = [
+            s for s in below if (s.key_exchange, s.certificate) == (server.key_exchange, server.certificate)
+        ]
+        assert len(server.protocols) == max(len(rival.protocols) for rival in rivals)
+
+
+@pytest.mark.parametrize("wanted", [(), ("ssl",)])
+def test_no_follow_up_where_permissive_was_asked_for(
+    tmp_path: Path, visits: _Visits, wanted: tuple[str, ...]
+) -> None:
+    """What was visited under the permissive condition, or gives no reason to, is not visited again."""
+    conditions = (Condition.PERMISSIVE,) if wanted else (Condition.AMBIENT,)
+    _run([_guest()], _settings(tmp_path, *conditions), lambda *_: wanted)
+    assert len(visits.commands) == 1
+
+
+def test_no_more_guests_at_a_time_than_processors(
+    tmp_path: Path, visits: _Visits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guests are visited side by side, and as many at a time as there are processors."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    guests = [_guest(f"guest{number}") for number in range(5)]
+    done = _run(guests, _settings(tmp_path, Condition.AMBIENT))
+    assert visits.most == 2
+    assert [guest for guest, _, _ in done.visits] == guests
+
+
+def test_missing_openssl_is_told_and_visited_all_the_same(tmp_path: Path, visits: _Visits) -> None:
+    """Without openssl a campaign ends well: controls failed with the reason, and visits are there."""
+    settings = _settings(tmp_path, Condition.AMBIENT)
+    done = _run([_guest()], settings)
+    assert str(settings.openssl) in done.engine
+    assert set(done.controls) == {server.id for server in settings.catalogue.servers}
+    assert not any(control.passed for control in done.controls.values())
+    assert all(str(settings.openssl) in control.reason for control in done.controls.values())
+    assert len(visits.commands) == 1
+
+
+@pytest.mark.usefixtures("no_keys")
+@pytest.mark.parametrize("fails", [False, True])
+def test_keys_of_the_run_are_gone_with_it(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fails: bool,  # noqa: FBT001
+) -> None:
+    """The run's folder is ours alone while it lasts, and is not there afterwards, whatever happened."""
+    settings = _settings(tmp_path, Condition.AMBIENT)
+    seen: list[Path] = []
+
+    async def look(*_: object) -> Visit:
+        seen.extend(settings.cache.glob("run-*"))
+        assert stat.S_IMODE(seen[0].stat().st_mode) == stat.S_IRWXU
+        if fails:
+            raise ZeroDivisionError
+        return Visit(None, {}, {}, ())
+
+    monkeypatch.setattr(campaign_module, "visit", look)
+    if fails:
+        with pytest.raises((ZeroDivisionError, ExceptionGroup)):
+            _run([_guest()], settings)
+    else:
+        _run([_guest()], settings)
+    assert len(seen) == 1
+    assert not list(settings.cache.glob("run-*"))
+
+
+def test_progress_names_each_visit(tmp_path: Path, visits: _Visits) -> None:
+    """After each visit one line says whose it was, and under which condition."""
+    lines: list[str] = []
+    settings = _settings(tmp_path, *Condition)
+
+    async def test() -> None:
+        async with asyncio.timeout(LIMIT):
+            await run_campaign([_guest("it")], settings, _nothing, REFERENCE, lines.append)
+
+    asyncio.run(test())
+    assert len(lines) == len(visits.commands) == len(Condition)
+    for line, condition in zip(lines, Condition, strict=True):
+        assert "it" in line
+        assert condition in line
+
+
+@pytest.mark.e2e
+def test_real_guest_under_each_condition(tmp_path: Path) -> None:
+    """This interpreter's ssl connects from the floor up when hardened, the relaxed client to all it has."""
+    try:
+        openssl = find_s_server(None, tmp_path, os.environ).openssl
+    except EngineError as error:
+        pytest.skip(str(error))
+    settings = _settings(tmp_path, *Condition, openssl=openssl)
+    names = ("tls1_2", "tls1_3", "tls1_0_rsa", "tls1_1_rsa")
+    chosen = tuple(settings.catalogue[name] for name in names)
+    settings = replace(settings, catalogue=Catalogue(chosen, ""))
+    guest = Guest("here", Path(sys.executable), {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, ("ssl",))
+    done = _run([guest], settings)
+    assert all(control.passed for control in done.controls.values()), done.controls
+    assert [condition for _, condition, _ in done.visits] == list(Condition)
+    for _, condition, seen in done.visits:
+        for cell in seen.cells:
+            assert cell.account is not None, cell.missing
+            (protocol,) = settings.catalogue[cell.server].protocols
+            connected = cell.account.outcome == "connected"
+            if connected:
+                assert cell.account.version == protocol
+                assert cell.wire[0].server_version is protocol
+            if cell.client == REFERENCE:
+                assert connected is getattr(ssl, f"HAS_{protocol.name}".replace("TLSV", "TLSv"))
+            elif condition is Condition.HARDENED or not protocol.below(settings.floor):
+                assert connected is not protocol.below(settings.floor)

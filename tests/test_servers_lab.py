@@ -1,0 +1,321 @@
+"""The lab: what stands while its block lasts, why something does not, and that nothing stays behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import stat
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from servers import lab as lab_module
+from servers.catalogue import Catalogue, Certificate, Role, Server, read_catalogue
+from servers.certificates import KeyPair, issue
+from servers.engines import EngineError, find_s_server
+from servers.lab import Lab, open_lab
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+LIMIT = 60.0
+"""Seconds until a test that hangs fails."""
+
+DRIVEN = [server for server in read_catalogue().servers if server.engine == "s_server"]
+"""The entries that openssl serves."""
+
+
+def _catalogue(*servers: Server) -> Catalogue:
+    return Catalogue(servers, "")
+
+
+LADDER_ONLY = _catalogue(*(server for server in DRIVEN if server.role is Role.LADDER))
+"""Without the page's servers, whose key takes seconds to make."""
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """Make the folder of the run and the one that outlives it."""
+    scratch, cache = tmp_path / "scratch", tmp_path / "cache"
+    scratch.mkdir(mode=0o700)
+    cache.mkdir(mode=0o700)
+    return scratch, cache
+
+
+@pytest.fixture(scope="module")
+def issued(tmp_path_factory: pytest.TempPathFactory) -> dict[Certificate, KeyPair]:
+    """Issue certificates once for all tests that need any."""
+    return issue(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture
+def quick(issued: dict[Certificate, KeyPair], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare a test the making of certificates."""
+    monkeypatch.setattr(lab_module, "issue", lambda _: dict(issued))
+
+
+@pytest.fixture
+def real_openssl(tmp_path: Path) -> None:
+    """Skip where this machine has no openssl."""
+    try:
+        find_s_server(None, tmp_path, os.environ)
+    except EngineError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def no_page(folders: tuple[Path, Path]) -> None:
+    """Spare a test the making of the page's key, which takes seconds: there seems to be one already."""
+    kept = folders[1] / "page"
+    kept.mkdir()
+    for name in ("cert.pem", "key.pem"):
+        (kept / name).touch()
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return the process ids of all that is started while the test runs."""
+    pids: list[int] = []
+    real = asyncio.create_subprocess_exec
+
+    async def noted(*command: Any, **options: Any) -> asyncio.subprocess.Process:
+        process = await real(*command, **options)
+        pids.append(process.pid)
+        return process
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", noted)
+    return pids
+
+
+def _with_lab(
+    catalogue: Catalogue,
+    folders: tuple[Path, Path],
+    openssl: Path | None = None,
+    inside: Callable[[Lab], None] = lambda _: None,
+) -> Lab:
+    """Open the lab, do something in it, and return what it was."""
+
+    async def test() -> Lab:
+        async with asyncio.timeout(LIMIT), open_lab(catalogue, *folders, os.environ, openssl) as bed:
+            inside(bed)
+            return bed
+
+    return asyncio.run(test())
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+@pytest.mark.usefixtures("quick")
+def test_missing_openssl_is_every_stand_s_reason(folders: tuple[Path, Path]) -> None:
+    """Without openssl there are stands all the same, in order, each with the reason and a failed control."""
+    missing = folders[0] / "nowhere" / "openssl"
+
+    async def test() -> None:
+        catalogue = _catalogue(*DRIVEN)
+        async with asyncio.timeout(LIMIT), open_lab(catalogue, *folders, os.environ, missing) as bed:
+            controls = await bed.controls()
+            assert [stand.server for stand in bed.stands] == DRIVEN
+            assert str(missing) in bed.engine
+            for stand in bed.stands:
+                assert stand.address is None
+                assert str(missing) in stand.problem
+                control = controls[stand.server.id]
+                assert not control.passed
+                assert control.reason == stand.problem
+
+    asyncio.run(test())
+
+
+@pytest.mark.usefixtures("quick")
+def test_program_that_goes_away_is_a_reason(folders: tuple[Path, Path]) -> None:
+    """An openssl that answers when asked and cannot be started later leaves stands with the reason."""
+    program = folders[0] / "openssl"
+    # It removes itself once it has told its options.
+    program.write_text(
+        "#!/bin/sh\n"
+        'if [ "$1" = version ]; then echo OpenSSL 3.0.0\n'
+        'else for p in ssl3 tls1 tls1_1 tls1_2 tls1_3; do echo " -no_$p "; done; rm "$0"; fi\n'
+    )
+    program.chmod(0o700)
+    bed = _with_lab(LADDER_ONLY, folders, program)
+    for stand in bed.stands:
+        assert stand.address is None
+        assert stand.problem
+
+
+@pytest.mark.usefixtures("quick")
+def test_one_entry_that_cannot_be_served_leaves_the_others(folders: tuple[Path, Path]) -> None:
+    """An entry that this openssl cannot serve has its reason; the rest has addresses."""
+    program = folders[0] / "openssl"
+    program.write_text(
+        "#!/bin/sh\n"
+        'if [ "$1" = version ]; then echo OpenSSL 1.0.2; exit; fi\n'
+        'if [ "$2" = -help ]; then for p in ssl3 tls1 tls1_1 tls1_2; do echo " -no_$p "; done; exit; fi\n'
+        'if [ "$1" = s_server ]; then echo ACCEPT 127.0.0.1:9; exec sleep 600; fi\n'
+        "exit 1\n"
+    )
+    program.chmod(0o700)
+    chosen = LADDER_ONLY.servers
+    bed = _with_lab(_catalogue(*chosen), folders, program)
+    lacking = {server.id for server in chosen if "TLSv1.3" in server.protocols}
+    assert lacking
+    assert {stand.server.id for stand in bed.stands if stand.address is None} == lacking
+    for stand in bed.stands:
+        assert ("-no_tls1_3" in stand.problem) is (stand.server.id in lacking)
+
+
+@pytest.mark.usefixtures("quick")
+def test_unknown_engine_is_a_reason(folders: tuple[Path, Path]) -> None:
+    """An entry whose engine does not exist stands without an address, and its name is in the reason."""
+    server = replace(LADDER_ONLY.servers[0], engine="steam")
+    (stand,) = _with_lab(_catalogue(server), folders, folders[0] / "none").stands
+    assert stand.address is None
+    assert "steam" in stand.problem
+
+
+@pytest.mark.usefixtures("quick")
+def test_page_without_a_certificate_is_a_reason(folders: tuple[Path, Path]) -> None:
+    """Where openssl does not make the page's certificate, only the page's servers lack an address."""
+    program = folders[0] / "openssl"
+    program.write_text(
+        "#!/bin/sh\n"
+        'case "$1 $2" in version*) echo OpenSSL 3.0.0; exit;; req*) exit 1;; *-help) echo; exit;; esac\n'
+        "echo ACCEPT 127.0.0.1:9; exec sleep 600\n"
+    )
+    program.chmod(0o700)
+    page = [server for server in DRIVEN if server.role is Role.PAGE]
+    bed = _with_lab(_catalogue(*page), folders, program)
+    assert page
+    for stand in bed.stands:
+        assert stand.address is None
+        assert "certificate" in stand.problem
+
+
+@pytest.mark.usefixtures("quick")
+def test_exception_in_the_block_comes_out_as_itself(folders: tuple[Path, Path]) -> None:
+    """What is raised inside the block is what its caller catches, in no wrapping."""
+
+    def fail(_: Lab) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        _with_lab(LADDER_ONLY, folders, folders[0] / "none", fail)
+
+
+@pytest.mark.e2e
+@pytest.mark.usefixtures("real_openssl", "no_page")
+@pytest.mark.parametrize("how", ["end", "error"])
+def test_nothing_stays_behind(folders: tuple[Path, Path], started: list[int], how: str) -> None:
+    """However the block ends, every server's process is gone and every port closed."""
+    seen: list[Lab] = []
+
+    def look(bed: Lab) -> None:
+        seen.append(bed)
+        assert len(started) == len(LADDER_ONLY.servers)
+        assert not any(_is_gone(pid) for pid in started)
+        if how == "error":
+            raise ZeroDivisionError
+
+    if how == "error":
+        with pytest.raises((ZeroDivisionError, ExceptionGroup)):
+            _with_lab(LADDER_ONLY, folders, inside=look)
+    else:
+        _with_lab(LADDER_ONLY, folders, inside=look)
+    assert all(_is_gone(pid) for pid in started)
+    addresses = [stand.address for stand in seen[0].stands]
+    assert all(addresses)
+    for address in addresses:
+        assert address is not None
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address, LIMIT)
+
+
+@pytest.mark.e2e
+@pytest.mark.usefixtures("real_openssl", "no_page")
+def test_interrupted_lab_leaves_nothing(folders: tuple[Path, Path], started: list[int]) -> None:
+    """A lab that is interrupted while it starts its servers leaves none of them."""
+
+    async def test() -> None:
+        async def hold() -> None:
+            async with open_lab(LADDER_ONLY, *folders, os.environ):
+                await asyncio.Event().wait()
+
+        async with asyncio.timeout(LIMIT):
+            task = asyncio.create_task(hold())
+            while len(started) < 3:  # noqa: ASYNC110  the processes cannot set an event
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(test())
+    assert len(started) >= 3
+    assert all(_is_gone(pid) for pid in started)
+
+
+@pytest.mark.e2e
+@pytest.mark.usefixtures("real_openssl", "no_page")
+def test_stands_are_the_catalogue_s_with_their_pairs(folders: tuple[Path, Path]) -> None:
+    """Stands come in the catalogue's order with ports of their own and pairs that only we can read."""
+    bed = _with_lab(LADDER_ONLY, folders)
+    assert [stand.server for stand in bed.stands] == list(LADDER_ONLY.servers)
+    assert len({stand.address for stand in bed.stands}) == len(bed.stands)
+    assert bed.engine.startswith("OpenSSL ")
+    for stand in bed.stands:
+        assert stand.pair is not None
+        assert stand.pair.certificate.stem == stand.server.certificate
+        assert not stat.S_IMODE(stand.pair.key.stat().st_mode) & 0o077
+
+
+@pytest.mark.e2e
+@pytest.mark.usefixtures("real_openssl")
+def test_page_s_pair_is_kept_while_it_is_fresh(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page's pair is made once and then taken from the cache, until it is too old or half gone."""
+    server = next(server for server in DRIVEN if server.role is Role.PAGE)
+    made = 0
+
+    def issue_small(openssl: Path, folder: Path, environment: object) -> KeyPair:  # noqa: ARG001
+        nonlocal made
+        made += 1
+        pair = issue(folder)[Certificate.RSA]
+        certificate, key = folder / "cert.pem", folder / "key.pem"
+        pair.certificate.rename(certificate)
+        pair.key.rename(key)
+        return KeyPair(certificate, key, certificate)
+
+    monkeypatch.setattr(lab_module, "issue_page", issue_small)
+    turn = 0
+
+    def stand() -> tuple[bytes, Path]:
+        nonlocal turn
+        turn += 1
+        scratch = tmp_path / f"scratch{turn}"
+        scratch.mkdir(mode=0o700)
+        (one,) = _with_lab(_catalogue(server), (scratch, folders[1])).stands
+        assert one.address is not None
+        assert one.pair is not None
+        assert not stat.S_IMODE(one.pair.key.stat().st_mode) & 0o077
+        return one.pair.certificate.read_bytes(), one.pair.key
+
+    first, key = stand()
+    assert stand()[0] == first
+    assert made == 1
+    old = key.stat().st_mtime - lab_module.PAGE_PAIR_AGE - 1
+    os.utime(key, (old, old))
+    second, key = stand()
+    assert second != first
+    assert made == 2
+    key.unlink()
+    assert stand()[0] not in (first, second)
+    assert made == 3

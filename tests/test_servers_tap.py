@@ -1,0 +1,314 @@
+"""The wire tap: passes on every byte, keeps them in order, and says where its record has a hole."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from servers import tap as tap_module
+from servers.tap import Capture, Sender, Tap
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+
+    Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+    Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+_T = TypeVar("_T")
+
+LIMIT = 10.0
+"""Seconds until a test that hangs fails."""
+
+
+def _run(test: Coroutine[None, None, _T]) -> _T:
+    async def limited() -> _T:
+        async with asyncio.timeout(LIMIT):
+            return await test
+
+    return asyncio.run(limited())
+
+
+class _Upstream:
+    """A server that handles connections with `handler` and counts them."""
+
+    def __init__(self, handler: Handler) -> None:
+        self.handler = handler
+        self.connections = 0
+        self.reached = asyncio.Event()
+        self.address = ("", 0)
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self.reached.set()
+        try:
+            with contextlib.suppress(OSError):
+                await self.handler(reader, writer)
+        finally:
+            writer.close()
+
+
+@contextlib.asynccontextmanager
+async def _upstream(handler: Handler) -> AsyncIterator[_Upstream]:
+    upstream = _Upstream(handler)
+    server = await asyncio.start_server(upstream.handle, "127.0.0.1", 0)
+    upstream.address = server.sockets[0].getsockname()
+    try:
+        yield upstream
+    finally:
+        server.close()
+
+
+@contextlib.asynccontextmanager
+async def _client(port: int) -> AsyncIterator[Streams]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+async def _answer_reversed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer all that came until the client's end with the same bytes in reverse."""
+    writer.write((await reader.read())[::-1])
+    await writer.drain()
+
+
+async def _stay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:  # noqa: ARG001
+    """Say nothing until the client's end."""
+    await reader.read()
+
+
+async def _exchange(port: int, sent: bytes) -> bytes:
+    """Send some bytes and the end, and return all that comes back until its end."""
+    async with _client(port) as (reader, writer):
+        writer.write(sent)
+        writer.write_eof()
+        return await reader.read()
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.binary(min_size=1, max_size=300), st.integers(1, 700))
+def test_every_byte_passes_and_is_kept(pattern: bytes, repeats: int) -> None:
+    """Both directions arrive as they were sent, and the capture has both, up to many buffers' worth."""
+    sent = (pattern * repeats)[: tap_module.KEPT_BYTES // 2]
+
+    async def test() -> None:
+        async with _upstream(_answer_reversed) as upstream, Tap(upstream.address) as tap:
+            assert await _exchange(tap.port, sent) == sent[::-1]
+            await tap.settle()
+        (capture,) = tap.captures
+        assert capture.stream(Sender.CLIENT) == sent
+        assert capture.stream(Sender.SERVER) == sent[::-1]
+        assert capture.faults == []
+
+    _run(test())
+
+
+def test_turns_are_kept_in_order() -> None:
+    """In a dialogue the capture has each question before its answer, and each answer before the next."""
+    turns = [bytes([number]) for number in range(1, 9)]
+
+    async def answer_each(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while question := await reader.read(1):
+            writer.write(question * 2)
+
+    async def test() -> list[tuple[Sender, bytes]]:
+        async with _upstream(answer_each) as upstream, Tap(upstream.address) as tap:
+            async with _client(tap.port) as (reader, writer):
+                for turn in turns:
+                    writer.write(turn)
+                    assert await reader.readexactly(2) == turn * 2
+            await tap.settle()
+        return [(chunk.sender, chunk.data) for chunk in tap.captures[0].chunks]
+
+    # Two equal bytes may arrive as one chunk or as two: what must hold is the order of the bytes.
+    seen = [(sender, bytes([byte])) for sender, data in _run(test()) for byte in data]
+    expected = [
+        said
+        for turn in turns
+        for said in ((Sender.CLIENT, turn), (Sender.SERVER, turn), (Sender.SERVER, turn))
+    ]
+    assert seen == expected
+
+
+def test_each_connection_has_its_own_capture() -> None:
+    """Connections that overlap are not mixed up: one capture each, in the order they came."""
+
+    async def test() -> None:
+        async with _upstream(_answer_reversed) as upstream, Tap(upstream.address) as tap:
+            async with _client(tap.port) as (first, to_first), _client(tap.port) as (second, to_second):
+                for writer, data in ((to_second, b"second"), (to_first, b"first")):
+                    writer.write(data)
+                    writer.write_eof()
+                assert await first.read() == b"tsrif"
+                assert await second.read() == b"dnoces"
+            await tap.settle()
+        assert [capture.stream(Sender.CLIENT) for capture in tap.captures] == [b"first", b"second"]
+        assert [capture.stream(Sender.SERVER) for capture in tap.captures] == [b"tsrif", b"dnoces"]
+
+    _run(test())
+
+
+def test_silent_client_does_not_reach_the_server() -> None:
+    """A server is dialled with the first byte only, so a silent client cannot hold it up."""
+
+    async def test() -> None:
+        async with _upstream(_answer_reversed) as upstream, Tap(upstream.address) as tap:
+            async with _client(tap.port):
+                assert await _exchange(tap.port, b"x") == b"x"
+                assert upstream.connections == 1
+            await tap.settle()
+            assert upstream.connections == 1
+        silent = next(capture for capture in tap.captures if not capture.chunks)
+        assert silent.notes == ["the client closed without a byte"]
+        assert silent.faults == []
+
+    _run(test())
+
+
+def test_server_that_is_not_there_is_noted() -> None:
+    """Where nobody listens upstream the client is hung up on, its bytes are kept and the note says why."""
+
+    async def test() -> None:
+        with socket.socket() as nobody:  # bound and not listening: nothing else can take this port
+            nobody.bind(("127.0.0.1", 0))
+            async with Tap(nobody.getsockname()) as tap:
+                with contextlib.suppress(OSError):
+                    assert await _exchange(tap.port, b"hello?") == b""
+                await tap.settle()
+        (capture,) = tap.captures
+        assert capture.stream(Sender.CLIENT) == b"hello?"
+        assert capture.stream(Sender.SERVER) == b""
+        assert any("did not accept" in note for note in capture.notes)
+
+    _run(test())
+
+
+def test_server_that_resets_is_noted() -> None:
+    """A server that breaks off ends the client's connection, and the notes say who broke off."""
+
+    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        linger = struct.pack("ii", 1, 0)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        writer.transport.abort()
+
+    async def test() -> None:
+        async with _upstream(reset) as upstream, Tap(upstream.address) as tap:
+            async with _client(tap.port) as (reader, writer):
+                writer.write(b"x")
+                with contextlib.suppress(OSError):
+                    assert await reader.read() == b""
+            await tap.settle()
+        (capture,) = tap.captures
+        assert capture.stream(Sender.SERVER) == b""
+        assert any(Sender.SERVER in note for note in capture.notes)
+
+    _run(test())
+
+
+@pytest.mark.parametrize("over", [0, 1, 5])
+def test_bytes_past_the_limit_are_a_fault(monkeypatch: pytest.MonkeyPatch, over: int) -> None:
+    """Past the limit bytes still pass, but are not kept, and the capture says that it is cut."""
+    monkeypatch.setattr(tap_module, "KEPT_BYTES", 20)
+    sent = bytes(range(10 + over))
+
+    async def test() -> Capture:
+        async with _upstream(_answer_reversed) as upstream, Tap(upstream.address) as tap:
+            assert await _exchange(tap.port, sent) == sent[::-1]
+            await tap.settle()
+        return tap.captures[0]
+
+    capture = _run(test())
+    assert capture.stream(Sender.CLIENT) == sent
+    assert capture.stream(Sender.SERVER) == sent[::-1][: 20 - len(sent)]
+    assert bool(capture.faults) is (over > 0)
+    assert all("20 bytes" in fault for fault in capture.faults)
+
+
+@given(st.lists(st.binary(max_size=9), max_size=9))
+def test_record_never_exceeds_the_limit(pieces: list[bytes]) -> None:
+    """However the bytes arrive, what is kept is their beginning up to the limit."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(tap_module, "KEPT_BYTES", 20)
+        capture = Capture()
+        for piece in pieces:
+            capture.add(Sender.CLIENT, piece)
+    everything = b"".join(pieces)
+    assert capture.stream(Sender.CLIENT) == everything[:20]
+    assert len(capture.faults) == (len(everything) > 20)
+
+
+def test_connection_that_nobody_ends_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection past its time is ended by the tap, on both sides, and that is a fault."""
+    monkeypatch.setattr(tap_module, "CONNECTION_LIMIT", 0.1)
+    ended = asyncio.Event()
+
+    async def stay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _stay(reader, writer)
+        ended.set()
+
+    async def test() -> Capture:
+        async with _upstream(stay) as upstream, Tap(upstream.address) as tap:
+            async with _client(tap.port) as (reader, writer):
+                writer.write(b"x")
+                assert await reader.read() == b""
+                await ended.wait()
+            await tap.settle()
+        return tap.captures[0]
+
+    capture = _run(test())
+    assert len(capture.faults) == 1
+    assert "0.1 s" in capture.faults[0]
+    assert capture.stream(Sender.CLIENT) == b"x"
+
+
+def test_closing_the_tap_ends_what_is_open() -> None:
+    """When the block ends, open connections end on both sides, which is a fault, and the port is closed."""
+    ended = asyncio.Event()
+
+    async def stay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _stay(reader, writer)
+        ended.set()
+
+    async def test() -> None:
+        async with _upstream(stay) as upstream, contextlib.AsyncExitStack() as clients:
+            async with Tap(upstream.address) as tap:
+                silent, _ = await clients.enter_async_context(_client(tap.port))
+                talking, writer = await clients.enter_async_context(_client(tap.port))
+                writer.write(b"x")
+                await writer.drain()
+                await upstream.reached.wait()
+            assert await silent.read() == b""
+            assert await talking.read() == b""
+            await ended.wait()
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.1", tap.port)
+        assert all(len(capture.faults) == 1 for capture in tap.captures)
+
+    _run(test())
+
+
+def test_settle_waits_for_the_open_and_no_longer_than_told() -> None:
+    """Settling returns once connections have ended; one that stays open does not hold it for ever."""
+
+    async def test() -> None:
+        async with _upstream(_stay) as upstream, Tap(upstream.address) as tap:
+            await tap.settle(limit=LIMIT * 10)
+            async with _client(tap.port) as (_, writer):
+                writer.write(b"x")
+                await upstream.reached.wait()
+                await tap.settle(limit=0.01)
+            await tap.settle(limit=LIMIT * 10)
+            assert tap.captures[0].stream(Sender.CLIENT) == b"x"
+
+    _run(test())
