@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import signal
+import re
 import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from interpreters.processes import run
+from interpreters.processes import run, signal_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,7 @@ class Library:
 
     openssl: str
     has: Mapping[str, bool]
-    """HAS_SSLv3, HAS_TLSv1 and so on, where the module has them (3.7 and later)."""
+    """Those of HAS_SSLv3, HAS_TLSv1 and so on that the module has: all of them since Python 3.7."""
     default_minimum: str | None
     """Name of a new client context's minimum_version; None before Python 3.7."""
     module: str | None
@@ -60,8 +60,11 @@ class IdentifyError(Exception):
 
 
 def parse_identity(facts: Mapping[str, Any]) -> Identity:
-    """Build an Identity from the script's JSON; raises KeyError or TypeError for other shapes."""
+    """Build an Identity from the script's JSON; raises KeyError, TypeError or ValueError for other shapes."""
     library = facts["ssl"]
+    if not re.match(r"\d+\.\d+", str(facts["version"])):
+        msg = f"no Python has the version {facts['version']!r}"
+        raise ValueError(msg)
     return Identity(
         version=str(facts["version"]),
         implementation=str(facts["implementation"]),
@@ -88,13 +91,17 @@ def identify(
     """Return what the executable says it is; raises IdentifyError with the reason it cannot be used.
 
     Answers are remembered in the folder `cache` under the executable's fingerprint. Refusals are
-    not: what hung or crashed once is asked again.
+    not, nor is a missing ssl module, which a library put back may cure: both are asked again.
     """
-    remembered = cache / f"{fingerprint(path)}.json" if cache else None
+    try:
+        remembered = cache / f"{fingerprint(path)}.json" if cache else None
+    except OSError as error:
+        msg = f"{path} cannot be run: {error.strerror or error}"
+        raise IdentifyError(msg) from error
     if remembered and (known := _recall(remembered)):
         return known
     identity = _parse(path, _ask(path, environment, limit))
-    if remembered:
+    if remembered and identity.ssl:
         remembered.parent.mkdir(parents=True, exist_ok=True)
         aside = remembered.with_suffix(f".{os.getpid()}")
         aside.write_text(json.dumps(asdict(identity)))
@@ -119,8 +126,11 @@ def _ask(path: Path, environment: Mapping[str, str], limit: float) -> str:
     except subprocess.TimeoutExpired:
         msg = f"{path} did not say what it is within {limit:g} s"
         raise IdentifyError(msg) from None
+    except subprocess.SubprocessError as error:
+        msg = f"{path} is not a Python that can say what it is: {error}"
+        raise IdentifyError(msg) from None
     if status < 0:
-        msg = f"{path} died of {signal.Signals(-status).name} when asked what it is"
+        msg = f"{path} died of {signal_name(-status)} when asked what it is"
         raise IdentifyError(msg)
     return said
 

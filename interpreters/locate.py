@@ -85,17 +85,16 @@ def locate(environment: Mapping[str, str], given: Iterable[Path] = ()) -> tuple[
     places = _places(environment)
     found: dict[Path, Candidate] = {}
     for path in given:
-        if not path.is_file():
+        if not os.path.isfile(path):
             msg = f"--interpreter {str(path)!r}: no such file; give the path of a Python executable"
             raise SelectionError(msg)
         real = Path(os.path.realpath(path))
         found.setdefault(real, _candidate("given", real))
     for path in _executables(places, environment):
         real = Path(os.path.realpath(path))
-        if not real.exists():
-            problem = f"{path} is a dangling link to {path.readlink()}"
-            found.setdefault(real, _candidate(_source(path, places), path, problem))
-        elif real.is_file() and not _in_venv(real):
+        if os.path.islink(path) and not os.path.exists(real):
+            found.setdefault(real, _candidate(_source(path, places), path, _broken(path)))
+        elif os.path.isfile(real) and not _in_venv(real):
             problem = "" if os.access(real, os.X_OK) else f"{real} is not executable"
             source = _source(real, places)
             known = found.get(real)
@@ -132,7 +131,7 @@ def _places(environment: Mapping[str, str]) -> list[_Place]:
             if literal := _resolve(pattern, environment):
                 folders = tuple(Path(folder) for folder in sorted(glob.glob(literal)))  # noqa: PTH207  absolute
                 # Real executables may lie deeper than the folder of links (Homebrew's Cellar).
-                root = literal.split("/opt/python")[0].split("/opt/pypy")[0]
+                root = literal.removesuffix("/opt/python*/bin").removesuffix("/opt/pypy*/bin")
                 below = re.compile(fnmatch.translate(f"{root}/*"))
                 places.append(_Place(source, folders, below))
     return places
@@ -168,9 +167,20 @@ def _source(path: Path, places: Iterable[_Place]) -> str:
     return next((place.source for place in places if place.below.match(str(path))), "path")
 
 
+def _broken(link: Path) -> str:
+    """Say why a link leads to nothing."""
+    try:
+        os.stat(link)
+    except PermissionError:
+        return f"{link} leads into a locked folder: {os.readlink(link)} cannot be looked at"
+    except OSError:
+        pass
+    return f"{link} is a dangling link to {os.readlink(link)}"
+
+
 def _in_venv(real: Path) -> bool:
     """Whether this is a venv's copy of another interpreter (PEP 405)."""
-    return any((folder / "pyvenv.cfg").exists() for folder in (real.parent, real.parent.parent))
+    return any(os.path.exists(folder / "pyvenv.cfg") for folder in (real.parent, real.parent.parent))
 
 
 def _candidate(source: str, path: Path, problem: str = "") -> Candidate:

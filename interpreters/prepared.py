@@ -55,11 +55,15 @@ def prepare_candidate(
         identity = identify(candidate.path, surroundings(environment, home), cache / "identities")
     except IdentifyError as error:
         return Prepared(candidate, problem=str(error))
+    if identity.is_venv:
+        problem = f"it is a virtual environment: measure the interpreter below {identity.base_prefix}"
+        return Prepared(candidate, identity, problem=problem)
+    # A wrapper is another way to start an interpreter that may be there under its own name.
     actual = Path(identity.executable)
-    if identity.is_venv or (identity.executable and actual != candidate.path and actual.exists()):
-        return Prepared(candidate, identity, same_as=actual)
+    same_as = actual if identity.executable and actual != candidate.path and actual.exists() else None
     if identity.ssl is None:
-        return Prepared(candidate, identity, problem=f"it has no ssl module: {identity.ssl_error}")
+        problem = f"it has no ssl module: {identity.ssl_error}"
+        return Prepared(candidate, identity, problem=problem, same_as=same_as)
     try:
         made = prepare(
             candidate.path,
@@ -69,10 +73,10 @@ def prepare_candidate(
             installer,
             environment,
         )
-    except NoEnvironmentError as error:
-        return Prepared(candidate, identity, problem=str(error))
+    except (NoEnvironmentError, OSError) as error:
+        return Prepared(candidate, identity, problem=str(error), same_as=same_as)
     uninstalled = tuple(requirements) if made.install_problem else ()
-    return Prepared(candidate, identity, made.python, "", uninstalled, made.install_problem)
+    return Prepared(candidate, identity, made.python, "", uninstalled, made.install_problem, same_as)
 
 
 def is_ready(
@@ -127,15 +131,6 @@ def read_record(folder: Path, candidate: Candidate) -> Prepared | None:
 
 
 def distinct(prepared: Sequence[Prepared]) -> tuple[Prepared, ...]:
-    """Drop candidates that turned out to start an interpreter which is there under its own name."""
+    """Drop candidates that turned out to start an interpreter which is among them under its own name."""
     known = {one.candidate.path for one in prepared}
-    return tuple(
-        one if one.same_as is None else _unknown_twin(one)
-        for one in prepared
-        if one.same_as is None or one.same_as not in known
-    )
-
-
-def _unknown_twin(one: Prepared) -> Prepared:
-    problem = f"it starts {one.same_as}, which was not found by itself: measure that with --interpreter"
-    return Prepared(one.candidate, one.identity, problem=problem)
+    return tuple(one for one in prepared if one.same_as is None or one.same_as not in known)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,10 +15,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+OUTPUT_LIMIT = 4 * 1024 * 1024
+"""Bytes after which a command is ended: an identity has a thousand, an installer's error a few more."""
+
+GLANCE = 0.05
+"""Seconds between two looks at how much a command has printed."""
+
+
 def run(command: Sequence[str | Path], environment: Mapping[str, str], limit: float) -> tuple[int, str]:
     """Return the exit status (negative: the signal it died of) and what it printed, both streams mixed.
 
-    Raises OSError if it cannot be started and subprocess.TimeoutExpired after `limit` seconds.
+    Raises OSError if it cannot be started, subprocess.TimeoutExpired after `limit` seconds, and
+    subprocess.SubprocessError if it prints without end.
     """
     # Output goes to a file: a grandchild that outlives the command would keep a pipe open.
     with tempfile.TemporaryFile() as output:
@@ -30,11 +39,34 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str], limit: fl
             process_group=0,
         )
         try:
-            status = process.wait(limit)
+            status = _wait(process, output.fileno(), limit)
         finally:
             # The whole group, because a wrapper script may have started something that still runs.
-            with contextlib.suppress(ProcessLookupError):
+            # PermissionError is how macOS says that only zombies are left in it.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         output.seek(0)
-        return status, output.read().decode(errors="replace")
+        return status, output.read(OUTPUT_LIMIT).decode(errors="replace")
+
+
+def _wait(process: subprocess.Popen[bytes], output: int, limit: float) -> int:
+    deadline = time.monotonic() + limit
+    while True:
+        left = deadline - time.monotonic()
+        try:
+            return process.wait(max(0.0, min(GLANCE, left)))
+        except subprocess.TimeoutExpired:
+            if left <= 0:
+                raise
+            if os.fstat(output).st_size > OUTPUT_LIMIT:
+                msg = f"it printed more than {OUTPUT_LIMIT} bytes"
+                raise subprocess.SubprocessError(msg) from None
+
+
+def signal_name(number: int) -> str:
+    """Return a signal's name; some real-time signals have none, only their number."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,9 +1,10 @@
 """Passenger program: runs clients against servers inside the interpreter under test and prints what happened.
 
 Run as `python probes/`, back to Python 2.7. Reads one JSON object from standard input: `timeout` in
-seconds, and `cells`, each with `client`, `server`, `host`, `port`, `cafile` and, optionally, `retries`. Prints marked lines of
-JSON: one with the interpreter's identity, one for each client when it is first needed, one before and
-one after each cell, and a last one to say that it reached its end. It judges nothing.
+seconds, and `cells`, each with `client`, `server`, `host`, `port`, `cafile` and, optionally, `retries`.
+Prints marked lines of JSON: one with the interpreter's identity, one for each client when it is first
+needed, one before and one after each cell, and a last one to say that it reached its end. It judges
+nothing.
 """
 
 from __future__ import print_function
@@ -38,6 +39,8 @@ def error_fields(error):
         name = module + "." + name
     try:
         text = str(error)
+    except UnicodeEncodeError:  # Python 2.7, for any text that is not ASCII
+        text = u"%s" % (error.args[0] if error.args else "")
     except Exception as inner:
         text = "its text cannot be had: %s" % type(inner).__name__
     if isinstance(text, bytes):

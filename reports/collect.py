@@ -51,7 +51,7 @@ def _measured(
     for _, visit in visits:
         unavailable |= {c: f"it cannot be imported: {why}" for c, why in visit.import_errors.items()}
     # What the interpreter said of itself while it was measured is newer than what it said before.
-    fresh = next((parse_identity(v.identity) for _, v in visits if v.identity), one.identity)
+    fresh = next((said for _, visit in visits if (said := _said(visit))), one.identity)
     return Measured(
         interpreter=_interpreter(one, fresh),
         unavailable=unavailable,
@@ -61,6 +61,14 @@ def _measured(
             for record in observations(one.candidate.id, condition, visit, controls)
         ),
     )
+
+
+def _said(visit: Visit) -> Identity | None:
+    """Return what a probe said of its interpreter, if it makes sense: probes are not to be trusted."""
+    try:
+        return parse_identity(visit.identity) if visit.identity else None
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _interpreter(one: Prepared, identity: Identity | None) -> Interpreter:

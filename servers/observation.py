@@ -179,14 +179,22 @@ async def _run(
         return f"the probe's output broke off after {log.doing}: {error}"
     finally:
         # The whole group: an interpreter may be a wrapper script, and a client may have helpers.
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         status = await process.wait()
     if log.ended:
         return ""
-    how = f"died of {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+    how = f"died of {_signal_name(-status)}" if status < 0 else f"ended with status {status}"
     words = f" ({' / '.join(log.rest)})" if log.rest else ""
     return f"the probe {how} after {log.doing}{words}"
+
+
+def _signal_name(number: int) -> str:
+    """Return a signal's name; some real-time signals have none, only their number."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _take(line: str, log: _Log) -> None:

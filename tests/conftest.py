@@ -8,6 +8,7 @@ import os
 import re
 import select
 import shlex
+import subprocess
 import sys
 import threading
 import time
@@ -25,6 +26,7 @@ if str(ROOT) not in sys.path:
 from interpreters.identify import MARK, IdentifyError, Identity, identify  # noqa: E402
 from interpreters.locate import Candidate, locate  # noqa: E402
 from interpreters.surroundings import surroundings  # noqa: E402
+from servers import observation  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -142,6 +144,28 @@ def facts() -> dict[str, Any]:
 def says(facts: object) -> str:
     """Return a shell command that prints an identity as the script inside a real interpreter would."""
     return f"printf '%s\\n' {shlex.quote(MARK + json.dumps(facts))}"
+
+
+def records(said: str) -> list[dict[str, Any]]:
+    """Return the records that the passenger program printed, as the one that reads them does."""
+    mark = observation.MARK
+    lines = [line.strip() for line in said.splitlines()]
+    return [json.loads(line.removeprefix(mark)) for line in lines if line.startswith(mark)]
+
+
+def board(
+    python: Path | str, cells: list[dict[str, Any]], timeout: float = 5, folder: Path = ROOT / "probes"
+) -> list[dict[str, Any]]:
+    """Run the passenger program through cells in a real interpreter and return its records."""
+    done = subprocess.run(
+        [python, folder],
+        input=json.dumps({"timeout": timeout, "cells": cells}),
+        env={**surroundings(os.environ, Path("/nowhere")), "PYTHONDONTWRITEBYTECODE": "1"},
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    )
+    return records(done.stdout)
 
 
 class Witness:

@@ -302,6 +302,18 @@ def test_a_refusal_is_not_remembered(script: Script, facts: dict[str, Any], tmp_
     assert identify(path, os.environ, cache).version == facts["version"]
 
 
+def test_a_missing_ssl_module_is_not_remembered(
+    script: Script, facts: dict[str, Any], tmp_path: Path
+) -> None:
+    """An interpreter that lacked ssl is asked again: its missing library may be back, its file the same."""
+    cache, healed = tmp_path / "cache", tmp_path / "healed"
+    without = facts | {"ssl": None, "ssl_error": "ImportError: libssl.so.1.1: cannot open shared object file"}
+    path = script("python3", f"if [ -e '{healed}' ]; then {says(facts)}; else {says(without)}; fi")
+    assert identify(path, os.environ, cache).ssl is None
+    healed.touch()
+    assert identify(path, os.environ, cache).ssl == Library(**facts["ssl"])
+
+
 def test_nothing_unfinished_is_left_in_the_cache(
     counted: tuple[Path, Callable[[], int]], tmp_path: Path
 ) -> None:

@@ -135,7 +135,7 @@ def test_a_python_without_ssl_has_a_problem(
 def test_a_failed_installation_names_the_clients(
     script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], cache: Path
 ) -> None:
-    """When packages cannot be installed, there is an environment, and the clients that need them are named."""
+    """When packages cannot be installed, the environment stays and the clients are named."""
     one = candidate(script("python3", says(facts)))
     prepared = prepare(one, installs=1)
     assert prepared.python is not None
@@ -157,11 +157,12 @@ def test_no_environment_is_a_problem(script: Script, facts: dict[str, Any], cach
 def test_a_wrapper_is_the_same_as_what_it_starts(
     script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any]
 ) -> None:
-    """A script that starts another interpreter is that interpreter, and gets no environment."""
+    """A script that starts another interpreter names it, and can stand for it where nothing else finds it."""
     real = script("real/python3", ":")
     wrapper = candidate(script("python3", says(facts | {"executable": str(real)})))
     prepared = prepare(wrapper)
-    assert (prepared.same_as, prepared.python, prepared.problem) == (real, None, "")
+    assert (prepared.same_as, prepared.problem) == (real, "")
+    assert prepared.python
 
 
 def test_an_executable_that_is_not_there_says_nothing(
@@ -255,11 +256,10 @@ def test_twins_are_dropped_where_the_interpreter_is_known() -> None:
     assert distinct([twin, known]) == distinct([known, twin]) == (known,)
 
 
-def test_a_twin_of_the_unknown_is_kept_with_a_problem() -> None:
-    """A candidate that starts an interpreter which nothing else found is kept, and its problem names it."""
-    (row,) = distinct([Prepared(TWO, same_as=ONE.path)])
-    assert row.candidate == TWO
-    assert str(ONE.path) in row.problem
+def test_a_twin_of_the_unknown_is_measured_in_its_place() -> None:
+    """A candidate that starts an interpreter which nothing else found is kept as it is."""
+    twin = Prepared(TWO, same_as=ONE.path)
+    assert distinct([twin]) == (twin,)
 
 
 def test_a_venv_that_was_given_is_not_lost(

@@ -1,0 +1,193 @@
+"""What holds for the repository as a whole: which file may import what, and what every file has to say."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+import subprocess
+import sys
+import tomllib
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import ROOT
+
+from interpreters.clients import clients
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ROOMS = ("interpreters", "probes", "servers", "reports")
+
+MAY_IMPORT = {
+    "interpreters": {"interpreters"},
+    "servers": {"servers", "tlslite", "trustme"},
+    "reports": {"reports", "servers", "interpreters", "pandas", "jinja2", "markupsafe"},
+}
+"""What each room may import beside the standard library."""
+
+PASSENGERS = sorted((ROOT / "probes").glob("*.py"))
+SOURCES = [ROOT / "noxfile.py", *(path for room in ROOMS for path in sorted((ROOT / room).glob("*.py")))]
+TESTS = sorted((ROOT / "tests").glob("*.py"))
+
+
+def name(path: Path) -> str:
+    """Return a file's name as a person would give it."""
+    return str(path.relative_to(ROOT))
+
+
+@functools.cache
+def tree(path: Path) -> ast.Module:
+    """Return a file's syntax tree."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def imports(path: Path) -> set[str]:
+    """Return the top-level names of all that a file imports, wherever in it; `.` for its own package."""
+    found: set[str] = set()
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add("." if node.level else str(node.module).partition(".")[0])
+    return found - {"__future__"}
+
+
+def test_every_kind_of_import_is_seen(tmp_path: Path) -> None:
+    """The imports of a file are found at its top, in functions, in conditions and in each form."""
+    path = tmp_path / "file.py"
+    path.write_text(
+        "from __future__ import annotations\nimport a.b, c as d\nfrom . import e\nfrom f.g import h\n"
+        "if TYPE_CHECKING:\n    import i\ndef j():\n    from k import l\n"
+    )
+    assert imports(path) == {"a", "c", ".", "f", "i", "k"}
+
+
+def test_all_rooms_are_looked_at() -> None:
+    """Every folder that holds Python files of ours is a room that these tests know, or the tests."""
+    folders = {path.parent.name for path in ROOT.glob("*/*.py") if not path.parent.name.startswith(".")}
+    assert folders == {*ROOMS, "tests"}
+    assert len(SOURCES) == 1 + sum(1 for room in ROOMS for _ in (ROOT / room).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if p.parent.name in MAY_IMPORT], ids=name)
+def test_imports_run_one_way(path: Path) -> None:
+    """A file imports the standard library and what its room may, and nothing else."""
+    assert imports(path) - sys.stdlib_module_names <= MAY_IMPORT[path.parent.name]
+
+
+@pytest.mark.parametrize("path", PASSENGERS, ids=name)
+def test_passengers_travel_light(path: Path) -> None:
+    """A file of probes/ imports the standard library, its siblings and, if it is a client, that client."""
+    siblings = {other.stem for other in PASSENGERS}
+    client = clients().get(path.stem.removeprefix("client_"))
+    own = {client.id, client.requirement} if client else set()
+    assert imports(path) - sys.stdlib_module_names <= siblings | own
+
+
+@pytest.mark.parametrize("path", [*SOURCES, *TESTS], ids=name)
+def test_nothing_imports_the_sessions(path: Path) -> None:
+    """No file imports noxfile.py, which is loaded by nox alone."""
+    assert "noxfile" not in imports(path)
+
+
+@pytest.mark.e2e
+def test_passengers_compile_on_python_27(python27: Path) -> None:
+    """A real Python 2.7 compiles every file of probes/."""
+    program = "import sys\nfor path in sys.argv[1:]:\n    compile(open(path).read(), path, 'exec')"
+    done = subprocess.run(
+        [python27, "-c", program, *PASSENGERS],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.e2e
+def test_python_27_would_object(python27: Path, tmp_path: Path) -> None:
+    """The Python that compiles the passengers refuses what only a later one understands."""
+    path = tmp_path / "newer.py"
+    path.write_text("def f(*, a): pass\n")
+    done = subprocess.run([python27, path], stderr=subprocess.PIPE, check=False, text=True)
+    assert "SyntaxError" in done.stderr
+
+
+@pytest.mark.parametrize("path", [*SOURCES, *TESTS], ids=name)
+def test_every_file_says_what_it_is_for(path: Path) -> None:
+    """Every file opens with a docstring."""
+    assert ast.get_docstring(tree(path))
+
+
+def _tests(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+            yield node
+
+
+def _is_sentence(text: str | None) -> bool:
+    """Whether a text is one sentence: it ends in a full stop, and no other sentence begins within it."""
+    return bool(text) and bool(re.fullmatch(r"(?:(?![.!?]\s+[A-Z]).)+\.", text or "", re.DOTALL))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("It holds.", True),
+        ("It holds TLS 1.2, e.g. here,\nand there.", True),
+        ("It holds", False),
+        ("It holds. It does.", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_a_sentence_is_known(text: str | None, *, is_one: bool) -> None:
+    """A text counts as one sentence if it ends as one and no other begins within it."""
+    assert _is_sentence(text) is is_one
+
+
+@pytest.mark.parametrize("path", TESTS, ids=name)
+def test_every_test_says_what_it_holds(path: Path) -> None:
+    """Every test function has a docstring of one sentence."""
+    assert [test.name for test in _tests(path) if not _is_sentence(ast.get_docstring(test))] == []
+
+
+@pytest.fixture(scope="module")
+def readme() -> str:
+    """Return the text of the README."""
+    return (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def _servers() -> list[str]:
+    with (ROOT / "servers" / "catalogue.toml").open("rb") as file:
+        return sorted(tomllib.load(file))
+
+
+def _options() -> list[str]:
+    """Return every option that the sessions take, as noxfile.py adds them."""
+    sessions = tree(ROOT / "noxfile.py")
+    calls = [node for node in ast.walk(sessions) if isinstance(node, ast.Call) and node.args]
+    firsts = [call.args[0] for call in calls if ast.unparse(call.func).rpartition(".")[2].startswith("add")]
+    texts = [first.value for first in firsts if isinstance(first, ast.Constant)]
+    return sorted(text for text in texts if isinstance(text, str) and text.startswith("--"))
+
+
+def test_the_options_are_found() -> None:
+    """The options that the README has to mention include those that have been there from the start."""
+    assert {"--interpreter", "--only", "--floor", "--botocore", "--find-links"} <= set(_options())
+
+
+@pytest.mark.parametrize("server", _servers())
+def test_the_readme_names_every_server(readme: str, server: str) -> None:
+    """Every server of the catalogue is in the README, by its id."""
+    assert f"`{server}`" in readme
+
+
+@pytest.mark.parametrize("option", _options())
+def test_the_readme_names_every_option(readme: str, option: str) -> None:
+    """Every option of the sessions is in the README."""
+    assert re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", readme)

@@ -1,0 +1,175 @@
+"""The script that runs in every interpreter tells true facts of it, whatever that interpreter lacks."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import ssl
+import subprocess
+import sys
+import sysconfig
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from interpreters.identify import MARK, SCRIPT, parse_identity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+    from types import ModuleType
+
+    from interpreters.locate import Candidate
+
+
+@pytest.fixture
+def identify(passenger: Callable[[str], ModuleType]) -> ModuleType:
+    """Return the script as a module."""
+    return passenger("identify")
+
+
+def run(python: Path | str, *options: str, variables: Mapping[str, str] | None = None) -> str:
+    """Return what the script prints in an interpreter."""
+    return subprocess.run(
+        [python, *options, SCRIPT],
+        env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **(variables or {})},
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    ).stdout
+
+
+def facts(said: str) -> Any:
+    """Return the one marked line's facts."""
+    (line,) = [line for line in said.splitlines() if line.startswith(MARK)]
+    return json.loads(line.removeprefix(MARK))
+
+
+def test_the_facts_are_this_interpreters(identify: ModuleType) -> None:
+    """The facts are those that this interpreter's own modules name."""
+    identity = parse_identity(json.loads(json.dumps(identify.identity())))
+    assert identity.version == platform.python_version()
+    assert identity.implementation == platform.python_implementation()
+    assert identity.executable == os.path.realpath(sys.executable)
+    assert (identity.prefix, identity.base_prefix) == (sys.prefix, sys.base_prefix)
+    assert 2**identity.bits == (sys.maxsize + 1) * 2
+    assert identity.ssl is not None
+    assert identity.ssl_error is None
+    assert identity.ssl.openssl == ssl.OPENSSL_VERSION
+    assert identity.ssl.default_minimum == ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).minimum_version.name
+
+
+@pytest.mark.parametrize("name", ["SSLv2", "SSLv3", "TLSv1", "TLSv1_1", "TLSv1_2", "TLSv1_3"])
+@pytest.mark.parametrize("value", [False, True])
+def test_what_the_library_has_is_told(
+    identify: ModuleType, monkeypatch: pytest.MonkeyPatch, name: str, *, value: bool
+) -> None:
+    """Each version that the ssl module says it has, or has not, is told as it says."""
+    monkeypatch.setattr(ssl, f"HAS_{name}", value)
+    assert identify.library()["has"][f"HAS_{name}"] is value
+
+
+def test_what_is_no_version_is_not_told(identify: ModuleType) -> None:
+    """Features of the ssl module that are no protocol versions are left out."""
+    assert ssl.HAS_SNI is True
+    assert all(name.startswith(("HAS_SSLv", "HAS_TLSv")) for name in identify.library()["has"])
+
+
+def test_an_old_ssl_module_has_no_minimum(identify: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where contexts have no minimum version, before Python 3.7, it is unknown."""
+
+    class OldContext:
+        def __init__(self, protocol: int) -> None:
+            pass
+
+    monkeypatch.setattr(ssl, "SSLContext", OldContext)
+    assert identify.library()["default_minimum"] is None
+
+
+def test_a_missing_ssl_module_is_a_fact(identify: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an ssl module all other facts are told, and the import's error."""
+    monkeypatch.setitem(sys.modules, "ssl", None)
+    told = parse_identity(identify.identity())
+    assert told.ssl is None
+    assert told.ssl_error is not None
+    assert told.ssl_error.startswith("ModuleNotFoundError: ")
+    assert told.version == platform.python_version()
+
+
+def test_a_broken_ssl_module_is_a_fact(identify: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ssl module that can be imported and makes no context is told like a missing one."""
+    monkeypatch.delattr(ssl, "SSLContext")
+    assert identify.identity()["ssl"] is None
+    assert identify.identity()["ssl_error"].startswith("AttributeError: ")
+
+
+@pytest.mark.parametrize(
+    ("line", "flags"),
+    [
+        ("'--prefix=/p' '--with-openssl=/o' '--enable-optimizations'", ["--with-openssl=/o"]),
+        ("'--with-openssl=/a folder/o' --disable-shared", ["--with-openssl=/a folder/o", "--disable-shared"]),
+        ("--with-ssl-default-suites=openssl", ["--with-ssl-default-suites=openssl"]),
+        ("--with-openssl-rpath=auto", ["--with-openssl-rpath=auto"]),
+        ("--with-opensslish=/o", []),
+        ("", []),
+        (None, []),
+        ("'never closed", []),
+    ],
+)
+def test_the_configure_options_that_matter_are_told(
+    identify: ModuleType, monkeypatch: pytest.MonkeyPatch, line: str | None, flags: list[str]
+) -> None:
+    """Of the build's options, those that decide about OpenSSL are told as written, if it has any."""
+    monkeypatch.setattr(sysconfig, "get_config_var", {"CONFIG_ARGS": line}.get)
+    assert identify.configure_flags() == flags
+
+
+def test_an_interpreter_that_does_not_know_itself(
+    identify: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interpreter that cannot tell its executable names none, rather than the current folder."""
+    monkeypatch.setattr(sys, "executable", "")
+    assert identify.identity()["executable"] == ""
+
+
+def test_a_link_is_told_as_what_it_leads_to(
+    identify: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An interpreter that was started through a link names the real path."""
+    link = tmp_path / "python3"
+    link.symlink_to(sys.executable)
+    monkeypatch.setattr(sys, "executable", str(link))
+    assert identify.identity()["executable"] == os.path.realpath(sys.executable)
+
+
+def test_chatter_leaves_the_line_whole(tmp_path: Path) -> None:
+    """A start-up file that prints, before and at the end, leaves one marked line that starts afresh."""
+    chatty = "import atexit, sys; sys.stdout.write('hello'); atexit.register(sys.stdout.write, 'bye')"
+    (tmp_path / "sitecustomize.py").write_text(chatty)
+    said = run(sys.executable, variables={"PYTHONPATH": str(tmp_path)})
+    assert said.startswith("hello\n")
+    assert said.endswith("\nbye")
+    assert facts(said)["version"] == platform.python_version()
+
+
+@pytest.mark.e2e
+def test_it_runs_in_every_interpreter(pythons: tuple[Candidate, ...]) -> None:
+    """On this machine, the script's facts in each interpreter are those its own ssl module names."""
+    for one in pythons:
+        openssl = subprocess.check_output(
+            [one.path, "-c", "import ssl; print(ssl.OPENSSL_VERSION)"], text=True
+        ).strip()
+        told = parse_identity(facts(run(one.path)))
+        assert told.ssl is not None
+        assert (told.ssl.openssl, told.executable) == (openssl, str(one.path))
+
+
+@pytest.mark.e2e
+def test_it_survives_a_missing_ssl_in_python_27(python27: Path, tmp_path: Path) -> None:
+    """In a real Python 2.7 whose ssl module cannot be imported, that is a fact and the rest is told."""
+    (tmp_path / "ssl.py").write_text("raise ImportError('No module named _ssl')")
+    told = facts(run(python27, variables={"PYTHONPATH": str(tmp_path)}))
+    assert told["ssl"] is None
+    assert told["ssl_error"] == "ImportError: No module named _ssl"
+    assert told["version"].startswith("2.7.")

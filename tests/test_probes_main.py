@@ -1,0 +1,287 @@
+"""The passenger program tells what each client met, cell by cell, and that it reached its end."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import socket
+import sys
+import types
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trustme
+from conftest import ROOT, board, records
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from servers.observation import MARK, Account
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from types import ModuleType
+
+    from interpreters.locate import Candidate
+
+PROBES = ROOT / "probes"
+
+
+@pytest.fixture
+def program(passenger: Callable[[str], ModuleType]) -> ModuleType:
+    """Return the program as a module."""
+    passenger("identify")
+    module = types.ModuleType("passenger_program")
+    exec(compile((PROBES / "__main__.py").read_text(), PROBES / "__main__.py", "exec"), module.__dict__)  # noqa: S102
+    return module
+
+
+def cell(client: str, server: str = "open", port: int = 1) -> dict[str, Any]:
+    """Return one cell of a plan."""
+    return {
+        "client": client,
+        "server": server,
+        "host": "localhost",
+        "port": port,
+        "cafile": "/nowhere/ca.pem",
+    }
+
+
+@pytest.fixture
+def run(
+    program: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., list[dict[str, Any]]]:
+    """Return a function that runs a plan in this process with made-up clients."""
+
+    def run(*cells: dict[str, Any], **clients: Callable[..., Any]) -> list[dict[str, Any]]:
+        for name, fetch in clients.items():
+            module = types.ModuleType(f"client_{name}")
+            module.__dict__.update(fetch=fetch, version=lambda: "1.2.3")
+            monkeypatch.setitem(sys.modules, f"client_{name}", module)
+        monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps({"timeout": 7, "cells": cells})))
+        program.main()
+        return records(capsys.readouterr().out)
+
+    return run
+
+
+def fails(error: BaseException) -> Callable[..., Any]:
+    """Return a fetch that raises."""
+
+    def fetch(*_: object) -> Any:
+        raise error
+
+    return fetch
+
+
+def test_the_mark_is_the_one_that_is_read(program: ModuleType) -> None:
+    """The program marks its records as the one who reads them expects."""
+    assert program.MARK == MARK
+
+
+def test_a_cell_is_told_from_begin_to_end(run: Callable[..., list[dict[str, Any]]]) -> None:
+    """One cell gives identity, client, begin, account and end, in this order."""
+    said = run(cell("fine"), fine=lambda *_: {"version": "TLSv1.3", "cipher": "AES"})
+    assert [record["kind"] for record in said] == ["identity", "client", "begin", "account", "end"]
+    assert said[0]["identity"]["version"] == ".".join(str(n) for n in sys.version_info[:3])
+    assert said[1] == {"kind": "client", "client": "fine", "version": "1.2.3"}
+    assert said[2] == {"kind": "begin", "client": "fine", "server": "open"}
+
+
+def test_a_connection_is_told(run: Callable[..., list[dict[str, Any]]]) -> None:
+    """A fetch that comes back is `connected`, with the version and cipher that the client named."""
+    said = run(cell("fine"), fine=lambda *_: {"version": "TLSv1.3", "cipher": "AES"})
+    account = Account(**said[3]["account"])
+    assert account == Account("connected", "TLSv1.3", "AES", None, None, account.seconds)
+    assert account.seconds >= 0
+
+
+def test_a_failure_is_told(run: Callable[..., list[dict[str, Any]]]) -> None:
+    """A fetch that raises is `failed`, with the error's class and text and no version."""
+    said = run(cell("bad"), bad=fails(ConnectionResetError("reset by peer")))
+    account = Account(**said[3]["account"])
+    assert account == Account("failed", None, None, "ConnectionResetError", "reset by peer", account.seconds)
+
+
+def test_a_client_gets_what_the_cell_says(run: Callable[..., list[dict[str, Any]]]) -> None:
+    """A client is called with the cell's host, port and trust, the plan's timeout and the cell's retries."""
+    seen: list[tuple[Any, ...]] = []
+
+    def fetch(*arguments: Any) -> dict[str, str]:
+        seen.append(arguments)
+        return {}
+
+    run(cell("fine", port=4433), {**cell("fine", port=4434), "retries": 3}, fine=fetch)
+    assert seen == [
+        ("localhost", 4433, "/nowhere/ca.pem", 7, 0),
+        ("localhost", 4434, "/nowhere/ca.pem", 7, 3),
+    ]
+
+
+def test_a_client_that_cannot_be_imported_is_said_once(run: Callable[..., list[dict[str, Any]]]) -> None:
+    """A client that is missing is said to be, once, and the other clients' cells go on."""
+    said = run(cell("none", "a"), cell("none", "b"), cell("fine", "a"), fine=lambda *_: {})
+    missing, *rest = [record for record in said if record.get("client") == "none"]
+    assert rest == []
+    assert (missing["kind"], missing["version"]) == ("client", None)
+    assert missing["error_class"] == "ModuleNotFoundError"
+    assert "client_none" in missing["error_text"]
+    assert [record["server"] for record in said if record["kind"] == "account"] == ["a"]
+    assert said[-1] == {"kind": "end"}
+
+
+def test_a_client_that_breaks_on_import_is_said(
+    run: Callable[..., list[dict[str, Any]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client whose own packages fail on import is said to be missing, with their error."""
+    (tmp_path / "client_broken.py").write_text("raise RuntimeError('wrong libssl')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    _, client, end = run(cell("broken"))
+    assert (client["error_class"], client["error_text"]) == ("RuntimeError", "wrong libssl")
+    assert end == {"kind": "end"}
+
+
+def test_a_client_is_loaded_once(run: Callable[..., list[dict[str, Any]]]) -> None:
+    """A client that has several cells is loaded, and says its version, once."""
+    said = run(cell("fine", "a"), cell("fine", "b"), fine=lambda *_: {})
+    assert [record["kind"] for record in said].count("client") == 1
+    assert [record["server"] for record in said if record["kind"] == "account"] == ["a", "b"]
+
+
+def test_an_empty_plan_reaches_its_end(run: Callable[..., list[dict[str, Any]]]) -> None:
+    """A plan without cells gives the identity and the end."""
+    assert [record["kind"] for record in run()] == ["identity", "end"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)])
+def test_what_ends_the_program_is_not_an_account(
+    run: Callable[..., list[dict[str, Any]]],
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+) -> None:
+    """A client that ends the program leaves a begun cell without account or end: nothing is made up."""
+    with pytest.raises(type(error)):
+        run(cell("ends"), ends=fails(error))
+    assert [record["kind"] for record in records(capsys.readouterr().out)] == ["identity", "client", "begin"]
+
+
+def test_a_chatty_client_cannot_spoil_a_record(run: Callable[..., list[dict[str, Any]]]) -> None:
+    """A client that prints without ending its line leaves every record on a line of its own."""
+
+    def fetch(*_: object) -> dict[str, str]:
+        sys.stdout.write("debug: no newline")
+        return {"version": "TLSv1.2"}
+
+    said = run(cell("fine"), fine=fetch)
+    assert [record["kind"] for record in said] == ["identity", "client", "begin", "account", "end"]
+
+
+class SpeechlessError(Exception):
+    """An error whose text cannot be had."""
+
+    def __str__(self) -> str:
+        raise UnicodeError
+
+
+class ForeignError(Exception):
+    """An error of some package."""
+
+    __module__ = "botocore.exceptions"
+
+
+@pytest.mark.parametrize(
+    ("error", "name"),
+    [
+        (ValueError("x"), "ValueError"),
+        (ForeignError("x"), "botocore.exceptions.ForeignError"),
+        (socket.gaierror("x"), "socket.gaierror"),
+    ],
+)
+def test_an_error_is_named_by_its_module(program: ModuleType, error: Exception, name: str) -> None:
+    """An error's class is named with its module, unless it is one of Python's own."""
+    assert program.error_fields(error)["error_class"] == name
+
+
+def test_an_error_without_a_text_is_still_told(program: ModuleType) -> None:
+    """An error whose text cannot be had is told, with what went wrong about the text."""
+    assert program.error_fields(SpeechlessError())["error_text"] == "its text cannot be had: UnicodeError"
+
+
+@given(text=st.text() | st.builds("{}{}".format, st.text(), st.just("x" * 1000)))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_an_errors_text_is_kept_up_to_the_limit(program: ModuleType, text: str) -> None:
+    """An error's text is kept from its beginning, and is one line of JSON whatever it holds."""
+    fields = program.error_fields(ValueError(text))
+    assert fields["error_text"] == text[: program.TEXT_LIMIT]
+    assert json.loads(json.dumps(fields)) == fields
+    assert "\n" not in json.dumps(fields)
+
+
+@pytest.mark.parametrize("over", [-1, 0, 1, 100_000])
+def test_the_limit_is_exact(program: ModuleType, over: int) -> None:
+    """A text at the limit is kept whole, and a longer one is cut to it."""
+    text = "x" * (program.TEXT_LIMIT + over)
+    kept = program.error_fields(ValueError(text))["error_text"]
+    assert len(kept) == min(len(text), program.TEXT_LIMIT)
+
+
+@pytest.fixture
+def closed() -> Iterator[int]:
+    """Return a port on which nothing listens while the test lasts."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+@pytest.fixture
+def trust(tmp_path: Path) -> str:
+    """Return the path of a certificate to trust."""
+    path = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+@pytest.mark.e2e
+def test_nothing_listens_to_any_interpreter(pythons: tuple[Candidate, ...], closed: int, trust: str) -> None:
+    """In every real interpreter, a server that is not there gives failed accounts and an end."""
+    cells = [{**cell(client, port=closed), "cafile": trust} for client in ("ssl", "relaxed")]
+    for one in pythons:
+        said = board(one.path, cells)
+        accounts = [Account(**record["account"]) for record in said if record["kind"] == "account"]
+        assert [account.outcome for account in accounts] == ["failed", "failed"], one.id
+        assert all("refused" in (account.error_text or "") for account in accounts), one.id
+        assert all(account.version is None for account in accounts)
+        assert said[-1] == {"kind": "end"}
+
+
+@pytest.mark.e2e
+def test_a_missing_package_is_said_by_a_real_interpreter(python27: Path, closed: int, trust: str) -> None:
+    """In a real interpreter without botocore that client is said to be missing, and others go on."""
+    cells = [{**cell(client, port=closed), "cafile": trust} for client in ("botocore", "ssl")]
+    _, missing, *_, account, end = board(python27, cells)
+    assert (missing["client"], missing["version"], missing["error_class"]) == (
+        "botocore",
+        None,
+        "ImportError",
+    )
+    assert "botocore" in missing["error_text"]
+    assert (account["client"], account["account"]["outcome"]) == ("ssl", "failed")
+    assert end == {"kind": "end"}
+
+
+@pytest.mark.e2e
+def test_errors_of_python_27_are_told(python27: Path, tmp_path: Path) -> None:
+    """In a real Python 2.7, texts in bytes, in Unicode and beyond the limit are all told."""
+    folder = tmp_path / "probes"
+    shutil.copytree(PROBES, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    texts = {"bytes": r"b'caf\xc3\xa9'", "unicode": r"u'caf\xe9'", "long": "'x' * 100000"}
+    for name, text in texts.items():
+        (folder / f"client_{name}.py").write_text(
+            f"def version():\n    return '1'\ndef fetch(*_):\n    raise ValueError({text})\n"
+        )
+    said = board(python27, [cell(name) for name in texts], folder=folder)
+    told = {r["client"]: r["account"]["error_text"] for r in said if r["kind"] == "account"}
+    assert told["bytes"] == told["unicode"] == "caf\N{LATIN SMALL LETTER E WITH ACUTE}"
+    assert set(told["long"]) == {"x"}
+    assert len(told["long"]) < 100000
