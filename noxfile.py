@@ -188,7 +188,51 @@ def matrix(session: nox.Session) -> None:
     print(f"Report: {(REPORTS / LATEST / 'matrix.md').relative_to(ROOT)}")
 
 
-def _measure(session: nox.Session, catalogue: Catalogue) -> tuple[Run, tuple[Measured, ...]]:
+@nox.session(venv_backend="none", requires=_stale())
+def truth(session: nox.Session) -> None:
+    """Measure under every condition and hold each cell and verdict against its causes."""
+    from reports.files import LATEST, REPORTS, publish
+    from reports.matrix import build_matrix
+    from reports.report import write_report
+    from reports.truth import build_truth, read_ambient, score, summary, write_truth
+    from servers.catalogue import Role, read_catalogue
+
+    _check_arguments(session)
+    catalogue = read_catalogue().only(Role.LADDER, Role.PAGE)
+    everyone = (*OPTIONS.clients, RELAXED)
+    conditions = tuple(Condition)
+    with interruptible():
+        run, measured = _measure(session, catalogue, everyone, conditions)
+        rows = build_matrix(measured, everyone, conditions, catalogue, OPTIONS.floor)
+        ambient = {one.interpreter.id: read_ambient(one.interpreter, os.environ) for one in measured}
+        found = build_truth(rows, catalogue, OPTIONS.floor, ambient)
+        ladder = catalogue.only(Role.LADDER).servers
+        asked = len(measured) * len(everyone) * len(conditions) * len(ladder)
+        result = score(found, min(TRUTH_CELLS, asked * 2 // 3))
+        # A folder of its own, so that matrix and truth can be asked for in one command.
+        with publish(f"{RUN_ID}-truth") as folder:
+            ours = tuple(row for row in rows if row.client != RELAXED)
+            write_report(
+                folder, run, measured, ours, catalogue, OPTIONS.floor, all_evidence=OPTIONS.all_evidence
+            )
+            write_truth(folder, found.frame)
+    for sentence in summary(result):
+        print(sentence)
+    print(f"Truth: {(REPORTS / LATEST / 'truth.csv').relative_to(ROOT)}")
+    if not result.clean:
+        session.error("the truth set is not clean")
+
+
+TRUTH_CELLS = 1000
+"""Cells that a truth set takes; on a machine with few interpreters, two thirds of those it could have."""
+
+
+def _measure(
+    session: nox.Session,
+    catalogue: Catalogue,
+    wanted: Sequence[str] = OPTIONS.clients,
+    conditions: Sequence[Condition] = OPTIONS.conditions,
+) -> tuple[Run, tuple[Measured, ...]]:
     """Probe every interpreter that is ready, and put together what is known of each."""
     from interpreters.prepared import distinct
     from interpreters.surroundings import surroundings
@@ -205,7 +249,7 @@ def _measure(session: nox.Session, catalogue: Catalogue) -> tuple[Run, tuple[Mea
             id=one.candidate.id,
             python=one.python,
             environment=environment,
-            clients=tuple(name for name in OPTIONS.clients if name not in one.uninstalled),
+            clients=tuple(name for name in wanted if name not in one.uninstalled),
         )
         for one in prepared
         if one.python
@@ -213,7 +257,7 @@ def _measure(session: nox.Session, catalogue: Catalogue) -> tuple[Run, tuple[Mea
     settings = Settings(
         catalogue=catalogue,
         floor=OPTIONS.floor,
-        conditions=OPTIONS.conditions,
+        conditions=tuple(conditions),
         cache=_cache(session),
         environment=os.environ,
         openssl=OPTIONS.openssl,

@@ -33,6 +33,8 @@ class Library:
     default_minimum: str | None
     """Name of a new client context's minimum_version; None before Python 3.7."""
     module: str | None
+    directory: str
+    """The compiled-in folder of openssl.cnf."""
 
 
 @dataclass(frozen=True)

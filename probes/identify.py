@@ -63,6 +63,8 @@ def library():
         "openssl": ssl.OPENSSL_VERSION,
         "has": dict((name, bool(getattr(ssl, name))) for name in has),
         "default_minimum": getattr(minimum, "name", None),
+        # Where the compiled-in openssl.cnf is: beside the compiled-in trust store.
+        "directory": os.path.dirname(ssl.get_default_verify_paths().openssl_cafile),
         "module": getattr(sys.modules.get("_ssl"), "__file__", None),
     }
 

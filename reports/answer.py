@@ -107,7 +107,9 @@ def advice(group: Sequence[Row], groups: Groups, floor: Protocol) -> list[str]:
         row = next(row for row in group if row.verdict is verdict)
         return [f"Remove the cause and measure again: {row.judgement.reason}."]
     hardened = f"nox -s matrix -- --only {interpreter.id} --conditions ambient,hardened"
-    minimum = f"Set `MinProtocol = {floor}` in the OpenSSL configuration that it reads."
+    folder = interpreter.openssl_dir
+    file = f"`{folder}/openssl.cnf`" if folder else "the OpenSSL configuration"
+    minimum = f"Set `MinProtocol = {floor}` in {file}, which it reads unless OPENSSL_CONF names another."
     steps = [f"{minimum} Whether its clients heed that, `{hardened}` tells before you change anything."]
     if held := [name for name, other in groups.items() if standing(other) is Verdict.ENFORCED]:
         steps.append(f"Or run the application on one that held {floor} in this run: {', '.join(held)}.")

@@ -83,5 +83,7 @@ def _interpreter(one: Prepared, identity: Identity | None) -> Interpreter:
         implementation=identity.implementation,
         openssl=identity.ssl.openssl if identity.ssl else "",
         configure_flags=identity.configure_flags,
+        has=identity.ssl.has if identity.ssl else {},
+        openssl_dir=identity.ssl.directory if identity.ssl else "",
         problem=one.problem,
     )

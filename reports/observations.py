@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -46,6 +46,10 @@ class Interpreter:
     implementation: str = ""
     openssl: str = ""
     configure_flags: tuple[str, ...] = ()
+    has: Mapping[str, bool] = field(default_factory=dict, hash=False)
+    """HAS_TLSv1 and so on, as the ssl module reports them (3.7 and later)."""
+    openssl_dir: str = ""
+    """The folder of the openssl.cnf that was compiled in."""
     problem: str = ""
     """Why nothing at all can be measured in it; empty if something can."""
 

@@ -102,7 +102,7 @@ CONFIGURED = Cause(
 )
 PYTHON_3_10 = Cause(
     "CPython 3.10 and later give each new context TLS 1.2 as minimum and a list of their own with"
-    " @SECLEVEL=2, without RSA key transport and SHA1 MACs, whatever the configuration says",
+    " @SECLEVEL=2, without RSA key transport, whatever the configuration says",
     "What's New In Python 3.10, ssl; Modules/_ssl.c, PY_SSL_MIN_PROTOCOL and PY_SSL_DEFAULT_CIPHER_STRING",
 )
 PYTHON_OPENSSL = Cause(
@@ -148,7 +148,7 @@ UNLISTED = Cause(
     "without TLS 1.3 a hello tells only the highest version: the server answers lower, the client refuses",
     "RFC 5246 E.1, 7.2.2 protocol_version",
 )
-NO_SHARED_CIPHER = Cause("no key exchange and MAC that both would use", "RFC 5246 7.4.1.3")
+NO_SHARED_CIPHER = Cause("no key exchange that both would use", "RFC 5246 7.4.1.3")
 
 _BITS = {0: 0, 1: 80, 2: 112}
 """Bits that a level asks for: SSL_CTX_set_security_level(3). At 3 the servers' RSA keys are too short."""
@@ -200,7 +200,6 @@ class Context:
     level: int
     causes: tuple[Cause, ...]
     key_exchanges: frozenset[KeyExchange] = _EVERY
-    sha1_mac: bool = True
     sslv3: bool = True
 
     def then(self, cause: Cause, **changes: object) -> Context:
@@ -268,13 +267,13 @@ def context_of(
     if client == "urllib3":
         if _version(client_version) >= (2,):
             return context.then(URLLIB3_2, minimum=Protocol.TLSV1_2)
-        return context.then(URLLIB3_1, key_exchanges=_EVERY, sha1_mac=True)
+        return context.then(URLLIB3_1, key_exchanges=_EVERY)
     if client == "botocore":
         if _version(urllib3) >= (2,):
             return context.then(BOTOCORE)
-        return context.then(BOTOCORE, key_exchanges=_EVERY, sha1_mac=True)
+        return context.then(BOTOCORE, key_exchanges=_EVERY)
     if client == REFERENCE:
-        context = context.then(RELAXED, level=0, key_exchanges=_EVERY, sha1_mac=True, sslv3=True)
+        context = context.then(RELAXED, level=0, key_exchanges=_EVERY, sslv3=True)
         return replace(context, minimum=None) if python >= (3, 7) else context.then(RELAXED_OLD)
     msg = f"no rules are known for the client {client}"
     raise UnknownCauseError(msg)
@@ -300,7 +299,6 @@ def _constructed(interpreter: Interpreter, python: tuple[int, ...], context: Con
         minimum=Protocol.TLSV1_2,
         level=2,
         key_exchanges=frozenset({KeyExchange.ECDHE, KeyExchange.DHE}),
-        sha1_mac=False,
     )
 
 
@@ -414,8 +412,7 @@ def _meet(
     # In the order in which every list involved prefers them.
     usable = [k for k in (*_SIGNED, KeyExchange.RSA) if k in can and k in context.key_exchanges]
     old = version.below(Protocol.TLSV1_2)
-    # Below TLS 1.2 every suite of these servers has a SHA1 MAC: RFC 4346 A.5, RFC 8422 6.
-    if not usable or (old and not context.sha1_mac):
+    if not usable:
         return BLOCKED, (HIGHEST, NO_SHARED_CIPHER)
     if old and usable[0] in _SIGNED and not library.accepts_signature(server.certificate, context.level):
         return BLOCKED, (HIGHEST, WEAK_SIGNATURE if library.version >= (3,) else SHA1_80)

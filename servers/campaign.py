@@ -92,7 +92,8 @@ async def run_campaign(
                 everything = settings.catalogue.servers
                 visits = []
                 for condition in settings.conditions:
-                    extra = (reference,) if condition is Condition.PERMISSIVE else ()
+                    more = condition is Condition.PERMISSIVE and reference not in guest.clients
+                    extra = (reference,) if more else ()
                     visits.append(await send(guest, condition, (*guest.clients, *extra), everything))
                 if Condition.PERMISSIVE not in settings.conditions:
                     wanted = follow_up(guest, visits[0][2], await controls)

@@ -136,6 +136,7 @@ def facts() -> dict[str, Any]:
             "has": {"HAS_TLSv1": True},
             "default_minimum": "MINIMUM_SUPPORTED",
             "module": None,
+            "directory": None,
         },
         "ssl_error": None,
     }

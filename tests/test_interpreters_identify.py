@@ -339,6 +339,7 @@ IDENTITIES = st.builds(
         has=st.dictionaries(TEXT, st.booleans(), max_size=3),
         default_minimum=st.none() | TEXT,
         module=st.none() | TEXT,
+        directory=TEXT,
     ),
     ssl_error=st.none() | TEXT,
 )

@@ -182,6 +182,25 @@ def test_the_level_stops_what_its_version_of_openssl_says(
     assert found["tls1_2"] == TLS1_2
 
 
+def test_levels_are_told_apart() -> None:
+    """OpenSSL 3.1 rules old versions out at level 1 already; before, SSLv3 goes above level 1."""
+    level_1 = STRICT.format("CipherString = DEFAULT:@SECLEVEL=1")
+    assert not below(answers(python(openssl="3.1.0"), ambient=level_1))
+    assert below(answers(python(openssl="3.0.19"), ambient=level_1))
+    library = truth.library_of(python(openssl="1.1.1"))
+    assert [library.allows(SSL3, level) for level in (0, 1, 2)] == [True, True, False]
+
+
+def test_pythons_own_list_sets_its_own_level() -> None:
+    """A configuration with level 0 leaves Python 3.13 at level 2, and Python 3.9 at 0."""
+    level_0 = STRICT.format("CipherString = DEFAULT:@SECLEVEL=0")
+    levels = [
+        truth.context_of(one, truth.library_of(one), "ssl", "", "", level_0).level
+        for one in (python("3.13.0"), python("3.9.18"), python("3.11.2", flags=DEBIAN))
+    ]
+    assert levels == [2, 0, 0]
+
+
 def test_a_configured_minimum_holds_those_who_set_none() -> None:
     """MinProtocol = TLSv1.3 holds Python 3.9, and neither Python 3.13 nor urllib3 2, who set TLS 1.2."""
 

@@ -224,7 +224,7 @@ os._exit(0)
         try:
 
             async def test() -> Visit:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(5):
                     command = _python(tmp_path, script)
                     return await visit(command, os.environ, ("a",), [_stand("one", nobody)])
 
