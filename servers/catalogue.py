@@ -133,19 +133,44 @@ def _server(file: str, name: str, table: Any) -> Server:
     server = Server(
         id=name,
         why=str(table["why"]),
-        protocols=frozenset(_member(where, "protocols", Protocol, value) for value in table["protocols"]),
+        protocols=frozenset(
+            _member(where, "protocols", Protocol, value)
+            for value in _list(where, "protocols", table["protocols"])
+        ),
         key_exchange=_member(where, "key_exchange", KeyExchange, table["key_exchange"]),
         certificate=_member(where, "certificate", Certificate, table["certificate"]),
         role=_member(where, "role", Role, table.get("role", Role.LADDER)),
         engine=str(table.get("engine", "s_server")),
-        arguments=tuple(table.get("arguments", ())),
+        arguments=_texts(where, "arguments", table.get("arguments", [])),
         script=str(table.get("script", "")),
         expect=str(table.get("expect", "")),
         source=str(table.get("source", "")),
-        retries=int(table.get("retries", 0)),
+        retries=_count(where, "retries", table.get("retries", 0)),
     )
     _check_sense(where, server)
     return server
+
+
+def _list(where: str, key: str, value: object) -> list[object]:
+    if not isinstance(value, list):
+        msg = f'{where}: {key} must be a list, such as ["..."], not {value!r}'
+        raise CatalogueError(msg)
+    return value
+
+
+def _texts(where: str, key: str, value: object) -> tuple[str, ...]:
+    items = _list(where, key, value)
+    if wrong := [item for item in items if not isinstance(item, str)]:
+        msg = f"{where}: {key} has {wrong[0]!r}, which is no text"
+        raise CatalogueError(msg)
+    return tuple(str(item) for item in items)
+
+
+def _count(where: str, key: str, value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        msg = f"{where}: {key} must be a number from 0 on, not {value!r}"
+        raise CatalogueError(msg)
+    return value
 
 
 def _member(where: str, key: str, kind: type[_E], value: object) -> _E:
@@ -162,7 +187,8 @@ def _check_sense(where: str, server: Server) -> None:
     if (server.role is Role.PAGE) != bool(server.arguments):
         msg = f"{where}: 'arguments' belong to role 'page' and only there; drop one or add the other"
         raise CatalogueError(msg)
-    if (server.role is Role.ATTACK) != bool(server.script and server.source):
+    attack = server.role is Role.ATTACK
+    if attack != bool(server.script) or attack != bool(server.source):
         msg = f"{where}: 'script' and 'source' belong to role 'attack' and only there; drop them or add both"
         raise CatalogueError(msg)
     if (

@@ -39,7 +39,13 @@ CipherString = DEFAULT:@SECLEVEL={level}
 
 
 def configuration(condition: Condition, floor: Protocol) -> str:
-    """Return the text of a condition's configuration file; source config(5), "SSL Configuration"."""
+    """Return the text of a condition's configuration file; source config(5), "SSL Configuration".
+
+    Raises ValueError for the ambient condition, whose file is the machine's.
+    """
+    if condition is Condition.AMBIENT:
+        msg = "the ambient condition has no file of ours"
+        raise ValueError(msg)
     if condition is Condition.PERMISSIVE:
         return _FILE.format(why="Allows every version that the library has.", minimum="None", level=0)
     return _FILE.format(why=f"Refuses every version below {floor}.", minimum=floor, level=2)

@@ -56,20 +56,36 @@ def judge_control(protocols: frozenset[Protocol], attempts: tuple[Attempt, ...])
     if untried := [p for p in protocols if p not in tried]:
         return Control(False, f"nothing could try it at {', '.join(sorted(untried))}", attempts)
     for attempt in attempts:
-        seen = attempt.wire.server_version if attempt.wire and attempt.wire.data_both_ways else None
-        if attempt.completed is not None and attempt.completed is not seen:
-            reason = f"the control completed at {attempt.completed}, the wire shows {seen or 'nothing of it'}"
+        if reason := _fault(protocols, attempt):
             return Control(False, reason, attempts)
-        if attempt.protocol in protocols and attempt.completed is None:
-            why = (attempt.wire and attempt.wire.alerted) or attempt.error or "no reason given"
-            return Control(False, f"deaf at {attempt.protocol}, which it claims ({why})", attempts)
-        if attempt.completed is not None and attempt.completed is not attempt.protocol:
-            reason = f"asked for {attempt.protocol} it completed at {attempt.completed}"
-            return Control(False, reason, attempts)
-        if attempt.completed is not None and attempt.completed not in protocols:
-            return Control(False, f"speaks {attempt.completed}, which it denies", attempts)
     spoken = ", ".join(p for p in LADDER if p in protocols)
     return Control(True, f"completed at {spoken} and at nothing else", attempts)
+
+
+def _fault(protocols: frozenset[Protocol], attempt: Attempt) -> str:
+    """Say what one attempt shows to be wrong with a server; empty if nothing."""
+    wire, completed = attempt.wire, attempt.completed
+    seen = wire.server_version if wire and wire.data_both_ways else None
+    if completed is None:
+        if seen is not None and seen not in protocols:
+            return f"speaks {seen}, which it denies: the wire shows data both ways"
+        deaf = attempt.protocol in protocols
+        return f"deaf at {attempt.protocol}, which it claims ({_why(attempt)})" if deaf else ""
+    checks = {
+        f"the record of the control at {completed} is unfit": bool(wire and wire.faults),
+        f"the control completed at {completed}, the wire shows {seen or 'nothing of it'}": completed
+        is not seen,
+        f"asked for {attempt.protocol} it completed at {completed}": completed is not attempt.protocol,
+        f"speaks {completed}, which it denies": completed not in protocols,
+    }
+    return next((reason for reason, wrong in checks.items() if wrong), "")
+
+
+def _why(attempt: Attempt) -> str:
+    """Say why an attempt failed: an alert that can be read, else the client's own words."""
+    alerts = attempt.wire.alerts if attempt.wire else ()
+    readable = [f"{alert.sender}: {alert.description}" for alert in alerts if alert.description]
+    return ", ".join(readable) or attempt.error or "no reason given"
 
 
 async def run_control(server: Server, address: Address, certificate: str) -> Control:
@@ -90,7 +106,7 @@ async def run_control(server: Server, address: Address, certificate: str) -> Con
 def judge_script(script: str, attempt: Attempt) -> Control:
     """Judge a server that tampers: the wire must show that it did, and nobody must have completed."""
     if attempt.wire is None or attempt.completed is not None or not SCRIPTS[script].evident(attempt.wire):
-        seen = (attempt.wire and attempt.wire.alerted) or attempt.error or "a completed handshake"
+        seen = "a completed handshake" if attempt.completed else _why(attempt)
         return Control(False, f"it did not play its script {script!r}: {seen}", (attempt,))
     return Control(True, f"played its script {script!r} to the control", (attempt,))
 
@@ -115,6 +131,7 @@ def _attempt(port: int, protocol: Protocol, expected: bytes) -> tuple[Protocol |
     """Connect at exactly one version, fetch one byte or more; return the version, or why not."""
     settings = HandshakeSettings()
     settings.minVersion = settings.maxVersion = protocol.wire
+    settings.versions = [protocol.wire]
     # One cipher, group and key share are enough for every server of the catalogue, and the cheapest
     # ones: all of this is pure Python. (Brainpool groups, offered by default, are refused in TLS 1.3.)
     settings.cipherNames = ["aes128gcm", "aes128"]

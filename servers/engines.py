@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import re
 import shutil
-import signal
 import subprocess
 from collections import deque
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING
 from typing import Protocol as Interface
 
 from servers.catalogue import Certificate, KeyExchange, Role, Server
+from servers.processes import running
 from servers.protocols import LADDER, Protocol
 
 if TYPE_CHECKING:
@@ -105,27 +104,19 @@ class SServer:
     async def serve(self, server: Server, pair: KeyPair) -> AsyncIterator[Address]:
         """Run the server while the block lasts; see Engine.serve."""
         page = server.role is Role.PAGE
-        process = await asyncio.create_subprocess_exec(
-            *self.command(server, pair),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=dict(self.page_environment if page else self.environment),
-        )
-        said: deque[str] = deque(maxlen=5)
-        drain = None
-        try:
+        environment = self.page_environment if page else self.environment
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                command = self.command(server, pair)
+                process = await stack.enter_async_context(running(command, environment))
+            except OSError as error:
+                msg = f"{self.openssl} cannot be started: {error.strerror or error}"
+                raise EngineError(msg) from error
+            said: deque[str] = deque(maxlen=5)
             address = await _listening(process, said)
             drain = asyncio.create_task(_drain(process, said))
+            stack.callback(drain.cancel)
             yield address
-        finally:
-            # Not process.kill(), which would reap the process behind asyncio's back.
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process.pid, signal.SIGKILL)
-            await process.wait()
-            if drain:
-                await drain
 
 
 async def _listening(process: asyncio.subprocess.Process, said: deque[str]) -> Address:
@@ -154,6 +145,8 @@ async def _drain(process: asyncio.subprocess.Process, said: deque[str]) -> None:
 
 NEUTRAL_CONFIGURATION = "# Deliberately empty: the command line alone decides what this server speaks.\n"
 
+REMEDY = "install OpenSSL's command line tool or give --openssl PATH"
+
 
 def find_s_server(wanted: Path | None, scratch: Path, environment: Mapping[str, str]) -> SServer:
     """Return the engine for `wanted`, or for the first openssl on PATH.
@@ -163,39 +156,42 @@ def find_s_server(wanted: Path | None, scratch: Path, environment: Mapping[str, 
     found = shutil.which(str(wanted or "openssl"), path=environment.get("PATH"))
     if found is None:
         what = f"--openssl {str(wanted)!r} is not an executable" if wanted else "no openssl on PATH"
-        msg = f"{what}: no server can be started; install OpenSSL's command line tool or give --openssl PATH"
+        msg = f"{what}, so no server can be started: {REMEDY}"
         raise EngineError(msg)
+    version = _ask(found, environment, "version").partition("\n")[0].strip()
+    if not version.startswith("OpenSSL "):
+        msg = f"{found} says that it is {version!r}, whose s_server cannot do this: {REMEDY}"
+        raise EngineError(msg)
+    usage = _ask(found, environment, "s_server", "-help")
     neutral = scratch / "neutral.cnf"
     neutral.write_text(NEUTRAL_CONFIGURATION)
-    try:
-        version = _ask(found, environment, "version").splitlines()[0]
-        options = frozenset(
-            re.findall(r"^ +(-\w[\w-]*)", _ask(found, environment, "s_server", "-help"), re.MULTILINE)
-        )
-    except (OSError, subprocess.SubprocessError, IndexError) as error:
-        msg = f"{found} does not answer 'version' and 's_server -help' as OpenSSL does: {error}"
-        raise EngineError(msg) from error
-    if not version.startswith("OpenSSL "):
-        msg = f"{found} is {version!r}, whose s_server cannot do this; give --openssl the path of an OpenSSL"
-        raise EngineError(msg)
     ours = {name: text for name, text in environment.items() if not name.startswith("OPENSSL_")}
     return SServer(
         openssl=Path(found),
         description=f"{version} at {found}",
-        options=options,
+        options=frozenset(re.findall(r"^ +(-\w[\w-]*)", usage, re.MULTILINE)),
         environment=ours | {"OPENSSL_CONF": str(neutral)},
         page_environment=environment,
     )
 
 
 def _ask(openssl: str, environment: Mapping[str, str], *arguments: str) -> str:
-    done = subprocess.run(
-        [openssl, *arguments],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=START_LIMIT,
-        stdin=subprocess.DEVNULL,
-        env=dict(environment),
-    )
-    return done.stdout + done.stderr
+    """Return what it prints; raises EngineError where it prints nothing, or cannot be run."""
+    why = "it printed nothing"
+    try:
+        done = subprocess.run(
+            [openssl, *arguments],
+            check=False,
+            capture_output=True,
+            timeout=START_LIMIT,
+            stdin=subprocess.DEVNULL,
+            env=dict(environment),
+        )
+        if said := (done.stdout + done.stderr).decode(errors="replace"):
+            return said
+    except OSError as error:
+        why = error.strerror or str(error)
+    except subprocess.TimeoutExpired:
+        why = f"it did not end within {START_LIMIT:g} s"
+    msg = f"{openssl} does not answer {' '.join(arguments)!r} as OpenSSL does ({why}): {REMEDY}"
+    raise EngineError(msg)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import subprocess
 import time
@@ -75,20 +76,25 @@ async def open_lab(
     try:
         s_server = find_s_server(openssl, scratch, environment)
         engines["s_server"], described = s_server, s_server.description
-        with contextlib.suppress(subprocess.SubprocessError):
-            pairs[Certificate.PAGE] = await asyncio.to_thread(_page_pair, s_server, scratch, cache)
+        if any(server.certificate is Certificate.PAGE for server in catalogue.servers):
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                pairs[Certificate.PAGE] = await asyncio.to_thread(_page_pair, s_server, cache)
     except EngineError as error:
         engines["s_server"], described = error, str(error)
     stop = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        stands = [asyncio.get_running_loop().create_future() for _ in catalogue.servers]
-        for server, stand in zip(catalogue.servers, stands, strict=True):
-            engine = engines.get(server.engine) or EngineError(f"there is no engine {server.engine!r}")
-            group.create_task(_hold(engine, server, pairs.get(server.certificate), stand, stop))
-        try:
-            yield Lab(tuple(await asyncio.gather(*stands)), described)
-        finally:
-            stop.set()
+    holders, stands = [], []
+    for server in catalogue.servers:
+        engine = engines.get(server.engine) or EngineError(f"there is no engine {server.engine!r}")
+        stand: asyncio.Future[Stand] = asyncio.get_running_loop().create_future()
+        stands.append(stand)
+        holders.append(asyncio.create_task(_hold(engine, server, pairs.get(server.certificate), stand, stop)))
+    try:
+        # Not gather, which would cancel the futures under the feet of those who are about to fill them.
+        await asyncio.wait(stands)
+        yield Lab(tuple(stand.result() for stand in stands), described)
+    finally:
+        stop.set()
+        await asyncio.wait(holders)
 
 
 async def _hold(
@@ -99,29 +105,36 @@ async def _hold(
     stop: asyncio.Event,
 ) -> None:
     """Keep one server up until told to stop; all are started and stopped side by side this way."""
-    if isinstance(engine, EngineError):
-        stand.set_result(Stand(server, None, pair, str(engine)))
-        return
-    if pair is None:
-        stand.set_result(Stand(server, None, None, "openssl did not make the page's certificate"))
-        return
+    problem = ""
     try:
-        async with engine.serve(server, pair) as address:
-            stand.set_result(Stand(server, address, pair))
-            await stop.wait()
-    except EngineError as error:
-        stand.set_result(Stand(server, None, pair, str(error)))
+        if isinstance(engine, EngineError):
+            problem = str(engine)
+        elif pair is None:
+            problem = "openssl did not make the page's certificate"
+        else:
+            async with engine.serve(server, pair) as address:
+                stand.set_result(Stand(server, address, pair))
+                await stop.wait()
+    except Exception as error:  # noqa: BLE001  whatever one engine does, the other servers must stand
+        problem = str(error) if isinstance(error, EngineError) else f"{type(error).__name__}: {error}"
+    finally:
+        if not stand.done():
+            stand.set_result(Stand(server, None, pair, problem))
 
 
-def _page_pair(engine: SServer, scratch: Path, cache: Path) -> KeyPair:
+def _page_pair(engine: SServer, cache: Path) -> KeyPair:
     """Return the page's certificate, made by its own command, from the cache while it is fresh."""
     kept = cache / "page"
     certificate, key = kept / "cert.pem", kept / "key.pem"
     if certificate.exists() and key.exists() and time.time() - key.stat().st_mtime < PAGE_PAIR_AGE:
         return KeyPair(certificate, key, certificate)
-    made = scratch / "page"
+    # Made aside: another run may be reading, or making, the same.
+    made = cache / f"page.{os.getpid()}"
     made.mkdir(mode=0o700)
-    issue_page(engine.openssl, made, engine.page_environment)
-    shutil.rmtree(kept, ignore_errors=True)
-    shutil.copytree(made, kept)
+    try:
+        issue_page(engine.openssl, made, engine.page_environment)
+        shutil.rmtree(kept, ignore_errors=True)
+        made.rename(kept)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
     return KeyPair(certificate, key, certificate)

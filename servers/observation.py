@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
-import signal
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from servers.processes import ended, running, signal_name
 from servers.tap import Capture, Tap
 from servers.wire import WireAccount, read_capture
 
@@ -134,7 +133,8 @@ async def visit(
 
 def _cell(client: str, stand: Stand, log: _Log, taps: Mapping[tuple[str, str], Tap], problem: str) -> Cell:
     key = (client, stand.server.id)
-    account = log.accounts.get(key)
+    # What a probe says of a cell that it was not given counts for nothing.
+    account = log.accounts.get(key) if key in taps else None
     missing = ""
     if account is None:
         missing = stand.problem or log.import_errors.get(client, "") or problem or "the probe passed it over"
@@ -151,50 +151,43 @@ async def _run(
 ) -> str:
     """Run the probe to its end; return why it did not reach it, or an empty text."""
     try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=dict(environment),
-            process_group=0,
-            limit=2**20,
-        )
-    except OSError as error:
-        return f"the probe could not be started: {error}"
-    assert process.stdin is not None  # noqa: S101  we asked for pipes
-    assert process.stdout is not None  # noqa: S101
-    try:
-        process.stdin.write(json.dumps(plan).encode())
-        process.stdin.close()
-        while not log.ended:
-            async with asyncio.timeout(silence_limit):
-                line = await process.stdout.readline()
-            if not line:
-                break
-            _take(line.decode(errors="replace").strip(), log)
+        async with running(command, environment, stdin=asyncio.subprocess.PIPE) as process:
+            await _listen(process, plan, log, silence_limit)
+            return "" if log.ended else _ending(await ended(process), log)
     except TimeoutError:
         return f"the probe said nothing for {silence_limit:g} s after {log.doing}, and was ended"
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        return f"the probe could not be started: {error}"
+    except ValueError as error:
         return f"the probe's output broke off after {log.doing}: {error}"
-    finally:
-        # The whole group: an interpreter may be a wrapper script, and a client may have helpers.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        status = await process.wait()
-    if log.ended:
-        return ""
-    how = f"died of {_signal_name(-status)}" if status < 0 else f"ended with status {status}"
+
+
+async def _listen(
+    process: asyncio.subprocess.Process, plan: Mapping[str, object], log: _Log, silence_limit: float
+) -> None:
+    """Give the probe its plan and take in what it prints, until its end or that of its output."""
+    assert process.stdin is not None  # noqa: S101  we asked for pipes
+    assert process.stdout is not None  # noqa: S101
+    process.stdin.write(json.dumps(plan).encode())
+    process.stdin.close()
+    while not log.ended:
+        async with asyncio.timeout(silence_limit):
+            line = await process.stdout.readline()
+        if not line:
+            return
+        _take(line.decode(errors="replace").strip(), log)
+
+
+def _ending(status: int | None, log: _Log) -> str:
+    """Say how a probe ended that did not say so itself."""
+    if status is None:
+        how = "stopped talking and was ended"
+    elif status < 0:
+        how = f"died of {signal_name(-status)}"
+    else:
+        how = f"ended with status {status}"
     words = f" ({' / '.join(log.rest)})" if log.rest else ""
     return f"the probe {how} after {log.doing}{words}"
-
-
-def _signal_name(number: int) -> str:
-    """Return a signal's name; some real-time signals have none, only their number."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def _take(line: str, log: _Log) -> None:
@@ -216,8 +209,18 @@ def _take(line: str, log: _Log) -> None:
             log.doing = f"it began {record['client']} on {record['server']}"
         elif kind == "account":
             key = (str(record["client"]), str(record["server"]))
-            log.accounts[key] = Account(**record["account"])
+            log.accounts[key] = _account(record["account"])
         elif kind == "end":
             log.ended = True
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         log.rest.append(f"a record that makes no sense: {error}")
+
+
+def _account(told: Mapping[str, Any]) -> Account:
+    """Build an account; raises ValueError or TypeError for what is none."""
+    account = Account(**told)
+    texts = (account.version, account.cipher, account.error_class, account.error_text)
+    if account.outcome not in ("connected", "failed") or not all(isinstance(t, str | None) for t in texts):
+        msg = "an account that cannot be meant"
+        raise ValueError(msg)
+    return replace(account, seconds=float(account.seconds))

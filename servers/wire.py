@@ -73,7 +73,11 @@ class WireAccount:
 
     @property
     def data_both_ways(self) -> bool:
-        """Whether each side sent application data after the handshake had chosen a version."""
+        """Whether each side sent application_data records.
+
+        Up to TLS 1.2 that proves a completed handshake; in TLS 1.3 part of the handshake is in such
+        records (RFC 8446 5.1), so there it does so only together with the client's account.
+        """
         return self.server_version is not None and self.client_data > 0 and self.server_data > 0
 
     @property

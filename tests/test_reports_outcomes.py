@@ -196,6 +196,27 @@ def test_an_unknown_hello_is_not_taken_for_a_refusal() -> None:
     assert judge_cell(an_observation(OLD, failed(), wire), OLD).kind not in PROTECTED
 
 
+@pytest.mark.parametrize("offered", [EVERYTHING, MODERN, None])
+@pytest.mark.parametrize("alert", ["protocol_version", "internal_error", None])
+def test_data_at_an_old_version_is_never_a_refusal(
+    offered: frozenset[Protocol] | None, alert: str | None
+) -> None:
+    """A client that denies a connection on which data passed both ways contradicts the wire, alert or not."""
+    wire = a_wire(offered, TLS1_0, alerts=[an_alert(alert)], data=(40, 9000))
+    outcome = judge_cell(an_observation(OLD, failed("Read timed out"), wire), OLD)
+    assert outcome.kind is Kind.INCONCLUSIVE
+    assert "the wire shows data both ways at TLSv1" in outcome.reason
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_being_stopped_once_outweighs_refusing_once(order: int) -> None:
+    """Of two connections of which one was blocked and one refused, the cell is blocked, in either order."""
+    blocked = a_wire(EVERYTHING, TLS1_0, alerts=[an_alert("internal_error")])
+    for refused in (a_wire(MODERN), a_wire(EVERYTHING, TLS1_0, alerts=[an_alert("protocol_version")])):
+        cell = an_observation(OLD, failed(), *(blocked, refused)[::order])
+        assert judge_cell(cell, OLD).kind is Kind.BLOCKED
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_of_two_connections_the_one_that_went_lower_counts(order: int) -> None:
     """A refused connection beside one that was made does not hide it, in either order."""

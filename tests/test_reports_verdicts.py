@@ -403,6 +403,18 @@ def test_a_server_that_tampers_weighs_like_any_other(outcome: Outcome | None, ve
     assert judge(findings, ATTACKED, TLS1_2).verdict is verdict
 
 
+@pytest.mark.xfail(strict=True, reason="a hello that came back lower counts as a connection that was made")
+def test_coming_back_lower_is_no_connection() -> None:
+    """Where a client only asked again for less, no version was negotiated, and no reason says so."""
+    hangs_up = a_server("hangs_up", *LADDER[1:], role=Role.ATTACK, script="close")
+    catalogue = a_catalogue(*SMALL, hangs_up)
+    fell_back = Finding(hangs_up, Outcome(Kind.FOOLED, TLS1_1, "came back with no more than TLSv1.1"))
+    judgement = judge(holding(catalogue, TLS1_2) | {hangs_up.id: fell_back}, catalogue, TLS1_2)
+    assert judgement.verdict is not Verdict.ENFORCED
+    assert judgement.lowest is TLS1_2
+    assert "connected at TLSv1.1" not in judgement.reason
+
+
 def _cells(kind: Kind, protocol: Protocol | None = None) -> dict[str, Finding]:
     """Return findings on the below-floor servers, all alike."""
     low = [s for s in RUNGS if s.only_below(TLS1_2)]
@@ -445,6 +457,14 @@ def test_only_cells_that_can_go_below_say_whether_any_did() -> None:
     assert went_below(high | SHUT, TLS1_2) is False
     assert went_below(high | OPENED, TLS1_2) is True
     assert went_below(UNCLEAR | OPENED, TLS1_2) is True
+
+
+def test_the_pages_servers_do_not_say_what_holds_the_floor() -> None:
+    """Whatever came of the page's servers, it neither opens a client nor leaves it undecided."""
+    page = SERVERS["page_second"]
+    assert went_below({page.id: a_finding(page, Kind.CONNECTED, TLS1_0)}, TLS1_2) is None
+    assert went_below(SHUT | {page.id: a_finding(page, Kind.CONNECTED, TLS1_0)}, TLS1_2) is False
+    assert went_below(SHUT | {page.id: a_finding(page, Kind.INCONCLUSIVE)}, TLS1_2) is False
 
 
 @pytest.mark.xfail(strict=True, reason="a cell that something else blocked counts as one that cannot be")

@@ -361,8 +361,9 @@ def test_no_process_outlives_the_block(tmp_path: Path, pipe: tuple[Path, int], h
 
 def test_wrapper_s_child_does_not_outlive_the_block(tmp_path: Path, pipe: tuple[Path, int]) -> None:
     """An openssl that is a script around the real one leaves no process either, and nothing waits for it."""
-    child = f"sh -c 'echo started >&9; exec sleep 600' 9>{pipe[0]}"
-    script = f"{child} &\necho 'ACCEPT 127.0.0.1:4433'; wait"
+    up = tmp_path / "up"
+    child = f"sh -c 'echo started >&9; : >{up}; exec sleep 600' 9>{pipe[0]}"
+    script = f"{child} &\nuntil [ -e {up} ]; do :; done; echo 'ACCEPT 127.0.0.1:4433'; wait"
     engine = SServer(_program(tmp_path / "openssl", script), "OpenSSL 0.0", ALL, os.environ, os.environ)
 
     async def test() -> None:

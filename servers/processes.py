@@ -1,0 +1,65 @@
+"""Runs a process for as long as a block lasts, and takes all of it down again, whatever it did meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+    from pathlib import Path
+
+REAP_LIMIT = 1.0
+"""Seconds to wait for a killed process; only one whose pipe a stranger holds takes longer."""
+
+LINE_LIMIT = 2**20
+"""Bytes of the longest line that a process may print."""
+
+
+@contextlib.asynccontextmanager
+async def running(
+    command: Sequence[str | Path], environment: Mapping[str, str], stdin: int = asyncio.subprocess.DEVNULL
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Start a command whose output, both streams mixed, is a pipe; kill its whole group at the end.
+
+    The group, because an interpreter or an openssl may be a wrapper script, and a client may have
+    helpers. Raises OSError if it cannot be started.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=stdin,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=dict(environment),
+        process_group=0,
+        limit=LINE_LIMIT,
+    )
+    try:
+        yield process
+    finally:
+        # Not process.kill(), which would reap the process behind asyncio's back. PermissionError is how
+        # macOS says that only zombies are left in the group.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await ended(process)
+        # asyncio has no public way to let go of a pipe that a process outside the group still holds.
+        process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+async def ended(process: asyncio.subprocess.Process) -> int | None:
+    """Wait a moment for a process to end; return its exit status, None if it lives on."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(REAP_LIMIT):
+            await process.wait()
+    return process.returncode
+
+
+def signal_name(number: int) -> str:
+    """Return a signal's name; some real-time signals have none, only their number."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

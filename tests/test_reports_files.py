@@ -1,0 +1,129 @@
+"""Publishing: nobody sees half a report, and `latest` always leads to the newest whole one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reports.files import KEPT_RUNS, publish, write_aside
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _publish(reports: Path, run: str, text: str = "whole", kept: int = KEPT_RUNS) -> None:
+    with publish(run, reports, kept) as folder:
+        (folder / "matrix.md").write_text(text)
+
+
+def _fail(reports: Path, error: type[BaseException]) -> None:
+    with publish("2", reports) as folder:
+        (folder / "matrix.md").write_text("half")
+        raise error
+
+
+def _tree(reports: Path) -> set[str]:
+    return {str(path.relative_to(reports)) for path in reports.rglob("*")}
+
+
+def test_a_complete_run_is_published(tmp_path: Path) -> None:
+    """What the block wrote is in the run's own folder, and behind `latest`."""
+    _publish(tmp_path, "20260101T000000Z")
+    assert (tmp_path / "latest" / "matrix.md").read_text() == "whole"
+    assert _tree(tmp_path) == {
+        "latest",
+        *("history", "history/20260101T000000Z", "history/20260101T000000Z/matrix.md"),
+    }
+
+
+def test_nothing_is_seen_before_it_is_complete(tmp_path: Path) -> None:
+    """While a run writes its files, `latest` and the history still show the one before."""
+    _publish(tmp_path, "1", "old")
+    with publish("2", tmp_path) as folder:
+        (folder / "matrix.md").write_text("new")
+        assert (tmp_path / "latest" / "matrix.md").read_text() == "old"
+        assert not (tmp_path / "history" / "2").exists()
+    assert (tmp_path / "latest" / "matrix.md").read_text() == "new"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("before", [True, False])
+def test_a_run_that_fails_leaves_everything_as_it_was(
+    tmp_path: Path,
+    error: type[BaseException],
+    before: bool,  # noqa: FBT001
+) -> None:
+    """An error or an interruption passes on, removes the half report, and touches nothing else."""
+    if before:
+        _publish(tmp_path, "1", "old")
+    tree = _tree(tmp_path) | {"history"}
+    with pytest.raises(error):
+        _fail(tmp_path, error)
+    assert _tree(tmp_path) == tree
+    if before:
+        assert (tmp_path / "latest" / "matrix.md").read_text() == "old"
+
+
+def test_two_runs_in_a_row_leave_both(tmp_path: Path) -> None:
+    """The second run becomes the latest, and the first stays in the history."""
+    _publish(tmp_path, "1", "first")
+    _publish(tmp_path, "2", "second")
+    assert (tmp_path / "latest" / "matrix.md").read_text() == "second"
+    assert (tmp_path / "history" / "1" / "matrix.md").read_text() == "first"
+
+
+@pytest.mark.parametrize("kept", [1, 3])
+def test_only_the_newest_runs_are_kept(tmp_path: Path, kept: int) -> None:
+    """Past the limit the oldest runs go, by their ids, and the latest is among those that stay."""
+    for run in range(5):
+        _publish(tmp_path, f"run{run}", kept=kept)
+    runs = {path.name for path in (tmp_path / "history").iterdir()}
+    assert runs == {f"run{run}" for run in range(5 - kept, 5)}
+    assert (tmp_path / "latest" / "matrix.md").read_text() == "whole"
+
+
+def test_another_runs_folder_in_the_making_is_not_counted(tmp_path: Path) -> None:
+    """A folder that is still being written elsewhere is neither kept as a run nor removed."""
+    making = tmp_path / "history" / ".other.1"
+    making.mkdir(parents=True)
+    _publish(tmp_path, "1", kept=1)
+    _publish(tmp_path, "2", kept=1)
+    assert {path.name for path in (tmp_path / "history").iterdir()} == {".other.1", "2"}
+
+
+def test_a_run_that_is_there_already_is_not_overwritten(tmp_path: Path) -> None:
+    """A second run under the same id fails, and the first one's report stays."""
+    _publish(tmp_path, "1", "first")
+    with pytest.raises(OSError, match="not empty"):
+        _publish(tmp_path, "1", "second")
+    assert (tmp_path / "latest" / "matrix.md").read_text() == "first"
+    assert {path.name for path in (tmp_path / "history").iterdir()} == {"1"}
+
+
+@pytest.mark.xfail(strict=True, reason="the run with the lowest id is removed, even if it was just published")
+def test_a_clock_that_was_set_back_does_not_lose_the_report(tmp_path: Path) -> None:
+    """A run whose id sorts before all others is still the latest, and is there."""
+    for run in ("20270101", "20270102", "20260101"):
+        _publish(tmp_path, run, run, kept=2)
+    assert (tmp_path / "latest" / "matrix.md").read_text() == "20260101"
+
+
+@pytest.mark.xfail(strict=True, raises=IsADirectoryError, reason="a folder cannot be replaced by a link")
+def test_a_real_folder_named_latest_does_not_stop_publishing(tmp_path: Path) -> None:
+    """Where something made `latest` a folder, the next run is published all the same."""
+    (tmp_path / "latest").mkdir()
+    _publish(tmp_path, "1")
+    assert (tmp_path / "latest" / "matrix.md").read_text() == "whole"
+
+
+def test_a_file_is_added_complete_or_not_at_all(tmp_path: Path) -> None:
+    """A later file replaces its former self in one step; text that cannot be written changes nothing."""
+    path = tmp_path / "gate.json"
+    write_aside(path, "old")
+    write_aside(path, "new")
+    assert path.read_text() == "new"
+    with pytest.raises(UnicodeEncodeError):
+        write_aside(path, "half \udc80")
+    assert path.read_text() == "new"
+    assert _tree(tmp_path) == {"gate.json"}
