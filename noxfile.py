@@ -334,12 +334,13 @@ def bench(session: nox.Session) -> None:
     from reports.files import LATEST, REPORTS
 
     _check_arguments(session)
+    if not (REPORTS / LATEST).exists():
+        session.error("there is no report to put bench.json beside: run nox -s matrix first")
     prepared = [read_record(_run_folder(session), one) or _prepare(session, one) for one in CHOSEN]
     # The page makes its environments with `python3 -m venv`, which Python 2 does not have.
     able = [p for p in prepared if p.python and p.identity and not p.identity.version.startswith("2.")]
     with interruptible(), tempfile.TemporaryDirectory(dir=_cache(session), prefix="bench-") as folder:
         done = run_bench(able, _uv(), Path(folder), print)
-    (REPORTS / LATEST).mkdir(parents=True, exist_ok=True)
     write_bench(REPORTS / LATEST / "bench.json", done)
     for name, ratio in done.ratios().items():
         print(f"{name}: {ratio}")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.verdicts import HeldBy, PageCheck, Verdict
+from reports.verdicts import PAGE_FLOOR, HeldBy, PageCheck, Verdict
 from servers.conditions import Condition
 from servers.protocols import LADDER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from reports.matrix import Row
     from servers.protocols import Protocol
@@ -83,7 +83,12 @@ def _names(groups: Groups) -> str:
 
 def _page(downgraded: Groups) -> list[str]:
     """Say what the AWS page's check would have concluded about those that go below its own floor."""
-    said = {check: [i for i, g in downgraded.items() if g[0].page_check is check] for check in PageCheck}
+    wrong = {
+        name: group[0].page_check
+        for name, group in downgraded.items()
+        if any(row.judgement.lowest and row.judgement.lowest.below(PAGE_FLOOR) for row in group)
+    }
+    said = {check: [name for name, its in wrong.items() if its is check] for check in PageCheck}
     sentences = []
     if fooled := said[PageCheck.PASS]:
         sentences.append(
@@ -95,8 +100,14 @@ def _page(downgraded: Groups) -> list[str]:
     return sentences
 
 
-def advice(group: Sequence[Row], groups: Groups, floor: Protocol) -> list[str]:
-    """Return what to do about one interpreter, least effort first; empty if there is nothing to do."""
+def advice(
+    group: Sequence[Row], groups: Groups, floor: Protocol, quote: Callable[[str], str] = str
+) -> list[str]:
+    """Return what to do about one interpreter, least effort first; empty if there is nothing to do.
+
+    Backticks mark what is to be typed. Text that comes from the interpreter goes through `quote`, which
+    makes it harmless in the format at hand.
+    """
     verdict = standing(group)
     interpreter = group[0].interpreter
     if verdict is Verdict.ENFORCED:
@@ -105,9 +116,9 @@ def advice(group: Sequence[Row], groups: Groups, floor: Protocol) -> list[str]:
         return [guard] if loose else []
     if verdict in (Verdict.INCONCLUSIVE, Verdict.UNTESTABLE):
         row = next(row for row in group if row.verdict is verdict)
-        return [f"Remove the cause and measure again: {row.judgement.reason}."]
+        return [f"Remove the cause and measure again: {quote(row.judgement.reason)}."]
     hardened = f"nox -s matrix -- --only {interpreter.id} --conditions ambient,hardened"
-    folder = interpreter.openssl_dir
+    folder = quote(interpreter.openssl_dir)
     file = f"`{folder}/openssl.cnf`" if folder else "the OpenSSL configuration"
     minimum = f"Set `MinProtocol = {floor}` in {file}, which it reads unless OPENSSL_CONF names another."
     steps = [f"{minimum} Whether its clients heed that, `{hardened}` tells before you change anything."]

@@ -36,16 +36,36 @@ def publish(run_id: str, reports: Path = REPORTS, kept: int = KEPT_RUNS) -> Iter
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
-    link = reports / f".{LATEST}.{os.getpid()}"
+    latest, link = reports / LATEST, reports / f".{LATEST}.{os.getpid()}"
+    if latest.is_dir() and not latest.is_symlink():
+        # Somebody's copy, in the place of our link: kept, out of the way.
+        latest.rename(history / f"{run_id}-found-as-latest")
     link.symlink_to(Path(HISTORY) / run_id)
-    link.replace(reports / LATEST)
-    _forget_oldest(history, kept)
+    link.replace(latest)
+    _forget_oldest(history, kept, final)
 
 
-def _forget_oldest(history: Path, kept: int) -> None:
-    runs = sorted(path for path in history.iterdir() if not path.name.startswith("."))
-    for old in runs[: max(0, len(runs) - kept)]:
+def _forget_oldest(history: Path, kept: int, newest: Path) -> None:
+    """Remove the oldest runs by name, which is their time, and what killed runs left half-written.
+
+    Never the one just published: a clock that was set back makes it look old.
+    """
+    found = sorted(path for path in history.iterdir() if path != newest)
+    runs = [path for path in found if not path.name.startswith(".")]
+    abandoned = [path for path in found if path.name.startswith(".") and not _is_running(path)]
+    for old in [*runs[: max(0, len(runs) + 1 - kept)], *abandoned]:
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _is_running(aside: Path) -> bool:
+    """Whether the process that writes this folder, whose number ends its name, is still there."""
+    try:
+        os.kill(int(aside.suffix.removeprefix(".")), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def write_aside(path: Path, text: str) -> None:

@@ -35,6 +35,8 @@ def decide(frame: pd.DataFrame) -> Decision:
     """Decide from a matrix: every row under the machine's own configuration must be enforced."""
     if missing := [column for column in COLUMNS if column not in frame.columns]:
         return Decision(False, f"matrix.csv has no column {missing[0]!r}: it is not a matrix of this tool")
+    if frame.isna().any().any() or not frame["condition"].isin(list(Condition)).all():
+        return Decision(False, "matrix.csv is damaged: a row is cut off, or has a condition that is none")
     ambient = frame[frame["condition"] == Condition.AMBIENT]
     if ambient.empty:
         return Decision(False, "nothing was measured under the machine's own configuration")
@@ -56,12 +58,11 @@ def gate(folder: Path) -> Decision:
     """Decide about the report in `folder` and leave gate.json beside it; no report is a failure."""
     matrix = folder / "matrix.csv"
     try:
-        frame = pd.read_csv(matrix, dtype=str, keep_default_na=False)
+        decision = decide(pd.read_csv(matrix, dtype=str, keep_default_na=False))
     except (OSError, ValueError) as error:
-        return Decision(
-            False, f"nothing was measured: {matrix} cannot be read ({error}); run nox -s matrix first"
-        )
-    decision = decide(frame)
-    record = {"schema_version": SCHEMA_VERSION} | asdict(decision)
-    write_aside(folder / "gate.json", json.dumps(record, indent=2) + "\n")
+        reason = f"nothing was measured: {matrix} cannot be read ({error}); run nox -s matrix first"
+        decision = Decision(False, reason)
+    if folder.is_dir():
+        record = {"schema_version": SCHEMA_VERSION} | asdict(decision)
+        write_aside(folder / "gate.json", json.dumps(record, indent=2) + "\n")
     return decision

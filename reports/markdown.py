@@ -45,7 +45,7 @@ def build_markdown(
     page = [s.id for s in catalogue.servers if s.role is Role.PAGE]
     attacks = [s for s in catalogue.servers if s.role is Role.ATTACK]
     parts = [
-        f"# TLS floor matrix: {floor} on {run.host}",
+        f"# TLS floor matrix: {floor} on {escape(run.host)}",
         " ".join(answer(rows, floor)),
         "## Verdicts",
         _table(frame.rename(columns=VERDICT_COLUMNS)[list(VERDICT_COLUMNS.values())]),
@@ -93,7 +93,7 @@ def _advice(rows: Sequence[Row], floor: Protocol) -> str:
     groups = by_interpreter(rows)
     entries, idle = [], []
     for interpreter, group in groups.items():
-        steps = advice(group, groups, floor)
+        steps = advice(group, groups, floor, escape)
         if steps:
             head = f"- **{interpreter}** ({escape(group[0].interpreter.path)}): {standing(group)}."
             entries.append("\n".join([head, *(f"  - {step}" for step in steps)]))

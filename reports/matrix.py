@@ -46,7 +46,7 @@ class Row:
     condition: Condition
     judgement: Judgement
     held_by: HeldBy = HeldBy.UNKNOWN
-    page_check: PageCheck = PageCheck.BROKEN
+    page_check: PageCheck = PageCheck.UNKNOWN
     findings: Mapping[str, Finding] = field(default_factory=dict)
 
     @property
@@ -64,9 +64,9 @@ class Measured:
     """Why clients could not be had, by client."""
     observations: tuple[Observation, ...]
 
-    def of(self, client: str, condition: Condition) -> dict[str, Observation]:
-        """Return the observations of one client under one condition, by server id."""
-        return {o.server: o for o in self.observations if o.client == client and o.condition == condition}
+    def of(self, client: str, condition: Condition) -> tuple[Observation, ...]:
+        """Return the observations of one client under one condition."""
+        return tuple(o for o in self.observations if (o.client, o.condition) == (client, condition))
 
 
 def build_matrix(
@@ -92,35 +92,36 @@ def _untestable(one: Measured, client: str, condition: Condition, reason: str) -
 
 
 def _row(one: Measured, client: str, condition: Condition, catalogue: Catalogue, floor: Protocol) -> Row:
-    if client in one.unavailable:
-        return _untestable(one, client, condition, one.unavailable[client])
     records = one.of(client, condition)
-    findings = find(records.values(), catalogue)
+    if client in one.unavailable and not any(record.account for record in records):
+        return _untestable(one, client, condition, one.unavailable[client])
+    findings = find(records, catalogue)
     judgement = judge(findings, catalogue, floor)
+    # What our hardened configuration holds may be open under the machine's own already.
+    looser = [Condition.AMBIENT] if condition is Condition.HARDENED else []
     holder = held_by(
         judgement,
-        find(one.of(client, Condition.PERMISSIVE).values(), catalogue),
-        find(one.of(RELAXED, Condition.PERMISSIVE).values(), catalogue),
+        [find(one.of(client, other), catalogue) for other in (*looser, Condition.PERMISSIVE)],
+        find(one.of(RELAXED, Condition.PERMISSIVE), catalogue),
         floor,
     )
-    reason = explain(judgement, holder, one.interpreter, floor)
-    page = one.of(PAGE_CLIENT, condition)
+    page = {record.server: record for record in one.of(PAGE_CLIENT, condition)}
     servers = [server.id for server in catalogue.servers if server.role is Role.PAGE]
     return Row(
         interpreter=one.interpreter,
         client=client,
         client_version=_version(records),
-        urllib3=_version(page),
+        urllib3=_version(page.values()),
         condition=condition,
-        judgement=replace(judgement, reason=reason),
+        judgement=replace(judgement, reason=explain(judgement, holder, one.interpreter, floor)),
         held_by=holder,
-        page_check=page_check(page, *servers[:2]) if len(servers) > 1 else PageCheck.BROKEN,
+        page_check=page_check(page, *servers[:2]) if len(servers) > 1 else PageCheck.UNKNOWN,
         findings=findings,
     )
 
 
-def _version(records: Mapping[str, Observation]) -> str:
-    return next((o.client_version for o in records.values()), "")
+def _version(records: Iterable[Observation]) -> str:
+    return next((record.client_version for record in records), "")
 
 
 def needs_permissive(
@@ -131,6 +132,5 @@ def needs_permissive(
         client
         for client in clients
         if (records := measured.of(client, Condition.AMBIENT))
-        and judge(find(records.values(), catalogue), catalogue, floor).verdict
-        in (Verdict.ENFORCED, Verdict.FRAGILE)
+        and judge(find(records, catalogue), catalogue, floor).verdict in (Verdict.ENFORCED, Verdict.FRAGILE)
     )

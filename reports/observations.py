@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -60,8 +61,9 @@ class Interpreter:
         CPython does since 3.10, unless configured --with-ssl-default-suites=openssl (what's new in
         Python 3.10, "ssl"; PyPy follows the version of the language it implements).
         """
-        major, minor = (int(part) for part in self.version.split(".")[:2])
-        return (major, minor) >= (3, 10) and not self.leaves_suites_to_openssl
+        version = re.match(r"(\d+)\.(\d+)", self.version)
+        modern = version is not None and (int(version[1]), int(version[2])) >= (3, 10)
+        return modern and not self.leaves_suites_to_openssl
 
     @property
     def leaves_suites_to_openssl(self) -> bool:

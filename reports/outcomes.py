@@ -64,7 +64,8 @@ CERTIFICATE_ALERTS = frozenset(
 )
 """Alerts about the certificate (RFC 8446 6.2): the client stopped before its version was put to the test."""
 
-_SEVERITY = (Kind.CONNECTED, Kind.INCONCLUSIVE, Kind.BLOCKED, Kind.REJECTED, Kind.NOT_OFFERED)
+_SEVERITY = (Kind.CONNECTED, Kind.BLOCKED, Kind.REJECTED, Kind.NOT_OFFERED)
+"""From what weighs most; what is inconclusive is weighed apart."""
 
 
 def judge_cell(observation: Observation, server: Server) -> Outcome:
@@ -77,15 +78,22 @@ def judge_cell(observation: Observation, server: Server) -> Outcome:
         return _inconclusive(f"no connection passed the tap; the client says: {_said(observation.account)}")
     if server.role is Role.ATTACK:
         return judge_attack(observation.wire, observation.account, server)
-    return _worst([_judge_connection(w, observation.account, server) for w in observation.wire])
+    account = observation.account
+    return _worst([_judge_connection(wire, account, server) for wire in observation.wire], server)
 
 
-def _worst(outcomes: Sequence[Outcome]) -> Outcome:
-    """Of several connections for one cell, the one that weighs most; of several versions, the lowest."""
-    return min(
-        outcomes,
-        key=lambda o: (_SEVERITY.index(o.kind), o.protocol.wire if o.protocol else (0, 0)),
-    )
+def _worst(outcomes: Sequence[Outcome], server: Server) -> Outcome:
+    """Of several connections for one cell, the one that weighs most; of several versions, the lowest.
+
+    One that is inconclusive may have been anything that the server speaks, so beside it only a
+    connection at the server's lowest version counts.
+    """
+    connected = [o for o in outcomes if o.kind is Kind.CONNECTED]
+    lowest = min(connected, key=lambda o: _rank(o.protocol), default=None)
+    unclear = next((o for o in outcomes if o.kind is Kind.INCONCLUSIVE), None)
+    if unclear and (lowest is None or any(p.wire < _rank(lowest.protocol) for p in server.protocols)):
+        return unclear
+    return lowest or min(outcomes, key=lambda o: _SEVERITY.index(o.kind))
 
 
 def judge_attack(wires: Sequence[WireAccount], account: Account, server: Server) -> Outcome:
@@ -93,20 +101,31 @@ def judge_attack(wires: Sequence[WireAccount], account: Account, server: Server)
     first = wires[0]
     if damage := [_damage(wire) for wire in wires if _damage(wire)]:
         return _inconclusive(f"the wire's record is unfit: {damage[0]}")
+    if server.script == "sentinel" and Protocol.TLSV1_3 not in (first.offered or ()):
+        # Who does not offer TLS 1.3 cannot be talked down from it, and has met an honest server.
+        return _judge_connection(first, account, server)
     done = next((wire for wire in wires if wire.data_both_ways), None)
     if account.outcome == "connected" or (done and done.server_version is not Protocol.TLSV1_3):
         claim = _judge_claim(done or first, account, server)
         return replace(claim, kind=Kind.FOOLED) if claim.kind is Kind.CONNECTED else claim
     if not server.expect:
         return _judge_fallback(wires)
-    if server.script == "sentinel" and not _guards(first, server):
+    if server.script == "sentinel" and not _offers_any(first, server):
         return Outcome(Kind.NOT_OFFERED, reason=f"offers {offer(first)}: there is nothing to notice")
-    alerts = [a.description or "encrypted alert" for a in first.alerts if a.sender is Sender.CLIENT]
-    if not alerts:
+    return _judge_answers(wires, account, server)
+
+
+def _judge_answers(wires: Sequence[WireAccount], account: Account, server: Server) -> Outcome:
+    """Judge the alerts with which a client answered; each connection must have one that can be read."""
+    answers = [[a.description for a in wire.alerts if a.sender is Sender.CLIENT] for wire in wires]
+    if not all(answers):
         return _inconclusive(f"the client neither went on nor sent an alert: {_said(account)}")
-    version = first.server_version or "a version that does not exist"
+    alerts = list(dict.fromkeys(alert for several in answers for alert in several))
+    if None in alerts or CERTIFICATE_ALERTS.intersection(alert or "" for alert in alerts):
+        return _inconclusive(f"the client ended it, but not clearly for this: {_said(account)}")
+    version = wires[0].server_version or "a version that does not exist"
     asked = "" if server.expect in alerts else f"; {server.source} asks for {server.expect}"
-    return Outcome(Kind.HELD, reason=f"client: {', '.join(alerts)} after {version}{asked}")
+    return Outcome(Kind.HELD, reason=f"client: {', '.join(filter(None, alerts))} after {version}{asked}")
 
 
 def _damage(wire: WireAccount) -> str:
@@ -114,17 +133,12 @@ def _damage(wire: WireAccount) -> str:
     return "; ".join(wire.faults) or ("" if wire.client_hello else "it has no ClientHello")
 
 
-def _guards(wire: WireAccount, server: Server) -> bool:
-    """Whether the client offered both TLS 1.3, which the sentinel protects, and what the server speaks."""
-    return Protocol.TLSV1_3 in (wire.offered or ()) and _offers_any(wire, server)
-
-
 def _judge_fallback(wires: Sequence[WireAccount]) -> Outcome:
     """Judge whether any later hello asked for less than the first."""
     asked = [max(w.offered or (w.legacy_version,), key=_rank) for w in wires if w.client_hello]
     count = f"{len(wires)} connection{'s' if len(wires) > 1 else ''}"
     if lower := [version for version in asked[1:] if _rank(version) < _rank(asked[0])]:
-        return Outcome(Kind.FOOLED, lower[0], f"came back with no more than {lower[0]} in {count}")
+        return Outcome(Kind.FOOLED, reason=f"came back with no more than {lower[0]} in {count}")
     return Outcome(Kind.HELD, reason=f"{count}, each offering {offer(wires[0])}")
 
 
@@ -143,8 +157,26 @@ def _judge_connection(wire: WireAccount, account: Account, server: Server) -> Ou
             f"the wire shows data both ways at {wire.server_version}, the client says: {_said(account)}"
         )
     if not _offers_any(wire, server):
-        return Outcome(Kind.NOT_OFFERED, reason=f"offers {offer(wire)}")
+        return _judge_refused_offer(wire, account)
     return _judge_abort(wire, account) if wire.server_version else _judge_refusal(wire, account)
+
+
+def _judge_refused_offer(wire: WireAccount, account: Account) -> Outcome:
+    """Judge a connection whose hello lists nothing that the server speaks.
+
+    The hello alone would say so, but a server that is dead or deaf must not pass as one that refused:
+    its refusal has to be there, or the client's of a version that it did not list.
+    """
+    by = Sender.CLIENT if wire.server_version else Sender.SERVER
+    alerts = [a.description for a in wire.alerts if a.sender is by]
+    if not alerts:
+        return _inconclusive(f"offers {offer(wire)}, but the {by} did not refuse: {_said(account)}")
+    if wire.server_version and not {"protocol_version", "illegal_parameter"}.intersection(alerts):
+        return _inconclusive(
+            f"the server chose {wire.server_version}, which was not offered, and the client"
+            f" did not say that it refuses: {_said(account)}"
+        )
+    return Outcome(Kind.NOT_OFFERED, reason=f"offers {offer(wire)}")
 
 
 def _judge_claim(wire: WireAccount, account: Account, server: Server) -> Outcome:
@@ -156,7 +188,8 @@ def _judge_claim(wire: WireAccount, account: Account, server: Server) -> Outcome
         return _inconclusive(f"the client says {account.version}, the wire says {version}")
     if version not in server.protocols:
         return _inconclusive(f"connected at {version}, which this server does not speak")
-    if wire.offered is not None and version not in wire.offered:
+    ceiling = wire.legacy_version
+    if version not in wire.offered if wire.offered is not None else ceiling and ceiling.below(version):
         return _inconclusive(f"connected at {version}, which the client did not offer")
     return Outcome(Kind.CONNECTED, version)
 
@@ -178,14 +211,16 @@ def _judge_abort(wire: WireAccount, account: Account) -> Outcome:
     if "protocol_version" in alerts:
         return Outcome(Kind.REJECTED, reason=f"client: protocol_version after {version}")
     certificate = next((a for a in alerts if a in CERTIFICATE_ALERTS), None)
-    if certificate or "certificate" in (account.error_text or "").lower():
+    if certificate or "certificate" in str(account.error_text).lower():
         return _inconclusive(f"the client refused the certificate: {certificate or _said(account)}")
+    if wire.client_data:
+        return _inconclusive(f"failed after the client had sent data at {version}: {_said(account)}")
     if not alerts or version is Protocol.TLSV1_3:
         return _inconclusive(
             f"failed after {version} without a readable alert; the client says: {_said(account)}"
         )
     return Outcome(
-        Kind.BLOCKED, reason=f"client: {alerts[0] or 'encrypted alert'} after {version} ({_said(account)})"
+        Kind.BLOCKED, version, f"client: {alerts[0] or 'encrypted alert'} after {version} ({_said(account)})"
     )
 
 

@@ -45,11 +45,12 @@ class HeldBy(enum.StrEnum):
 
 
 class PageCheck(enum.StrEnum):
-    """What the AWS page's own procedure would have concluded."""
+    """What the AWS page's own procedure would have concluded; UNKNOWN if its client was not measured."""
 
     PASS = "pass"  # noqa: S105  a conclusion, not a password
     FAIL = "fail"
     BROKEN = "broken"
+    UNKNOWN = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,22 @@ class Finding:
     """Every version listed in a ClientHello of this cell."""
     offer: str = ""
     """The same in words; without supported_versions only a ceiling is known."""
+
+    @property
+    def negotiated(self) -> Protocol | None:
+        """The version at which data went both ways; None if none did."""
+        return self.outcome.protocol if self.outcome.kind in (Kind.CONNECTED, Kind.FOOLED) else None
+
+    @property
+    def undecided(self) -> bool:
+        """Whether this says nothing, or something that cannot be."""
+        impossible = self.outcome.kind is Kind.CONNECTED and self.negotiated not in self.server.protocols
+        return self.outcome.kind.undecided or impossible
+
+    def reached_below(self, floor: Protocol) -> bool:
+        """Whether this came, or may have come, to a version below the floor before it ended."""
+        version = self.outcome.protocol
+        return version.below(floor) if version else not self.server.only_from(floor)
 
 
 @dataclass(frozen=True)
@@ -81,9 +98,10 @@ def find(records: Iterable[Observation], catalogue: Catalogue) -> dict[str, Find
     for record in records:
         server = catalogue[record.server]
         offers = [wire for wire in record.wire if wire.client_hello]
+        twice = Outcome(Kind.INCONCLUSIVE, reason="it was measured twice, and only one can count")
         findings[server.id] = Finding(
             server,
-            judge_cell(record, server),
+            twice if server.id in findings else judge_cell(record, server),
             frozenset(p for wire in offers for p in wire.offered or ()),
             offer(offers[0]) if offers else "",
         )
@@ -101,9 +119,7 @@ def judge(findings: Mapping[str, Finding], catalogue: Catalogue, floor: Protocol
     cells = [
         findings.get(s.id, Finding(s, Outcome(Kind.MISSING, reason="it was not measured"))) for s in ladder
     ]
-    fooled = [c for c in cells if c.outcome.kind is Kind.FOOLED]
-    connected = [c for c in cells if c.outcome.protocol and (c.outcome.kind is Kind.CONNECTED or c in fooled)]
-    versions = sorted({c.outcome.protocol for c in connected if c.outcome.protocol}, key=LADDER.index)
+    versions = sorted({c.negotiated for c in cells if c.negotiated}, key=LADDER.index)
     offered = frozenset(p for c in cells for p in c.offered)
     words = span(offered) if offered else next((c.offer for c in cells if c.offer), "")
 
@@ -112,22 +128,35 @@ def judge(findings: Mapping[str, Finding], catalogue: Catalogue, floor: Protocol
         said = "; ".join(filter(None, [words and f"offers {words}", reason]))
         return Judgement(verdict, said, lowest, highest, offer_column(offered, words))
 
-    if below := [c for c in connected if c.outcome.protocol and c.outcome.protocol.below(floor)]:
+    if below := [c for c in cells if c.negotiated and c.negotiated.below(floor)]:
         return judgement(Verdict.DOWNGRADED, _connections(below))
-    if undecided := [c for c in cells if c.outcome.kind.undecided]:
-        return judgement(Verdict.INCONCLUSIVE, _list(undecided))
-    if fooled:
-        return judgement(Verdict.FRAGILE, f"a server that tampers fooled it: {_list(fooled)}")
-    if not connected:
-        refusals = [c for c in cells if c.server.only_from(floor)]
-        return judgement(Verdict.INCONCLUSIVE, f"it connected to no server at all: {_list(refusals)}")
-    blocked = [c for c in cells if c.outcome.kind is Kind.BLOCKED and not c.server.only_from(floor)]
-    old = [p for p in LADDER if p in offered and p.below(floor)]
-    if blocked or old:
-        what = f"no connection below {floor}, but only because something else stopped it: {_list(blocked)}"
-        still = f"no connection below {floor}, but it still offers {span(tuple(old))}"
-        return judgement(Verdict.FRAGILE, what if blocked else still)
+    if unknown := _unknown(cells, floor):
+        return judgement(Verdict.INCONCLUSIVE, unknown)
+    if weakness := _weakness(cells, offered, floor):
+        return judgement(Verdict.FRAGILE, weakness)
     return judgement(Verdict.ENFORCED, f"never went below {floor}")
+
+
+def _unknown(cells: list[Finding], floor: Protocol) -> str:
+    """Say why these cells prove nothing; empty if they do."""
+    if not any(c.server.only_below(floor) for c in cells):
+        return f"it met no server that speaks only below {floor}"
+    if undecided := [c for c in cells if c.undecided]:
+        return _list(undecided)
+    if not any(c.negotiated for c in cells):
+        refusals = [c for c in cells if c.server.only_from(floor)]
+        return f"it connected to no server at all: {_list(refusals)}"
+    return ""
+
+
+def _weakness(cells: list[Finding], offered: frozenset[Protocol], floor: Protocol) -> str:
+    """Say why a client that made no connection below the floor might yet; empty if it would not."""
+    if fooled := [c for c in cells if c.outcome.kind is Kind.FOOLED]:
+        return f"a server that tampers fooled it: {_list(fooled)}"
+    if blocked := [c for c in cells if c.outcome.kind is Kind.BLOCKED and c.reached_below(floor)]:
+        return f"no connection below {floor}, but only because something else stopped it: {_list(blocked)}"
+    old = tuple(p for p in offered if p.below(floor))
+    return f"no connection below {floor}, but it still offers {span(old)}" if old else ""
 
 
 def offer_column(offered: frozenset[Protocol], words: str) -> str:
@@ -139,7 +168,7 @@ def _connections(cells: list[Finding]) -> str:
     """Name the lowest server of each version: ``connected at TLSv1 to tls1_0_rsa, at TLSv1.1 to ...``."""
     parts = []
     for protocol in LADDER:
-        at = [c.server for c in cells if c.outcome.protocol is protocol]
+        at = [c.server for c in cells if c.negotiated is protocol]
         if at:
             # The server that speaks nothing else is the plainest proof.
             plainest = min(at, key=lambda server: len(server.protocols))
@@ -156,44 +185,47 @@ def _list(cells: list[Finding], most: int = 3) -> str:
 
 def held_by(
     judgement: Judgement,
-    permissive: Mapping[str, Finding],
+    elsewhere: Iterable[Mapping[str, Finding]],
     relaxed: Mapping[str, Finding],
     floor: Protocol,
 ) -> HeldBy:
-    """Say what holds the floor, from the same client and a relaxed one under a permissive configuration.
+    """Say what holds the floor, from the same client and a relaxed one under other configurations.
 
-    A permissive OpenSSL configuration that lets the client through was not what held it before; a
-    client relaxed in code that still cannot get through shows that the library has no such version.
+    `elsewhere` has the client's cells under each other configuration, `relaxed` those of a client that
+    was told in code to relax everything, under the permissive one. An OpenSSL configuration that lets
+    the client through was not what held it before; a client relaxed in code that still cannot get
+    through shows that the library has no such version.
     """
     if judgement.verdict is Verdict.DOWNGRADED:
         return HeldBy.NOTHING
     if judgement.verdict not in (Verdict.ENFORCED, Verdict.FRAGILE):
         return HeldBy.UNKNOWN
-    opened = went_below(permissive, floor)
-    if opened is None:
-        return HeldBy.UNKNOWN
-    if opened:
+    answers = [went_below(findings, floor) for findings in elsewhere if findings]
+    if True in answers:
         return HeldBy.CONFIGURATION
-    possible = went_below(relaxed, floor)
-    if possible is None:
+    if not answers or None in answers:
         return HeldBy.UNKNOWN
-    return HeldBy.CODE if possible else HeldBy.BUILD
+    if went_below(relaxed, floor):
+        return HeldBy.CODE
+    lacking = {Kind.NOT_OFFERED, Kind.REJECTED}
+    cells = [f for f in relaxed.values() if f.server.role is Role.LADDER and f.server.only_below(floor)]
+    return HeldBy.BUILD if cells and all(f.outcome.kind in lacking for f in cells) else HeldBy.UNKNOWN
 
 
 def went_below(findings: Mapping[str, Finding], floor: Protocol) -> bool | None:
     """Whether any of these ladder cells connected below the floor; None if that cannot be said."""
     ladder = [f for f in findings.values() if f.server.role is Role.LADDER]
-    outcomes = [f.outcome for f in ladder if not f.server.only_from(floor)]
-    if any(o.protocol and o.protocol.below(floor) for o in outcomes):
+    low = [f for f in ladder if not f.server.only_from(floor)]
+    if any(f.negotiated and f.negotiated.below(floor) for f in low):
         return True
-    if not outcomes or any(o.kind.undecided for o in outcomes):
-        return None
-    return False
+    return None if not low or any(f.undecided for f in low) else False
 
 
 def explain(judgement: Judgement, holder: HeldBy, interpreter: Interpreter, floor: Protocol) -> str:
     """Continue a judgement's reason with its cause, for a person who has to act on it."""
-    return "; ".join(filter(None, [judgement.reason, _cause(holder, interpreter, floor)]))
+    if holder is HeldBy.UNKNOWN:
+        return judgement.reason
+    return f"{judgement.reason}; {_cause(holder, interpreter, floor)}"
 
 
 def _cause(holder: HeldBy, interpreter: Interpreter, floor: Protocol) -> str:
@@ -208,9 +240,7 @@ def _cause(holder: HeldBy, interpreter: Interpreter, floor: Protocol) -> str:
         return f"{setter}; a permissive OpenSSL configuration changes nothing"
     if holder is HeldBy.CONFIGURATION:
         return f"only the OpenSSL configuration holds it, a permissive one lets it below: {python}"
-    if holder is HeldBy.BUILD:
-        return f"{interpreter.openssl} has nothing below it: a client relaxed in code cannot go there either"
-    return ""
+    return f"{interpreter.openssl} has nothing below it: a client relaxed in code cannot go there either"
 
 
 def _python_minimum(interpreter: Interpreter) -> str:
@@ -229,6 +259,8 @@ def page_check(records: Mapping[str, Observation], default: str, restricted: str
     with TLS 1.2 or later, the second must cause an SSL error. The page asks nobody whether the second
     server speaks to anyone.
     """
+    if not records:
+        return PageCheck.UNKNOWN
     first, second = records.get(default), records.get(restricted)
     if first is None or first.account is None or first.account.outcome != "connected":
         return PageCheck.BROKEN

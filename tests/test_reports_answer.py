@@ -118,7 +118,6 @@ def test_it_says_how_many_the_page_would_have_called_safe() -> None:
     assert not any("page" in sentence for sentence in right)
 
 
-@pytest.mark.xfail(strict=True, reason="the page's check is held against a floor that it is not about")
 def test_the_page_is_not_blamed_for_another_floor() -> None:
     """The page asks for TLS 1.2: it did not call safe, wrongly, what goes no lower than that."""
     row = a_row(DOWN, "one", lowest=TLS1_2, page=PageCheck.PASS)

@@ -78,12 +78,12 @@ def test_visits_under_several_conditions_stay_apart() -> None:
         ),
     )
     (one,) = collect([Prepared(_candidate("a"))], campaign)
-    assert set(one.of("ssl", Condition.AMBIENT)) == {s.id for s in ladder(CATALOGUE)}
-    low = one.of("ssl", Condition.PERMISSIVE)["only_1_0"]
+    assert {o.server for o in one.of("ssl", Condition.AMBIENT)} == {s.id for s in ladder(CATALOGUE)}
+    (low,) = (o for o in one.of("ssl", Condition.PERMISSIVE) if o.server == "only_1_0")
     assert low.account is not None
     assert low.account.version == TLS1_0
     assert (low.client_version, low.control) == ("1.0", FAILED)
-    assert one.of("ssl", Condition.HARDENED) == {}
+    assert one.of("ssl", Condition.HARDENED) == ()
 
 
 def test_why_a_client_is_unavailable_is_kept() -> None:
