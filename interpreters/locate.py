@@ -129,7 +129,7 @@ def _places(environment: Mapping[str, str]) -> list[_Place]:
     for source, patterns in PLACES:
         for pattern in patterns:
             if literal := _resolve(pattern, environment):
-                folders = tuple(Path(folder) for folder in sorted(glob.glob(literal)))  # noqa: PTH207  absolute
+                folders = tuple(Path(folder) for folder in sorted(glob.glob(literal)))
                 # Real executables may lie deeper than the folder of links (Homebrew's Cellar).
                 root = literal.removesuffix("/opt/python*/bin").removesuffix("/opt/pypy*/bin")
                 below = re.compile(fnmatch.translate(f"{root}/*"))
