@@ -294,7 +294,8 @@ def test_ctrl_c_leaves_no_process_and_the_previous_report(
 
 
 def _hashes(folder: Path) -> dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def test_a_wrong_argument_is_one_sentence_and_a_failure(checkout: Checkout) -> None:
