@@ -23,6 +23,7 @@ import pytest
 from interpreters.identify import IdentifyError, identify
 from interpreters.locate import Candidate, locate
 from reports.observations import Interpreter
+from servers.protocols import Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -167,6 +168,33 @@ def test_the_page_is_shown_to_be_wrong_where_it_is(measured: Checkout) -> None:
     opening = (measured.latest / "matrix.md").read_text().split("\n\n")[1]
     assert f"{len(downgraded)} of" in opening
     assert not fooled or f"would have called {fooled} of these" in opening
+
+
+def test_a_third_party_reads_the_same_versions(measured: Checkout) -> None:
+    """In each interpreter's capture tshark sees the versions that our own record of each cell has."""
+    tshark = shutil.which("tshark")
+    if tshark is None:
+        pytest.skip("no tshark on PATH: `apt-get install tshark`, or Wireshark, enables this")
+    wire_names = {f"0x{3:02x}{minor:02x}": str(protocol) for minor, protocol in enumerate(Protocol)}
+    ours: dict[str, set[str]] = {}
+    for line in (measured.latest / "observations.jsonl").read_text().splitlines():
+        cell = json.loads(line)
+        name = "/".join(cell[key] for key in ("interpreter", "client", "server", "condition"))
+        ours[name] = {version for wire in cell["wire"] for version in wire["offered"] or ()}
+    theirs: dict[str, set[str]] = {}
+    captures = sorted((measured.latest / "evidence").glob("*.pcapng"))
+    for capture in captures:
+        fields = ("frame.interface_name", "tls.handshake.extensions.supported_version")
+        shown = [word for field in fields for word in ("-e", field)]
+        command = [tshark, "-r", capture, "-Y", "tls.handshake.type == 1", "-T", "fields", *shown]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=LIMIT)
+        for line in done.stdout.splitlines():
+            name, _, versions = line.partition("\t")
+            known = {wire_names[text] for text in versions.split(",") if text in wire_names}
+            theirs.setdefault(name, set()).update(known)
+    assert captures
+    assert theirs == {name: versions for name, versions in ours.items() if name in theirs}
+    assert {name for name, versions in ours.items() if versions} <= theirs.keys()
 
 
 def test_a_bare_path_finds_every_interpreter(measured: Checkout, known: dict[str, Interpreter]) -> None:

@@ -1,0 +1,67 @@
+"""Tests the bench's arithmetic and what it calls the page's procedure; no time is asserted."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from reports.bench import CERTIFICATE, CHECK, SERVERS, Bench, Cost, _page, _server, write_bench
+
+
+def test_ratios_are_the_page_over_ours() -> None:
+    """Wall and processor time are the page's over ours, cells ours over the page's."""
+    ours, floor = Cost(5.0, 8.0, 360), Cost(2.0, 2.0, 0)
+    bench = Bench(("a",), Cost(60.0, 50.0, 16), Cost(10.0, 9.0, 0), ours, ours, ours, floor)
+    ratios = bench.ratios()
+    assert ratios["wall_page_over_warm"] == 12.0
+    assert ratios["wall_page_without_certificates_over_warm"] == 10.0
+    assert ratios["cpu_page_over_warm"] == 6.25
+    assert ratios["cells_ours_over_page"] == 22.5
+    assert ratios["floor_share_of_warm_cpu"] == 0.25
+
+
+def test_a_page_without_answers_is_no_division_by_zero() -> None:
+    """Where the page's procedure answered nothing the ratio of cells counts it as one."""
+    none = Cost(1.0, 1.0, 0)
+    assert Bench((), none, none, none, none, none, none).ratios()["cells_ours_over_page"] == 0
+
+
+def test_the_figures_are_written_with_their_ratios(tmp_path: Path) -> None:
+    """bench.json has what was measured and the ratios made from it."""
+    cost = Cost(1.0, 1.0, 1)
+    bench = Bench(("a", "b"), cost, cost, cost, cost, cost, cost)
+    write_bench(tmp_path / "bench.json", bench)
+    written = json.loads((tmp_path / "bench.json").read_text())
+    assert written["ratios"] == bench.ratios()
+    assert written["interpreters"] == ["a", "b"]
+    assert written["page"] == {"wall": 1.0, "cpu": 1.0, "cells": 1}
+
+
+def test_the_page_is_scripted_literally() -> None:
+    """The bench's certificate, servers and script are the page's own words."""
+    words = "openssl req -subj /CN=localhost -x509 -newkey rsa:4096 -nodes"
+    assert " ".join(CERTIFICATE) == f"{words} -keyout key.pem -out cert.pem -days 365"
+    assert SERVERS == ((), ("-no_tls1_3", "-no_tls1_2"))
+    assert "ca_certs='cert.pem', cert_reqs='CERT_REQUIRED'" in CHECK
+    compile(CHECK.format(port=4433), "check.py", "exec")
+
+
+@pytest.mark.e2e
+def test_a_page_whose_installation_fails_answers_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without botocore the page's steps are gone through all the same, and count for no cell."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl on PATH: install OpenSSL's command line tool")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setattr("reports.bench.CERTIFICATE", [word.replace("4096", "2048") for word in CERTIFICATE])
+    costs: list[Cost] = []
+    assert _page(Path(sys.executable), tmp_path / "page", costs) == 0
+    assert len(costs) == 1
+    assert (tmp_path / "page" / "cert.pem").exists()
+    with _server(tmp_path / "page", SERVERS[1]) as port:
+        assert 0 < port < 65536
