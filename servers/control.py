@@ -71,10 +71,10 @@ def _fault(protocols: frozenset[Protocol], attempt: Attempt) -> str:
             return f"speaks {seen}, which it denies: the wire shows data both ways"
         deaf = attempt.protocol in protocols
         return f"deaf at {attempt.protocol}, which it claims ({_why(attempt)})" if deaf else ""
+    wire_shows = seen or "nothing of it"
     checks = {
         f"the record of the control at {completed} is unfit": bool(wire and wire.faults),
-        f"the control completed at {completed}, the wire shows {seen or 'nothing of it'}": completed
-        is not seen,
+        f"the control completed at {completed}, the wire shows {wire_shows}": completed is not seen,
         f"asked for {attempt.protocol} it completed at {completed}": completed is not attempt.protocol,
         f"speaks {completed}, which it denies": completed not in protocols,
     }

@@ -186,7 +186,7 @@ def test_a_third_party_reads_the_same_versions(measured: Checkout) -> None:
     for capture in captures:
         fields = ("frame.interface_name", "tls.handshake.extensions.supported_version")
         shown = [word for field in fields for word in ("-e", field)]
-        command = [tshark, "-r", capture, "-Y", "tls.handshake.type == 1", "-T", "fields", *shown]
+        command = [tshark, "-r", str(capture), "-Y", "tls.handshake.type == 1", "-T", "fields", *shown]
         done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=LIMIT)
         for line in done.stdout.splitlines():
             name, _, versions = line.partition("\t")
@@ -297,6 +297,28 @@ def test_an_installation_without_a_source_leaves_ssl_measured(
     for client in ("urllib3", "botocore"):
         assert matrix[name, client]["verdict"] == "untestable"
         assert "could not be installed" in matrix[name, client]["reason"]
+
+
+def test_what_another_run_left_behind_is_not_taken_for_ours(
+    measured: Checkout, known: dict[str, Interpreter]
+) -> None:
+    """Records and half-written reports of a killed run change nothing, and the latter are removed."""
+    name = next(iter(known))
+    left = measured.folder / ".nox" / ".cache" / "runs" / "20000101T000000Z-dead" / f"{name}.json"
+    left.parent.mkdir(parents=True)
+    nothing = dict.fromkeys(["identity", "python", "same_as"])
+    texts = {"problem": "left behind", "install_problem": "", "uninstalled": ""}
+    left.write_text(json.dumps({**nothing, **texts}))
+    half = measured.folder / "reports" / "history" / ".20000101T000000Z-dead.4194304"
+    half.mkdir()
+    status, said = measured.nox("-s", "matrix", "--", "--only", name)
+    assert status == 0, said
+    rows = measured.matrix()
+    assert {row["verdict"] for row in rows.values()} <= {"enforced", "downgraded"}
+    (run,) = {row["run_id"] for row in rows.values()}
+    lines = (measured.latest / "observations.jsonl").read_text().splitlines()
+    assert {json.loads(line)["run_id"] for line in lines} == {run}
+    assert not half.exists()
 
 
 def test_ctrl_c_leaves_no_process_and_the_previous_report(
