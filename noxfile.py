@@ -4,6 +4,7 @@
 #   "nox[uv]>=2026.10.20",  # runs the sessions in parallel; uv makes the environments
 #   "pandas>=3,<4",         # the matrix as a table
 #   "tabulate>=0.9",        # pandas writes Markdown with it
+#   "jinja2>=3.1",          # matrix.html, escaped by default
 #   "tlslite-ng>=0.8,<0.9", # parses handshakes, and is the control's client
 #   "trustme>=1.2",         # certificates that live as long as a run
 # ]

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from reports.matrix import Row
     from servers.protocols import Protocol
 
+MOST_NAMED = 6
+"""Interpreters that a piece of advice names; the table has them all."""
+
 Groups = dict[str, list["Row"]]
 
 
@@ -96,7 +99,8 @@ def _page(downgraded: Groups) -> list[str]:
             f" {', '.join(fooled)}."
         )
     if broken := said[PageCheck.BROKEN]:
-        sentences.append(f"It cannot be carried through on {len(broken)} of them: {', '.join(broken)}.")
+        check = "It" if fooled else "The AWS page's own check"
+        sentences.append(f"{check} cannot be carried through on {len(broken)} of these: {', '.join(broken)}.")
     return sentences
 
 
@@ -123,7 +127,9 @@ def advice(
     minimum = f"Set `MinProtocol = {floor}` in {file}, which it reads unless OPENSSL_CONF names another."
     steps = [f"{minimum} Whether its clients heed that, `{hardened}` tells before you change anything."]
     if held := [name for name, other in groups.items() if standing(other) is Verdict.ENFORCED]:
-        steps.append(f"Or run the application on one that held {floor} in this run: {', '.join(held)}.")
+        more = f" and {len(held) - MOST_NAMED} more" if len(held) > MOST_NAMED else ""
+        named = ", ".join(held[:MOST_NAMED]) + more
+        steps.append(f"Or run the application on one that held {floor} in this run: {named}.")
     if interpreter.leaves_suites_to_openssl:
         steps.append(
             "Or rebuild this Python without `--with-ssl-default-suites=openssl`: it then sets a minimum"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports.frame import build_frame
+from reports.html import build_html
 from reports.markdown import build_markdown
 from reports.observations import write_jsonl, write_run
 from servers.evidence import fits, write_evidence
@@ -40,6 +41,8 @@ def write_report(
     frame.to_csv(folder / "matrix.csv", index=False)
     markdown = build_markdown(frame, rows, run, catalogue, floor)
     (folder / "matrix.md").write_text(markdown, encoding="utf-8")
+    html = build_html(rows, measured, run, catalogue, floor)
+    (folder / "matrix.html").write_text(html, encoding="utf-8")
     evidence = folder / "evidence"
     evidence.mkdir()
     for one in measured:

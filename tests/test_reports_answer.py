@@ -113,7 +113,7 @@ def test_it_says_how_many_the_page_would_have_called_safe() -> None:
     ]
     passed, broken = answer(rows, TLS1_2)[-2:]
     assert "called 2 of these 4 safe: one, two." in passed
-    assert "1 of them: three." in broken
+    assert "1 of these: three." in broken
     right = answer([a_row(DOWN, "four", page=PageCheck.FAIL)], TLS1_2)
     assert not any("page" in sentence for sentence in right)
 

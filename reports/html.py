@@ -1,0 +1,366 @@
+"""The matrix as one HTML page: the picture and the evidence behind each cell, complete in a single file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from reports.answer import advice, answer, by_interpreter, standing
+from reports.markdown import SCOPE
+from reports.matrix import ALL_CLIENTS
+from reports.outcomes import Kind, offer
+from reports.verdicts import Verdict
+from servers.catalogue import Role
+from servers.conditions import Condition
+from servers.protocols import LADDER, span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from jinja2 import Template
+
+    from reports.matrix import Measured, Row
+    from reports.observations import Interpreter, Observation, Run
+    from reports.verdicts import Finding
+    from servers.catalogue import Catalogue, Server
+    from servers.protocols import Protocol
+    from servers.wire import WireAccount
+
+TEMPLATE = Path(__file__).with_name("matrix.html.j2")
+
+MEANING = {
+    Verdict.DOWNGRADED: "connected below {floor}",
+    Verdict.FRAGILE: "would go lower if it could",
+    Verdict.INCONCLUSIVE: "no clear answer: not safe",
+    Verdict.UNTESTABLE: "could not be measured",
+    Verdict.ENFORCED: "holds {floor}",
+}
+"""What each verdict means, in the few words that fit under its count."""
+
+NEUTRAL = "N"
+"""The tone of a cell that no verdict rests on; the others are the verdicts' own letters."""
+
+BRIEF, LONG = 210, 600
+"""Characters shown of a list of names, and of a step: two hundred names in a row help nobody."""
+
+_BARS = {"D": 12, "F": 7, "E": 2}
+"""How high a server's bar stands in a cell, by tone; one that says nothing leaves a gap."""
+
+
+@dataclass(frozen=True)
+class _Column:
+    """One column of the picture."""
+
+    client: str
+    condition: Condition
+
+
+class _Table:
+    """Keeps each different thing once, and gives its place: most cells say what others say too."""
+
+    def __init__(self) -> None:
+        self.entries: list[Any] = []
+        self._places: dict[Any, int] = {}
+
+    def place(self, entry: Any) -> int:
+        """Return the entry's place; anything that can be a key."""
+        if entry not in self._places:
+            self._places[entry] = len(self.entries)
+            self.entries.append(entry)
+        return self._places[entry]
+
+
+def build_html(
+    rows: Sequence[Row],
+    measured: Sequence[Measured],
+    run: Run,
+    catalogue: Catalogue,
+    floor: Protocol,
+) -> str:
+    """Return the whole page. It refers to nothing outside itself, and its policy lets it load nothing."""
+    columns = _columns(rows)
+    primary = columns[0].condition if columns else Condition.AMBIENT
+    shapes = _Table()
+    return _template().render(
+        run=run,
+        floor=floor,
+        brief=BRIEF,
+        long=LONG,
+        scope=" ".join(SCOPE.split()),
+        answer=[_split(sentence) for sentence in answer(rows, floor)],
+        counts=_counts(rows, primary, floor),
+        conditions=list(dict.fromkeys(column.condition for column in columns)),
+        clients=list(dict.fromkeys(column.client for column in columns)),
+        sources=sorted({row.interpreter.source for row in rows}),
+        columns=columns,
+        primary=primary,
+        interpreters=_interpreters(rows, columns, primary, floor, shapes),
+        shapes=shapes.entries,
+        remedies=_remedies(rows, floor),
+        servers=[_server(server, run) for server in catalogue.servers],
+        evidence=_evidence(rows, measured, run, catalogue, floor),
+    )
+
+
+def visible(text: str) -> str:
+    r"""Return text from elsewhere with everything that does not print as its escape, such as ``\x1b``.
+
+    That is control characters, bidirectional overrides, and halves of surrogate pairs (from paths that
+    cannot be decoded): what is left shows as it reads, and can be written as UTF-8.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def tone(finding: Finding, floor: Protocol) -> str:
+    """Return the letter of the verdict that a cell by itself speaks for."""
+    kind, server = finding.outcome.kind, finding.server
+    if server.role is Role.PAGE:
+        return NEUTRAL
+    below = finding.outcome.protocol is not None and finding.outcome.protocol.below(floor)
+    if below and kind in (Kind.CONNECTED, Kind.FOOLED):
+        return "D"
+    if kind is Kind.FOOLED or (kind is Kind.BLOCKED and not server.only_from(floor)):
+        return "F"
+    return {Kind.INCONCLUSIVE: "I", Kind.MISSING: "U"}.get(kind, "E")
+
+
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATE.parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+    )
+    environment.filters["policy_hash"] = _policy_hash
+    environment.filters |= {"brief": _brief, "sentence": _sentence}
+    environment.filters["code"] = lambda text: list(enumerate(text.split("`")))
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    return environment.get_template(TEMPLATE.name)
+
+
+def _finalize(value: object) -> object:
+    """Make every text that the template prints visible; what is markup already is ours."""
+    return visible(str(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _policy_hash(text: str) -> str:
+    """Return a block of style or script as the Content-Security-Policy names it: nothing else may run."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _brief(text: str, most: int, where: str) -> str:
+    """Return as many of a list's entries as are of use, and where the rest is."""
+    if len(text) <= most:
+        return text
+    return f"{text[:most].rpartition(', ')[0] or text[:most]}, … ({where})"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _split(sentence: str) -> tuple[str, str]:
+    """Part what a sentence of the answer says from the interpreters that it names."""
+    said, _, names = sentence.removesuffix(".").partition(": ")
+    return said, names
+
+
+def _columns(rows: Sequence[Row]) -> list[_Column]:
+    """Return the columns, the machine's own condition first; a row for all clients makes none."""
+    order = list(Condition).index
+    conditions = sorted({row.condition for row in rows}, key=order)
+    clients = list(dict.fromkeys(row.client for row in rows if row.client != ALL_CLIENTS))
+    return [_Column(cl, co) for co in conditions for cl in clients or ([ALL_CLIENTS] if rows else [])]
+
+
+def _counts(rows: Sequence[Row], condition: Condition, floor: Protocol) -> list[dict[str, object]]:
+    stands = [standing(group) for group in by_interpreter(rows, condition).values()]
+    return [
+        {"verdict": verdict, "count": stands.count(verdict), "meaning": MEANING[verdict].format(floor=floor)}
+        for verdict in Verdict
+    ]
+
+
+def _interpreters(
+    rows: Sequence[Row], columns: Sequence[_Column], primary: Condition, floor: Protocol, shapes: _Table
+) -> list[dict[str, object]]:
+    """Return one entry for each interpreter with a cell for each column, worst first."""
+    numbered: dict[str, list[tuple[int, Row]]] = {}
+    for number, row in enumerate(rows):
+        numbered.setdefault(row.interpreter.id, []).append((number, row))
+    entries: list[tuple[tuple[int, int], dict[str, object]]] = []
+    for number, group in enumerate(numbered.values()):
+        everywhere = [row for _, row in group]
+        own = [row for row in everywhere if row.condition is primary] or everywhere
+        worst = standing(own)
+        # The number is the interpreter's place in the evidence, which is in the order of the rows.
+        entry = {
+            "number": number,
+            "interpreter": everywhere[0].interpreter,
+            "cells": [_cell(column, group, floor, shapes) for column in columns],
+        }
+        as_bad = sum(row.verdict is worst for row in own)
+        entries.append(((list(Verdict).index(worst), -as_bad), entry))
+    return [entry for _, entry in sorted(entries, key=lambda e: e[0])]
+
+
+def _cell(
+    column: _Column, group: Iterable[tuple[int, Row]], floor: Protocol, shapes: _Table
+) -> dict[str, object] | None:
+    for number, row in group:
+        if row.client == ALL_CLIENTS or (row.client, row.condition) == (column.client, column.condition):
+            return {
+                "row": number,
+                "verdict": row.verdict,
+                "lowest": row.judgement.lowest,
+                "shape": shapes.place(_shape(row.findings.values(), floor)),
+            }
+    return None
+
+
+def _shape(findings: Iterable[Finding], floor: Protocol) -> str:
+    """Draw a cell's servers as bars, side by side: the higher, the worse."""
+    tones = [tone(finding, floor) for finding in findings if finding.server.role is not Role.PAGE]
+    heights = [(place * 5, _BARS.get(letter, 0)) for place, letter in enumerate(tones)]
+    return "".join(f"M{left} {12 - high}h4v{high}h-4z" for left, high in heights if high)
+
+
+def _remedies(rows: Sequence[Row], floor: Protocol) -> list[dict[str, object]]:
+    """Return, worst first, what to do about each interpreter that something can be done about."""
+    groups = by_interpreter(rows)
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(r.interpreter.id for r in rows))}
+    entries = {
+        name: {
+            "number": numbers[name],
+            "interpreter": group[0].interpreter,
+            "verdict": standing(group),
+            "reasons": _reasons(group),
+            "steps": advice(group, groups, floor),
+        }
+        for name, group in groups.items()
+    }
+    order = sorted(groups, key=lambda name: list(Verdict).index(standing(groups[name])))
+    return [entries[name] for name in order if entries[name]["steps"]]
+
+
+def _reasons(group: Iterable[Row]) -> list[tuple[str, Verdict, str]]:
+    """Say each reason once for the clients that share it, worst first."""
+    shared: dict[tuple[Verdict, str], list[str]] = {}
+    for row in group:
+        shared.setdefault((row.verdict, row.judgement.reason), []).append(row.client)
+    said = [(", ".join(clients), verdict, reason) for (verdict, reason), clients in shared.items()]
+    return sorted(said, key=lambda entry: list(Verdict).index(entry[1]))
+
+
+def _server(server: Server, run: Run) -> dict[str, object]:
+    control = run.controls[server.id]
+    return {
+        "id": server.id,
+        "why": server.why,
+        "speaks": span(server.protocols),
+        "exchange": str(server.key_exchange),
+        "certificate": str(server.certificate),
+        "role": str(server.role),
+        "passed": control.passed,
+        "control": control.reason,
+    }
+
+
+def _evidence(
+    rows: Sequence[Row], measured: Sequence[Measured], run: Run, catalogue: Catalogue, floor: Protocol
+) -> dict[str, object]:
+    """Return all that the page can tell on demand, each text, account and connection once.
+
+    Raw hellos are left to observations.jsonl: they are the larger part of a run, and for machines.
+    """
+    texts, accounts, wires = _Table(), _Table(), _Table()
+    texts.place("")
+    places = {server.id: place for place, server in enumerate(catalogue.servers)}
+    interpreters = {row.interpreter.id: row.interpreter for row in rows}
+    numbers = {name: number for number, name in enumerate(interpreters)}
+    seen = {
+        (one.interpreter.id, o.client, o.condition, o.server): o for one in measured for o in one.observations
+    }
+
+    def cell(finding: Finding, observation: Observation | None) -> list[object]:
+        account = observation.account if observation else None
+        told = account and (
+            account.outcome,
+            *(
+                str(t or "")
+                for t in (account.version, account.cipher, account.error_class, account.error_text)
+            ),
+        )
+        return [
+            places[finding.server.id],
+            tone(finding, floor),
+            texts.place(visible(str(finding.outcome))),
+            texts.place(visible(finding.outcome.reason)),
+            round(account.seconds, 4) if account else 0,
+            accounts.place(tuple(map(visible, told))) if told else -1,
+            texts.place(visible(observation.missing)) if observation else 0,
+            [wires.place(_wire(wire)) for wire in observation.wire] if observation else [],
+        ]
+
+    def line(row: Row) -> dict[str, object]:
+        key = (row.interpreter.id, row.client, row.condition)
+        return {
+            "interpreter": numbers[row.interpreter.id],
+            "client": visible(row.client),
+            "client_version": visible(row.client_version),
+            "urllib3": visible(row.urllib3),
+            "condition": str(row.condition),
+            "verdict": str(row.verdict),
+            "lowest": str(row.judgement.lowest or ""),
+            "highest": str(row.judgement.highest or ""),
+            "held_by": str(row.held_by),
+            "page_check": str(row.page_check),
+            "reason": texts.place(visible(row.judgement.reason)),
+            "cells": [cell(finding, seen.get((*key, server))) for server, finding in row.findings.items()],
+        }
+
+    return {
+        "floor": str(floor),
+        "ladder": [str(protocol) for protocol in LADDER],
+        "verdicts": [str(verdict) for verdict in Verdict],
+        "servers": [
+            {name: visible(v) if isinstance(v, str) else v for name, v in _server(server, run).items()}
+            for server in catalogue.servers
+        ],
+        "interpreters": [_interpreter(one) for one in interpreters.values()],
+        "rows": [line(row) for row in rows],
+        "texts": texts.entries,
+        "accounts": accounts.entries,
+        "wires": wires.entries,
+    }
+
+
+def _interpreter(one: Interpreter) -> dict[str, str]:
+    names = ("id", "version", "implementation", "source", "path", "openssl")
+    return {name: visible(getattr(one, name)) for name in names}
+
+
+def _wire(wire: WireAccount) -> tuple[object, ...]:
+    """Return one connection in the order in which the page's script reads it."""
+    return (
+        None if wire.offered is None else tuple(str(protocol) for protocol in wire.offered),
+        offer(wire) if wire.client_hello else "",
+        wire.cipher_count,
+        str(wire.server_version or ""),
+        visible(wire.server_cipher or ""),
+        tuple((str(a.sender), a.level or "", visible(a.description or "")) for a in wire.alerts),
+        wire.client_data,
+        wire.server_data,
+        tuple(visible(text) for text in itertools.chain(wire.faults, wire.notes)),
+    )
