@@ -180,19 +180,19 @@ def test_two_files_in_one_installation_are_told_apart(machine: Machine) -> None:
 @pytest.mark.parametrize("marker", ["bin/pyvenv.cfg", "pyvenv.cfg"])
 def test_a_venvs_copy_is_no_interpreter(machine: Machine, marker: str) -> None:
     """An executable copied into a virtual environment is not a candidate."""
-    machine.add("/work/venv/bin/python3")
-    machine.on_path("/work/venv/bin")
+    machine.add("/project/venv/bin/python3")
+    machine.on_path("/project/venv/bin")
     assert machine.ids() == ["path_3"]
-    machine.at(f"/work/venv/{marker}").touch()
+    machine.at(f"/project/venv/{marker}").touch()
     assert machine.ids() == []
 
 
 def test_a_venvs_link_leads_to_its_base(machine: Machine) -> None:
     """A virtual environment made of links gives its base interpreter, once."""
     path = machine.add("/built/bin/python3.9")
-    machine.link("/work/venv/bin/python", "/built/bin/python3.9")
-    machine.at("/work/venv/pyvenv.cfg").touch()
-    machine.on_path("/work/venv/bin", "/built/bin")
+    machine.link("/project/venv/bin/python", "/built/bin/python3.9")
+    machine.at("/project/venv/pyvenv.cfg").touch()
+    machine.on_path("/project/venv/bin", "/built/bin")
     assert machine.locate() == (Candidate("path_3_9", "path", path),)
 
 
