@@ -40,6 +40,7 @@ from interpreters.clients import DEFAULT, RELAXED, clients, requirements  # noqa
 from interpreters.interrupts import interruptible  # noqa: E402
 from interpreters.locate import Candidate, SelectionError, locate, select  # noqa: E402
 from interpreters.prepared import Prepared, is_ready, read_record  # noqa: E402
+from reports.escape import for_terminal  # noqa: E402
 from servers.conditions import Condition  # noqa: E402
 from servers.protocols import Protocol  # noqa: E402
 
@@ -158,7 +159,8 @@ def venv(session: nox.Session, interpreter: str) -> None:
     with interruptible():
         prepared = _prepare(session, candidate)
     write_record(_run_folder(session), prepared)
-    session.log(prepared.problem or prepared.install_problem or f"ready: {candidate.path}")
+    said = prepared.problem or prepared.install_problem or f"ready: {candidate.path}"
+    session.log(for_terminal(said))
 
 
 @nox.session(venv_backend="none", requires=_stale())
@@ -174,8 +176,6 @@ def matrix(session: nox.Session) -> None:
     if not OPTIONS.attacks:
         catalogue = catalogue.only(Role.LADDER, Role.PAGE)
     with interruptible():
-        # pandas takes as long to import as an interpreter to measure, so both happen at once.
-        threading.Thread(target=importlib.import_module, args=["reports.report"]).start()
         run, measured = _measure(session, catalogue)
         from reports.report import write_report
 
@@ -185,7 +185,7 @@ def matrix(session: nox.Session) -> None:
                 folder, run, measured, rows, catalogue, OPTIONS.floor, all_evidence=OPTIONS.all_evidence
             )
     for sentence in answer(rows, OPTIONS.floor):
-        print(sentence)
+        print(for_terminal(sentence))
     print(f"Report: {(REPORTS / LATEST / 'matrix.md').relative_to(ROOT)}")
 
 
@@ -265,6 +265,8 @@ def _measure(
     )
     judge = follow_up(catalogue, settings.floor)
     started = _now()
+    # pandas takes as long to import as an interpreter to measure, so both happen at once.
+    threading.Thread(target=importlib.import_module, args=["reports.report"]).start()
     campaign = asyncio.run(run_campaign(guests, settings, judge, RELAXED, session.log))
     run = Run(
         run_id=RUN_ID,
@@ -313,8 +315,8 @@ def gate(session: nox.Session) -> None:
 
     decision = decide(REPORTS / LATEST)
     if not decision.passed:
-        session.error(decision.message)
-    session.log(decision.message)
+        session.error(for_terminal(decision.message))
+    session.log(for_terminal(decision.message))
 
 
 @nox.session(venv_backend="none")

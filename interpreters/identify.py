@@ -74,10 +74,20 @@ def parse_identity(facts: Mapping[str, Any]) -> Identity:
         prefix=str(facts["prefix"]),
         base_prefix=str(facts["base_prefix"]),
         bits=int(facts["bits"]),
-        configure_flags=tuple(facts["configure_flags"]),
-        ssl=None if library is None else Library(**library),
-        ssl_error=facts["ssl_error"],
+        configure_flags=tuple(str(flag) for flag in facts["configure_flags"]),
+        ssl=None if library is None else _parse_library(library),
+        ssl_error=None if facts["ssl_error"] is None else str(facts["ssl_error"]),
     )
+
+
+def _parse_library(facts: Mapping[str, Any]) -> Library:
+    library = Library(**facts)
+    texts = (library.openssl, library.default_minimum or "", library.module or "", library.directory or "")
+    flags = library.has.values() if isinstance(library.has, dict) else [None]
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(has, bool) for has in flags):
+        msg = "what it says of its ssl module cannot be meant"
+        raise ValueError(msg)
+    return library
 
 
 def fingerprint(path: Path) -> str:

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reports.answer import advice, answer, by_interpreter, standing
+from reports.escape import visible
 from reports.markdown import SCOPE
 from reports.matrix import ALL_CLIENTS
 from reports.outcomes import Kind, offer
@@ -107,17 +108,6 @@ def build_html(
         servers=[_server(server, run) for server in catalogue.servers],
         evidence=_evidence(rows, measured, run, catalogue, floor),
     )
-
-
-def visible(text: str) -> str:
-    r"""Return text from elsewhere with everything that does not print as its escape, such as ``\x1b``.
-
-    That is control characters, bidirectional overrides, and halves of surrogate pairs (from paths that
-    cannot be decoded): what is left shows as it reads, and can be written as UTF-8.
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def tone(finding: Finding, floor: Protocol) -> str:

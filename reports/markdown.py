@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports.answer import advice, answer, by_interpreter, standing
+from reports.escape import for_markdown
 from servers.catalogue import Role
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def build_markdown(
     page = [s.id for s in catalogue.servers if s.role is Role.PAGE]
     attacks = [s for s in catalogue.servers if s.role is Role.ATTACK]
     parts = [
-        f"# TLS floor matrix: {floor} on {escape(run.host)}",
+        f"# TLS floor matrix: {floor} on {for_markdown(run.host)}",
         " ".join(answer(rows, floor)),
         "## Verdicts",
         _table(frame.rename(columns=VERDICT_COLUMNS)[list(VERDICT_COLUMNS.values())]),
@@ -65,16 +66,8 @@ def build_markdown(
 
 
 def _table(frame: pd.DataFrame) -> str:
-    escaped = frame.map(escape)
+    escaped = frame.map(for_markdown)
     return str(escaped.to_markdown(index=False, disable_numparse=True))
-
-
-def escape(text: str) -> str:
-    """Return text from elsewhere so that it stays inside its table cell and means nothing to Markdown."""
-    visible = "".join(c if c.isprintable() else " " for c in text)
-    for character in ("\\", "|", "`", "<", ">", "*", "["):
-        visible = visible.replace(character, "&lt;" if character == "<" else "\\" + character)
-    return visible
 
 
 def _reasons(rows: Sequence[Row]) -> str:
@@ -84,7 +77,7 @@ def _reasons(rows: Sequence[Row]) -> str:
         key = (row.interpreter.id, str(row.condition), str(row.verdict), row.judgement.reason)
         shared.setdefault(key, []).append(row.client)
     return "\n".join(
-        f"- **{interpreter}** under {condition}, {', '.join(clients)}: **{verdict}**. {escape(reason)}."
+        f"- **{interpreter}** under {condition}, {', '.join(clients)}: **{verdict}**. {for_markdown(reason)}."
         for (interpreter, condition, verdict, reason), clients in shared.items()
     )
 
@@ -93,9 +86,9 @@ def _advice(rows: Sequence[Row], floor: Protocol) -> str:
     groups = by_interpreter(rows)
     entries, idle = [], []
     for interpreter, group in groups.items():
-        steps = advice(group, groups, floor, escape)
+        steps = advice(group, groups, floor, for_markdown)
         if steps:
-            head = f"- **{interpreter}** ({escape(group[0].interpreter.path)}): {standing(group)}."
+            head = f"- **{interpreter}** ({for_markdown(group[0].interpreter.path)}): {standing(group)}."
             entries.append("\n".join([head, *(f"  - {step}" for step in steps)]))
         else:
             idle.append(interpreter)
@@ -114,7 +107,7 @@ def _attacks(rows: Sequence[Row], attacks: Sequence[Server]) -> str:
             if server.id in row.findings:
                 outcome = row.findings[server.id].outcome
                 name = f"{row.interpreter.id}/{row.client}"
-                answers.setdefault(f"**{outcome}**: {escape(outcome.reason)}", []).append(name)
+                answers.setdefault(f"**{outcome}**: {for_markdown(outcome.reason)}", []).append(name)
         for said, names in answers.items():
             lines.append(f"  - {said}: {', '.join(names) if len(answers) > 1 else 'all of them'}.")
     return "\n".join(lines)
@@ -122,9 +115,9 @@ def _attacks(rows: Sequence[Row], attacks: Sequence[Server]) -> str:
 
 def _provenance(run: Run, catalogue: Catalogue) -> str:
     lines = [
-        f"- run: {run.run_id}, {run.started} to {run.ended} on {escape(run.host)}",
-        f"- tool: {run.tool}",
-        f"- servers: {escape(run.engine)}",
+        f"- run: {run.run_id}, {run.started} to {run.ended} on {for_markdown(run.host)}",
+        f"- tool: {for_markdown(run.tool)}",
+        f"- servers: {for_markdown(run.engine)}",
         f"- catalogue: SHA-256 {run.catalogue}",
         "- control on each server (tlslite-ng's client, independent of every interpreter listed):",
     ]
@@ -133,5 +126,5 @@ def _provenance(run: Run, catalogue: Catalogue) -> str:
         state = "passed" if control.passed else "FAILED"
         if server.role is Role.PAGE:
             state += " (no verdict rests on this server)"
-        lines.append(f"  - {server.id}: {state}: {escape(control.reason)}")
+        lines.append(f"  - {server.id}: {state}: {for_markdown(control.reason)}")
     return "\n".join(lines)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
+from reports.escape import for_csv
 from reports.frame import build_frame
 from reports.html import build_html
+from reports.junit import build_junit
 from reports.markdown import build_markdown
+from reports.matrix_json import build_json
 from reports.observations import write_jsonl, write_run
+from servers.conditions import Condition
 from servers.evidence import fits, write_evidence
 
 if TYPE_CHECKING:
@@ -38,7 +43,13 @@ def write_report(
     frame = build_frame(rows, run, catalogue, floor)
     write_run(folder / "run.json", run)
     write_jsonl(folder / "observations.jsonl", run, (o for one in measured for o in one.observations))
-    frame.to_csv(folder / "matrix.csv", index=False)
+    frame.map(for_csv).to_csv(folder / "matrix.csv", index=False)
+    document = build_json(rows, run, catalogue, floor)
+    (folder / "matrix.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    # What holds under a configuration that is not the machine's makes no build red or green.
+    ambient = [row for row in rows if row.condition is Condition.AMBIENT]
+    junit = build_junit(ambient, run, catalogue, floor, measured)
+    (folder / "junit.xml").write_text(junit, encoding="utf-8")
     markdown = build_markdown(frame, rows, run, catalogue, floor)
     (folder / "matrix.md").write_text(markdown, encoding="utf-8")
     html = build_html(rows, measured, run, catalogue, floor)

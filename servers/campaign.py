@@ -53,6 +53,9 @@ class Settings:
     openssl: Path | None = None
 
 
+WAITING = 2
+"""Probes that run beside one for each processor, because each waits for its servers half of the time."""
+
 FollowUp = Callable[[Guest, Visit, Mapping[str, Control]], tuple[str, ...]]
 """Names the clients that are worth a second visit under the permissive condition."""
 
@@ -62,7 +65,7 @@ Progress = Callable[[str], None]
 async def run_campaign(
     guests: Sequence[Guest], settings: Settings, follow_up: FollowUp, reference: str, progress: Progress
 ) -> Campaign:
-    """Measure all guests, as many at a time as there are processors.
+    """Measure all guests, a few more at a time than there are processors.
 
     Where the permissive condition was not asked for, it is visited all the same, but only by the
     clients that `follow_up` names and the `reference` client, and only on one server for each way of
@@ -71,7 +74,7 @@ async def run_campaign(
     with tempfile.TemporaryDirectory(dir=settings.cache, prefix="run-") as folder:
         scratch = Path(folder)
         files = write_configurations(scratch, settings.floor)
-        places = asyncio.Semaphore(os.cpu_count() or 1)
+        places = asyncio.Semaphore((os.cpu_count() or 1) + WAITING)
         async with open_lab(
             settings.catalogue, scratch, settings.cache, settings.environment, settings.openssl
         ) as bed:

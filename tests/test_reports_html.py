@@ -30,7 +30,8 @@ from builders import (
 )
 
 from reports.answer import answer
-from reports.html import NEUTRAL, build_html, tone, visible
+from reports.escape import visible
+from reports.html import NEUTRAL, build_html, tone
 from reports.markdown import SCOPE
 from reports.matrix import Measured, build_matrix
 from reports.observations import Interpreter

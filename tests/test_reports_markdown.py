@@ -18,11 +18,9 @@ from builders import (
     a_server,
     an_interpreter,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from reports.frame import build_frame
-from reports.markdown import build_markdown, escape
+from reports.markdown import build_markdown
 from reports.outcomes import Kind, Outcome
 from reports.verdicts import Finding, HeldBy, PageCheck, Verdict
 from servers.catalogue import Catalogue, Role
@@ -164,19 +162,6 @@ def test_attacks_are_told_only_if_they_were_met() -> None:
     assert "**fooled**: it went: two/ssl" in told
     alike = _section(_report(rows[:1], catalogue=catalogue), "Attacks on the negotiation")
     assert "all of them" in alike
-
-
-@settings(max_examples=80, deadline=None)
-@given(st.text(st.sampled_from("|\\`<>*[]\n\r\t\x00\u2028\u200b&lt;ab "), max_size=12))
-def test_escaped_text_stays_in_its_cell(text: str) -> None:
-    """Whatever a text holds, it stays on one line and no character of markup is left bare."""
-    escaped = escape(text)
-    assert len(escaped.splitlines()) <= 1
-    assert escaped.isprintable()
-    bare = escaped
-    for character in ("\\", "|", "`", ">", "*", "["):
-        bare = bare.replace("\\" + character, "")
-    assert not set(bare) & set("\\|`<>*[")
 
 
 def test_text_from_elsewhere_is_no_markup_in_the_tables() -> None:

@@ -1,0 +1,404 @@
+"""matrix.json: what its schema promises and nothing else, with a cell for each verdict and server."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+from builders import (
+    FLOORS,
+    SMALL,
+    TLS1_1,
+    TLS1_2,
+    TLS1_3,
+    Client,
+    Obstacle,
+    a_catalogue,
+    a_finding,
+    a_row,
+    a_run,
+    a_server,
+    an_interpreter,
+    meet,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import reports.matrix_json
+from reports.frame import build_frame
+from reports.matrix import Measured, build_matrix
+from reports.matrix_json import build_json
+from reports.outcomes import Kind, Outcome
+from reports.verdicts import HeldBy, PageCheck, Verdict
+from servers.catalogue import Certificate, KeyExchange, Role, read_catalogue
+from servers.conditions import Condition
+from servers.control import Control
+from servers.protocols import LADDER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from reports.matrix import Row
+    from servers.catalogue import Catalogue
+    from servers.protocols import Protocol
+
+ATTACK = a_server("tampers", TLS1_1, role=Role.ATTACK, script="sentinel", expect="illegal_parameter")
+CATALOGUE = a_catalogue(*SMALL, ATTACK)
+RUN = a_run(CATALOGUE, failing=["page_second"])
+SCHEMA = json.loads(
+    Path(reports.matrix_json.__file__).with_name("matrix.schema.json").read_text(encoding="utf-8")
+)
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+FINDINGS = {
+    "open": a_finding(CATALOGUE["open"], Kind.CONNECTED, TLS1_3, LADDER),
+    "only_1_3": a_finding(CATALOGUE["only_1_3"], Kind.NOT_OFFERED, None, [TLS1_2]),
+    "only_1_2": a_finding(CATALOGUE["only_1_2"], Kind.BLOCKED, TLS1_2),
+    "only_1_1": a_finding(CATALOGUE["only_1_1"], Kind.CONNECTED, TLS1_1),
+    "only_1_1_ecdhe": a_finding(CATALOGUE["only_1_1_ecdhe"], Kind.REJECTED),
+    "only_1_0": a_finding(CATALOGUE["only_1_0"], Kind.INCONCLUSIVE),
+    "only_ssl3": a_finding(CATALOGUE["only_ssl3"], Kind.MISSING),
+    "old_ecdhe": a_finding(CATALOGUE["old_ecdhe"], Kind.HELD),
+    "tampers": a_finding(ATTACK, Kind.FOOLED, TLS1_1),
+}
+"""A cell of every kind; the servers of the page have none."""
+
+
+def _rows() -> list[Row]:
+    """Return rows of every verdict, holder and conclusion of the page, in two conditions."""
+    return [
+        a_row(Verdict.DOWNGRADED, "b", findings=FINDINGS, page=PageCheck.FAIL, holder=HeldBy.NOTHING),
+        a_row(Verdict.FRAGILE, "b", "urllib3", holder=HeldBy.CONFIGURATION, page=PageCheck.UNKNOWN),
+        a_row(Verdict.ENFORCED, "b", condition=Condition.HARDENED, page=PageCheck.PASS, holder=HeldBy.CODE),
+        a_row(Verdict.UNTESTABLE, client="all", interpreter=an_interpreter("a", problem="it hung")),
+        a_row(Verdict.INCONCLUSIVE, "c", holder=HeldBy.BUILD),
+    ]
+
+
+def _document(
+    rows: Sequence[Row] | None = None, floor: Protocol = TLS1_2, catalogue: Catalogue = CATALOGUE
+) -> Any:
+    """Return the document as a reader gets it."""
+    run = RUN if catalogue is CATALOGUE else a_run(catalogue)
+    return json.loads(json.dumps(build_json(_rows() if rows is None else rows, run, catalogue, floor)))
+
+
+def _schemas(schema: Any, name: str = "document") -> Iterator[tuple[str, Any]]:
+    """Give the schema and every schema in it that describes values, by name."""
+    yield name, schema
+    for part in ("properties", "$defs"):
+        for key, inner in schema.get(part, {}).items():
+            yield from _schemas(inner, key)
+    for inner in schema.get("oneOf", []):
+        yield from _schemas(inner, f"one of {name}")
+    if "items" in schema:
+        yield from _schemas(schema["items"], f"items of {name}")
+
+
+def test_the_schema_is_one() -> None:
+    """It follows JSON Schema 2020-12, describes every property, and leaves no object open."""
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    objects = 0
+    for name, schema in _schemas(SCHEMA):
+        for key, inner in (schema.get("properties", {}) | schema.get("$defs", {})).items():
+            described = inner.get("description") or SCHEMA["$defs"][inner["$ref"].rpartition("/")[2]]
+            assert described, key
+        if schema.get("type") == "object":
+            objects += 1
+            assert schema["additionalProperties"] is False, name
+            assert set(schema["required"]) == set(schema["properties"]), name
+    assert objects == 7
+
+
+def test_the_schemas_version_is_the_codes() -> None:
+    """The version that the schema admits is the one that documents are written with."""
+    assert SCHEMA["properties"]["schema_version"]["const"] == reports.matrix_json.SCHEMA_VERSION
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "members"),
+    [
+        ("verdict", "verdict", Verdict),
+        ("verdict", "condition", Condition),
+        ("verdict", "held_by", [one or None for one in HeldBy]),
+        ("verdict", "page_check", [one or None for one in PageCheck]),
+        ("cell", "condition", Condition),
+        ("cell", "outcome", Kind),
+        ("server", "role", Role),
+        ("server", "key_exchange", KeyExchange),
+        ("server", "certificate", Certificate),
+    ],
+)
+def test_the_schema_knows_what_there_is(name: str, key: str, members: Iterable[str | None]) -> None:
+    """The schema admits exactly the values that the code has."""
+    assert sorted(SCHEMA["$defs"][name]["properties"][key]["enum"], key=str) == sorted(members, key=str)
+    assert SCHEMA["$defs"]["protocol"]["enum"] == list(LADDER)
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_documents_validate(floor: Protocol) -> None:
+    """A document with every verdict and kind of cell is valid, and so is one of a run without rows."""
+    VALIDATOR.validate(_document(floor=floor))
+    VALIDATOR.validate(_document([], floor))
+
+
+def test_the_catalogue_that_we_ship_validates() -> None:
+    """A document with all servers of the catalogue is valid."""
+    VALIDATOR.validate(_document(catalogue=read_catalogue()))
+
+
+def _set(*path: str | int, to: object) -> Callable[[Any], None]:
+    def damage(document: Any) -> None:
+        for step in path[:-1]:
+            document = document[step]
+        document[path[-1]] = to
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _set("schema_version", to=2),
+        _set("floor", to="TLSv1.4"),
+        _set("policy", to={}),
+        _set("runs", to=[]),
+        _set("more", to=1),
+        _set("runs", 0, "catalogue", to="deadbeef"),
+        _set("runs", 0, "started", to="2026-11-24T02:00:00+01:00"),
+        _set("runs", 0, "servers", 0, "control", "passed", to="yes"),
+        _set("runs", 0, "servers", 0, "protocols", to=["TLSv1", "TLSv1"]),
+        _set("runs", 0, "servers", 0, "role", to="victim"),
+        _set("interpreters", 0, "interpreter", to=""),
+        _set("interpreters", 0, "configure_flags", to="--none"),
+        _set("interpreters", 0, "more", to=""),
+        _set("verdicts", 0, "verdict", to="safe"),
+        _set("verdicts", 0, "lowest_negotiated", to=""),
+        _set("verdicts", 0, "held_by", to=""),
+        _set("cells", 0, "outcome", to="TLSv1.3"),
+        _set("cells", 0, "negotiated", to=None),
+        _set("cells", 0, "control_passed", to=False),
+        _set("cells", 1, "negotiated", to="TLSv1.3"),
+        _set("cells", 1, "below_floor", to=True),
+        _set("cells", 1, "client_hello", to="0100"),
+    ],
+)
+def test_a_wrong_document_does_not_validate(damage: Callable[[Any], None]) -> None:
+    """A wrong value, a field too many or cells that contradict themselves are refused."""
+    document = _document()
+    VALIDATOR.validate(document)
+    damage(document)
+    assert not VALIDATOR.is_valid(document)
+
+
+@pytest.mark.parametrize("where", [(), ("runs", 0), ("interpreters", 0), ("verdicts", 0), ("cells", 0)])
+def test_no_field_may_be_left_out(where: tuple[str | int, ...]) -> None:
+    """Every field is there in every object, so a reader need not ask whether it is."""
+    whole = _document()
+    place = whole
+    for step in where:
+        place = place[step]
+    for key in list(place):
+        kept = place.pop(key)
+        assert not VALIDATOR.is_valid(whole), key
+        place[key] = kept
+
+
+def test_a_document_is_jsons_own_types() -> None:
+    """What is built equals what is read back, type for type: no enumeration, tuple or set is in it."""
+
+    def types(value: Any) -> set[type]:
+        parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+        return {type(value)}.union(*map(types, parts))
+
+    built = build_json(_rows(), RUN, CATALOGUE, TLS1_2)
+    assert types(built) == {dict, list, str, bool, int, type(None)}
+    assert json.loads(json.dumps(built)) == built
+
+
+def test_each_interpreter_is_there_once() -> None:
+    """Interpreters come once each, in the order of the rows, and everything names the run that it is of."""
+    document = _document()
+    assert [one["interpreter"] for one in document["interpreters"]] == ["b", "a", "c"]
+    parts = [one for name in ("runs", "interpreters", "verdicts", "cells") for one in document[name]]
+    assert {one["run_id"] for one in parts} == {RUN.run_id}
+    assert [one["problem"] for one in document["interpreters"]] == ["", "it hung", ""]
+
+
+def test_provenance_and_controls_are_there() -> None:
+    """The run's own facts are there, and each server in the catalogue's order with what its control saw."""
+    document = _document()
+    (run,) = document["runs"]
+    for name in ("run_id", "host", "tool", "engine", "catalogue", "started", "ended"):
+        assert run[name] == getattr(RUN, name)
+    assert [one["server"] for one in run["servers"]] == [server.id for server in CATALOGUE.servers]
+    failed = [one["server"] for one in run["servers"] if not one["control"]["passed"]]
+    assert failed == ["page_second"]
+    assert {one["server"] for one in document["cells"] if not one["control_passed"]} == set(failed)
+    assert run["servers"][-2]["control"]["reason"] == RUN.controls["page_second"].reason
+    assert (document["floor"], document["policy"]) == ("TLSv1.2", None)
+
+
+def test_sets_come_in_one_order() -> None:
+    """Versions are listed from the lowest to the highest wherever there are several."""
+    rows = [a_row(findings={"open": a_finding(CATALOGUE["open"], Kind.CONNECTED, TLS1_3, reversed(LADDER))})]
+    document = _document(rows)
+    assert document["runs"][0]["servers"][0]["protocols"] == ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]
+    assert document["cells"][0]["offered"] == list(LADDER)
+
+
+def test_a_verdict_says_what_was_judged() -> None:
+    """Each field of a verdict has the row's own fact, and null where there is none."""
+    first, second, *_ = _document()["verdicts"]
+    assert first == {
+        "run_id": RUN.run_id,
+        "interpreter": "b",
+        "client": "ssl",
+        "condition": "ambient",
+        "verdict": "downgraded",
+        "reason": "so it was seen",
+        "lowest_negotiated": "TLSv1",
+        "highest_negotiated": "TLSv1.3",
+        "offered": "TLSv1.2 TLSv1.3",
+        "held_by": "nothing",
+        "page_check": "fail",
+        "client_version": "1.26.20",
+        "urllib3": "1.26.20",
+    }
+    assert (second["client"], second["lowest_negotiated"], second["page_check"]) == ("urllib3", None, None)
+
+
+@pytest.mark.parametrize(
+    ("server", "outcome", "negotiated", "below"),
+    [
+        ("open", "connected", "TLSv1.3", False),
+        ("only_1_3", "not offered", None, False),
+        ("only_1_2", "blocked", None, False),
+        ("only_1_1", "connected", "TLSv1.1", True),
+        ("only_1_0", "inconclusive", None, False),
+        ("tampers", "fooled", "TLSv1.1", True),
+        ("page_first", "missing", None, False),
+    ],
+)
+def test_a_cell_says_how_it_came_out(
+    server: str, outcome: str, negotiated: str | None, *, below: bool
+) -> None:
+    """A cell has its outcome and the version that data went at, and is missing where nothing was measured."""
+    (cell,) = (one for one in _document(_rows()[:1])["cells"] if one["server"] == server)
+    assert (cell["outcome"], cell["negotiated"], cell["below_floor"]) == (outcome, negotiated, below)
+    assert bool(cell["reason"]) is (outcome != "connected")
+
+
+@pytest.mark.parametrize(("floor", "below"), [(TLS1_1, set()), (TLS1_2, {"TLSv1.1"}), (TLS1_3, {"TLSv1.1"})])
+def test_below_is_below_this_floor(floor: Protocol, below: set[str]) -> None:
+    """Whether a connection is below the floor follows the floor."""
+    cells = _document(_rows()[:1], floor)["cells"]
+    assert {cell["negotiated"] for cell in cells if cell["below_floor"]} == below
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sets(st.sampled_from(LADDER), min_size=1), st.booleans(), st.sampled_from(Obstacle)),
+        max_size=4,
+    ),
+    st.sampled_from(FLOORS),
+)
+def test_its_counts_are_those_of_the_rows_and_of_the_csv(
+    clients: list[tuple[set[Protocol], bool, Obstacle]], floor: Protocol
+) -> None:
+    """Whatever was measured, there is a cell for each row and server, and it says what the CSV's says."""
+    catalogue = a_catalogue()
+    measured = []
+    for number, (versions, lists_them, obstacle) in enumerate(clients):
+        client = Client(frozenset(versions), lists_them)
+        seen = tuple(meet(client, server, obstacle) for server in catalogue.servers)
+        measured.append(Measured(an_interpreter(f"one_{number}"), {"urllib3": "no wheel"}, seen))
+    rows = build_matrix(measured, ("ssl", "urllib3"), (Condition.AMBIENT,), catalogue, floor)
+    document = _document(rows, floor, catalogue)
+    VALIDATOR.validate(document)
+    frame = build_frame(rows, a_run(catalogue), catalogue, floor)
+    assert len(document["verdicts"]) == len(rows) == 2 * len(clients)
+    for verdict in Verdict:
+        said = sum(one["verdict"] == verdict for one in document["verdicts"])
+        assert said == sum(row.verdict is verdict for row in rows)
+    shown = [
+        cell["negotiated"] if cell["outcome"] == "connected" else cell["outcome"]
+        for cell in document["cells"]
+    ]
+    assert shown == [line[s.id] for _, line in frame.iterrows() for s in catalogue.servers]
+    for row, verdict in zip(rows, document["verdicts"], strict=True):
+        own = [
+            c
+            for c in document["cells"]
+            if (c["interpreter"], c["client"]) == (row.interpreter.id, row.client)
+        ]
+        roles = {server.id for server in catalogue.servers if server.role is Role.LADDER}
+        below = any(cell["below_floor"] for cell in own if cell["server"] in roles)
+        assert below is (verdict["verdict"] == "downgraded")
+
+
+def test_the_same_run_gives_the_same_document() -> None:
+    """Rows that were put together in another order inside give the same text."""
+    backwards = [
+        replace(
+            row,
+            findings=dict(reversed(tuple(row.findings.items()))),
+            interpreter=copy.deepcopy(row.interpreter),
+        )
+        for row in _rows()
+    ]
+    first, second = (build_json(rows, RUN, CATALOGUE, TLS1_2) for rows in (_rows(), backwards))
+    assert json.dumps(first) == json.dumps(second)
+
+
+@pytest.mark.parametrize(
+    ("has", "expected"),
+    [
+        ({}, None),
+        ({"HAS_TLSv1_3": True, "HAS_TLSv1": True, "HAS_TLSv1_1": False}, ["TLSv1", "TLSv1.3"]),
+        ({"HAS_SSLv3": False}, []),
+        ({"HAS_SNI": True}, []),
+    ],
+)
+def test_the_librarys_versions_are_listed(has: dict[str, bool], expected: list[str] | None) -> None:
+    """The versions that an ssl module says it has are under OpenSSL's names; an old one says nothing."""
+    row = a_row(interpreter=replace(an_interpreter(), has=has))
+    assert _document([row])["interpreters"][0]["library_protocols"] == expected
+
+
+TEXTS_FROM_ELSEWHERE = ("path", "version", "implementation", "openssl", "openssl_dir", "problem")
+
+
+@pytest.mark.parametrize("field", TEXTS_FROM_ELSEWHERE)
+@given(text=st.text())
+def test_text_comes_back_as_it_was(field: str, text: str) -> None:
+    """Text from elsewhere is in the document exactly, because JSON can hold any."""
+    said: Any = {field: text}
+    row = a_row(interpreter=replace(an_interpreter(), **said))
+    assert _document([row])["interpreters"][0][field] == text
+
+
+def test_what_cannot_be_decoded_stays_readable() -> None:
+    """Half a surrogate pair, which strict parsers refuse, is written out wherever text comes from."""
+    half = "a\udc80b"
+    said: Any = dict.fromkeys(TEXTS_FROM_ELSEWHERE, half)
+    odd = replace(an_interpreter(configure_flags=(half,)), **said)
+    row = replace(
+        a_row(
+            interpreter=odd,
+            reason=half,
+            findings={"open": replace(FINDINGS["open"], outcome=Outcome(Kind.BLOCKED, None, half))},
+        ),
+        client_version=half,
+        urllib3=half,
+    )
+    controls = dict.fromkeys(RUN.controls, Control(True, half))
+    run = replace(RUN, host=half, engine=half, controls=controls)
+    written = json.dumps(build_json([row], run, CATALOGUE, TLS1_2), ensure_ascii=False)
+    assert written.encode("utf-8").count(b"a\\\\udc80b") == 13 + len(CATALOGUE.servers)
