@@ -7,11 +7,12 @@ import os
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -29,7 +30,7 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str], limit: fl
     subprocess.SubprocessError if it prints without end.
     """
     # Output goes to a file: a grandchild that outlives the command would keep a pipe open.
-    with tempfile.TemporaryFile() as output:
+    with tempfile.TemporaryFile() as output, _interrupts_held_back() as let_go:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -39,6 +40,7 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str], limit: fl
             process_group=0,
         )
         try:
+            let_go()
             status = _wait(process, output.fileno(), limit)
         finally:
             # The whole group, because a wrapper script may have started something that still runs.
@@ -48,6 +50,29 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str], limit: fl
             process.wait()
         output.seek(0)
         return status, output.read(OUTPUT_LIMIT).decode(errors="replace")
+
+
+@contextlib.contextmanager
+def _interrupts_held_back() -> Iterator[Callable[[], None]]:
+    """Hold Ctrl-C back until the function that the block is given is called, or the block ends.
+
+    Raised while Popen is at work it would leave a process that nobody knows of.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None  # only the main thread is ever interrupted
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+
+    def let_go() -> None:
+        signal.signal(signal.SIGINT, before)
+        while came:
+            signal.raise_signal(came.pop())
+
+    try:
+        yield let_go
+    finally:
+        let_go()
 
 
 def _wait(process: subprocess.Popen[bytes], output: int, limit: float) -> int:

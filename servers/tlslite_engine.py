@@ -109,7 +109,10 @@ def _answer(
     connection.sentinel = sentinel
     with contextlib.suppress(OSError, BaseTLSException, ValueError):
         connection.handshakeServer(certChain=chain, privateKey=key, settings=settings)
-        connection.recv(1)
+        request = b""
+        # To its end: a socket closed on unread bytes resets, which can overtake the answer.
+        while b"\r\n\r\n" not in request and (more := connection.recv(4096)):
+            request += bytes(more)
         version = Protocol.from_wire(connection.version)
         cipher = CipherSuite.ietfNames.get(connection.session.cipherSuite, "unknown")
         page = f"Cipher is {cipher}\nProtocol  : {version}\n"

@@ -191,14 +191,14 @@ def test_no_follow_up_where_permissive_was_asked_for(
     assert len(visits.commands) == 1
 
 
-def test_no_more_guests_at_a_time_than_processors(
+def test_no_more_guests_at_a_time_than_planned(
     tmp_path: Path, visits: _Visits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Guests are visited side by side, and as many at a time as there are processors."""
+    """Guests are visited side by side: one for each processor, and those that wait beside them."""
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    guests = [_guest(f"guest{number}") for number in range(5)]
+    guests = [_guest(f"guest{number}") for number in range(2 + campaign_module.WAITING + 3)]
     done = _run(guests, _settings(tmp_path, Condition.AMBIENT))
-    assert visits.most == 2
+    assert visits.most == 2 + campaign_module.WAITING
     assert [guest for guest, _, _ in done.visits] == guests
 
 
