@@ -14,6 +14,7 @@ from tlslite.errors import BaseTLSException
 from servers.protocols import LADDER, Protocol
 from servers.scripts import SCRIPTS
 from servers.tap import Tap
+from servers.tlslite_engine import SENTINELS
 from servers.wire import WireAccount, read_capture
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def judge_script(script: str, attempt: Attempt) -> Control:
 def judge_sentinel(control: Control) -> Control:
     """Judge a server that must have put a downgrade sentinel in its random: RFC 8446 section 4.1.3."""
     done = [a.wire for a in control.attempts if a.completed is not None and a.wire is not None]
-    if all(wire.server_random.endswith((b"DOWNGRD\x00", b"DOWNGRD\x01")) for wire in done):
+    if all(wire.server_random.endswith(tuple(SENTINELS.values())) for wire in done):
         return replace(control, reason=f"{control.reason}, with the sentinel")
     return replace(control, passed=False, reason="its random has no downgrade sentinel")
 

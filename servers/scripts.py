@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +14,7 @@ from tlslite.utils.codec import DecodeError, Parser
 from tlslite.utils.cryptomath import getRandomBytes
 
 from servers.protocols import Protocol
-from servers.tap import Sender
+from servers.tap import Sender, reset
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -115,8 +113,7 @@ class ScriptedServer:
                         writer.write(answer)
                         await reader.read()
             if script.reset:
-                linger = struct.pack("ii", 1, 0)
-                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                reset(writer)
             writer.close()
 
         listening = await asyncio.start_server(play, "127.0.0.1", 0)

@@ -156,7 +156,7 @@ async def _pump(
             if sender is Sender.SERVER and not capture.stream(Sender.SERVER):
                 # A reset instead of an answer is an answer. One behind the last byte is only bad
                 # manners, and passing that on could overtake the bytes before it.
-                _reset(writer)
+                reset(writer)
                 return
             break
         if not data:
@@ -170,8 +170,8 @@ async def _pump(
         writer.write_eof()
 
 
-def _reset(writer: asyncio.StreamWriter) -> None:
-    """End a connection with a TCP reset."""
+def reset(writer: asyncio.StreamWriter) -> None:
+    """End a connection with a TCP reset: SO_LINGER of zero, socket(7)."""
     linger = struct.pack("ii", 1, 0)
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     writer.transport.abort()
