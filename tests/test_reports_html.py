@@ -466,6 +466,11 @@ class Visit:
         """Return the button of a cell."""
         return self.page.get_by_role("button", name=f"Evidence: {label}", exact=True)
 
+    def escape(self) -> None:
+        """Press Escape and wait until the page has heard of it: close events are tasks of their own."""
+        self.page.keyboard.press("Escape")
+        self.page.locator(".open[aria-expanded=true]").wait_for(state="detached")
+
     def violations(self) -> list[str]:
         """Return what axe-core finds serious or critical."""
         axe = pytest.importorskip(
@@ -531,7 +536,7 @@ class TestInBrowser:
             'frame.interface_name == "pyenv_3_9_18/ssl/tls1_0_ecdhe/ambient"',
         ):
             assert expected in said.lower()
-        one.page.keyboard.press("Escape")
+        one.escape()
         assert not dialog.is_visible()
         assert cell.get_attribute("aria-expanded") == "false"
         assert cell.evaluate("cell => cell === document.activeElement")
@@ -561,7 +566,7 @@ class TestInBrowser:
         shown = one.page.locator("dialog details[open] summary b").all_inner_texts()
         assert shown == ["tls1_1_rsa"]
         assert "client: internal_error (fatal)" in one.page.locator("dialog details[open]").inner_text()
-        one.page.keyboard.press("Escape")
+        one.escape()
         fold.click()
         assert one.page.locator("tr.server").count() == 0
 
@@ -699,7 +704,7 @@ class TestInBrowser:
         one.page.emulate_media(media="screen")
         one.page.evaluate("dispatchEvent(new Event('afterprint'))")
         assert dialog.evaluate("dialog => dialog.matches(':modal')") is True
-        one.page.keyboard.press("Escape")
+        one.escape()
         assert one.cell("pyenv_3_9_18, ssl").evaluate("cell => cell === document.activeElement")
 
     def test_hostile_text_stays_text_when_opened(self, visit: Callable[..., Visit]) -> None:
