@@ -48,6 +48,22 @@ botocore.session.Session().create_client("s3", region_name="us-east-1", endpoint
 LIMIT = 1800.0
 """Seconds for any single command of the bench."""
 
+OURS = ("TLS_FLOOR_RUN", "NOX_SCRIPT_MODE", "NOXENVDIR", "VIRTUAL_ENV")
+"""Variables that this session has set, or was given, for itself."""
+
+
+def shell() -> dict[str, str]:
+    """Return the environment in which both sides are timed: that of a person's shell.
+
+    Without what this session has set, the tools in its own environment on PATH among it (uv is one, with
+    which nox would start faster than it does for most), and without PYTHON* settings, of which some make
+    every start slow (PYTHONDONTWRITEBYTECODE, usual in containers, has pip compiled anew each time).
+    """
+    tools = str(Path(sys.executable).parent)
+    path = os.pathsep.join(p for p in os.environ.get("PATH", "").split(os.pathsep) if p != tools)
+    kept = {n: text for n, text in os.environ.items() if n not in OURS and not n.startswith("PYTHON")}
+    return kept | {"PATH": path}
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -134,14 +150,12 @@ def _cost(action: Callable[[], int]) -> Cost:
 
 
 def _must(*command: str | Path) -> None:
-    subprocess.run(command, check=True, timeout=LIMIT, capture_output=True)
+    subprocess.run(command, check=True, timeout=LIMIT, capture_output=True, env=shell())
 
 
 def _ours(command: Sequence[str | Path], checkout: Path) -> int:
     """Run our matrix in a checkout of its own; return how many cells it answered."""
-    ours = ("TLS_FLOOR_RUN", "NOX_SCRIPT_MODE", "NOXENVDIR", "VIRTUAL_ENV")
-    environment = {name: text for name, text in os.environ.items() if name not in ours}
-    subprocess.run(command, check=True, cwd=checkout, env=environment, timeout=LIMIT, capture_output=True)
+    subprocess.run(command, check=True, cwd=checkout, env=shell(), timeout=LIMIT, capture_output=True)
     lines = (checkout / "reports" / "latest" / "observations.jsonl").read_text().splitlines()
     return sum(json.loads(line)["account"] is not None for line in lines)
 
@@ -154,7 +168,10 @@ def _page(python: Path, folder: Path, certificates: list[Cost]) -> int:
     folder.mkdir()
 
     def step(*command: str | Path) -> int:
-        return subprocess.run(command, check=False, cwd=folder, capture_output=True, timeout=LIMIT).returncode
+        done = subprocess.run(
+            command, check=False, cwd=folder, env=shell(), capture_output=True, timeout=LIMIT
+        )
+        return done.returncode
 
     certificates.append(_cost(lambda: step(*CERTIFICATE)))
     step(python, "-m", "venv", "test-env")
@@ -173,6 +190,7 @@ def _server(folder: Path, flags: Sequence[str]) -> Iterator[int]:
     with subprocess.Popen(
         [*command, *flags, "-www"],
         cwd=folder,
+        env=shell(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

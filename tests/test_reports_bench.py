@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.bench import CERTIFICATE, CHECK, SERVERS, Bench, Cost, _page, _server, write_bench
+from reports.bench import CERTIFICATE, CHECK, SERVERS, Bench, Cost, _page, _server, shell, write_bench
 
 
 def test_ratios_are_the_page_over_ours() -> None:
@@ -48,6 +48,19 @@ def test_the_page_is_scripted_literally() -> None:
     assert SERVERS == ((), ("-no_tls1_3", "-no_tls1_2"))
     assert "ca_certs='cert.pem', cert_reqs='CERT_REQUIRED'" in CHECK
     compile(CHECK.format(port=4433), "check.py", "exec")
+
+
+def test_both_sides_are_timed_in_a_persons_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither this session's own tools and settings nor Python's reach what is timed; all else does."""
+    tools = str(Path(sys.executable).parent)
+    monkeypatch.setenv("PATH", f"{tools}:/somewhere/bin")
+    for name in ("PYTHONDONTWRITEBYTECODE", "NOX_SCRIPT_MODE", "TLS_FLOOR_RUN"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("PIP_CERT", "bundle.pem")
+    seen = shell()
+    assert seen["PATH"] == "/somewhere/bin"
+    assert seen["PIP_CERT"] == "bundle.pem"
+    assert not [name for name in seen if name.startswith(("PYTHON", "NOX_", "TLS_FLOOR"))]
 
 
 @pytest.mark.e2e
