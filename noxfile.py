@@ -45,11 +45,12 @@ from servers.conditions import Condition  # noqa: E402
 from servers.protocols import Protocol  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from reports.matrix import Measured
     from reports.observations import Run
     from servers.catalogue import Catalogue
+    from servers.visitors import Met
 
 nox.needs_version = ">=2026.10.20"
 nox.options.sessions = ["matrix"]
@@ -321,13 +322,21 @@ def gate(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def serve(session: nox.Session) -> None:
-    """Keep the catalogue's servers up until Ctrl-C, and print what connects to them."""
+    """Keep the catalogue's servers up until Ctrl-C, and show what connects to them."""
+    from reports.so_far import so_far
     from servers.catalogue import read_catalogue
     from servers.serve import serve_forever
 
     _check_arguments(session)
+    catalogue, floor = read_catalogue(), OPTIONS.floor
+
+    def judge(met: Sequence[Met], sound: Collection[str]) -> tuple[str, str]:
+        return so_far(met, catalogue, sound, floor)
+
     with interruptible(), contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve_forever(read_catalogue(), _cache(session), os.environ, OPTIONS.openssl, print))
+        asyncio.run(
+            serve_forever(catalogue, floor, judge, _cache(session), os.environ, OPTIONS.openssl, print)
+        )
 
 
 @nox.session(venv_backend="none", requires=_stale())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import hashlib
+import http.client
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -362,28 +364,29 @@ def test_a_wrong_argument_is_one_sentence_and_a_failure(checkout: Checkout) -> N
 
 
 @contextlib.contextmanager
-def _serving(checkout: Checkout) -> Iterator[tuple[dict[str, int], str, subprocess.Popen[str]]]:
-    """Run `serve`; give the ports by server id, the authority's file, and the process."""
+def _serving(checkout: Checkout) -> Iterator[tuple[dict[str, int], str, str, subprocess.Popen[str]]]:
+    """Run `serve`; give the ports by server id, the authority's file, the page, and the process."""
     with checkout.start("-s", "serve") as process:
         try:
-            ports, trust = {}, ""
+            ports, trust, page = {}, "", ""
             assert process.stdout is not None
             for line in process.stdout:
                 if "https://localhost:" in line:
                     ports[line.split()[0]] = int(line.split("localhost:")[1].split("/")[0])
                 if "trust " in line and "authority" in line:
                     trust = line.split("trust ")[-1].strip()
-                if trust:
+                if line.startswith("Serving with"):
+                    page = line.split("at ")[-1].split()[0]
                     break
-            yield ports, trust, process
+            yield ports, trust, page, process
         finally:
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=30)
 
 
 def test_serve_shows_any_client_what_it_negotiated(checkout: Checkout) -> None:
-    """A client pointed at a printed port gets an answer, and its evidence is printed."""
-    with _serving(checkout) as (ports, trust, process):
+    """A client pointed at a printed port gets an answer, and its evidence is printed and on the live page."""
+    with _serving(checkout) as (ports, trust, page, process):
         context = ssl.create_default_context(cafile=trust)
         plain = socket.create_connection(("127.0.0.1", ports["tls1_2"]), 10)
         with context.wrap_socket(plain, server_hostname="localhost") as secure:
@@ -392,6 +395,15 @@ def test_serve_shows_any_client_what_it_negotiated(checkout: Checkout) -> None:
             assert secure.version() == "TLSv1.2"
         assert process.stdout is not None
         evidence = next(line for line in process.stdout if line.startswith("tls1_2: "))
+        verdict = next(process.stdout)
+        looking = http.client.HTTPConnection(urlsplit(page).netloc, timeout=10)
+        looking.request("GET", "/state.json")
+        state = json.load(looking.getresponse())
+        looking.close()
     assert "chosen TLSv1.2" in evidence
     assert "data both ways" in evidence
+    assert [server["id"] for server in state["servers"]] == list(ports)
+    (client,) = state["clients"]
+    assert client["connections"][0]["server"] == "tls1_2"
+    assert verdict.strip() == f"{client['name']}, so far: {client['word']}: {client['reason']}"
     assert checkout.processes() == []
