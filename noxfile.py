@@ -239,7 +239,7 @@ def _measure(
     from interpreters.prepared import distinct
     from interpreters.surroundings import surroundings
     from reports.collect import collect, follow_up
-    from reports.observations import Run
+    from reports.observations import Asked, Given, Run
     from servers.campaign import Guest, Settings, run_campaign
 
     records = _run_folder(session)
@@ -277,9 +277,18 @@ def _measure(
         catalogue=catalogue.sha256,
         started=started,
         ended=_now(),
+        asked=Asked(
+            clients=OPTIONS.clients,
+            conditions=settings.conditions,
+            floor=settings.floor,
+            attacks=OPTIONS.attacks,
+            only=tuple(OPTIONS.only),
+            interpreters=tuple(Given(str(p), os.path.realpath(p)) for p in OPTIONS.interpreter),
+            botocore=OPTIONS.botocore,
+        ),
         controls=campaign.controls,
     )
-    return run, collect(prepared, campaign)
+    return run, collect(prepared, campaign, environment)
 
 
 def _uv() -> str:

@@ -97,6 +97,22 @@ def fingerprint(path: Path) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def build_of(path: Path, identity: Identity | None) -> str:
+    """Return a hash of what an interpreter consists of: its executable and its ssl module.
+
+    Unlike a fingerprint it is the same wherever and whenever the same build was put there; the executable
+    alone would not do, because beside a libpython it holds next to nothing. Empty if one cannot be read.
+    """
+    module = identity.ssl.module if identity and identity.ssl else None
+    files = [path, Path(module)] if module else [path]
+    try:
+        # Where its module is, the interpreter says itself: it may name something that never ends.
+        texts = [file.read_bytes() for file in files if file.is_file()]
+    except OSError:
+        return ""
+    return hashlib.sha256(b"".join(texts)).hexdigest()[:16] if len(texts) == len(files) else ""
+
+
 def identify(
     path: Path, environment: Mapping[str, str], cache: Path | None = None, limit: float = ANSWER_LIMIT
 ) -> Identity:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from interpreters.identify import parse_identity
+from interpreters.identify import build_of, parse_identity
+from interpreters.openssl_conf import configuration_path, configuration_sha256
 from reports.matrix import Measured, needs_permissive
 from reports.observations import Interpreter, observations
 from servers.conditions import Condition
@@ -21,13 +23,19 @@ if TYPE_CHECKING:
     from servers.protocols import Protocol
 
 
-def collect(prepared: Sequence[Prepared], campaign: Campaign) -> tuple[Measured, ...]:
-    """Return one entry for each prepared interpreter, in order, measured or not."""
+def collect(
+    prepared: Sequence[Prepared], campaign: Campaign, environment: Mapping[str, str]
+) -> tuple[Measured, ...]:
+    """Return one entry for each prepared interpreter, in order, measured or not.
+
+    `environment` is what its probe was run in under the ambient condition.
+    """
     return tuple(
         _measured(
             one,
             [(c, v) for guest, c, v in campaign.visits if guest.id == one.candidate.id],
             campaign.controls,
+            environment,
         )
         for one in prepared
     )
@@ -45,7 +53,10 @@ def follow_up(catalogue: Catalogue, floor: Protocol) -> FollowUp:
 
 
 def _measured(
-    one: Prepared, visits: Sequence[tuple[Condition, Visit]], controls: Mapping[str, Control]
+    one: Prepared,
+    visits: Sequence[tuple[Condition, Visit]],
+    controls: Mapping[str, Control],
+    environment: Mapping[str, str],
 ) -> Measured:
     unavailable = dict.fromkeys(one.uninstalled, one.install_problem)
     for _, visit in visits:
@@ -53,7 +64,7 @@ def _measured(
     # What the interpreter said of itself while it was measured is newer than what it said before.
     fresh = next((said for _, visit in visits if (said := _said(visit))), one.identity)
     return Measured(
-        interpreter=_interpreter(one, fresh),
+        interpreter=_interpreter(one, fresh, environment),
         unavailable=unavailable,
         observations=tuple(
             record
@@ -71,19 +82,27 @@ def _said(visit: Visit) -> Identity | None:
         return None
 
 
-def _interpreter(one: Prepared, identity: Identity | None) -> Interpreter:
+def _interpreter(one: Prepared, identity: Identity | None, environment: Mapping[str, str]) -> Interpreter:
     candidate = one.candidate
-    if identity is None:
-        return Interpreter(candidate.id, candidate.source, str(candidate.path), problem=one.problem)
-    return Interpreter(
+    found = Interpreter(
         id=candidate.id,
         source=candidate.source,
         path=str(candidate.path),
+        build=build_of(candidate.path, identity),
+        problem=one.problem,
+    )
+    if identity is None:
+        return found
+    directory = identity.ssl.directory if identity.ssl else ""
+    conf = configuration_path(directory, environment) if identity.ssl else ""
+    return replace(
+        found,
         version=identity.version,
         implementation=identity.implementation,
         openssl=identity.ssl.openssl if identity.ssl else "",
         configure_flags=identity.configure_flags,
         has=identity.ssl.has if identity.ssl else {},
-        openssl_dir=identity.ssl.directory if identity.ssl else "",
-        problem=one.problem,
+        openssl_dir=directory,
+        openssl_conf=conf,
+        openssl_conf_sha256=configuration_sha256(conf, environment),
     )

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from reports.matrix import Row
+from reports.observations import Interpreter, Run, read_asked, read_record, reading
 from reports.outcomes import Kind, Outcome
-from reports.verdicts import Finding
-from servers.protocols import LADDER
+from reports.verdicts import Finding, HeldBy, Judgement, PageCheck, Verdict
+from servers.catalogue import Catalogue, Certificate, KeyExchange, Role, Server
+from servers.conditions import Condition
+from servers.control import Control
+from servers.protocols import LADDER, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
-    from reports.matrix import Row
-    from reports.observations import Interpreter, Run
-    from servers.catalogue import Catalogue, Server
-    from servers.protocols import Protocol
+    from reports.observations import Asked
 
 SCHEMA_VERSION = 1
 """Changes when a reader of the old one would be misled."""
+
+UNMEASURED = "it was not measured"
+"""The reason of a cell that no row has anything of."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run as matrix.json tells it; a document that was merged has several."""
+
+    run: Run
+    catalogue: Catalogue
+    """The servers that were met, without how they are run."""
+    floor: Protocol
+    rows: tuple[Row, ...]
+    """With their findings, of which only a version at which data went both ways is known."""
 
 
 def build_json(rows: Sequence[Row], run: Run, catalogue: Catalogue, floor: Protocol) -> dict[str, object]:
@@ -65,7 +84,20 @@ def _run(run: Run, catalogue: Catalogue) -> dict[str, object]:
         "catalogue": run.catalogue,
         "started": run.started,
         "ended": run.ended,
+        "asked": _asked(run.asked),
         "servers": [_server(server, run) for server in catalogue.servers],
+    }
+
+
+def _asked(asked: Asked) -> dict[str, object]:
+    return {
+        "clients": list(asked.clients),
+        "conditions": [str(condition) for condition in asked.conditions],
+        "floor": str(asked.floor),
+        "attacks": asked.attacks,
+        "only": [_text(glob) for glob in asked.only],
+        "interpreters": [{"path": _text(one.path), "real": _text(one.real)} for one in asked.interpreters],
+        "botocore": _text(asked.botocore),
     }
 
 
@@ -92,6 +124,9 @@ def _interpreter(one: Interpreter, run: Run) -> dict[str, object]:
         "implementation": _text(one.implementation),
         "openssl": _text(one.openssl),
         "openssl_dir": _text(one.openssl_dir),
+        "openssl_conf": _text(one.openssl_conf),
+        "openssl_conf_sha256": one.openssl_conf_sha256,
+        "build": one.build,
         "configure_flags": [_text(flag) for flag in one.configure_flags],
         "library_protocols": _library_protocols(one),
         "problem": _text(one.problem),
@@ -102,7 +137,12 @@ def _library_protocols(one: Interpreter) -> list[str] | None:
     """Return what the ssl module says that its library can speak; None where it is too old to say."""
     if not one.has:
         return None
-    return [str(protocol) for protocol in LADDER if one.has.get(f"HAS_{protocol.replace('.', '_')}")]
+    return [str(protocol) for protocol in LADDER if one.has.get(_flag(protocol))]
+
+
+def _flag(protocol: Protocol) -> str:
+    """Return the name of the ssl module's constant for a version."""
+    return f"HAS_{protocol.replace('.', '_')}"
 
 
 def _verdict(row: Row, run: Run) -> dict[str, object]:
@@ -124,7 +164,7 @@ def _verdict(row: Row, run: Run) -> dict[str, object]:
 
 
 def _cell(row: Row, server: Server, run: Run, floor: Protocol) -> dict[str, object]:
-    unmeasured = Finding(server, Outcome(Kind.MISSING, reason="it was not measured"))
+    unmeasured = Finding(server, Outcome(Kind.MISSING, reason=UNMEASURED))
     finding = row.findings.get(server.id, unmeasured)
     negotiated = finding.negotiated
     return {
@@ -140,3 +180,104 @@ def _cell(row: Row, server: Server, run: Run, floor: Protocol) -> dict[str, obje
         "offered": _names(finding.offered),
         "control_passed": run.controls[server.id].passed,
     }
+
+
+def read_json(path: Path) -> tuple[Record, ...]:
+    """Return the runs that a document is of; raises RecordError where it is none that this tool reads."""
+    document = read_record(path, SCHEMA_VERSION)
+    with reading(path):
+        return tuple(_read_run(run, document) for run in document["runs"])
+
+
+def _read_run(facts: Mapping[str, Any], document: Mapping[str, Any]) -> Record:
+    def own(part: str) -> list[Mapping[str, Any]]:
+        return [one for one in document[part] if one["run_id"] == facts["run_id"]]
+
+    run = Run(
+        run_id=facts["run_id"],
+        host=facts["host"],
+        tool=facts["tool"],
+        engine=facts["engine"],
+        catalogue=facts["catalogue"],
+        started=facts["started"],
+        ended=facts["ended"],
+        asked=read_asked(facts["asked"]),
+        controls={server["server"]: Control(**server["control"]) for server in facts["servers"]},
+    )
+    catalogue = Catalogue(tuple(_read_server(server) for server in facts["servers"]), run.catalogue)
+    interpreters = {one["interpreter"]: _read_interpreter(one) for one in own("interpreters")}
+    findings: dict[tuple[str, str, str], dict[str, Finding]] = {}
+    for cell in own("cells"):
+        if (cell["outcome"], cell["reason"]) != (Kind.MISSING, UNMEASURED):
+            key = (cell["interpreter"], cell["client"], cell["condition"])
+            findings.setdefault(key, {})[cell["server"]] = _read_cell(cell, catalogue)
+    rows = [
+        _read_verdict(verdict, interpreters[verdict["interpreter"]], findings) for verdict in own("verdicts")
+    ]
+    return Record(run, catalogue, Protocol(document["floor"]), tuple(rows))
+
+
+def _read_server(facts: Mapping[str, Any]) -> Server:
+    return Server(
+        id=facts["server"],
+        why=facts["why"],
+        protocols=frozenset(map(Protocol, facts["protocols"])),
+        key_exchange=KeyExchange(facts["key_exchange"]),
+        certificate=Certificate(facts["certificate"]),
+        role=Role(facts["role"]),
+    )
+
+
+def _read_interpreter(facts: Mapping[str, Any]) -> Interpreter:
+    listed = facts["library_protocols"]
+    return Interpreter(
+        id=facts["interpreter"],
+        source=facts["source"],
+        path=facts["path"],
+        version=facts["version"],
+        implementation=facts["implementation"],
+        openssl=facts["openssl"],
+        configure_flags=tuple(facts["configure_flags"]),
+        has={} if listed is None else {_flag(protocol): protocol in listed for protocol in LADDER},
+        openssl_dir=facts["openssl_dir"],
+        openssl_conf=facts["openssl_conf"],
+        openssl_conf_sha256=facts["openssl_conf_sha256"],
+        build=facts["build"],
+        problem=facts["problem"],
+    )
+
+
+def _read_verdict(
+    facts: Mapping[str, Any],
+    interpreter: Interpreter,
+    findings: Mapping[tuple[str, str, str], Mapping[str, Finding]],
+) -> Row:
+    return Row(
+        interpreter=interpreter,
+        client=facts["client"],
+        client_version=facts["client_version"],
+        urllib3=facts["urllib3"],
+        condition=Condition(facts["condition"]),
+        judgement=Judgement(
+            Verdict(facts["verdict"]),
+            facts["reason"],
+            _protocol(facts["lowest_negotiated"]),
+            _protocol(facts["highest_negotiated"]),
+            facts["offered"],
+        ),
+        held_by=HeldBy(facts["held_by"] or ""),
+        page_check=PageCheck(facts["page_check"] or ""),
+        findings=findings.get((interpreter.id, facts["client"], facts["condition"]), {}),
+    )
+
+
+def _read_cell(facts: Mapping[str, Any], catalogue: Catalogue) -> Finding:
+    return Finding(
+        server=catalogue[facts["server"]],
+        outcome=Outcome(Kind(facts["outcome"]), _protocol(facts["negotiated"]), facts["reason"]),
+        offered=frozenset(map(Protocol, facts["offered"])),
+    )
+
+
+def _protocol(name: str | None) -> Protocol | None:
+    return None if name is None else Protocol(name)

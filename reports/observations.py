@@ -2,21 +2,55 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from servers.conditions import Condition
+from servers.control import Control
+from servers.observation import Account
+from servers.protocols import Protocol
+from servers.tap import Sender
+from servers.wire import WireAccount, WireAlert
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from servers.control import Control
-    from servers.observation import Account, Cell, Visit
+    from servers.observation import Cell, Visit
     from servers.tap import Capture
-    from servers.wire import WireAccount
 
 SCHEMA_VERSION = 1
+
+
+class RecordError(ValueError):
+    """A file is no record that this tool can read; the message says which, why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """An interpreter that a run was told to measure: the path as it was given, and where that leads."""
+
+    path: str
+    real: str
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a run was asked to measure: what it was not asked for has not vanished."""
+
+    clients: tuple[str, ...]
+    conditions: tuple[Condition, ...]
+    floor: Protocol
+    attacks: bool = False
+    """Whether the servers that tamper were to be met too."""
+    only: tuple[str, ...] = ()
+    """The globs that an interpreter's id had to match one of; empty for all."""
+    interpreters: tuple[Given, ...] = ()
+    botocore: str = ""
+    """The version or specifier of botocore; empty for the newest."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +67,7 @@ class Run:
     started: str
     """UTC, ISO 8601."""
     ended: str
+    asked: Asked
     controls: Mapping[str, Control]
 
 
@@ -51,6 +86,12 @@ class Interpreter:
     """HAS_TLSv1 and so on, as the ssl module reports them (3.7 and later)."""
     openssl_dir: str = ""
     """The folder of the openssl.cnf that was compiled in."""
+    openssl_conf: str = ""
+    """The OpenSSL configuration that it reads by itself; empty if it reads none, or none is known."""
+    openssl_conf_sha256: str = ""
+    """SHA-256 of that file and of what it includes; empty where there is none."""
+    build: str = ""
+    """Hash of its executable and its ssl module; empty if they could not be read."""
     problem: str = ""
     """Why nothing at all can be measured in it; empty if something can."""
 
@@ -124,11 +165,80 @@ def write_jsonl(path: Path, run: Run, records: Iterable[Observation]) -> None:
         file.writelines(json.dumps(head | _as_json(record)) + "\n" for record in records)
 
 
+def read_jsonl(path: Path) -> tuple[Observation, ...]:
+    """Return what write_jsonl wrote, without the captures; raises RecordError for anything else."""
+    with reading(path):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return tuple(_from_json(_versioned(json.loads(line), SCHEMA_VERSION)) for line in lines)
+
+
 def write_run(path: Path, run: Run) -> None:
     """Write the run's provenance as JSON: what measured, where, when, and how its controls came out."""
     controls = {name: _came_to(control) for name, control in run.controls.items()}
-    record = {"schema_version": SCHEMA_VERSION, **vars(run), "controls": controls}
+    record = {"schema_version": SCHEMA_VERSION, **vars(run), "asked": asdict(run.asked), "controls": controls}
     path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def read_run(path: Path) -> Run:
+    """Return what write_run wrote, without the controls' attempts; raises RecordError for anything else."""
+    facts = read_record(path, SCHEMA_VERSION)
+    with reading(path):
+        controls = {name: Control(**control) for name, control in facts["controls"].items()}
+        return Run(
+            run_id=facts["run_id"],
+            host=facts["host"],
+            tool=facts["tool"],
+            engine=facts["engine"],
+            catalogue=facts["catalogue"],
+            started=facts["started"],
+            ended=facts["ended"],
+            asked=read_asked(facts["asked"]),
+            controls=controls,
+        )
+
+
+def read_asked(facts: Mapping[str, Any]) -> Asked:
+    """Return what a run was asked, from JSON; raises KeyError, TypeError or ValueError for other shapes."""
+    return Asked(
+        clients=tuple(facts["clients"]),
+        conditions=tuple(Condition(name) for name in facts["conditions"]),
+        floor=Protocol(facts["floor"]),
+        attacks=facts["attacks"],
+        only=tuple(facts["only"]),
+        interpreters=tuple(Given(**given) for given in facts["interpreters"]),
+        botocore=facts["botocore"],
+    )
+
+
+def read_record(path: Path, version: int) -> dict[str, Any]:
+    """Return the JSON object in a file of this schema version; raises RecordError for anything else."""
+    with reading(path):
+        return _versioned(json.loads(path.read_text(encoding="utf-8")), version)
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what goes wrong in the block, while a record is read from `path`, into RecordError."""
+    try:
+        yield
+    except RecordError as error:
+        msg = f"{path} {error}"
+        raise RecordError(msg) from error
+    except OSError as error:
+        msg = f"{path} cannot be read: {error.strerror or error}"
+        raise RecordError(msg) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        msg = f"{path} is no whole record of this tool ({type(error).__name__}: {error}): measure again"
+        raise RecordError(msg) from error
+
+
+def _versioned(record: object, version: int) -> dict[str, Any]:
+    """Return a record as it is, if it is an object of this schema version."""
+    found = record.get("schema_version") if isinstance(record, dict) else None
+    if not isinstance(record, dict) or found != version:
+        msg = f"has schema version {found}, and this tool reads {version}: measure again"
+        raise RecordError(msg)
+    return record
 
 
 def _came_to(control: Control) -> dict[str, object]:
@@ -144,3 +254,31 @@ def _as_json(record: Observation) -> dict[str, object]:
         "wire": [{**vars(wire), "alerts": [vars(a) for a in wire.alerts]} for wire in record.wire],
         "control": _came_to(record.control),
     }
+
+
+def _from_json(line: Mapping[str, Any]) -> Observation:
+    names = ("interpreter", "client", "client_version", "condition", "server", "missing")
+    return Observation(
+        **{name: line[name] for name in names},
+        account=Account(**line["account"]) if line["account"] else None,
+        wire=tuple(_wire(wire) for wire in line["wire"]),
+        control=Control(**line["control"]),
+    )
+
+
+def _wire(facts: Mapping[str, Any]) -> WireAccount:
+    def protocol(name: str | None) -> Protocol | None:
+        return None if name is None else Protocol(name)
+
+    def alert(facts: Mapping[str, Any]) -> WireAlert:
+        return WireAlert(Sender(facts["sender"]), facts["level"], facts["description"])
+
+    read = {
+        "offered": None if facts["offered"] is None else tuple(map(Protocol, facts["offered"])),
+        "legacy_version": protocol(facts["legacy_version"]),
+        "server_version": protocol(facts["server_version"]),
+        "alerts": tuple(alert(one) for one in facts["alerts"]),
+        "faults": tuple(facts["faults"]),
+        "notes": tuple(facts["notes"]),
+    }
+    return WireAccount(**{**facts, **read})

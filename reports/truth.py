@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from interpreters.openssl_conf import configuration_path
 from servers.catalogue import Certificate, KeyExchange, Role
 from servers.conditions import Condition, configuration
 from servers.protocols import LADDER, Protocol
@@ -427,11 +428,9 @@ def _version(text: str) -> tuple[int, ...]:
 def read_ambient(interpreter: Interpreter, environment: Mapping[str, str]) -> str:
     """Return the OpenSSL configuration that an interpreter reads by itself; empty where there is none.
 
-    Source: config(5): OPENSSL_CONF, else openssl.cnf in the folder that was compiled in, which
-    `interpreter.openssl_dir` names (the folder of ssl.get_default_verify_paths().openssl_cafile).
+    `interpreter.openssl_dir` is the folder of ssl.get_default_verify_paths().openssl_cafile.
     """
-    folder = str(getattr(interpreter, "openssl_dir", ""))
-    named = environment.get("OPENSSL_CONF") or (folder and str(Path(folder) / "openssl.cnf"))
+    named = configuration_path(interpreter.openssl_dir, environment)
     try:
         return Path(named).read_text(encoding="utf-8", errors="replace") if named else ""
     except OSError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reports.matrix import Row
-from reports.observations import Interpreter, Observation, Run
+from reports.observations import Asked, Given, Interpreter, Observation, Run
 from reports.outcomes import Kind, Outcome
 from reports.verdicts import Finding, HeldBy, Judgement, PageCheck, Verdict
 from servers.catalogue import Catalogue, Certificate, KeyExchange, Role, Server
@@ -249,6 +249,9 @@ def an_interpreter(
         implementation="" if problem else "CPython",
         openssl="" if problem else "OpenSSL 3.0.19",
         configure_flags=configure_flags,
+        openssl_conf="" if problem else "/made/up/openssl.cnf",
+        openssl_conf_sha256="" if problem else "c" * 64,
+        build="b" * 16,
         problem=problem,
     )
 
@@ -292,5 +295,12 @@ def a_run(catalogue: Catalogue, host: str = "a-host", failing: Iterable[str] = (
         catalogue=catalogue.sha256,
         started="2026-11-24T02:00:00+00:00",
         ended="2026-11-24T02:00:09+00:00",
+        asked=Asked(
+            clients=("ssl", "urllib3", "botocore"),
+            conditions=(Condition.AMBIENT,),
+            floor=TLS1_2,
+            only=("pyenv_*",),
+            interpreters=(Given("/made/up/link", "/made/up/python"),),
+        ),
         controls={server.id: FAILED if server.id in broken else PASSED for server in catalogue.servers},
     )

@@ -23,6 +23,7 @@ from interpreters.identify import (
     IdentifyError,
     Identity,
     Library,
+    build_of,
     fingerprint,
     identify,
     parse_identity,
@@ -276,6 +277,39 @@ def test_a_fingerprint_is_stable_and_the_paths_own(script: Script, tmp_path: Pat
     other = tmp_path / "python4"
     other.hardlink_to(path)
     assert fingerprint(path) == fingerprint(path) != fingerprint(other)
+
+
+def built(facts: dict[str, Any], module: Path | str | None) -> Identity:
+    """Return an identity whose ssl module is this file."""
+    return parse_identity(facts | {"ssl": facts["ssl"] | {"module": module and str(module)}})
+
+
+def test_a_build_is_known_by_what_it_consists_of(facts: dict[str, Any], tmp_path: Path) -> None:
+    """Another executable or ssl module is another build; a copy, or a touched file, is the same."""
+    path, copy, module = tmp_path / "python3", tmp_path / "copy", tmp_path / "_ssl.so"
+    for file in (path, copy):
+        file.write_bytes(b"launcher")
+    module.write_bytes(b"linked to 1.1.1")
+    first = build_of(path, built(facts, module))
+    os.utime(path, (0, 0))
+    assert build_of(path, built(facts, module)) == build_of(copy, built(facts, module)) == first
+    module.write_bytes(b"linked to 3.0.19")
+    second = build_of(path, built(facts, module))
+    path.write_bytes(b"another")
+    third = build_of(path, built(facts, module))
+    alone = build_of(path, built(facts, None))
+    assert len({first, second, third, alone}) == 4
+    assert build_of(path, None) == alone
+    assert all(re.fullmatch("[0-9a-f]{16}", build) for build in (first, second, third, alone))
+
+
+@pytest.mark.parametrize("module", ["/dev/zero", "/nonexistent/_ssl.so"])
+def test_a_build_that_cannot_be_read_is_unknown(facts: dict[str, Any], tmp_path: Path, module: str) -> None:
+    """Where a file is not there, or is none, nothing is said of the build and nothing hangs."""
+    path = tmp_path / "python3"
+    path.write_bytes(b"launcher")
+    assert build_of(path, built(facts, module)) == ""
+    assert build_of(tmp_path / "gone", None) == ""
 
 
 @pytest.mark.parametrize("damage", ["", "{", "{}", "[]", "null", "\x00"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def test_every_prepared_interpreter_has_an_entry_in_order() -> None:
     """Interpreters come out as they went in, measured or not, each with its own visits."""
     prepared = [Prepared(_candidate(name), problem="" if name == "b" else "it hung") for name in "cab"]
     campaign = _campaign((_guest("b", "ssl"), Condition.AMBIENT, _visit(STRICT, "ssl")))
-    found = collect(prepared, campaign)
+    found = collect(prepared, campaign, {})
     assert [one.interpreter.id for one in found] == ["c", "a", "b"]
     assert [len(one.observations) for one in found] == [0, 0, len(ladder(CATALOGUE))]
     assert [one.interpreter.problem for one in found] == ["it hung", "it hung", ""]
@@ -77,7 +78,7 @@ def test_visits_under_several_conditions_stay_apart() -> None:
             (guest, Condition.PERMISSIVE, _visit(LOOSE, "ssl")),
         ),
     )
-    (one,) = collect([Prepared(_candidate("a"))], campaign)
+    (one,) = collect([Prepared(_candidate("a"))], campaign, {})
     assert {o.server for o in one.of("ssl", Condition.AMBIENT)} == {s.id for s in ladder(CATALOGUE)}
     (low,) = (o for o in one.of("ssl", Condition.PERMISSIVE) if o.server == "only_1_0")
     assert low.account is not None
@@ -90,7 +91,7 @@ def test_why_a_client_is_unavailable_is_kept() -> None:
     """What could not be installed and what could not be imported each keep their reason."""
     prepared = Prepared(_candidate("a"), uninstalled=("botocore",), install_problem="no network")
     visit = _visit(STRICT, "ssl", urllib3="ImportError: no module")
-    (one,) = collect([prepared], _campaign((_guest("a", "ssl"), Condition.AMBIENT, visit)))
+    (one,) = collect([prepared], _campaign((_guest("a", "ssl"), Condition.AMBIENT, visit)), {})
     assert one.unavailable == {
         "botocore": "no network",
         "urllib3": "it cannot be imported: ImportError: no module",
@@ -103,8 +104,8 @@ def test_what_an_interpreter_says_while_measured_counts_more(facts: dict[str, An
     prepared = Prepared(_candidate("a"), identity=parse_identity(before))
     silent = _campaign((_guest("a"), Condition.AMBIENT, _visit()))
     spoke = _campaign((_guest("a"), Condition.AMBIENT, _visit(identity=after)))
-    assert collect([prepared], silent)[0].interpreter.version == "3.8.1"
-    assert collect([prepared], spoke)[0].interpreter.version == "3.9.2"
+    assert collect([prepared], silent, {})[0].interpreter.version == "3.8.1"
+    assert collect([prepared], spoke, {})[0].interpreter.version == "3.9.2"
 
 
 def test_an_identity_becomes_what_the_report_shows(facts: dict[str, Any]) -> None:
@@ -112,20 +113,38 @@ def test_an_identity_becomes_what_the_report_shows(facts: dict[str, Any]) -> Non
     flags = ["--with-ssl-default-suites=openssl"]
     identity = parse_identity(facts | {"configure_flags": flags, "ssl": None})
     prepared = Prepared(_candidate("a"), identity=identity, problem="it has no ssl module")
-    interpreter = collect([prepared], _campaign())[0].interpreter
+    interpreter = collect([prepared], _campaign(), {})[0].interpreter
     assert interpreter.version == "3.9.18"
     assert interpreter.implementation == "CPython"
     assert interpreter.openssl == ""
     assert interpreter.leaves_suites_to_openssl
     assert interpreter.problem == "it has no ssl module"
     whole = Prepared(_candidate("a"), identity=parse_identity(facts))
-    assert collect([whole], _campaign())[0].interpreter.openssl == "OpenSSL 3.0.19"
+    assert collect([whole], _campaign(), {})[0].interpreter.openssl == "OpenSSL 3.0.19"
+
+
+def test_build_and_configuration_are_recorded(facts: dict[str, Any], tmp_path: Path) -> None:
+    """The build is hashed, and the configuration is the one that the probe's environment leads to."""
+    path, own, other = tmp_path / "python3", tmp_path / "openssl.cnf", tmp_path / "other.cnf"
+    for file in (path, own, other):
+        file.write_text(file.name)
+    identity = parse_identity(facts | {"ssl": facts["ssl"] | {"directory": str(tmp_path)}})
+    prepared = Prepared(Candidate("a", "opt", path), identity=identity)
+    ambient = collect([prepared], _campaign(), {})[0].interpreter
+    assert ambient.build == hashlib.sha256(b"python3").hexdigest()[:16]
+    assert ambient.openssl_conf == str(own)
+    assert ambient.openssl_conf_sha256 == hashlib.sha256(b"openssl.cnf").hexdigest()
+    named = collect([prepared], _campaign(), {"OPENSSL_CONF": str(other)})[0].interpreter
+    assert named.openssl_conf == str(other)
+    assert named.openssl_conf_sha256 == hashlib.sha256(b"other.cnf").hexdigest()
+    silent = collect([Prepared(Candidate("a", "opt", path), problem="it hung")], _campaign(), {})
+    assert (silent[0].interpreter.build, silent[0].interpreter.openssl_conf) == (ambient.build, "")
 
 
 def test_an_identity_that_makes_no_sense_is_no_crash() -> None:
     """A probe whose identity has another shape costs that identity, not the report."""
     campaign = _campaign((_guest("a"), Condition.AMBIENT, _visit(identity={"version": "3.9.18"})))
-    assert collect([Prepared(_candidate("a"))], campaign)[0].interpreter.version == ""
+    assert collect([Prepared(_candidate("a"))], campaign, {})[0].interpreter.version == ""
 
 
 def test_a_second_visit_is_for_those_that_seem_safe() -> None:

@@ -32,7 +32,8 @@ from hypothesis import strategies as st
 import reports.matrix_json
 from reports.frame import build_frame
 from reports.matrix import Measured, build_matrix
-from reports.matrix_json import build_json
+from reports.matrix_json import build_json, read_json
+from reports.observations import Given, RecordError
 from reports.outcomes import Kind, Outcome
 from reports.verdicts import HeldBy, PageCheck, Verdict
 from servers.catalogue import Certificate, KeyExchange, Role, read_catalogue
@@ -112,7 +113,7 @@ def test_the_schema_is_one() -> None:
             objects += 1
             assert schema["additionalProperties"] is False, name
             assert set(schema["required"]) == set(schema["properties"]), name
-    assert objects == 7
+    assert objects == 9
 
 
 def test_the_schemas_version_is_the_codes() -> None:
@@ -174,7 +175,12 @@ def _set(*path: str | int, to: object) -> Callable[[Any], None]:
         _set("runs", 0, "servers", 0, "control", "passed", to="yes"),
         _set("runs", 0, "servers", 0, "protocols", to=["TLSv1", "TLSv1"]),
         _set("runs", 0, "servers", 0, "role", to="victim"),
+        _set("runs", 0, "asked", "floor", to="TLSv1.4"),
+        _set("runs", 0, "asked", "conditions", to=["relaxed"]),
+        _set("runs", 0, "asked", "interpreters", to=["/made/up"]),
         _set("interpreters", 0, "interpreter", to=""),
+        _set("interpreters", 0, "build", to="another"),
+        _set("interpreters", 0, "openssl_conf_sha256", to="deadbeef"),
         _set("interpreters", 0, "configure_flags", to="--none"),
         _set("interpreters", 0, "more", to=""),
         _set("verdicts", 0, "verdict", to="safe"),
@@ -196,7 +202,18 @@ def test_a_wrong_document_does_not_validate(damage: Callable[[Any], None]) -> No
     assert not VALIDATOR.is_valid(document)
 
 
-@pytest.mark.parametrize("where", [(), ("runs", 0), ("interpreters", 0), ("verdicts", 0), ("cells", 0)])
+@pytest.mark.parametrize(
+    "where",
+    [
+        (),
+        ("runs", 0),
+        ("runs", 0, "asked"),
+        ("runs", 0, "asked", "interpreters", 0),
+        ("interpreters", 0),
+        ("verdicts", 0),
+        ("cells", 0),
+    ],
+)
 def test_no_field_may_be_left_out(where: tuple[str | int, ...]) -> None:
     """Every field is there in every object, so a reader need not ask whether it is."""
     whole = _document()
@@ -242,6 +259,15 @@ def test_provenance_and_controls_are_there() -> None:
     assert {one["server"] for one in document["cells"] if not one["control_passed"]} == set(failed)
     assert run["servers"][-2]["control"]["reason"] == RUN.controls["page_second"].reason
     assert (document["floor"], document["policy"]) == ("TLSv1.2", None)
+    assert run["asked"] == {
+        "clients": ["ssl", "urllib3", "botocore"],
+        "conditions": ["ambient"],
+        "floor": "TLSv1.2",
+        "attacks": False,
+        "only": ["pyenv_*"],
+        "interpreters": [{"path": "/made/up/link", "real": "/made/up/python"}],
+        "botocore": "",
+    }
 
 
 def test_sets_come_in_one_order() -> None:
@@ -343,6 +369,55 @@ def test_its_counts_are_those_of_the_rows_and_of_the_csv(
         assert below is (verdict["verdict"] == "downgraded")
 
 
+@pytest.mark.parametrize("floor", FLOORS)
+def test_a_document_that_was_read_makes_the_same_document(tmp_path: Path, floor: Protocol) -> None:
+    """What a document says of its run is read back whole: written again, it is the same."""
+    document = _document(floor=floor)
+    path = tmp_path / "matrix.json"
+    path.write_text(json.dumps(document))
+    (record,) = read_json(path)
+    assert record.floor == floor
+    assert build_json(record.rows, record.run, record.catalogue, record.floor) == document
+    rows = [(r.interpreter, r.client, r.condition, r.judgement, r.held_by, r.page_check) for r in _rows()]
+    read = [(r.interpreter, r.client, r.condition, r.judgement, r.held_by, r.page_check) for r in record.rows]
+    assert read == rows
+
+
+def test_the_runs_of_a_merged_document_stay_apart(tmp_path: Path) -> None:
+    """Each run has its own rows and controls, though interpreters of both have the same ids."""
+    first, second = _document(), _document(_rows()[:1], catalogue=a_catalogue())
+    for part in ("runs", "interpreters", "verdicts", "cells"):
+        first[part] += [one | {"run_id": "another"} for one in second[part]]
+    path = tmp_path / "matrix.json"
+    path.write_text(json.dumps(first))
+    one, other = read_json(path)
+    assert (one.run.run_id, other.run.run_id) == (RUN.run_id, "another")
+    assert (len(one.rows), len(other.rows)) == (5, 1)
+    assert (len(one.run.controls), len(other.run.controls)) == (len(CATALOGUE.servers), len(SMALL))
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        (_set("schema_version", to=2), "has schema version 2, and this tool reads 1: measure again"),
+        (_set("verdicts", 0, "verdict", to="safe"), "is no whole record of this tool"),
+        (_set("interpreters", to=[]), "is no whole record of this tool"),
+        (_set("runs", to=None), "is no whole record of this tool"),
+    ],
+)
+def test_a_document_that_makes_no_sense_is_refused(
+    tmp_path: Path, damage: Callable[[Any], None], why: str
+) -> None:
+    """Another version or a contradiction is one sentence that names the file."""
+    document = _document()
+    damage(document)
+    path = tmp_path / "matrix.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(RecordError, match=why) as refused:
+        read_json(path)
+    assert str(refused.value).startswith(f"{path} ")
+
+
 def test_the_same_run_gives_the_same_document() -> None:
     """Rows that were put together in another order inside give the same text."""
     backwards = [
@@ -372,7 +447,15 @@ def test_the_librarys_versions_are_listed(has: dict[str, bool], expected: list[s
     assert _document([row])["interpreters"][0]["library_protocols"] == expected
 
 
-TEXTS_FROM_ELSEWHERE = ("path", "version", "implementation", "openssl", "openssl_dir", "problem")
+TEXTS_FROM_ELSEWHERE = (
+    "path",
+    "version",
+    "implementation",
+    "openssl",
+    "openssl_dir",
+    "openssl_conf",
+    "problem",
+)
 
 
 @pytest.mark.parametrize("field", TEXTS_FROM_ELSEWHERE)
@@ -399,6 +482,7 @@ def test_what_cannot_be_decoded_stays_readable() -> None:
         urllib3=half,
     )
     controls = dict.fromkeys(RUN.controls, Control(True, half))
-    run = replace(RUN, host=half, engine=half, controls=controls)
+    asked = replace(RUN.asked, only=(half,), interpreters=(Given(half, half),), botocore=half)
+    run = replace(RUN, host=half, engine=half, asked=asked, controls=controls)
     written = json.dumps(build_json([row], run, CATALOGUE, TLS1_2), ensure_ascii=False)
-    assert written.encode("utf-8").count(b"a\\\\udc80b") == 13 + len(CATALOGUE.servers)
+    assert written.encode("utf-8").count(b"a\\\\udc80b") == 18 + len(CATALOGUE.servers)

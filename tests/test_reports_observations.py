@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,14 +26,27 @@ from builders import (
     ladder,
     meet,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 import reports.observations
-from reports.observations import observations, write_jsonl, write_run
+from reports.observations import (
+    Asked,
+    Given,
+    RecordError,
+    Run,
+    observations,
+    read_jsonl,
+    read_run,
+    write_jsonl,
+    write_run,
+)
+from servers.conditions import Condition
 from servers.observation import Cell, Visit
 from servers.protocols import LADDER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from reports.observations import Observation
 
@@ -214,6 +228,70 @@ def test_the_provenance_is_written_with_every_control(tmp_path: Path) -> None:
         server.id: server.id != "page_second" for server in CATALOGUE.servers
     }
     assert record["controls"]["page_second"]["reason"] == FAILED.reason
+
+
+TEXT = st.text()
+
+
+@given(
+    run=st.builds(
+        Run,
+        **dict.fromkeys(("run_id", "host", "tool", "engine", "catalogue", "started", "ended"), TEXT),
+        asked=st.builds(
+            Asked,
+            clients=st.lists(TEXT).map(tuple),
+            conditions=st.lists(st.sampled_from(Condition)).map(tuple),
+            floor=st.sampled_from(LADDER),
+            attacks=st.booleans(),
+            only=st.lists(TEXT).map(tuple),
+            interpreters=st.lists(st.builds(Given, path=TEXT, real=TEXT)).map(tuple),
+            botocore=TEXT,
+        ),
+        controls=st.dictionaries(TEXT, st.sampled_from([PASSED, FAILED])),
+    )
+)
+def test_a_run_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, run: Run) -> None:
+    """Whatever a run was called and asked, reading its file gives it back."""
+    path = tmp_path_factory.getbasetemp() / "run.json"
+    write_run(path, run)
+    assert read_run(path) == run
+
+
+@pytest.mark.parametrize("obstacle", Obstacle)
+def test_observations_come_back_as_they_were(tmp_path: Path, obstacle: Obstacle) -> None:
+    """Both witnesses' accounts and the control are read back, cell by cell."""
+    client = Client(frozenset(LADDER[:4]))
+    records = [meet(client, server, obstacle) for server in ladder(CATALOGUE)]
+    records += [_whole(), an_observation("only_1_2", failed("one\u2028two"), a_wire((), faults=("cut",)))]
+    records += [an_observation("page_second", None, missing="the probe died", control=FAILED)]
+    _written(tmp_path, *records)
+    assert read_jsonl(tmp_path / "observations.jsonl") == tuple(records)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (None, "cannot be read: No such file"),
+        ("", "is no whole record of this tool"),
+        ("[]", "has schema version None, and this tool reads 1: measure again"),
+        ('{"schema_version": 2}', "has schema version 2, and this tool reads 1: measure again"),
+        ('{"schema_version": 1}', "is no whole record of this tool"),
+        ('{"schema_version": 1, "controls": 5}', "is no whole record of this tool"),
+        ("\udcff", "is no whole record of this tool"),
+    ],
+)
+@pytest.mark.parametrize("read", [read_run, read_jsonl])
+def test_what_is_no_record_is_refused(
+    tmp_path: Path, text: str | None, why: str, read: Callable[[Path], object]
+) -> None:
+    """A file that is missing, cut, of another version or of another kind is named with the reason."""
+    path = tmp_path / "a.json"
+    if text is not None:
+        path.write_bytes(f"{text}\n".encode("utf-8", "surrogateescape"))
+    with pytest.raises(RecordError, match=re.escape(f"{path} ")) as refused:
+        read(path)
+    if text or read is read_run:
+        assert why in str(refused.value)
 
 
 def test_an_interpreter_knows_its_configure_flag() -> None:

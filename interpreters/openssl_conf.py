@@ -1,0 +1,63 @@
+"""Which OpenSSL configuration file an interpreter reads by itself, and what is in it, as a hash."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_INCLUDE = re.compile(rb"^[ \t]*\.include(?:[ \t]*=[ \t]*|[ \t]+)([^\r\n#]*[^\s#])", re.MULTILINE)
+
+
+def configuration_path(openssl_dir: str, environment: Mapping[str, str]) -> str:
+    """Return the file that a library with this compiled-in folder reads; empty if none is known.
+
+    Source: config(5), "FILES" and "ENVIRONMENT": OPENSSL_CONF, which may be empty and then switches the
+    configuration off, else openssl.cnf in the compiled-in folder.
+    """
+    if "OPENSSL_CONF" in environment:
+        return environment["OPENSSL_CONF"]
+    return str(Path(openssl_dir) / "openssl.cnf") if openssl_dir else ""
+
+
+def configuration_sha256(path: str, environment: Mapping[str, str]) -> str:
+    """Return the SHA-256 of a configuration file and, behind it, all that it includes; empty without one.
+
+    Distributions keep their policy in an included file (Fedora's crypto-policies, for one). Without
+    includes it is what sha256sum says.
+    """
+    texts = _read(Path(path), environment.get("OPENSSL_CONF_INCLUDE", "")) if path else {}
+    return hashlib.sha256(b"".join(texts.values())).hexdigest() if texts else ""
+
+
+def _read(path: Path, relative_to: str) -> dict[Path, bytes]:
+    """Return the contents of a file and of those that it includes, in the order in which they are met.
+
+    Source: config(5), ".include": a folder stands for the *.cnf and *.conf in it; a relative path is
+    looked for below OPENSSL_CONF_INCLUDE. Not followed are paths with variables, and pragmas.
+    """
+    found: dict[Path, bytes] = {}
+    ahead = [path]
+    while ahead:
+        one = ahead.pop(0).absolute()
+        if one in found:
+            continue
+        try:
+            if one.is_dir():
+                inside = sorted(file for file in one.iterdir() if file.suffix in (".cnf", ".conf"))
+                ahead = [*inside, *ahead]
+                continue
+            # Not what never ends, such as a pipe; /dev/null has nothing in it anyway.
+            if not one.is_file():
+                continue
+            found[one] = one.read_bytes()
+        except OSError:
+            continue
+        named = (os.fsdecode(name) for name in _INCLUDE.findall(found[one]))
+        ahead = [*(Path(relative_to, name) for name in named), *ahead]
+    return found
