@@ -8,6 +8,7 @@ import os
 import re
 import select
 import shlex
+import shutil
 import subprocess
 import sys
 import threading
@@ -36,6 +37,8 @@ from servers import observation  # noqa: E402
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import ModuleType
+
+    from playwright.sync_api import Browser, Page
 
 CALLERS = re.compile(
     r"(AWS|UV|PIP|OPENSSL|TLS_FLOOR)_.*|NOX.*"
@@ -145,6 +148,36 @@ def facts() -> dict[str, Any]:
         },
         "ssl_error": None,
     }
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium of this machine."""
+    api = pytest.importorskip(
+        "playwright.sync_api", reason="the browser tests need playwright, of the dependency group `test`"
+    )
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("no Chromium was found on this machine: `apt-get install chromium` enables this")
+    quiet = ("no-first-run", "disable-gpu", "disable-background-networking", "disable-component-update")
+    arguments = ["--no-sandbox", "--disable-sync", *(f"--{name}" for name in quiet)]
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()
+
+
+def axe_violations(page: Page) -> list[str]:
+    """Return what axe-core finds serious or critical on a page."""
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="axe-core comes with the dependency group `test`"
+    )
+    found = axe.Axe().run(page).response["violations"]
+    return [
+        f"{one['id']}: {one['help']}: {[node['html'][:90] for node in one['nodes'][:3]]}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
 
 
 def says(facts: object) -> str:

@@ -8,7 +8,6 @@ import hashlib
 import itertools
 import json
 import re
-import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ from builders import (
     an_observation,
     meet,
 )
+from conftest import axe_violations
 
 from reports.answer import answer
 from reports.escape import visible
@@ -418,23 +418,6 @@ def test_two_hundred_interpreters_fit_in_five_megabytes() -> None:
 browser_test = [pytest.mark.browser, pytest.mark.e2e]
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """A headless Chromium of this machine."""
-    api = pytest.importorskip(
-        "playwright.sync_api", reason="the browser tests need playwright, of the dependency group `test`"
-    )
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("no Chromium was found on this machine: `apt-get install chromium` enables this")
-    quiet = ("no-first-run", "disable-gpu", "disable-background-networking", "disable-component-update")
-    arguments = ["--no-sandbox", "--disable-sync", *(f"--{name}" for name in quiet)]
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
-        yield browser
-        browser.close()
-
-
 class Visit:
     """One look at a page, and everything that a page must not do while it is looked at."""
 
@@ -473,15 +456,7 @@ class Visit:
 
     def violations(self) -> list[str]:
         """Return what axe-core finds serious or critical."""
-        axe = pytest.importorskip(
-            "axe_playwright_python.sync_playwright", reason="axe-core comes with the dependency group `test`"
-        )
-        found = axe.Axe().run(self.page).response["violations"]
-        return [
-            f"{one['id']}: {one['help']}: {[node['html'][:90] for node in one['nodes'][:3]]}"
-            for one in found
-            if one["impact"] in ("serious", "critical")
-        ]
+        return axe_violations(self.page)
 
 
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
