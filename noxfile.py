@@ -5,6 +5,7 @@
 #   "pandas>=3,<4",         # the matrix as a table
 #   "tabulate>=0.9",        # pandas writes Markdown with it
 #   "jinja2>=3.1",          # matrix.html, escaped by default
+#   "rich>=14",             # the table on a terminal
 #   "tlslite-ng>=0.8,<0.9", # parses handshakes, and is the control's client
 #   "trustme>=1.2",         # certificates that live as long as a run
 # ]
@@ -60,6 +61,10 @@ nox.options.parallel = os.cpu_count() or 1
 RUN_ID = os.environ.setdefault(
     "TLS_FLOOR_RUN",
     f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}",
+)
+# It also sees whether somebody watches: what the others write goes into a pipe, which nox then shows.
+WIDTH = os.environ.setdefault(
+    "TLS_FLOOR_WIDTH", str(shutil.get_terminal_size().columns if sys.stdout.isatty() else 0)
 )
 
 
@@ -167,9 +172,9 @@ def venv(session: nox.Session, interpreter: str) -> None:
 @nox.session(venv_backend="none", requires=_stale())
 def matrix(session: nox.Session) -> None:
     """Measure every Python on this machine and write reports/latest."""
-    from reports.answer import answer
-    from reports.files import LATEST, REPORTS, publish
+    from reports.files import publish
     from reports.matrix import build_matrix
+    from reports.terminal import show
     from servers.catalogue import Role, read_catalogue
 
     _check_arguments(session)
@@ -185,9 +190,7 @@ def matrix(session: nox.Session) -> None:
             write_report(
                 folder, run, measured, rows, catalogue, OPTIONS.floor, all_evidence=OPTIONS.all_evidence
             )
-    for sentence in answer(rows, OPTIONS.floor):
-        print(for_terminal(sentence))
-    print(f"Report: {(REPORTS / LATEST / 'matrix.md').relative_to(ROOT)}")
+    show(rows, OPTIONS.floor, sys.stdout, int(WIDTH), colour=not os.environ.get("NO_COLOR"))
 
 
 @nox.session(venv_backend="none", requires=_stale())

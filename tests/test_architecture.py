@@ -24,7 +24,7 @@ ROOMS = ("interpreters", "probes", "servers", "reports")
 MAY_IMPORT = {
     "interpreters": {"interpreters"},
     "servers": {"servers", "tlslite", "trustme"},
-    "reports": {"reports", "servers", "interpreters", "pandas", "jinja2", "markupsafe"},
+    "reports": {"reports", "servers", "interpreters", "pandas", "jinja2", "markupsafe", "rich"},
 }
 """What each room may import beside the standard library."""
 

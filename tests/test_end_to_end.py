@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import fcntl
 import hashlib
 import http.client
 import json
 import os
+import pty
+import re
 import shutil
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
+import termios
 import time
 import warnings
 from dataclasses import dataclass
@@ -54,7 +59,7 @@ class Checkout:
 
     def environment(self, **changes: str) -> dict[str, str]:
         """Return the environment for a session, with changes."""
-        ours = ("TLS_FLOOR_RUN", "NOXENVDIR", "COVERAGE_PROCESS_START")
+        ours = ("TLS_FLOOR_RUN", "TLS_FLOOR_WIDTH", "NOXENVDIR", "COVERAGE_PROCESS_START")
         kept = {name: text for name, text in os.environ.items() if name not in ours}
         return kept | {"NOX_SCRIPT_MODE": "none"} | changes
 
@@ -76,6 +81,27 @@ class Checkout:
         with self.start(*words, **changes) as process:
             said, _ = process.communicate(timeout=LIMIT)
         return process.returncode, said
+
+    def on_terminal(self, width: int, *words: str, **changes: str) -> str:
+        """Run nox on a terminal of some columns; return what the terminal got."""
+        keeper, terminal = pty.openpty()
+        try:
+            fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+            environment = self.environment(TERM="xterm-256color", **changes)
+            command = [sys.executable, "-m", "nox", *words]
+            with subprocess.Popen(
+                command, cwd=self.folder, env=environment, stdin=terminal, stdout=terminal, stderr=terminal
+            ) as process:
+                os.close(terminal)
+                said = b""
+                # A terminal whose other side is gone reads as an error, not as an end.
+                with contextlib.suppress(OSError):
+                    while piece := os.read(keeper, 1 << 16):
+                        said += piece
+                assert process.wait(LIMIT) == 0, said
+        finally:
+            os.close(keeper)
+        return said.decode().replace("\r\n", "\n")
 
     def matrix(self) -> dict[tuple[str, str], dict[str, str]]:
         """Read the rows of its newest matrix, by interpreter and client."""
@@ -276,6 +302,36 @@ def test_what_is_no_python_becomes_a_row_with_its_reason(
     assert others
     assert others <= {"enforced", "downgraded"}
     assert not [line for line in measured.processes() if "sleep 1000" in line]
+
+
+@pytest.mark.parametrize("words", [(), ("--fresh",)], ids=["ready", "fresh"])
+def test_a_terminal_gets_a_table_in_colour_that_fits(
+    measured: Checkout, known: dict[str, Interpreter], words: tuple[str, ...]
+) -> None:
+    """On a terminal the run ends with a table in colour within its width, by parallel sessions too."""
+    name = next(n for n, one in known.items() if not one.version.startswith("2."))
+    said = measured.on_terminal(72, "-s", "matrix", "--", "--only", name, *words)
+    shown = said[said.rindex("\n", 0, said.index("urllib3", said.index("Running session matrix"))) :]
+    shown = shown[: shown.index("Report: ")]
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+    verdict = measured.matrix()[name, "botocore"]["verdict"]
+    assert plain.split()[:2] == ["interpreter", "Python"]
+    assert re.search(rf"\x1b\[[0-9;]*m{verdict}", shown)
+    assert max(len(line.rstrip()) for line in plain.splitlines()) <= 72
+
+
+def test_no_color_on_a_terminal_and_a_pipe_get_no_colour(
+    measured: Checkout, known: dict[str, Interpreter]
+) -> None:
+    """With NO_COLOR a terminal gets the table and no escape sequence, and a pipe the sentences alone."""
+    words = ("-s", "matrix", "--", "--only", next(iter(known)))
+    said = measured.on_terminal(100, *words, NO_COLOR="1")
+    assert "urllib3" in said
+    assert "\x1b" not in said
+    _, said = measured.nox(*words)
+    assert "Report: reports/latest/matrix.md" in said.splitlines()
+    assert "urllib3" not in said
+    assert "\x1b" not in said
 
 
 def test_without_openssl_nothing_is_called_safe(measured: Checkout, known: dict[str, Interpreter]) -> None:

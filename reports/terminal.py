@@ -1,0 +1,109 @@
+"""The end of a run for whoever watches it: a table in colour on a terminal, the sentences alone elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TextIO
+
+from reports.answer import answer, standing
+from reports.escape import for_terminal
+from reports.matrix import ALL_CLIENTS
+from reports.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from reports.matrix import Row
+    from servers.protocols import Protocol
+
+STYLES = {
+    Verdict.DOWNGRADED: "bold red",
+    Verdict.FRAGILE: "yellow",
+    Verdict.INCONCLUSIVE: "magenta",
+    Verdict.UNTESTABLE: "blue",
+    Verdict.ENFORCED: "green",
+}
+"""The colours only repeat what each cell says in words."""
+
+NEXT = (
+    "Report: reports/latest/matrix.md",
+    "In a browser: reports/latest/matrix.html",
+    "To fail a build on it: nox -s gate",
+)
+"""Where to look next."""
+
+WIDEST = 32
+"""Characters of a column: an interpreter may say anything of its version."""
+
+
+def show(rows: Sequence[Row], floor: Protocol, out: TextIO, width: int, *, colour: bool) -> None:
+    """Print what a run came to: the table, the answer, and where to look next.
+
+    `width` is the number of columns of the terminal that it ends up on. 0 stands for none: programs and
+    logs get the sentences alone, each on a line. Without `colour` a terminal gets the same characters.
+    """
+    sentences = [for_terminal(sentence) for sentence in answer(rows, floor)]
+    if not width:
+        print(*sentences, *NEXT, sep="\n", file=out)
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(
+        file=out,
+        width=width,
+        # A parallel session's output is a pipe, which nox shows on the terminal.
+        force_terminal=True,
+        color_system="auto" if colour else None,
+        markup=False,
+        highlight=False,
+        emoji=False,
+    )
+    if rows:
+        console.print(_table(rows))
+    first, *others = sentences
+    console.print(Text(first, style="bold"))
+    for sentence in others:
+        console.print(Text(sentence))
+    for line in NEXT:
+        # Not wrapped, so that a path can be taken with a double click.
+        console.print(Text(line), soft_wrap=True)
+
+
+def _table(rows: Sequence[Row]) -> Table:
+    """Return one line for each interpreter and condition, the worst first, and a column for each client."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.interpreter.id, row.condition), []).append(row)
+    clients = list(dict.fromkeys(row.client for row in rows if row.client != ALL_CLIENTS)) or [ALL_CLIENTS]
+    several = len({condition for _, condition in groups}) > 1
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("interpreter", "Python", *(["condition"] if several else []), *clients):
+        # What does not fit goes on below, so that a narrow terminal hides nothing; nor does a long name.
+        table.add_column(name, overflow="fold", max_width=WIDEST)
+    for (name, condition), group in sorted(groups.items(), key=lambda g: _order(g[1])):
+        known = [name, group[0].interpreter.version, *([condition] if several else [])]
+        cells = [_cell(group, client) for client in clients]
+        table.add_row(
+            *(Text(for_terminal(text)) for text in known),
+            *(Text(text, style=style) for text, style in cells),
+        )
+    return table
+
+
+def _order(group: Sequence[Row]) -> int:
+    return list(Verdict).index(standing(group))
+
+
+def _cell(group: Sequence[Row], client: str) -> tuple[str, str]:
+    """Return a client's verdict, with the version that it was talked down to, and its style."""
+    row = next((row for row in group if row.client in (client, ALL_CLIENTS)), None)
+    if row is None:
+        return "", ""
+    version = row.judgement.lowest if row.verdict is Verdict.DOWNGRADED else None
+    return " ".join(filter(None, [row.verdict, version])), STYLES[row.verdict]
