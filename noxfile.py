@@ -381,8 +381,9 @@ def _development(session: nox.Session, group: str) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests, end to end on this machine's interpreters (-- -m 'not e2e': the quick ones)."""
     _development(session, "test")
-    session.run("coverage", "run", "-m", "pytest", *session.posargs)
-    session.run("coverage", "report", "--skip-covered", "--skip-empty")
+    # By file, because what a file's tests share (a whole matrix, for some) is made once for them.
+    side_by_side = ("-n", "auto", "--dist", "loadfile")
+    session.run("pytest", *side_by_side, *session.posargs)
 
 
 @nox.session(venv_backend="uv|virtualenv")

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
+from hypothesis import HealthCheck, settings
 
 # A busy machine is no failure.
 hypothesis.settings.register_profile("unhurried", deadline=None)
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from playwright.sync_api import Browser, Page
+# How long an example takes says more about the machine than about what is tested.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 CALLERS = re.compile(
     r"(AWS|UV|PIP|OPENSSL|TLS_FLOOR)_.*|NOX.*"

@@ -354,7 +354,7 @@ def test_a_case_keeps_its_name() -> None:
     assert "b.ssl:open under hardened" in beside
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(st.sets(st.sampled_from(LADDER), min_size=1), st.booleans(), st.sampled_from(Obstacle)),

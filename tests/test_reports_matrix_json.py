@@ -327,7 +327,7 @@ def test_below_is_below_this_floor(floor: Protocol, below: set[str]) -> None:
     assert {cell["negotiated"] for cell in cells if cell["below_floor"]} == below
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(
         st.tuples(st.sets(st.sampled_from(LADDER), min_size=1), st.booleans(), st.sampled_from(Obstacle)),

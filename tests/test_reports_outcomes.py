@@ -336,7 +336,7 @@ def _could_reach(wire: WireAccount, server: Server) -> bool:
     )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(ACCOUNTS, WIRES, CONTROLS, SERVERS)
 def test_each_outcome_rests_on_what_both_witnesses_show(
     account: Account | None, wire: WireAccount, control: Any, server: Server
@@ -382,7 +382,7 @@ CHANGES = st.sampled_from(sorted(FACTS)).flatmap(
 ) | st.tuples(st.just("account"), ACCOUNTS)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(CHANGES, st.sampled_from([SSL3, TLS1_0, TLS1_1]))
 def test_no_single_fact_makes_a_downgrade_safe(change: tuple[str, Any], version: Protocol) -> None:
     """A cell that went low stays what it is, or becomes undecided, whichever one fact of it is changed."""

@@ -64,7 +64,7 @@ RUNGS = ladder(CATALOGUE)
 SERVERS = {server.id: server for server in SMALL}
 WORST_FIRST = list(Verdict)
 
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=40)
 
 
 def _clients() -> Iterator[Client]:

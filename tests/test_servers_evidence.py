@@ -174,8 +174,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("evidence")
 
 
-# No deadline: a busy machine is no failure.
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(connections=st.lists(st.tuples(_cells, _captures), max_size=4))
 def test_the_file_holds_every_byte_of_each_side_in_order_for_any_chunks(
     folder: Path, connections: Connections

@@ -95,7 +95,7 @@ async def _exchange(port: int, sent: bytes) -> bytes:
         return await reader.read()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.binary(min_size=1, max_size=300), st.integers(1, 700))
 def test_every_byte_passes_and_is_kept(pattern: bytes, repeats: int) -> None:
     """Both directions arrive as they were sent, and the capture has both, up to many buffers' worth."""

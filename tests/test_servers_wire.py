@@ -513,7 +513,7 @@ RECORDS = st.builds(
 STREAMS = st.one_of(st.binary(max_size=120), st.lists(RECORDS, max_size=6).map(b"".join))
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(STREAMS, STREAMS)
 def test_no_bytes_raise_or_are_more_than_they_are(client: bytes, server: bytes) -> None:
     """Whatever passed, there is an account, and it has nothing that is not in the bytes."""
@@ -526,7 +526,7 @@ EDITS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(st.sampled_from(LADDER), st.sampled_from(Sender), EDITS)
 def test_damaged_handshake_never_raises(
     version: Protocol, sender: Sender, edits: list[tuple[int, int, bytes]]
@@ -540,7 +540,7 @@ def test_damaged_handshake_never_raises(
     _assert_told_from_bytes(read_capture(capture), capture)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.sampled_from(LADDER), st.lists(st.integers(1, 2000), min_size=1, max_size=8))
 def test_chunks_do_not_matter(version: Protocol, sizes: list[int]) -> None:
     """The same bytes give the same account, however they were cut on their way."""
@@ -555,7 +555,7 @@ def test_chunks_do_not_matter(version: Protocol, sizes: list[int]) -> None:
     assert read_capture(pieces) == read_capture(whole)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(st.sampled_from([*LADDER, None]), st.data())
 def test_cut_never_makes_a_better_account(version: Protocol | None, data: st.DataObject) -> None:
     """What is told of the first bytes is told of all of them, or there is a fault that says why not."""
