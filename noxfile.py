@@ -42,6 +42,7 @@ from interpreters.interrupts import interruptible  # noqa: E402
 from interpreters.locate import Candidate, SelectionError, locate, select  # noqa: E402
 from interpreters.prepared import Prepared, is_ready, read_record  # noqa: E402
 from reports.escape import for_terminal  # noqa: E402
+from reports.policy import FLOORS, Policy, PolicyError, read_policy  # noqa: E402
 from servers.conditions import Condition  # noqa: E402
 from servers.protocols import Protocol  # noqa: E402
 
@@ -106,7 +107,8 @@ def _parser() -> argparse.ArgumentParser:
         help="comma-separated; default: ambient",
     )
     add("--attacks", action="store_true", help="meet the servers that tamper with the negotiation too")
-    add("--floor", type=Protocol, default=Protocol.TLSV1_2, choices=FLOORS, help="default: %(default)s")
+    floor = POLICY.floor or Protocol.TLSV1_2
+    add("--floor", type=Protocol, default=floor, choices=FLOORS, help="default: the policy's, or TLSv1.2")
     add("--botocore", default="", metavar="SPEC", help="a version or specifier, such as 1.34.0 or '<1.40'")
     add("--find-links", type=Path, metavar="DIR", help="install from this folder of wheels, without an index")
     add("--openssl", type=Path, metavar="PATH", help="serve with this openssl; default: the first on PATH")
@@ -115,8 +117,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-FLOORS = [Protocol.TLSV1_1, Protocol.TLSV1_2, Protocol.TLSV1_3]
 CLIENTS = clients()
+try:
+    POLICY, POLICY_PROBLEM = read_policy(), ""
+except PolicyError as policy_error:
+    POLICY, POLICY_PROBLEM = Policy(), str(policy_error)
 # Which interpreters there are sessions for has to be known before any session has its arguments.
 OPTIONS, _ = _parser().parse_known_args(sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else [])
 try:
@@ -130,8 +135,8 @@ REQUIREMENTS = requirements([CLIENTS[name] for name in OPTIONS.clients], {"botoc
 def _check_arguments(session: nox.Session) -> None:
     """End the session, with a sentence, if it was asked for what there is not."""
     _parser().parse_args(session.posargs)
-    if PROBLEM:
-        session.error(PROBLEM)
+    if problem := POLICY_PROBLEM or PROBLEM:
+        session.error(for_terminal(problem))
 
 
 def _stale() -> list[str]:
@@ -188,7 +193,14 @@ def matrix(session: nox.Session) -> None:
         rows = build_matrix(measured, OPTIONS.clients, OPTIONS.conditions, catalogue, OPTIONS.floor)
         with publish(RUN_ID) as folder:
             write_report(
-                folder, run, measured, rows, catalogue, OPTIONS.floor, all_evidence=OPTIONS.all_evidence
+                folder,
+                run,
+                measured,
+                rows,
+                catalogue,
+                OPTIONS.floor,
+                POLICY,
+                all_evidence=OPTIONS.all_evidence,
             )
     show(rows, OPTIONS.floor, sys.stdout, int(WIDTH), colour=not os.environ.get("NO_COLOR"))
 
@@ -218,7 +230,14 @@ def truth(session: nox.Session) -> None:
         with publish(f"{RUN_ID}-truth") as folder:
             ours = tuple(row for row in rows if row.client != RELAXED)
             write_report(
-                folder, run, measured, ours, catalogue, OPTIONS.floor, all_evidence=OPTIONS.all_evidence
+                folder,
+                run,
+                measured,
+                ours,
+                catalogue,
+                OPTIONS.floor,
+                POLICY,
+                all_evidence=OPTIONS.all_evidence,
             )
             write_truth(folder, found.frame)
     for sentence in summary(result):
@@ -322,14 +341,16 @@ def _tool() -> str:
 
 @nox.session(venv_backend="none")
 def gate(session: nox.Session) -> None:
-    """Fail unless the latest matrix shows the floor enforced everywhere."""
+    """Fail unless the latest matrix is as the policy asks: without one, enforced everywhere."""
     from reports.files import LATEST, REPORTS
     from reports.gate import gate as decide
 
     decision = decide(REPORTS / LATEST)
+    for notice in decision.notices:
+        session.log(notice)
     if not decision.passed:
-        session.error(for_terminal(decision.message))
-    session.log(for_terminal(decision.message))
+        session.error(str(decision))
+    session.log(str(decision))
 
 
 @nox.session(venv_backend="none")

@@ -58,6 +58,9 @@ PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 """Where each source keeps its executables, most telling first; `$NAME` counts only where it is set."""
 
+SOURCES = (*(source for source, _ in PLACES), "given")
+"""Every source that a candidate can have."""
+
 EXECUTABLE = re.compile(r"(python|pypy)(\d(\.\d+)?)?t?d?")
 """The names that interpreters are installed under; python3-config and the like are none."""
 

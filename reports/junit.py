@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from reports.matrix import Measured, Row
     from reports.observations import Interpreter, Run
+    from reports.policy import Policy
     from servers.catalogue import Catalogue, Server
     from servers.protocols import Protocol
 
@@ -63,7 +64,12 @@ class _Suite:
 
 
 def build_junit(
-    rows: Sequence[Row], run: Run, catalogue: Catalogue, floor: Protocol, measured: Iterable[Measured] = ()
+    rows: Sequence[Row],
+    run: Run,
+    catalogue: Catalogue,
+    floor: Protocol,
+    policy: Policy,
+    measured: Iterable[Measured] = (),
 ) -> str:
     """Return the document: a suite for each interpreter, a case for each client and server.
 
@@ -72,6 +78,7 @@ def build_junit(
     `verdict`, stands for it as a whole, and also fails where it is fragile. The servers that repeat the
     AWS page's check have no case, because no verdict rests on them. A run without any row is one error.
 
+    Results are those of the measurement, whatever the policy waives: that is among the properties.
     Cases take the time that `measured` has for them; without it, none.
     """
     seconds = {
@@ -83,8 +90,9 @@ def build_junit(
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(row.interpreter.id, []).append(row)
-    suites = [_suite(group, run, catalogue, floor, seconds) for group in groups.values()]
-    return _document(suites or [_nothing(run, floor)], run, floor)
+    provenance = _provenance(run, floor) | _applied(policy)
+    suites = [_suite(group, run, catalogue, floor, seconds, provenance) for group in groups.values()]
+    return _document(suites or [_nothing(provenance)], run, floor)
 
 
 def _seconds(told: float) -> float:
@@ -92,11 +100,11 @@ def _seconds(told: float) -> float:
     return max(0.0, told) if math.isfinite(told) else 0.0
 
 
-def _nothing(run: Run, floor: Protocol) -> _Suite:
+def _nothing(provenance: Mapping[str, str]) -> _Suite:
     """Return the suite of a run that has no rows: an empty document would pass."""
     said = "no interpreter was measured, so nothing is known about this machine"
     case = _Case("matrix", VERDICT, result="error", kind=Kind.MISSING, message=said)
-    return _Suite("matrix", _provenance(run, floor), [case], [])
+    return _Suite("matrix", provenance, [case], [])
 
 
 def _suite(
@@ -105,6 +113,7 @@ def _suite(
     catalogue: Catalogue,
     floor: Protocol,
     seconds: Mapping[tuple[str, str, str, str], float],
+    provenance: Mapping[str, str],
 ) -> _Suite:
     interpreter = rows[0].interpreter
     servers = [server for server in catalogue.servers if server.role is not Role.PAGE]
@@ -114,7 +123,7 @@ def _suite(
         for server in servers:
             took = seconds.get((interpreter.id, row.client, row.condition, server.id), 0.0)
             cases.append(_cell(row, server, run, floor, took))
-    properties = _provenance(run, floor) | _facts(interpreter)
+    properties = {**provenance, **_facts(interpreter)}
     for row in rows:
         properties |= _settled(row)
     return _Suite(interpreter.id, properties, cases, [_line(row, servers) for row in rows])
@@ -131,6 +140,21 @@ def _provenance(run: Run, floor: Protocol) -> dict[str, str]:
         "started": run.started,
         "ended": run.ended,
     }
+
+
+def _applied(policy: Policy) -> dict[str, str]:
+    """Return the policy that was in force, with a property for each waiver; a result here is free of it."""
+    said = {
+        "policy": policy.file or "default",
+        "policy floor": str(policy.floor or "as measured"),
+        "policy clients": ", ".join(policy.clients) or "all",
+        "policy sources": ", ".join(policy.sources) or "all",
+        "policy fails": ", ".join([Verdict.DOWNGRADED, *policy.fails]),
+        "policy new_only": policy.new_only or "no",
+    }
+    for number, waiver in enumerate(policy.waivers, 1):
+        said[f"policy waiver {number}"] = f"{waiver} until {waiver.expires}: {waiver.reason}"
+    return said
 
 
 def _facts(one: Interpreter) -> dict[str, str]:

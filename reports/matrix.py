@@ -28,11 +28,22 @@ if TYPE_CHECKING:
     from servers.catalogue import Catalogue
     from servers.protocols import Protocol
 
+MATRIX_VERSION = 1
+"""Schema version of matrix.json; changes when a reader of the old one would be misled."""
+
 ALL_CLIENTS = "all"
 """The client of a row that stands for every client, because nothing could be measured at all."""
 
+MISSING = "missing"
+"""The interpreter of a row that stands for a whole machine, which was expected and did not report."""
+
 PAGE_CLIENT = "urllib3"
 """The client that the AWS page's check.py uses."""
+
+
+def did_not_report(interpreter: str, client: str) -> bool:
+    """Whether a row of this interpreter and client stands for a machine that did not report."""
+    return (interpreter, client) == (MISSING, ALL_CLIENTS)
 
 
 @dataclass(frozen=True)

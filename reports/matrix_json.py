@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reports.matrix import Row
+from reports.matrix import MATRIX_VERSION, Row
 from reports.observations import Interpreter, Run, read_asked, read_record, reading
 from reports.outcomes import Kind, Outcome
 from reports.verdicts import Finding, HeldBy, Judgement, PageCheck, Verdict
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reports.observations import Asked
+    from reports.policy import Policy
 
-SCHEMA_VERSION = 1
-"""Changes when a reader of the old one would be misled."""
+SCHEMA_VERSION = MATRIX_VERSION
 
 UNMEASURED = "it was not measured"
 """The reason of a cell that no row has anything of."""
@@ -39,7 +39,9 @@ class Record:
     """With their findings, of which only a version at which data went both ways is known."""
 
 
-def build_json(rows: Sequence[Row], run: Run, catalogue: Catalogue, floor: Protocol) -> dict[str, object]:
+def build_json(
+    rows: Sequence[Row], run: Run, catalogue: Catalogue, floor: Protocol, policy: Policy
+) -> dict[str, object]:
     """Return the document: JSON's own types throughout, everything in the order of rows and catalogue.
 
     Each row has a cell for each server, measured or not. What belongs to a run names it, so that the
@@ -50,7 +52,7 @@ def build_json(rows: Sequence[Row], run: Run, catalogue: Catalogue, floor: Proto
     return {
         "schema_version": SCHEMA_VERSION,
         "floor": str(floor),
-        "policy": None,
+        "policy": policy.record(),
         "runs": [_run(run, catalogue)],
         "interpreters": [_interpreter(one, run) for one in interpreters.values()],
         "verdicts": [_verdict(row, run) for row in rows],

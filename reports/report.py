@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from reports.matrix import Measured, Row
     from reports.observations import Run
+    from reports.policy import Policy
     from servers.catalogue import Catalogue
     from servers.protocols import Protocol
 
@@ -32,10 +33,11 @@ def write_report(
     rows: Sequence[Row],
     catalogue: Catalogue,
     floor: Protocol,
+    policy: Policy,
     *,
     all_evidence: bool = False,
 ) -> None:
-    """Write a run's files into a folder.
+    """Write a run's files into a folder, with the policy that was in force.
 
     An interpreter's evidence is left out where it would be larger than EVIDENCE_LIMIT, unless
     `all_evidence` asks for it.
@@ -44,11 +46,11 @@ def write_report(
     write_run(folder / "run.json", run)
     write_jsonl(folder / "observations.jsonl", run, (o for one in measured for o in one.observations))
     frame.map(for_csv).to_csv(folder / "matrix.csv", index=False)
-    document = build_json(rows, run, catalogue, floor)
+    document = build_json(rows, run, catalogue, floor, policy)
     (folder / "matrix.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     # What holds under a configuration that is not the machine's makes no build red or green.
     ambient = [row for row in rows if row.condition is Condition.AMBIENT]
-    junit = build_junit(ambient, run, catalogue, floor, measured)
+    junit = build_junit(ambient, run, catalogue, floor, policy, measured)
     (folder / "junit.xml").write_text(junit, encoding="utf-8")
     markdown = build_markdown(frame, rows, run, catalogue, floor)
     (folder / "matrix.md").write_text(markdown, encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from reports.matrix import Row
 from reports.observations import Asked, Given, Interpreter, Observation, Run
 from reports.outcomes import Kind, Outcome
+from reports.policy import Policy, Waiver
 from reports.verdicts import Finding, HeldBy, Judgement, PageCheck, Verdict
 from servers.catalogue import Catalogue, Certificate, KeyExchange, Role, Server
 from servers.conditions import Condition
@@ -303,4 +305,20 @@ def a_run(catalogue: Catalogue, host: str = "a-host", failing: Iterable[str] = (
             interpreters=(Given("/made/up/link", "/made/up/python"),),
         ),
         controls={server.id: FAILED if server.id in broken else PASSED for server in catalogue.servers},
+    )
+
+
+def a_policy() -> Policy:
+    """Return a policy that uses every key, and has a waiver of each shape."""
+    return Policy(
+        floor=TLS1_2,
+        clients=("ssl", "botocore"),
+        sources=("pyenv", "system"),
+        fails=(Verdict.FRAGILE, Verdict.INCONCLUSIVE),
+        new_only="baseline/matrix.json",
+        waivers=(
+            Waiver("pyenv_2_7_*", "it goes in spring", dt.date(2027, 3, 31)),
+            Waiver("pyenv_3_6_15", "<it> is = hard\x1b", dt.date(2026, 12, 31), "bo*", "build-?"),
+        ),
+        file="policy.toml",
     )

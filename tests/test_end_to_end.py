@@ -145,7 +145,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
         pytest.skip("no openssl on PATH: install OpenSSL's command line tool")
     folder = tmp_path_factory.mktemp("copy") / "checkout"
     ignore = shutil.ignore_patterns(
-        ".nox", ".git", "history", "latest", "__pycache__", ".*_cache", ".hypothesis"
+        ".nox", ".git", "history", "latest", "__pycache__", ".*_cache", ".hypothesis", "policy.toml"
     )
     shutil.copytree(ROOT, folder, ignore=ignore)
     return Checkout(folder)
@@ -334,6 +334,71 @@ def test_no_color_on_a_terminal_and_a_pipe_get_no_colour(
     assert "\x1b" not in said
 
 
+def _gate_program(checkout: Checkout) -> tuple[int, str]:
+    """Run the gate as a program; return its exit status and what it printed."""
+    command = [sys.executable, "-m", "reports.gate"]
+    done = subprocess.run(
+        command, cwd=checkout.folder, capture_output=True, text=True, timeout=LIMIT, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_gate_tells_findings_by_its_exit_code(measured: Checkout, known: dict[str, Interpreter]) -> None:
+    """On a real run both forms of the gate name what is downgraded, and the program's exit code tells."""
+    loose = {name for name, one in known.items() if not one.sets_minimum}
+    if not loose:
+        pytest.skip("no interpreter here can be downgraded: a Python before 3.10 would be one")
+    status, said = measured.nox("-s", "matrix", "--", "--only", min(loose))
+    assert status == 0, said
+    status, said = _gate_program(measured)
+    assert (status, said.partition(":")[0]) == (1, "findings"), said
+    assert f"{min(loose)}/ssl" in said
+    nox_status, nox_said = measured.nox("-s", "gate")
+    assert nox_status == 1
+    assert said.strip() in nox_said
+    record = json.loads((measured.latest / "gate.json").read_text())
+    assert (record["kind"], record["exit_code"]) == ("findings", 1)
+
+
+def test_a_policy_sets_the_floor_and_rules_the_gate(
+    measured: Checkout, known: dict[str, Interpreter]
+) -> None:
+    """The floor that is measured is the policy's, which is written beside the verdicts and waives rows."""
+    policy = measured.folder / "policy.toml"
+    waiver = (
+        '[[waiver]]\ninterpreter = "*"\nclient = "[!s]*"\nreason = "it is a test"\nexpires = 9999-12-31\n'
+    )
+    loose = next((name for name, one in known.items() if not one.sets_minimum), None)
+    if loose is None:
+        pytest.skip("no interpreter here can be downgraded: a Python before 3.10 would be one")
+    try:
+        policy.write_text(f'floor = "TLSv1.1"\n{waiver}')
+        status, said = measured.nox("-s", "matrix", "--", "--only", loose)
+        assert status == 0, said
+        assert {row["floor"] for row in measured.matrix().values()} == {"TLSv1.1"}
+        document = json.loads((measured.latest / "matrix.json").read_text())
+        assert (document["floor"], document["policy"]["floor"]) == ("TLSv1.1", "TLSv1.1")
+        assert 'name="policy waiver 1"' in (measured.latest / "junit.xml").read_text()
+        status, said = _gate_program(measured)
+        assert status == 1
+        assert said.splitlines()[-1] == f"findings: 1 downgraded: {loose}/ssl"
+        shutil.copy(measured.latest / "matrix.json", measured.folder / "baseline.json")
+        status, said = measured.nox("-s", "matrix", "--", "--only", loose)
+        assert status == 0, said
+        policy.write_text('new_only = "baseline.json"')
+        status, said = _gate_program(measured)
+        assert status == 0, said
+        assert "known from baseline.json" in said
+        policy.write_text('flor = "TLSv1.1"')
+        for session in ("matrix", "gate"):
+            status, said = measured.nox("-s", session)
+            assert status == 1
+            assert "policy.toml: unknown key 'flor'; did you mean 'floor'?" in said
+        assert _gate_program(measured)[0] == 3
+    finally:
+        policy.unlink()
+
+
 def test_without_openssl_nothing_is_called_safe(measured: Checkout, known: dict[str, Interpreter]) -> None:
     """A missing openssl makes every row inconclusive with that reason, and the gate fails."""
     words = ("--only", next(iter(known)), "--openssl", "/nonexistent/openssl")
@@ -345,6 +410,7 @@ def test_without_openssl_nothing_is_called_safe(measured: Checkout, known: dict[
     status, said = measured.nox("-s", "gate")
     assert status == 1
     assert "inconclusive" in said
+    assert _gate_program(measured)[0] == 2
 
 
 def test_an_installation_without_a_source_leaves_ssl_measured(

@@ -163,6 +163,14 @@ def test_links_are_no_second_interpreter(machine: Machine) -> None:
     assert machine.locate() == (Candidate("pyenv_3_9_18", "pyenv", path),)
 
 
+def test_sources_are_the_places_and_what_was_given(machine: Machine) -> None:
+    """Each place is a source once, and so is the command line, for what lies in none of them."""
+    given = machine.add("/srv/python/bin/python3.12")
+    (candidate,) = locate(machine.environment, [given])
+    assert list(room.SOURCES) == [*(source for source, _ in room.PLACES), candidate.source]
+    assert len(set(room.SOURCES)) == len(room.SOURCES)
+
+
 def test_a_link_from_elsewhere_does_not_change_the_source(machine: Machine) -> None:
     """What is linked from a folder of a more telling source keeps the source that it lies in."""
     path = machine.add("/usr/bin/python3.11")
@@ -313,7 +321,7 @@ def test_a_given_path_without_a_file_is_refused(machine: Machine, place: str) ->
 
 
 SEGMENT = st.text(st.sampled_from(string.ascii_letters + string.digits + " .-_@+é"), min_size=1, max_size=50)
-SOURCE = st.sampled_from([source for source, _ in room.PLACES] + ["given"])
+SOURCE = st.sampled_from(room.SOURCES)
 FOUND = st.builds(
     lambda source, folder, name: room._candidate(source, Path("/", folder, "bin", name)),
     SOURCE,

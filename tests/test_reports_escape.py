@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from reports.escape import for_csv, for_markdown, for_terminal, for_xml, visible
 from reports.junit import build_junit
 from reports.matrix_json import build_json
+from reports.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -232,7 +233,7 @@ def _in_json(version: str) -> str:
     """Return the version from matrix.json, made visible; the file itself must be printable ASCII."""
     catalogue = a_catalogue()
     row = a_row(interpreter=an_interpreter(version=version))
-    written = json.dumps(build_json([row], a_run(catalogue), catalogue, TLS1_2))
+    written = json.dumps(build_json([row], a_run(catalogue), catalogue, TLS1_2, Policy()))
     assert written.isascii()
     assert written.isprintable()
     (interpreter,) = json.loads(written)["interpreters"]
@@ -243,7 +244,7 @@ def _in_xml(version: str) -> str:
     """Return the version from junit.xml, with its newlines and tabs made visible."""
     catalogue = a_catalogue()
     row = a_row(interpreter=an_interpreter(version=version))
-    written = build_junit([row], a_run(catalogue), catalogue, TLS1_2)
+    written = build_junit([row], a_run(catalogue), catalogue, TLS1_2, Policy())
     assert written.replace("\n", "").replace("\t", "").isprintable()
     assert "<script" not in written
     (found,) = ET.fromstring(written.encode()).iterfind(".//property[@name='version']")  # noqa: S314  our own

@@ -1,167 +1,692 @@
-"""The gate: it passes a matrix that is enforced throughout, and says of anything else why it does not."""
+"""The gate: for each matrix and policy its decision, its exit code, and what it says and writes down."""
 
 from __future__ import annotations
 
+import copy
+import datetime as dt
 import json
+import subprocess
+import sys
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from builders import FLOORS, TLS1_2, a_catalogue, a_row, a_run
+from builders import (
+    FLOORS,
+    TLS1_0,
+    TLS1_1,
+    TLS1_2,
+    TLS1_3,
+    a_catalogue,
+    a_policy,
+    a_row,
+    a_run,
+    a_server,
+    an_interpreter,
+)
+from conftest import ROOT
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from reports.frame import COLUMNS, build_frame
-from reports.gate import decide, gate
+from reports.decision import Kind, decide
+from reports.gate import gate, main, parse_report
+from reports.matrix import MISSING
+from reports.matrix_json import build_json
+from reports.policy import Policy
 from reports.verdicts import Verdict
 from servers.conditions import Condition
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-    import pandas as pd
 
     from reports.matrix import Row
     from servers.protocols import Protocol
 
-CATALOGUE = a_catalogue()
-RUN = a_run(CATALOGUE)
-GOOD = a_row(Verdict.ENFORCED, "good")
+CATALOGUE = a_catalogue(a_server("open", TLS1_0, TLS1_1, TLS1_2, TLS1_3))
+TODAY = dt.date(2026, 11, 24)
+
+DOWN, FRAGILE, UNSURE, UNTESTED, GOOD = (
+    a_row(verdict, name)
+    for verdict, name in zip(Verdict, ("down", "fragile", "unsure", "untested", "good"), strict=True)
+)
+"""A row of each verdict, named after it, all of the client ssl."""
+
+NO_ENVIRONMENT = a_row(Verdict.UNTESTABLE, "broken", "all")
 
 
-def _frame(rows: Sequence[Row], floor: Protocol = TLS1_2) -> pd.DataFrame:
-    return build_frame(rows, RUN, CATALOGUE, floor)
+def _document(
+    rows: Sequence[Row], floor: Protocol = TLS1_2, run_id: str = "now", host: str = "here"
+) -> dict[str, Any]:
+    run = replace(a_run(CATALOGUE, host), run_id=run_id)
+    document: dict[str, Any] = json.loads(json.dumps(build_json(rows, run, CATALOGUE, floor, Policy())))
+    return document
 
 
-def _write(folder: Path, *rows: Row, floor: Protocol = TLS1_2) -> Path:
-    path = folder / "matrix.csv"
-    _frame(rows, floor).to_csv(path, index=False)
-    return path
+def _merged(*documents: dict[str, Any]) -> dict[str, Any]:
+    """Return the documents of several machines as one."""
+    merged = copy.deepcopy(documents[0])
+    for other in documents[1:]:
+        for part in ("runs", "interpreters", "verdicts", "cells"):
+            merged[part] += other[part]
+    return merged
+
+
+def _silent(host: str) -> dict[str, Any]:
+    """Return what stands for a machine that was expected and did not report."""
+    return _document([a_row(Verdict.UNTESTABLE, MISSING, "all")], run_id=host, host=host)
+
+
+def _write(folder: Path, document: object) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "matrix.json").write_text(json.dumps(document), encoding="utf-8")
+    return folder
 
 
 def _record(folder: Path) -> Any:
     return json.loads((folder / "gate.json").read_text(encoding="utf-8"))
 
 
+def _waiver(interpreter: str, *, client: str = "*", host: str = "*", expires: str = "2026-12-31") -> str:
+    return (
+        f'[[waiver]]\nhost = "{host}"\ninterpreter = "{interpreter}"\nclient = "{client}"\n'
+        f'reason = "on its way"\nexpires = {expires}\n'
+    )
+
+
+@dataclass(frozen=True)
+class Case:
+    """A matrix under a policy, and what the gate has to say: its exit code, its message and its notices."""
+
+    name: str
+    exit_code: int
+    message: str
+    rows: Sequence[Row] | dict[str, Any]
+    policy: str | None = None
+    notices: tuple[str, ...] = ()
+    floor: Protocol = TLS1_2
+    before: Sequence[Row] | dict[str, Any] | None = None
+
+
+NEW_ONLY = 'new_only = "baseline"\n'
+
+CASES = [
+    # Without a policy: everything counts, and everything but `enforced` fails.
+    Case("enforced", 0, "all 2 rows hold TLSv1.2", [GOOD, a_row(Verdict.ENFORCED, "good", "botocore")]),
+    Case("downgraded", 1, "1 downgraded: down/ssl", [GOOD, DOWN]),
+    Case("fragile", 1, "1 fragile: fragile/ssl", [GOOD, FRAGILE]),
+    Case("inconclusive", 2, "1 inconclusive: unsure/ssl", [GOOD, UNSURE]),
+    Case("untestable", 2, "1 untestable: untested/ssl", [GOOD, UNTESTED]),
+    Case("untestable for all clients", 2, "1 untestable: broken/all", [GOOD, NO_ENVIRONMENT]),
+    Case(
+        "findings outweigh what is inconclusive",
+        1,
+        "1 downgraded: down/ssl; 1 fragile: fragile/ssl; 1 inconclusive: unsure/ssl; "
+        "2 untestable: broken/all, untested/ssl",
+        [NO_ENVIRONMENT, GOOD, UNTESTED, UNSURE, FRAGILE, DOWN],
+    ),
+    Case("nothing", 2, "nothing was measured under the machine's own configuration", []),
+    Case(
+        "other conditions do not count",
+        0,
+        "all 1 rows hold TLSv1.2",
+        [GOOD, replace(DOWN, condition=Condition.PERMISSIVE)],
+    ),
+    Case(
+        "other conditions alone",
+        2,
+        "nothing was measured under the machine's own configuration",
+        [replace(GOOD, condition=Condition.HARDENED)],
+    ),
+    Case("an empty policy", 1, "1 downgraded: down/ssl", [GOOD, DOWN], "# nothing yet"),
+    # What fails.
+    Case(
+        "fragile let pass",
+        0,
+        "1 of 2 rows hold TLSv1.2; 1 fragile and let pass",
+        [GOOD, FRAGILE],
+        'fails = ["inconclusive", "untestable", "missing"]',
+        ("fragile does not fail under policy.toml: fragile/ssl (fragile)",),
+    ),
+    Case(
+        "downgraded fails whatever is chosen",
+        1,
+        "1 downgraded: down/ssl",
+        [GOOD, DOWN, UNSURE],
+        "fails = []",
+        ("inconclusive does not fail under policy.toml: unsure/ssl (inconclusive)",),
+    ),
+    Case(
+        "nothing known does not pass by choice",
+        2,
+        "nothing was measured: 1 inconclusive and let pass, 1 untestable and let pass",
+        [UNSURE, UNTESTED],
+        "fails = []",
+        (
+            "inconclusive does not fail under policy.toml: unsure/ssl (inconclusive)",
+            "untestable does not fail under policy.toml: untested/ssl (untestable)",
+        ),
+    ),
+    # What counts.
+    Case(
+        "another client does not count",
+        0,
+        "all 1 rows hold TLSv1.2",
+        [a_row(Verdict.DOWNGRADED, "one", "ssl"), a_row(Verdict.ENFORCED, "one", "botocore")],
+        'clients = ["botocore"]',
+        ("client ssl does not count: one/ssl",),
+    ),
+    Case(
+        "a client that counts and was not measured",
+        2,
+        "1 missing: good/botocore",
+        [GOOD],
+        'clients = ["ssl", "botocore"]',
+    ),
+    Case(
+        "a client that counts, where there was no environment",
+        2,
+        "1 untestable: broken/all",
+        [GOOD, NO_ENVIRONMENT],
+        'clients = ["ssl"]',
+    ),
+    Case(
+        "another source does not count",
+        0,
+        "all 1 rows hold TLSv1.2",
+        [a_row(interpreter=replace(an_interpreter("usr"), source="system")), DOWN],
+        'sources = ["system"]',
+        ("source pyenv does not count: down/ssl",),
+    ),
+    Case(
+        "nothing counts",
+        2,
+        "none of 1 rows counts under the policy, so nothing is known",
+        [GOOD],
+        'sources = ["system"]',
+        ("source pyenv does not count: good/ssl",),
+    ),
+    # The floor.
+    Case(
+        "the floor that was measured", 0, "all 1 rows hold TLSv1.3", [GOOD], 'floor = "TLSv1.3"', (), TLS1_3
+    ),
+    Case(
+        "a stricter floor than was measured",
+        3,
+        "the matrix was measured against a floor of TLSv1.2, and policy.toml asks for TLSv1.3: "
+        "measure again with nox -s matrix -- --floor TLSv1.3",
+        [GOOD],
+        'floor = "TLSv1.3"',
+    ),
+    Case(
+        "another floor than was measured outweighs findings",
+        3,
+        "the matrix was measured against a floor of TLSv1.2, and policy.toml asks for TLSv1.1: "
+        "measure again with nox -s matrix -- --floor TLSv1.1",
+        [DOWN],
+        'floor = "TLSv1.1"',
+    ),
+    # Waivers.
+    Case(
+        "waived",
+        0,
+        "1 of 2 rows hold TLSv1.2; 1 downgraded and waived",
+        [GOOD, DOWN],
+        _waiver("do*"),
+        ("waived until 2026-12-31: on its way: down/ssl (downgraded)",),
+    ),
+    Case(
+        "waived for another client",
+        1,
+        "1 downgraded: down/ssl",
+        [GOOD, DOWN],
+        _waiver("down", client="botocore"),
+        ("the waiver for down/botocore matches no row that counts: mend or remove it",),
+    ),
+    Case(
+        "a waiver on its last day",
+        0,
+        "1 of 2 rows hold TLSv1.2; 1 untestable and waived",
+        [GOOD, UNTESTED],
+        _waiver("untested", expires="2026-11-24"),
+        ("waived until 2026-11-24: on its way: untested/ssl (untestable)",),
+    ),
+    Case(
+        "an expired waiver of a finding",
+        1,
+        "1 downgraded: down/ssl (its waiver expired on 2026-11-23: on its way)",
+        [GOOD, DOWN],
+        _waiver("down", expires="2026-11-23"),
+    ),
+    Case(
+        "an expired waiver of what could not be measured",
+        2,
+        "1 untestable: untested/ssl (its waiver expired on 2026-11-23: on its way)",
+        [GOOD, UNTESTED],
+        _waiver("*ed", expires="2026-11-23"),
+    ),
+    Case(
+        "of two waivers the longer counts",
+        0,
+        "1 of 2 rows hold TLSv1.2; 1 downgraded and waived",
+        [GOOD, DOWN],
+        _waiver("down", expires="2020-01-01") + _waiver("*", client="ssl"),
+        ("waived until 2026-12-31: on its way: down/ssl (downgraded)",),
+    ),
+    Case(
+        "a waiver that matches nothing",
+        0,
+        "all 1 rows hold TLSv1.2",
+        [GOOD],
+        _waiver("gone_*"),
+        ("the waiver for gone_*/* matches no row that counts: mend or remove it",),
+    ),
+    Case(
+        "a waiver that is not needed any more",
+        0,
+        "all 1 rows hold TLSv1.2",
+        [GOOD],
+        _waiver("good", expires="2020-01-01"),
+        ("the waiver for good/* expired on 2020-01-01 and is not needed, as its rows pass: remove it",),
+    ),
+    Case(
+        "everything waived and nothing known",
+        2,
+        "nothing was measured: 1 untestable and waived",
+        [UNTESTED],
+        _waiver("*"),
+        ("waived until 2026-12-31: on its way: untested/ssl (untestable)",),
+    ),
+    # Only what is new.
+    Case(
+        "known from the baseline",
+        0,
+        "1 of 2 rows hold TLSv1.2; 1 downgraded and known from the baseline",
+        [GOOD, DOWN],
+        NEW_ONLY,
+        ("known from baseline: down/ssl (downgraded)",),
+        before=[DOWN],
+    ),
+    Case("new beside the baseline", 1, "1 downgraded: down/ssl", [GOOD, DOWN], NEW_ONLY, before=[GOOD]),
+    Case(
+        "lower than in the baseline",
+        1,
+        "1 downgraded: down/ssl",
+        [GOOD, DOWN],
+        NEW_ONLY,
+        before=[a_row(Verdict.DOWNGRADED, "down", lowest=TLS1_1)],
+    ),
+    Case(
+        "worse than in the baseline",
+        1,
+        "1 downgraded: down/ssl",
+        [GOOD, DOWN],
+        NEW_ONLY,
+        before=[a_row(Verdict.FRAGILE, "down")],
+    ),
+    Case(
+        "known, but its waiver expired",
+        1,
+        "1 downgraded: down/ssl (its waiver expired on 2026-01-01: on its way)",
+        [GOOD, DOWN],
+        NEW_ONLY + _waiver("down", expires="2026-01-01"),
+        before=[DOWN],
+    ),
+    Case(
+        "the run itself as its baseline",
+        3,
+        "baseline, the baseline that policy.toml names, is the run that is to be judged, "
+        "so nothing could be new: name an earlier one, or a copy of its matrix.json",
+        [DOWN],
+        NEW_ONLY,
+        before=_document([DOWN]),
+    ),
+    # Several machines.
+    Case(
+        "machines are told apart",
+        1,
+        "1 downgraded: down/ssl on there",
+        _merged(_document([GOOD]), _document([DOWN], run_id="then", host="there")),
+    ),
+    Case(
+        "waived on one machine",
+        1,
+        "1 downgraded: down/ssl on there",
+        _merged(_document([GOOD, DOWN]), _document([DOWN], run_id="then", host="there")),
+        _waiver("down", host="here"),
+        ("waived until 2026-12-31: on its way: down/ssl on here (downgraded)",),
+    ),
+    Case(
+        "a machine that did not report",
+        2,
+        "1 missing: machine there",
+        _merged(_document([GOOD]), _silent("there")),
+        'clients = ["ssl"]\nsources = ["pyenv"]',
+    ),
+    Case(
+        "a machine that did not report, let pass",
+        0,
+        "1 of 2 rows hold TLSv1.2; 1 missing and let pass",
+        _merged(_document([GOOD]), _silent("there")),
+        'fails = ["fragile", "inconclusive", "untestable"]',
+        ("missing does not fail under policy.toml: machine there (missing)",),
+    ),
+    Case(
+        "a machine that measured nothing",
+        2,
+        "1 missing: machine there",
+        _merged(_document([GOOD]), _document([], run_id="then", host="there")),
+    ),
+    # Policies that cannot be meant.
+    Case("an unknown key", 3, "policy.toml: unknown key 'flor'; did you mean 'floor'?", [GOOD], "flor = 1"),
+    Case(
+        "an unknown client",
+        3,
+        "policy.toml: clients has 'boto'; did you mean 'botocore'? It is one of botocore, ssl, urllib3",
+        [GOOD],
+        'clients = ["boto"]',
+    ),
+    Case(
+        "a waiver without an end",
+        3,
+        "policy.toml [[waiver]] 1: 'expires' is missing",
+        [DOWN],
+        '[[waiver]]\ninterpreter = "*"\nreason = "because"',
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_policy_case(case: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The gate ends with this exit code and says this, on the terminal and in gate.json alike."""
+    policy = tmp_path / "policy.toml"
+    if case.policy is not None:
+        policy.write_text(case.policy, encoding="utf-8")
+    rows = case.rows
+    folder = _write(tmp_path / "run", rows if isinstance(rows, dict) else _document(rows, case.floor))
+    if (before := case.before) is not None:
+        earlier = before if isinstance(before, dict) else _document(before, run_id="earlier")
+        _write(tmp_path / "baseline", earlier)
+    exit_code = main([str(folder)], policy, TODAY)
+    kind = list(Kind)[case.exit_code]
+    said = capsys.readouterr().out.splitlines()
+    assert said == [*(f"note: {notice}" for notice in case.notices), f"{kind}: {case.message}"]
+    assert exit_code == case.exit_code
+    record = _record(folder)
+    assert (record["exit_code"], record["kind"], record["passed"]) == (exit_code, kind, exit_code == 0)
+    assert (record["message"], tuple(record["notices"])) == (case.message, case.notices)
+
+
+def test_the_table_is_large_enough_and_has_every_exit_code() -> None:
+    """There are no two cases of one name, and several for each exit code."""
+    assert len({case.name for case in CASES}) == len(CASES) >= 20
+    for kind in Kind:
+        assert sum(case.exit_code == kind.exit_code for case in CASES) >= 5
+
+
 @pytest.mark.parametrize("floor", FLOORS)
-def test_a_matrix_that_is_enforced_throughout_passes(tmp_path: Path, floor: Protocol) -> None:
-    """Every row enforced is the only way to pass, and message and record say at which floor."""
-    _write(tmp_path, GOOD, a_row(Verdict.ENFORCED, "good", "urllib3"), floor=floor)
-    decision = gate(tmp_path)
-    assert decision.passed
-    assert decision.message == f"all 2 rows hold {floor}"
-    record = _record(tmp_path)
+def test_the_record_has_rows_run_floor_and_policy(tmp_path: Path, floor: Protocol) -> None:
+    """gate.json tells what became of each row and why, of which run, and under which policy."""
+    folder = _write(tmp_path / "run", _document([GOOD, DOWN, FRAGILE], floor))
+    policy = tmp_path / "policy.toml"
+    policy.write_text('fails = ["inconclusive"]\n' + _waiver("down"), encoding="utf-8")
+    gate(folder, policy, TODAY)
+    record = _record(folder)
     assert record["schema_version"] == 1
-    assert record["passed"] is True
-    assert (record["run_id"], record["floor"]) == (RUN.run_id, floor)
-    assert record["rows"]["enforced"] == ["good/ssl", "good/urllib3"]
-
-
-@pytest.mark.parametrize("verdict", [v for v in Verdict if v is not Verdict.ENFORCED])
-def test_any_other_verdict_fails_and_is_told_apart(tmp_path: Path, verdict: Verdict) -> None:
-    """One row that is not enforced fails the gate, named under its own verdict and no other."""
-    _write(tmp_path, GOOD, a_row(verdict, "bad", "botocore"))
-    decision = gate(tmp_path)
-    assert not decision.passed
-    assert decision.message == f"1 {verdict}: bad/botocore"
-    record = _record(tmp_path)
-    assert record["passed"] is False
-    assert record["message"] == decision.message
-    assert record["rows"] == {str(v): [] for v in Verdict} | {
-        "enforced": ["good/ssl"],
-        str(verdict): ["bad/botocore"],
+    assert (record["run_ids"], record["floor"]) == (["now"], floor)
+    assert record["policy"]["file"] == "policy.toml"
+    assert record["policy"]["fails"] == ["downgraded", "inconclusive"]
+    assert [one["interpreter"] for one in record["policy"]["waivers"]] == ["down"]
+    assert [(row["interpreter"], row["verdict"], row["fate"], row["why"]) for row in record["rows"]] == [
+        ("good", "enforced", "passes", ""),
+        ("down", "downgraded", "waived", "waived until 2026-12-31: on its way"),
+        ("fragile", "fragile", "passes", "fragile does not fail under policy.toml"),
+    ]
+    assert record["rows"][1] == {
+        "host": "here",
+        "interpreter": "down",
+        "client": "ssl",
+        "source": "pyenv",
+        "verdict": "downgraded",
+        "lowest_negotiated": "TLSv1",
+        "fate": "waived",
+        "why": "waived until 2026-12-31: on its way",
     }
 
 
-def test_all_that_is_wrong_is_listed(tmp_path: Path) -> None:
-    """Every verdict that fails has its count and its rows in the message, the worst first."""
-    bad = [v for v in Verdict if v is not Verdict.ENFORCED]
-    _write(tmp_path, GOOD, *(a_row(v, f"py{n}", c) for n, v in enumerate(bad) for c in ("b", "a")))
-    message = gate(tmp_path).message
-    assert message == "; ".join(f"2 {v}: py{n}/a, py{n}/b" for n, v in enumerate(bad))
+def test_the_record_tells_the_default_policy_from_none_at_all(tmp_path: Path) -> None:
+    """Without a file the default policy is recorded; where the file cannot be meant, none was applied."""
+    folder = _write(tmp_path / "run", _document([GOOD]))
+    gate(folder, tmp_path / "policy.toml", TODAY)
+    assert _record(folder)["policy"] == Policy().record()
+    (tmp_path / "policy.toml").write_text("fail = []")
+    gate(folder, tmp_path / "policy.toml", TODAY)
+    record = _record(folder)
+    assert (record["policy"], record["floor"], record["rows"]) == (None, None, [])
 
 
-def test_other_conditions_are_no_answer(tmp_path: Path) -> None:
-    """Only the machine's own configuration counts: other rows neither fail the gate nor pass it."""
-    _write(tmp_path, GOOD, a_row(Verdict.DOWNGRADED, "good", condition=Condition.PERMISSIVE))
-    assert gate(tmp_path).passed
-    _write(tmp_path, a_row(Verdict.ENFORCED, condition=Condition.PERMISSIVE))
-    decision = gate(tmp_path)
-    assert not decision.passed
-    assert decision.message == "nothing was measured under the machine's own configuration"
-    assert _record(tmp_path)["passed"] is False
+def test_today_is_the_day_in_utc(tmp_path: Path) -> None:
+    """Unless it is told the day, the gate holds waivers against the present one."""
+    folder = _write(tmp_path / "run", _document([GOOD, DOWN]))
+    policy = tmp_path / "policy.toml"
+    for expires, kind in (("9999-12-31", Kind.PASSED), ("2026-01-01", Kind.FINDINGS)):
+        policy.write_text(_waiver("down", expires=expires))
+        assert gate(folder, policy).kind is kind
 
 
-def test_a_matrix_without_rows_fails(tmp_path: Path) -> None:
-    """A report about nothing is a failure, and recorded as one."""
-    _write(tmp_path)
-    assert not gate(tmp_path).passed
-    assert "nothing was measured" in _record(tmp_path)["message"]
+@pytest.mark.parametrize("name", ["baseline", "baseline/matrix.json"])
+def test_a_baseline_is_a_folder_or_a_file_beside_the_policy(tmp_path: Path, name: str) -> None:
+    """The baseline is sought from where the policy is, as a run's folder or its matrix.json."""
+    folder = _write(tmp_path / "run", _document([GOOD, DOWN]))
+    _write(tmp_path / "baseline", _document([DOWN], run_id="earlier"))
+    policy = tmp_path / "policy.toml"
+    for written in (name, str(tmp_path / name)):
+        policy.write_text(f"new_only = {json.dumps(written)}")
+        assert gate(folder, policy, TODAY).passed
 
 
-@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe\x00", b'a,b\n"1,2\n', b"a\n1,2,3\n4\n5,6,7,8\n"])
-def test_a_file_that_cannot_be_read_fails_with_a_sentence(tmp_path: Path, content: bytes | None) -> None:
-    """No file, an empty one, or one that is no CSV is a failure that says what to do."""
+DAMAGES = [None, b"", b"{", b"\xff\xfe\x00", b"[]", b"null", b"{}", b'{"schema_version": 2}', b"[" * 100_000]
+
+
+@pytest.mark.parametrize("content", DAMAGES)
+def test_a_report_that_cannot_be_read_is_an_error(
+    tmp_path: Path, content: bytes | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No file, an empty one, one cut off or of another kind gives 3 and one sentence with the remedy."""
+    folder = tmp_path / "run"
+    folder.mkdir()
     if content is not None:
-        (tmp_path / "matrix.csv").write_bytes(content)
-    decision = gate(tmp_path)
-    assert not decision.passed
-    assert "nothing was measured" in decision.message or "is not a matrix of this tool" in decision.message
-    assert "matrix.csv" in decision.message
+        (folder / "matrix.json").write_bytes(content)
+    assert main([str(folder)], tmp_path / "policy.toml", TODAY) == 3
+    (said,) = capsys.readouterr().out.splitlines()
+    assert said.startswith(f"error: {folder / 'matrix.json'} ")
+    assert said.endswith(": run nox -s matrix first")
+    assert _record(folder)["exit_code"] == 3
 
 
-def test_no_report_folder_fails_with_a_sentence(tmp_path: Path) -> None:
-    """Before the first run the gate fails, and says which session to run."""
-    decision = gate(tmp_path / "latest")
-    assert not decision.passed
+@pytest.mark.parametrize("content", DAMAGES)
+def test_a_baseline_that_cannot_be_read_is_an_error(tmp_path: Path, content: bytes | None) -> None:
+    """Without its baseline nothing can be called new, and nothing known: that is neither pass nor finding."""
+    folder = _write(tmp_path / "run", _document([GOOD]))
+    policy = tmp_path / "policy.toml"
+    policy.write_text('new_only = "old.json"')
+    if content is not None:
+        (tmp_path / "old.json").write_bytes(content)
+    decision = gate(folder, policy, TODAY)
+    assert decision.kind is Kind.ERROR
+    assert "old.json" in decision.message
+    assert decision.message.endswith(
+        "put an earlier run's matrix.json there, or take new_only out of policy.toml"
+    )
+
+
+def test_no_report_folder_is_an_error(tmp_path: Path) -> None:
+    """Before the first run the gate says which session to run, and makes no folder."""
+    decision = gate(tmp_path / "latest", tmp_path / "policy.toml", TODAY)
+    assert decision.kind is Kind.ERROR
     assert decision.message.endswith("run nox -s matrix first")
+    assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("column", COLUMNS)
-def test_a_foreign_csv_fails(column: str) -> None:
-    """A table that lacks any one of the promised columns is not judged."""
-    decision = decide(_frame([GOOD]).drop(columns=column))
-    assert not decision.passed
-    assert repr(column) in decision.message
+def _places(value: Any, *way: str | int) -> Iterator[tuple[str | int, ...]]:
+    """Give the way to each part of a document."""
+    if way:
+        yield way
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in parts:
+        yield from _places(inner, *way, key)
 
 
-@pytest.mark.parametrize("verdict", ["", "safe", "ENFORCED", "enforced ", "nan"])
-def test_an_unknown_verdict_fails(tmp_path: Path, verdict: str) -> None:
-    """A row whose verdict is none of ours is named and fails the gate, beside any number that hold."""
-    frame = _frame([GOOD, a_row(Verdict.ENFORCED, "odd")])
-    frame.loc[1, "verdict"] = verdict
-    frame.to_csv(tmp_path / "matrix.csv", index=False)
-    decision = gate(tmp_path)
-    assert not decision.passed
-    assert decision.message == "1 of an unknown verdict: odd/ssl"
-    assert _record(tmp_path)["passed"] is False
+BOTH = _merged(_document([GOOD]), _document([DOWN], run_id="then", host="there"))
+REMOVED = object()
 
 
-@pytest.mark.parametrize("condition", ["", "Ambient", "ambient "])
-def test_an_unknown_condition_fails(condition: str) -> None:
+@settings(max_examples=300)
+@given(
+    st.sampled_from(list(_places(BOTH))),
+    st.sampled_from([REMOVED, None, 0, -1, True, "", "nan", [], {}, [[]], [{}], 1e400]),
+)
+def test_no_damage_turns_a_finding_into_a_pass(way: tuple[str | int, ...], wrong: object) -> None:
+    """Whatever part of a matrix is gone or something else, the matrix is refused or still does not pass."""
+    document: Any = copy.deepcopy(BOTH)
+    part = document
+    for step in way[:-1]:
+        part = part[step]
+    if wrong is REMOVED:
+        del part[way[-1]]
+    else:
+        part[way[-1]] = wrong
+    try:
+        report = parse_report(document)
+    except (KeyError, ValueError, TypeError):
+        return
+    assert not decide(report, Policy(), TODAY).passed
+
+
+@pytest.mark.parametrize("verdict", ["", "safe", "ENFORCED", "enforced ", "missing", None])
+def test_an_unknown_verdict_is_an_error(tmp_path: Path, verdict: str | None) -> None:
+    """A row whose verdict is none of ours is not passed over, nor counted as anything."""
+    document = _document([GOOD, a_row(Verdict.ENFORCED, "odd")])
+    document["verdicts"][1]["verdict"] = verdict
+    decision = gate(_write(tmp_path / "run", document), tmp_path / "policy.toml", TODAY)
+    assert decision.kind is Kind.ERROR
+    assert f"{verdict!r} is not a valid Verdict" in decision.message
+
+
+@pytest.mark.parametrize("condition", ["", "Ambient", "ambient ", None])
+def test_an_unknown_condition_is_an_error(tmp_path: Path, condition: str | None) -> None:
     """A row that may be the machine's own is not passed over because its condition is misspelt."""
-    frame = _frame([GOOD, a_row(Verdict.DOWNGRADED, "odd")])
-    frame.loc[1, "condition"] = condition
-    assert not decide(frame).passed
-
-
-def test_a_file_that_ends_early_fails(tmp_path: Path) -> None:
-    """A matrix cut off in its last row is damaged, whatever the rows before say."""
-    path = _write(tmp_path, GOOD, a_row(Verdict.DOWNGRADED, "odd"))
-    text = path.read_text()
-    path.write_text(text[: text.index(",odd,") + len(",odd,3.9")])
-    assert not gate(tmp_path).passed
+    document = _document([GOOD, DOWN])
+    document["verdicts"][1]["condition"] = condition
+    assert gate(_write(tmp_path / "run", document), tmp_path / "policy.toml", TODAY).kind is Kind.ERROR
 
 
 def test_a_failure_does_not_leave_a_pass_behind(tmp_path: Path) -> None:
     """Where a matrix that had passed can no longer be read, the record beside it says no longer passed."""
-    path = _write(tmp_path, GOOD)
-    assert gate(tmp_path).passed
-    path.write_text("")
-    assert not gate(tmp_path).passed
-    assert _record(tmp_path)["passed"] is False
+    folder = _write(tmp_path / "run", _document([GOOD]))
+    assert gate(folder, tmp_path / "policy.toml", TODAY).passed
+    (folder / "matrix.json").write_text("")
+    assert not gate(folder, tmp_path / "policy.toml", TODAY).passed
+    assert _record(folder)["passed"] is False
 
 
 def test_nothing_but_the_record_is_left(tmp_path: Path) -> None:
     """Deciding twice leaves one gate.json beside the matrix and no other file."""
-    _write(tmp_path, GOOD)
-    assert gate(tmp_path) == gate(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"matrix.csv", "gate.json"}
+    folder = _write(tmp_path / "run", _document([GOOD]))
+    first, second = (gate(folder, tmp_path / "policy.toml", TODAY) for _ in range(2))
+    assert first == second
+    assert {path.name for path in folder.iterdir()} == {"matrix.json", "gate.json"}
+
+
+def test_a_record_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    """A pass that leaves no record is none."""
+    folder = _write(tmp_path / "run", _document([GOOD]))
+    (folder / "gate.json").mkdir()
+    decision = gate(folder, tmp_path / "policy.toml", TODAY)
+    assert decision.kind is Kind.ERROR
+    assert "gate.json cannot be written" in decision.message
+
+
+def test_texts_from_elsewhere_are_harmless(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Escape sequences in a host, an interpreter or a waiver's reason reach neither terminal nor record."""
+    document = _merged(
+        _document([GOOD, a_row(Verdict.DOWNGRADED, "ev\x1b[31mil")], host="ho\x1b[2Jst\n"),
+        _document([GOOD], run_id="then", host="\x9bthere"),
+    )
+    folder = _write(tmp_path / "run", document)
+    policy = tmp_path / "policy.toml"
+    assert main([str(folder)], policy, TODAY) == 1
+    policy.write_text(_waiver("ev*").replace("on its way", "on\\u001b its way"))
+    assert main([str(folder)], policy, TODAY) == 0
+    said = capsys.readouterr().out
+    assert len(said.splitlines()) == 3
+    assert said.replace("\n", "").isprintable()
+    assert "down" in said
+    assert "ev\\x1b[31mil/ssl on ho\\x1b[2Jst\\n" in said
+    assert "on\\x1b its way" in said
+
+
+@pytest.mark.parametrize("words", [["--nonsense"], ["one", "two"]])
+def test_wrong_arguments_are_an_error(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """An argument that there is not ends with 3: argparse's own 2 would read as inconclusive."""
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 3
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: unrecognized arguments")
+
+
+def test_help_names_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    """The help has every kind with its exit code, and is no failure."""
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "0 passed, 1 findings, 2 inconclusive, 3 error" in said
+
+
+def test_a_fault_of_the_gate_itself_does_not_read_as_findings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever goes wrong in deciding ends with 3 and a sentence, where a traceback would end with 1."""
+
+    def fail(*_: object) -> None:
+        msg = "no such thing"
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr("reports.gate.decide", fail)
+    folder = _write(tmp_path / "run", _document([GOOD]))
+    assert main([str(folder)], tmp_path / "policy.toml", TODAY) == 3
+    assert capsys.readouterr().err == "error: the gate itself failed: RuntimeError('no such thing')\n"
+
+
+PROGRAM = """
+import runpy, sys
+sys.path.insert(0, {root!r})
+# Only the standard library and ours, whatever this Python has installed.
+sys.path[:] = [path for path in sys.path if "site-packages" not in path]
+sys.argv[1:] = [{folder!r}]
+runpy.run_module("reports.gate", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize(("rows", "status"), [([GOOD], 0), ([DOWN], 1), ([UNSURE], 2), (None, 3)])
+def test_the_program_needs_nothing_but_python(tmp_path: Path, rows: list[Row] | None, status: int) -> None:
+    """In a process without any package, its exit status is the exit code, for each of them."""
+    folder = tmp_path / "run"
+    if rows:
+        _write(folder, _document(rows))
+    program = PROGRAM.format(root=str(ROOT), folder=str(folder))
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    assert done.stdout.startswith(f"{list(Kind)[status]}: ")
+    assert done.returncode == status
+
+
+def test_the_policy_of_a_matrix_does_not_bind_the_gate(tmp_path: Path) -> None:
+    """A matrix is judged by the policy that is there when it is judged, not by the one it was made under."""
+    run = a_run(CATALOGUE)
+    document = json.loads(json.dumps(build_json([GOOD, UNSURE], run, CATALOGUE, TLS1_2, a_policy())))
+    folder = _write(tmp_path / "run", document)
+    assert gate(folder, tmp_path / "policy.toml", TODAY).kind is Kind.INCONCLUSIVE

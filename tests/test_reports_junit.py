@@ -21,6 +21,7 @@ from builders import (
     Obstacle,
     a_catalogue,
     a_finding,
+    a_policy,
     a_row,
     a_run,
     a_server,
@@ -32,11 +33,13 @@ from builders import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.frame import build_frame
-from reports.gate import decide
+from reports.decision import decide
+from reports.gate import parse_report
 from reports.junit import build_junit
 from reports.matrix import Measured, build_matrix
+from reports.matrix_json import build_json
 from reports.outcomes import Kind
+from reports.policy import Policy
 from reports.verdicts import Finding, Verdict
 from servers.catalogue import Role, read_catalogue
 from servers.conditions import Condition
@@ -140,9 +143,10 @@ def _document(
     run: Run = RUN,
     catalogue: Catalogue = CATALOGUE,
     measured: Iterable[Measured] = (),
+    policy: Policy = Policy(),  # noqa: B008  frozen
 ) -> ET.Element:
     """Return the document as a reader gets it."""
-    written = build_junit(rows, run, catalogue, floor, measured)
+    written = build_junit(rows, run, catalogue, floor, policy, measured)
     assert written.endswith(">\n")
     return ET.fromstring(written.encode("utf-8"))  # noqa: S314  our own document
 
@@ -408,7 +412,8 @@ def test_its_counts_are_true_and_agree_with_the_gate(
             for number in (results.total(), *(results[r] for r in ("failure", "error", "skipped")))
         ]
     green = not (expected["failures"] or expected["errors"] or expected["skipped"])
-    assert green is decide(build_frame(rows, run, catalogue, floor)).passed
+    report = parse_report(build_json(rows, run, catalogue, floor, Policy()))
+    assert green is decide(report, Policy(), dt.date(2026, 11, 24)).passed
 
 
 def test_cases_take_their_time() -> None:
@@ -477,6 +482,30 @@ def test_a_suite_has_its_provenance() -> None:
     assert (first["version"], first["openssl"], first["source"]) == ("3.9.18", "OpenSSL 3.0.19", "pyenv")
     assert (first["ssl version"], first["ssl under hardened version"]) == ("1.26.20", "1.26.20")
     assert (first["ssl offered"], first["ssl page_check"]) == ("TLSv1.2 TLSv1.3", "broken")
+
+
+@pytest.mark.parametrize("rows", [_rows(), []])
+def test_each_suite_has_the_policy(rows: list[Row]) -> None:
+    """Each suite, that of a run without rows too, tells the policy in force, and a default one as such."""
+    document = _document(rows, policy=a_policy())
+    assert violations(document) == []
+    for suite in document:
+        properties = {p.get("name"): p.get("value") for p in suite.iter("property")}
+        assert {name: text for name, text in properties.items() if str(name).startswith("policy")} == {
+            "policy": "policy.toml",
+            "policy floor": "TLSv1.2",
+            "policy clients": "ssl, botocore",
+            "policy sources": "pyenv, system",
+            "policy fails": "downgraded, fragile, inconclusive",
+            "policy new_only": "baseline/matrix.json",
+            "policy waiver 1": "pyenv_2_7_*/* until 2027-03-31: it goes in spring",
+            "policy waiver 2": "pyenv_3_6_15/bo* on build-? until 2026-12-31: <it> is = hard\\x1b",
+        }
+    for suite in _document(rows):
+        properties = {p.get("name"): p.get("value") for p in suite.iter("property")}
+        assert (properties["policy"], properties["policy clients"]) == ("default", "all")
+        assert properties["policy fails"] == "downgraded, fragile, inconclusive, untestable, missing"
+        assert "policy waiver 1" not in properties
 
 
 def test_green_cases_are_told_too() -> None:

@@ -25,7 +25,15 @@ from builders import (
 )
 
 from interpreters.clients import RELAXED
-from reports.matrix import ALL_CLIENTS, Measured, Row, build_matrix, needs_permissive
+from reports.matrix import (
+    ALL_CLIENTS,
+    MISSING,
+    Measured,
+    Row,
+    build_matrix,
+    did_not_report,
+    needs_permissive,
+)
 from reports.verdicts import HeldBy, PageCheck, Verdict
 from servers.catalogue import Role
 from servers.conditions import Condition
@@ -219,3 +227,10 @@ def test_only_clients_that_seem_safe_are_visited_again() -> None:
     rows = {row.client: row.verdict for row in _build(one, clients=names)}
     assert rows["fragile"] is Verdict.FRAGILE
     assert needs_permissive(one, names, CATALOGUE, TLS1_2) == ("safe", "fragile")
+
+
+def test_a_machine_that_did_not_report_is_told_from_an_interpreter() -> None:
+    """Only the row that stands for a machine is one: no interpreter and no client alone makes it so."""
+    assert did_not_report(MISSING, ALL_CLIENTS)
+    assert not did_not_report(MISSING, "ssl")
+    assert not did_not_report("pyenv_3_9_18", ALL_CLIENTS)

@@ -20,6 +20,7 @@ from builders import (
     Obstacle,
     a_catalogue,
     a_finding,
+    a_policy,
     a_row,
     a_run,
     a_server,
@@ -35,6 +36,7 @@ from reports.matrix import Measured, build_matrix
 from reports.matrix_json import build_json, read_json
 from reports.observations import Given, RecordError
 from reports.outcomes import Kind, Outcome
+from reports.policy import CHOICES, Policy
 from reports.verdicts import HeldBy, PageCheck, Verdict
 from servers.catalogue import Certificate, KeyExchange, Role, read_catalogue
 from servers.conditions import Condition
@@ -82,11 +84,15 @@ def _rows() -> list[Row]:
 
 
 def _document(
-    rows: Sequence[Row] | None = None, floor: Protocol = TLS1_2, catalogue: Catalogue = CATALOGUE
+    rows: Sequence[Row] | None = None,
+    floor: Protocol = TLS1_2,
+    catalogue: Catalogue = CATALOGUE,
+    policy: Policy = Policy(),  # noqa: B008  frozen
 ) -> Any:
     """Return the document as a reader gets it."""
     run = RUN if catalogue is CATALOGUE else a_run(catalogue)
-    return json.loads(json.dumps(build_json(_rows() if rows is None else rows, run, catalogue, floor)))
+    built = build_json(_rows() if rows is None else rows, run, catalogue, floor, policy)
+    return json.loads(json.dumps(built))
 
 
 def _schemas(schema: Any, name: str = "document") -> Iterator[tuple[str, Any]]:
@@ -113,7 +119,7 @@ def test_the_schema_is_one() -> None:
             objects += 1
             assert schema["additionalProperties"] is False, name
             assert set(schema["required"]) == set(schema["properties"]), name
-    assert objects == 9
+    assert objects == 11
 
 
 def test_the_schemas_version_is_the_codes() -> None:
@@ -129,6 +135,7 @@ def test_the_schemas_version_is_the_codes() -> None:
         ("verdict", "held_by", [one or None for one in HeldBy]),
         ("verdict", "page_check", [one or None for one in PageCheck]),
         ("cell", "condition", Condition),
+        ("policy", "fails", (Verdict.DOWNGRADED, *CHOICES)),
         ("cell", "outcome", Kind),
         ("server", "role", Role),
         ("server", "key_exchange", KeyExchange),
@@ -137,7 +144,8 @@ def test_the_schemas_version_is_the_codes() -> None:
 )
 def test_the_schema_knows_what_there_is(name: str, key: str, members: Iterable[str | None]) -> None:
     """The schema admits exactly the values that the code has."""
-    assert sorted(SCHEMA["$defs"][name]["properties"][key]["enum"], key=str) == sorted(members, key=str)
+    described = SCHEMA["$defs"][name]["properties"][key]
+    assert sorted(described.get("items", described)["enum"], key=str) == sorted(members, key=str)
     assert SCHEMA["$defs"]["protocol"]["enum"] == list(LADDER)
 
 
@@ -146,6 +154,7 @@ def test_documents_validate(floor: Protocol) -> None:
     """A document with every verdict and kind of cell is valid, and so is one of a run without rows."""
     VALIDATOR.validate(_document(floor=floor))
     VALIDATOR.validate(_document([], floor))
+    VALIDATOR.validate(_document(floor=floor, policy=a_policy()))
 
 
 def test_the_catalogue_that_we_ship_validates() -> None:
@@ -168,6 +177,12 @@ def _set(*path: str | int, to: object) -> Callable[[Any], None]:
         _set("schema_version", to=2),
         _set("floor", to="TLSv1.4"),
         _set("policy", to={}),
+        _set("policy", to=None),
+        _set("policy", "clients", to=[]),
+        _set("policy", "fails", to=["fragile"]),
+        _set("policy", "fails", to=["downgraded", "enforced"]),
+        _set("policy", "waivers", 0, "expires", to="in spring"),
+        _set("policy", "waivers", 0, "why", to=""),
         _set("runs", to=[]),
         _set("more", to=1),
         _set("runs", 0, "catalogue", to="deadbeef"),
@@ -196,7 +211,7 @@ def _set(*path: str | int, to: object) -> Callable[[Any], None]:
 )
 def test_a_wrong_document_does_not_validate(damage: Callable[[Any], None]) -> None:
     """A wrong value, a field too many or cells that contradict themselves are refused."""
-    document = _document()
+    document = _document(policy=a_policy())
     VALIDATOR.validate(document)
     damage(document)
     assert not VALIDATOR.is_valid(document)
@@ -206,6 +221,8 @@ def test_a_wrong_document_does_not_validate(damage: Callable[[Any], None]) -> No
     "where",
     [
         (),
+        ("policy",),
+        ("policy", "waivers", 0),
         ("runs", 0),
         ("runs", 0, "asked"),
         ("runs", 0, "asked", "interpreters", 0),
@@ -216,7 +233,7 @@ def test_a_wrong_document_does_not_validate(damage: Callable[[Any], None]) -> No
 )
 def test_no_field_may_be_left_out(where: tuple[str | int, ...]) -> None:
     """Every field is there in every object, so a reader need not ask whether it is."""
-    whole = _document()
+    whole = _document(policy=a_policy())
     place = whole
     for step in where:
         place = place[step]
@@ -233,7 +250,7 @@ def test_a_document_is_jsons_own_types() -> None:
         parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
         return {type(value)}.union(*map(types, parts))
 
-    built = build_json(_rows(), RUN, CATALOGUE, TLS1_2)
+    built = build_json(_rows(), RUN, CATALOGUE, TLS1_2, a_policy())
     assert types(built) == {dict, list, str, bool, int, type(None)}
     assert json.loads(json.dumps(built)) == built
 
@@ -258,7 +275,7 @@ def test_provenance_and_controls_are_there() -> None:
     assert failed == ["page_second"]
     assert {one["server"] for one in document["cells"] if not one["control_passed"]} == set(failed)
     assert run["servers"][-2]["control"]["reason"] == RUN.controls["page_second"].reason
-    assert (document["floor"], document["policy"]) == ("TLSv1.2", None)
+    assert document["floor"] == "TLSv1.2"
     assert run["asked"] == {
         "clients": ["ssl", "urllib3", "botocore"],
         "conditions": ["ambient"],
@@ -268,6 +285,19 @@ def test_provenance_and_controls_are_there() -> None:
         "interpreters": [{"path": "/made/up/link", "real": "/made/up/python"}],
         "botocore": "",
     }
+
+
+def test_the_policy_is_there_and_a_default_is_told_apart() -> None:
+    """The policy in force is there as its record, and the default one says that no file is behind it."""
+    assert _document(policy=a_policy())["policy"] == a_policy().record()
+    default = _document()["policy"]
+    assert (default["file"], default["floor"], default["clients"], default["waivers"]) == (
+        None,
+        None,
+        None,
+        [],
+    )
+    assert default["fails"] == ["downgraded", "fragile", "inconclusive", "untestable", "missing"]
 
 
 def test_sets_come_in_one_order() -> None:
@@ -377,7 +407,7 @@ def test_a_document_that_was_read_makes_the_same_document(tmp_path: Path, floor:
     path.write_text(json.dumps(document))
     (record,) = read_json(path)
     assert record.floor == floor
-    assert build_json(record.rows, record.run, record.catalogue, record.floor) == document
+    assert build_json(record.rows, record.run, record.catalogue, record.floor, Policy()) == document
     rows = [(r.interpreter, r.client, r.condition, r.judgement, r.held_by, r.page_check) for r in _rows()]
     read = [(r.interpreter, r.client, r.condition, r.judgement, r.held_by, r.page_check) for r in record.rows]
     assert read == rows
@@ -428,7 +458,7 @@ def test_the_same_run_gives_the_same_document() -> None:
         )
         for row in _rows()
     ]
-    first, second = (build_json(rows, RUN, CATALOGUE, TLS1_2) for rows in (_rows(), backwards))
+    first, second = (build_json(rows, RUN, CATALOGUE, TLS1_2, Policy()) for rows in (_rows(), backwards))
     assert json.dumps(first) == json.dumps(second)
 
 
@@ -484,5 +514,5 @@ def test_what_cannot_be_decoded_stays_readable() -> None:
     controls = dict.fromkeys(RUN.controls, Control(True, half))
     asked = replace(RUN.asked, only=(half,), interpreters=(Given(half, half),), botocore=half)
     run = replace(RUN, host=half, engine=half, asked=asked, controls=controls)
-    written = json.dumps(build_json([row], run, CATALOGUE, TLS1_2), ensure_ascii=False)
+    written = json.dumps(build_json([row], run, CATALOGUE, TLS1_2, Policy()), ensure_ascii=False)
     assert written.encode("utf-8").count(b"a\\\\udc80b") == 18 + len(CATALOGUE.servers)

@@ -1,0 +1,209 @@
+"""The policy: what the gate asks of a matrix, read from policy.toml in the root of the repository."""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import os
+import tomllib
+from dataclasses import dataclass, fields
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from interpreters.clients import clients
+from interpreters.locate import SOURCES
+from reports.matrix import MISSING
+from reports.verdicts import Verdict
+from servers.conditions import Condition
+from servers.protocols import Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+POLICY = Path(__file__).parent.parent / "policy.toml"
+
+FLOORS = (Protocol.TLSV1_1, Protocol.TLSV1_2, Protocol.TLSV1_3)
+"""What may be a floor: there is something below it, and something at or above it."""
+
+CHOICES = (Verdict.FRAGILE, Verdict.INCONCLUSIVE, Verdict.UNTESTABLE, MISSING)
+"""What fails the gate unless a policy leaves it out, the worst first; `downgraded` always does."""
+
+KEYS = ("floor", "clients", "sources", "fails", "new_only", "waiver")
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """Rows that need not hold the floor for a while; hosts, interpreters and clients are globs."""
+
+    interpreter: str
+    reason: str
+    expires: dt.date
+    """The last day on which it counts, in UTC."""
+    client: str = "*"
+    host: str = "*"
+
+    def covers(self, host: str, interpreter: str, client: str) -> bool:
+        """Whether a row is one of these."""
+        globs = (self.host, self.interpreter, self.client)
+        return all(map(fnmatchcase, (host, interpreter, client), globs))
+
+    def __str__(self) -> str:
+        """Return how a message names it."""
+        return f"{self.interpreter}/{self.client}" + ("" if self.host == "*" else f" on {self.host}")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the gate asks; as it is here where there is no file."""
+
+    floor: Protocol | None = None
+    """None: whatever the run was measured against."""
+    clients: tuple[str, ...] = ()
+    """The clients that count, and have to be measured; without any, all that were."""
+    sources: tuple[str, ...] = ()
+    """The sources whose interpreters count; without any, all."""
+    fails: tuple[str, ...] = CHOICES
+    """Which of CHOICES fail, in their order."""
+    new_only: str = ""
+    """Folder or matrix.json of an earlier run, seen from the policy's folder: only what is new fails."""
+    waivers: tuple[Waiver, ...] = ()
+    file: str = ""
+    """Name of the file that it was read from; empty for the default."""
+
+    def fails_on(self, verdict: str) -> bool:
+        """Whether a row that came out like this fails the gate."""
+        return verdict == Verdict.DOWNGRADED or verdict in self.fails
+
+    def record(self) -> dict[str, object]:
+        """Return it in JSON's own types, as matrix.json and gate.json show it; null is no restriction."""
+        return {
+            "file": self.file or None,
+            "floor": self.floor and str(self.floor),
+            "clients": list(self.clients) or None,
+            "sources": list(self.sources) or None,
+            "conditions": [str(Condition.AMBIENT)],
+            "fails": [str(verdict) for verdict in (Verdict.DOWNGRADED, *self.fails)],
+            "new_only": self.new_only or None,
+            "waivers": [
+                {
+                    "host": one.host,
+                    "interpreter": one.interpreter,
+                    "client": one.client,
+                    "reason": one.reason,
+                    "expires": one.expires.isoformat(),
+                }
+                for one in self.waivers
+            ],
+        }
+
+
+class PolicyError(ValueError):
+    """The policy cannot be meant as it is written; the message names file, key, fact and remedy."""
+
+
+def read_policy(path: Path = POLICY) -> Policy:
+    """Read and check a policy file; without one, return the default. Raises PolicyError."""
+    if not os.path.lexists(path):
+        return Policy()
+    where = path.name
+    try:
+        table = tomllib.loads(path.read_bytes().decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        msg = f"{where} is not valid TOML: {error}"
+        raise PolicyError(msg) from error
+    except OSError as error:
+        msg = f"{where} cannot be read: {error.strerror}; mend it, or remove it for the default policy"
+        raise PolicyError(msg) from error
+    _check_keys(where, table, KEYS)
+    floor = table.get("floor")
+    known = [one.id for one in clients().values() if not one.reference]
+    return Policy(
+        floor=None if floor is None else Protocol(_choice(where, "floor", floor, FLOORS)),
+        clients=_some(where, "clients", table, known),
+        sources=_some(where, "sources", table, SOURCES),
+        fails=_fails(where, table),
+        new_only=_text(where, "new_only", table["new_only"]) if "new_only" in table else "",
+        waivers=_waivers(where, table.get("waiver", [])),
+        file=where,
+    )
+
+
+def _check_keys(where: str, table: Mapping[str, object], known: Iterable[str]) -> None:
+    for key in table:
+        if key not in known:
+            msg = f"{where}: unknown key {key!r}; did you mean {_nearest(key, known)!r}?"
+            raise PolicyError(msg)
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    """Return the known word that is most like one, however little that is."""
+    folded = {one.casefold(): one for one in known}
+    return folded[difflib.get_close_matches(word.casefold(), folded, 1, cutoff=0)[0]]
+
+
+def _text(where: str, key: str, value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        msg = f'{where}: {key} must be text, such as "...", not {value!r}'
+        raise PolicyError(msg)
+    return value
+
+
+def _choice(where: str, key: str, value: object, known: Iterable[str]) -> str:
+    choices = [str(one) for one in known]
+    text = _text(where, key, value)
+    if text not in choices:
+        near = _nearest(text, choices)
+        msg = f"{where}: {key} has {text!r}; did you mean {near!r}? It is one of {', '.join(choices)}"
+        raise PolicyError(msg)
+    return text
+
+
+def _several(where: str, key: str, value: object, known: Iterable[str]) -> tuple[str, ...]:
+    """Return a list's members, each once, in the order in which they are known."""
+    choices = [str(one) for one in known]
+    if not isinstance(value, list):
+        msg = f'{where}: {key} must be a list, such as ["{choices[0]}"], not {value!r}'
+        raise PolicyError(msg)
+    named = {_choice(where, key, item, choices) for item in value}
+    return tuple(choice for choice in choices if choice in named)
+
+
+def _some(where: str, key: str, table: Mapping[str, object], known: Iterable[str]) -> tuple[str, ...]:
+    """Return what counts: with a key but without a member, nothing would, and everything would pass."""
+    if key not in table:
+        return ()
+    named = _several(where, key, table[key], known)
+    if not named:
+        msg = f"{where}: {key} is empty, so nothing would count; name some, or leave it out for all"
+        raise PolicyError(msg)
+    return named
+
+
+def _fails(where: str, table: Mapping[str, object]) -> tuple[str, ...]:
+    if "fails" not in table:
+        return CHOICES
+    # It may be named, for completeness, but not left out.
+    named = _several(where, "fails", table["fails"], (Verdict.DOWNGRADED, *CHOICES))
+    return tuple(verdict for verdict in named if verdict != Verdict.DOWNGRADED)
+
+
+def _waivers(where: str, value: object) -> tuple[Waiver, ...]:
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        msg = f"{where}: waiver must be a list of tables; write [[waiver]] and its keys below it"
+        raise PolicyError(msg)
+    return tuple(_waiver(f"{where} [[waiver]] {number}", one) for number, one in enumerate(value, 1))
+
+
+def _waiver(where: str, table: Mapping[str, object]) -> Waiver:
+    _check_keys(where, table, [field.name for field in fields(Waiver)])
+    for key in ("interpreter", "reason", "expires"):
+        if key not in table:
+            msg = f"{where}: {key!r} is missing"
+            raise PolicyError(msg)
+    expires = table["expires"]
+    if not isinstance(expires, dt.date) or isinstance(expires, dt.datetime):
+        msg = f"{where}: expires must be a date without quotes, such as 2027-01-31, not {str(expires)!r}"
+        raise PolicyError(msg)
+    texts = {key: _text(where, key, value) for key, value in table.items() if key != "expires"}
+    return Waiver(expires=expires, **texts)
