@@ -42,6 +42,7 @@ from interpreters.interrupts import interruptible  # noqa: E402
 from interpreters.locate import Candidate, SelectionError, locate, select  # noqa: E402
 from interpreters.prepared import Prepared, is_ready, read_record  # noqa: E402
 from reports.escape import for_terminal  # noqa: E402
+from reports.files import KEPT_RUNS  # noqa: E402
 from reports.policy import FLOORS, Policy, PolicyError, read_policy  # noqa: E402
 from servers.conditions import Condition  # noqa: E402
 from servers.protocols import Protocol  # noqa: E402
@@ -82,6 +83,14 @@ def _names(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
     return parse
 
 
+def _at_least_one(text: str) -> int:
+    """Return a number of runs to keep, as an argparse type."""
+    if not text.isdecimal() or int(text) < 1:
+        msg = f"{text!r} is no number of runs; keep at least 1, which is the one that you make"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     """Return the parser of what follows `--` on the command line."""
     parser = argparse.ArgumentParser("nox -s matrix --", allow_abbrev=False)
@@ -113,6 +122,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--find-links", type=Path, metavar="DIR", help="install from this folder of wheels, without an index")
     add("--openssl", type=Path, metavar="PATH", help="serve with this openssl; default: the first on PATH")
     add("--all-evidence", action="store_true", help="write captures however large they are")
+    add(
+        "--keep",
+        type=_at_least_one,
+        default=KEPT_RUNS,
+        metavar="N",
+        help="runs to keep; default: %(default)s",
+    )
     add("--fresh", action="store_true", help="make the environments anew")
     return parser
 
@@ -191,7 +207,7 @@ def matrix(session: nox.Session) -> None:
         from reports.report import write_report
 
         rows = build_matrix(measured, OPTIONS.clients, OPTIONS.conditions, catalogue, OPTIONS.floor)
-        with publish(RUN_ID) as folder:
+        with publish(RUN_ID, kept=OPTIONS.keep) as folder:
             write_report(
                 folder,
                 run,
@@ -227,7 +243,7 @@ def truth(session: nox.Session) -> None:
         asked = len(measured) * len(everyone) * len(conditions) * len(ladder)
         result = score(found, min(TRUTH_CELLS, asked * 2 // 3))
         # A folder of its own, so that matrix and truth can be asked for in one command.
-        with publish(f"{RUN_ID}-truth") as folder:
+        with publish(f"{RUN_ID}-truth", kept=OPTIONS.keep) as folder:
             ours = tuple(row for row in rows if row.client != RELAXED)
             write_report(
                 folder,
@@ -351,6 +367,26 @@ def gate(session: nox.Session) -> None:
     if not decision.passed:
         session.error(str(decision))
     session.log(str(decision))
+
+
+@nox.session(venv_backend="none")
+def compare(session: nox.Session) -> None:
+    """Say what changed between two runs, and why: the last two, or -- OLD NEW, or -- BASELINE."""
+    from reports.compare import compare as set_against
+    from reports.compare import sections, write_comparison
+    from reports.history import NoRunError, choose
+    from reports.matrix_json import read_json
+    from reports.observations import RecordError
+
+    try:
+        older, newer = choose(session.posargs, Path(session.invoked_from))
+        comparison = set_against(read_json(older), read_json(newer))
+        write_comparison(newer.parent, comparison)
+    except (NoRunError, RecordError, OSError) as error:
+        session.error(for_terminal(str(error)))
+    for title, sentences in sections(comparison):
+        print(*([f"{title}:"] if title else []), *map(for_terminal, sentences), sep="\n  " if title else "\n")
+    print(f"Comparison: {newer.with_name('compare.md')}")
 
 
 @nox.session(venv_backend="none")

@@ -487,6 +487,12 @@ def test_a_wrong_argument_is_one_sentence_and_a_failure(checkout: Checkout) -> N
     status, said = checkout.nox("-s", "matrix", "--", "--conditions", "ambient,wishful")
     assert status == 2
     assert "there is no 'wishful'; there are ambient, permissive, hardened" in said
+    status, said = checkout.nox("-s", "matrix", "--", "--keep", "0")
+    assert status == 2
+    assert "'0' is no number of runs; keep at least 1" in said
+    status, said = checkout.nox("-s", "compare", "--", "no_such_run")
+    assert status == 1
+    assert "there is no run 'no_such_run', and there " in said
 
 
 @contextlib.contextmanager

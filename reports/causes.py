@@ -1,0 +1,151 @@
+"""What differs between the records of two runs and may be why a row changed: pure functions, in words."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reports.verdicts import Verdict
+from servers.catalogue import Role
+from servers.conditions import Condition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reports.matrix import Row
+    from reports.matrix_json import Record
+    from reports.observations import Interpreter
+
+ON_URLLIB3 = frozenset({"requests", "botocore", "boto3", "pip"})
+"""Clients of others that speak through urllib3."""
+
+UNKNOWN = (Verdict.INCONCLUSIVE, Verdict.UNTESTABLE)
+"""Verdicts by which nothing is known."""
+
+
+class Source(enum.StrEnum):
+    """What a cause is about."""
+
+    MACHINE = "machine"
+    INTERPRETER = "interpreter"
+    OPENSSL = "openssl"
+    CONFIGURATION = "configuration"
+    CLIENT = "client"
+    URLLIB3 = "urllib3"
+    REASON = "reason"
+    """What a row says itself of why nothing is known."""
+    FLOOR = "floor"
+    SERVERS = "servers"
+    CONTROL = "control"
+    ENGINE = "engine"
+    TOOL = "tool"
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Something that differs, in words that can follow a colon."""
+
+    source: Source
+    text: str
+
+
+def of_runs(older: Record, newer: Record) -> tuple[Cause, ...]:
+    """Return how two runs differ by themselves: where, against what, and with which instruments."""
+    before, after = older.run, newer.run
+    left, right = ({server.id for server in record.catalogue.servers} for record in (older, newer))
+    passed, passes = _passed(older), _passed(newer)
+    broken, mended = (passed & right) - passes, (passes & left) - passed
+    found = (
+        (before.host != after.host, Source.MACHINE, f"the machine is {after.host}, before {before.host}"),
+        (older.floor != newer.floor, Source.FLOOR, f"the floor is {newer.floor}, before {older.floor}"),
+        (before.catalogue != after.catalogue, Source.SERVERS, "the catalogue of servers was edited"),
+        (right - left, Source.SERVERS, f"only now these servers were met: {_names(right - left)}"),
+        (left - right, Source.SERVERS, f"only before these servers were met: {_names(left - right)}"),
+        (broken, Source.CONTROL, f"the control fails on {_names(broken)}, and passed before"),
+        (mended, Source.CONTROL, f"the control passes on {_names(mended)}, and failed before"),
+        (before.engine != after.engine, Source.ENGINE, f"serving is {after.engine}, before {before.engine}"),
+        (before.tool != after.tool, Source.TOOL, f"measuring is {after.tool}, before {before.tool}"),
+    )
+    return tuple(Cause(source, text) for differs, source, text in found if differs)
+
+
+def _names(servers: set[str]) -> str:
+    return ", ".join(sorted(servers))
+
+
+def _passed(record: Record) -> set[str]:
+    """Return the servers that verdicts rest on whose control passed."""
+    resting = (server.id for server in record.catalogue.servers if server.role is not Role.PAGE)
+    return {name for name in resting if record.run.controls[name].passed}
+
+
+def of_rows(client: str, older: Row, newer: Row, link: str = "") -> tuple[Cause, ...]:
+    """Return what differs between two rows beside what was measured, the most telling first.
+
+    `client` is which one they are about, where one of them stands for all; `link` is the path that led
+    to the one interpreter and leads to the other.
+    """
+    before, after = older.interpreter, newer.interpreter
+    causes = [*_of_file(before, after, link), *_of_build(before, after)]
+    # Under any other condition the configuration is ours.
+    if older.condition is newer.condition is Condition.AMBIENT:
+        causes += _of_configuration(before, after)
+    causes += _of_client(client, older, newer)
+    if newer.verdict in UNKNOWN and newer.verdict is not older.verdict:
+        causes.append(Cause(Source.REASON, newer.judgement.reason))
+    elif older.verdict in UNKNOWN and newer.verdict not in UNKNOWN:
+        causes.append(Cause(Source.REASON, f"no longer so: {older.judgement.reason}"))
+    return tuple(causes)
+
+
+def _of_file(before: Interpreter, after: Interpreter, link: str) -> Iterator[Cause]:
+    """Give what became of the interpreter's file."""
+    changed = _both_differ(before.version, after.version)
+    versions = f"Python {after.version}, before {before.version}" if changed else "the same version"
+    aside = f" ({versions})" if before.version and after.version else ""
+    if before.path != after.path:
+        text = f"{link} leads to" if link else "it is"
+        yield Cause(Source.INTERPRETER, f"{text} {after.path}, before {before.path}{aside}")
+    elif before.build and after.build and before.build != after.build:
+        yield Cause(Source.INTERPRETER, f"the interpreter was rebuilt or replaced{aside}")
+    elif changed:
+        yield Cause(Source.INTERPRETER, versions)
+
+
+def _of_build(before: Interpreter, after: Interpreter) -> Iterator[Cause]:
+    """Give what differs in how it was configured and in what it is linked to, where both are known."""
+    if before.version and after.version:
+        left, right = set(before.configure_flags), set(after.configure_flags)
+        flags = [f"with {flag}" for flag in sorted(right - left)]
+        flags += [f"no longer with {flag}" for flag in sorted(left - right)]
+        if flags:
+            yield Cause(Source.INTERPRETER, f"it is configured {', '.join(flags)}")
+    if _both_differ(before.openssl, after.openssl):
+        yield Cause(Source.OPENSSL, f"its OpenSSL is {after.openssl}, before {before.openssl}")
+
+
+def _of_configuration(before: Interpreter, after: Interpreter) -> Iterator[Cause]:
+    known = before.openssl and after.openssl
+    if not known or before.openssl_conf_sha256 == after.openssl_conf_sha256:
+        return
+    read, reads = (one.openssl_conf if one.openssl_conf_sha256 else "none" for one in (before, after))
+    if read == reads:
+        text = f"the OpenSSL configuration {reads}, or what it includes, was edited"
+    else:
+        text = f"the OpenSSL configuration that it reads is {reads}, before {read}"
+    yield Cause(Source.CONFIGURATION, text)
+
+
+def _of_client(client: str, older: Row, newer: Row) -> Iterator[Cause]:
+    # The standard library has its interpreter's version, of which enough was said.
+    own = all(row.client_version == row.interpreter.version for row in (older, newer))
+    if _both_differ(older.client_version, newer.client_version) and not own:
+        yield Cause(Source.CLIENT, f"{client} is {newer.client_version}, before {older.client_version}")
+    if client in ON_URLLIB3 and _both_differ(older.urllib3, newer.urllib3):
+        yield Cause(Source.URLLIB3, f"urllib3 is {newer.urllib3}, before {older.urllib3}")
+
+
+def _both_differ(before: str, after: str) -> bool:
+    """Whether two facts are both known and not the same."""
+    return bool(before and after) and before != after

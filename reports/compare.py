@@ -1,0 +1,370 @@
+"""What changed between two runs, with the likely cause of each change: a pure comparison, and its text.
+
+A run records more than verdicts: of each interpreter its build, its OpenSSL and the configuration that it
+reads; of each client its version; of itself its instruments and what it was asked. Whatever of that differs
+and can touch a row is named. What only one run was asked to measure is no change.
+"""
+
+from __future__ import annotations
+
+import enum
+import fnmatch
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from reports.causes import UNKNOWN, Cause, Source, of_rows, of_runs
+from reports.escape import for_markdown
+from reports.files import write_aside
+from reports.matrix import ALL_CLIENTS
+from reports.verdicts import Verdict
+from servers.conditions import Condition
+from servers.protocols import LADDER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from reports.matrix import Row
+    from reports.matrix_json import Record
+    from reports.observations import Asked, Interpreter, Run
+
+SCHEMA_VERSION = 1
+
+GIVEN = "given"
+"""The source of an interpreter that only --interpreter leads to."""
+
+
+class Kind(enum.StrEnum):
+    """What became of a row; what asks for attention comes first."""
+
+    WORSE = "worse"
+    APPEARED = "appeared"
+    VANISHED = "vanished"
+    BETTER = "better"
+    CHANGED = "changed"
+    """Something that decides verdicts is another, and the verdict is the same."""
+
+
+TITLES = {
+    Kind.WORSE: "Worse",
+    Kind.APPEARED: "Appeared",
+    Kind.VANISHED: "Vanished",
+    Kind.BETTER: "Better",
+    Kind.CHANGED: "Changed, with no effect on the verdict",
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One client in one interpreter under one condition, of which two runs do not say the same."""
+
+    kind: Kind
+    host: str
+    interpreter: str
+    client: str
+    condition: Condition
+    older: Row | None
+    """None if it was not there."""
+    newer: Row | None
+    causes: tuple[Cause, ...]
+    """Empty if nothing in the records explains it."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two runs side by side."""
+
+    older: tuple[Run, ...]
+    newer: tuple[Run, ...]
+    between: tuple[Cause, ...]
+    """How the runs themselves differ."""
+    changes: tuple[Change, ...]
+    unasked: tuple[str, ...]
+    """What only one of them was asked for, in sentences."""
+    same: int
+    """Rows of which both say the same."""
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """One client in one interpreter under one condition, as both runs have it."""
+
+    client: str
+    condition: Condition
+    older: Row | None
+    newer: Row | None
+    link: str
+    """The path that led to the one interpreter and leads to the other; empty if none did."""
+
+    @property
+    def interpreter(self) -> Interpreter:
+        """The interpreter, as the newer run knows it if it does."""
+        return next(row.interpreter for row in (self.newer, self.older) if row)
+
+
+def compare(older: Sequence[Record], newer: Sequence[Record]) -> Comparison:
+    """Compare two runs, or two documents of several machines each, which are then paired by host."""
+    between: dict[Cause, None] = {}
+    changes: list[Change] = []
+    unasked: dict[str, None] = {}
+    same = 0
+    for before, after in _by_host(older, newer):
+        shared = of_runs(before, after)
+        between |= dict.fromkeys(shared)
+        for pair in _pairs(before, after):
+            if note := _not_asked(pair, before.run.asked, after.run.asked):
+                unasked[note] = None
+            elif change := _change(pair, before, after, shared):
+                changes.append(change)
+            else:
+                same += 1
+    return Comparison(
+        older=tuple(record.run for record in older),
+        newer=tuple(record.run for record in newer),
+        between=tuple(between),
+        changes=tuple(sorted(changes, key=lambda change: list(Kind).index(change.kind))),
+        unasked=tuple(unasked),
+        same=same,
+    )
+
+
+def _by_host(older: Sequence[Record], newer: Sequence[Record]) -> Iterator[tuple[Record, Record]]:
+    """Pair the runs of two documents; two single runs are a pair wherever they were made."""
+    if len(older) == len(newer) == 1:
+        yield older[0], newer[0]
+        return
+    befores, afters = ({record.run.host: record for record in records} for records in (older, newer))
+    for host in dict.fromkeys((*afters, *befores)):
+        # A machine that is in one of them only is held against nothing of its own.
+        yield (
+            befores[host] if host in befores else replace(afters[host], rows=()),
+            afters[host] if host in afters else replace(befores[host], rows=()),
+        )
+
+
+def _pairs(before: Record, after: Record) -> Iterator[_Pair]:
+    """Pair the rows of two runs, in the order of the newer one."""
+    links = dict(_links(before.run.asked, after.run.asked))
+    for one, other in _interpreters(before, after, links):
+        olds, news = _rows(before, one), _rows(after, other)
+        keys = dict.fromkeys((*news, *olds))
+        link = links.get((one.path, other.path), "") if one and other else ""
+        # A row for all clients, because nothing could be measured, is the other side of each.
+        for client, condition in [key for key in keys if key[0] != ALL_CLIENTS] or keys:
+            old, new = (rows.get((client, condition)) or _for_all(rows) for rows in (olds, news))
+            yield _Pair(client, condition, old, new, link)
+
+
+def _links(before: Asked, after: Asked) -> Iterator[tuple[tuple[str, str], str]]:
+    """Give, for each path that both runs were given, where it led and leads, and the path."""
+    led = {given.path: given.real for given in before.interpreters}
+    for given in after.interpreters:
+        if led.get(given.path, given.real) != given.real:
+            yield (led[given.path], given.real), given.path
+
+
+def _interpreters(
+    before: Record, after: Record, links: Mapping[tuple[str, str], str]
+) -> list[tuple[Interpreter | None, Interpreter | None]]:
+    """Pair interpreters: those with the same path, or else the same id, or that the same link leads to."""
+    olds = {row.interpreter.id: row.interpreter for row in before.rows}
+    news = {row.interpreter.id: row.interpreter for row in after.rows}
+    ways: tuple[Callable[[Interpreter, Interpreter], bool], ...] = (
+        lambda old, new: old.path == new.path,
+        lambda old, new: old.id == new.id,
+        lambda old, new: (old.path, new.path) in links,
+    )
+    found: dict[str, Interpreter] = {}
+    for alike in ways:
+        for new in news.values():
+            old = next((old for old in olds.values() if alike(old, new)), None)
+            if old and new.id not in found:
+                found[new.id] = olds.pop(old.id)
+    return [*((found.get(new.id), new) for new in news.values()), *((old, None) for old in olds.values())]
+
+
+def _rows(record: Record, one: Interpreter | None) -> dict[tuple[str, Condition], Row]:
+    own = (row for row in record.rows if one and row.interpreter.id == one.id)
+    return {(row.client, row.condition): row for row in own}
+
+
+def _for_all(rows: Mapping[tuple[str, Condition], Row]) -> Row | None:
+    return next((row for row in rows.values() if row.client == ALL_CLIENTS), None)
+
+
+def _not_asked(pair: _Pair, before: Asked, after: Asked) -> str:
+    """Say what only one of two runs was asked for; empty if that is not why a row has no other side."""
+    if pair.older and pair.newer:
+        return ""
+    asked, which = (before, "newer") if pair.newer else (after, "older")
+    one = pair.interpreter
+    if asked.only and not any(fnmatch.fnmatchcase(one.id, glob) for glob in asked.only):
+        what = f"the interpreter {one.id}"
+    elif one.source == GIVEN and one.path not in [given.real for given in asked.interpreters]:
+        what = f"the interpreter {one.path}"
+    elif pair.client not in (*asked.clients, ALL_CLIENTS):
+        what = f"the client {pair.client}"
+    elif pair.condition not in asked.conditions:
+        what = f"the {pair.condition} configuration"
+    else:
+        return ""
+    return f"Only the {which} run was asked for {what}."
+
+
+def _change(pair: _Pair, before: Record, after: Record, shared: Sequence[Cause]) -> Change | None:
+    """Return what became of a row; None if both runs say the same and nothing that decides it differs."""
+    old, new = pair.older, pair.newer
+    causes: tuple[Cause, ...]
+    if old is None or new is None:
+        kind = Kind.APPEARED if new else Kind.VANISHED
+        causes = (_absence(pair, before, after),)
+    else:
+        kind = _kind(old, new)
+        causes = of_rows(pair.client, old, new, pair.link)
+        if _facts(old) != _facts(new):
+            unclear = Verdict.INCONCLUSIVE in (old.verdict, new.verdict)
+            causes += tuple(cause for cause in shared if unclear or cause.source is not Source.CONTROL)
+        elif not causes:
+            return None
+    return Change(kind, after.run.host, pair.interpreter.id, pair.client, pair.condition, old, new, causes)
+
+
+def _facts(row: Row) -> tuple[object, ...]:
+    """Return what a row found out; its reason is left out, which puts the same into words."""
+    judged = row.judgement
+    return (judged.verdict, judged.lowest, judged.highest, judged.offer, row.held_by)
+
+
+def _absence(pair: _Pair, before: Record, after: Record) -> Cause:
+    """Say why a row has no other side, which was asked for it."""
+    record, when = (before, "before") if pair.newer else (after, "any more")
+    if not record.rows:
+        return Cause(Source.MACHINE, f"nothing of {record.run.host} is there {when}")
+    return Cause(Source.INTERPRETER, f"{pair.interpreter.path} was not found {when}")
+
+
+def _kind(older: Row, newer: Row) -> Kind:
+    """Judge the way from one row to the other: to know nothing any more is worse, whatever was known."""
+    old, new = _badness(older), _badness(newer)
+    if old == new:
+        return Kind.CHANGED
+    if old is None or new is None:
+        return Kind.BETTER if newer.verdict is Verdict.ENFORCED else Kind.WORSE
+    return Kind.WORSE if new > old else Kind.BETTER
+
+
+def _badness(row: Row) -> tuple[int, int] | None:
+    """Return how bad a verdict is, and how far below the floor it went; None if nothing is known."""
+    if row.verdict in UNKNOWN:
+        return None
+    worst_first = [verdict for verdict in Verdict if verdict not in UNKNOWN]
+    downgraded = row.verdict is Verdict.DOWNGRADED and row.judgement.lowest
+    depth = -LADDER.index(row.judgement.lowest) if downgraded and row.judgement.lowest else 0
+    return -worst_first.index(row.verdict), depth
+
+
+def sections(comparison: Comparison) -> list[tuple[str, list[str]]]:
+    """Return a comparison in sentences under titles; the first, without a title, sums it up."""
+    counts = {kind: sum(change.kind is kind for change in comparison.changes) for kind in Kind}
+    said = [f"{count} {kind}" for kind, count in counts.items() if count]
+    olds, news = (", ".join(run.run_id for run in runs) for runs in (comparison.older, comparison.newer))
+    found = [("", [f"{news}, compared with {olds}: {', '.join([*said, f'{comparison.same} the same'])}."])]
+    for kind, title in TITLES.items():
+        found.append((title, _grouped(change for change in comparison.changes if change.kind is kind)))
+    runs = [f"{cause.text[:1].upper()}{cause.text[1:]}." for cause in comparison.between]
+    found += [("Between the runs themselves", runs), ("Not compared", list(comparison.unasked))]
+    return [(title, lines) for title, lines in found if lines]
+
+
+def _grouped(changes: Iterable[Change]) -> list[str]:
+    """Say the same change once, for all that it happened to."""
+    groups: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for change in changes:
+        names = groups.setdefault((_became(change), _why(change)), {})
+        names.setdefault(change.interpreter, []).append(change.client)
+    sentences = []
+    for (became, why), names in groups.items():
+        listed = "; ".join(f"{name} ({', '.join(clients)})" for name, clients in names.items())
+        sentences.append(f"{listed}: {became}. {why}")
+    return sentences
+
+
+def _became(change: Change) -> str:
+    old, new = change.older, change.newer
+    under = "" if change.condition is Condition.AMBIENT else f" under the {change.condition} configuration"
+    if old is None or new is None:
+        return f"was {_stands(old)}{under}" if old else f"{_stands(new)}{under}" if new else ""
+    if _stands(old) != _stands(new):
+        return f"{_stands(new)}, before {_stands(old)}{under}"
+    details = [
+        f"{what} {after or 'nothing known'}, before {before or 'nothing known'}"
+        for what, before, after in (
+            ("held by", old.held_by, new.held_by),
+            ("offers", old.judgement.offer, new.judgement.offer),
+        )
+        if before != after
+    ]
+    return "; ".join([f"{_stands(new)} as before{under}", *details])
+
+
+def _stands(row: Row) -> str:
+    lowest = row.judgement.lowest if row.verdict is Verdict.DOWNGRADED else None
+    return f"{row.verdict} to {lowest}" if lowest else str(row.verdict)
+
+
+def _why(change: Change) -> str:
+    if not change.causes:
+        return "The records do not show why."
+    opening = "What differs" if change.kind is Kind.CHANGED else "Likely cause"
+    return f"{opening}: {'; '.join(cause.text for cause in change.causes)}."
+
+
+def write_comparison(folder: Path, comparison: Comparison) -> None:
+    """Write compare.md and compare.json beside the newer run's report."""
+    blocks = ["# What changed"]
+    for title, sentences in sections(comparison):
+        escaped = [for_markdown(sentence) for sentence in sentences]
+        blocks += [f"## {title}", "\n".join(f"- {sentence}" for sentence in escaped)] if title else escaped
+    write_aside(folder / "compare.md", "\n\n".join(blocks) + "\n")
+    write_aside(folder / "compare.json", json.dumps(_as_json(comparison), indent=1) + "\n")
+
+
+def _as_json(comparison: Comparison) -> dict[str, object]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "older": [_run(run) for run in comparison.older],
+        "newer": [_run(run) for run in comparison.newer],
+        "between": [vars(cause) for cause in comparison.between],
+        "changes": [
+            {
+                **{
+                    name: getattr(change, name)
+                    for name in ("kind", "host", "interpreter", "client", "condition")
+                },
+                "older": change.older and _row(change.older),
+                "newer": change.newer and _row(change.newer),
+                "causes": [vars(cause) for cause in change.causes],
+            }
+            for change in comparison.changes
+        ],
+        "unasked": list(comparison.unasked),
+        "same": comparison.same,
+    }
+
+
+def _run(run: Run) -> dict[str, object]:
+    return {"run_id": run.run_id, "host": run.host, "started": run.started, "ended": run.ended}
+
+
+def _row(row: Row) -> dict[str, object]:
+    return {
+        "interpreter": row.interpreter.id,
+        "path": row.interpreter.path,
+        "verdict": row.verdict,
+        "lowest_negotiated": row.judgement.lowest,
+        "held_by": row.held_by or None,
+        "client_version": row.client_version,
+        "urllib3": row.urllib3,
+        "reason": row.judgement.reason,
+    }

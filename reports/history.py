@@ -1,0 +1,68 @@
+"""The runs that are kept: which there are, and which two a person means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reports.files import HISTORY, LATEST, REPORTS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+DOCUMENT = "matrix.json"
+
+
+class NoRunError(ValueError):
+    """There is no such run to compare; the message says which there are."""
+
+
+def kept_runs(reports: Path = REPORTS) -> list[Path]:
+    """Return the folders of the complete runs, oldest first by name, which is their time."""
+    try:
+        found = sorted((reports / HISTORY).iterdir())
+    except OSError:
+        return []
+    return [path for path in found if not path.name.startswith(".") and path.is_dir()]
+
+
+def choose(words: Sequence[str], here: Path, reports: Path = REPORTS) -> tuple[Path, Path]:
+    """Return the documents of the two runs that these words mean, the older first.
+
+    Two words are both runs, one is the older, and none means the last two; each is a run's id, its
+    folder, or its matrix.json, relative to `here`. Raises NoRunError where there is no such run.
+    """
+    if len(words) > 2:  # noqa: PLR2004
+        msg = f"there are {len(words)} runs to compare, {' '.join(words)}: give two, the older first"
+        raise NoRunError(msg)
+    named = [_find(word, here, reports) for word in words]
+    if len(named) == 2:  # noqa: PLR2004
+        return named[0], named[1]
+    kept = [folder / DOCUMENT for folder in kept_runs(reports) if (folder / DOCUMENT).is_file()]
+    latest = reports / LATEST / DOCUMENT
+    newest = latest.resolve() if latest.is_file() else None
+    before = [path for path in kept if path.resolve() != newest]
+    if newest is None or (not named and not before):
+        msg = f"it takes two runs to compare, and {_there_are(reports)}: run nox -s matrix"
+        raise NoRunError(msg)
+    older = named[0] if named else before[-1]
+    if older.resolve() == newest:
+        msg = f"{words[0]} is the latest run itself, and {_there_are(reports)}: name another"
+        raise NoRunError(msg)
+    return older, newest
+
+
+def _find(word: str, here: Path, reports: Path) -> Path:
+    places = [here / word, reports / HISTORY / word]
+    for place in places:
+        if place.is_file():
+            return place
+        if (place / DOCUMENT).is_file():
+            return place / DOCUMENT
+    msg = f"there is no run {word!r}, and {_there_are(reports)}: give an id, a folder or a {DOCUMENT}"
+    raise NoRunError(msg)
+
+
+def _there_are(reports: Path) -> str:
+    names = [folder.name for folder in kept_runs(reports) if (folder / DOCUMENT).is_file()]
+    return f"there {'is' if len(names) == 1 else 'are'} {', '.join(names) or 'none'}"
