@@ -193,8 +193,9 @@ def venv(session: nox.Session, interpreter: str) -> None:
 @nox.session(venv_backend="none", requires=_stale())
 def matrix(session: nox.Session) -> None:
     """Measure every Python on this machine and write reports/latest."""
-    from reports.files import publish
+    from reports.files import LATEST, REPORTS, publish
     from reports.matrix import build_matrix
+    from reports.step_summary import append_summary
     from reports.terminal import show
     from servers.catalogue import Role, read_catalogue
 
@@ -219,6 +220,8 @@ def matrix(session: nox.Session) -> None:
                 all_evidence=OPTIONS.all_evidence,
             )
     show(rows, OPTIONS.floor, sys.stdout, int(WIDTH), colour=not os.environ.get("NO_COLOR"))
+    if problem := append_summary(REPORTS / LATEST / "matrix.md", os.environ):
+        print(for_terminal(problem))
 
 
 @nox.session(venv_backend="none", requires=_stale())

@@ -30,6 +30,9 @@ VERDICT_COLUMNS = {
     "page_check": "AWS page says",
 }
 
+EVERY_CELL = "## Every cell"
+"""Heads what is there to look things up; what a person acts upon comes before."""
+
 SCOPE = """\
 This report says which version a client accepts when a server offers nothing better. It does not say that
 AWS was ever talked to that way: AWS's own endpoints have refused versions below TLS 1.2 since 2023. What is
@@ -54,7 +57,7 @@ def build_markdown(
         _reasons(rows),
         "## What to do",
         _advice(rows, floor),
-        "## Every cell",
+        EVERY_CELL,
         "Each column is a server; each cell the version that was negotiated with it, or what prevented it.",
         _table(frame[["interpreter", "client", "condition", *ladder, *page]]),
         *(["## Attacks on the negotiation", _attacks(rows, attacks)] if attacks else []),

@@ -59,7 +59,10 @@ class Checkout:
 
     def environment(self, **changes: str) -> dict[str, str]:
         """Return the environment for a session, with changes."""
-        ours = ("TLS_FLOOR_RUN", "TLS_FLOOR_WIDTH", "NOXENVDIR", "COVERAGE_PROCESS_START")
+        ours = (
+            *("TLS_FLOOR_RUN", "TLS_FLOOR_WIDTH", "NOXENVDIR", "COVERAGE_PROCESS_START"),
+            "GITHUB_STEP_SUMMARY",
+        )
         kept = {name: text for name, text in os.environ.items() if name not in ours}
         return kept | {"NOX_SCRIPT_MODE": "none"} | changes
 
