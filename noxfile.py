@@ -71,10 +71,10 @@ WIDTH = os.environ.setdefault(
 
 
 def _names(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
-    """Return an argparse type for a comma-separated choice from `known`, in the order of `known`."""
+    """Return an argparse type for a comma-separated choice from `known`, or all, in the order of `known`."""
 
     def parse(text: str) -> tuple[str, ...]:
-        wanted = text.split(",")
+        wanted = list(known) if text == "all" else text.split(",")
         if unknown := [name for name in wanted if name not in known]:
             msg = f"there is no {unknown[0]!r}; there are {', '.join(known)}"
             raise argparse.ArgumentTypeError(msg)
@@ -108,7 +108,12 @@ def _parser() -> argparse.ArgumentParser:
         help="measure this Python too",
     )
     add("--only", action="append", default=[], metavar="GLOB", help="measure only ids that match")
-    add("--clients", type=names, default=DEFAULT, help="comma-separated; default: ssl,urllib3,botocore")
+    add(
+        "--clients",
+        type=names,
+        default=DEFAULT,
+        help="comma-separated, or all; default: ssl,urllib3,botocore",
+    )
     add(
         "--conditions",
         type=conditions,
@@ -186,7 +191,8 @@ def venv(session: nox.Session, interpreter: str) -> None:
     with interruptible():
         prepared = _prepare(session, candidate)
     write_record(_run_folder(session), prepared)
-    said = prepared.problem or prepared.install_problem or f"ready: {candidate.path}"
+    problems = "; ".join(dict.fromkeys(prepared.uninstalled.values()))
+    said = prepared.problem or problems or f"ready: {candidate.path}"
     session.log(for_terminal(said))
 
 
@@ -290,12 +296,12 @@ def _measure(
     guests = [
         Guest(
             id=one.candidate.id,
-            python=one.python,
+            python=python,
             environment=environment,
-            clients=tuple(name for name in wanted if name not in one.uninstalled),
+            clients=names,
         )
         for one in prepared
-        if one.python
+        for python, names in one.places(wanted).items()
     ]
     settings = Settings(
         catalogue=catalogue,

@@ -29,18 +29,21 @@ class Client:
 
 
 def clients(folder: Path = PROBES) -> dict[str, Client]:
-    """Return every client by id, read from its file without importing it (it may need other packages)."""
+    """Return every client by id, read from its file without importing it (it may need other packages).
+
+    Those that are measured by default come first.
+    """
     found = {}
-    for path in sorted(folder.glob("client_*.py")):
-        constants = _constants(path)
-        name = path.stem.removeprefix("client_")
+    paths = {path.stem.removeprefix("client_"): path for path in sorted(folder.glob("client_*.py"))}
+    for name in sorted(paths, key=[*DEFAULT, *paths].index):
+        constants = _constants(paths[name])
         requirement = str(constants.get("REQUIREMENT", ""))
         found[name] = Client(name, requirement, bool(constants.get("REFERENCE", False)))
     return found
 
 
 def requirements(wanted: Iterable[Client], pins: Mapping[str, str]) -> dict[str, str]:
-    """Return what must be installed for each client that needs anything.
+    """Return what must be installed for each client that needs anything, as words that pip takes.
 
     `pins` maps the name of a distribution to a version, or to a specifier such as ``<1.40``.
     """

@@ -187,5 +187,8 @@ def _last_words(said: str) -> str:
     """Condense an installer's output to its error: uv draws trees and boxes, pip repeats warnings."""
     lines = [re.sub(r"^[\s×╰─▶│├·>-]+", "", line).strip() for line in said.splitlines()]
     telling = [line for line in lines if line and not line.startswith(("WARNING", "DEPRECATION", "hint:"))]
-    errors = [line for line in telling if line.startswith("ERROR:")]  # pip; uv explains below its error
+    # pip; uv explains below its error. Why a distribution's own setup failed stands above pip's words.
+    errors = [
+        line for line in telling if line.startswith("ERROR:") or re.match(r"\w+(Error|Exception): ", line)
+    ]
     return " ".join(errors or telling)[:400] or "it ended without a word"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,27 +15,59 @@ from interpreters.identify import IdentifyError, Identity, identify, parse_ident
 from interpreters.surroundings import surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from interpreters.locate import Candidate
 
 
 @dataclass(frozen=True)
+class Furnished:
+    """One of a candidate's environments: for which clients it is, and why they are not in it."""
+
+    python: Path | None
+    """The environment's interpreter; None if the environment itself could not be made."""
+    clients: tuple[str, ...] = ()
+    """The clients whose requirement it was made for."""
+    install_problem: str = ""
+    """Why that could not be installed; empty if it was."""
+
+
+@dataclass(frozen=True)
 class Prepared:
-    """A candidate once it has been asked what it is and given an environment."""
+    """A candidate once it has been asked what it is and given its environments."""
 
     candidate: Candidate
     identity: Identity | None = None
-    python: Path | None = None
-    """The environment's interpreter; None if there is no environment."""
+    environments: tuple[Furnished, ...] = ()
+    """One for each distinct requirement; clients that require nothing are at home in the first."""
     problem: str = ""
     """Why nothing can be measured in it; empty if something can."""
-    uninstalled: tuple[str, ...] = ()
-    """The clients whose packages could not be installed."""
-    install_problem: str = ""
-    """Why they could not."""
     same_as: Path | None = None
     """The interpreter that this candidate turned out to be another way to start."""
+
+    @property
+    def python(self) -> Path | None:
+        """The first environment's interpreter; None if there is no environment."""
+        return self.environments[0].python if self.environments else None
+
+    @property
+    def uninstalled(self) -> dict[str, str]:
+        """Why clients could not be installed, by client."""
+        failed = [one for one in self.environments if one.install_problem]
+        return {client: one.install_problem for one in failed for client in one.clients}
+
+    def places(self, wanted: Iterable[str]) -> dict[Path, tuple[str, ...]]:
+        """Return where the wanted clients are measured, by environment; those not installed are nowhere.
+
+        The first environment is always there, for whoever requires nothing.
+        """
+        made_for = {client: one.python for one in self.environments for client in one.clients}
+        found: dict[Path, list[str]] = {self.python: []} if self.python else {}
+        for client in wanted:
+            place = made_for.get(client, self.python)
+            if place and client not in self.uninstalled:
+                found.setdefault(place, []).append(client)
+        return {python: tuple(clients) for python, clients in found.items()}
 
 
 def prepare_candidate(
@@ -43,9 +77,10 @@ def prepare_candidate(
     installer: Installer,
     environment: Mapping[str, str],
 ) -> Prepared:
-    """Identify a candidate and prepare its environment; what goes wrong is in the result.
+    """Identify a candidate and prepare its environments; what goes wrong is in the result.
 
-    `requirements` says, by client, what must be installed for it.
+    `requirements` says, by client, what must be installed for it. Each distinct requirement gets an
+    environment of its own, so that what conflicts with it, or cannot be installed, disturbs no other client.
     """
     if candidate.problem:
         return Prepared(candidate, problem=candidate.problem)
@@ -64,40 +99,57 @@ def prepare_candidate(
     if identity.ssl is None:
         problem = f"it has no ssl module: {identity.ssl_error}"
         return Prepared(candidate, identity, problem=problem, same_as=same_as)
-    try:
-        made = prepare(
-            candidate.path,
-            identity,
-            _each_once(requirements),
-            _environment(cache, candidate),
-            installer,
-            environment,
-        )
-    except (NoEnvironmentError, OSError) as error:
-        return Prepared(candidate, identity, problem=str(error), same_as=same_as)
-    uninstalled = tuple(requirements) if made.install_problem else ()
-    return Prepared(candidate, identity, made.python, "", uninstalled, made.install_problem, same_as)
+    environments = []
+    for requirement, names in _grouped(requirements).items():
+        try:
+            made = prepare(
+                candidate.path,
+                identity,
+                requirement.split(),
+                _environment(cache, candidate, requirement),
+                installer,
+                environment,
+            )
+            environments.append(Furnished(made.python, names, made.install_problem))
+        except (NoEnvironmentError, OSError) as error:
+            if not environments:
+                return Prepared(candidate, identity, problem=str(error), same_as=same_as)
+            environments.append(Furnished(None, names, str(error)))
+    return Prepared(candidate, identity, tuple(environments), same_as=same_as)
 
 
 def is_ready(
     candidate: Candidate, requirements: Mapping[str, str], cache: Path, find_links: Path | None = None
 ) -> bool:
-    """Whether nothing is left to prepare: its environment is there, or it can have none."""
-    folder = _environment(cache, candidate)
-    return bool(candidate.problem) or is_made(candidate.path, _each_once(requirements), folder, find_links)
+    """Whether nothing is left to prepare: its environments are there, or it can have none."""
+    return bool(candidate.problem) or all(
+        is_made(candidate.path, text.split(), _environment(cache, candidate, text), find_links)
+        for text in _grouped(requirements)
+    )
 
 
 def forget(candidate: Candidate, cache: Path) -> None:
-    """Remove a candidate's environment, so that it is made anew."""
-    shutil.rmtree(_environment(cache, candidate), ignore_errors=True)
+    """Remove a candidate's environments, so that they are made anew."""
+    shutil.rmtree(_environments(cache, candidate), ignore_errors=True)
 
 
-def _each_once(requirements: Mapping[str, str]) -> list[str]:
-    return sorted(set(requirements.values()))
+def _grouped(requirements: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Return the clients of each distinct requirement; one that is empty if there are none."""
+    found: dict[str, list[str]] = {}
+    for client, requirement in requirements.items():
+        found.setdefault(requirement, []).append(client)
+    return {requirement: tuple(names) for requirement, names in found.items()} or {"": ()}
 
 
-def _environment(cache: Path, candidate: Candidate) -> Path:
+def _environments(cache: Path, candidate: Candidate) -> Path:
     return cache / "environments" / candidate.id
+
+
+def _environment(cache: Path, candidate: Candidate, requirement: str) -> Path:
+    """Return the folder for one requirement, whose name, where letters were lost, a hash keeps unique."""
+    name = re.sub(r"[^a-z0-9.]+", "_", requirement.lower()).strip("_")
+    unique = "" if name == requirement else f"-{hashlib.sha256(requirement.encode()).hexdigest()[:8]}"
+    return _environments(cache, candidate) / (name + unique or "plain")
 
 
 def _record(folder: Path, candidate: Candidate) -> Path:
@@ -120,10 +172,15 @@ def read_record(folder: Path, candidate: Candidate) -> Prepared | None:
         return Prepared(
             candidate,
             identity=parse_identity(facts["identity"]) if facts["identity"] else None,
-            python=Path(facts["python"]) if facts["python"] else None,
+            environments=tuple(
+                Furnished(
+                    Path(one["python"]) if one["python"] else None,
+                    tuple(one["clients"]),
+                    str(one["install_problem"]),
+                )
+                for one in facts["environments"]
+            ),
             problem=str(facts["problem"]),
-            uninstalled=tuple(facts["uninstalled"]),
-            install_problem=str(facts["install_problem"]),
             same_as=Path(facts["same_as"]) if facts["same_as"] else None,
         )
     except (OSError, ValueError, KeyError, TypeError):

@@ -53,7 +53,9 @@ def load(name):
     """Import a client and say its version, or why it cannot be had; return the module or None."""
     try:
         module = importlib.import_module("client_" + name)
-        say(kind="client", client=name, version=module.version())
+        urllib3 = getattr(module, "urllib3", sys.modules.get("urllib3"))
+        beside = getattr(urllib3, "__version__", "")
+        say(kind="client", client=name, version=module.version(), urllib3=beside)
         return module
     except Exception as error:
         say(kind="client", client=name, version=None, **error_fields(error))

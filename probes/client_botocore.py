@@ -21,34 +21,38 @@ def version():
 
 def fetch(host, port, cafile, timeout, retries=0):
     """Get one object from the server's status page; return version and cipher as the page names them."""
+    return fetch_with(SESSION.create_client, CLIENTS, host, port, cafile, timeout, retries)
+
+
+def fetch_with(create, clients, host, port, cafile, timeout, retries):
+    """Do the same with clients of a session of the caller's; `clients` has those that are there already."""
     kind = (cafile, retries)
-    if kind not in CLIENTS:
-        CLIENTS[kind] = client(host, port, cafile, timeout, retries)
+    if kind not in clients:
+        clients[kind] = create("s3", **settings(host, port, cafile, timeout, retries))
 
     def address(request, **_):
         # Where S3's own redirection to another region changes it; a new port is a new connection.
         request.url = "https://%s:%d/floor/probe" % (host, port)
 
-    events = CLIENTS[kind].meta.events
+    events = clients[kind].meta.events
     events.register("before-send.s3", address)
     try:
-        return status_page.connection(CLIENTS[kind].get_object(Bucket="floor", Key="probe")["Body"].read())
+        return status_page.connection(clients[kind].get_object(Bucket="floor", Key="probe")["Body"].read())
     finally:
         events.unregister("before-send.s3", address)
 
 
-def client(host, port, cafile, timeout, retries):
-    """Return an S3 client, unsigned and path-addressed: no account, credentials or name look-up needed."""
-    return SESSION.create_client(
-        "s3",
-        region_name="us-east-1",
-        endpoint_url="https://%s:%d" % (host, port),
-        verify=cafile,
-        config=Config(
+def settings(host, port, cafile, timeout, retries):
+    """Return those of an unsigned and path-addressed client: no account, credentials or name look-up needed."""
+    return {
+        "region_name": "us-east-1",
+        "endpoint_url": "https://%s:%d" % (host, port),
+        "verify": cafile,
+        "config": Config(
             signature_version=UNSIGNED,
             connect_timeout=timeout,
             read_timeout=timeout,
             retries={"max_attempts": retries},
             s3={"addressing_style": "path"},
         ),
-    )
+    }

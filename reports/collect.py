@@ -58,7 +58,7 @@ def _measured(
     controls: Mapping[str, Control],
     environment: Mapping[str, str],
 ) -> Measured:
-    unavailable = dict.fromkeys(one.uninstalled, one.install_problem)
+    unavailable = dict(one.uninstalled)
     for _, visit in visits:
         unavailable |= {c: f"it cannot be imported: {why}" for c, why in visit.import_errors.items()}
     # What the interpreter said of itself while it was measured is newer than what it said before.

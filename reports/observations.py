@@ -125,6 +125,8 @@ class Observation:
     missing: str
     wire: tuple[WireAccount, ...]
     control: Control
+    urllib3: str = ""
+    """Version of the urllib3 that the client has, or that is beside it; empty if there is none."""
     captures: tuple[Capture, ...] = ()
     """The bytes behind `wire`, for the evidence files."""
 
@@ -144,10 +146,13 @@ def observations(
 def _observation(
     interpreter: str, condition: str, visit: Visit, cell: Cell, controls: Mapping[str, Control]
 ) -> Observation:
+    # One that needs no urllib3 may be in its environment by the side of one that does.
+    beside = next(filter(None, visit.urllib3.values()), "")
     return Observation(
         interpreter=interpreter,
         client=cell.client,
         client_version=visit.versions.get(cell.client, ""),
+        urllib3=visit.urllib3.get(cell.client) or beside,
         condition=condition,
         server=cell.server,
         account=cell.account,
@@ -257,7 +262,7 @@ def _as_json(record: Observation) -> dict[str, object]:
 
 
 def _from_json(line: Mapping[str, Any]) -> Observation:
-    names = ("interpreter", "client", "client_version", "condition", "server", "missing")
+    names = ("interpreter", "client", "client_version", "urllib3", "condition", "server", "missing")
     return Observation(
         **{name: line[name] for name in names},
         account=Account(**line["account"]) if line["account"] else None,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Guest:
-    """An interpreter that is ready to be probed."""
+    """An interpreter that is ready to be probed, in one of its environments."""
 
     id: str
     python: Path
@@ -61,6 +61,9 @@ FollowUp = Callable[[Guest, Visit, Mapping[str, Control]], tuple[str, ...]]
 
 Progress = Callable[[str], None]
 
+Errand = tuple[Guest, tuple[str, ...]]
+"""Which clients are sent where."""
+
 
 async def run_campaign(
     guests: Sequence[Guest], settings: Settings, follow_up: FollowUp, reference: str, progress: Progress
@@ -91,23 +94,40 @@ async def run_campaign(
                 progress(f"{guest.id}: {len(seen.cells)} cells under {condition}")
                 return guest, condition, seen
 
-            async def attend(guest: Guest) -> list[tuple[Guest, Condition, Visit]]:
+            async def send_all(
+                errands: Sequence[Errand], condition: Condition, servers: Sequence[Server]
+            ) -> list[tuple[Guest, Condition, Visit]]:
+                return await asyncio.gather(*(send(room, condition, who, servers) for room, who in errands))
+
+            async def attend(rooms: Sequence[Guest]) -> list[tuple[Guest, Condition, Visit]]:
+                """Visit one interpreter, in all of its environments side by side."""
                 everything = settings.catalogue.servers
+                everyone = [(room, room.clients) for room in rooms]
+                there = any(reference in room.clients for room in rooms)
                 visits = []
                 for condition in settings.conditions:
-                    more = condition is Condition.PERMISSIVE and reference not in guest.clients
-                    extra = (reference,) if more else ()
-                    visits.append(await send(guest, condition, (*guest.clients, *extra), everything))
+                    more = condition is Condition.PERMISSIVE and not there
+                    errands = _with(reference, everyone) if more else everyone
+                    visits += await send_all(errands, condition, everything)
                 if Condition.PERMISSIVE not in settings.conditions:
-                    wanted = follow_up(guest, visits[0][2], await controls)
-                    if wanted:
+                    passed = await controls
+                    asked = [(room, follow_up(room, seen, passed)) for room, _, seen in visits[: len(rooms)]]
+                    if wanted := [(room, who) for room, who in asked if who]:
                         low = _openings(settings)
-                        clients = (*wanted, reference)
-                        visits.append(await send(guest, Condition.PERMISSIVE, clients, low))
+                        visits += await send_all(_with(reference, wanted), Condition.PERMISSIVE, low)
                 return visits
 
-            visits = await asyncio.gather(*(attend(guest) for guest in guests))
+            interpreters: dict[str, list[Guest]] = {}
+            for guest in guests:
+                interpreters.setdefault(guest.id, []).append(guest)
+            visits = await asyncio.gather(*(attend(rooms) for rooms in interpreters.values()))
             return Campaign(bed.engine, await controls, tuple(one for several in visits for one in several))
+
+
+def _with(reference: str, errands: Sequence[Errand]) -> list[Errand]:
+    """Return the errands with the reference client on the first: it needs nothing installed."""
+    (room, clients), *rest = errands
+    return [(room, (*clients, reference)), *rest]
 
 
 def _openings(settings: Settings) -> tuple[Server, ...]:

@@ -72,6 +72,8 @@ class Visit:
     import_errors: Mapping[str, str]
     """Why the others could not."""
     cells: tuple[Cell, ...]
+    urllib3: Mapping[str, str] = field(default_factory=dict)
+    """Versions of the urllib3 that clients found beside them, or carry along."""
 
 
 @dataclass
@@ -81,6 +83,7 @@ class _Log:
     identity: Mapping[str, Any] | None = None
     versions: dict[str, str] = field(default_factory=dict)
     import_errors: dict[str, str] = field(default_factory=dict)
+    urllib3: dict[str, str] = field(default_factory=dict)
     accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
     doing: str = "it started"
     ended: bool = False
@@ -128,7 +131,7 @@ async def visit(
             )
         await asyncio.gather(*(tap.settle() for tap in taps.values()))
     cells = tuple(_cell(client, stand, log, taps, problem) for client, stand in pairs)
-    return Visit(log.identity, log.versions, log.import_errors, cells)
+    return Visit(log.identity, log.versions, log.import_errors, cells, log.urllib3)
 
 
 def _cell(client: str, stand: Stand, log: _Log, taps: Mapping[tuple[str, str], Tap], problem: str) -> Cell:
@@ -203,6 +206,7 @@ def _take(line: str, log: _Log) -> None:
             log.identity = record["identity"]
         elif kind == "client" and record["version"] is not None:
             log.versions[record["client"]] = str(record["version"])
+            log.urllib3[record["client"]] = str(record["urllib3"])
         elif kind == "client":
             log.import_errors[record["client"]] = f"{record['error_class']}: {record['error_text']}"
         elif kind == "begin":

@@ -132,6 +132,7 @@ def an_observation(
         interpreter=interpreter,
         client=client,
         client_version="1.26.20",
+        urllib3="1.26.20",
         condition=condition,
         server=server if isinstance(server, str) else server.id,
         account=account,

@@ -437,9 +437,8 @@ def test_what_another_run_left_behind_is_not_taken_for_ours(
     name = next(iter(known))
     left = measured.folder / ".nox" / ".cache" / "runs" / "20000101T000000Z-dead" / f"{name}.json"
     left.parent.mkdir(parents=True)
-    nothing = dict.fromkeys(["identity", "python", "same_as"])
-    texts = {"problem": "left behind", "install_problem": "", "uninstalled": ""}
-    left.write_text(json.dumps({**nothing, **texts}))
+    record = {"identity": None, "same_as": None, "problem": "left behind", "environments": ()}
+    left.write_text(json.dumps(record))
     half = measured.folder / "reports" / "history" / ".20000101T000000Z-dead.4194304"
     half.mkdir()
     status, said = measured.nox("-s", "matrix", "--", "--only", name)

@@ -99,6 +99,13 @@ def test_a_pin_counts_for_each_client_that_needs_it() -> None:
 NAME = st.text("abcxyz", min_size=1, max_size=5)
 
 
+def test_those_measured_by_default_come_first() -> None:
+    """The clients are in the order of the report: the default ones, then all others by name."""
+    names = list(clients())
+    assert tuple(names[: len(DEFAULT)]) == DEFAULT
+    assert names[len(DEFAULT) :] == sorted(names[len(DEFAULT) :])
+
+
 @given(st.lists(st.builds(Client, NAME, NAME | st.just(""), st.booleans()), unique_by=lambda one: one.id))
 def test_exactly_the_clients_that_need_something_are_named(wanted: list[Client]) -> None:
     """Of any clients, those with a requirement are named, each with its own."""

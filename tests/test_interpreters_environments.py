@@ -383,6 +383,22 @@ ERROR: No matching distribution found for botocore
 """,
             "ERROR: No matching distribution found for botocore",
         ),
+        (
+            """\
+    ERROR: Command errored out with exit status 1:
+     command: /venv/bin/python -c 'import sys'
+    Complete output (2 lines):
+    Traceback (most recent call last):
+    RuntimeError: aiothing doesn't support Python earlier than 3.5.3
+    ----------------------------------------
+ERROR: Command errored out with exit status 1: python setup.py egg_info
+""",
+            (
+                "ERROR: Command errored out with exit status 1:"
+                " RuntimeError: aiothing doesn't support Python earlier than 3.5.3"
+                " ERROR: Command errored out with exit status 1: python setup.py egg_info"
+            ),
+        ),
         ("", "it ended without a word"),
         ("WARNING: nothing else\n", "it ended without a word"),
         ("\n\n  ×  \n", "it ended without a word"),

@@ -13,6 +13,7 @@ from interpreters.environments import PYTHON, Installer
 from interpreters.identify import parse_identity
 from interpreters.locate import Candidate
 from interpreters.prepared import (
+    Furnished,
     Prepared,
     distinct,
     forget,
@@ -33,7 +34,7 @@ UV = """
 echo "$*" >>"$0.log"
 for last; do :; done
 case "$1" in
-pip) echo "error: $UV_SAYS"; exit "$UV_INSTALLS" ;;
+pip) case " $UV_LACKS " in *" $last "*) echo "error: no $last"; exit 1 ;; esac ;;
 venv) mkdir -p "$last/bin" && ln -s /bin/sh "$last/bin/python" ;;
 esac
 """
@@ -50,10 +51,10 @@ def prepare(script: Script, cache: Path) -> Callable[..., Prepared]:
     """Return a function that prepares a candidate with a made-up uv."""
     uv = script("uv", UV)
 
-    def prepare(candidate: Candidate, installs: int = 0) -> Prepared:
-        environment = {"PATH": os.environ["PATH"], "UV_INSTALLS": str(installs), "UV_SAYS": "no network"}
+    def prepare(candidate: Candidate, wanted: dict[str, str] = WANTED, lacks: str = "") -> Prepared:
+        environment = {"PATH": os.environ["PATH"], "UV_LACKS": lacks}
         return prepare_candidate(
-            candidate, WANTED, cache, Installer(str(uv), cache, Path("/tool")), environment
+            candidate, wanted, cache, Installer(str(uv), cache, Path("/tool")), environment
         )
 
     return prepare
@@ -69,8 +70,9 @@ def test_a_healthy_candidate_gets_an_environment(
 ) -> None:
     """A candidate that says what it is has its identity and its environment, and no problem."""
     one = candidate(script("python3", says(facts)))
-    python = cache / "environments" / one.id / PYTHON
-    assert prepare(one) == Prepared(one, parse_identity(facts), python)
+    python = cache / "environments" / one.id / "botocore" / PYTHON
+    made = Furnished(python, tuple(WANTED))
+    assert prepare(one) == Prepared(one, parse_identity(facts), (made,))
     assert is_ready(one, WANTED, cache)
 
 
@@ -137,12 +139,87 @@ def test_a_failed_installation_names_the_clients(
 ) -> None:
     """When packages cannot be installed, the environment stays and the clients are named."""
     one = candidate(script("python3", says(facts)))
-    prepared = prepare(one, installs=1)
+    prepared = prepare(one, lacks="botocore")
     assert prepared.python is not None
     assert prepared.problem == ""
-    assert prepared.uninstalled == tuple(WANTED)
-    assert prepared.install_problem == "botocore could not be installed: error: no network"
+    why = "botocore could not be installed: error: no botocore"
+    assert prepared.uninstalled == dict.fromkeys(WANTED, why)
     assert not is_ready(one, WANTED, cache)
+
+
+MANY = {**WANTED, "lone": "lone", "crt": "boto3[crt]", "pair": "one two"}
+
+
+@pytest.mark.parametrize("lacks", ["", "lone", "lone two", "botocore boto3[crt]"])
+def test_what_cannot_be_installed_disturbs_no_other_client(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], cache: Path, lacks: str
+) -> None:
+    """Each requirement has an environment of its own, and only those who share one that fails are without."""
+    one = candidate(script("python3", says(facts)))
+    prepared = prepare(one, MANY, lacks)
+    hit = {client for client, words in MANY.items() if words.split()[-1] in lacks.split()}
+    assert set(prepared.uninstalled) == hit
+    assert [made.clients for made in prepared.environments] == [
+        ("urllib3", "botocore"),
+        ("lone",),
+        ("crt",),
+        ("pair",),
+    ]
+    assert len({made.python for made in prepared.environments}) == len(prepared.environments)
+    assert is_ready(one, MANY, cache) is not bool(hit)
+    places = prepared.places(("ssl", *MANY))
+    assert {client for clients in places.values() for client in clients} == {"ssl", *MANY} - hit
+    assert "ssl" in places[prepared.environments[0].python or Path()]
+    for made in prepared.environments:
+        there = places.get(made.python or Path(), ())
+        assert set(there) - {"ssl"} == set(made.clients) - hit
+
+
+def test_words_of_a_requirement_are_installed_together(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], tmp_path: Path
+) -> None:
+    """A requirement of two words is one installation of both."""
+    prepare(candidate(script("python3", says(facts))), {"pair": "one two"})
+    assert (tmp_path / "uv.log").read_text().splitlines()[-1].endswith(" one two")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("a<1", "a>1"), ("a==1.*", "a==1"), ("a b", "a_b"), ("", "plain-")]
+)
+def test_requirements_never_share_a_folder(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], one: str, other: str
+) -> None:
+    """Two requirements that read alike as a folder's name are two folders."""
+    made = candidate(script("python3", says(facts)))
+    assert prepare(made, {"x": one}).python != prepare(made, {"x": other}).python
+
+
+def test_a_later_environment_that_cannot_be_made_concerns_its_clients_alone(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], cache: Path
+) -> None:
+    """When only one of several environments cannot be made, its clients are without and the rest is there."""
+    one = candidate(script("python3", says(facts)))
+    prepare(one)
+    blocked = cache / "environments" / one.id / "lone"
+    blocked.symlink_to("/dev/null/nowhere")
+    prepared = prepare(one, {**WANTED, "lone": "lone"})
+    assert prepared.problem == ""
+    assert list(prepared.uninstalled) == ["lone"]
+    assert prepared.places(("lone", "botocore")) == {prepared.python: ("botocore",)}
+
+
+def test_where_nothing_is_required_there_is_one_environment(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], tmp_path: Path
+) -> None:
+    """Clients of the standard library have an environment in which nothing is installed."""
+    prepared = prepare(candidate(script("python3", says(facts))), {})
+    assert prepared.places(("ssl",)) == {prepared.python: ("ssl",)}
+    assert not any(line.startswith("pip") for line in (tmp_path / "uv.log").read_text().splitlines())
+
+
+def test_without_an_environment_nothing_is_anywhere() -> None:
+    """A candidate that has a problem has no place for any client."""
+    assert Prepared(ONE, problem="it hangs").places(("ssl",)) == {}
 
 
 def test_no_environment_is_a_problem(script: Script, facts: dict[str, Any], cache: Path) -> None:
@@ -217,9 +294,14 @@ TWO = Candidate("opt_two", "opt", Path("/opt/two/bin/python3"))
 @pytest.mark.parametrize(
     "fields",
     [
-        {"python": Path("/cache/one/bin/python")},
+        {"environments": (Furnished(Path("/cache/one/bin/python")),)},
         {"problem": "it has no ssl module"},
-        {"uninstalled": ("urllib3", "botocore"), "install_problem": "no network"},
+        {
+            "environments": (
+                Furnished(Path("/cache/one"), ("ssl",)),
+                Furnished(None, ("a", "b"), "no network"),
+            )
+        },
         {"same_as": TWO.path},
     ],
 )
@@ -274,7 +356,7 @@ def test_a_venv_that_was_given_is_not_lost(
 
 @pytest.mark.parametrize(
     "prepared",
-    [Prepared(ONE), Prepared(ONE, problem="it hangs"), Prepared(ONE, uninstalled=("botocore",))],
+    [Prepared(ONE), Prepared(ONE, problem="it hangs"), Prepared(ONE, environments=(Furnished(None),))],
 )
 def test_all_others_are_kept_as_they_are(prepared: Prepared) -> None:
     """A candidate that is no twin keeps its row, whatever its state."""

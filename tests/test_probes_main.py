@@ -80,12 +80,15 @@ def test_the_mark_is_the_one_that_is_read(program: ModuleType) -> None:
     assert program.MARK == MARK
 
 
-def test_a_cell_is_told_from_begin_to_end(run: Callable[..., list[dict[str, Any]]]) -> None:
+def test_a_cell_is_told_from_begin_to_end(
+    run: Callable[..., list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One cell gives identity, client, begin, account and end, in this order."""
+    monkeypatch.setitem(sys.modules, "urllib3", types.SimpleNamespace(__version__="2.8.0"))
     said = run(cell("fine"), fine=lambda *_: {"version": "TLSv1.3", "cipher": "AES"})
     assert [record["kind"] for record in said] == ["identity", "client", "begin", "account", "end"]
     assert said[0]["identity"]["version"] == ".".join(str(n) for n in sys.version_info[:3])
-    assert said[1] == {"kind": "client", "client": "fine", "version": "1.2.3"}
+    assert said[1] == {"kind": "client", "client": "fine", "version": "1.2.3", "urllib3": "2.8.0"}
     assert said[2] == {"kind": "begin", "client": "fine", "server": "open"}
 
 

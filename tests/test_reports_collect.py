@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from builders import (
 
 from interpreters.identify import parse_identity
 from interpreters.locate import Candidate
-from interpreters.prepared import Prepared
+from interpreters.prepared import Furnished, Prepared
 from reports.collect import collect, follow_up
 from servers.campaign import Campaign, Guest
 from servers.conditions import Condition
@@ -89,7 +90,8 @@ def test_visits_under_several_conditions_stay_apart() -> None:
 
 def test_why_a_client_is_unavailable_is_kept() -> None:
     """What could not be installed and what could not be imported each keep their reason."""
-    prepared = Prepared(_candidate("a"), uninstalled=("botocore",), install_problem="no network")
+    made = Furnished(Path("/made/up/python"), ("botocore",), "no network")
+    prepared = Prepared(_candidate("a"), environments=(made,))
     visit = _visit(STRICT, "ssl", urllib3="ImportError: no module")
     (one,) = collect([prepared], _campaign((_guest("a", "ssl"), Condition.AMBIENT, visit)), {})
     assert one.unavailable == {
@@ -106,6 +108,18 @@ def test_what_an_interpreter_says_while_measured_counts_more(facts: dict[str, An
     spoke = _campaign((_guest("a"), Condition.AMBIENT, _visit(identity=after)))
     assert collect([prepared], silent, {})[0].interpreter.version == "3.8.1"
     assert collect([prepared], spoke, {})[0].interpreter.version == "3.9.2"
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"), [({"b": "2.8.0"}, "2.8.0"), ({"a": "1.26.20", "b": "2.8.0"}, "1.26.20"), ({}, "")]
+)
+def test_the_urllib3_is_the_one_beside_the_client(said: dict[str, str], shown: str) -> None:
+    """A client's own urllib3 counts, else that of its environment, and never that of another environment."""
+    here = replace(_visit(STRICT, "a"), urllib3=said)
+    there = replace(_visit(STRICT, "other"), urllib3={"other": "1.25"})
+    visits = [(_guest("x", "a"), Condition.AMBIENT, here), (_guest("x", "other"), Condition.AMBIENT, there)]
+    (one,) = collect([Prepared(_candidate("x"))], _campaign(*visits), {})
+    assert {o.urllib3 for o in one.of("a", Condition.AMBIENT)} == {shown}
 
 
 def test_an_identity_becomes_what_the_report_shows(facts: dict[str, Any]) -> None:

@@ -28,6 +28,7 @@ from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from interpreters.clients import clients
 from reports.decision import Kind, decide
 from reports.gate import gate, main, parse_report
 from reports.matrix import MISSING
@@ -107,6 +108,8 @@ class Case:
     floor: Protocol = TLS1_2
     before: Sequence[Row] | dict[str, Any] | None = None
 
+
+CLIENTS = [one.id for one in clients().values() if not one.reference]
 
 NEW_ONLY = 'new_only = "baseline"\n'
 
@@ -382,9 +385,9 @@ CASES = [
     Case(
         "an unknown client",
         3,
-        "policy.toml: clients has 'boto'; did you mean 'botocore'? It is one of botocore, ssl, urllib3",
+        f"policy.toml: clients has 'botocor'; did you mean 'botocore'? It is one of {', '.join(CLIENTS)}",
         [GOOD],
-        'clients = ["boto"]',
+        'clients = ["botocor"]',
     ),
     Case(
         "a waiver without an end",

@@ -153,6 +153,7 @@ WRONG: dict[str, Any] = {
     "interpreter": "",
     "client": 5,
     "client_version": None,
+    "urllib3": None,
     "condition": "relaxed",
     "server": "Only 1.2",
     "account": "connected",

@@ -208,7 +208,7 @@ def test_any_unknown_key_is_refused_with_a_key_that_there_is(
     [
         ('floor = "tlsv1.2"', "floor", "TLSv1.2"),
         ('floor = "TLS1.3"', "floor", "TLSv1.3"),
-        ('clients = ["ssl", "boto"]', "clients", "botocore"),
+        ('clients = ["ssl", "botocor"]', "clients", "botocore"),
         ('clients = ["urllib"]', "clients", "urllib3"),
         ('sources = ["pyenvs"]', "sources", "pyenv"),
         ('fails = ["fragil"]', "fails", "fragile"),

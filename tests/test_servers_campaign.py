@@ -191,6 +191,48 @@ def test_no_follow_up_where_permissive_was_asked_for(
     assert len(visits.commands) == 1
 
 
+ROOMS = (("ssl", "botocore"), ("requests",), ("awscrt",))
+
+
+def _rooms() -> list[Guest]:
+    """Return one interpreter in three environments."""
+    return [Guest("here", Path(f"/venv{n}/python"), {}, clients) for n, clients in enumerate(ROOMS)]
+
+
+def _sent(visits: _Visits) -> list[tuple[str, tuple[str, ...]]]:
+    """Return which clients were sent where, in order."""
+    return [(str(command[0]), who) for command, who in zip(visits.commands, visits.clients, strict=True)]
+
+
+def test_each_environment_is_visited_and_the_reference_goes_once(tmp_path: Path, visits: _Visits) -> None:
+    """Under each condition each environment is one visit, and the reference is on one of them."""
+    rooms = _rooms()
+    done = _run(rooms, _settings(tmp_path, Condition.AMBIENT, Condition.PERMISSIVE))
+    plain = [(str(room.python), room.clients) for room in rooms]
+    first, *others = plain
+    assert _sent(visits) == [*plain, (first[0], (*first[1], REFERENCE)), *others]
+    assert [(guest, condition) for guest, condition, _ in done.visits] == [
+        (room, condition) for condition in (Condition.AMBIENT, Condition.PERMISSIVE) for room in rooms
+    ]
+
+
+@pytest.mark.parametrize("again", [(), (0,), (1,), (1, 2), (0, 1, 2)])
+def test_follow_up_is_asked_for_each_environment(
+    tmp_path: Path, visits: _Visits, again: tuple[int, ...]
+) -> None:
+    """Only environments that the rule names clients of are visited again, the first with the reference."""
+    rooms = _rooms()
+
+    def follow_up(guest: Guest, seen: Visit, controls: object) -> tuple[str, ...]:  # noqa: ARG001
+        return guest.clients[:1] if rooms.index(guest) in again else ()
+
+    _run(rooms, _settings(tmp_path, Condition.AMBIENT), follow_up)
+    extra = [(REFERENCE,), (), ()]
+    assert _sent(visits)[len(rooms) :] == [
+        (str(rooms[n].python), (*rooms[n].clients[:1], *extra[position])) for position, n in enumerate(again)
+    ]
+
+
 def test_no_more_guests_at_a_time_than_planned(
     tmp_path: Path, visits: _Visits, monkeypatch: pytest.MonkeyPatch
 ) -> None:

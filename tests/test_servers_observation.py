@@ -105,7 +105,7 @@ def test_probe_gets_its_plan_and_its_accounts_arrive(tmp_path: Path, nobody: tup
     """A probe is told each client and server with a port of their own, and what it tells is in the cells."""
     script = """
 say(kind="identity", identity=plan)
-say(kind="client", client="a", version="1.0")
+say(kind="client", client="a", version="1.0", urllib3="2.8.0")
 say(kind="client", client="b", version=None, error_class="ImportError", error_text="no b")
 for cell in cells:
     if cell["client"] == "a":
@@ -122,7 +122,7 @@ say(kind="end")
     assert {cell["cafile"] for cell in asked} == {str(PAIR.trust)}
     assert {cell["host"] for cell in asked} == {"localhost"}
     assert seen.identity["timeout"] > 0
-    assert seen.versions == {"a": "1.0"}
+    assert (seen.versions, seen.urllib3) == ({"a": "1.0"}, {"a": "2.8.0"})
     assert seen.import_errors == {"b": "ImportError: no b"}
     assert [(cell.client, cell.server) for cell in seen.cells] == pairs
     for cell in seen.cells[:2]:

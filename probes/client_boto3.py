@@ -1,0 +1,21 @@
+"""Client `boto3`: its S3 client's unsigned GetObject, over the transport that it takes by default."""
+
+import boto3
+import boto3.session
+import client_botocore
+
+REQUIREMENT = "boto3"
+
+# One session, as an application has it. Its clients are made and used as botocore's are.
+SESSION = boto3.session.Session()
+CLIENTS = {}
+
+
+def version():
+    """Return the client's version."""
+    return boto3.__version__
+
+
+def fetch(host, port, cafile, timeout, retries=0):
+    """Get one object from the server's status page; return version and cipher as the page names them."""
+    return client_botocore.fetch_with(SESSION.client, CLIENTS, host, port, cafile, timeout, retries)

@@ -1,0 +1,23 @@
+"""Client `httpx`: a Client with the transport's own context."""
+
+import warnings
+
+import httpx
+import status_page
+
+REQUIREMENT = "httpx"
+
+
+def version():
+    """Return the client's version."""
+    return httpx.__version__
+
+
+def fetch(host, port, cafile, timeout, retries=0):
+    """Fetch the status page; return version and cipher as the page names them."""
+    with warnings.catch_warnings():
+        # Newer ones would rather be given a context, but it is the one that httpx makes which counts.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        transport = httpx.HTTPTransport(verify=cafile, retries=retries)
+    with httpx.Client(transport=transport, timeout=timeout) as client:
+        return status_page.connection(client.get("https://%s:%d/" % (host, port)).content)
