@@ -75,7 +75,8 @@ def _merged(*documents: dict[str, Any]) -> dict[str, Any]:
 
 def _silent(host: str) -> dict[str, Any]:
     """Return what stands for a machine that was expected and did not report."""
-    return _document([a_row(Verdict.UNTESTABLE, MISSING, "all")], run_id=host, host=host)
+    machine = replace(an_interpreter(MISSING), source=MISSING)
+    return _document([a_row(Verdict.UNTESTABLE, client="all", interpreter=machine)], run_id=host, host=host)
 
 
 def _write(folder: Path, document: object) -> Path:
