@@ -200,6 +200,7 @@ def venv(session: nox.Session, interpreter: str) -> None:
 def matrix(session: nox.Session) -> None:
     """Measure every Python on this machine and write reports/latest."""
     from reports.files import LATEST, REPORTS, publish
+    from reports.history import past_runs
     from reports.matrix import build_matrix
     from reports.step_summary import append_summary
     from reports.terminal import show
@@ -223,6 +224,7 @@ def matrix(session: nox.Session) -> None:
                 catalogue,
                 OPTIONS.floor,
                 POLICY,
+                past=past_runs(run),
                 all_evidence=OPTIONS.all_evidence,
             )
     show(rows, OPTIONS.floor, sys.stdout, int(WIDTH), colour=not os.environ.get("NO_COLOR"))
@@ -234,6 +236,7 @@ def matrix(session: nox.Session) -> None:
 def truth(session: nox.Session) -> None:
     """Measure under every condition and hold each cell and verdict against its causes."""
     from reports.files import LATEST, REPORTS, publish
+    from reports.history import past_runs
     from reports.matrix import build_matrix
     from reports.report import write_report
     from reports.truth import build_truth, read_ambient, score, summary, write_truth
@@ -262,6 +265,7 @@ def truth(session: nox.Session) -> None:
                 catalogue,
                 OPTIONS.floor,
                 POLICY,
+                past=past_runs(run),
                 all_evidence=OPTIONS.all_evidence,
             )
             write_truth(folder, found.frame)
@@ -288,6 +292,7 @@ def _measure(
     from reports.collect import collect, follow_up
     from reports.observations import Asked, Given, Run
     from servers.campaign import Guest, Settings, run_campaign
+    from servers.catalogue import Role
 
     records = _run_folder(session)
     prepared = distinct([read_record(records, one) or _prepare(session, one) for one in CHOSEN])
@@ -328,7 +333,7 @@ def _measure(
             clients=OPTIONS.clients,
             conditions=settings.conditions,
             floor=settings.floor,
-            attacks=OPTIONS.attacks,
+            attacks=bool(catalogue.only(Role.ATTACK).servers),
             only=tuple(OPTIONS.only),
             interpreters=tuple(Given(str(p), os.path.realpath(p)) for p in OPTIONS.interpreter),
             botocore=OPTIONS.botocore,

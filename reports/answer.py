@@ -34,6 +34,12 @@ def standing(rows: Sequence[Row]) -> Verdict:
     return min((row.verdict for row in rows), key=list(Verdict).index)
 
 
+def standings(rows: Sequence[Row], condition: Condition) -> dict[str, int]:
+    """Return how many interpreters stand at each verdict under a condition."""
+    stands = [standing(group) for group in by_interpreter(rows, condition).values()]
+    return {str(verdict): stands.count(verdict) for verdict in Verdict}
+
+
 def answer(rows: Sequence[Row], floor: Protocol) -> list[str]:
     """Return the answer in sentences, the most important first."""
     conditions = {row.condition for row in rows}

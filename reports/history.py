@@ -1,16 +1,33 @@
-"""The runs that are kept: which there are, and which two a person means."""
+"""The runs that are kept: which there are, which two a person means, and how earlier ones stood."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reports.files import HISTORY, LATEST, REPORTS
+from reports.observations import RecordError, read_summary
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-DOCUMENT = "matrix.json"
+    from reports.observations import Asked, Run
+
+DOCUMENT, SUMMARY = "matrix.json", "run.json"
+
+MOST_PAST = 29
+"""Earlier runs that a trend shows: with the newest one a month of nights."""
+
+
+@dataclass(frozen=True)
+class Past:
+    """How a run stood: how many interpreters at which verdict, each by its worst client."""
+
+    run_id: str
+    ended: str
+    """UTC, ISO 8601."""
+    standings: Mapping[str, int]
 
 
 class NoRunError(ValueError):
@@ -24,6 +41,30 @@ def kept_runs(reports: Path = REPORTS) -> list[Path]:
     except OSError:
         return []
     return [path for path in found if not path.name.startswith(".") and path.is_dir()]
+
+
+def past_runs(run: Run, reports: Path = REPORTS) -> tuple[Past, ...]:
+    """Return the kept runs that asked the same of the same machine as this one, oldest first.
+
+    Only summaries are read; one that is broken, or of another version, is as good as none.
+    """
+    found: list[Past] = []
+    for folder in reversed(kept_runs(reports)):
+        try:
+            other, standings = read_summary(folder / SUMMARY)
+        except RecordError:
+            continue
+        if (other.host, _question(other.asked)) == (run.host, _question(run.asked)):
+            found.append(Past(other.run_id, other.ended, standings))
+        if len(found) == MOST_PAST:
+            break
+    return tuple(reversed(found))
+
+
+def _question(asked: Asked) -> Asked:
+    """Return that part of what was asked which decides what can be counted, and against what."""
+    given = tuple(replace(one, real="") for one in asked.interpreters)
+    return replace(asked, conditions=asked.conditions[:1], interpreters=given, botocore="")
 
 
 def choose(words: Sequence[str], here: Path, reports: Path = REPORTS) -> tuple[Path, Path]:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.answer import advice, answer, by_interpreter, standing
+from reports.answer import advice, answer, by_interpreter, standing, standings
 from reports.escape import visible
+from reports.history import Past
 from reports.markdown import SCOPE
 from reports.matrix import ALL_CLIENTS
 from reports.outcomes import Kind, offer
@@ -51,6 +52,9 @@ NEUTRAL = "N"
 BRIEF, LONG = 210, 600
 """Characters shown of a list of names, and of a step: two hundred names in a row help nobody."""
 
+BAR = 64
+"""Units that the highest bar of the trend stands high."""
+
 _BARS = {"D": 12, "F": 7, "E": 2}
 """How high a server's bar stands in a cell, by tone; one that says nothing leaves a gap."""
 
@@ -84,6 +88,7 @@ def build_html(
     run: Run,
     catalogue: Catalogue,
     floor: Protocol,
+    past: Sequence[Past] = (),
 ) -> str:
     """Return the whole page. It refers to nothing outside itself, and its policy lets it load nothing."""
     columns = _columns(rows)
@@ -105,6 +110,7 @@ def build_html(
         interpreters=_interpreters(rows, columns, primary, floor, shapes),
         shapes=shapes.entries,
         remedies=_remedies(rows, floor),
+        trend=_trend([*past, Past(run.run_id, run.ended, standings(rows, primary))]),
         servers=[_server(server, run) for server in catalogue.servers],
         evidence=_evidence(rows, measured, run, catalogue, floor),
     )
@@ -175,11 +181,31 @@ def _columns(rows: Sequence[Row]) -> list[_Column]:
 
 
 def _counts(rows: Sequence[Row], condition: Condition, floor: Protocol) -> list[dict[str, object]]:
-    stands = [standing(group) for group in by_interpreter(rows, condition).values()]
+    counts = standings(rows, condition)
     return [
-        {"verdict": verdict, "count": stands.count(verdict), "meaning": MEANING[verdict].format(floor=floor)}
+        {"verdict": verdict, "count": counts[verdict], "meaning": MEANING[verdict].format(floor=floor)}
         for verdict in Verdict
     ]
+
+
+def _trend(runs: Sequence[Past]) -> list[dict[str, object]]:
+    """Return one bar for each run, to one scale, worst at the bottom; one run alone is no trend."""
+    tallest = max(sum(one.standings.values()) for one in runs)
+    if len(runs) == 1 or not tallest:
+        return []
+    bars: list[dict[str, object]] = []
+    for one in runs:
+        top, parts = float(BAR), []
+        for verdict in Verdict:
+            if (count := one.standings.get(verdict, 0)) > 0:
+                high = BAR * count / tallest
+                top -= high
+                parts.append(
+                    {"verdict": verdict, "count": count, "top": round(top, 2), "high": round(high, 2)}
+                )
+        date, _, time = one.ended.partition("T")
+        bars.append({"run_id": one.run_id, "date": date, "time": time[:5], "parts": parts})
+    return bars
 
 
 def _interpreters(

@@ -177,19 +177,29 @@ def read_jsonl(path: Path) -> tuple[Observation, ...]:
         return tuple(_from_json(_versioned(json.loads(line), SCHEMA_VERSION)) for line in lines)
 
 
-def write_run(path: Path, run: Run) -> None:
-    """Write the run's provenance as JSON: what measured, where, when, and how its controls came out."""
+def write_run(path: Path, run: Run, standings: Mapping[str, int]) -> None:
+    """Write the run's provenance as JSON: what measured, where, when, and how its controls came out.
+
+    `standings` says how many interpreters stand at which verdict: the run in short, for those that
+    look back at many.
+    """
     controls = {name: _came_to(control) for name, control in run.controls.items()}
-    record = {"schema_version": SCHEMA_VERSION, **vars(run), "asked": asdict(run.asked), "controls": controls}
+    head = {"schema_version": SCHEMA_VERSION, **vars(run), "asked": asdict(run.asked)}
+    record = head | {"standings": dict(standings), "controls": controls}
     path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
 def read_run(path: Path) -> Run:
+    """Return the run that write_run wrote; raises RecordError for anything else."""
+    return read_summary(path)[0]
+
+
+def read_summary(path: Path) -> tuple[Run, dict[str, int]]:
     """Return what write_run wrote, without the controls' attempts; raises RecordError for anything else."""
     facts = read_record(path, SCHEMA_VERSION)
     with reading(path):
         controls = {name: Control(**control) for name, control in facts["controls"].items()}
-        return Run(
+        run = Run(
             run_id=facts["run_id"],
             host=facts["host"],
             tool=facts["tool"],
@@ -200,6 +210,7 @@ def read_run(path: Path) -> Run:
             asked=read_asked(facts["asked"]),
             controls=controls,
         )
+        return run, {str(verdict): int(count) for verdict, count in facts["standings"].items()}
 
 
 def read_asked(facts: Mapping[str, Any]) -> Asked:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from reports.answer import standings
 from reports.escape import for_csv
 from reports.frame import build_frame
 from reports.html import build_html
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from reports.history import Past
     from reports.matrix import Measured, Row
     from reports.observations import Run
     from reports.policy import Policy
@@ -35,15 +37,16 @@ def write_report(
     floor: Protocol,
     policy: Policy,
     *,
+    past: Sequence[Past] = (),
     all_evidence: bool = False,
 ) -> None:
-    """Write a run's files into a folder, with the policy that was in force.
+    """Write a run's files into a folder, with the policy that was in force and the runs before it.
 
     An interpreter's evidence is left out where it would be larger than EVIDENCE_LIMIT, unless
     `all_evidence` asks for it.
     """
     frame = build_frame(rows, run, catalogue, floor)
-    write_run(folder / "run.json", run)
+    write_run(folder / "run.json", run, standings(rows, run.asked.conditions[0]))
     write_jsonl(folder / "observations.jsonl", run, (o for one in measured for o in one.observations))
     frame.map(for_csv).to_csv(folder / "matrix.csv", index=False)
     document = build_json(rows, run, catalogue, floor, policy)
@@ -54,7 +57,7 @@ def write_report(
     (folder / "junit.xml").write_text(junit, encoding="utf-8")
     markdown = build_markdown(frame, rows, run, catalogue, floor)
     (folder / "matrix.md").write_text(markdown, encoding="utf-8")
-    html = build_html(rows, measured, run, catalogue, floor)
+    html = build_html(rows, measured, run, catalogue, floor, past)
     (folder / "matrix.html").write_text(html, encoding="utf-8")
     evidence = folder / "evidence"
     evidence.mkdir()

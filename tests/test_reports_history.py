@@ -1,14 +1,19 @@
-"""The runs that are kept: found by id, folder or document, and never guessed."""
+"""The runs that are kept: found by id, folder or document and never guessed, and looked back at."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from builders import TLS1_3, a_catalogue, a_run
 
 from reports.files import publish
-from reports.history import NoRunError, choose, kept_runs
+from reports.history import MOST_PAST, NoRunError, Past, choose, kept_runs, past_runs
+from reports.observations import Given, Run, write_run
+from servers.conditions import Condition
 
 
 @pytest.fixture
@@ -89,3 +94,84 @@ def test_it_takes_two_runs(tmp_path: Path) -> None:
         (folder / "matrix.json").write_text("")
     with pytest.raises(NoRunError, match=r"and there is 20260101: run nox -s matrix$"):
         choose([], Path("/nonexistent"), tmp_path)
+
+
+def _run(**differences: Any) -> Run:
+    """Return a run; what differs is a field of its own, or of what it was asked."""
+    run = a_run(a_catalogue())
+    own = {name: value for name, value in differences.items() if hasattr(run, name)}
+    asked = {name: value for name, value in differences.items() if name not in own}
+    return replace(run, **own, asked=replace(run.asked, **asked))
+
+
+def _keep(reports: Path, *runs: Run, **standings: int) -> None:
+    for run in runs:
+        with publish(run.run_id, reports, kept=100) as folder:
+            write_run(folder / "run.json", run, standings)
+
+
+def test_earlier_runs_are_looked_back_at(tmp_path: Path) -> None:
+    """Each kept run that asked the same says when it ended and how it stood, oldest first."""
+    for number, count in ((2, 5), (1, 6), (3, 4)):
+        _keep(
+            tmp_path, _run(run_id=f"r{number}", ended=f"2026-11-0{number}T02:00:00+00:00"), downgraded=count
+        )
+    assert past_runs(_run(run_id="r4"), tmp_path) == tuple(
+        Past(f"r{number}", f"2026-11-0{number}T02:00:00+00:00", {"downgraded": 7 - number})
+        for number in (1, 2, 3)
+    )
+
+
+@pytest.mark.parametrize(
+    "differs",
+    [
+        {"host": "another"},
+        {"floor": TLS1_3},
+        {"clients": ("ssl",)},
+        {"conditions": (Condition.HARDENED,)},
+        {"attacks": True},
+        {"only": ("system_*",)},
+        {"interpreters": ()},
+    ],
+)
+def test_what_asked_something_else_is_no_part_of_a_trend(tmp_path: Path, differs: dict[str, Any]) -> None:
+    """Counts of another machine, floor, client or selection cannot be held beside this run's."""
+    _keep(tmp_path, _run(run_id="1", **differs), _run(run_id="2"))
+    assert [past.run_id for past in past_runs(_run(), tmp_path)] == ["2"]
+
+
+@pytest.mark.parametrize(
+    "differs",
+    [
+        {"botocore": "1.34.0"},
+        {"tool": "tls-floor-matrix 9"},
+        {"conditions": (Condition.AMBIENT, Condition.HARDENED)},
+        {"interpreters": (Given("/made/up/link", "/made/up/upgraded"),)},
+    ],
+)
+def test_what_may_change_the_counts_is_part_of_a_trend(tmp_path: Path, differs: dict[str, Any]) -> None:
+    """An upgrade, or another interpreter behind the same path, is what a trend is there to show."""
+    _keep(tmp_path, _run(run_id="1", **differs))
+    assert [past.run_id for past in past_runs(_run(), tmp_path)] == ["1"]
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[]", '{"schema_version": 0}', '{"schema_version": 1}'])
+def test_a_broken_or_older_run_is_passed_over(tmp_path: Path, text: str | None) -> None:
+    """A summary that cannot be read costs its own bar, and neither the others nor the report."""
+    with publish("0", tmp_path) as folder:
+        if text is not None:
+            (folder / "run.json").write_text(text)
+    _keep(tmp_path, _run(run_id="1"))
+    assert [past.run_id for past in past_runs(_run(), tmp_path)] == ["1"]
+
+
+def test_only_so_many_are_looked_back_at(tmp_path: Path) -> None:
+    """However many runs are kept, the trend has the newest, and no more than fit."""
+    _keep(tmp_path, *(_run(run_id=f"r{number:02}") for number in range(MOST_PAST + 3)))
+    found = [past.run_id for past in past_runs(_run(), tmp_path)]
+    assert found == [f"r{number:02}" for number in range(3, MOST_PAST + 3)]
+
+
+def test_without_a_history_there_is_no_past(tmp_path: Path) -> None:
+    """The first run of all has nothing to look back at."""
+    assert past_runs(_run(), tmp_path) == ()

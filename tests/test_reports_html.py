@@ -31,7 +31,8 @@ from conftest import axe_violations
 
 from reports.answer import answer
 from reports.escape import visible
-from reports.html import NEUTRAL, build_html, tone
+from reports.history import Past
+from reports.html import BAR, NEUTRAL, build_html, tone
 from reports.markdown import SCOPE
 from reports.matrix import Measured, build_matrix
 from reports.observations import Interpreter
@@ -412,6 +413,60 @@ def test_two_hundred_interpreters_fit_in_five_megabytes() -> None:
     assert len(Page(html).evidence["rows"]) == 600
 
 
+def trend(*standings: dict[str, int]) -> str:
+    """Return a page whose one interpreter is enforced, with earlier runs that stood like this."""
+    measured = [seen(an_interpreter("pyenv_3_13_0", "3.13.0"), dict.fromkeys(CLIENTS, MODERN))]
+    rows = build_matrix(measured, CLIENTS, (Condition.AMBIENT,), CATALOGUE, TLS1_2)
+    past = [
+        Past(f"run{number}", f"2026-11-{number:02}T02:30:00+00:00", stood)
+        for number, stood in enumerate(standings, 1)
+    ]
+    return build_html(rows, measured, a_run(CATALOGUE), CATALOGUE, TLS1_2, past)
+
+
+def test_one_run_is_no_trend() -> None:
+    """Without an earlier run, or with nothing ever measured, the page says nothing about time."""
+    assert 'id="trend"' not in trend()
+    nothing = Past("run1", "2026-11-01T02:30:00+00:00", {})
+    assert 'id="trend"' not in build_html((), (), a_run(CATALOGUE), CATALOGUE, TLS1_2, [nothing])
+
+
+def test_a_trend_has_a_bar_for_each_run() -> None:
+    """Each run says in words how it stood, letters repeat it without colour, and this run comes last."""
+    html = trend({"downgraded": 3, "enforced": 1}, {"untestable": 1, "enforced": 1}, {})
+    text = " ".join(Page(html).text.split())
+    for words in (
+        "2026-11-01 02:30 UTC: 3 downgraded, 1 enforced. D 3 E 1 11-01 02:30",
+        "2026-11-02 02:30 UTC: 1 untestable, 1 enforced. U 1 E 1",
+        "2026-11-03 02:30 UTC: no interpreter.",
+        "2026-11-24 02:00 UTC: 1 enforced. E 1",
+    ):
+        assert words in text
+    assert "in the last 4 runs that asked the same of this machine" in text
+    assert html.rindex("aria-current") > html.index("2026-11-24 02:00 UTC") - 200
+    bars = re.findall(r'<svg viewBox="0 0 10 64"[^>]*>(.*?)</svg>', html)
+    assert len(bars) == 4
+    highs = [
+        {letter: float(high) for letter, high in re.findall(r'"f-(.)" .*?height="([\d.]+)"', b)} for b in bars
+    ]
+    assert highs == [
+        {"D": BAR * 3 / 4, "E": BAR / 4},
+        {"U": BAR / 4, "E": BAR / 4},
+        {},
+        {"E": BAR / 4},
+    ]
+
+
+def test_a_hostile_history_is_only_text() -> None:
+    """A run's id and time come from files that lie about, and are escaped like all else."""
+    past = [Past(HOSTILE, HOSTILE, {"enforced": 1})]
+    measured = [seen(SYSTEM, dict.fromkeys(CLIENTS, MODERN))]
+    rows = build_matrix(measured, CLIENTS, (Condition.AMBIENT,), CATALOGUE, TLS1_2)
+    html = build_html(rows, measured, a_run(CATALOGUE), CATALOGUE, TLS1_2, past)
+    assert "<img" not in html
+    assert "<script>alert" not in html
+
+
 # ---- in a real browser ----
 
 
@@ -642,6 +697,22 @@ class TestInBrowser:
         one.cell("conda_3_9_0, botocore").click()
         one.page.locator("dialog details").evaluate_all("all => all.forEach((one) => { one.open = true; })")
         assert one.violations() == []
+
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["desk", "phone"])
+    def test_a_trend_is_accessible(
+        self, visit: Callable[..., Visit], scheme: str, size: dict[str, int]
+    ) -> None:
+        """A month of runs with every verdict has no serious violation, fits the width, and prints."""
+        stood = dict.fromkeys(map(str, Verdict), 40)
+        one = visit(trend(*([stood] * 29)), color_scheme=scheme, viewport=size)
+        bars = one.page.get_by_role("region", name="Over time").get_by_role("listitem")
+        assert bars.count() == 30
+        assert bars.last.get_attribute("aria-current") == "true"
+        assert one.page.evaluate("document.documentElement.scrollWidth") == size["width"]
+        assert one.violations() == []
+        one.page.emulate_media(media="print", color_scheme="light")
+        assert bars.first.is_visible()
 
     def test_fits_a_phone(self, visit: Callable[..., Visit]) -> None:
         """At 360 pixels nothing makes the page scroll sideways, and every client's cell is in sight."""

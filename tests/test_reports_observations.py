@@ -38,6 +38,7 @@ from reports.observations import (
     observations,
     read_jsonl,
     read_run,
+    read_summary,
     write_jsonl,
     write_run,
 )
@@ -220,9 +221,9 @@ def test_a_visit_is_joined_with_its_controls() -> None:
 
 def test_the_provenance_is_written_with_every_control(tmp_path: Path) -> None:
     """The run's file names instruments and times, and how the control came out on each server."""
-    write_run(tmp_path / "run.json", RUN)
+    write_run(tmp_path / "run.json", RUN, {"enforced": 3})
     record = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
-    assert record["schema_version"] == 1
+    assert (record["schema_version"], record["standings"]) == (1, {"enforced": 3})
     for name in ("run_id", "host", "tool", "engine", "catalogue", "started", "ended"):
         assert record[name] == getattr(RUN, name)
     assert {name: control["passed"] for name, control in record["controls"].items()} == {
@@ -254,8 +255,10 @@ TEXT = st.text()
 def test_a_run_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, run: Run) -> None:
     """Whatever a run was called and asked, reading its file gives it back."""
     path = tmp_path_factory.getbasetemp() / "run.json"
-    write_run(path, run)
+    standings = {"downgraded": 2, "enforced": 0}
+    write_run(path, run, standings)
     assert read_run(path) == run
+    assert read_summary(path) == (run, standings)
 
 
 @pytest.mark.parametrize("obstacle", Obstacle)
