@@ -50,8 +50,10 @@ from servers.protocols import Protocol  # noqa: E402
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from reports.matrix import Measured
+    from reports.matrix import Measured, Row
     from reports.observations import Run
+    from reports.remedies import Means
+    from servers.campaign import Guest, Settings
     from servers.catalogue import Catalogue
     from servers.visitors import Met
 
@@ -211,7 +213,7 @@ def matrix(session: nox.Session) -> None:
     if not OPTIONS.attacks:
         catalogue = catalogue.only(Role.LADDER, Role.PAGE)
     with interruptible():
-        run, measured = _measure(session, catalogue)
+        run, measured, _ = _measure(session, catalogue)
         from reports.report import write_report
 
         rows = build_matrix(measured, OPTIONS.clients, OPTIONS.conditions, catalogue, OPTIONS.floor)
@@ -247,7 +249,7 @@ def truth(session: nox.Session) -> None:
     everyone = (*OPTIONS.clients, RELAXED)
     conditions = tuple(Condition)
     with interruptible():
-        run, measured = _measure(session, catalogue, everyone, conditions)
+        run, measured, _ = _measure(session, catalogue, everyone, conditions)
         rows = build_matrix(measured, everyone, conditions, catalogue, OPTIONS.floor)
         ambient = {one.interpreter.id: read_ambient(one.interpreter, os.environ) for one in measured}
         found = build_truth(rows, catalogue, OPTIONS.floor, ambient)
@@ -276,6 +278,76 @@ def truth(session: nox.Session) -> None:
         session.error("the truth set is not clean")
 
 
+@nox.session(venv_backend="none", requires=_stale())
+def remedy(session: nox.Session) -> None:
+    """Measure, try what may help on every row that needs it, and advise what was measured to."""
+    from reports.files import LATEST, REPORTS, publish
+    from reports.history import past_runs
+    from reports.matrix import build_matrix
+    from reports.remedies import needing, weigh
+    from reports.remedies_files import summary
+    from reports.report import write_report
+    from reports.trials import outcomes, plan_trials, with_trials
+    from servers.campaign import run_campaign
+    from servers.catalogue import Role, read_catalogue
+    from servers.conditions import configuration
+
+    _check_arguments(session)
+    catalogue = read_catalogue()
+    if not OPTIONS.attacks:
+        catalogue = catalogue.only(Role.LADDER, Role.PAGE)
+    ambient = (Condition.AMBIENT,)
+    with interruptible(), tempfile.TemporaryDirectory(dir=_cache(session), prefix="remedy-") as scratch:
+        run, measured, guests = _measure(session, catalogue, conditions=ambient)
+        rows = build_matrix(measured, OPTIONS.clients, ambient, catalogue, OPTIONS.floor)
+        means = _means(session, needing(rows))
+        file = Path(scratch) / "floor.cnf"
+        file.write_text(configuration(Condition.HARDENED, OPTIONS.floor), encoding="utf-8")
+        tried = catalogue.only(Role.LADDER, Role.ATTACK)
+        trials = plan_trials(rows, guests, means, file)
+        settings = _settings(session, tried, ambient)
+        campaign = asyncio.run(
+            run_campaign([one.guest for one in trials], settings, lambda *_: (), RELAXED, session.log)
+        )
+        found = outcomes(trials, campaign, tried, means)
+        cases = weigh(rows, {one.trial.key: one.row for one in found}, means)
+        # A folder of its own, so that matrix and remedy can be asked for in one command.
+        with publish(f"{RUN_ID}-remedy", kept=OPTIONS.keep) as folder:
+            write_report(
+                *(folder, run, with_trials(measured, found), rows, catalogue, OPTIONS.floor, POLICY),
+                past=past_runs(run),
+                all_evidence=OPTIONS.all_evidence,
+                cases=cases,
+            )
+    for sentence in summary(cases, OPTIONS.floor):
+        print(for_terminal(sentence))
+    print(f"Remedies: {(REPORTS / LATEST / 'remedies.md').relative_to(ROOT)}")
+
+
+def _means(session: nox.Session, rows: Sequence[Row]) -> Means:
+    """Return what there is to try on these rows; makes the environments that newer releases need."""
+    from interpreters.environments import Installer, NoEnvironmentError
+    from interpreters.prepared import prepare_apart
+    from reports.remedies import Means
+    from reports.snippets import snippets
+
+    installer = Installer(_uv(), _cache(session), Path(sys.executable), OPTIONS.find_links)
+    upgrades: dict[tuple[str, str], Path | str] = {}
+    for row in rows:
+        client = CLIENTS[row.client]
+        # Installed by its own name alone it is the newest already.
+        library = client.library or client.requirement
+        if library and REQUIREMENTS[client.id] != library:
+            candidate = next(one for one in CHOSEN if one.id == row.interpreter.id)
+            try:
+                python: Path | str = prepare_apart(candidate, library, _cache(session), installer, os.environ)
+            except NoEnvironmentError as error:
+                python = str(error)
+            upgrades[row.interpreter.id, row.client] = python
+    libraries = {client.id: client.library or client.requirement for client in CLIENTS.values()}
+    return Means(OPTIONS.floor, libraries, snippets(OPTIONS.clients, OPTIONS.floor), upgrades)
+
+
 TRUTH_CELLS = 1000
 """Cells that a truth set takes; on a machine with few interpreters, two thirds of those it could have."""
 
@@ -285,13 +357,13 @@ def _measure(
     catalogue: Catalogue,
     wanted: Sequence[str] = OPTIONS.clients,
     conditions: Sequence[Condition] = OPTIONS.conditions,
-) -> tuple[Run, tuple[Measured, ...]]:
-    """Probe every interpreter that is ready, and put together what is known of each."""
+) -> tuple[Run, tuple[Measured, ...], tuple[Guest, ...]]:
+    """Probe every interpreter that is ready; return what is known of each, and who was probed."""
     from interpreters.prepared import distinct
     from interpreters.surroundings import surroundings
     from reports.collect import collect, follow_up
     from reports.observations import Asked, Given, Run
-    from servers.campaign import Guest, Settings, run_campaign
+    from servers.campaign import Guest, run_campaign
     from servers.catalogue import Role
 
     records = _run_folder(session)
@@ -308,14 +380,7 @@ def _measure(
         for one in prepared
         for python, names in one.places(wanted).items()
     ]
-    settings = Settings(
-        catalogue=catalogue,
-        floor=OPTIONS.floor,
-        conditions=tuple(conditions),
-        cache=_cache(session),
-        environment=os.environ,
-        openssl=OPTIONS.openssl,
-    )
+    settings = _settings(session, catalogue, conditions)
     judge = follow_up(catalogue, settings.floor)
     started = _now()
     # pandas takes as long to import as an interpreter to measure, so both happen at once.
@@ -340,7 +405,20 @@ def _measure(
         ),
         controls=campaign.controls,
     )
-    return run, collect(prepared, campaign, environment)
+    return run, collect(prepared, campaign, environment), tuple(guests)
+
+
+def _settings(session: nox.Session, catalogue: Catalogue, conditions: Sequence[Condition]) -> Settings:
+    from servers.campaign import Settings
+
+    return Settings(
+        catalogue=catalogue,
+        floor=OPTIONS.floor,
+        conditions=tuple(conditions),
+        cache=_cache(session),
+        environment=os.environ,
+        openssl=OPTIONS.openssl,
+    )
 
 
 def _uv() -> str:

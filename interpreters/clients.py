@@ -26,6 +26,8 @@ class Client:
     id: str
     requirement: str
     reference: bool
+    library: str = ""
+    """The distribution whose release decides, where that is not the one that is required."""
 
 
 def clients(folder: Path = PROBES) -> dict[str, Client]:
@@ -38,7 +40,8 @@ def clients(folder: Path = PROBES) -> dict[str, Client]:
     for name in sorted(paths, key=[*DEFAULT, *paths].index):
         constants = _constants(paths[name])
         requirement = str(constants.get("REQUIREMENT", ""))
-        found[name] = Client(name, requirement, bool(constants.get("REFERENCE", False)))
+        library = str(constants.get("LIBRARY", ""))
+        found[name] = Client(name, requirement, bool(constants.get("REFERENCE", False)), library)
     return found
 
 

@@ -118,6 +118,30 @@ def prepare_candidate(
     return Prepared(candidate, identity, tuple(environments), same_as=same_as)
 
 
+def prepare_apart(
+    candidate: Candidate,
+    library: str,
+    cache: Path,
+    installer: Installer,
+    environment: Mapping[str, str],
+) -> Path:
+    """Return the Python of an environment with the newest release of one library, which nothing holds back.
+
+    Raises NoEnvironmentError with the reason there is none.
+    """
+    home = cache / "home"
+    home.mkdir(parents=True, exist_ok=True)
+    folder = _environment(cache, candidate, library)
+    try:
+        identity = identify(candidate.path, surroundings(environment, home), cache / "identities")
+        made = prepare(candidate.path, identity, [library], folder, installer, environment)
+    except (IdentifyError, OSError) as error:
+        raise NoEnvironmentError(str(error)) from error
+    if made.install_problem:
+        raise NoEnvironmentError(made.install_problem)
+    return made.python
+
+
 def is_ready(
     candidate: Candidate, requirements: Mapping[str, str], cache: Path, find_links: Path | None = None
 ) -> bool:

@@ -2,6 +2,8 @@
 
 Run as `python probes/`, back to Python 2.7. Reads one JSON object from standard input: `timeout` in
 seconds, and `cells`, each with `client`, `server`, `host`, `port`, `cafile` and, optionally, `retries`.
+Optionally also `snippets`: by client, source text that is run before that client is used, as an application
+that took the text over would.
 Prints marked lines of JSON: one with the interpreter's identity, one for each client when it is first
 needed, one before and one after each cell, and a last one to say that it reached its end. It judges
 nothing.
@@ -9,6 +11,7 @@ nothing.
 
 from __future__ import print_function
 
+import functools
 import gc
 import importlib
 import json
@@ -49,26 +52,35 @@ def error_fields(error):
     return {"error_class": name, "error_text": text[:TEXT_LIMIT]}
 
 
-def load(name):
-    """Import a client and say its version, or why it cannot be had; return the module or None."""
+def load(name, snippet):
+    """Import a client and say its version, or why it cannot be had; return what fetches with it, or None.
+
+    What a snippet leaves in its namespace goes to the client's `fetch_given`, if the client has one.
+    """
     try:
         module = importlib.import_module("client_" + name)
+        fetch = module.fetch
+        if snippet:
+            given = {"__name__": "floor_" + name}
+            exec(compile(snippet, "floor_%s.py" % name, "exec", 0, True), given)
+            if hasattr(module, "fetch_given"):
+                fetch = functools.partial(module.fetch_given, given)
         urllib3 = getattr(module, "urllib3", sys.modules.get("urllib3"))
         beside = getattr(urllib3, "__version__", "")
         say(kind="client", client=name, version=module.version(), urllib3=beside)
-        return module
+        return fetch
     except Exception as error:
         say(kind="client", client=name, version=None, **error_fields(error))
         return None
 
 
-def attempt(module, cell, timeout):
+def attempt(fetch, cell, timeout):
     """Try one cell and say what came of it."""
     say(kind="begin", client=cell["client"], server=cell["server"])
     began = clock()
     record = {"outcome": "failed", "version": None, "cipher": None, "error_class": None, "error_text": None}
     try:
-        record.update(module.fetch(cell["host"], cell["port"], cell["cafile"], timeout, cell.get("retries", 0)))
+        record.update(fetch(cell["host"], cell["port"], cell["cafile"], timeout, cell.get("retries", 0)))
         record["outcome"] = "connected"
     except Exception as error:
         record.update(error_fields(error))
@@ -82,13 +94,13 @@ def main():
     gc.disable()
     plan = json.load(sys.stdin)
     say(kind="identity", identity=identify.identity())
-    modules = {}
+    fetches = {}
     for cell in plan["cells"]:
         name = cell["client"]
-        if name not in modules:
-            modules[name] = load(name)
-        if modules[name] is not None:
-            attempt(modules[name], cell, plan["timeout"])
+        if name not in fetches:
+            fetches[name] = load(name, plan.get("snippets", {}).get(name))
+        if fetches[name] is not None:
+            attempt(fetches[name], cell, plan["timeout"])
     say(kind="end")
 
 

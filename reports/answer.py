@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reports.remedies import in_short
 from reports.verdicts import PAGE_FLOOR, HeldBy, PageCheck, Verdict
 from servers.conditions import Condition
 from servers.protocols import LADDER
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from reports.matrix import Row
+    from reports.remedies import Case
     from servers.protocols import Protocol
 
 MOST_NAMED = 6
@@ -111,12 +113,16 @@ def _page(downgraded: Groups) -> list[str]:
 
 
 def advice(
-    group: Sequence[Row], groups: Groups, floor: Protocol, quote: Callable[[str], str] = str
+    group: Sequence[Row],
+    groups: Groups,
+    floor: Protocol,
+    quote: Callable[[str], str] = str,
+    cases: Sequence[Case] = (),
 ) -> list[str]:
     """Return what to do about one interpreter, least effort first; empty if there is nothing to do.
 
-    Backticks mark what is to be typed. Text that comes from the interpreter goes through `quote`, which
-    makes it harmless in the format at hand.
+    `cases` are what a run's remedies came to, if it tried any. Backticks mark what is to be typed. Text
+    that comes from the interpreter goes through `quote`, which makes it harmless in the format at hand.
     """
     verdict = standing(group)
     interpreter = group[0].interpreter
@@ -127,11 +133,15 @@ def advice(
     if verdict in (Verdict.INCONCLUSIVE, Verdict.UNTESTABLE):
         row = next(row for row in group if row.verdict is verdict)
         return [f"Remove the cause and measure again: {quote(row.judgement.reason)}."]
-    hardened = f"nox -s matrix -- --only {interpreter.id} --conditions ambient,hardened"
+    if tried := [case for case in cases if case.row.interpreter.id == interpreter.id]:
+        return in_short(tried)
+    remedy = f"`nox -s remedy -- --only {interpreter.id}`"
     folder = quote(interpreter.openssl_dir)
     file = f"`{folder}/openssl.cnf`" if folder else "the OpenSSL configuration"
     minimum = f"Set `MinProtocol = {floor}` in {file}, which it reads unless OPENSSL_CONF names another."
-    steps = [f"{minimum} Whether its clients heed that, `{hardened}` tells before you change anything."]
+    steps = [
+        f"Not tried yet: {remedy} tries this and more in it, and advises what it measured to help. {minimum}"
+    ]
     if held := [name for name, other in groups.items() if standing(other) is Verdict.ENFORCED]:
         more = f" and {len(held) - MOST_NAMED} more" if len(held) > MOST_NAMED else ""
         named = ", ".join(held[:MOST_NAMED]) + more

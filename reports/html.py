@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from reports.matrix import Measured, Row
     from reports.observations import Interpreter, Observation, Run
+    from reports.remedies import Case
     from reports.verdicts import Finding
     from servers.catalogue import Catalogue, Server
     from servers.protocols import Protocol
@@ -89,8 +90,12 @@ def build_html(
     catalogue: Catalogue,
     floor: Protocol,
     past: Sequence[Past] = (),
+    cases: Sequence[Case] = (),
 ) -> str:
-    """Return the whole page. It refers to nothing outside itself, and its policy lets it load nothing."""
+    """Return the whole page; `cases` are what remedies came to, if this run tried any.
+
+    It refers to nothing outside itself, and its policy lets it load nothing.
+    """
     columns = _columns(rows)
     primary = columns[0].condition if columns else Condition.AMBIENT
     shapes = _Table()
@@ -109,7 +114,7 @@ def build_html(
         primary=primary,
         interpreters=_interpreters(rows, columns, primary, floor, shapes),
         shapes=shapes.entries,
-        remedies=_remedies(rows, floor),
+        remedies=_remedies(rows, floor, cases),
         trend=_trend([*past, Past(run.run_id, run.ended, standings(rows, primary))]),
         servers=[_server(server, run) for server in catalogue.servers],
         evidence=_evidence(rows, measured, run, catalogue, floor),
@@ -252,7 +257,7 @@ def _shape(findings: Iterable[Finding], floor: Protocol) -> str:
     return "".join(f"M{left} {12 - high}h4v{high}h-4z" for left, high in heights if high)
 
 
-def _remedies(rows: Sequence[Row], floor: Protocol) -> list[dict[str, object]]:
+def _remedies(rows: Sequence[Row], floor: Protocol, cases: Sequence[Case]) -> list[dict[str, object]]:
     """Return, worst first, what to do about each interpreter that something can be done about."""
     groups = by_interpreter(rows)
     numbers = {name: number for number, name in enumerate(dict.fromkeys(r.interpreter.id for r in rows))}
@@ -262,7 +267,7 @@ def _remedies(rows: Sequence[Row], floor: Protocol) -> list[dict[str, object]]:
             "interpreter": group[0].interpreter,
             "verdict": standing(group),
             "reasons": _reasons(group),
-            "steps": advice(group, groups, floor),
+            "steps": advice(group, groups, floor, cases=cases),
         }
         for name, group in groups.items()
     }

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from reports.matrix import Row
     from reports.observations import Run
+    from reports.remedies import Case
     from servers.catalogue import Catalogue, Server
     from servers.protocols import Protocol
 
@@ -42,9 +43,14 @@ no fallback to insecure versions is supported."""
 
 
 def build_markdown(
-    frame: pd.DataFrame, rows: Sequence[Row], run: Run, catalogue: Catalogue, floor: Protocol
+    frame: pd.DataFrame,
+    rows: Sequence[Row],
+    run: Run,
+    catalogue: Catalogue,
+    floor: Protocol,
+    cases: Sequence[Case] = (),
 ) -> str:
-    """Return the whole report."""
+    """Return the whole report; `cases` are what remedies came to, if this run tried any."""
     ladder = [s.id for s in catalogue.servers if s.role is Role.LADDER]
     page = [s.id for s in catalogue.servers if s.role is Role.PAGE]
     attacks = [s for s in catalogue.servers if s.role is Role.ATTACK]
@@ -56,7 +62,7 @@ def build_markdown(
         "## Why",
         _reasons(rows),
         "## What to do",
-        _advice(rows, floor),
+        _advice(rows, floor, cases),
         EVERY_CELL,
         "Each column is a server; each cell the version that was negotiated with it, or what prevented it.",
         _table(frame[["interpreter", "client", "condition", *ladder, *page]]),
@@ -85,11 +91,11 @@ def _reasons(rows: Sequence[Row]) -> str:
     )
 
 
-def _advice(rows: Sequence[Row], floor: Protocol) -> str:
+def _advice(rows: Sequence[Row], floor: Protocol, cases: Sequence[Case]) -> str:
     groups = by_interpreter(rows)
     entries, idle = [], []
     for interpreter, group in groups.items():
-        steps = advice(group, groups, floor, for_markdown)
+        steps = advice(group, groups, floor, for_markdown, cases)
         if steps:
             head = f"- **{interpreter}** ({for_markdown(group[0].interpreter.path)}): {standing(group)}."
             entries.append("\n".join([head, *(f"  - {step}" for step in steps)]))

@@ -13,6 +13,7 @@ from reports.junit import build_junit
 from reports.markdown import build_markdown
 from reports.matrix_json import build_json
 from reports.observations import write_jsonl, write_run
+from reports.remedies_files import write_remedies
 from servers.conditions import Condition
 from servers.evidence import fits, write_evidence
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from reports.matrix import Measured, Row
     from reports.observations import Run
     from reports.policy import Policy
+    from reports.remedies import Case
     from servers.catalogue import Catalogue
     from servers.protocols import Protocol
 
@@ -39,11 +41,12 @@ def write_report(
     *,
     past: Sequence[Past] = (),
     all_evidence: bool = False,
+    cases: Sequence[Case] | None = None,
 ) -> None:
     """Write a run's files into a folder, with the policy that was in force and the runs before it.
 
-    An interpreter's evidence is left out where it would be larger than EVIDENCE_LIMIT, unless
-    `all_evidence` asks for it.
+    Files about remedies are written only if the run tried any (`cases`). An interpreter's evidence is
+    left out where it would be larger than EVIDENCE_LIMIT, unless `all_evidence` asks for it.
     """
     frame = build_frame(rows, run, catalogue, floor)
     write_run(folder / "run.json", run, standings(rows, run.asked.conditions[0]))
@@ -55,10 +58,12 @@ def write_report(
     ambient = [row for row in rows if row.condition is Condition.AMBIENT]
     junit = build_junit(ambient, run, catalogue, floor, policy, measured)
     (folder / "junit.xml").write_text(junit, encoding="utf-8")
-    markdown = build_markdown(frame, rows, run, catalogue, floor)
+    markdown = build_markdown(frame, rows, run, catalogue, floor, cases or ())
     (folder / "matrix.md").write_text(markdown, encoding="utf-8")
-    html = build_html(rows, measured, run, catalogue, floor, past)
+    html = build_html(rows, measured, run, catalogue, floor, past, cases or ())
     (folder / "matrix.html").write_text(html, encoding="utf-8")
+    if cases is not None:
+        write_remedies(folder, cases, run, floor)
     evidence = folder / "evidence"
     evidence.mkdir()
     for one in measured:

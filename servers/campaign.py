@@ -6,7 +6,7 @@ import asyncio
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,8 @@ class Guest:
     python: Path
     environment: Mapping[str, str]
     clients: tuple[str, ...]
+    snippets: Mapping[str, str] = field(default_factory=dict)
+    """By client, source text that is run in the probe before that client is used."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,13 @@ async def run_campaign(
                 ours = {"OPENSSL_CONF": str(conf)} if conf else {}
                 stands = [stand for stand in bed.stands if stand.server in servers]
                 async with places:
-                    seen = await visit((guest.python, PROBES), {**guest.environment, **ours}, clients, stands)
+                    seen = await visit(
+                        (guest.python, PROBES),
+                        {**guest.environment, **ours},
+                        clients,
+                        stands,
+                        snippets=guest.snippets,
+                    )
                 progress(f"{guest.id}: {len(seen.cells)} cells under {condition}")
                 return guest, condition, seen
 

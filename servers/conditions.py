@@ -51,6 +51,11 @@ def configuration(condition: Condition, floor: Protocol) -> str:
     return _FILE.format(why=f"Refuses every version below {floor}.", minimum=floor, level=2)
 
 
+def advised_name(floor: Protocol) -> str:
+    """Return the file name under which people get the hardened configuration: ``floor-tls1_2.cnf``."""
+    return f"floor-{floor.lower().replace('v', '').replace('.', '_')}.cnf"
+
+
 def write_configurations(folder: Path, floor: Protocol) -> dict[Condition, Path | None]:
     """Write the files into `folder`; the ambient condition has none, because it is not ours."""
     paths: dict[Condition, Path | None] = {Condition.AMBIENT: None}

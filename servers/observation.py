@@ -97,8 +97,11 @@ async def visit(
     stands: Iterable[Stand],
     attempt_limit: float = ATTEMPT_LIMIT,
     silence_limit: float = SILENCE_LIMIT,
+    snippets: Mapping[str, str] | None = None,
 ) -> Visit:
     """Run one probe process through all clients on all servers; never raises for what it does.
+
+    `snippets` are, by client, source text that the probe runs before it uses that client.
 
     Each client and server pair has a tap of its own, so a connection belongs to its cell by the port
     it came in on, whatever the client says. A probe that dies, hangs or lies leaves cells without an
@@ -126,9 +129,8 @@ async def visit(
             )
         problem = ""
         if plan:
-            problem = await _run(
-                command, environment, {"timeout": attempt_limit, "cells": plan}, log, silence_limit
-            )
+            task = {"timeout": attempt_limit, "cells": plan, "snippets": dict(snippets or {})}
+            problem = await _run(command, environment, task, log, silence_limit)
         await asyncio.gather(*(tap.settle() for tap in taps.values()))
     cells = tuple(_cell(client, stand, log, taps, problem) for client, stand in pairs)
     return Visit(log.identity, log.versions, log.import_errors, cells, log.urllib3)

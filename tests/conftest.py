@@ -197,12 +197,16 @@ def records(said: str) -> list[dict[str, Any]]:
 
 
 def board(
-    python: Path | str, cells: list[dict[str, Any]], timeout: float = 5, folder: Path = ROOT / "probes"
+    python: Path | str,
+    cells: list[dict[str, Any]],
+    timeout: float = 5,
+    folder: Path = ROOT / "probes",
+    snippets: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """Run the passenger program through cells in a real interpreter and return its records."""
     done = subprocess.run(
         [python, folder],
-        input=json.dumps({"timeout": timeout, "cells": cells}),
+        input=json.dumps({"timeout": timeout, "cells": cells, "snippets": dict(snippets or {})}),
         env={**surroundings(os.environ, Path("/nowhere")), "PYTHONDONTWRITEBYTECODE": "1"},
         stdout=subprocess.PIPE,
         check=True,

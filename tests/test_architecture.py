@@ -81,9 +81,9 @@ def test_imports_run_one_way(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PASSENGERS, ids=name)
 def test_passengers_travel_light(path: Path) -> None:
-    """A file of probes/ imports the standard library, its siblings and, if it is a client, that client."""
+    """A file of probes/ imports the standard library, its siblings and, if it is a client's, that client."""
     siblings = {other.stem for other in PASSENGERS}
-    client = clients().get(path.stem.removeprefix("client_"))
+    client = clients().get(path.stem.removeprefix("client_").removeprefix("floor_"))
     own = {client.id, client.requirement} if client else set()
     assert imports(path) - sys.stdlib_module_names <= siblings | own
 

@@ -11,6 +11,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -23,15 +24,18 @@ import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import axe_violations
+import trustme
+from conftest import axe_violations, board
 
+from interpreters.clients import DEFAULT
 from interpreters.identify import IdentifyError, identify
 from interpreters.locate import Candidate, locate
 from reports.observations import Interpreter
+from reports.snippets import snippets
 from servers.protocols import Protocol
 
 if TYPE_CHECKING:
@@ -603,3 +607,104 @@ def test_the_live_page_shows_clients_as_they_come(checkout: Checkout, chromium: 
         assert (server, offered, end) == ("tls1_0_rsa", "up to TLSv1", "data both ways")
         assert axe_violations(page) == []
         assert trouble == []
+
+
+@pytest.fixture(scope="module")
+def ill(known: dict[str, Interpreter]) -> list[str]:
+    """Up to two interpreters whose clients go below the floor: the system's own, and the newest other."""
+    names = [name for name, one in known.items() if not one.sets_minimum]
+    system = [name for name in names if known[name].source == "system"]
+    others = [name for name in names if name not in system]
+    if not names:
+        pytest.skip("no interpreter here goes below the floor: a Python before 3.10 would")
+    return [*system[:1], *others[-1:]]
+
+
+@pytest.fixture(scope="module")
+def remedied(measured: Checkout, ill: list[str]) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
+    """What `remedy` says of them: by interpreter and client, each remedy by name."""
+    status, said = measured.nox("-s", "remedy", "--", *(word for name in ill for word in ("--only", name)))
+    assert status == 0, said
+    rows = json.loads((measured.latest / "remedies.json").read_text())["rows"]
+    return {(r["interpreter"], r["client"]): {one["remedy"]: one for one in r["remedies"]} for r in rows}
+
+
+def test_remedies_are_tried_where_they_are_needed(
+    measured: Checkout, ill: list[str], remedied: dict[tuple[str, str], dict[str, dict[str, Any]]]
+) -> None:
+    """Each downgraded row has every remedy, with the verdict of its trial, or why there was none."""
+    matrix = measured.matrix()
+    assert remedied.keys() == {key for key, row in matrix.items() if row["verdict"] == "downgraded"}
+    assert {(name, "botocore") for name in ill} <= remedied.keys()
+    for (_, client), remedies in remedied.items():
+        # OpenSSL reads the configuration in every one of these, and a context obeys its own minimum.
+        for name in ("openssl.cnf", "code"):
+            assert (remedies[name]["standing"], remedies[name]["verdict"]) == ("advised", "enforced")
+        # The environments have the newest botocore; it holds back only urllib3.
+        if client != "urllib3":
+            assert remedies["newer release"]["standing"] == "not tried"
+        assert remedies["hardened build"]["standing"] == "not tried"
+        assert all(one["said"] for one in remedies.values())
+    lines = (measured.latest / "observations.jsonl").read_text().splitlines()
+    names = {(cell["interpreter"], cell["client"]) for cell in map(json.loads, lines)}
+    assert {(name, "botocore+code") for name in ill} <= names
+    assert "measured in this run" in (measured.latest / "matrix.md").read_text()
+
+
+def test_the_advised_configuration_makes_the_next_matrix_enforced(
+    measured: Checkout,
+    ill: list[str],
+    remedied: dict[tuple[str, str], dict[str, dict[str, Any]]],
+    tmp_path: Path,
+) -> None:
+    """Copied and exported as the lines say, the file turns every row of these interpreters to enforced."""
+    only = [word for name in ill for word in ("--only", name)]
+    told = [
+        shlex.split(line) for line in remedied[ill[0], "botocore"]["openssl.cnf"]["lines"] if line[0] != "#"
+    ]
+    source, target = next(words[-2:] for words in told if "install" in words)
+    (setting,) = [words[0] for words in told if words[0].startswith("OPENSSL_CONF=")]
+    assert setting == f"OPENSSL_CONF={target}"
+    # The one liberty taken: the tests are not root.
+    copy = tmp_path / Path(target).name
+    shutil.copy(measured.folder / source, copy)
+    status, said = measured.nox("-s", "matrix", "--", *only, OPENSSL_CONF=str(copy))
+    assert status == 0, said
+    assert {row["verdict"] for row in measured.matrix().values()} == {"enforced"}
+    assert {measured.matrix()[name, "botocore"]["held_by"] for name in ill} == {"openssl.cnf"}
+    status, said = measured.nox("-s", "gate")
+    assert status == 0, said
+
+
+def test_the_lines_set_in_code_hold_on_every_interpreter(
+    measured: Checkout, known: dict[str, Interpreter], tmp_path: Path
+) -> None:
+    """On each interpreter, needed or not, a client with its lines refuses old versions and strangers only."""
+    lines = snippets(DEFAULT, Protocol.TLSV1_2)
+    stranger = str(tmp_path / "stranger.pem")
+    trustme.CA().cert_pem.write_to_path(stranger)
+    environments = measured.folder / ".nox" / ".cache" / "environments"
+    with _serving(measured) as (ports, trust, _, _):
+        for name in known:
+            cells = [
+                {
+                    "client": c,
+                    "server": f"{s} {cafile}",
+                    "host": "localhost",
+                    "port": ports[s],
+                    "cafile": cafile,
+                }
+                # Trusting once is for good: lines that make a context have one for all their connections.
+                for cafile in (stranger, trust)
+                for c in lines
+                for s in ("tls1_2", "tls1_1_rsa", "tls1_0_rsa")
+            ]
+            said = board(environments / name / "botocore" / "bin" / "python", cells, snippets=lines)
+            outcomes = {
+                (record["client"], record["server"]): record["account"]["outcome"]
+                for record in said
+                if record["kind"] == "account"
+            }
+            assert outcomes.keys() == {(cell["client"], cell["server"]) for cell in cells}
+            connected = {key for key, outcome in outcomes.items() if outcome == "connected"}
+            assert connected == {(client, f"tls1_2 {trust}") for client in lines}, name

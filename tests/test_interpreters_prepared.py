@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import says
 
-from interpreters.environments import PYTHON, Installer
+from interpreters.environments import PYTHON, Installer, NoEnvironmentError
 from interpreters.identify import parse_identity
 from interpreters.locate import Candidate
 from interpreters.prepared import (
@@ -18,6 +18,7 @@ from interpreters.prepared import (
     distinct,
     forget,
     is_ready,
+    prepare_apart,
     prepare_candidate,
     read_record,
     write_record,
@@ -271,6 +272,35 @@ def test_a_forgotten_environment_is_not_ready(
     for _ in range(2):
         forget(one, cache)
         assert not is_ready(one, WANTED, cache)
+
+
+def test_a_library_apart_has_an_environment_of_its_own(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], cache: Path, tmp_path: Path
+) -> None:
+    """A library by itself goes into an environment beside the candidate's, and is forgotten with it."""
+    one = candidate(script("python3", says(facts)))
+    python = prepare(one).python
+    environment = {"PATH": os.environ["PATH"]}
+    installer = Installer(str(tmp_path / "uv"), cache, Path("/tool"))
+    apart = prepare_apart(one, "urllib3", cache, installer, environment)
+    assert apart != python
+    assert apart.exists()
+    log = (tmp_path / "uv.log").read_text().splitlines()
+    assert [line.split()[-1] for line in log if line.startswith("pip")] == ["botocore", "urllib3"]
+    forget(one, cache)
+    assert not apart.exists()
+
+
+@pytest.mark.parametrize("body", ["fails", "no python"])
+def test_a_library_that_cannot_be_had_apart_is_a_reason(
+    script: Script, facts: dict[str, Any], cache: Path, body: str
+) -> None:
+    """Where a library cannot be installed, or the candidate is none, the reason is raised."""
+    one = candidate(script("python3", says(facts) if body == "fails" else ":"))
+    installer = Installer(str(script("uv", UV)), cache, Path("/tool"))
+    environment = {"PATH": os.environ["PATH"], "UV_LACKS": "urllib3"}
+    with pytest.raises(NoEnvironmentError, match="no urllib3" if body == "fails" else "printed nothing"):
+        prepare_apart(one, "urllib3", cache, installer, environment)
 
 
 @pytest.mark.parametrize("other", [{}, {"botocore": "botocore==1.34.0"}])

@@ -54,12 +54,19 @@ def run(
 ) -> Callable[..., list[dict[str, Any]]]:
     """Return a function that runs a plan in this process with made-up clients."""
 
-    def run(*cells: dict[str, Any], **clients: Callable[..., Any]) -> list[dict[str, Any]]:
+    def run(
+        *cells: dict[str, Any],
+        snippets: dict[str, str] | None = None,
+        given: Callable[..., Any] | None = None,
+        **clients: Callable[..., Any],
+    ) -> list[dict[str, Any]]:
         for name, fetch in clients.items():
             module = types.ModuleType(f"client_{name}")
             module.__dict__.update(fetch=fetch, version=lambda: "1.2.3")
+            module.__dict__.update({"fetch_given": given} if given else {})
             monkeypatch.setitem(sys.modules, f"client_{name}", module)
-        monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps({"timeout": 7, "cells": cells})))
+        plan = {"timeout": 7, "cells": cells} | ({"snippets": snippets} if snippets else {})
+        monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(plan)))
         program.main()
         return records(capsys.readouterr().out)
 
@@ -120,6 +127,52 @@ def test_a_client_gets_what_the_cell_says(run: Callable[..., list[dict[str, Any]
         ("localhost", 4433, "/nowhere/ca.pem", 7, 0),
         ("localhost", 4434, "/nowhere/ca.pem", 7, 3),
     ]
+
+
+def test_a_snippet_runs_once_and_before_its_client(run: Callable[..., list[dict[str, Any]]]) -> None:
+    """What a snippet changes holds for every cell of its client, and no other client's snippet is run."""
+    seen: list[object] = []
+
+    def fetch(*_: object) -> dict[str, str]:
+        seen.append(getattr(sys.modules["client_fine"], "changed", 0))
+        return {}
+
+    change = "import client_fine\nclient_fine.changed = getattr(client_fine, 'changed', 0) + 1"
+    snippets = {"fine": change, "other": "raise SystemExit"}
+    said = run(cell("fine", "a"), cell("fine", "b"), snippets=snippets, fine=fetch)
+    assert seen == [1, 1]
+    assert said[-1] == {"kind": "end"}
+
+
+def test_what_a_snippet_leaves_goes_to_a_client_that_takes_it(
+    run: Callable[..., list[dict[str, Any]]],
+) -> None:
+    """A client with `fetch_given` fetches with the snippet's names, and plainly where there is no snippet."""
+    seen: list[object] = []
+
+    def plain(*_: object) -> dict[str, str]:
+        seen.append("plain")
+        return {}
+
+    def given(names: dict[str, object], host: str, *_: object) -> dict[str, str]:
+        seen.append((names["context"], host))
+        return {}
+
+    run(cell("fine"), snippets={"fine": "context = 'floored'"}, given=given, fine=fails(AssertionError()))
+    assert seen == [("floored", "localhost")]
+    run(cell("fine"), given=fails(AssertionError()), fine=plain)
+    assert seen[1:] == ["plain"]
+
+
+@pytest.mark.parametrize("snippet", ["raise ValueError('no such option')", "this is no Python"])
+def test_a_snippet_that_fails_leaves_its_client_unmeasured(
+    run: Callable[..., list[dict[str, Any]]], snippet: str
+) -> None:
+    """Where a snippet cannot be run its client is not used without it, and the reason is said."""
+    said = run(cell("fine"), snippets={"fine": snippet}, fine=fails(AssertionError()))
+    assert [record["kind"] for record in said] == ["identity", "client", "end"]
+    assert said[1]["version"] is None
+    assert said[1]["error_class"] in ("ValueError", "SyntaxError")
 
 
 def test_a_client_that_cannot_be_imported_is_said_once(run: Callable[..., list[dict[str, Any]]]) -> None:

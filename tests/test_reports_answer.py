@@ -8,6 +8,7 @@ import pytest
 from builders import FLOORS, TLS1_0, TLS1_1, TLS1_2, TLS1_3, a_row, an_interpreter
 
 from reports.answer import advice, answer, by_interpreter, standing
+from reports.remedies import Attempt, Case, Remedy, Standing, in_short
 from reports.verdicts import HeldBy, PageCheck, Verdict
 from servers.conditions import Condition
 
@@ -125,14 +126,23 @@ def test_the_page_is_not_blamed_for_another_floor() -> None:
 
 
 def test_a_downgraded_interpreter_gets_steps_that_name_the_floor() -> None:
-    """What to do: set a minimum, try it out first, or use an interpreter that held in this run."""
+    """What to do: try remedies out, set a minimum, or use an interpreter that held in this run."""
     groups = by_interpreter([a_row(DOWN, "one"), a_row(HELD, "two"), a_row(UNCLEAR, "three")])
     first, second = advice(groups["one"], groups, TLS1_3)
     assert "MinProtocol = TLSv1.3" in first
-    assert "--only one --conditions ambient,hardened" in first
+    assert "Not tried yet: `nox -s remedy -- --only one`" in first
     assert second.endswith("held TLSv1.3 in this run: two.")
     alone = by_interpreter([a_row(FRAGILE, "one")])
     assert len(advice(alone["one"], alone, TLS1_2)) == 1
+
+
+def test_what_was_tried_takes_the_place_of_what_was_not() -> None:
+    """Where a run tried remedies its advice is what came of them; other interpreters keep their own."""
+    groups = by_interpreter([a_row(DOWN, "one"), a_row(DOWN, "two")])
+    helped = Attempt(Remedy.CODE, Standing.ADVISED, "so it was seen", HELD)
+    cases = [Case(groups["one"][0], (helped,))]
+    assert advice(groups["one"], groups, TLS1_2, cases=cases) == in_short(cases)
+    assert advice(groups["two"], groups, TLS1_2, cases=cases) == advice(groups["two"], groups, TLS1_2)
 
 
 def test_a_build_that_leaves_its_suites_to_openssl_may_be_rebuilt() -> None:

@@ -42,6 +42,7 @@ class _Visits:
         self.configurations: list[str | None] = []
         self.clients: list[tuple[str, ...]] = []
         self.servers: list[list[str]] = []
+        self.snippets: list[Mapping[str, str]] = []
         self.now = 0
         self.most = 0
 
@@ -51,6 +52,7 @@ class _Visits:
         environment: Mapping[str, str],
         clients: Sequence[str],
         stands: Sequence[Stand],
+        snippets: Mapping[str, str],
     ) -> Visit:
         self.now += 1
         self.most = max(self.most, self.now)
@@ -60,6 +62,7 @@ class _Visits:
         self.configurations.append(_text(environment.get("OPENSSL_CONF")))
         self.clients.append(tuple(clients))
         self.servers.append([stand.server.id for stand in stands])
+        self.snippets.append(snippets)
         self.now -= 1
         return Visit(None, {}, {}, ())
 
@@ -123,6 +126,13 @@ def test_guest_is_visited_once_under_each_condition(tmp_path: Path, visits: _Vis
     assert [(one, condition) for one, condition, _ in done.visits] == [(guest, c) for c in conditions]
     assert visits.commands == [(guest.python, PROBES)] * 3
     assert visits.servers == [[server.id for server in settings.catalogue.servers]] * 3
+
+
+def test_guest_s_snippets_go_along_on_each_visit(tmp_path: Path, visits: _Visits) -> None:
+    """What a guest's clients are to run first is passed on as it is, and nothing where there is none."""
+    guests = [replace(_guest("it"), snippets={"ssl": "floor = 1"}), _guest("other")]
+    _run(guests, _settings(tmp_path, Condition.AMBIENT))
+    assert sorted(visits.snippets, key=str) == [{"ssl": "floor = 1"}, {}]
 
 
 def test_configuration_is_passed_but_to_the_ambient_condition(tmp_path: Path, visits: _Visits) -> None:
@@ -266,7 +276,7 @@ def test_keys_of_the_run_are_gone_with_it(
     settings = _settings(tmp_path, Condition.AMBIENT)
     seen: list[Path] = []
 
-    async def look(*_: object) -> Visit:
+    async def look(*_: object, **__: object) -> Visit:
         seen.extend(settings.cache.glob("run-*"))
         assert stat.S_IMODE(seen[0].stat().st_mode) == stat.S_IRWXU
         if fails:

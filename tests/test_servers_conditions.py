@@ -12,7 +12,7 @@ import pytest
 
 from servers.catalogue import Certificate, KeyExchange, Role, Server
 from servers.certificates import issue
-from servers.conditions import Condition, configuration, write_configurations
+from servers.conditions import Condition, advised_name, configuration, write_configurations
 from servers.control import Control, run_control
 from servers.engines import find_s_server
 from servers.protocols import LADDER, Protocol
@@ -38,6 +38,14 @@ def test_hardened_sets_the_floor_and_permissive_none(floor: Protocol) -> None:
     assert permissive["minprotocol"] == "None"
     assert permissive["cipherstring"].endswith("@SECLEVEL=0")
     assert not hardened["cipherstring"].endswith("@SECLEVEL=0")
+
+
+@pytest.mark.parametrize(
+    ("floor", "name"), [("TLSv1.2", "floor-tls1_2.cnf"), ("TLSv1.3", "floor-tls1_3.cnf")]
+)
+def test_the_advised_file_is_named_for_its_floor(floor: str, name: str) -> None:
+    """What people are given to copy says in its name what it does."""
+    assert advised_name(Protocol(floor)) == name
 
 
 def test_every_condition_but_the_ambient_has_a_file(tmp_path: Path) -> None:

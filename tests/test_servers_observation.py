@@ -122,6 +122,7 @@ say(kind="end")
     assert {cell["cafile"] for cell in asked} == {str(PAIR.trust)}
     assert {cell["host"] for cell in asked} == {"localhost"}
     assert seen.identity["timeout"] > 0
+    assert seen.identity["snippets"] == {}
     assert (seen.versions, seen.urllib3) == ({"a": "1.0"}, {"a": "2.8.0"})
     assert seen.import_errors == {"b": "ImportError: no b"}
     assert [(cell.client, cell.server) for cell in seen.cells] == pairs
@@ -131,6 +132,15 @@ say(kind="end")
         assert cell.missing == ""
     for cell in seen.cells[2:]:
         _assert_missing(cell, "ImportError: no b")
+
+
+def test_probe_is_told_what_to_run_first(tmp_path: Path, nobody: tuple[str, int]) -> None:
+    """A probe gets the snippets that its visit was given."""
+    script = 'say(kind="identity", identity=plan)\nsay(kind="end")'
+    command, given = _python(tmp_path, script), {"a": "floor = 1"}
+    seen = asyncio.run(visit(command, os.environ, ["a"], [_stand("one", nobody)], snippets=given))
+    assert seen.identity is not None
+    assert seen.identity["snippets"] == given
 
 
 def test_probe_s_environment_is_what_it_is_given(tmp_path: Path, nobody: tuple[str, int]) -> None:

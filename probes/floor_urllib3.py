@@ -1,0 +1,14 @@
+"""Sets the floor in a PoolManager of urllib3: use this one for every request."""
+
+import ssl
+
+import urllib3
+
+context = ssl.create_default_context()
+if hasattr(context, "minimum_version"):
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+else:  # Python before 3.7
+    for old in ("SSLv3", "TLSv1", "TLSv1_1"):
+        context.options |= getattr(ssl, "OP_NO_" + old)
+
+http = urllib3.PoolManager(ssl_context=context)

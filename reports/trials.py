@@ -1,0 +1,117 @@
+"""The trials of a run's remedies: as guests of a second campaign, and as the rows that they came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reports.matrix import Measured, Row, build_matrix
+from reports.observations import observations
+from reports.remedies import TRIED, Means, Remedy, idle, needing
+from servers.conditions import Condition
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from servers.campaign import Campaign, Guest
+    from servers.catalogue import Catalogue
+    from servers.observation import Visit
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One remedy tried on one row: the same client, in the same interpreter, with the remedy applied."""
+
+    row: Row
+    remedy: Remedy
+    guest: Guest
+
+    @property
+    def key(self) -> tuple[str, str, Remedy]:
+        """By which its outcome is found."""
+        return self.row.interpreter.id, self.row.client, self.remedy
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a trial came to, with the observations that this rests on."""
+
+    trial: Trial
+    row: Row
+    measured: Measured
+
+
+def plan_trials(
+    rows: Sequence[Row], guests: Sequence[Guest], means: Means, configuration: Path
+) -> tuple[Trial, ...]:
+    """Return every trial that the rows call for.
+
+    `guests` are those that were measured; `configuration` is the OpenSSL configuration to try. Each
+    trial is a process of its own: a floor set in code must reach no other.
+    """
+    return tuple(
+        Trial(row, remedy, _guest(row, remedy, _home(row, guests), means, configuration))
+        for row in needing(rows)
+        for remedy in TRIED
+        if not idle(row, remedy, means)
+    )
+
+
+def _home(row: Row, guests: Sequence[Guest]) -> Guest:
+    """Return the guest in which a row's client was measured: an interpreter may have several environments."""
+    return next(one for one in guests if one.id == row.interpreter.id and row.client in one.clients)
+
+
+def _guest(row: Row, remedy: Remedy, guest: Guest, means: Means, configuration: Path) -> Guest:
+    alone = replace(guest, id=f"{row.interpreter.id}/{marked(row.client, remedy)}", clients=(row.client,))
+    if remedy is Remedy.CONFIGURATION:
+        return replace(alone, environment={**guest.environment, "OPENSSL_CONF": str(configuration)})
+    if remedy is Remedy.CODE:
+        return replace(alone, snippets={row.client: means.snippets[row.client]})
+    return replace(alone, python=Path(means.upgrades[row.interpreter.id, row.client]))
+
+
+def marked(client: str, remedy: Remedy) -> str:
+    """Return the name of a client under a remedy: its observations are never those of the plain client."""
+    return f"{client}+{remedy}"
+
+
+def outcomes(
+    trials: Sequence[Trial], campaign: Campaign, catalogue: Catalogue, means: Means
+) -> tuple[Outcome, ...]:
+    """Judge each trial as the matrix judges a row."""
+    visits = {guest.id: visit for guest, _, visit in campaign.visits}
+    found = []
+    for trial in trials:
+        name, visit = marked(trial.row.client, trial.remedy), visits[trial.guest.id]
+        records = observations(trial.row.interpreter.id, Condition.AMBIENT, visit, campaign.controls)
+        measured = Measured(
+            trial.row.interpreter,
+            dict.fromkeys([name], _not_begun(visit)) if visit.import_errors else {},
+            tuple(replace(record, client=name) for record in records),
+        )
+        (row,) = build_matrix([measured], [name], [Condition.AMBIENT], catalogue, means.floor)
+        found.append(Outcome(trial, row, measured))
+    return tuple(found)
+
+
+def _not_begun(visit: Visit) -> str:
+    return f"it did not get as far as a connection: {'; '.join(visit.import_errors.values())}"
+
+
+def with_trials(measured: Sequence[Measured], found: Sequence[Outcome]) -> tuple[Measured, ...]:
+    """Return what a run measured with the trials' observations among it, for its evidence."""
+    return tuple(
+        replace(
+            one,
+            observations=one.observations
+            + tuple(
+                record
+                for outcome in found
+                if outcome.row.interpreter.id == one.interpreter.id
+                for record in outcome.measured.observations
+            ),
+        )
+        for one in measured
+    )
