@@ -41,6 +41,7 @@ from interpreters.clients import DEFAULT, RELAXED, clients, requirements  # noqa
 from interpreters.interrupts import interruptible  # noqa: E402
 from interpreters.locate import Candidate, SelectionError, locate, select  # noqa: E402
 from interpreters.prepared import Prepared, is_ready, read_record  # noqa: E402
+from interpreters.programs import PROGRAM, ProgramsError, locate_programs, read_programs  # noqa: E402
 from reports.escape import for_terminal  # noqa: E402
 from reports.files import KEPT_RUNS  # noqa: E402
 from reports.policy import FLOORS, Policy, PolicyError, read_policy  # noqa: E402
@@ -122,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
         default=(Condition.AMBIENT,),
         help="comma-separated; default: ambient",
     )
+    add("--programs", action="store_true", help="measure other programs on PATH too: probes/programs.toml")
     add("--attacks", action="store_true", help="meet the servers that tamper with the negotiation too")
     floor = POLICY.floor or Protocol.TLSV1_2
     add("--floor", type=Protocol, default=floor, choices=FLOORS, help="default: the policy's, or TLSv1.2")
@@ -148,10 +150,14 @@ except PolicyError as policy_error:
 # Which interpreters there are sessions for has to be known before any session has its arguments.
 OPTIONS, _ = _parser().parse_known_args(sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else [])
 try:
-    CHOSEN = select(locate(os.environ, OPTIONS.interpreter), OPTIONS.only)
-    PROBLEM = "" if CHOSEN else "no Python was found on this machine: give one with --interpreter PATH"
-except SelectionError as selection_error:
-    CHOSEN, PROBLEM = (), str(selection_error)
+    KNOWN_PROGRAMS = read_programs() if OPTIONS.programs else ()
+    SELECTED = select(
+        (*locate(os.environ, OPTIONS.interpreter), *locate_programs(KNOWN_PROGRAMS, os.environ)), OPTIONS.only
+    )
+    PROBLEM = "" if SELECTED else "no Python was found on this machine: give one with --interpreter PATH"
+except (SelectionError, ProgramsError) as selection_error:
+    SELECTED, PROBLEM = (), str(selection_error)
+CHOSEN = tuple(one for one in SELECTED if one.source != PROGRAM)
 REQUIREMENTS = requirements([CLIENTS[name] for name in OPTIONS.clients], {"botocore": OPTIONS.botocore})
 
 
@@ -160,6 +166,8 @@ def _check_arguments(session: nox.Session) -> None:
     _parser().parse_args(session.posargs)
     if problem := POLICY_PROBLEM or PROBLEM:
         session.error(for_terminal(problem))
+    if not CHOSEN and session.name != "matrix":
+        session.error("only programs were chosen, and it is matrix alone that measures them")
 
 
 def _stale() -> list[str]:
@@ -213,7 +221,8 @@ def matrix(session: nox.Session) -> None:
     if not OPTIONS.attacks:
         catalogue = catalogue.only(Role.LADDER, Role.PAGE)
     with interruptible():
-        run, measured, _ = _measure(session, catalogue)
+        programs = [one for one in SELECTED if one.source == PROGRAM] if OPTIONS.programs else None
+        run, measured, _ = _measure(session, catalogue, programs=programs)
         from reports.report import write_report
 
         rows = build_matrix(measured, OPTIONS.clients, OPTIONS.conditions, catalogue, OPTIONS.floor)
@@ -357,11 +366,13 @@ def _measure(
     catalogue: Catalogue,
     wanted: Sequence[str] = OPTIONS.clients,
     conditions: Sequence[Condition] = OPTIONS.conditions,
+    programs: Sequence[Candidate] | None = None,
 ) -> tuple[Run, tuple[Measured, ...], tuple[Guest, ...]]:
     """Probe every interpreter that is ready; return what is known of each, and who was probed."""
     from interpreters.prepared import distinct
+    from interpreters.programs import commands, introduce
     from interpreters.surroundings import surroundings
-    from reports.collect import collect, follow_up
+    from reports.collect import collect, collect_programs, follow_up
     from reports.observations import Asked, Given, Run
     from servers.campaign import Guest, run_campaign
     from servers.catalogue import Role
@@ -379,6 +390,18 @@ def _measure(
         )
         for one in prepared
         for python, names in one.places(wanted).items()
+    ]
+    found = [program for one in programs or () if (program := introduce(one, KNOWN_PROGRAMS, environment))]
+    guests += [
+        Guest(
+            id=one.candidate.id,
+            python=Path(sys.executable),
+            environment=environment,
+            clients=(one.program.id,),
+            programs=commands(one, RELAXED),
+        )
+        for one in found
+        if not one.problem
     ]
     settings = _settings(session, catalogue, conditions)
     judge = follow_up(catalogue, settings.floor)
@@ -402,10 +425,12 @@ def _measure(
             only=tuple(OPTIONS.only),
             interpreters=tuple(Given(str(p), os.path.realpath(p)) for p in OPTIONS.interpreter),
             botocore=OPTIONS.botocore,
+            programs=programs is not None,
         ),
         controls=campaign.controls,
     )
-    return run, collect(prepared, campaign, environment), tuple(guests)
+    measured = (*collect(prepared, campaign, environment), *collect_programs(found, campaign))
+    return run, measured, tuple(guests)
 
 
 def _settings(session: nox.Session, catalogue: Catalogue, conditions: Sequence[Condition]) -> Settings:

@@ -1,7 +1,8 @@
 """Passenger program: runs clients against servers inside the interpreter under test and prints what happened.
 
 Run as `python probes/`, back to Python 2.7. Reads one JSON object from standard input: `timeout` in
-seconds, and `cells`, each with `client`, `server`, `host`, `port`, `cafile` and, optionally, `retries`.
+seconds, and `cells`, each with `client`, `server`, `host`, `port`, `cafile` and, optionally, `retries`
+and, where the client is no Python module but a program, `program`: see program.py.
 Optionally also `snippets`: by client, source text that is run before that client is used, as an application
 that took the text over would.
 Prints marked lines of JSON: one with the interpreter's identity, one for each client when it is first
@@ -52,13 +53,17 @@ def error_fields(error):
     return {"error_class": name, "error_text": text[:TEXT_LIMIT]}
 
 
-def load(name, snippet):
+def load(name, snippet, told):
     """Import a client and say its version, or why it cannot be had; return what fetches with it, or None.
 
-    What a snippet leaves in its namespace goes to the client's `fetch_given`, if the client has one.
+    What a snippet leaves in its namespace goes to the client's `fetch_given`, if the client has one. A client
+    that is a program has been told of in the plan, and has a module's functions as methods.
     """
     try:
-        module = importlib.import_module("client_" + name)
+        if told:
+            module = importlib.import_module("program").Program(told)
+        else:
+            module = importlib.import_module("client_" + name)
         fetch = module.fetch
         if snippet:
             given = {"__name__": "floor_" + name}
@@ -98,7 +103,7 @@ def main():
     for cell in plan["cells"]:
         name = cell["client"]
         if name not in fetches:
-            fetches[name] = load(name, plan.get("snippets", {}).get(name))
+            fetches[name] = load(name, plan.get("snippets", {}).get(name), cell.get("program"))
         if fetches[name] is not None:
             attempt(fetches[name], cell, plan["timeout"])
     say(kind="end")

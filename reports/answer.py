@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from interpreters.programs import PROGRAM
 from reports.remedies import in_short
 from reports.verdicts import PAGE_FLOOR, HeldBy, PageCheck, Verdict
 from servers.conditions import Condition
@@ -43,18 +44,27 @@ def standings(rows: Sequence[Row], condition: Condition) -> dict[str, int]:
 
 
 def answer(rows: Sequence[Row], floor: Protocol) -> list[str]:
-    """Return the answer in sentences, the most important first."""
+    """Return the answer in sentences, the most important first; programs apart from interpreters."""
+    if not rows:
+        return ["No interpreter was measured, so nothing is known about this machine."]
+    kinds = {
+        "interpreters": [row for row in rows if not row.interpreter.is_program],
+        "programs": [row for row in rows if row.interpreter.is_program],
+    }
+    return [said for kind, theirs in kinds.items() if theirs for said in _answer(theirs, floor, kind)]
+
+
+def _answer(rows: Sequence[Row], floor: Protocol, kind: str) -> list[str]:
     conditions = {row.condition for row in rows}
     condition = (
         Condition.AMBIENT if Condition.AMBIENT in conditions else min(conditions, default=Condition.AMBIENT)
     )
-    groups = by_interpreter(rows, condition)
-    if not groups:
-        return ["No interpreter was measured, so nothing is known about this machine."]
+    # The sentence says that they are programs; nobody else has names that begin so.
+    groups = {i.removeprefix(f"{PROGRAM}_"): group for i, group in by_interpreter(rows, condition).items()}
     by_verdict = {v: {i: g for i, g in groups.items() if standing(g) is v} for v in Verdict}
     total = len(groups)
     where = "" if condition is Condition.AMBIENT else f" under the {condition} configuration"
-    sentences = [_downgraded(by_verdict[Verdict.DOWNGRADED], total, floor, where)]
+    sentences = [_downgraded(by_verdict[Verdict.DOWNGRADED], f"{total} {kind}", floor, where)]
     if fragile := by_verdict[Verdict.FRAGILE]:
         sentences.append(
             f"{len(fragile)} made no connection below {floor} but would try to, or was stopped by something"
@@ -67,15 +77,14 @@ def answer(rows: Sequence[Row], floor: Protocol) -> list[str]:
     if untestable := by_verdict[Verdict.UNTESTABLE]:
         sentences.append(f"{len(untestable)} could not be measured, wholly or in part: {_names(untestable)}.")
     if enforced := by_verdict[Verdict.ENFORCED]:
-        sentences.append(
-            f"{len(enforced)} of {total} hold {floor} with every client measured: {_names(enforced)}."
-        )
+        every = " with every client measured" if kind == "interpreters" else ""
+        sentences.append(f"{len(enforced)} of {total} hold {floor}{every}: {_names(enforced)}.")
     return [*sentences, *_page(by_verdict[Verdict.DOWNGRADED])]
 
 
-def _downgraded(groups: Groups, total: int, floor: Protocol, where: str) -> str:
+def _downgraded(groups: Groups, total: str, floor: Protocol, where: str) -> str:
     if not groups:
-        return f"None of the {total} interpreters was talked below {floor}{where}."
+        return f"None of the {total} was talked below {floor}{where}."
     lowest = min(
         (row.judgement.lowest for group in groups.values() for row in group if row.judgement.lowest),
         key=LADDER.index,
@@ -84,8 +93,9 @@ def _downgraded(groups: Groups, total: int, floor: Protocol, where: str) -> str:
     for interpreter, group in groups.items():
         down = [row.client for row in group if row.verdict is Verdict.DOWNGRADED]
         named.append(interpreter if len(down) == len(group) else f"{interpreter} ({', '.join(down)})")
-    count = f"{len(groups)} of {total} interpreters"
-    return f"{count} can be talked below {floor}, down to {lowest}{where}: {', '.join(named)}."
+    return (
+        f"{len(groups)} of {total} can be talked below {floor}, down to {lowest}{where}: {', '.join(named)}."
+    )
 
 
 def _names(groups: Groups) -> str:
@@ -135,6 +145,10 @@ def advice(
         return [f"Remove the cause and measure again: {quote(row.judgement.reason)}."]
     if tried := [case for case in cases if case.row.interpreter.id == interpreter.id]:
         return in_short(tried)
+    if interpreter.is_program:
+        own = f"Set {floor} as its minimum where it is started or configured, as its manual says."
+        hardened = f"nox -s matrix -- --programs --only {interpreter.id} --conditions ambient,hardened"
+        return [f"{own} Whether it heeds an OpenSSL configuration that does, `{hardened}` tells."]
     remedy = f"`nox -s remedy -- --only {interpreter.id}`"
     folder = quote(interpreter.openssl_dir)
     file = f"`{folder}/openssl.cnf`" if folder else "the OpenSSL configuration"
@@ -142,7 +156,8 @@ def advice(
     steps = [
         f"Not tried yet: {remedy} tries this and more in it, and advises what it measured to help. {minimum}"
     ]
-    if held := [name for name, other in groups.items() if standing(other) is Verdict.ENFORCED]:
+    pythons = {name: other for name, other in groups.items() if not other[0].interpreter.is_program}
+    if held := [name for name, other in pythons.items() if standing(other) is Verdict.ENFORCED]:
         more = f" and {len(held) - MOST_NAMED} more" if len(held) > MOST_NAMED else ""
         named = ", ".join(held[:MOST_NAMED]) + more
         steps.append(f"Or run the application on one that held {floor} in this run: {named}.")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from interpreters.identify import Identity
     from interpreters.prepared import Prepared
+    from interpreters.programs import Found
     from servers.campaign import Campaign, FollowUp, Guest
     from servers.catalogue import Catalogue
     from servers.control import Control
@@ -38,6 +39,35 @@ def collect(
             environment,
         )
         for one in prepared
+    )
+
+
+def collect_programs(found: Sequence[Found], campaign: Campaign) -> tuple[Measured, ...]:
+    """Return one entry for each program, in order, measured or not.
+
+    What a probe said of its interpreter is of no concern here: it is the one that ran the program.
+    """
+    return tuple(
+        Measured(
+            interpreter=Interpreter(
+                id=one.candidate.id,
+                source=one.candidate.source,
+                path=str(one.candidate.path),
+                version=one.version,
+                openssl=one.library,
+                build=build_of(one.candidate.path, None),
+                problem=one.problem,
+            ),
+            unavailable={},
+            observations=tuple(
+                record
+                for guest, condition, visit in campaign.visits
+                if guest.id == one.candidate.id
+                for record in observations(guest.id, condition, visit, campaign.controls)
+            ),
+            clients=(one.program.id,),
+        )
+        for one in found
     )
 
 

@@ -203,7 +203,9 @@ def _not_asked(pair: _Pair, before: Asked, after: Asked) -> str:
         what = f"the interpreter {one.id}"
     elif one.source == GIVEN and one.path not in [given.real for given in asked.interpreters]:
         what = f"the interpreter {one.path}"
-    elif pair.client not in (*asked.clients, ALL_CLIENTS):
+    elif one.is_program and not asked.programs:
+        what = f"the program {pair.client}"
+    elif not one.is_program and pair.client not in (*asked.clients, ALL_CLIENTS):
         what = f"the client {pair.client}"
     elif pair.condition not in asked.conditions:
         what = f"the {pair.condition} configuration"

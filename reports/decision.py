@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from interpreters.programs import PROGRAM
 from reports.matrix import ALL_CLIENTS, MISSING, did_not_report
 from reports.policy import CHOICES
 from reports.verdicts import Verdict
@@ -155,14 +156,17 @@ def _rank(line: Line) -> int:
 
 
 def _lines(report: Report, policy: Policy) -> tuple[Line, ...]:
-    """Return a matrix's rows, and a missing one for each client that has to be measured and was not."""
+    """Return a matrix's rows, and a missing one for each client that has to be measured and was not.
+
+    A program is its own client and has no other.
+    """
     groups: dict[tuple[str, str], dict[str, Line]] = {}
     for line in report.lines:
         groups.setdefault((line.host, line.interpreter), {})[line.client] = line
     missing = (
         Line(host, interpreter, client, next(iter(rows.values())).source, MISSING)
         for (host, interpreter), rows in groups.items()
-        if ALL_CLIENTS not in rows
+        if ALL_CLIENTS not in rows and not any(line.source == PROGRAM for line in rows.values())
         for client in policy.clients
         if client not in rows
     )

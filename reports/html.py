@@ -181,7 +181,7 @@ def _columns(rows: Sequence[Row]) -> list[_Column]:
     """Return the columns, the machine's own condition first; a row for all clients makes none."""
     order = list(Condition).index
     conditions = sorted({row.condition for row in rows}, key=order)
-    clients = list(dict.fromkeys(row.client for row in rows if row.client != ALL_CLIENTS))
+    clients = list(dict.fromkeys(row.column for row in rows if row.client != ALL_CLIENTS))
     return [_Column(cl, co) for co in conditions for cl in clients or ([ALL_CLIENTS] if rows else [])]
 
 
@@ -240,7 +240,7 @@ def _cell(
     column: _Column, group: Iterable[tuple[int, Row]], floor: Protocol, shapes: _Table
 ) -> dict[str, object] | None:
     for number, row in group:
-        if row.client == ALL_CLIENTS or (row.client, row.condition) == (column.client, column.condition):
+        if row.client == ALL_CLIENTS or (row.column, row.condition) == (column.client, column.condition):
             return {
                 "row": number,
                 "verdict": row.verdict,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from interpreters.programs import PROGRAM
 from reports.answer import advice, answer, by_interpreter, standing
 from reports.escape import for_markdown
 from servers.catalogue import Role
@@ -54,11 +55,13 @@ def build_markdown(
     ladder = [s.id for s in catalogue.servers if s.role is Role.LADDER]
     page = [s.id for s in catalogue.servers if s.role is Role.PAGE]
     attacks = [s for s in catalogue.servers if s.role is Role.ATTACK]
+    # A program's version is its client's, and no Python's.
+    pythons = frame.assign(version=frame["version"].where(frame["source"] != PROGRAM, ""))
     parts = [
         f"# TLS floor matrix: {floor} on {for_markdown(run.host)}",
         " ".join(answer(rows, floor)),
         "## Verdicts",
-        _table(frame.rename(columns=VERDICT_COLUMNS)[list(VERDICT_COLUMNS.values())]),
+        _table(pythons.rename(columns=VERDICT_COLUMNS)[list(VERDICT_COLUMNS.values())]),
         "## Why",
         _reasons(rows),
         "## What to do",

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from interpreters.clients import RELAXED
+from interpreters.programs import PROGRAM
+from reports.programs import explain_program
 from reports.verdicts import (
     Finding,
     HeldBy,
@@ -61,6 +63,11 @@ class Row:
     findings: Mapping[str, Finding] = field(default_factory=dict)
 
     @property
+    def column(self) -> str:
+        """What heads the column that has this row's verdict: programs, each its own client, share one."""
+        return PROGRAM if self.interpreter.is_program else self.client
+
+    @property
     def verdict(self) -> Verdict:
         """The row's verdict."""
         return self.judgement.verdict
@@ -74,6 +81,8 @@ class Measured:
     unavailable: Mapping[str, str]
     """Why clients could not be had, by client."""
     observations: tuple[Observation, ...]
+    clients: tuple[str, ...] = ()
+    """Its own clients, where it does not have those that the run was asked for: a program is its own."""
 
     def of(self, client: str, condition: Condition) -> tuple[Observation, ...]:
         """Return the observations of one client under one condition."""
@@ -91,9 +100,10 @@ def build_matrix(
     rows: list[Row] = []
     for one in measured:
         if one.interpreter.problem:
-            rows.append(_untestable(one, ALL_CLIENTS, conditions[0], one.interpreter.problem))
+            (client,) = one.clients or (ALL_CLIENTS,)
+            rows.append(_untestable(one, client, conditions[0], one.interpreter.problem))
             continue
-        rows += [_row(one, cl, co, catalogue, floor) for co in conditions for cl in clients]
+        rows += [_row(one, cl, co, catalogue, floor) for co in conditions for cl in one.clients or clients]
     return tuple(rows)
 
 
@@ -116,6 +126,11 @@ def _row(one: Measured, client: str, condition: Condition, catalogue: Catalogue,
         find(one.of(RELAXED, Condition.PERMISSIVE), catalogue),
         floor,
     )
+    if one.interpreter.is_program:
+        relaxed = any(record.client == RELAXED for record in one.observations)
+        reason = explain_program(judgement, holder, one.interpreter.openssl, relaxed=relaxed)
+    else:
+        reason = explain(judgement, holder, one.interpreter, floor)
     page = {record.server: record for record in one.of(PAGE_CLIENT, condition)}
     servers = [server.id for server in catalogue.servers if server.role is Role.PAGE]
     return Row(
@@ -124,7 +139,7 @@ def _row(one: Measured, client: str, condition: Condition, catalogue: Catalogue,
         client_version=_version(records),
         urllib3=next((record.urllib3 for record in records), ""),
         condition=condition,
-        judgement=replace(judgement, reason=explain(judgement, holder, one.interpreter, floor)),
+        judgement=replace(judgement, reason=reason),
         held_by=holder,
         page_check=page_check(page, *servers[:2]) if len(servers) > 1 else PageCheck.UNKNOWN,
         findings=findings,

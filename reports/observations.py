@@ -8,6 +8,7 @@ import re
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from interpreters.programs import PROGRAM
 from servers.conditions import Condition
 from servers.control import Control
 from servers.observation import Account
@@ -51,6 +52,8 @@ class Asked:
     interpreters: tuple[Given, ...] = ()
     botocore: str = ""
     """The version or specifier of botocore; empty for the newest."""
+    programs: bool = False
+    """Whether other programs were to be measured too."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,11 @@ class Interpreter:
     """Why nothing at all can be measured in it; empty if something can."""
 
     @property
+    def is_program(self) -> bool:
+        """Whether this is no interpreter but another program, measured beside them."""
+        return self.source == PROGRAM
+
+    @property
     def sets_minimum(self) -> bool:
         """Whether this build of Python adds a minimum version to every context it makes.
 
@@ -104,7 +112,7 @@ class Interpreter:
         """
         version = re.match(r"(\d+)\.(\d+)", self.version)
         modern = version is not None and (int(version[1]), int(version[2])) >= (3, 10)
-        return modern and not self.leaves_suites_to_openssl
+        return modern and not self.leaves_suites_to_openssl and not self.is_program
 
     @property
     def leaves_suites_to_openssl(self) -> bool:
@@ -223,6 +231,7 @@ def read_asked(facts: Mapping[str, Any]) -> Asked:
         only=tuple(facts["only"]),
         interpreters=tuple(Given(**given) for given in facts["interpreters"]),
         botocore=facts["botocore"],
+        programs=facts["programs"],
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from interpreters.clients import clients
 from interpreters.locate import SOURCES
+from interpreters.programs import PROGRAM
 from reports.matrix import MISSING
 from reports.verdicts import Verdict
 from servers.conditions import Condition
@@ -121,7 +122,7 @@ def read_policy(path: Path = POLICY) -> Policy:
     return Policy(
         floor=None if floor is None else Protocol(_choice(where, "floor", floor, FLOORS)),
         clients=_some(where, "clients", table, known),
-        sources=_some(where, "sources", table, SOURCES),
+        sources=_some(where, "sources", table, (*SOURCES, PROGRAM)),
         fails=_fails(where, table),
         new_only=_text(where, "new_only", table["new_only"]) if "new_only" in table else "",
         waivers=_waivers(where, table.get("waiver", [])),

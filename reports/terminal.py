@@ -80,14 +80,15 @@ def _table(rows: Sequence[Row]) -> Table:
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         groups.setdefault((row.interpreter.id, row.condition), []).append(row)
-    clients = list(dict.fromkeys(row.client for row in rows if row.client != ALL_CLIENTS)) or [ALL_CLIENTS]
+    clients = list(dict.fromkeys(row.column for row in rows if row.client != ALL_CLIENTS)) or [ALL_CLIENTS]
     several = len({condition for _, condition in groups}) > 1
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("interpreter", "Python", *(["condition"] if several else []), *clients):
         # What does not fit goes on below, so that a narrow terminal hides nothing; nor does a long name.
         table.add_column(name, overflow="fold", max_width=WIDEST)
     for (name, condition), group in sorted(groups.items(), key=lambda g: _order(g[1])):
-        known = [name, group[0].interpreter.version, *([condition] if several else [])]
+        one = group[0].interpreter
+        known = [name, "" if one.is_program else one.version, *([condition] if several else [])]
         cells = [_cell(group, client) for client in clients]
         table.add_row(
             *(Text(for_terminal(text)) for text in known),
@@ -102,7 +103,7 @@ def _order(group: Sequence[Row]) -> int:
 
 def _cell(group: Sequence[Row], client: str) -> tuple[str, str]:
     """Return a client's verdict, with the version that it was talked down to, and its style."""
-    row = next((row for row in group if row.client in (client, ALL_CLIENTS)), None)
+    row = next((row for row in group if row.column in (client, ALL_CLIENTS)), None)
     if row is None:
         return "", ""
     version = row.judgement.lowest if row.verdict is Verdict.DOWNGRADED else None

@@ -30,6 +30,12 @@ class Guest:
     clients: tuple[str, ...]
     snippets: Mapping[str, str] = field(default_factory=dict)
     """By client, source text that is run in the probe before that client is used."""
+    programs: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """How to run each client, if they are programs rather than modules of the interpreter."""
+
+    def has(self, client: str) -> bool:
+        """Whether this client can be had here: a program need not have a relaxed variant."""
+        return not self.programs or client in self.programs
 
 
 @dataclass(frozen=True)
@@ -95,9 +101,10 @@ async def run_campaign(
                     seen = await visit(
                         (guest.python, PROBES),
                         {**guest.environment, **ours},
-                        clients,
+                        [client for client in clients if guest.has(client)],
                         stands,
                         snippets=guest.snippets,
+                        programs=guest.programs,
                     )
                 progress(f"{guest.id}: {len(seen.cells)} cells under {condition}")
                 return guest, condition, seen

@@ -98,6 +98,7 @@ async def visit(
     attempt_limit: float = ATTEMPT_LIMIT,
     silence_limit: float = SILENCE_LIMIT,
     snippets: Mapping[str, str] | None = None,
+    programs: Mapping[str, Mapping[str, object]] | None = None,
 ) -> Visit:
     """Run one probe process through all clients on all servers; never raises for what it does.
 
@@ -105,7 +106,7 @@ async def visit(
 
     Each client and server pair has a tap of its own, so a connection belongs to its cell by the port
     it came in on, whatever the client says. A probe that dies, hangs or lies leaves cells without an
-    account, each with the reason.
+    account, each with the reason. `programs` says, of clients that are programs, how to run them.
     """
     pairs = [(client, stand) for client in clients for stand in stands]
     taps: dict[tuple[str, str], Tap] = {}
@@ -125,6 +126,7 @@ async def visit(
                     "port": tap.port,
                     "cafile": str(stand.pair.trust),
                     "retries": stand.server.retries,
+                    "program": (programs or {}).get(client),
                 }
             )
         problem = ""

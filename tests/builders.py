@@ -259,6 +259,14 @@ def an_interpreter(
     )
 
 
+def a_program(name: str = "tool", problem: str = "") -> Interpreter:
+    """Return a program as a report names it."""
+    version, library = ("", "") if problem else ("3.12.1", "SomeSSL/4")
+    return Interpreter(
+        f"program_{name}", "program", f"/made/up/{name}", version, openssl=library, problem=problem
+    )
+
+
 def a_row(
     verdict: Verdict = Verdict.ENFORCED,
     name: str = "pyenv_3_9_18",

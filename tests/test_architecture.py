@@ -14,6 +14,7 @@ import pytest
 from conftest import ROOT
 
 from interpreters.clients import clients
+from interpreters.programs import read_programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -185,6 +186,12 @@ def test_the_options_are_found() -> None:
 def test_the_readme_names_every_server(readme: str, server: str) -> None:
     """Every server of the catalogue is in the README, by its id."""
     assert f"`{server}`" in readme
+
+
+@pytest.mark.parametrize("program", [one.id for one in read_programs()])
+def test_the_readme_names_every_program(readme: str, program: str) -> None:
+    """Every program that can be measured is in the README, by its id."""
+    assert f"`{program}`" in readme
 
 
 @pytest.mark.parametrize("option", _options())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from builders import FLOORS, TLS1_0, TLS1_1, TLS1_2, TLS1_3, a_row, an_interpreter
+from builders import FLOORS, TLS1_0, TLS1_1, TLS1_2, TLS1_3, a_program, a_row, an_interpreter
 
 from reports.answer import advice, answer, by_interpreter, standing
 from reports.remedies import Attempt, Case, Remedy, Standing, in_short
@@ -54,6 +54,35 @@ def test_the_first_sentence_counts_and_names_the_downgraded() -> None:
     assert "2 of 3 interpreters" in first
     assert "down to TLSv1:" in first
     assert first.endswith("one, two (ssl).")
+
+
+def test_programs_are_counted_apart() -> None:
+    """Interpreters come first; programs have sentences of their own, and count among no interpreters."""
+    rows = [
+        a_row(HELD, "one"),
+        a_row(DOWN, client="curl", interpreter=a_program("curl")),
+        a_row(HELD, client="node", interpreter=a_program("node")),
+        a_row(UNTESTABLE, client="all", interpreter=a_program("java", "it hangs")),
+    ]
+    said = answer(rows, TLS1_2)
+    assert said[:2] == [
+        "None of the 1 interpreters was talked below TLSv1.2.",
+        "1 of 1 hold TLSv1.2 with every client measured: one.",
+    ]
+    assert said[2] == "1 of 3 programs can be talked below TLSv1.2, down to TLSv1: curl."
+    assert said[3].endswith("in part: java.")
+    assert said[4] == "1 of 3 hold TLSv1.2: node."
+    assert answer(rows[1:], TLS1_2) == said[2:]
+
+
+def test_a_program_is_told_to_set_its_own_minimum() -> None:
+    """A downgraded program gets no advice about Pythons, and none about Python names a program."""
+    rows = [a_row(DOWN, "one"), a_row(DOWN, client="curl", interpreter=a_program("curl"))]
+    groups = by_interpreter([*rows, a_row(HELD, client="node", interpreter=a_program("node"))])
+    (step,) = advice(groups["program_curl"], groups, TLS1_3)
+    assert "Set TLSv1.3 as its minimum" in step
+    assert "--programs --only program_curl --conditions ambient,hardened" in step
+    assert not any("node" in step for step in advice(groups["one"], groups, TLS1_3))
 
 
 def test_every_standing_has_its_sentence() -> None:

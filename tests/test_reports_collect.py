@@ -24,7 +24,8 @@ from builders import (
 from interpreters.identify import parse_identity
 from interpreters.locate import Candidate
 from interpreters.prepared import Furnished, Prepared
-from reports.collect import collect, follow_up
+from interpreters.programs import Found, Program
+from reports.collect import collect, collect_programs, follow_up
 from servers.campaign import Campaign, Guest
 from servers.conditions import Condition
 from servers.observation import Cell, Visit
@@ -55,6 +56,30 @@ def _visit(stack: Client = STRICT, *clients: str, identity: Any = None, **import
 
 def _campaign(*visits: tuple[Guest, Condition, Visit]) -> Campaign:
     return Campaign("OpenSSL 3.0.19", CONTROLS, visits)
+
+
+def _found(name: str, problem: str = "") -> Found:
+    program = Program(name, name, ("--version",), "(.*)", ("{program}",))
+    candidate = Candidate(f"program_{name}", "program", Path(f"/made/up/{name}"))
+    return Found(program, candidate, "" if problem else "1.2", "" if problem else "SomeSSL/4", problem)
+
+
+def test_a_program_is_what_it_says_and_not_the_python_that_ran_it(facts: dict[str, Any]) -> None:
+    """Programs come out as they went in, each with its own visits and client, and what it says itself."""
+    visits = [
+        (_guest("program_two", "two"), Condition.AMBIENT, _visit(LOOSE, "two", identity=facts)),
+        (_guest("program_one", "one"), Condition.AMBIENT, _visit(STRICT, "one", identity=facts)),
+    ]
+    found = [_found("one"), _found("two"), _found("three", "it hangs")]
+    one, two, three = collect_programs(found, _campaign(*visits))
+    assert [m.interpreter.id for m in (one, two, three)] == ["program_one", "program_two", "program_three"]
+    assert [m.clients for m in (one, two, three)] == [("one",), ("two",), ("three",)]
+    assert {o.client for o in one.observations} == {"one"}
+    assert len(two.observations) == len(ladder(CATALOGUE))
+    assert one.interpreter.is_program
+    assert (one.interpreter.version, one.interpreter.openssl) == ("1.2", "SomeSSL/4")
+    assert (one.interpreter.implementation, one.interpreter.configure_flags) == ("", ())
+    assert (three.interpreter.problem, three.observations) == ("it hangs", ())
 
 
 def test_every_prepared_interpreter_has_an_entry_in_order() -> None:

@@ -8,7 +8,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from builders import SMALL, TLS1_0, TLS1_1, TLS1_2, TLS1_3, a_catalogue, a_row, a_run, an_interpreter
+from builders import (
+    SMALL,
+    TLS1_0,
+    TLS1_1,
+    TLS1_2,
+    TLS1_3,
+    a_catalogue,
+    a_program,
+    a_row,
+    a_run,
+    an_interpreter,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -319,6 +330,15 @@ def test_what_is_there_in_one_run_only_appeared_or_vanished() -> None:
     ]
 
 
+def test_a_program_that_both_runs_looked_for_may_vanish() -> None:
+    """No run is asked for its client by name, so its absence has the cause that an interpreter's has."""
+    one = a_row(client="tool", interpreter=a_program("tool"))
+    with_it, without = record(a_row(), one, programs=True), record(a_row(), programs=True)
+    vanished = only(with_it, without)
+    assert vanished.kind == Kind.VANISHED
+    assert [cause.text for cause in vanished.causes] == ["/made/up/tool was not found any more"]
+
+
 GIVEN = replace(an_interpreter("given_one"), source="given")
 
 
@@ -329,6 +349,7 @@ GIVEN = replace(an_interpreter("given_one"), source="given")
         (a_row(interpreter=GIVEN), {}, f"the interpreter {GIVEN.path}"),
         (a_row(client="httpx"), {}, "the client httpx"),
         (a_row(condition=Condition.HARDENED), {}, "the hardened configuration"),
+        (a_row(client="tool", interpreter=a_program("tool")), {}, "the program tool"),
     ],
 )
 def test_what_a_run_was_not_asked_for_is_no_change(row: Row, asked: dict[str, Any], what: str) -> None:
@@ -340,6 +361,7 @@ def test_what_a_run_was_not_asked_for_is_no_change(row: Row, asked: dict[str, An
         clients=("ssl", "httpx"),
         conditions=tuple(Condition),
         interpreters=(Given(GIVEN.path, GIVEN.path),),
+        programs=True,
     )
     without = record(both, **asked)
     for older, newer, which in ((with_it, without, "older"), (without, with_it, "newer")):

@@ -120,6 +120,17 @@ def test_one_more_downgraded_row_never_passes(
     assert "new/" in decision.message
 
 
+def test_a_program_lacks_no_client() -> None:
+    """Clients that have to be measured are missing where an interpreter was not asked, not in a program."""
+    lines = tuple(
+        Line("one", name, client, source, Verdict.ENFORCED, TLS1_2)
+        for name, client, source in (("a", "ssl", "pyenv"), ("program_tool", "tool", "program"))
+    )
+    decision = decide(Report(TLS1_2, ("now",), lines), Policy(clients=("ssl", "botocore")), TODAY)
+    missing = [row.line for row in decision.rows if row.line.verdict == MISSING]
+    assert [(line.interpreter, line.client) for line in missing] == [("a", "botocore")]
+
+
 @pytest.mark.parametrize(
     ("days", "fate"),
     [(-400, Fate.FAILS), (-1, Fate.FAILS), (0, Fate.WAIVED), (1, Fate.WAIVED)],

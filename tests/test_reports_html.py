@@ -22,6 +22,7 @@ from builders import (
     Client,
     Obstacle,
     a_catalogue,
+    a_program,
     a_run,
     an_interpreter,
     an_observation,
@@ -465,6 +466,18 @@ def test_a_hostile_history_is_only_text() -> None:
     html = build_html(rows, measured, a_run(CATALOGUE), CATALOGUE, TLS1_2, past)
     assert "<img" not in html
     assert "<script>alert" not in html
+
+
+def test_programs_share_a_column() -> None:
+    """Each program is its own client, and a column for each would be empty for all but one."""
+    programs = [
+        replace(seen(a_program(name), {name: MODERN}), clients=(name,)) for name in ("one_tool", "other_tool")
+    ]
+    html, rows = page_of([seen(an_interpreter(), {"ssl": OLD}), *programs])
+    assert {row.client for row in rows} == {*CLIENTS, "one_tool", "other_tool"}
+    assert re.findall(r'data-client="(\w+)"', html) == [*CLIENTS, "program"]
+    for name in ("one_tool", "other_tool"):
+        assert f'aria-label="Evidence: program_{name}, program"' in html
 
 
 # ---- in a real browser ----

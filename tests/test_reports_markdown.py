@@ -13,6 +13,7 @@ from builders import (
     TLS1_2,
     TLS1_3,
     a_catalogue,
+    a_program,
     a_row,
     a_run,
     a_server,
@@ -96,6 +97,15 @@ def test_every_row_has_its_line_in_both_tables() -> None:
     assert _cells(verdicts[2]) == [
         *("one", "3.9.18", "ssl", "1.26.20", "ambient", "downgraded", "TLSv1", "", "pass"),
     ]
+
+
+def test_a_program_has_no_version_of_python() -> None:
+    """The table shows a program's version as its client's, and leaves the column for Python empty."""
+    row = a_row(client="tool", interpreter=a_program())
+    run, catalogue = a_run(a_catalogue()), a_catalogue()
+    report = build_markdown(build_frame([row], run, catalogue, TLS1_2), [row], run, catalogue, TLS1_2)
+    line = _section(report, "Verdicts").splitlines()[2]
+    assert _cells(line)[:4] == ["program_tool", "", "tool", "1.26.20"]
 
 
 def test_a_reason_is_said_once_for_those_who_share_it() -> None:

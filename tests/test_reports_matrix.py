@@ -14,6 +14,7 @@ from builders import (
     TLS1_3,
     Client,
     a_catalogue,
+    a_program,
     a_server,
     a_wire,
     an_interpreter,
@@ -177,6 +178,40 @@ def test_the_holder_comes_from_the_permissive_visit(
     row = _build(_measured(*cells))[0]
     assert row.held_by is holder
     assert len(_build(_measured(*cells))) == 1
+
+
+def test_a_program_has_a_row_of_its_own_client_and_no_other() -> None:
+    """Which clients were asked for concerns interpreters; a program that is broken has one row as they do."""
+    tool = Measured(a_program(), {}, _cells(LOOSE, "tool"), ("tool",))
+    broken = Measured(a_program("other", "it hangs"), {}, (), ("other",))
+    rows = _build(_measured(*_cells(STRICT, "ssl")), tool, broken, clients=("ssl", "urllib3"))
+    assert [(row.interpreter.id, row.client, row.verdict) for row in rows[2:]] == [
+        ("program_tool", "tool", Verdict.DOWNGRADED),
+        ("program_other", "other", Verdict.UNTESTABLE),
+    ]
+    assert rows[2].page_check is PageCheck.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("permissive", "relaxed", "holder", "words"),
+    [
+        (LOOSE, LOOSE, HeldBy.CONFIGURATION, "a permissive one lets it below"),
+        (STRICT, LOOSE, HeldBy.CODE, "told to allow everything it goes below"),
+        (STRICT, STRICT, HeldBy.BUILD, "SomeSSL/4 has nothing below"),
+        (STRICT, None, HeldBy.UNKNOWN, "no variant of it allows more"),
+    ],
+)
+def test_what_holds_a_program_is_told_without_a_word_of_python(
+    permissive: Client, relaxed: Client | None, holder: HeldBy, words: str
+) -> None:
+    """A program's own relaxed variant tells what holds it; without one that is unknown, and said to be."""
+    cells = [*_cells(STRICT, "tool"), *_cells(permissive, "tool", PERMISSIVE)]
+    if relaxed:
+        cells += _cells(relaxed, RELAXED, PERMISSIVE)
+    (row,) = _build(Measured(a_program(), {}, tuple(cells), ("tool",)))
+    assert (row.verdict, row.held_by) == (Verdict.ENFORCED, holder)
+    assert words in row.judgement.reason
+    assert "Python" not in row.judgement.reason
 
 
 def test_a_floor_that_only_the_hardened_condition_holds_is_the_configurations() -> None:

@@ -283,6 +283,7 @@ def test_provenance_and_controls_are_there() -> None:
         "attacks": False,
         "only": ["pyenv_*"],
         "interpreters": [{"path": "/made/up/link", "real": "/made/up/python"}],
+        "programs": False,
         "botocore": "",
     }
 

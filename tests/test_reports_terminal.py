@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from builders import TLS1_2, a_row, an_interpreter
+from builders import TLS1_2, a_program, a_row, an_interpreter
 
 from reports.answer import answer
 from reports.matrix import ALL_CLIENTS
@@ -132,6 +132,15 @@ def test_a_client_that_was_not_measured_has_an_empty_cell() -> None:
     """Where one interpreter lacks a client that another has, its cell does not read as a verdict."""
     rows = [a_row(name="one"), a_row(name="two"), a_row(name="two", client="urllib3")]
     assert _words(_shown(rows=rows))[2] == ["one", "3.9.18", "enforced"]
+
+
+def test_programs_share_a_column() -> None:
+    """Each program is its own client, has no version of Python, and its verdict is in one column for all."""
+    programs = [a_row(client=name, interpreter=a_program(name)) for name in ("one_tool", "other_tool")]
+    said = _words(_shown(rows=[a_row(), *programs], colour=False))
+    assert ["interpreter", "Python", "ssl", "program"] in said
+    for name in ("one_tool", "other_tool"):
+        assert [f"program_{name}", "enforced"] in said
 
 
 def test_nothing_measured_is_said() -> None:

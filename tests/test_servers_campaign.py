@@ -43,6 +43,7 @@ class _Visits:
         self.clients: list[tuple[str, ...]] = []
         self.servers: list[list[str]] = []
         self.snippets: list[Mapping[str, str]] = []
+        self.programs: list[Mapping[str, object]] = []
         self.now = 0
         self.most = 0
 
@@ -53,6 +54,7 @@ class _Visits:
         clients: Sequence[str],
         stands: Sequence[Stand],
         snippets: Mapping[str, str],
+        programs: Mapping[str, object],
     ) -> Visit:
         self.now += 1
         self.most = max(self.most, self.now)
@@ -61,6 +63,7 @@ class _Visits:
         self.environments.append(environment)
         self.configurations.append(_text(environment.get("OPENSSL_CONF")))
         self.clients.append(tuple(clients))
+        self.programs.append(programs)
         self.servers.append([stand.server.id for stand in stands])
         self.snippets.append(snippets)
         self.now -= 1
@@ -241,6 +244,21 @@ def test_follow_up_is_asked_for_each_environment(
     assert _sent(visits)[len(rooms) :] == [
         (str(rooms[n].python), (*rooms[n].clients[:1], *extra[position])) for position, n in enumerate(again)
     ]
+
+
+@pytest.mark.parametrize("relaxed", [True, False])
+def test_a_program_brings_its_own_reference_or_none(
+    tmp_path: Path,
+    visits: _Visits,
+    relaxed: bool,  # noqa: FBT001
+) -> None:
+    """A program's probe is told how to run it; its own reference goes along if there is one."""
+    how = {"tool": {"path": "/tool"}} | ({REFERENCE: {"path": "/tool"}} if relaxed else {})
+    guest = Guest("program_tool", Path(sys.executable), {}, ("tool",), programs=how)
+    extra = (REFERENCE,) if relaxed else ()
+    _run([guest], _settings(tmp_path, Condition.AMBIENT), lambda *_: ("tool",))
+    assert visits.clients == [("tool",), ("tool", *extra)]
+    assert visits.programs == [how, how]
 
 
 def test_no_more_guests_at_a_time_than_planned(

@@ -98,6 +98,24 @@ def _assert_missing(cell: Cell, *words: str) -> None:
         assert word in cell.missing, cell.missing
 
 
+def test_a_probe_is_told_how_to_run_a_program(tmp_path: Path, nobody: tuple[str, int]) -> None:
+    """In the plan, a client that is a program has the way to run it, and any other has none."""
+    script = """
+say(kind="identity", identity=plan)
+say(kind="end")
+"""
+    how = {"path": "/tool", "words": ["{program}"]}
+
+    async def limited() -> Visit:
+        async with asyncio.timeout(LIMIT):
+            command = _python(tmp_path, script)
+            return await visit(command, {}, ("a", "tool"), [_stand("one", nobody)], programs={"tool": how})
+
+    seen = asyncio.run(limited())
+    assert seen.identity is not None
+    assert [cell["program"] for cell in seen.identity["cells"]] == [None, how]
+
+
 # Probes that keep to the rules ----------------------------------------------------------------------------
 
 

@@ -1,0 +1,199 @@
+"""Which other programs can be measured: a table in probes/programs.toml each; and which are here."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shutil
+import string
+import subprocess
+import tomllib
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from interpreters.locate import Candidate
+from interpreters.processes import run, signal_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+PROGRAMS = Path(__file__).parent.parent / "probes" / "programs.toml"
+
+PROGRAM = "program"
+"""The source of candidates that are no interpreters."""
+
+ANSWER_LIMIT = 10.0
+"""Seconds that a program may take to say what it is."""
+
+PLACEHOLDERS = ("program", "here", "url", "host", "port", "cafile")
+"""What can stand in a command in braces; probes/program.py fills it in."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program as its table describes it; the keys are explained at the head of the file."""
+
+    id: str
+    command: str
+    ask: tuple[str, ...]
+    version: str
+    fetch: tuple[str, ...]
+    library: str = ""
+    only: str = ""
+    relaxed: tuple[str, ...] = ()
+    request: str = ""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A program of this machine, and what it says of itself."""
+
+    program: Program
+    candidate: Candidate
+    version: str = ""
+    library: str = ""
+    """The TLS library that it uses; empty if it does not say."""
+    problem: str = ""
+    """Why it cannot be measured; empty if it can."""
+
+
+class ProgramsError(ValueError):
+    """The file has an entry that cannot be meant; the message names entry, fact and remedy."""
+
+
+def read_programs(path: Path = PROGRAMS) -> tuple[Program, ...]:
+    """Read and check a file of programs; raises ProgramsError that names the entry at fault."""
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"{path.name} is not valid TOML: {error}"
+        raise ProgramsError(msg) from error
+    return tuple(_program(f"{path.name} [{name}]", name, table) for name, table in tables.items())
+
+
+def _program(where: str, name: str, table: Any) -> Program:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        msg = f"{where}: a program's id becomes part of file names: lower-case letters, digits and _ only"
+        raise ProgramsError(msg)
+    if not isinstance(table, dict):
+        msg = f"{where} is not a table; write [{name}] and its keys below it"
+        raise ProgramsError(msg)
+    known = {field.name: field for field in fields(Program) if field.name != "id"}
+    if unknown := [key for key in table if key not in known]:
+        near = difflib.get_close_matches(unknown[0], known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(known)}"
+        msg = f"{where}: unknown key {unknown[0]!r}; {hint}"
+        raise ProgramsError(msg)
+    if absent := [key for key, field in known.items() if field.default is MISSING and not table.get(key)]:
+        msg = f"{where}: {absent[0]!r} is missing or empty"
+        raise ProgramsError(msg)
+    program = Program(name, **{key: _value(where, key, value) for key, value in table.items()})
+    for key, groups in (("version", 1), ("library", 1), ("only", 0)):
+        _check_pattern(where, key, getattr(program, key), groups)
+    _check_command(where, "fetch", program.fetch)
+    if program.relaxed:
+        _check_command(where, "relaxed", program.relaxed)
+    return program
+
+
+_LISTS = ("ask", "fetch", "relaxed")
+
+
+def _value(where: str, key: str, value: object) -> Any:
+    """Return a key's value as Program has it."""
+    if key not in _LISTS:
+        if isinstance(value, str):
+            return value
+        msg = f"{where}: {key} must be a text, not {value!r}"
+        raise ProgramsError(msg)
+    if isinstance(value, list) and all(isinstance(word, str) for word in value):
+        return tuple(value)
+    msg = f'{where}: {key} must be a list of words, such as ["--version"], not {value!r}'
+    raise ProgramsError(msg)
+
+
+def _check_pattern(where: str, key: str, pattern: str, groups: int) -> None:
+    try:
+        found = re.compile(pattern).groups
+    except re.error as error:
+        msg = f"{where}: {key} is no regular expression: {error}"
+        raise ProgramsError(msg) from None
+    if pattern and found != groups:
+        msg = f"{where}: {key} must have {groups or 'no'} group, not {found}; write (?:...) for others"
+        raise ProgramsError(msg)
+
+
+def _check_command(where: str, key: str, words: tuple[str, ...]) -> None:
+    """Refuse a command that would not run the program, or that could not reach or trust the server."""
+    try:
+        pieces = [piece for word in words for piece in string.Formatter().parse(word)]
+    except ValueError as error:
+        msg = f"{where}: {key} has a brace that means nothing: {error}; write {{{{ and }}}} for braces"
+        raise ProgramsError(msg) from None
+    named = {field for _, field, _, _ in pieces if field is not None}
+    if strange := sorted(named.difference(PLACEHOLDERS)):
+        msg = f"{where}: {key} has {{{strange[0]}}}; there are {', '.join(PLACEHOLDERS)}"
+        raise ProgramsError(msg)
+    for needed in ("program", "cafile", "port" if "port" in named else "url"):
+        if needed not in named:
+            msg = f"{where}: {key} lacks {{{needed}}}"
+            raise ProgramsError(msg)
+
+
+def locate_programs(programs: Iterable[Program], environment: Mapping[str, str]) -> tuple[Candidate, ...]:
+    """Return a candidate for each program whose command is on PATH; nothing is run.
+
+    A path is that of the command itself, not what it links to: some programs are many in one and go by
+    the name under which they are started.
+    """
+    found = ((one, shutil.which(one.command, path=environment.get("PATH", ""))) for one in programs)
+    return tuple(Candidate(_id(one), PROGRAM, Path(path).absolute()) for one, path in found if path)
+
+
+def _id(program: Program) -> str:
+    return f"{PROGRAM}_{program.id}"
+
+
+def introduce(
+    candidate: Candidate,
+    programs: Iterable[Program],
+    environment: Mapping[str, str],
+    limit: float = ANSWER_LIMIT,
+) -> Found | None:
+    """Return what a program says of itself, or why it cannot; None if it is another of the same name."""
+    program = next(one for one in programs if _id(one) == candidate.id)
+    try:
+        status, said = run([candidate.path, *program.ask], environment, limit)
+    except OSError as error:
+        problem = f"cannot be run: {error.strerror or error}"
+    except subprocess.TimeoutExpired:
+        problem = f"did not say what it is within {limit:g} s"
+    except subprocess.SubprocessError as error:
+        problem = f"did not say what it is: {error}"
+    else:
+        if program.only and not re.search(program.only, said):
+            return None
+        if version := re.search(program.version, said):
+            library = re.search(program.library, said) if program.library else None
+            return Found(program, candidate, version[1], library[1] if library else "")
+        excerpt = " ".join(said.split())[:80]
+        how = f"died of {signal_name(-status)}" if status < 0 else f"ended with status {status}"
+        problem = f"did not say its version but {repr(excerpt) if excerpt else 'nothing'}, and {how}"
+    return Found(program, candidate, problem=f"{candidate.path} {problem}")
+
+
+def commands(found: Found, relaxed: str) -> dict[str, dict[str, object]]:
+    """Return how a probe runs the program: under its own id, and as `relaxed` if it has that variant."""
+    program = found.program
+    variants = {program.id: program.fetch, relaxed: program.relaxed}
+    return {
+        name: {
+            "path": str(found.candidate.path),
+            "version": found.version,
+            "words": list(words),
+            "request": program.request,
+        }
+        for name, words in variants.items()
+        if words
+    }

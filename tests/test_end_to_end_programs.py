@@ -1,0 +1,171 @@
+"""Other programs end to end: each goes as low as what decides it allows, by its own word and the wire's."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from interpreters.clients import RELAXED
+from interpreters.programs import Found, commands, introduce, locate_programs, read_programs
+from interpreters.surroundings import surroundings
+from reports.collect import collect_programs
+from reports.matrix import build_matrix
+from reports.verdicts import HeldBy, Verdict
+from servers.campaign import Guest, Settings, run_campaign
+from servers.catalogue import Catalogue, read_catalogue
+from servers.conditions import Condition
+from servers.engines import EngineError, find_s_server
+from servers.protocols import LADDER, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reports.matrix import Row
+
+    Measure = Callable[..., dict[Condition, Row]]
+
+pytestmark = pytest.mark.e2e
+
+FLOOR = Protocol.TLSV1_2
+LIMIT = 240.0
+"""Seconds for all that is done with one program; Java takes a second or two for each server."""
+
+SERVERS = ("tls1_3", "tls1_2", "tls1_1_ecdhe", "tls1_1_rsa", "tls1_0_rsa")
+"""Enough of the ladder: each version, and TLS 1.1 both with and without a signature in its key exchange."""
+
+
+@pytest.fixture
+def measure(tmp_path: Path) -> Measure:
+    """Return a function that measures one program of this machine and gives its rows by condition."""
+    cache = tmp_path / "cache"
+    cache.mkdir(mode=0o700)
+    try:
+        openssl = find_s_server(None, tmp_path, os.environ).openssl
+    except EngineError as error:
+        pytest.skip(str(error))
+    environment = surroundings(os.environ, tmp_path)
+
+    def measure(name: str, *conditions: Condition) -> dict[Condition, Row]:
+        found = here(name, tmp_path)
+        whole = read_catalogue()
+        catalogue = Catalogue(tuple(whole[server] for server in SERVERS), whole.sha256)
+        settings = Settings(catalogue, FLOOR, conditions, cache, os.environ, openssl)
+        guest = Guest(
+            found.candidate.id, Path(sys.executable), environment, (name,), programs=commands(found, RELAXED)
+        )
+
+        async def limited() -> tuple[Row, ...]:
+            async with asyncio.timeout(LIMIT):
+                campaign = await run_campaign([guest], settings, lambda *_: (name,), RELAXED, print)
+            assert all(control.passed for control in campaign.controls.values()), campaign.controls
+            measured = collect_programs([found], campaign)
+            return build_matrix(measured, (), conditions, catalogue, FLOOR)
+
+        return {row.condition: row for row in asyncio.run(limited())}
+
+    return measure
+
+
+def here(name: str, home: Path) -> Found:
+    """Return a program of this machine; skip where there is none."""
+    known = read_programs()
+    for candidate in locate_programs(known, os.environ):
+        found = introduce(candidate, known, surroundings(os.environ, home))
+        if found and found.program.id == name:
+            assert not found.problem
+            return found
+    pytest.skip(f"no {name} on PATH: `apt-get install {PACKAGES.get(name, name)}` enables this")
+
+
+PACKAGES = {"node": "nodejs", "java": "default-jdk-headless"}
+
+
+def said(*command: str | Path) -> str:
+    """Return what a command prints."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout + done.stderr
+
+
+def went(row: Row) -> set[Protocol | None]:
+    """Return the versions at which a program connected."""
+    return {finding.negotiated for finding in row.findings.values()} - {None}
+
+
+def at_least(minimum: Protocol) -> set[Protocol]:
+    """Return the versions of our servers that are not below one."""
+    return {protocol for protocol in LADDER[1:] if not protocol.below(minimum)}
+
+
+def test_openssl_does_what_its_configuration_says(measure: Measure, tmp_path: Path) -> None:
+    """s_client sets no minimum: the hardened configuration holds it, the permissive lets it all through."""
+    rows = measure("openssl", Condition.PERMISSIVE, Condition.HARDENED)
+    options = said(here("openssl", tmp_path).candidate.path, "s_client", "-help")
+    has = {
+        protocol
+        for protocol, option in zip(LADDER[1:], ("-tls1", "-tls1_1", "-tls1_2", "-tls1_3"), strict=True)
+        if re.search(rf"^ *{option} ", options, re.MULTILINE)
+    }
+    assert went(rows[Condition.PERMISSIVE]) == has
+    assert went(rows[Condition.HARDENED]) == has & at_least(FLOOR)
+    hardened = rows[Condition.HARDENED]
+    assert (hardened.verdict, hardened.held_by) == (Verdict.ENFORCED, HeldBy.CONFIGURATION)
+
+
+def test_curl_does_what_it_or_its_configuration_says(measure: Measure, tmp_path: Path) -> None:
+    """Since 8.16 curl sets TLS 1.2 as minimum itself; before, with OpenSSL, the configuration decides."""
+    found = here("curl", tmp_path)
+    if not found.library.startswith("OpenSSL/"):
+        pytest.skip(f"this curl uses {found.library}: one with OpenSSL enables this")
+    # https://curl.se/libcurl/c/CURLOPT_SSLVERSION.html
+    strict = tuple(map(int, found.version.split(".")[:2])) >= (8, 16)
+    rows = measure("curl", Condition.PERMISSIVE, Condition.HARDENED)
+    permissive, hardened = rows[Condition.PERMISSIVE], rows[Condition.HARDENED]
+    assert permissive.verdict is (Verdict.ENFORCED if strict else Verdict.DOWNGRADED), permissive.judgement
+    assert hardened.verdict is Verdict.ENFORCED
+    assert hardened.held_by is (HeldBy.CODE if strict else HeldBy.CONFIGURATION)
+    assert hardened.client_version == hardened.interpreter.version == found.version
+
+
+def test_wget_with_another_library_does_not_heed_openssl(measure: Measure, tmp_path: Path) -> None:
+    """A wget with GnuTLS goes as low under OpenSSL's hardened configuration as under the permissive."""
+    found = here("wget", tmp_path)
+    if found.library != "gnutls":
+        pytest.skip(f"this wget uses {found.library}: one with GnuTLS, as Debian's, enables this")
+    rows = measure("wget", Condition.PERMISSIVE, Condition.HARDENED)
+    assert went(rows[Condition.PERMISSIVE]) == went(rows[Condition.HARDENED])
+    assert at_least(FLOOR) <= went(rows[Condition.HARDENED])
+
+
+def test_node_keeps_to_its_own_minimum(measure: Measure, tmp_path: Path) -> None:
+    """Node goes as low as the minimum that it names, and below that once it is told another."""
+    path = here("node", tmp_path).candidate.path
+    minimum = Protocol(said(path, "--print", "require('tls').DEFAULT_MIN_VERSION").strip())
+    row = measure("node", Condition.AMBIENT)[Condition.AMBIENT]
+    assert went(row) == at_least(minimum)
+    holds = not minimum.below(FLOOR)
+    assert row.verdict is (Verdict.ENFORCED if holds else Verdict.DOWNGRADED)
+    assert row.held_by is (HeldBy.CODE if holds else HeldBy.NOTHING)
+
+
+def test_java_keeps_to_what_it_disables(measure: Measure, tmp_path: Path) -> None:
+    """Java goes as low as its security properties leave it, and below that with none of them."""
+    path = here("java", tmp_path).candidate.path
+    source = tmp_path / "Ask.java"
+    source.write_text(
+        "public class Ask { public static void main(String[] none) {"
+        ' System.out.println(java.security.Security.getProperty("jdk.tls.disabledAlgorithms")); } }'
+    )
+    disabled = {word.strip() for word in said(path, source).split(",")}
+    allowed = {protocol for protocol in LADDER[1:] if protocol not in disabled}
+    row = measure("java", Condition.AMBIENT)[Condition.AMBIENT]
+    assert went(row) == allowed
+    holds = allowed <= at_least(FLOOR)
+    assert row.verdict is (Verdict.ENFORCED if holds else Verdict.DOWNGRADED)
+    assert row.held_by is (HeldBy.CODE if holds else HeldBy.NOTHING)

@@ -1,0 +1,191 @@
+"""Other programs: what a table may say, which of them this machine has, and what they say of themselves."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+import pytest
+
+from interpreters.locate import Candidate
+from interpreters.programs import (
+    PLACEHOLDERS,
+    PROGRAM,
+    Found,
+    Program,
+    ProgramsError,
+    commands,
+    introduce,
+    locate_programs,
+    read_programs,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Script = Callable[[str, str], Path]
+
+GOOD = """\
+[tool]
+command = "tool"
+ask = ["--version"]
+version = 'tool (\\S+)'
+fetch = ["{program}", "{cafile}", "{url}"]
+"""
+
+TOOL = Program(
+    "tool",
+    "tool",
+    ("--version",),
+    r"tool (\S+)",
+    ("{program}", "{cafile}", "{url}"),
+    library=r"with (\S+)",
+    relaxed=("{program}", "--old", "{cafile}", "{port}"),
+    request="GET",
+)
+
+
+def a_file(folder: Path, text: str) -> Path:
+    """Return a file of programs with this text."""
+    path = folder / "programs.toml"
+    path.write_text(text)
+    return path
+
+
+def test_our_own_file_can_be_read() -> None:
+    """Every table of the file that comes with the tool can be meant, and the promised ones are there."""
+    programs = {one.id: one for one in read_programs()}
+    assert {"curl", "wget", "openssl", "node", "java", "aws"} <= programs.keys()
+    assert programs["aws"].only
+    assert all("{program}" in one.fetch for one in programs.values())
+
+
+def test_a_table_is_read_as_it_stands(tmp_path: Path) -> None:
+    """What a table says is in the program, and what it leaves out is empty."""
+    (one,) = read_programs(a_file(tmp_path, GOOD))
+    assert one == Program("tool", "tool", ("--version",), r"tool (\S+)", ("{program}", "{cafile}", "{url}"))
+    assert not any((one.library, one.only, one.relaxed, one.request))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("[tool]", "[Tool-1]", ["[Tool-1]", "lower-case"]),
+        ("[tool]", "tool = 1\n[other]", ["[tool]", "is not a table"]),
+        ("[tool]", "[tool", ["not valid TOML"]),
+        ("command =", "comand =", ["unknown key 'comand'", "did you mean 'command'?"]),
+        ("command =", "zzz =", ["unknown key 'zzz'", *(f.name for f in fields(Program) if f.name != "id")]),
+        ('command = "tool"\n', "", ["'command' is missing"]),
+        ('["--version"]', "[]", ["'ask' is missing or empty"]),
+        ('["--version"]', '"--version"', ["ask must be a list of words", "'--version'"]),
+        ('["--version"]', "[1]", ["ask must be a list of words"]),
+        ("'tool (\\S+)'", "5", ["version must be a text", "5"]),
+        ("'tool (\\S+)'", "'tool (\\S+'", ["version is no regular expression"]),
+        ("'tool (\\S+)'", "'tool'", ["version must have 1 group, not 0"]),
+        ("fetch", "only = '(a)'\nfetch", ["only must have no group"]),
+        ('"{url}"', '"{uri}"', ["fetch has {uri}", *PLACEHOLDERS]),
+        ('"{url}"', '"{"', ["fetch has a brace that means nothing"]),
+        ('"{url}"', '"https://here/"', ["fetch lacks {url}"]),
+        ('"{cafile}", ', "", ["fetch lacks {cafile}"]),
+        ('"{program}", ', "", ["fetch lacks {program}"]),
+        ("fetch", 'relaxed = ["{program}", "{url}"]\nfetch', ["relaxed lacks {cafile}"]),
+    ],
+)
+def test_what_cannot_be_meant_is_a_sentence(tmp_path: Path, old: str, new: str, words: list[str]) -> None:
+    """A table at fault is named, with what is wrong with it and what there is instead."""
+    assert GOOD.count(old) == 1
+    with pytest.raises(ProgramsError) as raised:
+        read_programs(a_file(tmp_path, GOOD.replace(old, new)))
+    said = str(raised.value)
+    assert said.startswith("programs.toml")
+    assert "\n" not in said
+    for word in words:
+        assert word in said
+
+
+def test_only_what_is_on_the_path_is_a_candidate(tmp_path: Path, script: Script) -> None:
+    """A command that is there and can be run is found under its own name; nothing is run for that."""
+    (tmp_path / "plain").write_text("no program")
+    there = script("there", f"touch {tmp_path}/was_run")
+    (tmp_path / "link").symlink_to(there)
+    known = [
+        Program(name, name, ("x",), "(x)", ("{program}",)) for name in ("there", "plain", "absent", "link")
+    ]
+    found = locate_programs(known, {"PATH": str(tmp_path)})
+    assert found == (
+        Candidate("program_there", PROGRAM, there),
+        Candidate("program_link", PROGRAM, tmp_path / "link"),
+    )
+    assert not (tmp_path / "was_run").exists()
+
+
+def ask(script: Script, body: str, program: Program = TOOL, limit: float = 10.0) -> Found | None:
+    """Return what a program that is this shell script says of itself."""
+    candidate = Candidate("program_tool", PROGRAM, script("tool", body))
+    return introduce(candidate, [program], {"PATH": os.environ["PATH"]}, limit)
+
+
+def test_a_program_is_asked_what_it_is(script: Script) -> None:
+    """Version and library come from what it prints, on either stream, when asked as its table says."""
+    found = ask(script, '[ "$*" = --version ] && echo "tool 1.2.3 with SomeSSL/4" >&2')
+    assert found
+    assert (found.version, found.library, found.problem) == ("1.2.3", "SomeSSL/4", "")
+
+
+def test_a_program_that_keeps_its_library_to_itself_can_be_measured(script: Script) -> None:
+    """Without a word about the library that is empty, and no problem."""
+    found = ask(script, "echo tool 1.2.3")
+    assert found
+    assert (found.version, found.library, found.problem) == ("1.2.3", "", "")
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("echo rubbish; exit 3", ["did not say its version", "'rubbish'", "status 3"]),
+        ("kill -SEGV $$", ["nothing", "died of SIGSEGV"]),
+        ("yes", ["did not say what it is"]),
+        ("sleep 1000", ["did not say what it is within 0.5 s"]),
+    ],
+)
+def test_a_program_that_cannot_say_has_a_reason(script: Script, body: str, words: list[str]) -> None:
+    """One that prints rubbish, crashes, prints without end or hangs cannot be measured, and it says why."""
+    found = ask(script, body, limit=10.0 if body == "yes" else 0.5)
+    assert found
+    assert found.candidate.path.name == "tool"
+    for word in [str(found.candidate.path), *words]:
+        assert word in found.problem
+
+
+def test_a_program_that_cannot_be_run_has_a_reason(tmp_path: Path) -> None:
+    """An executable that the system refuses to run has the system's reason."""
+    path = tmp_path / "tool"
+    path.write_text("neither a script nor a binary")
+    path.chmod(0o755)
+    found = introduce(Candidate("program_tool", PROGRAM, path), [TOOL], {})
+    assert found
+    assert "cannot be run" in found.problem
+
+
+@pytest.mark.parametrize(("said", "there"), [("tool 2.1", True), ("tool 1.9", False), ("no such", False)])
+def test_another_program_of_the_same_name_is_none(script: Script, *, said: str, there: bool) -> None:
+    """A table that is about one kind of a program only is not taken for another."""
+    one = Program("tool", "tool", ("--version",), r"tool (2\S*)", TOOL.fetch, only="tool 2")
+    found = ask(script, f"echo {said}; exit 1", one)
+    assert (found is not None) is there
+
+
+def test_commands_are_the_program_s_own_and_the_relaxed(script: Script) -> None:
+    """A probe is told how to run the program under its id, and under the reference's name if it can be."""
+    candidate = Candidate("program_tool", PROGRAM, script("tool", ""))
+    told = commands(Found(TOOL, candidate, "1.2.3"), "relaxed")
+    assert {name: one["words"] for name, one in told.items()} == {
+        "tool": list(TOOL.fetch),
+        "relaxed": list(TOOL.relaxed),
+    }
+    assert {one["path"] for one in told.values()} == {str(candidate.path)}
+    assert {one["version"] for one in told.values()} == {"1.2.3"}
+    strict = Program("tool", "tool", ("x",), "(x)", TOOL.fetch)
+    assert list(commands(Found(strict, candidate), "relaxed")) == ["tool"]
