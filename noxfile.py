@@ -503,7 +503,8 @@ def compare(session: nox.Session) -> None:
         session.error(for_terminal(str(error)))
     for title, sentences in sections(comparison):
         print(*([f"{title}:"] if title else []), *map(for_terminal, sentences), sep="\n  " if title else "\n")
-    print(f"Comparison: {newer.with_name('compare.md')}")
+    said = newer.resolve().with_name("compare.md")
+    print(f"Comparison: {said.relative_to(ROOT) if said.is_relative_to(ROOT) else said}")
 
 
 @nox.session(venv_backend="none")

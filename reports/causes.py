@@ -104,7 +104,7 @@ def _of_file(before: Interpreter, after: Interpreter, link: str) -> Iterator[Cau
     changed = _both_differ(before.version, after.version)
     versions = f"Python {after.version}, before {before.version}" if changed else "the same version"
     aside = f" ({versions})" if before.version and after.version else ""
-    if before.path != after.path:
+    if _both_differ(before.path, after.path):
         text = f"{link} leads to" if link else "it is"
         yield Cause(Source.INTERPRETER, f"{text} {after.path}, before {before.path}{aside}")
     elif before.build and after.build and before.build != after.build:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from reports.causes import UNKNOWN, Cause, Source, of_rows, of_runs
 from reports.escape import for_markdown
 from reports.files import write_aside
-from reports.matrix import ALL_CLIENTS
+from reports.matrix import ALL_CLIENTS, did_not_report
 from reports.verdicts import Verdict
 from servers.conditions import Condition
 from servers.protocols import LADDER
@@ -100,7 +100,8 @@ class _Pair:
     @property
     def interpreter(self) -> Interpreter:
         """The interpreter, as the newer run knows it if it does."""
-        return next(row.interpreter for row in (self.newer, self.older) if row)
+        sides = [row for row in (self.newer, self.older) if row]
+        return next((row for row in sides if not _silent(row)), sides[0]).interpreter
 
 
 def compare(older: Sequence[Record], newer: Sequence[Record]) -> Comparison:
@@ -168,8 +169,10 @@ def _interpreters(
     before: Record, after: Record, links: Mapping[tuple[str, str], str]
 ) -> list[tuple[Interpreter | None, Interpreter | None]]:
     """Pair interpreters: those with the same path, or else the same id, or that the same link leads to."""
-    olds = {row.interpreter.id: row.interpreter for row in before.rows}
-    news = {row.interpreter.id: row.interpreter for row in after.rows}
+    olds, news = (
+        {row.interpreter.id: row.interpreter for row in record.rows if not _silent(row)}
+        for record in (before, after)
+    )
     ways: tuple[Callable[[Interpreter, Interpreter], bool], ...] = (
         lambda old, new: old.path == new.path,
         lambda old, new: old.id == new.id,
@@ -181,12 +184,18 @@ def _interpreters(
             old = next((old for old in olds.values() if alike(old, new)), None)
             if old and new.id not in found:
                 found[new.id] = olds.pop(old.id)
-    return [*((found.get(new.id), new) for new in news.values()), *((old, None) for old in olds.values())]
+    pairs = [*((found.get(new.id), new) for new in news.values()), *((old, None) for old in olds.values())]
+    return pairs or [(None, None)]
 
 
 def _rows(record: Record, one: Interpreter | None) -> dict[tuple[str, Condition], Row]:
-    own = (row for row in record.rows if one and row.interpreter.id == one.id)
+    """Return an interpreter's rows; of a machine that did not report, the row that stands for all."""
+    own = (row for row in record.rows if _silent(row) or (one and row.interpreter.id == one.id))
     return {(row.client, row.condition): row for row in own}
+
+
+def _silent(row: Row) -> bool:
+    return did_not_report(row.interpreter.id, row.client)
 
 
 def _for_all(rows: Mapping[tuple[str, Condition], Row]) -> Row | None:

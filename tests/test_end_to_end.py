@@ -36,10 +36,11 @@ from interpreters.identify import IdentifyError, identify
 from interpreters.locate import Candidate, locate
 from reports.observations import Interpreter
 from reports.snippets import snippets
+from servers.conditions import Condition, configuration
 from servers.protocols import Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from playwright.sync_api import Browser, Page, Route
 
@@ -708,3 +709,101 @@ def test_the_lines_set_in_code_hold_on_every_interpreter(
             assert outcomes.keys() == {(cell["client"], cell["server"]) for cell in cells}
             connected = {key for key, outcome in outcomes.items() if outcome == "connected"}
             assert connected == {(client, f"tls1_2 {trust}") for client in lines}, name
+
+
+def _compared(checkout: Checkout) -> tuple[str, dict[str, dict[str, Any]]]:
+    """Compare the last two runs; return what was printed, and the changes by client."""
+    status, said = checkout.nox("-s", "compare")
+    assert status == 0, said
+    found = json.loads((checkout.latest / "compare.json").read_text(encoding="utf-8"))
+    assert (checkout.latest / "compare.md").is_file()
+    return said, {change["client"]: change for change in found["changes"]}
+
+
+def _matrix(checkout: Checkout, *words: str, **changes: str) -> dict[tuple[str, str], dict[str, str]]:
+    status, said = checkout.nox("-s", "matrix", "--", *words, **changes)
+    assert status == 0, said
+    return checkout.matrix()
+
+
+def _sources(change: dict[str, Any]) -> set[str]:
+    return {cause["source"] for cause in change["causes"]}
+
+
+def _one(known: dict[str, Interpreter], *, holds: bool) -> Interpreter:
+    """Return an interpreter that sets a minimum of its own, or one that does not."""
+    # The oldest are not the ones to try old and new packages on.
+    fit = [
+        one
+        for one in known.values()
+        if one.sets_minimum is holds and not one.version.startswith(("2.", "3.6"))
+    ]
+    if not fit:
+        pytest.skip(
+            f"no Python here that {'sets' if holds else 'does not set'} a minimum version: add one to pyenv"
+        )
+    return fit[-1]
+
+
+def test_an_upgraded_client_is_named(
+    checkout: Checkout, known: dict[str, Interpreter], callers_environment: Mapping[str, str]
+) -> None:
+    """A botocore that is another between two runs is named with both versions, and nothing else is."""
+    name = _one(known, holds=False).id
+    index = {
+        n: t
+        for n, t in callers_environment.items()
+        if n.startswith(("UV_", "PIP_", "SSL_CERT_")) or n.upper().endswith("_PROXY")
+    }
+    before = _matrix(checkout, "--only", name, "--botocore", "1.33.13", **index)
+    after = _matrix(checkout, "--only", name, **index)
+    old, new = (matrix[name, "botocore"]["client_version"] for matrix in (before, after))
+    assert old == "1.33.13" != new
+    said, changes = _compared(checkout)
+    assert f"botocore is {new}, before {old}" in said
+    assert _sources(changes["botocore"]) <= {"client", "urllib3"}
+    assert changes["botocore"]["kind"] == "changed"
+    assert "ssl" not in changes
+
+
+def test_a_swapped_interpreter_is_named(
+    checkout: Checkout, known: dict[str, Interpreter], tmp_path: Path
+) -> None:
+    """Another build behind the same path is named, and that verdicts are better for it."""
+    path = tmp_path / "swapped" / "bin" / "python3"
+    path.parent.mkdir(parents=True)
+    loose, strict = _one(known, holds=False), _one(known, holds=True)
+    words = ("--interpreter", str(path), "--only", "given_*", "--clients", "ssl")
+    for one in (loose, strict):
+        # A copied executable falls back to the library that it was built for.
+        path.unlink(missing_ok=True)
+        shutil.copy(one.path, path)
+        matrix = _matrix(checkout, *words)
+        assert [row["version"] for row in matrix.values()] == [one.version]
+    said, changes = _compared(checkout)
+    rebuilt = f"the interpreter was rebuilt or replaced (Python {strict.version}, before {loose.version})"
+    assert rebuilt in said
+    assert (changes["ssl"]["kind"], changes["ssl"]["interpreter"]) == ("better", "given_swapped")
+    assert "interpreter" in _sources(changes["ssl"])
+
+
+def test_another_configuration_is_named(
+    checkout: Checkout, known: dict[str, Interpreter], tmp_path: Path
+) -> None:
+    """An OPENSSL_CONF that sets the floor is named as the reason why a plain context now holds it."""
+    name = _one(known, holds=False).id
+    words = ("--only", name, "--clients", "ssl")
+    assert _matrix(checkout, *words)[name, "ssl"]["verdict"] == "downgraded"
+    hardened = tmp_path / "hardened.cnf"
+    hardened.write_text(configuration(Condition.HARDENED, Protocol.TLSV1_2))
+    after = _matrix(checkout, *words, OPENSSL_CONF=str(hardened))
+    assert after[name, "ssl"]["verdict"] == "enforced"
+    said, changes = _compared(checkout)
+    assert f"the OpenSSL configuration that it reads is {hardened}, before" in said
+    assert (changes["ssl"]["kind"], _sources(changes["ssl"])) == ("better", {"configuration"})
+    assert "rebuilt" not in said
+    # The run before it is kept, and can be named.
+    history = sorted(path.name for path in (checkout.folder / "reports" / "history").iterdir())
+    status, said = checkout.nox("-s", "compare", "--", history[-1], history[-2])
+    assert status == 0, said
+    assert "Worse:" in said

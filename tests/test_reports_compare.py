@@ -25,9 +25,9 @@ from hypothesis import strategies as st
 
 from reports.causes import Source
 from reports.compare import Kind, compare, sections, write_comparison
-from reports.matrix import ALL_CLIENTS
+from reports.matrix import ALL_CLIENTS, MISSING
 from reports.matrix_json import Record, build_json, read_json
-from reports.observations import Given
+from reports.observations import Given, Interpreter
 from reports.policy import Policy
 from reports.verdicts import HeldBy, Verdict
 from servers.conditions import Condition
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     from reports.compare import Change, Comparison
     from reports.matrix import Row
-    from reports.observations import Interpreter
     from servers.protocols import Protocol
 
 CATALOGUE = a_catalogue()
@@ -415,6 +414,26 @@ def test_machines_are_compared_with_themselves() -> None:
     ]
     assert [sources(change) for change in comparison.changes[1:]] == [{Source.MACHINE}, {Source.MACHINE}]
     assert comparison.same == 1
+
+
+def test_a_machine_that_did_not_report_is_worse() -> None:
+    """What was known of a machine that is silent now is known no more, and what it says again is better."""
+    silence = "this machine was expected and did not report"
+    nobody = Interpreter(MISSING, MISSING, "", problem=silence)
+    silent = record(a_row(UNTESTABLE, client=ALL_CLIENTS, interpreter=nobody, reason=silence), host="one")
+    other = record(a_row(), host="two")
+    spoke = record(a_row(DOWNGRADED), a_row(client="urllib3"), host="one")
+    gone, back = compare([spoke, other], [silent, other]), compare([silent, other], [spoke, other])
+    assert [(change.kind, change.interpreter, change.client) for change in gone.changes] == [
+        (Kind.WORSE, "pyenv_3_9_18", "ssl"),
+        (Kind.WORSE, "pyenv_3_9_18", "urllib3"),
+    ]
+    assert {cause.text for change in gone.changes for cause in change.causes} == {silence}
+    assert [(change.kind, change.interpreter) for change in back.changes] == [
+        (Kind.WORSE, "pyenv_3_9_18"),
+        (Kind.BETTER, "pyenv_3_9_18"),
+    ]
+    assert compare([silent, other], [silent, other]).same == 2
 
 
 def test_two_single_runs_are_compared_wherever_they_were_made() -> None:
