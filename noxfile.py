@@ -296,7 +296,7 @@ def remedy(session: nox.Session) -> None:
     from reports.remedies import needing, weigh
     from reports.remedies_files import summary
     from reports.report import write_report
-    from reports.trials import outcomes, plan_trials, with_trials
+    from reports.trials import guests_of, outcomes, plan_trials, with_trials
     from servers.campaign import run_campaign
     from servers.catalogue import Role, read_catalogue
     from servers.conditions import configuration
@@ -315,9 +315,7 @@ def remedy(session: nox.Session) -> None:
         tried = catalogue.only(Role.LADDER, Role.ATTACK)
         trials = plan_trials(rows, guests, means, file)
         settings = _settings(session, tried, ambient)
-        campaign = asyncio.run(
-            run_campaign([one.guest for one in trials], settings, lambda *_: (), RELAXED, session.log)
-        )
+        campaign = asyncio.run(run_campaign(guests_of(trials), settings, lambda *_: (), RELAXED, session.log))
         found = outcomes(trials, campaign, tried, means)
         cases = weigh(rows, {one.trial.key: one.row for one in found}, means)
         # A folder of its own, so that matrix and remedy can be asked for in one command.
@@ -354,7 +352,7 @@ def _means(session: nox.Session, rows: Sequence[Row]) -> Means:
                 python = str(error)
             upgrades[row.interpreter.id, row.client] = python
     libraries = {client.id: client.library or client.requirement for client in CLIENTS.values()}
-    return Means(OPTIONS.floor, libraries, snippets(OPTIONS.clients, OPTIONS.floor), upgrades)
+    return Means(OPTIONS.floor, libraries, snippets(CLIENTS.values(), OPTIONS.floor), upgrades)
 
 
 TRUTH_CELLS = 1000

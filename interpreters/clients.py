@@ -28,6 +28,8 @@ class Client:
     reference: bool
     library: str = ""
     """The distribution whose release decides, where that is not the one that is required."""
+    floor: str = ""
+    """The client whose lines set the floor for this one too, where it has none of its own."""
 
 
 def clients(folder: Path = PROBES) -> dict[str, Client]:
@@ -40,8 +42,13 @@ def clients(folder: Path = PROBES) -> dict[str, Client]:
     for name in sorted(paths, key=[*DEFAULT, *paths].index):
         constants = _constants(paths[name])
         requirement = str(constants.get("REQUIREMENT", ""))
-        library = str(constants.get("LIBRARY", ""))
-        found[name] = Client(name, requirement, bool(constants.get("REFERENCE", False)), library)
+        found[name] = Client(
+            name,
+            requirement,
+            bool(constants.get("REFERENCE", False)),
+            str(constants.get("LIBRARY", "")),
+            str(constants.get("FLOOR", "")),
+        )
     return found
 
 

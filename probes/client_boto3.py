@@ -6,6 +6,9 @@ import client_botocore
 
 REQUIREMENT = "boto3"
 
+# Its clients are botocore's.
+FLOOR = "botocore"
+
 # One session, as an application has it. Its clients are made and used as botocore's are.
 SESSION = boto3.session.Session()
 CLIENTS = {}

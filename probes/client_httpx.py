@@ -20,4 +20,15 @@ def fetch(host, port, cafile, timeout, retries=0):
         warnings.simplefilter("ignore", DeprecationWarning)
         transport = httpx.HTTPTransport(verify=cafile, retries=retries)
     with httpx.Client(transport=transport, timeout=timeout) as client:
-        return status_page.connection(client.get("https://%s:%d/" % (host, port)).content)
+        return fetch_with(client, host, port, timeout)
+
+
+def fetch_given(given, host, port, cafile, timeout, retries=0):
+    """Do the same with the Client that floor_httpx.py makes, which does not retry."""
+    given["context"].load_verify_locations(cafile)
+    return fetch_with(given["client"], host, port, timeout)
+
+
+def fetch_with(client, host, port, timeout):
+    """Do the same with a Client of the caller's."""
+    return status_page.connection(client.get("https://%s:%d/" % (host, port), timeout=timeout).content)

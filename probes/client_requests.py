@@ -14,8 +14,20 @@ def version():
 def fetch(host, port, cafile, timeout, retries=0):
     """Fetch the status page; return version and cipher as the page names them."""
     session = requests.Session()
+    session.mount("https://", requests.adapters.HTTPAdapter(max_retries=retries))
+    return fetch_with(session, host, port, cafile, timeout)
+
+
+def fetch_given(given, host, port, cafile, timeout, retries=0):
+    """Do the same with the Session that floor_requests.py makes."""
+    session = given["session"]
+    session.get_adapter("https://").max_retries = requests.adapters.Retry(retries, read=retries or False)
+    return fetch_with(session, host, port, cafile, timeout)
+
+
+def fetch_with(session, host, port, cafile, timeout):
+    """Do the same with a Session of the caller's."""
     try:
-        session.mount("https://", requests.adapters.HTTPAdapter(max_retries=retries))
         answer = session.get("https://%s:%d/" % (host, port), verify=cafile, timeout=timeout)
         return status_page.connection(answer.content)
     finally:

@@ -114,8 +114,8 @@ def idle(row: Row, remedy: Remedy, means: Means) -> str:
         newer = means.upgrades.get((row.interpreter.id, row.client))
         if newer is None:
             return (
-                f"{library} {row.client_version} was the newest release for this Python when its environment"
-                " was made; --fresh looks again"
+                f"its environment has the newest releases that this Python took when it was made"
+                f" ({row.client} {row.client_version}); --fresh looks again"
             )
         return newer if isinstance(newer, str) else ""
     return ""
@@ -202,7 +202,7 @@ def _other_interpreter(row: Row, rows: Sequence[Row], means: Means) -> Attempt:
     named = ", ".join(other.interpreter.id for other in held[:MOST_NAMED])
     lines = [f"{shlex.quote(held[0].interpreter.path)} -m venv another"]
     if library := means.libraries.get(row.client):
-        lines.append(f"another/bin/python -m pip install {library}")
+        lines.append(f"another/bin/python -m pip install {shlex.join(library.split())}")
     said = f"held in this run by {named}{more}"
     return Attempt(Remedy.INTERPRETER, Standing.ADVISED, said, Verdict.ENFORCED, tuple(lines))
 

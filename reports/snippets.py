@@ -11,13 +11,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from interpreters.clients import Client
+
 WRITTEN_FOR = Protocol.TLSV1_2
 """The floor that the files set as they stand."""
 
 
-def snippets(clients: Iterable[str], floor: Protocol, folder: Path = PROBES) -> dict[str, str]:
+def snippets(clients: Iterable[Client], floor: Protocol, folder: Path = PROBES) -> dict[str, str]:
     """Return, for each of these clients that has such a file, its text with this floor in it."""
-    files = {client: folder / f"floor_{client}.py" for client in clients}
+    files = {client.id: folder / f"floor_{client.floor or client.id}.py" for client in clients}
     return {
         client: snippet(path.read_text(encoding="utf-8"), floor)
         for client, path in files.items()

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from servers.campaign import Campaign, Guest
     from servers.catalogue import Catalogue
-    from servers.observation import Visit
 
 
 @dataclass(frozen=True)
@@ -47,12 +46,33 @@ def plan_trials(
 ) -> tuple[Trial, ...]:
     """Return every trial that the rows call for.
 
-    `guests` are those that were measured; `configuration` is the OpenSSL configuration to try. Each
-    trial is a process of its own: a floor set in code must reach no other.
+    `guests` are those that were measured; `configuration` is the OpenSSL configuration to try. A
+    configuration holds for a whole process, so the clients of one environment share one. Whatever else is
+    tried has a process of its own: a floor set in code must reach no other client.
     """
+    needy = needing(rows)
+    configured = {
+        (guest.id, guest.python): replace(
+            guest,
+            id=f"{guest.id}+{Remedy.CONFIGURATION}",
+            clients=tuple(row.client for row in needy if _home(row, guests) is guest),
+            environment={**guest.environment, "OPENSSL_CONF": str(configuration)},
+        )
+        for guest in guests
+    }
+
+    def guest(row: Row, remedy: Remedy) -> Guest:
+        home = _home(row, guests)
+        if remedy is Remedy.CONFIGURATION:
+            return configured[home.id, home.python]
+        alone = replace(home, id=f"{home.id}/{marked(row.client, remedy)}", clients=(row.client,))
+        if remedy is Remedy.CODE:
+            return replace(alone, snippets={row.client: means.snippets[row.client]})
+        return replace(alone, python=Path(means.upgrades[row.interpreter.id, row.client]))
+
     return tuple(
-        Trial(row, remedy, _guest(row, remedy, _home(row, guests), means, configuration))
-        for row in needing(rows)
+        Trial(row, remedy, guest(row, remedy))
+        for row in needy
         for remedy in TRIED
         if not idle(row, remedy, means)
     )
@@ -63,13 +83,9 @@ def _home(row: Row, guests: Sequence[Guest]) -> Guest:
     return next(one for one in guests if one.id == row.interpreter.id and row.client in one.clients)
 
 
-def _guest(row: Row, remedy: Remedy, guest: Guest, means: Means, configuration: Path) -> Guest:
-    alone = replace(guest, id=f"{row.interpreter.id}/{marked(row.client, remedy)}", clients=(row.client,))
-    if remedy is Remedy.CONFIGURATION:
-        return replace(alone, environment={**guest.environment, "OPENSSL_CONF": str(configuration)})
-    if remedy is Remedy.CODE:
-        return replace(alone, snippets={row.client: means.snippets[row.client]})
-    return replace(alone, python=Path(means.upgrades[row.interpreter.id, row.client]))
+def guests_of(trials: Sequence[Trial]) -> tuple[Guest, ...]:
+    """Return each guest of these trials once."""
+    return tuple({id(trial.guest): trial.guest for trial in trials}.values())
 
 
 def marked(client: str, remedy: Remedy) -> str:
@@ -81,23 +97,20 @@ def outcomes(
     trials: Sequence[Trial], campaign: Campaign, catalogue: Catalogue, means: Means
 ) -> tuple[Outcome, ...]:
     """Judge each trial as the matrix judges a row."""
-    visits = {guest.id: visit for guest, _, visit in campaign.visits}
     found = []
     for trial in trials:
-        name, visit = marked(trial.row.client, trial.remedy), visits[trial.guest.id]
+        client, name = trial.row.client, marked(trial.row.client, trial.remedy)
+        visit = next(visit for guest, _, visit in campaign.visits if guest is trial.guest)
         records = observations(trial.row.interpreter.id, Condition.AMBIENT, visit, campaign.controls)
+        why = visit.import_errors.get(client, "")
         measured = Measured(
             trial.row.interpreter,
-            dict.fromkeys([name], _not_begun(visit)) if visit.import_errors else {},
-            tuple(replace(record, client=name) for record in records),
+            {name: f"it did not get as far as a connection: {why}"} if why else {},
+            tuple(replace(record, client=name) for record in records if record.client == client),
         )
         (row,) = build_matrix([measured], [name], [Condition.AMBIENT], catalogue, means.floor)
         found.append(Outcome(trial, row, measured))
     return tuple(found)
-
-
-def _not_begun(visit: Visit) -> str:
-    return f"it did not get as far as a connection: {'; '.join(visit.import_errors.values())}"
 
 
 def with_trials(measured: Sequence[Measured], found: Sequence[Outcome]) -> tuple[Measured, ...]:

@@ -31,7 +31,7 @@ import pytest
 import trustme
 from conftest import axe_violations, board
 
-from interpreters.clients import DEFAULT
+from interpreters.clients import DEFAULT, clients
 from interpreters.identify import IdentifyError, identify
 from interpreters.locate import Candidate, locate
 from reports.observations import Interpreter
@@ -681,7 +681,7 @@ def test_the_lines_set_in_code_hold_on_every_interpreter(
     measured: Checkout, known: dict[str, Interpreter], tmp_path: Path
 ) -> None:
     """On each interpreter, needed or not, a client with its lines refuses old versions and strangers only."""
-    lines = snippets(DEFAULT, Protocol.TLSV1_2)
+    lines = snippets([clients()[name] for name in DEFAULT], Protocol.TLSV1_2)
     stranger = str(tmp_path / "stranger.pem")
     trustme.CA().cert_pem.write_to_path(stranger)
     environments = measured.folder / ".nox" / ".cache" / "environments"

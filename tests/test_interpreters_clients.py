@@ -54,6 +54,7 @@ def test_other_files_are_no_clients(tmp_path: Path, name: str) -> None:
         ("REFERENCE = False", Client("x", "", reference=False)),
         ("A = REQUIREMENT = 'thing'", Client("x", "thing", reference=False)),
         ("LIBRARY = 'own'\nREQUIREMENT = 'thing'", Client("x", "thing", reference=False, library="own")),
+        ("FLOOR = 'other'", Client("x", "", reference=False, floor="other")),
         ("def f():\n    REQUIREMENT = 'thing'", Client("x", "", reference=False)),
     ],
 )

@@ -25,6 +25,8 @@ from interpreters.environments import Installer
 from interpreters.identify import identify
 from interpreters.prepared import Prepared, prepare_candidate
 from interpreters.surroundings import surroundings
+from reports.snippets import snippets
+from servers.protocols import Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -396,3 +398,33 @@ def test_botocore_sends_what_s3_would_get(met: dict[str, Meeting]) -> None:
     (request,) = met["up to TLS 1.3"].site.requests
     assert request.startswith("GET /floor/probe HTTP/1.1\r\n")
     assert "authorization:" not in request.lower()
+
+
+FLOORED = snippets(clients().values(), Protocol.TLSV1_2)
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("client", FLOORED)
+def test_lines_that_set_a_floor_hold_it_and_change_nothing_else(
+    furnished: Prepared, town: Town, client: str
+) -> None:
+    """With its lines a client refuses TLS 1.1 and still refuses strangers, and connects at TLS 1.2."""
+    sites = {
+        "old": town.site(highest=ssl.TLSVersion.TLSv1_1),
+        "a stranger": town.site(authority=trustme.CA()),
+        "new": town.site(highest=ssl.TLSVersion.TLSv1_2),
+    }
+    places = furnished.places([client])
+    python = next((python for python, names in places.items() if client in names), None)
+    if python is None:
+        pytest.skip(f"{furnished.uninstalled[client]}: an index that can be reached enables this")
+    cells = [cell(client, site, town, kind) for kind, site in sites.items()]
+    said = board(python, cells, PATIENCE, snippets={client: FLOORED[client]})
+    outcomes = {one["server"]: one["account"]["outcome"] for one in said if one["kind"] == "account"}
+    assert outcomes == {"old": "failed", "a stranger": "failed", "new": "connected"}, said
+    assert {kind: bool(site.negotiated) for kind, site in sites.items()} == {
+        "old": False,
+        "a stranger": False,
+        "new": True,
+    }
+    assert [version for version, _ in sites["new"].negotiated] == ["TLSv1.2"]

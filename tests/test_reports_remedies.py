@@ -119,7 +119,7 @@ def test_a_client_without_lines_is_not_tried_in_code() -> None:
     ("client", "means", "words"),
     [
         ("ssl", MEANS, "comes with Python itself"),
-        ("botocore", MEANS, "was the newest release for this Python"),
+        ("botocore", MEANS, "has the newest releases"),
         ("urllib3", replace(MEANS, upgrades={("one", "urllib3"): "no network"}), "no network"),
         ("urllib3", NEWER, ""),
     ],

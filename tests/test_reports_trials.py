@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from builders import (
@@ -21,11 +22,14 @@ from builders import (
 
 from reports.matrix import Measured, build_matrix
 from reports.remedies import TRIED, Means, Remedy
-from reports.trials import marked, outcomes, plan_trials, with_trials
+from reports.trials import guests_of, marked, outcomes, plan_trials, with_trials
 from reports.verdicts import Verdict
 from servers.campaign import Campaign, Guest
 from servers.conditions import Condition
 from servers.observation import Cell, Visit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 AMBIENT = Condition.AMBIENT
 CATALOGUE = a_catalogue(*ladder(a_catalogue()))
@@ -45,22 +49,34 @@ STRICT = Client(frozenset({TLS1_2, TLS1_3}))
 LOOSE = Client(frozenset({TLS1_0, TLS1_2, TLS1_3}))
 
 
-def test_each_remedy_that_can_be_tried_is_a_guest_of_its_own() -> None:
-    """Every trial is one client alone, under an id of its own, with one remedy applied and no other."""
+def test_each_remedy_that_can_be_tried_has_one_trial() -> None:
+    """Every trial is the row's client where it was measured, with one remedy applied and no other."""
     trials = plan_trials(ROWS, GUESTS, MEANS, FILE)
     assert [(t.row.client, t.remedy) for t in trials] == [
         ("ssl", Remedy.CONFIGURATION),
         ("ssl", Remedy.CODE),
         *(("urllib3", remedy) for remedy in TRIED),
     ]
-    assert len({trial.guest.id for trial in trials}) == len(trials)
     for trial in trials:
         guest, client = trial.guest, trial.row.client
-        assert guest.clients == (client,)
         configured, coded = trial.remedy is Remedy.CONFIGURATION, trial.remedy is Remedy.CODE
+        assert client in guest.clients
         assert guest.environment == {"PATH": "/bin"} | ({"OPENSSL_CONF": str(FILE)} if configured else {})
         assert guest.snippets == ({client: MEANS.snippets[client]} if coded else {})
         assert guest.python == (NEWER if trial.remedy is Remedy.UPGRADE else GUEST.python)
+
+
+def test_only_a_configuration_is_shared() -> None:
+    """Clients of one environment meet a configuration in one process, and any other remedy alone."""
+    trials = plan_trials([*ROWS, a_row(Verdict.DOWNGRADED, "one", "requests")], GUESTS, MEANS, FILE)
+    visited = {(guest.id, guest.python): guest.clients for guest in guests_of(trials)}
+    assert visited == {
+        ("one+openssl.cnf", GUEST.python): ("ssl", "urllib3"),
+        ("one+openssl.cnf", OTHER.python): ("requests",),
+        ("one/ssl+code", GUEST.python): ("ssl",),
+        ("one/urllib3+code", GUEST.python): ("urllib3",),
+        ("one/urllib3+newer release", NEWER): ("urllib3",),
+    }
 
 
 def test_the_configuration_takes_the_place_of_the_callers() -> None:
@@ -77,49 +93,55 @@ def test_nothing_is_tried_on_rows_that_hold() -> None:
     assert plan_trials([a_row(Verdict.ENFORCED, "one")], GUESTS, MEANS, FILE) == ()
 
 
-def _campaign(*stacks: Client | None) -> tuple[Campaign, tuple[str, ...]]:
-    """Let a trial's client with each of these stacks meet the ladder; None cannot be imported."""
-    trials = plan_trials(ROWS, GUESTS, MEANS, FILE)
+TRIALS = plan_trials(ROWS, GUESTS, MEANS, FILE)
+
+
+def _campaign(stacks: Mapping[str, Client | None]) -> Campaign:
+    """Let each trial's client, by its marked name, meet the ladder; None cannot be imported."""
     visits = []
-    for trial, stack in zip(trials, stacks, strict=True):
-        client = trial.row.client
-        met = {s.id: meet(stack, s) for s in CATALOGUE.servers} if stack else {}
-        cells = tuple(
-            Cell(client, s.id, met[s.id].account, "", met[s.id].wire)
-            if met
-            else Cell(client, s.id, None, "gone", ())
-            for s in CATALOGUE.servers
-        )
-        errors = {} if stack else {client: "ImportError: gone"}
-        visits.append((trial.guest, AMBIENT, Visit(None, {client: "2.0"} if stack else {}, errors, cells)))
-    controls = {server.id: PASSED for server in CATALOGUE.servers}
-    return Campaign("made up", controls, tuple(visits)), tuple(t.guest.id for t in trials)
+    for guest in guests_of(TRIALS):
+        remedy = next(trial.remedy for trial in TRIALS if trial.guest is guest)
+        cells: list[Cell] = []
+        versions: dict[str, str] = {}
+        errors: dict[str, str] = {}
+        for client in guest.clients:
+            stack = stacks[marked(client, remedy)]
+            for server in CATALOGUE.servers:
+                met = meet(stack, server) if stack else None
+                told = (met.account, "", met.wire) if met else (None, "gone", ())
+                cells.append(Cell(client, server.id, *told))
+            (versions if stack else errors)[client] = "2.0" if stack else "ImportError: gone"
+        visits.append((guest, AMBIENT, Visit(None, versions, errors, tuple(cells))))
+    return Campaign("made up", {server.id: PASSED for server in CATALOGUE.servers}, tuple(visits))
 
 
-def test_a_trial_is_judged_as_a_row_is() -> None:
+@pytest.mark.parametrize("turn", range(3))
+def test_a_trial_is_judged_as_a_row_is(turn: int) -> None:
     """Trials that met the ladder strictly are enforced, loosely downgraded, and not at all untestable."""
-    stacks = (STRICT, LOOSE, None, STRICT, LOOSE)
-    campaign, _ = _campaign(*stacks)
-    found = outcomes(plan_trials(ROWS, GUESTS, MEANS, FILE), campaign, CATALOGUE, MEANS)
-    expected = {STRICT: Verdict.ENFORCED, LOOSE: Verdict.DOWNGRADED, None: Verdict.UNTESTABLE}
-    assert [one.row.verdict for one in found] == [expected[stack] for stack in stacks]
-    assert "ImportError: gone" in found[2].row.judgement.reason
-    assert {one.row.client_version for one in found} == {"2.0", ""}
+    cycle = [(STRICT, Verdict.ENFORCED), (LOOSE, Verdict.DOWNGRADED), (None, Verdict.UNTESTABLE)]
+    names = [marked(trial.row.client, trial.remedy) for trial in TRIALS]
+    dealt = {name: cycle[(place + turn) % 3] for place, name in enumerate(names)}
+    campaign = _campaign({name: stack for name, (stack, _) in dealt.items()})
+    for one in outcomes(TRIALS, campaign, CATALOGUE, MEANS):
+        stack, verdict = dealt[one.row.client]
+        assert one.row.client == marked(one.trial.row.client, one.trial.remedy)
+        assert one.row.verdict is verdict
+        assert one.row.client_version == ("2.0" if stack else "")
+        assert stack or "ImportError: gone" in one.row.judgement.reason
 
 
 def test_trials_never_mix_with_the_plain_rows() -> None:
     """A run's matrix is the same with the trials' observations among it, and all of them are there."""
-    campaign, _ = _campaign(*[STRICT] * 5)
-    found = outcomes(plan_trials(ROWS, GUESTS, MEANS, FILE), campaign, CATALOGUE, MEANS)
+    names = [marked(trial.row.client, trial.remedy) for trial in TRIALS]
+    found = outcomes(TRIALS, _campaign(dict.fromkeys(names, STRICT)), CATALOGUE, MEANS)
     plain = tuple(replace(meet(LOOSE, s), interpreter="one") for s in CATALOGUE.servers)
     measured = (Measured(an_interpreter("one"), {}, plain), Measured(an_interpreter("two"), {}, ()))
     joined = with_trials(measured, found)
     arguments = (["ssl", "urllib3"], [AMBIENT], CATALOGUE, TLS1_2)
     assert build_matrix(joined, *arguments) == build_matrix(measured, *arguments)
-    assert len(joined[0].observations) == len(plain) + 5 * len(CATALOGUE.servers)
+    assert len(joined[0].observations) == len(plain) + len(TRIALS) * len(CATALOGUE.servers)
     assert joined[1].observations == ()
-    names = {record.client for record in joined[0].observations} - {"ssl"}
-    assert names == {marked(c, r) for c, r in [(t.row.client, t.remedy) for t in (o.trial for o in found)]}
+    assert {record.client for record in joined[0].observations} == {"ssl", *names}
     ids = [record.id for record in joined[0].observations]
     assert len(set(ids)) == len(ids)
 

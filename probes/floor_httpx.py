@@ -1,0 +1,14 @@
+"""Sets the floor in a Client of httpx: use this one for every request."""
+
+import ssl
+
+import httpx
+
+context = ssl.create_default_context()
+if hasattr(context, "minimum_version"):
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+else:  # Python before 3.7
+    for old in ("SSLv3", "TLSv1", "TLSv1_1"):
+        context.options |= getattr(ssl, "OP_NO_" + old)
+
+client = httpx.Client(verify=context)
