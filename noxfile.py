@@ -138,6 +138,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="runs to keep; default: %(default)s",
     )
+    add("--host", default=platform.node(), metavar="NAME", help="call this machine so; default: %(default)s")
     add("--fresh", action="store_true", help="make the environments anew")
     return parser
 
@@ -209,11 +210,9 @@ def venv(session: nox.Session, interpreter: str) -> None:
 @nox.session(venv_backend="none", requires=_stale())
 def matrix(session: nox.Session) -> None:
     """Measure every Python on this machine and write reports/latest."""
-    from reports.files import LATEST, REPORTS, publish
+    from reports.files import publish
     from reports.history import past_runs
     from reports.matrix import build_matrix
-    from reports.step_summary import append_summary
-    from reports.terminal import show
     from servers.catalogue import Role, read_catalogue
 
     _check_arguments(session)
@@ -238,7 +237,16 @@ def matrix(session: nox.Session) -> None:
                 past=past_runs(run),
                 all_evidence=OPTIONS.all_evidence,
             )
-    show(rows, OPTIONS.floor, sys.stdout, int(WIDTH), colour=not os.environ.get("NO_COLOR"))
+    _tell(rows, OPTIONS.floor)
+
+
+def _tell(rows: Sequence[Row], floor: Protocol) -> None:
+    """Tell whoever watches what the report just written came to."""
+    from reports.files import LATEST, REPORTS
+    from reports.step_summary import append_summary
+    from reports.terminal import show
+
+    show(rows, floor, sys.stdout, int(WIDTH), colour=not os.environ.get("NO_COLOR"))
     if problem := append_summary(REPORTS / LATEST / "matrix.md", os.environ):
         print(for_terminal(problem))
 
@@ -409,7 +417,7 @@ def _measure(
     campaign = asyncio.run(run_campaign(guests, settings, judge, RELAXED, session.log))
     run = Run(
         run_id=RUN_ID,
-        host=platform.node(),
+        host=OPTIONS.host,
         tool=_tool(),
         engine=campaign.engine,
         catalogue=catalogue.sha256,
@@ -482,6 +490,41 @@ def gate(session: nox.Session) -> None:
     if not decision.passed:
         session.error(str(decision))
     session.log(str(decision))
+
+
+@nox.session(venv_backend="none")
+def merge(session: nox.Session) -> None:
+    """Join the reports of several machines into one: -- DIR... [--expect HOST]."""
+    from reports.files import publish
+    from reports.history import past_runs
+    from reports.merge import MergeError, read_parts
+    from reports.merge import merge as join
+    from reports.observations import Asked, RecordError, Run
+    from reports.report import write_report
+
+    parser = argparse.ArgumentParser("nox -s merge --", allow_abbrev=False)
+    add = parser.add_argument
+    add("folders", nargs="*", type=Path, metavar="DIR", help="a run's folder, or one that holds some")
+    add("--expect", action="append", default=[], metavar="HOST", help="say so if this machine did not report")
+    wanted = parser.parse_args(session.posargs)
+    if not wanted.folders and not wanted.expect:
+        session.error(
+            "there is nothing to merge: give the folders of some reports, as in nox -s merge -- DIR DIR"
+        )
+    asked = Asked(OPTIONS.clients, OPTIONS.conditions, OPTIONS.floor)
+    own = Run(f"{RUN_ID}-merge", platform.node(), _tool(), "", "", _now(), _now(), asked, {})
+    here = Path(session.invoked_from)
+    try:
+        merged = join(read_parts(here / folder for folder in wanted.folders), wanted.expect, own)
+    except (MergeError, RecordError) as error:
+        session.error(for_terminal(str(error)))
+    # A folder of its own, so that matrix and merge can be asked for in one command.
+    with publish(own.run_id) as folder:
+        write_report(
+            *(folder, merged.run, merged.measured, merged.rows, merged.catalogue, merged.floor, POLICY),
+            past=past_runs(merged.run),
+        )
+    _tell(merged.rows, merged.floor)
 
 
 @nox.session(venv_backend="none")

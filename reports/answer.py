@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from interpreters.programs import PROGRAM
+from reports.matrix import did_not_report
 from reports.remedies import in_short
 from reports.verdicts import PAGE_FLOOR, HeldBy, PageCheck, Verdict
 from servers.conditions import Condition
@@ -24,11 +25,11 @@ Groups = dict[str, list["Row"]]
 
 
 def by_interpreter(rows: Sequence[Row], condition: Condition = Condition.AMBIENT) -> Groups:
-    """Group the rows of one condition by interpreter id, in their order."""
+    """Group the rows of one condition by the names of interpreters, in their order."""
     groups: Groups = {}
     for row in rows:
         if row.condition is condition:
-            groups.setdefault(row.interpreter.id, []).append(row)
+            groups.setdefault(row.interpreter.name, []).append(row)
     return groups
 
 
@@ -45,13 +46,21 @@ def standings(rows: Sequence[Row], condition: Condition) -> dict[str, int]:
 
 def answer(rows: Sequence[Row], floor: Protocol) -> list[str]:
     """Return the answer in sentences, the most important first; programs apart from interpreters."""
-    if not rows:
-        return ["No interpreter was measured, so nothing is known about this machine."]
+    silent = [row.interpreter.host for row in rows if did_not_report(row.interpreter.id, row.client)]
+    measured = [row for row in rows if not did_not_report(row.interpreter.id, row.client)]
     kinds = {
-        "interpreters": [row for row in rows if not row.interpreter.is_program],
-        "programs": [row for row in rows if row.interpreter.is_program],
+        "interpreters": [row for row in measured if not row.interpreter.is_program],
+        "programs": [row for row in measured if row.interpreter.is_program],
     }
-    return [said for kind, theirs in kinds.items() if theirs for said in _answer(theirs, floor, kind)]
+    said = [one for kind, theirs in kinds.items() if theirs for one in _answer(theirs, floor, kind)]
+    nothing = "No interpreter was measured, so nothing is known about this machine."
+    return [*(said or [nothing]), *([_silent(silent)] if silent else [])]
+
+
+def _silent(hosts: Sequence[str]) -> str:
+    one = len(hosts) == 1
+    was, them = ("1 machine was", "it") if one else (f"{len(hosts)} machines were", "them")
+    return f"{was} expected and did not report, so nothing is known about {them}: {', '.join(hosts)}."
 
 
 def _answer(rows: Sequence[Row], floor: Protocol, kind: str) -> list[str]:
@@ -156,8 +165,9 @@ def advice(
     steps = [
         f"Not tried yet: {remedy} tries this and more in it, and advises what it measured to help. {minimum}"
     ]
-    pythons = {name: other for name, other in groups.items() if not other[0].interpreter.is_program}
-    if held := [name for name, other in pythons.items() if standing(other) is Verdict.ENFORCED]:
+    here = [other for other in groups.values() if other[0].interpreter.host == interpreter.host]
+    pythons = [other for other in here if not other[0].interpreter.is_program]
+    if held := [other[0].interpreter.id for other in pythons if standing(other) is Verdict.ENFORCED]:
         more = f" and {len(held) - MOST_NAMED} more" if len(held) > MOST_NAMED else ""
         named = ", ".join(held[:MOST_NAMED]) + more
         steps.append(f"Or run the application on one that held {floor} in this run: {named}.")

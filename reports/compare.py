@@ -111,7 +111,9 @@ def compare(older: Sequence[Record], newer: Sequence[Record]) -> Comparison:
     unasked: dict[str, None] = {}
     same = 0
     for before, after in _by_host(older, newer):
-        shared = of_runs(before, after)
+        # What a silent machine did not do differs in everything, and explains nothing.
+        silent = any(_silent(row) for row in (*before.rows, *after.rows))
+        shared = () if silent else of_runs(before, after)
         between |= dict.fromkeys(shared)
         for pair in _pairs(before, after):
             if note := _not_asked(pair, before.run.asked, after.run.asked):

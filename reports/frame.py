@@ -27,7 +27,7 @@ COLUMNS = (
 def build_frame(rows: Iterable[Row], run: Run, catalogue: Catalogue, floor: Protocol) -> pd.DataFrame:
     """Return the frame: one line a row, text throughout, empty where there is nothing to say."""
     servers = [server.id for server in catalogue.servers]
-    lines = [_line(row, run, servers, floor) for row in rows]
+    lines = [_line(row, run.of(row.interpreter), servers, floor) for row in rows]
     return pd.DataFrame(lines, columns=[*COLUMNS, *servers], dtype="str").fillna("")
 
 

@@ -219,7 +219,7 @@ def _interpreters(
     """Return one entry for each interpreter with a cell for each column, worst first."""
     numbered: dict[str, list[tuple[int, Row]]] = {}
     for number, row in enumerate(rows):
-        numbered.setdefault(row.interpreter.id, []).append((number, row))
+        numbered.setdefault(row.interpreter.name, []).append((number, row))
     entries: list[tuple[tuple[int, int], dict[str, object]]] = []
     for number, group in enumerate(numbered.values()):
         everywhere = [row for _, row in group]
@@ -260,7 +260,7 @@ def _shape(findings: Iterable[Finding], floor: Protocol) -> str:
 def _remedies(rows: Sequence[Row], floor: Protocol, cases: Sequence[Case]) -> list[dict[str, object]]:
     """Return, worst first, what to do about each interpreter that something can be done about."""
     groups = by_interpreter(rows)
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(r.interpreter.id for r in rows))}
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(r.interpreter.name for r in rows))}
     entries = {
         name: {
             "number": numbers[name],
@@ -308,10 +308,12 @@ def _evidence(
     texts, accounts, wires = _Table(), _Table(), _Table()
     texts.place("")
     places = {server.id: place for place, server in enumerate(catalogue.servers)}
-    interpreters = {row.interpreter.id: row.interpreter for row in rows}
+    interpreters = {row.interpreter.name: row.interpreter for row in rows}
     numbers = {name: number for number, name in enumerate(interpreters)}
     seen = {
-        (one.interpreter.id, o.client, o.condition, o.server): o for one in measured for o in one.observations
+        (one.interpreter.name, o.client, o.condition, o.server): o
+        for one in measured
+        for o in one.observations
     }
 
     def cell(finding: Finding, observation: Observation | None) -> list[object]:
@@ -335,9 +337,9 @@ def _evidence(
         ]
 
     def line(row: Row) -> dict[str, object]:
-        key = (row.interpreter.id, row.client, row.condition)
+        key = (row.interpreter.name, row.client, row.condition)
         return {
-            "interpreter": numbers[row.interpreter.id],
+            "interpreter": numbers[row.interpreter.name],
             "client": visible(row.client),
             "client_version": visible(row.client_version),
             "urllib3": visible(row.urllib3),
@@ -368,7 +370,7 @@ def _evidence(
 
 
 def _interpreter(one: Interpreter) -> dict[str, str]:
-    names = ("id", "version", "implementation", "source", "path", "openssl")
+    names = ("id", "name", "version", "implementation", "source", "path", "openssl")
     return {name: visible(getattr(one, name)) for name in names}
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reports.escape import for_xml, visible
+from reports.matrix import did_not_report
 from reports.outcomes import Kind, Outcome
 from reports.verdicts import Finding, Verdict
 from servers.catalogue import Role
@@ -57,6 +58,7 @@ class _Suite:
     """One testsuite: an interpreter with its cases."""
 
     name: str
+    run: Run
     properties: Mapping[str, str]
     cases: Sequence[_Case]
     said: Sequence[str]
@@ -82,17 +84,16 @@ def build_junit(
     Cases take the time that `measured` has for them; without it, none.
     """
     seconds = {
-        (o.interpreter, o.client, o.condition, o.server): _seconds(o.account.seconds)
+        (one.interpreter.name, o.client, o.condition, o.server): _seconds(o.account.seconds)
         for one in measured
         for o in one.observations
-        if o.account
+        if o.account and o.interpreter == one.interpreter.id
     }
     groups: dict[str, list[Row]] = {}
     for row in rows:
-        groups.setdefault(row.interpreter.id, []).append(row)
-    provenance = _provenance(run, floor) | _applied(policy)
-    suites = [_suite(group, run, catalogue, floor, seconds, provenance) for group in groups.values()]
-    return _document(suites or [_nothing(provenance)], run, floor)
+        groups.setdefault(row.interpreter.name, []).append(row)
+    suites = [_suite(group, run, catalogue, floor, seconds, _applied(policy)) for group in groups.values()]
+    return _document(suites or [_nothing(run, _provenance(run, floor) | _applied(policy))], run, floor)
 
 
 def _seconds(told: float) -> float:
@@ -100,11 +101,11 @@ def _seconds(told: float) -> float:
     return max(0.0, told) if math.isfinite(told) else 0.0
 
 
-def _nothing(provenance: Mapping[str, str]) -> _Suite:
+def _nothing(run: Run, provenance: Mapping[str, str]) -> _Suite:
     """Return the suite of a run that has no rows: an empty document would pass."""
     said = "no interpreter was measured, so nothing is known about this machine"
     case = _Case("matrix", VERDICT, result="error", kind=Kind.MISSING, message=said)
-    return _Suite("matrix", provenance, [case], [])
+    return _Suite("matrix", run, provenance, [case], [])
 
 
 def _suite(
@@ -113,20 +114,21 @@ def _suite(
     catalogue: Catalogue,
     floor: Protocol,
     seconds: Mapping[tuple[str, str, str, str], float],
-    provenance: Mapping[str, str],
+    policy: Mapping[str, str],
 ) -> _Suite:
     interpreter = rows[0].interpreter
-    servers = [server for server in catalogue.servers if server.role is not Role.PAGE]
+    own = run.of(interpreter)
+    servers = [s for s in catalogue.servers if s.role is not Role.PAGE and s.id in own.controls]
     cases: list[_Case] = []
     for row in rows:
         cases.append(_whole(row))
         for server in servers:
-            took = seconds.get((interpreter.id, row.client, row.condition, server.id), 0.0)
-            cases.append(_cell(row, server, run, floor, took))
-    properties = {**provenance, **_facts(interpreter)}
+            took = seconds.get((interpreter.name, row.client, row.condition, server.id), 0.0)
+            cases.append(_cell(row, server, own, floor, took))
+    properties = {**_provenance(own, floor), **policy, **_facts(interpreter)}
     for row in rows:
         properties |= _settled(row)
-    return _Suite(interpreter.id, properties, cases, [_line(row, servers) for row in rows])
+    return _Suite(interpreter.name, own, properties, cases, [_line(row, servers) for row in rows])
 
 
 def _provenance(run: Run, floor: Protocol) -> dict[str, str]:
@@ -184,7 +186,7 @@ def _where(row: Row) -> str:
 
 
 def _classname(row: Row) -> str:
-    return f"{row.interpreter.id}.{row.client}"
+    return f"{row.interpreter.name}.{row.client}"
 
 
 def _whole(row: Row) -> _Case:
@@ -192,7 +194,8 @@ def _whole(row: Row) -> _Case:
         Verdict.DOWNGRADED: "failure",
         Verdict.FRAGILE: "failure",
         Verdict.INCONCLUSIVE: "error",
-        Verdict.UNTESTABLE: "skipped",
+        # A machine that did not report must not look like one that was left out on purpose.
+        Verdict.UNTESTABLE: "error" if did_not_report(row.interpreter.id, row.client) else "skipped",
         Verdict.ENFORCED: "",
     }[row.verdict]
     return _Case(
@@ -248,7 +251,7 @@ def _context(row: Row) -> str:
     one = row.interpreter
     python = " ".join(filter(None, [one.implementation, one.version])) or "unknown"
     return (
-        f"interpreter: {one.id}: {python}, {one.openssl or 'no OpenSSL known'}, {one.path}\n"
+        f"interpreter: {one.name}: {python}, {one.openssl or 'no OpenSSL known'}, {one.path}\n"
         f"client: {row.client} {row.client_version or '(version unknown)'} under {row.condition}\n"
         f"verdict: {row.verdict}: {row.judgement.reason}"
     )
@@ -272,9 +275,9 @@ def _document(suites: Sequence[_Suite], run: Run, floor: Protocol) -> str:
             "name": suite.name,
             "package": PACKAGE,
             "id": str(number),
-            "timestamp": _timestamp(run.started),
+            "timestamp": _timestamp(suite.run.started),
             # An empty one is not valid; this is what the schema asks for in its place.
-            "hostname": run.host.strip() or "localhost",
+            "hostname": suite.run.host.strip() or "localhost",
         }
         element = _add(root, "testsuite", attributes | _sums(suite.cases))
         properties = _add(element, "properties", {})

@@ -57,18 +57,19 @@ def build_markdown(
     attacks = [s for s in catalogue.servers if s.role is Role.ATTACK]
     # A program's version is its client's, and no Python's.
     pythons = frame.assign(version=frame["version"].where(frame["source"] != PROGRAM, ""))
+    host = ["host"] if run.parts else []
     parts = [
         f"# TLS floor matrix: {floor} on {for_markdown(run.host)}",
-        " ".join(answer(rows, floor)),
+        " ".join(map(for_markdown, answer(rows, floor))),
         "## Verdicts",
-        _table(pythons.rename(columns=VERDICT_COLUMNS)[list(VERDICT_COLUMNS.values())]),
+        _table(pythons.rename(columns=VERDICT_COLUMNS)[[*host, *VERDICT_COLUMNS.values()]]),
         "## Why",
         _reasons(rows),
         "## What to do",
         _advice(rows, floor, cases),
         EVERY_CELL,
         "Each column is a server; each cell the version that was negotiated with it, or what prevented it.",
-        _table(frame[["interpreter", "client", "condition", *ladder, *page]]),
+        _table(frame[[*host, "interpreter", "client", "condition", *ladder, *page]]),
         *(["## Attacks on the negotiation", _attacks(rows, attacks)] if attacks else []),
         "## Provenance",
         _provenance(run, catalogue),
@@ -86,7 +87,7 @@ def _reasons(rows: Sequence[Row]) -> str:
     """Say each reason once for the clients that share it."""
     shared: dict[tuple[str, str, str, str], list[str]] = {}
     for row in rows:
-        key = (row.interpreter.id, str(row.condition), str(row.verdict), row.judgement.reason)
+        key = (for_markdown(row.interpreter.name), str(row.condition), str(row.verdict), row.judgement.reason)
         shared.setdefault(key, []).append(row.client)
     return "\n".join(
         f"- **{interpreter}** under {condition}, {', '.join(clients)}: **{verdict}**. {for_markdown(reason)}."
@@ -100,10 +101,12 @@ def _advice(rows: Sequence[Row], floor: Protocol, cases: Sequence[Case]) -> str:
     for interpreter, group in groups.items():
         steps = advice(group, groups, floor, for_markdown, cases)
         if steps:
-            head = f"- **{interpreter}** ({for_markdown(group[0].interpreter.path)}): {standing(group)}."
+            one = group[0].interpreter
+            path = f" ({for_markdown(one.path)})" if one.path else ""
+            head = f"- **{for_markdown(interpreter)}**{path}: {standing(group)}."
             entries.append("\n".join([head, *(f"  - {step}" for step in steps)]))
         else:
-            idle.append(interpreter)
+            idle.append(for_markdown(interpreter))
     if idle:
         entries.append(f"- Nothing for {', '.join(idle)}: they hold {floor}.")
     return "\n".join(entries) or "Nothing was measured under the machine's own configuration."
@@ -113,12 +116,12 @@ def _attacks(rows: Sequence[Row], attacks: Sequence[Server]) -> str:
     """Say, for each server that tampers, how the clients answered, once for all that answered alike."""
     lines = []
     for server in attacks:
-        lines.append(f"- **{server.id}** ({server.source}): {server.why}")
+        lines.append(f"- **{server.id}**{f' ({server.source})' if server.source else ''}: {server.why}")
         answers: dict[str, list[str]] = {}
         for row in rows:
             if server.id in row.findings:
                 outcome = row.findings[server.id].outcome
-                name = f"{row.interpreter.id}/{row.client}"
+                name = f"{for_markdown(row.interpreter.name)}/{row.client}"
                 answers.setdefault(f"**{outcome}**: {for_markdown(outcome.reason)}", []).append(name)
         for said, names in answers.items():
             lines.append(f"  - {said}: {', '.join(names) if len(answers) > 1 else 'all of them'}.")
@@ -131,6 +134,10 @@ def _provenance(run: Run, catalogue: Catalogue) -> str:
         f"- tool: {for_markdown(run.tool)}",
         f"- servers: {for_markdown(run.engine)}",
         f"- catalogue: SHA-256 {run.catalogue}",
+        *(
+            f"- merged from: {part.run_id}, {part.started} to {part.ended} on {for_markdown(part.host)}"
+            for part in run.parts
+        ),
         "- control on each server (tlslite-ng's client, independent of every interpreter listed):",
     ]
     for server in catalogue.servers:

@@ -44,19 +44,25 @@ def build_json(
 ) -> dict[str, object]:
     """Return the document: JSON's own types throughout, everything in the order of rows and catalogue.
 
-    Each row has a cell for each server, measured or not. What belongs to a run names it, so that the
-    documents of several machines can become one. Hellos and both witnesses' accounts are left to
-    observations.jsonl.
+    Each row has a cell for each server that its run met, measured or not. What belongs to a run names it,
+    so that the documents of several machines can become one. Hellos and both witnesses' accounts are left
+    to observations.jsonl.
     """
-    interpreters = {row.interpreter.id: row.interpreter for row in rows}
+    interpreters = {row.interpreter.name: row.interpreter for row in rows}
+    parts = run.parts or (run,)
     return {
         "schema_version": SCHEMA_VERSION,
         "floor": str(floor),
         "policy": policy.record(),
-        "runs": [_run(run, catalogue)],
-        "interpreters": [_interpreter(one, run) for one in interpreters.values()],
-        "verdicts": [_verdict(row, run) for row in rows],
-        "cells": [_cell(row, server, run, floor) for row in rows for server in catalogue.servers],
+        "runs": [_run(part, _met(part, catalogue)) for part in parts],
+        "interpreters": [_interpreter(one, run.of(one)) for one in interpreters.values()],
+        "verdicts": [_verdict(row, run.of(row.interpreter)) for row in rows],
+        "cells": [
+            _cell(row, server, own, floor)
+            for row in rows
+            for own in [run.of(row.interpreter)]
+            for server in _met(own, catalogue)
+        ],
     }
 
 
@@ -77,7 +83,12 @@ def _name(protocol: Protocol | None) -> str | None:
     return str(protocol) if protocol else None
 
 
-def _run(run: Run, catalogue: Catalogue) -> dict[str, object]:
+def _met(run: Run, catalogue: Catalogue) -> list[Server]:
+    """Return the servers of a run, whose controls it has; another machine's may have met others too."""
+    return [server for server in catalogue.servers if server.id in run.controls]
+
+
+def _run(run: Run, servers: Sequence[Server]) -> dict[str, object]:
     return {
         "run_id": run.run_id,
         "host": _text(run.host),
@@ -87,7 +98,7 @@ def _run(run: Run, catalogue: Catalogue) -> dict[str, object]:
         "started": run.started,
         "ended": run.ended,
         "asked": _asked(run.asked),
-        "servers": [_server(server, run) for server in catalogue.servers],
+        "servers": [_server(server, run) for server in servers],
     }
 
 

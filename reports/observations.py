@@ -72,6 +72,12 @@ class Run:
     ended: str
     asked: Asked
     controls: Mapping[str, Control]
+    parts: tuple[Run, ...] = ()
+    """The runs of several machines that it was merged from; empty for one that measured."""
+
+    def of(self, interpreter: Interpreter) -> Run:
+        """Return the run that an interpreter was measured in: one of the parts, or this."""
+        return next((part for part in self.parts if part.host == interpreter.host), self)
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,13 @@ class Interpreter:
     """Hash of its executable and its ssl module; empty if they could not be read."""
     problem: str = ""
     """Why nothing at all can be measured in it; empty if something can."""
+    host: str = ""
+    """The machine that it is on, in a report that was merged; empty in a machine's own."""
+
+    @property
+    def name(self) -> str:
+        """What tells it apart in a report: its id, and in a merged one the host beside it."""
+        return f"{self.id} on {self.host}" if self.host else self.id
 
     @property
     def is_program(self) -> bool:
@@ -171,11 +184,12 @@ def _observation(
     )
 
 
-def write_jsonl(path: Path, run: Run, records: Iterable[Observation]) -> None:
-    """Write one JSON object a line; observations.schema.json says what each holds."""
-    head = {"schema_version": SCHEMA_VERSION, "run_id": run.run_id, "host": run.host}
+def write_jsonl(path: Path, records: Iterable[tuple[Run, Observation]]) -> None:
+    """Write one JSON object a line, each with its run; observations.schema.json says what it holds."""
     with path.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(head | _as_json(record)) + "\n" for record in records)
+        for run, record in records:
+            head = {"schema_version": SCHEMA_VERSION, "run_id": run.run_id, "host": run.host}
+            file.write(json.dumps(head | _as_json(record)) + "\n")
 
 
 def read_jsonl(path: Path) -> tuple[Observation, ...]:
@@ -192,8 +206,9 @@ def write_run(path: Path, run: Run, standings: Mapping[str, int]) -> None:
     look back at many.
     """
     controls = {name: _came_to(control) for name, control in run.controls.items()}
-    head = {"schema_version": SCHEMA_VERSION, **vars(run), "asked": asdict(run.asked)}
-    record = head | {"standings": dict(standings), "controls": controls}
+    parts = [{"run_id": part.run_id, "host": part.host} for part in run.parts]
+    head = {"schema_version": SCHEMA_VERSION, **vars(run), "parts": parts}
+    record = head | {"asked": asdict(run.asked), "standings": dict(standings), "controls": controls}
     path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 

@@ -50,7 +50,8 @@ def write_report(
     """
     frame = build_frame(rows, run, catalogue, floor)
     write_run(folder / "run.json", run, standings(rows, run.asked.conditions[0]))
-    write_jsonl(folder / "observations.jsonl", run, (o for one in measured for o in one.observations))
+    records = ((run.of(one.interpreter), o) for one in measured for o in one.observations)
+    write_jsonl(folder / "observations.jsonl", records)
     frame.map(for_csv).to_csv(folder / "matrix.csv", index=False)
     document = build_json(rows, run, catalogue, floor, policy)
     (folder / "matrix.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

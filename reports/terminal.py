@@ -79,19 +79,22 @@ def _table(rows: Sequence[Row]) -> Table:
 
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row.interpreter.id, row.condition), []).append(row)
+        groups.setdefault((row.interpreter.name, row.condition), []).append(row)
     clients = list(dict.fromkeys(row.column for row in rows if row.client != ALL_CLIENTS)) or [ALL_CLIENTS]
     several = len({condition for _, condition in groups}) > 1
+    hosts = any(row.interpreter.host for row in rows)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("interpreter", "Python", *(["condition"] if several else []), *clients):
+    known = (*(["host"] if hosts else []), "interpreter", "Python", *(["condition"] if several else []))
+    for name in (*known, *clients):
         # What does not fit goes on below, so that a narrow terminal hides nothing; nor does a long name.
         table.add_column(name, overflow="fold", max_width=WIDEST)
-    for (name, condition), group in sorted(groups.items(), key=lambda g: _order(g[1])):
+    for (_, condition), group in sorted(groups.items(), key=lambda g: _order(g[1])):
         one = group[0].interpreter
-        known = [name, "" if one.is_program else one.version, *([condition] if several else [])]
+        version = "" if one.is_program else one.version
+        facts = [*([one.host] if hosts else []), one.id, version, *([condition] if several else [])]
         cells = [_cell(group, client) for client in clients]
         table.add_row(
-            *(Text(for_terminal(text)) for text in known),
+            *(Text(for_terminal(text)) for text in facts),
             *(Text(text, style=style) for text, style in cells),
         )
     return table

@@ -407,6 +407,38 @@ def test_a_policy_sets_the_floor_and_rules_the_gate(
         policy.unlink()
 
 
+def test_machines_are_merged_and_a_silent_one_is_named(
+    measured: Checkout, known: dict[str, Interpreter], tmp_path: Path
+) -> None:
+    """Two runs under two names become one matrix, cell for cell, beside a third machine that is missing."""
+    name = next(iter(known))
+    rows, cells = [], []
+    for host in ("one", "two"):
+        status, said = measured.nox("-s", "matrix", "--", "--only", name, "--host", host)
+        assert status == 0, said
+        shutil.copytree(measured.latest.resolve(), tmp_path / host)
+        rows += (tmp_path / host / "matrix.csv").read_text().splitlines()[1:]
+        cells += (tmp_path / host / "observations.jsonl").read_text().splitlines()
+    status, said = measured.nox("-s", "merge", "--", str(tmp_path), "--expect", "one", "--expect", "three")
+    assert status == 0, said
+    assert "1 machine was expected and did not report, so nothing is known about it: three." in said
+    merged = (measured.latest / "matrix.csv").read_text().splitlines()
+    assert merged[1:-1] == rows
+    assert ",three,missing," in merged[-1]
+    assert (measured.latest / "observations.jsonl").read_text().splitlines() == cells
+    status, said = measured.nox("-s", "gate")
+    assert status == 1
+    assert "1 missing: machine three" in said
+    document = tmp_path / "one" / "matrix.json"
+    document.write_text(document.read_text().replace('"schema_version": 1', '"schema_version": 0', 1))
+    status, said = measured.nox("-s", "merge", "--", str(tmp_path))
+    assert status == 1
+    assert f"{document} has schema version 0, and this tool reads 1" in said
+    status, said = measured.nox("-s", "merge")
+    assert status == 1
+    assert "there is nothing to merge" in said
+
+
 def test_without_openssl_nothing_is_called_safe(measured: Checkout, known: dict[str, Interpreter]) -> None:
     """A missing openssl makes every row inconclusive with that reason, and the gate fails."""
     words = ("--only", next(iter(known)), "--openssl", "/nonexistent/openssl")

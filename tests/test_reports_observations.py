@@ -60,7 +60,7 @@ VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 
 def _written(path: Path, *records: Observation) -> list[Any]:
-    write_jsonl(path / "observations.jsonl", RUN, records)
+    write_jsonl(path / "observations.jsonl", ((RUN, record) for record in records))
     text = (path / "observations.jsonl").read_text(encoding="utf-8")
     assert text.endswith("\n")
     return [json.loads(line) for line in text.splitlines()]

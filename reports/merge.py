@@ -1,0 +1,232 @@
+"""Joins the runs of several machines into one report, in which every cell keeps its origin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from reports.history import DOCUMENT
+from reports.matrix import ALL_CLIENTS, MISSING, Measured, Row
+from reports.matrix_json import read_json
+from reports.observations import Asked, Interpreter, Run, read_jsonl
+from reports.verdicts import Judgement, Verdict
+from servers.catalogue import Catalogue
+from servers.conditions import Condition
+from servers.control import Control
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from reports.matrix_json import Record
+    from reports.observations import Observation
+    from servers.catalogue import Server
+    from servers.protocols import Protocol
+
+DID_NOT_REPORT = "this machine was expected and did not report: see what became of its job"
+
+
+class MergeError(ValueError):
+    """These runs cannot become one; the message says which, why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One machine's run, as its folder has it."""
+
+    folder: Path
+    record: Record
+    observations: tuple[Observation, ...]
+
+    @property
+    def host(self) -> str:
+        """The machine's name."""
+        return self.record.run.host
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The runs of several machines as one, in the form in which a report is written."""
+
+    run: Run
+    measured: tuple[Measured, ...]
+    rows: tuple[Row, ...]
+    catalogue: Catalogue
+    floor: Protocol
+
+
+def read_parts(folders: Iterable[Path]) -> tuple[Part, ...]:
+    """Read the runs in these folders and below, in order; raises MergeError or RecordError.
+
+    A folder without any is an error: a mistyped name must not look like a machine with nothing to say.
+    """
+    parts = []
+    for folder in folders:
+        documents = sorted(folder.rglob(DOCUMENT))
+        if not documents:
+            msg = (
+                f"{folder} has no {DOCUMENT} in it or below: give the folder of a run, or one that holds some"
+            )
+            raise MergeError(msg)
+        parts += [_read(document.parent) for document in documents]
+    return tuple(parts)
+
+
+def _read(folder: Path) -> Part:
+    records = read_json(folder / DOCUMENT)
+    if len(records) != 1:
+        hosts = ", ".join(record.run.host for record in records)
+        msg = f"{folder} is merged already, from {hosts}: give the runs of those machines themselves"
+        raise MergeError(msg)
+    seen = read_jsonl(folder / "observations.jsonl")
+    known = {row.interpreter.id for row in records[0].rows}
+    if strange := [o.interpreter for o in seen if o.interpreter not in known]:
+        msg = f"{folder} has observations of {strange[0]}, which its {DOCUMENT} does not know: measure again"
+        raise MergeError(msg)
+    return Part(folder, records[0], seen)
+
+
+def merge(parts: Sequence[Part], expected: Iterable[str], own: Run) -> Merged:
+    """Return several machines' runs as one; raises MergeError if they are not about the same.
+
+    `own` is the merging itself: its id, time and tool, the machine it happens on, and the floor that
+    stands if nobody reported. A machine that was expected and is not among the parts has a row that
+    says so.
+    """
+    _check_hosts(parts)
+    floor = _floor(parts) or own.asked.floor
+    catalogue = Catalogue(_servers(parts), _said(parts, lambda run: run.catalogue))
+    absent = [host for host in dict.fromkeys(expected) if host not in {part.host for part in parts}]
+    silent = [_silent(own, host, number) for number, host in enumerate(absent, 1)]
+    runs = (*(part.record.run for part in parts), *silent)
+    rows = [_placed(row, part.host) for part in parts for row in part.record.rows]
+    return Merged(
+        run=_joined(runs, parts, own, catalogue, floor),
+        measured=tuple(one for part in parts for one in _measured(part)),
+        rows=(*rows, *(_missing(run.host) for run in silent)),
+        catalogue=catalogue,
+        floor=floor,
+    )
+
+
+def _check_hosts(parts: Sequence[Part]) -> None:
+    """Two reports under one name may be two machines, of which neither may vanish behind the other."""
+    seen: dict[str, Path] = {}
+    for part in parts:
+        if part.host in seen:
+            name = f"the host {part.host}" if part.host else "a host without a name"
+            msg = (
+                f"{seen[part.host]} and {part.folder} are both of {name}: leave one out,"
+                " or tell them apart with nox -s matrix -- --host NAME"
+            )
+            raise MergeError(msg)
+        seen[part.host] = part.folder
+
+
+def _floor(parts: Sequence[Part]) -> Protocol | None:
+    for part in parts[1:]:
+        first = parts[0]
+        if part.record.floor is not first.record.floor:
+            msg = (
+                f"{first.folder} was measured against a floor of {first.record.floor}, and {part.folder}"
+                f" against {part.record.floor}: measure both against one, with nox -s matrix -- --floor"
+            )
+            raise MergeError(msg)
+    return parts[0].record.floor if parts else None
+
+
+def _servers(parts: Sequence[Part]) -> tuple[Server, ...]:
+    """Return every server that any of them met; under one id it must have been the same."""
+    found: dict[str, tuple[Server, Part]] = {}
+    for part in parts:
+        for server in part.record.catalogue.servers:
+            known, first = found.setdefault(server.id, (server, part))
+            if replace(known, why="") != replace(server, why=""):
+                msg = (
+                    f"the server {server.id} is not the same in {first.folder} and {part.folder}:"
+                    " measure both with the same version of this tool"
+                )
+                raise MergeError(msg)
+    return tuple(server for server, _ in found.values())
+
+
+def _silent(own: Run, host: str, number: int) -> Run:
+    """Return a run for a machine that did not report: nothing was met, and no control says anything."""
+    return replace(
+        own,
+        run_id=f"{own.run_id}-{MISSING}{number}",
+        host=host,
+        engine="none: it did not report",
+        catalogue="",
+        controls={},
+    )
+
+
+def _missing(host: str) -> Row:
+    """Return the row that stands for such a machine."""
+    interpreter = Interpreter(MISSING, MISSING, "", problem=DID_NOT_REPORT, host=host)
+    return Row(
+        interpreter, ALL_CLIENTS, "", "", Condition.AMBIENT, Judgement(Verdict.UNTESTABLE, DID_NOT_REPORT)
+    )
+
+
+def _placed(row: Row, host: str) -> Row:
+    return replace(row, interpreter=replace(row.interpreter, host=host))
+
+
+def _measured(part: Part) -> list[Measured]:
+    interpreters = {row.interpreter.id: row.interpreter for row in part.record.rows}
+    seen: dict[str, list[Observation]] = {name: [] for name in interpreters}
+    for observation in part.observations:
+        seen[observation.interpreter].append(observation)
+    return [
+        Measured(replace(one, host=part.host), {}, tuple(seen[name])) for name, one in interpreters.items()
+    ]
+
+
+def _joined(
+    runs: Sequence[Run], parts: Sequence[Part], own: Run, catalogue: Catalogue, floor: Protocol
+) -> Run:
+    """Return the provenance of the whole."""
+    theirs = [part.record.run for part in parts]
+    return Run(
+        run_id=own.run_id,
+        host=", ".join(run.host for run in runs),
+        tool=own.tool,
+        engine=_said(parts, lambda run: run.engine),
+        catalogue=catalogue.sha256,
+        started=min((run.started for run in theirs), default=own.started),
+        ended=max((run.ended for run in theirs), default=own.ended),
+        asked=_asked(theirs, floor),
+        controls={server.id: _control(server, theirs) for server in catalogue.servers},
+        parts=tuple(runs),
+    )
+
+
+def _said(parts: Sequence[Part], fact: Callable[[Run], str]) -> str:
+    """Return what all runs say, or what each says; empty without any."""
+    said = {part.host: fact(part.record.run) for part in parts}
+    if len(set(said.values())) == 1:
+        return next(iter(said.values()))
+    return "; ".join(f"{host}: {text}" for host, text in said.items())
+
+
+def _asked(runs: Sequence[Run], floor: Protocol) -> Asked:
+    """Return what any of the runs was asked."""
+    return Asked(
+        clients=tuple(dict.fromkeys(client for run in runs for client in run.asked.clients)),
+        conditions=tuple(dict.fromkeys(one for run in runs for one in run.asked.conditions))
+        or (Condition.AMBIENT,),
+        floor=floor,
+        attacks=any(run.asked.attacks for run in runs),
+        programs=any(run.asked.programs for run in runs),
+    )
+
+
+def _control(server: Server, runs: Sequence[Run]) -> Control:
+    """Return what the control on a server came to on every machine: it passed only if it did on each."""
+    came_to = {run.host: run.controls[server.id] for run in runs if server.id in run.controls}
+    if len(set(came_to.values())) == 1:
+        return next(iter(came_to.values()))
+    told = "; ".join(f"{host}: {control.reason}" for host, control in came_to.items())
+    return Control(all(control.passed for control in came_to.values()), told)
