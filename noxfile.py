@@ -51,6 +51,7 @@ from servers.protocols import Protocol  # noqa: E402
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from interpreters.harden import Built
     from reports.matrix import Measured, Row
     from reports.observations import Run
     from reports.remedies import Means
@@ -149,7 +150,9 @@ try:
 except PolicyError as policy_error:
     POLICY, POLICY_PROBLEM = Policy(), str(policy_error)
 # Which interpreters there are sessions for has to be known before any session has its arguments.
-OPTIONS, _ = _parser().parse_known_args(sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else [])
+SPLIT = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+# What follows `harden --` has a parser of its own: its --openssl is a version.
+OPTIONS, _ = _parser().parse_known_args([] if "harden" in sys.argv[:SPLIT] else sys.argv[SPLIT + 1 :])
 try:
     KNOWN_PROGRAMS = read_programs() if OPTIONS.programs else ()
     SELECTED = select(
@@ -169,6 +172,40 @@ def _check_arguments(session: nox.Session) -> None:
         session.error(for_terminal(problem))
     if not CHOSEN and session.name != "matrix":
         session.error("only programs were chosen, and it is matrix alone that measures them")
+
+
+def _jobs(text: str) -> int:
+    """Return a number of files to compile at once, as an argparse type."""
+    if not text.isdecimal() or int(text) < 1:
+        msg = f"{text!r} is no number of files; at least 1 has to be compiled at a time"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
+def _harden_parser() -> argparse.ArgumentParser:
+    """Return the parser of what follows `harden --` on the command line."""
+    from interpreters.harden import FLOORS as HARDEN_FLOORS
+
+    parser = argparse.ArgumentParser("nox -s harden --", allow_abbrev=False)
+    add = parser.add_argument
+    add("--recipe", default="", metavar="ID", help="a pair of interpreters/builds.toml")
+    add("--openssl", default="", metavar="VERSION", help="the recipe with this OpenSSL, such as 3.0")
+    add("--python", default="", metavar="VERSION", help="the recipe with this Python, such as 3.11")
+    add("--floor", default=str(Protocol.TLSV1_2), choices=list(HARDEN_FLOORS), help="default: %(default)s")
+    add("--prefix", type=Path, metavar="DIR", help="the folder that gets both prefixes; default: /opt")
+    add(
+        "--jobs",
+        type=_jobs,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="default: one a processor",
+    )
+    add("--openssl-source", type=Path, metavar="FILE", help="an archive of its source, or a .dsc")
+    add("--python-source", type=Path, metavar="FILE", help="the same for Python")
+    add("--find-links", type=Path, metavar="DIR", help="prove without an index: clients from these wheels")
+    add("--quick", action="store_true", help="unoptimized: to try the build itself, not to use what it makes")
+    add("--fresh", action="store_true", help="build again, in place of an earlier build of ours")
+    return parser
 
 
 def _stale() -> list[str]:
@@ -343,6 +380,7 @@ def _means(session: nox.Session, rows: Sequence[Row]) -> Means:
     """Return what there is to try on these rows; makes the environments that newer releases need."""
     from interpreters.environments import Installer, NoEnvironmentError
     from interpreters.prepared import prepare_apart
+    from interpreters.recipes import read_recipes, remedies
     from reports.remedies import Means
     from reports.snippets import snippets
 
@@ -360,7 +398,8 @@ def _means(session: nox.Session, rows: Sequence[Row]) -> Means:
                 python = str(error)
             upgrades[row.interpreter.id, row.client] = python
     libraries = {client.id: client.library or client.requirement for client in CLIENTS.values()}
-    return Means(OPTIONS.floor, libraries, snippets(CLIENTS.values(), OPTIONS.floor), upgrades)
+    builds = remedies(read_recipes(), OPTIONS.floor)
+    return Means(OPTIONS.floor, libraries, snippets(CLIENTS.values(), OPTIONS.floor), upgrades, builds)
 
 
 TRUTH_CELLS = 1000
@@ -373,8 +412,10 @@ def _measure(
     wanted: Sequence[str] = OPTIONS.clients,
     conditions: Sequence[Condition] = OPTIONS.conditions,
     programs: Sequence[Candidate] | None = None,
+    floor: Protocol = OPTIONS.floor,
+    prepared: Sequence[Prepared] = (),
 ) -> tuple[Run, tuple[Measured, ...], tuple[Guest, ...]]:
-    """Probe every interpreter that is ready; return what is known of each, and who was probed."""
+    """Probe every interpreter that is ready, or those given; return what is known, and who was probed."""
     from interpreters.prepared import distinct
     from interpreters.programs import commands, introduce
     from interpreters.surroundings import surroundings
@@ -384,7 +425,7 @@ def _measure(
     from servers.catalogue import Role
 
     records = _run_folder(session)
-    prepared = distinct([read_record(records, one) or _prepare(session, one) for one in CHOSEN])
+    prepared = prepared or distinct([read_record(records, one) or _prepare(session, one) for one in CHOSEN])
     shutil.rmtree(records, ignore_errors=True)
     environment = surroundings(os.environ, _cache(session) / "home")
     guests = [
@@ -409,7 +450,7 @@ def _measure(
         for one in found
         if not one.problem
     ]
-    settings = _settings(session, catalogue, conditions)
+    settings = _settings(session, catalogue, conditions, floor)
     judge = follow_up(catalogue, settings.floor)
     started = _now()
     # pandas takes as long to import as an interpreter to measure, so both happen at once.
@@ -439,12 +480,17 @@ def _measure(
     return run, measured, tuple(guests)
 
 
-def _settings(session: nox.Session, catalogue: Catalogue, conditions: Sequence[Condition]) -> Settings:
+def _settings(
+    session: nox.Session,
+    catalogue: Catalogue,
+    conditions: Sequence[Condition],
+    floor: Protocol = OPTIONS.floor,
+) -> Settings:
     from servers.campaign import Settings
 
     return Settings(
         catalogue=catalogue,
-        floor=OPTIONS.floor,
+        floor=floor,
         conditions=tuple(conditions),
         cache=_cache(session),
         environment=os.environ,
@@ -476,6 +522,68 @@ def _now() -> str:
 def _tool() -> str:
     with (ROOT / "pyproject.toml").open("rb") as file:
         return f"tls-floor-matrix {tomllib.load(file)['project']['version']}"
+
+
+@nox.session(venv_backend="none")
+def harden(session: nox.Session) -> None:
+    """Build an OpenSSL and a Python that have nothing below the floor, and prove it."""
+    from interpreters.harden import Order, default_base, hardened
+    from interpreters.recipes import HardenError, choose, read_recipes, this_system
+
+    options = _harden_parser().parse_args(session.posargs)
+    try:
+        recipe = choose(read_recipes(), options.recipe, options.openssl, options.python, this_system())
+        order = Order(
+            recipe=recipe,
+            floor=options.floor,
+            base=options.prefix or default_base(os.environ, session.log),
+            jobs=options.jobs,
+            quick=options.quick,
+            openssl_source=options.openssl_source,
+            python_source=options.python_source,
+        )
+        with (
+            interruptible(),
+            hardened(order, _cache(session) / "harden", os.environ, session.log, anew=options.fresh) as built,
+        ):
+            if built.fresh:
+                _prove(session, built, options.find_links)
+    except HardenError as error:
+        session.error(for_terminal(str(error)))
+    print(for_terminal(built.summary))
+
+
+def _prove(session: nox.Session, built: Built, find_links: Path | None) -> None:
+    """Measure a build where it is; raises ProofError for all that is not shown."""
+    from interpreters.checks import Check, check_pip
+    from interpreters.environments import Installer
+    from interpreters.prepared import prepare_candidate
+    from reports.matrix import build_matrix
+    from reports.proof import misses, told
+    from servers.catalogue import Role, read_catalogue
+
+    checks: list[Check] = []
+    if find_links is None:
+        with tempfile.TemporaryDirectory(dir=_cache(session), prefix="pip-") as folder:
+            checks.append(check_pip(built.order.python, Path(folder), os.environ))
+    else:
+        session.log(f"pip is not asked to install over TLS: wheels come from {find_links}")
+    real = built.order.python.resolve()
+    found = next(one for one in locate(os.environ, [real]) if one.path == real)
+    needed = requirements([CLIENTS[name] for name in DEFAULT], {})
+    installer = Installer(_uv(), _cache(session), Path(sys.executable), find_links)
+    prepared = prepare_candidate(found, needed, _cache(session), installer, os.environ)
+    conditions, floor = (Condition.AMBIENT, Condition.PERMISSIVE), Protocol(built.order.floor)
+    catalogue = read_catalogue().only(Role.LADDER)
+    _, measured, _ = _measure(session, catalogue, DEFAULT, conditions, None, floor, [prepared])
+    rows = build_matrix(measured, DEFAULT, conditions, catalogue, floor)
+    missed = misses(rows, DEFAULT, conditions)
+    checks.append(Check(f"the matrix shows {floor} held by the build", not missed, "; ".join(missed)))
+    built.prove(checks, {"verdicts": told(rows)}, _now())
+    for row in rows:
+        session.log(f"{row.client} under {row.condition}: {row.verdict}, held by {row.held_by}")
+    if found.source == "given":
+        session.log(f"nox -s matrix does not look there by itself: add --interpreter {built.order.python}")
 
 
 @nox.session(venv_backend="none")

@@ -52,7 +52,16 @@ PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
             for branch in ("opt/python*/bin", "opt/pypy*/bin", "bin")
         ),
     ),
-    ("opt", ("/opt/*/bin", "/opt/*/*/bin")),
+    (
+        "opt",
+        (
+            "/opt/*/bin",
+            "/opt/*/*/bin",
+            # Where our own hardened builds go if /opt is not writable.
+            "$XDG_DATA_HOME/tls-floor-matrix/*/bin",
+            "~/.local/share/tls-floor-matrix/*/bin",
+        ),
+    ),
     ("system", ("/usr/bin", "/bin")),
     ("path", ("/usr/local/bin", "/usr/local/*/bin", "/Library/Frameworks/Python.framework/Versions/*/bin")),
 )

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,33 +23,58 @@ GLANCE = 0.05
 """Seconds between two looks at how much a command has printed."""
 
 
-def run(command: Sequence[str | Path], environment: Mapping[str, str], limit: float) -> tuple[int, str]:
+def run(
+    command: Sequence[str | Path], environment: Mapping[str, str], limit: float, folder: Path | None = None
+) -> tuple[int, str]:
     """Return the exit status (negative: the signal it died of) and what it printed, both streams mixed.
 
-    Raises OSError if it cannot be started, subprocess.TimeoutExpired after `limit` seconds, and
-    subprocess.SubprocessError if it prints without end.
+    It runs in `folder`, or where we are. Raises OSError if it cannot be started,
+    subprocess.TimeoutExpired after `limit` seconds, and subprocess.SubprocessError if it prints without end.
     """
     # Output goes to a file: a grandchild that outlives the command would keep a pipe open.
-    with tempfile.TemporaryFile() as output, _interrupts_held_back() as let_go:
+    with tempfile.TemporaryFile() as output:
+        with started(command, environment, output, folder) as process:
+            status = _wait(process, output.fileno(), limit)
+        output.seek(0)
+        return status, output.read(OUTPUT_LIMIT).decode(errors="replace")
+
+
+@contextlib.contextmanager
+def started(
+    command: Sequence[str | Path],
+    environment: Mapping[str, str],
+    output: IO[bytes],
+    folder: Path | None = None,
+    grace: float = 0.0,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a command in `folder` whose output, both streams mixed, goes to a file; end all of it at the end.
+
+    What is still running then has `grace` seconds to put its own things in order. Raises OSError if the
+    command cannot be started.
+    """
+    with _interrupts_held_back() as let_go:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             env=dict(environment),
+            cwd=folder,
             process_group=0,
         )
         try:
             let_go()
-            status = _wait(process, output.fileno(), limit)
+            yield process
         finally:
             # The whole group, because a wrapper script may have started something that still runs.
             # PermissionError is how macOS says that only zombies are left in it.
             with contextlib.suppress(ProcessLookupError, PermissionError):
+                if grace and process.poll() is None:
+                    os.killpg(process.pid, signal.SIGTERM)
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(grace)
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        output.seek(0)
-        return status, output.read(OUTPUT_LIMIT).decode(errors="replace")
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from conftest import ROOT
 
 from interpreters.clients import clients
 from interpreters.programs import read_programs
+from interpreters.recipes import read_recipes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -192,6 +193,12 @@ def test_the_readme_names_every_server(readme: str, server: str) -> None:
 def test_the_readme_names_every_program(readme: str, program: str) -> None:
     """Every program that can be measured is in the README, by its id."""
     assert f"`{program}`" in readme
+
+
+@pytest.mark.parametrize("recipe", [recipe.id for recipe in read_recipes()])
+def test_the_readme_names_every_recipe(readme: str, recipe: str) -> None:
+    """Every recipe of a hardened build is in the README, by its id."""
+    assert f"`{recipe}`" in readme
 
 
 @pytest.mark.parametrize("option", _options())
