@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from reports.causes import UNKNOWN, Cause, Source, of_rows, of_runs
 from reports.escape import for_markdown
 from reports.files import write_aside
-from reports.matrix import ALL_CLIENTS, did_not_report
+from reports.matrix import ALL_CLIENTS, MISSING, did_not_report
 from reports.verdicts import Verdict
 from servers.conditions import Condition
 from servers.protocols import LADDER
@@ -149,8 +149,10 @@ def _by_host(older: Sequence[Record], newer: Sequence[Record]) -> Iterator[tuple
 def _pairs(before: Record, after: Record) -> Iterator[_Pair]:
     """Pair the rows of two runs, in the order of the newer one."""
     links = dict(_links(before.run.asked, after.run.asked))
+    left, right = _by_interpreter(before), _by_interpreter(after)
     for one, other in _interpreters(before, after, links):
-        olds, news = _rows(before, one), _rows(after, other)
+        # A machine that did not report has one row, which is the other side of all.
+        olds, news = left.get(one.id if one else MISSING, {}), right.get(other.id if other else MISSING, {})
         keys = dict.fromkeys((*news, *olds))
         link = links.get((one.path, other.path), "") if one and other else ""
         # A row for all clients, because nothing could be measured, is the other side of each.
@@ -190,10 +192,12 @@ def _interpreters(
     return pairs or [(None, None)]
 
 
-def _rows(record: Record, one: Interpreter | None) -> dict[tuple[str, Condition], Row]:
-    """Return an interpreter's rows; of a machine that did not report, the row that stands for all."""
-    own = (row for row in record.rows if _silent(row) or (one and row.interpreter.id == one.id))
-    return {(row.client, row.condition): row for row in own}
+def _by_interpreter(record: Record) -> dict[str, dict[tuple[str, Condition], Row]]:
+    """Return the rows by interpreter, each by client and condition."""
+    found: dict[str, dict[tuple[str, Condition], Row]] = {}
+    for row in record.rows:
+        found.setdefault(row.interpreter.id, {})[row.client, row.condition] = row
+    return found
 
 
 def _silent(row: Row) -> bool:

@@ -218,16 +218,17 @@ def _read_run(facts: Mapping[str, Any], document: Mapping[str, Any]) -> Record:
         asked=read_asked(facts["asked"]),
         controls={server["server"]: Control(**server["control"]) for server in facts["servers"]},
     )
-    catalogue = Catalogue(tuple(_read_server(server) for server in facts["servers"]), run.catalogue)
+    servers = {server["server"]: _read_server(server) for server in facts["servers"]}
     interpreters = {one["interpreter"]: _read_interpreter(one) for one in own("interpreters")}
     findings: dict[tuple[str, str, str], dict[str, Finding]] = {}
     for cell in own("cells"):
         if (cell["outcome"], cell["reason"]) != (Kind.MISSING, UNMEASURED):
             key = (cell["interpreter"], cell["client"], cell["condition"])
-            findings.setdefault(key, {})[cell["server"]] = _read_cell(cell, catalogue)
+            findings.setdefault(key, {})[cell["server"]] = _read_cell(cell, servers)
     rows = [
         _read_verdict(verdict, interpreters[verdict["interpreter"]], findings) for verdict in own("verdicts")
     ]
+    catalogue = Catalogue(tuple(servers.values()), run.catalogue)
     return Record(run, catalogue, Protocol(document["floor"]), tuple(rows))
 
 
@@ -285,9 +286,9 @@ def _read_verdict(
     )
 
 
-def _read_cell(facts: Mapping[str, Any], catalogue: Catalogue) -> Finding:
+def _read_cell(facts: Mapping[str, Any], servers: Mapping[str, Server]) -> Finding:
     return Finding(
-        server=catalogue[facts["server"]],
+        server=servers[facts["server"]],
         outcome=Outcome(Kind(facts["outcome"]), _protocol(facts["negotiated"]), facts["reason"]),
         offered=frozenset(map(Protocol, facts["offered"])),
     )

@@ -805,7 +805,7 @@ def test_a_swapped_interpreter_is_named(
     path = tmp_path / "swapped" / "bin" / "python3"
     path.parent.mkdir(parents=True)
     loose, strict = _one(known, holds=False), _one(known, holds=True)
-    words = ("--interpreter", str(path), "--only", "given_*", "--clients", "ssl")
+    words = ("--interpreter", str(path), "--only", "given_*", "--clients", "ssl", "--keep", "2")
     for one in (loose, strict):
         # A copied executable falls back to the library that it was built for.
         path.unlink(missing_ok=True)
@@ -816,6 +816,7 @@ def test_a_swapped_interpreter_is_named(
     rebuilt = f"the interpreter was rebuilt or replaced (Python {strict.version}, before {loose.version})"
     assert rebuilt in said
     assert (changes["ssl"]["kind"], changes["ssl"]["interpreter"]) == ("better", "given_swapped")
+    assert len(list((checkout.folder / "reports" / "history").iterdir())) == 2
     assert "interpreter" in _sources(changes["ssl"])
 
 

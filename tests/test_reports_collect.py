@@ -170,7 +170,7 @@ def test_build_and_configuration_are_recorded(facts: dict[str, Any], tmp_path: P
     identity = parse_identity(facts | {"ssl": facts["ssl"] | {"directory": str(tmp_path)}})
     prepared = Prepared(Candidate("a", "opt", path), identity=identity)
     ambient = collect([prepared], _campaign(), {})[0].interpreter
-    assert ambient.build == hashlib.sha256(b"python3").hexdigest()[:16]
+    assert ambient.build == hashlib.blake2b(b"python3", digest_size=8).hexdigest()
     assert ambient.openssl_conf == str(own)
     assert ambient.openssl_conf_sha256 == hashlib.sha256(b"openssl.cnf").hexdigest()
     named = collect([prepared], _campaign(), {"OPENSSL_CONF": str(other)})[0].interpreter
