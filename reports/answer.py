@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from interpreters.clients import DEFAULT
 from interpreters.programs import PROGRAM
 from reports.matrix import did_not_report
 from reports.remedies import in_short
@@ -158,7 +159,10 @@ def advice(
         own = f"Set {floor} as its minimum where it is started or configured, as its manual says."
         hardened = f"nox -s matrix -- --programs --only {interpreter.id} --conditions ambient,hardened"
         return [f"{own} Whether it heeds an OpenSSL configuration that does, `{hardened}` tells."]
-    remedy = f"`nox -s remedy -- --only {interpreter.id}`"
+    down = [row.client for row in group if row.verdict in (Verdict.DOWNGRADED, Verdict.FRAGILE)]
+    others = f" --clients {','.join(down)}" if not set(down) <= set(DEFAULT) else ""
+    asked = f" --floor {floor}" if floor is not PAGE_FLOOR else ""
+    remedy = f"`nox -s remedy -- --only {interpreter.id}{others}{asked}`"
     folder = quote(interpreter.openssl_dir)
     file = f"`{folder}/openssl.cnf`" if folder else "the OpenSSL configuration"
     minimum = f"Set `MinProtocol = {floor}` in {file}, which it reads unless OPENSSL_CONF names another."

@@ -18,6 +18,7 @@ from reports.history import Past
 from reports.markdown import SCOPE
 from reports.matrix import ALL_CLIENTS
 from reports.outcomes import Kind, offer
+from reports.remedies import TITLES, Standing, shared
 from reports.verdicts import Verdict
 from servers.catalogue import Role
 from servers.conditions import Condition
@@ -268,11 +269,18 @@ def _remedies(rows: Sequence[Row], floor: Protocol, cases: Sequence[Case]) -> li
             "verdict": standing(group),
             "reasons": _reasons(group),
             "steps": advice(group, groups, floor, cases=cases),
+            "copies": _copies([case for case in cases if case.row.interpreter.id == name]),
         }
         for name, group in groups.items()
     }
     order = sorted(groups, key=lambda name: list(Verdict).index(standing(groups[name])))
     return [entries[name] for name in order if entries[name]["steps"]]
+
+
+def _copies(cases: Sequence[Case]) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Return what to copy for each remedy that was measured to help, with its title and its clients."""
+    found = shared(cases, Standing.ADVISED)
+    return [(TITLES[remedy], ", ".join(clients), lines) for (remedy, _, lines), clients in found.items()]
 
 
 def _reasons(group: Iterable[Row]) -> list[tuple[str, Verdict, str]]:

@@ -181,6 +181,8 @@ def configuration_lines(python: str, floor: Protocol) -> tuple[str, ...]:
         "# One service: these lines, with `sudo systemctl edit NAME.service`:",
         "[Service]",
         f"Environment=OPENSSL_CONF={there}",
+        "# Every login: this line, in /etc/environment:",
+        f"OPENSSL_CONF={there}",
         "# Every service: these lines, in /etc/systemd/system.conf.d/tls-floor.conf:",
         "[Manager]",
         f"DefaultEnvironment=OPENSSL_CONF={there}",
@@ -214,6 +216,21 @@ def _build(row: Row, means: Means) -> Attempt:
     else:
         said = f"there is no recipe for Python {minor}"
     return Attempt(Remedy.BUILD, Standing.IDLE, said)
+
+
+def shared(cases: Sequence[Case], standing: Standing) -> dict[tuple[Remedy, str, tuple[str, ...]], list[str]]:
+    """Return, for each attempt of a standing, the clients that share it: same words, same lines to copy.
+
+    The least effort comes first.
+    """
+    found: dict[tuple[Remedy, str, tuple[str, ...]], list[str]] = {}
+    for remedy in Remedy:
+        for case in cases:
+            for one in case.attempts:
+                if one.remedy is remedy and one.standing is standing:
+                    said = f"{one.verdict}: {one.said}" if one.verdict else one.said
+                    found.setdefault((remedy, said, one.lines), []).append(case.row.client)
+    return found
 
 
 def in_short(cases: Sequence[Case]) -> list[str]:

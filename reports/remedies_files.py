@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from reports.escape import for_markdown, visible
 from reports.observations import SCHEMA_VERSION
-from reports.remedies import TITLES, Remedy, Standing
+from reports.remedies import TITLES, Remedy, Standing, shared
 from servers.conditions import Condition, advised_name, configuration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from reports.observations import Run
-    from reports.remedies import Attempt, Case
+    from reports.remedies import Case
     from servers.protocols import Protocol
 
 METHOD = """\
@@ -94,33 +94,16 @@ def build_remedies_markdown(cases: Sequence[Case], run: Run, floor: Protocol) ->
 
 def _interpreter(group: Sequence[Case]) -> list[str]:
     parts = []
-    for (remedy, said, lines), clients in _shared(group, Standing.ADVISED).items():
+    for (remedy, said, lines), clients in shared(group, Standing.ADVISED).items():
         head = f"**{TITLES[remedy]}** for {', '.join(clients)}: {for_markdown(said)}. {NOTES.get(remedy, '')}"
         language = "python" if remedy is Remedy.CODE else "sh"
         copied = "\n".join(visible(line) for line in lines)
         parts += [head.strip(), f"```{language}\n{copied}\n```"]
     for standing in (Standing.FAILED, Standing.IDLE):
-        if shared := _shared(group, standing):
+        if found := shared(group, standing):
             listed = [
                 f"- {TITLES[remedy]}, {', '.join(clients)}: {for_markdown(said)}."
-                for (remedy, said, _), clients in shared.items()
+                for (remedy, said, _), clients in found.items()
             ]
             parts.append(f"{standing.capitalize()}:\n\n" + "\n".join(listed))
     return parts
-
-
-def _shared(
-    group: Sequence[Case], standing: Standing
-) -> Mapping[tuple[Remedy, str, tuple[str, ...]], list[str]]:
-    """Say each attempt of a standing once for the clients that share it, least effort first."""
-    shared: dict[tuple[Remedy, str, tuple[str, ...]], list[str]] = {}
-    for remedy in Remedy:
-        for case in group:
-            for one in case.attempts:
-                if one.remedy is remedy and one.standing is standing:
-                    shared.setdefault((remedy, _said(one), one.lines), []).append(case.row.client)
-    return shared
-
-
-def _said(attempt: Attempt) -> str:
-    return f"{attempt.verdict}: {attempt.said}" if attempt.verdict else attempt.said

@@ -159,10 +159,19 @@ def test_a_downgraded_interpreter_gets_steps_that_name_the_floor() -> None:
     groups = by_interpreter([a_row(DOWN, "one"), a_row(HELD, "two"), a_row(UNCLEAR, "three")])
     first, second = advice(groups["one"], groups, TLS1_3)
     assert "MinProtocol = TLSv1.3" in first
-    assert "Not tried yet: `nox -s remedy -- --only one`" in first
+    assert "Not tried yet: `nox -s remedy -- --only one --floor TLSv1.3`" in first
     assert second.endswith("held TLSv1.3 in this run: two.")
     alone = by_interpreter([a_row(FRAGILE, "one")])
     assert len(advice(alone["one"], alone, TLS1_2)) == 1
+
+
+def test_the_advice_to_try_asks_for_what_was_asked() -> None:
+    """Clients that are not measured by default have to be named, those that hold have not."""
+    rows = [a_row(DOWN, "one", "ssl"), a_row(HELD, "one", "requests"), a_row(DOWN, "one", "boto3")]
+    groups = by_interpreter(rows)
+    assert "`nox -s remedy -- --only one --clients ssl,boto3`" in advice(groups["one"], groups, TLS1_2)[0]
+    groups = by_interpreter(rows[:2])
+    assert "`nox -s remedy -- --only one`" in advice(groups["one"], groups, TLS1_2)[0]
 
 
 def test_what_was_tried_takes_the_place_of_what_was_not() -> None:

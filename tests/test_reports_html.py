@@ -38,6 +38,7 @@ from reports.markdown import SCOPE
 from reports.matrix import Measured, build_matrix
 from reports.observations import Interpreter
 from reports.outcomes import Kind, Outcome
+from reports.remedies import TITLES, Attempt, Case, Remedy, Standing
 from reports.verdicts import Finding, Verdict
 from servers.catalogue import Role, read_catalogue
 from servers.conditions import Condition
@@ -316,6 +317,19 @@ def test_names_provenance_controls_and_scope() -> None:
     assert " ".join(SCOPE.split()) in text
     assert text.count("passed completed where it must") == len(CATALOGUE.servers) - 1
     assert text.count("failed deaf at TLSv1, which it claims") == 1
+
+
+def test_shows_what_to_copy_line_by_line() -> None:
+    """What helped is there to copy, for its interpreter and clients, and no text in it becomes an element."""
+    one = seen(SYSTEM, {"ssl": OLD})
+    (row,) = build_matrix([one], ["ssl"], [Condition.AMBIENT], CATALOGUE, TLS1_2)
+    lines = ("import ssl", "    if 1 < 2: pass  # <b>")
+    helped = Attempt(Remedy.CODE, Standing.ADVISED, "so it was seen", Verdict.ENFORCED, lines)
+    page = functools.partial(build_html, [row], [one], a_run(CATALOGUE), CATALOGUE, TLS1_2)
+    html = page(cases=[Case(row, (helped,))])
+    assert '<pre tabindex="0">import ssl\n    if 1 &lt; 2: pass  # &lt;b&gt;\n</pre>' in html
+    assert f"{TITLES[Remedy.CODE]}, for ssl: what to copy" in html
+    assert "<pre" not in page()
 
 
 def test_hostile_text_is_only_text() -> None:
