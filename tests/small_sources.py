@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONFIGURE = """#!/bin/sh
+LOG=${LOG:-/dev/null}
 echo "$0 $*" >> "$LOG"
 for word; do case $word in --prefix=*) echo "PREFIX = ${word#*=}" > config.mk;; esac
   case $word in --with-openssl=*) echo "OPENSSL = ${word#*=}" >> config.mk;; esac; done
