@@ -101,14 +101,15 @@ def of_rows(client: str, older: Row, newer: Row, link: str = "") -> tuple[Cause,
 
 def _of_file(before: Interpreter, after: Interpreter, link: str) -> Iterator[Cause]:
     """Give what became of the interpreter's file."""
+    kind, name = ("program", "version") if after.is_program else ("interpreter", "Python")
     changed = _both_differ(before.version, after.version)
-    versions = f"Python {after.version}, before {before.version}" if changed else "the same version"
+    versions = f"{name} {after.version}, before {before.version}" if changed else "the same version"
     aside = f" ({versions})" if before.version and after.version else ""
     if _both_differ(before.path, after.path):
         text = f"{link} leads to" if link else "it is"
         yield Cause(Source.INTERPRETER, f"{text} {after.path}, before {before.path}{aside}")
     elif before.build and after.build and before.build != after.build:
-        yield Cause(Source.INTERPRETER, f"the interpreter was rebuilt or replaced{aside}")
+        yield Cause(Source.INTERPRETER, f"the {kind} was rebuilt or replaced{aside}")
     elif changed:
         yield Cause(Source.INTERPRETER, versions)
 
@@ -122,7 +123,7 @@ def _of_build(before: Interpreter, after: Interpreter) -> Iterator[Cause]:
         if flags:
             yield Cause(Source.INTERPRETER, f"it is configured {', '.join(flags)}")
     if _both_differ(before.openssl, after.openssl):
-        yield Cause(Source.OPENSSL, f"its OpenSSL is {after.openssl}, before {before.openssl}")
+        yield Cause(Source.OPENSSL, f"its TLS library is {after.openssl}, before {before.openssl}")
 
 
 def _of_configuration(before: Interpreter, after: Interpreter) -> Iterator[Cause]:

@@ -148,7 +148,7 @@ OLD = an_interpreter()
         (
             {"openssl": "OpenSSL 3.0.20"},
             Source.OPENSSL,
-            "its OpenSSL is OpenSSL 3.0.20, before OpenSSL 3.0.19",
+            "its TLS library is OpenSSL 3.0.20, before OpenSSL 3.0.19",
         ),
         (
             {"openssl_conf": "/other.cnf", "openssl_conf_sha256": "d" * 64},
@@ -326,6 +326,19 @@ def test_what_is_there_in_one_run_only_appeared_or_vanished() -> None:
     sentences = said(compare([record(both, one)], [record(both)]))["Vanished"]
     assert sentences == [
         "b (ssl): was downgraded to TLSv1. Likely cause: /made/up/b/bin/python was not found any more."
+    ]
+
+
+def test_a_program_has_its_own_words() -> None:
+    """What became of a program names no Python, and its version is told once."""
+    curl = replace(a_program("curl"), version="7.88.1", build="b" * 16)
+    upgraded = replace(curl, version="8.5.0", build="a" * 16)
+    old, new = (
+        record(replace(a_row(client="curl", interpreter=one), client_version=one.version))
+        for one in (curl, upgraded)
+    )
+    assert [cause.text for cause in only(old, new).causes] == [
+        "the program was rebuilt or replaced (version 8.5.0, before 7.88.1)"
     ]
 
 
