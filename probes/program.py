@@ -3,6 +3,7 @@
 It counts as connected only if it ended well and printed the answer, which names version and cipher.
 """
 
+import fcntl
 import os
 import subprocess
 import tempfile
@@ -67,7 +68,10 @@ class Program(object):
         """Return exit status (negative: a signal) and both outputs; raises ProgramError without an end."""
         # Files: what a program leaves behind would keep a pipe open. All that it starts is in our own
         # process group, and ends with us.
-        with tempfile.TemporaryFile() as asked, tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complained:
+        file = tempfile.TemporaryFile
+        with file() as asked, file() as said, file() as complained:
+            # A program that saves the answer to /dev/stdout would write over it with what else it prints.
+            fcntl.fcntl(said, fcntl.F_SETFL, os.O_APPEND)
             asked.write(request.encode("utf-8"))
             asked.seek(0)
             process = subprocess.Popen(words, stdin=asked, stdout=said, stderr=complained)

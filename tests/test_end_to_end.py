@@ -40,7 +40,7 @@ from servers.conditions import Condition, configuration
 from servers.protocols import Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from playwright.sync_api import Browser, Page, Route
 
@@ -532,6 +532,39 @@ def test_a_wrong_argument_is_one_sentence_and_a_failure(checkout: Checkout) -> N
     status, said = checkout.nox("-s", "compare", "--", "no_such_run")
     assert status == 1
     assert "there is no run 'no_such_run', and there " in said
+
+
+def test_programs_have_rows_beside_the_interpreters(
+    checkout: Checkout, known: dict[str, Interpreter], script: Callable[[str, str], Path]
+) -> None:
+    """A program is measured like an interpreter; one that hangs or never fetches is never called safe."""
+    hangs = script("bin/curl", "exec sleep 1000")
+    script("bin/node", 'case "$1" in --print) echo "node 20.1.2, OpenSSL 3.0.1" ;; esac')
+    name = next(iter(known))
+    globs = (name, "program_curl", "program_node", "program_openssl")
+    only = [word for glob in globs for word in ("--only", glob)]
+    path = f"{hangs.parent}{os.pathsep}{os.environ['PATH']}"
+    status, said = checkout.nox("-s", "matrix", "--", "--programs", *only, PATH=path)
+    assert status == 0, said
+    matrix = checkout.matrix()
+    assert {interpreter for interpreter, _ in matrix} == set(globs)
+    curl, node, openssl = (matrix[f"program_{one}", one] for one in ("curl", "node", "openssl"))
+    assert curl["verdict"] == "untestable"
+    assert f"{hangs} did not say what it is within" in curl["reason"]
+    assert (node["verdict"], node["version"], node["openssl"]) == ("inconclusive", "20.1.2", "OpenSSL 3.0.1")
+    assert "the answer names no protocol" in node["reason"]
+    assert openssl["verdict"] in ("enforced", "fragile", "downgraded")
+    assert (openssl["source"], openssl["highest_negotiated"]) == ("program", "TLSv1.3")
+    assert (checkout.latest / "evidence" / "program_openssl.pcapng").exists()
+    assert "of 3 programs" in said
+    assert not [line for line in checkout.processes() if "sleep 1000" in line]
+    status, said = checkout.nox("-s", "gate")
+    assert status == 1
+    assert "program_node/node" in said
+    for session in ("truth", "bench"):
+        status, said = checkout.nox("-s", session, "--", "--programs", "--only", "program_openssl")
+        assert status == 1
+        assert "it is matrix alone that measures them" in said
 
 
 @contextlib.contextmanager

@@ -54,6 +54,12 @@ def test_an_answer_names_what_was_negotiated(program: Callable[..., Any]) -> Non
     assert fetch(one) == {"version": "TLSv1.1", "cipher": "A-CIPHER"}
 
 
+def test_an_answer_that_was_saved_to_the_output_is_not_written_over(program: Callable[..., Any]) -> None:
+    """What a program prints beside an answer that it saved to /dev/stdout comes after it."""
+    one = program("echo 'Protocol  : TLSv1.1' >/dev/stdout; echo saved")
+    assert fetch(one)["version"] == "TLSv1.1"
+
+
 def test_its_words_are_filled_in(program: Callable[..., Any]) -> None:
     """It is told where to go and whom to trust, and has its request on its standard input."""
     body = f'[ "$*" = "https://localhost:4433/ localhost:4433 /ca.pem {ROOT}/probes" ] || exit 9\n'
