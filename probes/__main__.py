@@ -56,6 +56,7 @@ def error_fields(error):
 def load(name, snippet, told):
     """Import a client and say its version, or why it cannot be had; return what fetches with it, or None.
 
+    With what fetches comes what has a note on the last attempt, such as how the client introduced itself.
     What a snippet leaves in its namespace goes to the client's `fetch_given`, if the client has one. A client
     that is a program has been told of in the plan, and has a module's functions as methods.
     """
@@ -72,14 +73,15 @@ def load(name, snippet, told):
                 fetch = functools.partial(module.fetch_given, given)
         urllib3 = getattr(module, "urllib3", sys.modules.get("urllib3"))
         beside = getattr(urllib3, "__version__", "")
-        say(kind="client", client=name, version=module.version(), urllib3=beside)
-        return fetch
+        tls = {"name": getattr(module, "TLS", ""), "reads_openssl_conf": getattr(module, "READS_OPENSSL_CONF", True)}
+        say(kind="client", client=name, version=module.version(), urllib3=beside, tls=tls if tls["name"] else None)
+        return fetch, getattr(module, "note", str)
     except Exception as error:
         say(kind="client", client=name, version=None, **error_fields(error))
         return None
 
 
-def attempt(fetch, cell, timeout):
+def attempt(fetch, note, cell, timeout):
     """Try one cell and say what came of it."""
     say(kind="begin", client=cell["client"], server=cell["server"])
     began = clock()
@@ -90,6 +92,7 @@ def attempt(fetch, cell, timeout):
     except Exception as error:
         record.update(error_fields(error))
     record["seconds"] = round(clock() - began, 6)
+    record["note"] = note()[:TEXT_LIMIT]
     say(kind="account", client=cell["client"], server=cell["server"], account=record)
 
 
@@ -105,7 +108,8 @@ def main():
         if name not in fetches:
             fetches[name] = load(name, plan.get("snippets", {}).get(name), cell.get("program"))
         if fetches[name] is not None:
-            attempt(fetches[name], cell, plan["timeout"])
+            fetch, note = fetches[name]
+            attempt(fetch, note, cell, plan["timeout"])
     say(kind="end")
 
 

@@ -1,5 +1,7 @@
 """Client `botocore`: a real S3 client's unsigned GetObject, as an application or the AWS CLI would send it."""
 
+import contextlib
+
 import botocore
 import botocore.session
 import status_page
@@ -29,17 +31,23 @@ def fetch_with(create, clients, host, port, cafile, timeout, retries):
     kind = (cafile, retries)
     if kind not in clients:
         clients[kind] = create("s3", **settings(host, port, cafile, timeout, retries))
+    with addressed(clients[kind], host, port):
+        return status_page.connection(clients[kind].get_object(Bucket="floor", Key="probe")["Body"].read())
+
+
+@contextlib.contextmanager
+def addressed(client, host, port):
+    """Send what the client sends in the block to another port: a new port is a new connection."""
 
     def address(request, **_):
-        # Where S3's own redirection to another region changes it; a new port is a new connection.
+        # Where S3's own redirection to another region changes it.
         request.url = "https://%s:%d/floor/probe" % (host, port)
 
-    events = clients[kind].meta.events
-    events.register("before-send.s3", address)
+    client.meta.events.register("before-send.s3", address)
     try:
-        return status_page.connection(clients[kind].get_object(Bucket="floor", Key="probe")["Body"].read())
+        yield
     finally:
-        events.unregister("before-send.s3", address)
+        client.meta.events.unregister("before-send.s3", address)
 
 
 def settings(host, port, cafile, timeout, retries):

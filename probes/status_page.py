@@ -6,6 +6,9 @@ page does when it says to look for "Protocol:" in the output.
 
 import re
 
+UNTOLD = "untold"
+"""The version of a connection whose client got an answer and has no way to tell the version."""
+
 
 def connection(page):
     """Return version and cipher named on the page (bytes or text); raises ValueError without them."""

@@ -74,7 +74,8 @@ def _answer(rows: Sequence[Row], floor: Protocol, kind: str) -> list[str]:
     by_verdict = {v: {i: g for i, g in groups.items() if standing(g) is v} for v in Verdict}
     total = len(groups)
     where = "" if condition is Condition.AMBIENT else f" under the {condition} configuration"
-    sentences = [_downgraded(by_verdict[Verdict.DOWNGRADED], f"{total} {kind}", floor, where)]
+    downgraded = by_verdict[Verdict.DOWNGRADED]
+    sentences = [_downgraded(downgraded, f"{total} {kind}", floor, where), *_own_tls(downgraded, floor)]
     if fragile := by_verdict[Verdict.FRAGILE]:
         sentences.append(
             f"{len(fragile)} made no connection below {floor} but would try to, or was stopped by something"
@@ -89,7 +90,7 @@ def _answer(rows: Sequence[Row], floor: Protocol, kind: str) -> list[str]:
     if enforced := by_verdict[Verdict.ENFORCED]:
         every = " with every client measured" if kind == "interpreters" else ""
         sentences.append(f"{len(enforced)} of {total} hold {floor}{every}: {_names(enforced)}.")
-    return [*sentences, *_page(by_verdict[Verdict.DOWNGRADED])]
+    return [*sentences, *_page(downgraded)]
 
 
 def _downgraded(groups: Groups, total: str, floor: Protocol, where: str) -> str:
@@ -106,6 +107,26 @@ def _downgraded(groups: Groups, total: str, floor: Protocol, where: str) -> str:
     return (
         f"{len(groups)} of {total} can be talked below {floor}, down to {lowest}{where}: {', '.join(named)}."
     )
+
+
+def _own_tls(downgraded: Groups, floor: Protocol) -> list[str]:
+    """Name what brings its own TLS and goes below, where all that uses Python's holds the floor."""
+    stacks: dict[str, dict[str, None]] = {}
+    found = []
+    for interpreter, group in downgraded.items():
+        pythons = {row.verdict for row in group if not row.own_tls} - {Verdict.UNTESTABLE}
+        if pythons == {Verdict.ENFORCED}:
+            found.append(interpreter)
+            for row in group:
+                if row.own_tls and row.verdict is Verdict.DOWNGRADED:
+                    stacks.setdefault(row.own_tls.name, {})[row.client] = None
+    if not found:
+        return []
+    named = " and ".join(f"{name} ({', '.join(clients)})" for name, clients in stacks.items())
+    brings = "brings its own TLS and does" if len(stacks) == 1 else "bring their own TLS and do"
+    return [
+        f"On {len(found)} of these Python itself holds {floor}, but {named} {brings} not: {', '.join(found)}."
+    ]
 
 
 def _names(groups: Groups) -> str:
@@ -159,10 +180,14 @@ def advice(
         own = f"Set {floor} as its minimum where it is started or configured, as its manual says."
         hardened = f"nox -s matrix -- --programs --only {interpreter.id} --conditions ambient,hardened"
         return [f"{own} Whether it heeds an OpenSSL configuration that does, `{hardened}` tells."]
-    down = [row.client for row in group if row.verdict in (Verdict.DOWNGRADED, Verdict.FRAGILE)]
+    ill = [row for row in group if row.verdict in (Verdict.DOWNGRADED, Verdict.FRAGILE)]
+    down = [row.client for row in ill]
     others = f" --clients {','.join(down)}" if not set(down) <= set(DEFAULT) else ""
     asked = f" --floor {floor}" if floor is not PAGE_FLOOR else ""
     remedy = f"`nox -s remedy -- --only {interpreter.id}{others}{asked}`"
+    if all(row.own_tls and not row.own_tls.reads_openssl_conf for row in ill):
+        named = ", ".join(down)
+        return [f"Not tried yet: {remedy} tries what may help. No OpenSSL configuration reaches {named}."]
     folder = quote(interpreter.openssl_dir)
     file = f"`{folder}/openssl.cnf`" if folder else "the OpenSSL configuration"
     minimum = f"Set `MinProtocol = {floor}` in {file}, which it reads unless OPENSSL_CONF names another."

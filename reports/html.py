@@ -332,6 +332,7 @@ def _evidence(
                 str(t or "")
                 for t in (account.version, account.cipher, account.error_class, account.error_text)
             ),
+            account.note,
         )
         return [
             places[finding.server.id],

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from reports.observations import Interpreter, Observation
     from servers.catalogue import Catalogue
+    from servers.observation import OwnTls
     from servers.protocols import Protocol
 
 MATRIX_VERSION = 1
@@ -60,6 +61,8 @@ class Row:
     judgement: Judgement
     held_by: HeldBy = HeldBy.UNKNOWN
     page_check: PageCheck = PageCheck.UNKNOWN
+    own_tls: OwnTls | None = None
+    """The TLS that the client brings along; None if it uses its interpreter's."""
     findings: Mapping[str, Finding] = field(default_factory=dict)
 
     @property
@@ -120,17 +123,19 @@ def _row(one: Measured, client: str, condition: Condition, catalogue: Catalogue,
     judgement = judge(findings, catalogue, floor)
     # What our hardened configuration holds may be open under the machine's own already.
     looser = [Condition.AMBIENT] if condition is Condition.HARDENED else []
+    own_tls = next((record.own_tls for record in records), None)
     holder = held_by(
         judgement,
         [find(one.of(client, other), catalogue) for other in (*looser, Condition.PERMISSIVE)],
-        find(one.of(RELAXED, Condition.PERMISSIVE), catalogue),
+        # What Python's library has tells nothing of another one.
+        {} if own_tls else find(one.of(RELAXED, Condition.PERMISSIVE), catalogue),
         floor,
     )
     if one.interpreter.is_program:
         relaxed = any(record.client == RELAXED for record in one.observations)
         reason = explain_program(judgement, holder, one.interpreter.openssl, relaxed=relaxed)
     else:
-        reason = explain(judgement, holder, one.interpreter, floor)
+        reason = explain(judgement, holder, one.interpreter, floor, own_tls)
     page = {record.server: record for record in one.of(PAGE_CLIENT, condition)}
     servers = [server.id for server in catalogue.servers if server.role is Role.PAGE]
     return Row(
@@ -142,6 +147,7 @@ def _row(one: Measured, client: str, condition: Condition, catalogue: Catalogue,
         judgement=replace(judgement, reason=reason),
         held_by=holder,
         page_check=page_check(page, *servers[:2]) if len(servers) > 1 else PageCheck.UNKNOWN,
+        own_tls=own_tls,
         findings=findings,
     )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from interpreters.programs import PROGRAM
 from servers.conditions import Condition
 from servers.control import Control
-from servers.observation import Account
+from servers.observation import Account, OwnTls
 from servers.protocols import Protocol
 from servers.tap import Sender
 from servers.wire import WireAccount, WireAlert
@@ -148,6 +148,8 @@ class Observation:
     control: Control
     urllib3: str = ""
     """Version of the urllib3 that the client has, or that is beside it; empty if there is none."""
+    own_tls: OwnTls | None = None
+    """The TLS that the client brings along; None if it uses its interpreter's."""
     captures: tuple[Capture, ...] = ()
     """The bytes behind `wire`, for the evidence files."""
 
@@ -174,6 +176,7 @@ def _observation(
         client=cell.client,
         client_version=visit.versions.get(cell.client, ""),
         urllib3=visit.urllib3.get(cell.client) or beside,
+        own_tls=visit.own_tls.get(cell.client),
         condition=condition,
         server=cell.server,
         account=cell.account,
@@ -291,6 +294,7 @@ def _as_json(record: Observation) -> dict[str, object]:
     return {
         **fields,
         "account": record.account and vars(record.account),
+        "own_tls": record.own_tls and vars(record.own_tls),
         "wire": [{**vars(wire), "alerts": [vars(a) for a in wire.alerts]} for wire in record.wire],
         "control": _came_to(record.control),
     }
@@ -301,6 +305,7 @@ def _from_json(line: Mapping[str, Any]) -> Observation:
     return Observation(
         **{name: line[name] for name in names},
         account=Account(**line["account"]) if line["account"] else None,
+        own_tls=OwnTls(**line["own_tls"]) if line["own_tls"] else None,
         wire=tuple(_wire(wire) for wire in line["wire"]),
         control=Control(**line["control"]),
     )

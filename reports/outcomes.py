@@ -64,6 +64,9 @@ CERTIFICATE_ALERTS = frozenset(
 )
 """Alerts about the certificate (RFC 8446 6.2): the client stopped before its version was put to the test."""
 
+UNTOLD = "untold"
+"""What a client says that cannot tell its version (probes/status_page.py): the wire's word stands alone."""
+
 _SEVERITY = (Kind.CONNECTED, Kind.BLOCKED, Kind.REJECTED, Kind.NOT_OFFERED)
 """From what weighs most; what is inconclusive is weighed apart."""
 
@@ -184,7 +187,7 @@ def _judge_claim(wire: WireAccount, account: Account, server: Server) -> Outcome
     version = wire.server_version
     if version is None or not wire.data_both_ways:
         return _inconclusive(f"the client says it connected at {account.version}, the wire does not show it")
-    if account.version != version:
+    if account.version not in (version, UNTOLD):
         return _inconclusive(f"the client says {account.version}, the wire says {version}")
     if version not in server.protocols:
         return _inconclusive(f"connected at {version}, which this server does not speak")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from reports.observations import Interpreter, Observation
     from servers.catalogue import Catalogue, Server
+    from servers.observation import OwnTls
 
 PAGE_FLOOR = Protocol.TLSV1_2
 """The floor that the AWS page is about, whatever the floor of this run."""
@@ -194,7 +195,8 @@ def held_by(
     `elsewhere` has the client's cells under each other configuration, `relaxed` those of a client that
     was told in code to relax everything, under the permissive one. An OpenSSL configuration that lets
     the client through was not what held it before; a client relaxed in code that still cannot get
-    through shows that the library has no such version.
+    through shows that the library has no such version. For a client that brings its own TLS `relaxed` is
+    empty, because it tells nothing of that.
     """
     if judgement.verdict is Verdict.DOWNGRADED:
         return HeldBy.NOTHING
@@ -221,11 +223,32 @@ def went_below(findings: Mapping[str, Finding], floor: Protocol) -> bool | None:
     return None if not low or any(f.undecided for f in low) else False
 
 
-def explain(judgement: Judgement, holder: HeldBy, interpreter: Interpreter, floor: Protocol) -> str:
+def explain(
+    judgement: Judgement,
+    holder: HeldBy,
+    interpreter: Interpreter,
+    floor: Protocol,
+    own_tls: OwnTls | None = None,
+) -> str:
     """Continue a judgement's reason with its cause, for a person who has to act on it."""
+    if own_tls and judgement.verdict is not Verdict.INCONCLUSIVE:
+        return f"{judgement.reason}; {_own_cause(holder, own_tls)}"
     if holder is HeldBy.UNKNOWN:
         return judgement.reason
     return f"{judgement.reason}; {_cause(holder, interpreter, floor)}"
+
+
+def _own_cause(holder: HeldBy, own_tls: OwnTls) -> str:
+    """Say what reaches a client that does not use its interpreter's TLS, and what does not."""
+    reach = (
+        "Python's minimum does not reach"
+        if own_tls.reads_openssl_conf
+        else ("neither OPENSSL_CONF nor Python's minimum reaches")
+    )
+    brings = f"it brings its own TLS, {own_tls.name}, which {reach}"
+    if holder is HeldBy.CONFIGURATION:
+        return f"{brings}; only its defaults hold it, a permissive OpenSSL configuration lets it below"
+    return brings
 
 
 def _cause(holder: HeldBy, interpreter: Interpreter, floor: Protocol) -> str:

@@ -44,6 +44,17 @@ class Account:
     error_class: str | None
     error_text: str | None
     seconds: float
+    note: str = ""
+    """What there is to say of the attempt beyond that, such as how the client introduced itself."""
+
+
+@dataclass(frozen=True)
+class OwnTls:
+    """The TLS that a client brings along in place of its interpreter's ssl module."""
+
+    name: str
+    reads_openssl_conf: bool
+    """Whether it heeds OPENSSL_CONF."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +85,8 @@ class Visit:
     cells: tuple[Cell, ...]
     urllib3: Mapping[str, str] = field(default_factory=dict)
     """Versions of the urllib3 that clients found beside them, or carry along."""
+    own_tls: Mapping[str, OwnTls] = field(default_factory=dict)
+    """The TLS of those clients that bring their own."""
 
 
 @dataclass
@@ -84,6 +97,7 @@ class _Log:
     versions: dict[str, str] = field(default_factory=dict)
     import_errors: dict[str, str] = field(default_factory=dict)
     urllib3: dict[str, str] = field(default_factory=dict)
+    own_tls: dict[str, OwnTls] = field(default_factory=dict)
     accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
     doing: str = "it started"
     ended: bool = False
@@ -135,7 +149,7 @@ async def visit(
             problem = await _run(command, environment, task, log, silence_limit)
         await asyncio.gather(*(tap.settle() for tap in taps.values()))
     cells = tuple(_cell(client, stand, log, taps, problem) for client, stand in pairs)
-    return Visit(log.identity, log.versions, log.import_errors, cells, log.urllib3)
+    return Visit(log.identity, log.versions, log.import_errors, cells, log.urllib3, log.own_tls)
 
 
 def _cell(client: str, stand: Stand, log: _Log, taps: Mapping[tuple[str, str], Tap], problem: str) -> Cell:
@@ -208,11 +222,8 @@ def _take(line: str, log: _Log) -> None:
         kind = record["kind"]
         if kind == "identity":
             log.identity = record["identity"]
-        elif kind == "client" and record["version"] is not None:
-            log.versions[record["client"]] = str(record["version"])
-            log.urllib3[record["client"]] = str(record["urllib3"])
         elif kind == "client":
-            log.import_errors[record["client"]] = f"{record['error_class']}: {record['error_text']}"
+            _meet(str(record["client"]), record, log)
         elif kind == "begin":
             log.doing = f"it began {record['client']} on {record['server']}"
         elif kind == "account":
@@ -224,11 +235,23 @@ def _take(line: str, log: _Log) -> None:
         log.rest.append(f"a record that makes no sense: {error}")
 
 
+def _meet(client: str, record: Mapping[str, Any], log: _Log) -> None:
+    """Take in what a client is, or why it cannot be had."""
+    if record["version"] is None:
+        log.import_errors[client] = f"{record['error_class']}: {record['error_text']}"
+        return
+    log.versions[client] = str(record["version"])
+    log.urllib3[client] = str(record["urllib3"])
+    if tls := record["tls"]:
+        log.own_tls[client] = OwnTls(str(tls["name"]), bool(tls["reads_openssl_conf"]))
+
+
 def _account(told: Mapping[str, Any]) -> Account:
     """Build an account; raises ValueError or TypeError for what is none."""
     account = Account(**told)
     texts = (account.version, account.cipher, account.error_class, account.error_text)
-    if account.outcome not in ("connected", "failed") or not all(isinstance(t, str | None) for t in texts):
+    meant = all(isinstance(t, str | None) for t in texts) and isinstance(account.note, str)
+    if account.outcome not in ("connected", "failed") or not meant:
         msg = "an account that cannot be meant"
         raise ValueError(msg)
     return replace(account, seconds=float(account.seconds))

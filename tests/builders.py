@@ -15,7 +15,7 @@ from reports.verdicts import Finding, HeldBy, Judgement, PageCheck, Verdict
 from servers.catalogue import Catalogue, Certificate, KeyExchange, Role, Server
 from servers.conditions import Condition
 from servers.control import Control
-from servers.observation import Account
+from servers.observation import Account, OwnTls
 from servers.protocols import LADDER, Protocol
 from servers.tap import Sender
 from servers.wire import WireAccount, WireAlert
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 SSL3, TLS1_0, TLS1_1, TLS1_2, TLS1_3 = LADDER
 FLOORS = (TLS1_1, TLS1_2, TLS1_3)
+
+CRT = OwnTls("the CRT", reads_openssl_conf=False)
+PYCA = OwnTls("OpenSSL 4.0", reads_openssl_conf=True)
 
 PASSED = Control(True, "completed where it must and nowhere else")
 FAILED = Control(False, "deaf at TLSv1, which it claims")
@@ -78,7 +81,7 @@ def ladder(catalogue: Catalogue) -> tuple[Server, ...]:
 
 def connected(version: str | None = TLS1_2) -> Account:
     """Return the account of a client that got an answer."""
-    return Account("connected", version, "A-CIPHER", None, None, 0.01)
+    return Account("connected", version, "A-CIPHER", None, None, 0.01, "noted")
 
 
 def failed(text: str = "[SSL] something went wrong", error: str = "ssl.SSLError") -> Account:
@@ -279,6 +282,7 @@ def a_row(
     reason: str = "so it was seen",
     interpreter: Interpreter | None = None,
     findings: Mapping[str, Finding] | None = None,
+    own_tls: OwnTls | None = None,
 ) -> Row:
     """Return one line of the matrix."""
     lowest = lowest or {Verdict.DOWNGRADED: TLS1_0, Verdict.ENFORCED: TLS1_2}.get(verdict)
@@ -291,6 +295,7 @@ def a_row(
         judgement=Judgement(verdict, reason, lowest, TLS1_3 if lowest else None, "TLSv1.2 TLSv1.3"),
         held_by=holder,
         page_check=page,
+        own_tls=own_tls,
         findings=findings or {},
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import shutil
 import socket
@@ -95,7 +96,8 @@ def test_a_cell_is_told_from_begin_to_end(
     said = run(cell("fine"), fine=lambda *_: {"version": "TLSv1.3", "cipher": "AES"})
     assert [record["kind"] for record in said] == ["identity", "client", "begin", "account", "end"]
     assert said[0]["identity"]["version"] == ".".join(str(n) for n in sys.version_info[:3])
-    assert said[1] == {"kind": "client", "client": "fine", "version": "1.2.3", "urllib3": "2.8.0"}
+    client = {"kind": "client", "client": "fine", "version": "1.2.3"}
+    assert said[1] == {**client, "urllib3": "2.8.0", "tls": None}
     assert said[2] == {"kind": "begin", "client": "fine", "server": "open"}
 
 
@@ -112,6 +114,28 @@ def test_a_failure_is_told(run: Callable[..., list[dict[str, Any]]]) -> None:
     said = run(cell("bad"), bad=fails(ConnectionResetError("reset by peer")))
     account = Account(**said[3]["account"])
     assert account == Account("failed", None, None, "ConnectionResetError", "reset by peer", account.seconds)
+
+
+def test_what_a_client_brings_along_is_told(
+    run: Callable[..., list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client with a TLS of its own, its own urllib3 and a note on each attempt has all of it told."""
+    module = types.ModuleType("client_own")
+    attempts = itertools.count(1)
+    module.__dict__.update(
+        fetch=lambda *_: {},
+        version=lambda: "1.0",
+        note=lambda: f"attempt {next(attempts)}",
+        urllib3=types.SimpleNamespace(__version__="1.2"),
+        TLS="s2n",
+        READS_OPENSSL_CONF=False,
+    )
+    monkeypatch.setitem(sys.modules, "client_own", module)
+    said = run(cell("own", "a"), cell("own", "b"))
+    assert said[1]["urllib3"] == "1.2"
+    assert said[1]["tls"] == {"name": "s2n", "reads_openssl_conf": False}
+    notes = [record["account"]["note"] for record in said if record["kind"] == "account"]
+    assert notes == ["attempt 1", "attempt 2"]
 
 
 def test_a_client_gets_what_the_cell_says(run: Callable[..., list[dict[str, Any]]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from builders import FLOORS, TLS1_0, TLS1_1, TLS1_2, TLS1_3, a_program, a_row, an_interpreter
+from builders import CRT, FLOORS, PYCA, TLS1_0, TLS1_1, TLS1_2, TLS1_3, a_program, a_row, an_interpreter
 
 from reports.answer import advice, answer, by_interpreter, standing
 from reports.remedies import Attempt, Case, Remedy, Standing, in_short
@@ -13,6 +13,7 @@ from reports.verdicts import HeldBy, PageCheck, Verdict
 from servers.conditions import Condition
 
 if TYPE_CHECKING:
+    from servers.observation import OwnTls
     from servers.protocols import Protocol
 
 DOWN, FRAGILE, UNCLEAR, UNTESTABLE, HELD = Verdict
@@ -210,3 +211,32 @@ def test_an_enforced_interpreter_needs_nothing_but_guarding_its_configuration(ho
     steps = advice(groups["one"], groups, TLS1_2)
     assert bool(steps) is (holder is HeldBy.CONFIGURATION)
     assert all("ssl." in step for step in steps)
+
+
+@pytest.mark.parametrize(("stack", "reaches"), [(CRT, False), (PYCA, True)])
+def test_what_brings_its_own_tls_is_named_where_python_holds_the_floor(
+    stack: OwnTls, *, reaches: bool
+) -> None:
+    """Where all that uses Python's TLS holds, the opening names what does not; advice is what reaches it."""
+    rows = [
+        a_row(HELD, "one", "ssl"),
+        a_row(Verdict.UNTESTABLE, "one", "httpx"),
+        a_row(DOWN, "one", "awscrt", own_tls=stack),
+        a_row(DOWN, "one", "boto3_crt", own_tls=stack),
+        a_row(DOWN, "two", "ssl"),
+        a_row(DOWN, "two", "awscrt", own_tls=stack),
+        a_row(HELD, "three", "awscrt", own_tls=stack),
+    ]
+    said = answer(rows, TLS1_2)
+    assert f"On 1 of these Python itself holds TLSv1.2, but {stack.name} (awscrt, boto3_crt)" in said[1]
+    assert said[1].endswith("does not: one.")
+    steps = " ".join(advice(rows[:4], by_interpreter(rows), TLS1_2))
+    assert ("No OpenSSL configuration reaches awscrt, boto3_crt." in steps) is not reaches
+    assert ("MinProtocol" in steps) is reaches
+
+
+def test_a_stack_of_its_own_is_not_named_where_python_is_not_safe_either() -> None:
+    """Where a client that uses Python's TLS goes below, is unclear or unmeasured, it is not told apart."""
+    for other in (DOWN, Verdict.INCONCLUSIVE, Verdict.FRAGILE, Verdict.UNTESTABLE):
+        rows = [a_row(other, "one", "ssl"), a_row(DOWN, "one", "awscrt", own_tls=CRT)]
+        assert not [sentence for sentence in answer(rows, TLS1_2) if "Python itself" in sentence]

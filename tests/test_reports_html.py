@@ -281,7 +281,7 @@ def test_evidence_is_what_the_rows_say() -> None:
         }
     down = next(one for one in data["rows"] if one["verdict"] == Verdict.DOWNGRADED)
     cell = next(c for c in down["cells"] if data["servers"][c[0]]["id"] == "tls1_0_rsa")
-    assert data["accounts"][cell[5]] == ["connected", "TLSv1", "A-CIPHER", "", ""]
+    assert data["accounts"][cell[5]] == ["connected", "TLSv1", "A-CIPHER", "", "", "noted"]
     (wire,) = (data["wires"][place] for place in cell[7])
     assert wire[:4] == [["TLSv1.3", "TLSv1.2", "TLSv1.1", "TLSv1"], "TLSv1 to TLSv1.3", 30, "TLSv1"]
     assert wire[6:8] == [40, 9000]

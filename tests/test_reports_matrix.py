@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from builders import (
+    CRT,
     FAILED,
     FLOORS,
+    PYCA,
     TLS1_0,
     TLS1_2,
     TLS1_3,
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from reports.observations import Observation
+    from servers.observation import OwnTls
     from servers.protocols import Protocol
 
 CATALOGUE = a_catalogue()
@@ -212,6 +215,27 @@ def test_what_holds_a_program_is_told_without_a_word_of_python(
     assert (row.verdict, row.held_by) == (Verdict.ENFORCED, holder)
     assert words in row.judgement.reason
     assert "Python" not in row.judgement.reason
+
+
+@pytest.mark.parametrize("stack", [CRT, PYCA])
+@pytest.mark.parametrize(
+    ("ambient", "permissive", "holder"),
+    [
+        (LOOSE, LOOSE, HeldBy.NOTHING),
+        (STRICT, LOOSE, HeldBy.CONFIGURATION),
+        (STRICT, STRICT, HeldBy.UNKNOWN),
+    ],
+)
+def test_pythons_relaxed_client_says_nothing_of_another_tls(
+    ambient: Client, permissive: Client, holder: HeldBy, stack: OwnTls
+) -> None:
+    """Of a client with its own TLS neither code nor build is said to hold it, whatever Python's could do."""
+    cells = *_cells(ambient, "awscrt"), *_cells(permissive, "awscrt", PERMISSIVE)
+    own = [replace(cell, own_tls=stack) for cell in cells]
+    for relaxed in (LOOSE, STRICT):
+        row = _build(_measured(*own, *_cells(relaxed, RELAXED, PERMISSIVE)), clients=("awscrt",))[0]
+        assert (row.held_by, row.own_tls) == (holder, stack)
+        assert f"its own TLS, {stack.name}" in row.judgement.reason
 
 
 def test_a_floor_that_only_the_hardened_condition_holds_is_the_configurations() -> None:

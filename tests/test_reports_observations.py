@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
 from builders import (
+    CRT,
     FAILED,
     PASSED,
     TLS1_2,
@@ -69,7 +71,8 @@ def _written(path: Path, *records: Observation) -> list[Any]:
 def _whole() -> Observation:
     """Return a cell with something in every field."""
     wire = a_wire(LADDER, TLS1_2, alerts=[an_alert("internal_error"), an_alert(None)], faults=("record cut",))
-    return an_observation("only_1_2", connected(TLS1_2), wire, a_wire(None, ceiling=None))
+    whole = an_observation("only_1_2", connected(TLS1_2), wire, a_wire(None, ceiling=None))
+    return replace(whole, own_tls=CRT)
 
 
 def _schemas(schema: Any, name: str = "line") -> Iterator[tuple[str, Any]]:
@@ -155,6 +158,7 @@ WRONG: dict[str, Any] = {
     "client": 5,
     "client_version": None,
     "urllib3": None,
+    "own_tls": "s2n",
     "condition": "relaxed",
     "server": "Only 1.2",
     "account": "connected",
@@ -178,6 +182,10 @@ def test_a_wrong_or_missing_property_is_refused(tmp_path: Path, key: str) -> Non
         ((), "verdict", "enforced"),
         (("account",), "trusted", True),
         (("account",), "seconds", "0.1"),
+        (("account",), "note", None),
+        (("own_tls",), "name", ""),
+        (("own_tls",), "reads_openssl_conf", "no"),
+        (("own_tls",), "version", "1.0"),
         (("account",), "outcome", "ok"),
         (("control",), "attempts", []),
         (("control",), "passed", "yes"),

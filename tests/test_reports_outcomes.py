@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from builders import (
     FAILED,
+    FLOORS,
     PASSED,
     SSL3,
     TLS1_0,
@@ -28,14 +29,15 @@ from builders import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.outcomes import CERTIFICATE_ALERTS, Kind, Outcome, judge_cell, offer
+from reports.outcomes import CERTIFICATE_ALERTS, UNTOLD, Kind, Outcome, judge_cell, offer
 from servers.catalogue import Role
 from servers.observation import Account
 from servers.protocols import LADDER, Protocol
 from servers.tap import Sender
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
 
     from reports.observations import Observation
     from servers.catalogue import Server
@@ -136,6 +138,20 @@ SABOTAGE: dict[str, tuple[Kind, Any]] = {
     "the control failed": (Kind.INCONCLUSIVE, lambda cell: replace(cell, control=FAILED)),
 }
 """What is done to a cell that both witnesses agree went to TLS 1.0, and what it is worth then."""
+
+
+@pytest.mark.parametrize("version", FLOORS)
+def test_a_client_that_cannot_tell_its_version_leaves_it_to_the_wire(version: Protocol) -> None:
+    """An answer whose client cannot tell the version counts at the wire's, where the wire shows the data."""
+    server = a_server("only", version)
+    sound = replace(meet(Client(EVERYTHING), server), account=connected(UNTOLD))
+    assert judge_cell(sound, server) == Outcome(Kind.CONNECTED, version)
+    assert judge_cell(_mark(sound, server_data=0), server).kind is Kind.INCONCLUSIVE
+
+
+def test_the_word_for_it_is_the_passengers(passenger: Callable[[str], ModuleType]) -> None:
+    """What such a client says is what the judgement waits for."""
+    assert passenger("status_page").UNTOLD == UNTOLD
 
 
 @pytest.mark.parametrize("what", SABOTAGE)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from builders import (
+    CRT,
     FAILED,
     FLOORS,
+    PYCA,
     SMALL,
     TLS1_0,
     TLS1_1,
@@ -57,7 +59,7 @@ if TYPE_CHECKING:
 
     from reports.observations import Interpreter, Observation
     from servers.catalogue import Server
-    from servers.observation import Account
+    from servers.observation import Account, OwnTls
 
 CATALOGUE = a_catalogue()
 RUNGS = ladder(CATALOGUE)
@@ -490,6 +492,23 @@ def test_the_cause_follows_from_what_python_sets(interpreter: Interpreter, floor
     assert "only the OpenSSL configuration holds it" in said[HeldBy.CONFIGURATION]
     assert interpreter.openssl in said[HeldBy.BUILD]
     assert said[HeldBy.UNKNOWN] == "so it was seen"
+
+
+@pytest.mark.parametrize("interpreter", [OLD, NEW, DEBIAN])
+@pytest.mark.parametrize("stack", [CRT, PYCA])
+def test_the_cause_of_a_client_with_its_own_tls_is_not_pythons(
+    interpreter: Interpreter, stack: OwnTls
+) -> None:
+    """What brings its own TLS is said to, with what does not reach it; what Python sets is not its cause."""
+    for verdict, holder in itertools.product((Verdict.ENFORCED, Verdict.FRAGILE, Verdict.DOWNGRADED), HeldBy):
+        said = explain(Judgement(verdict, "so it was seen"), holder, interpreter, TLS1_2, stack)
+        assert said.startswith(f"so it was seen; it brings its own TLS, {stack.name}, which")
+        assert ("neither OPENSSL_CONF" in said) is not stack.reads_openssl_conf
+        assert interpreter.openssl not in said
+        assert interpreter.version not in said
+        assert ("permissive OpenSSL configuration lets it below" in said) is (holder is HeldBy.CONFIGURATION)
+    unclear = Judgement(Verdict.INCONCLUSIVE, "why")
+    assert explain(unclear, HeldBy.UNKNOWN, interpreter, TLS1_2, stack) == "why"
 
 
 def test_an_interpreter_without_a_version_is_no_crash() -> None:

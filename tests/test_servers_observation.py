@@ -19,7 +19,7 @@ from servers.catalogue import Certificate, KeyExchange, Server
 from servers.certificates import KeyPair, issue
 from servers.engines import EngineError, find_s_server
 from servers.lab import Stand
-from servers.observation import MARK, PROBES, Cell, Visit, visit
+from servers.observation import MARK, PROBES, Cell, OwnTls, Visit, visit
 from servers.protocols import LADDER, Protocol
 
 if TYPE_CHECKING:
@@ -123,11 +123,12 @@ def test_probe_gets_its_plan_and_its_accounts_arrive(tmp_path: Path, nobody: tup
     """A probe is told each client and server with a port of their own, and what it tells is in the cells."""
     script = """
 say(kind="identity", identity=plan)
-say(kind="client", client="a", version="1.0", urllib3="2.8.0")
+tls = dict(name="s2n", reads_openssl_conf=False)
+say(kind="client", client="a", version="1.0", urllib3="2.8.0", tls=tls)
 say(kind="client", client="b", version=None, error_class="ImportError", error_text="no b")
 for cell in cells:
     if cell["client"] == "a":
-        account(cell, version=cell["server"])
+        account(cell, version=cell["server"], note="it is a")
 say(kind="end")
 """
     stands = [_stand("one", nobody), _stand("two", nobody)]
@@ -142,11 +143,12 @@ say(kind="end")
     assert seen.identity["timeout"] > 0
     assert seen.identity["snippets"] == {}
     assert (seen.versions, seen.urllib3) == ({"a": "1.0"}, {"a": "2.8.0"})
+    assert seen.own_tls == {"a": OwnTls("s2n", reads_openssl_conf=False)}
     assert seen.import_errors == {"b": "ImportError: no b"}
     assert [(cell.client, cell.server) for cell in seen.cells] == pairs
     for cell in seen.cells[:2]:
         assert cell.account is not None
-        assert cell.account.version == cell.server
+        assert (cell.account.version, cell.account.note) == (cell.server, "it is a")
         assert cell.missing == ""
     for cell in seen.cells[2:]:
         _assert_missing(cell, "ImportError: no b")
@@ -287,6 +289,7 @@ RUBBISH = {
     "odd account": "say(kind='account', client='a', server='one', account={'outcome': 'connected'})",
     "more than an account": "account(cells[0], extra=1)",
     "no version": "account(cells[0], version=13)",
+    "no note": "account(cells[0], note=None)",
     "no seconds": "account(cells[0], seconds='long')",
     "no outcome": "account(cells[0], outcome='perhaps')",
     "endless line": "sys.stdout.write('x' * (3 << 20))",

@@ -1,0 +1,68 @@
+"""Client `awscli`: the AWS CLI v1 itself, in this process: `aws s3api get-object`, unsigned."""
+
+import io
+import os
+import sys
+import tempfile
+
+import awscli
+import awscli.clidriver
+import introduction
+import status_page
+
+REQUIREMENT = "awscli"
+
+DRIVER = awscli.clidriver.create_clidriver()
+NOTES = []
+
+
+class CommandFailed(Exception):
+    """The command ended with a status that is not 0; its text is what it said."""
+
+
+def version():
+    """Return the client's version."""
+    return awscli.__version__
+
+
+def note():
+    """Say how the last request introduced itself."""
+    return "; ".join(NOTES)
+
+
+def introduce(request, **_):
+    """Keep how the request about to be sent introduces itself."""
+    NOTES[:] = ["User-Agent: %s" % introduction.user_agent(request)]
+
+
+DRIVER.session.register("before-send.s3", introduce)
+
+
+def fetch(host, port, cafile, timeout, retries=0):
+    """Run the command; return version and cipher as the object that it writes names them."""
+    # There is no option for it. 1 is the first attempt.
+    os.environ["AWS_MAX_ATTEMPTS"] = str(retries + 1)
+    with tempfile.TemporaryFile() as got:
+        seconds = str(max(1, int(timeout)))
+        words = ["s3api", "get-object", "--no-sign-request", "--region", "us-east-1", "--ca-bundle", cafile]
+        words += ["--endpoint-url", "https://%s:%d" % (host, port)]
+        words += ["--cli-connect-timeout", seconds, "--cli-read-timeout", seconds]
+        # A bucket in capitals cannot be part of a host's name, so it goes into the path.
+        words += ["--bucket", "FLOOR", "--key", "probe", "/dev/fd/%d" % got.fileno()]
+        run(words)
+        got.seek(0)
+        return status_page.connection(got.read())
+
+
+def run(words):
+    """Run one command; raises CommandFailed. What it prints is not for the one who reads the probe."""
+    streams = sys.stdout, sys.stderr
+    said = io.TextIOWrapper(io.BytesIO(), "utf-8") if sys.version_info[0] > 2 else io.BytesIO()
+    sys.stdout = sys.stderr = said
+    try:
+        status = DRIVER.main(words)
+    finally:
+        sys.stdout, sys.stderr = streams
+    if status:
+        said.seek(0)
+        raise CommandFailed("exit status %s: %s" % (status, said.read().strip()))

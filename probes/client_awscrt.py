@@ -1,0 +1,62 @@
+"""Client `awscrt`: a bare HTTP connection of the AWS Common Runtime, with the TLS options that it has by default."""
+
+import awscrt
+import awscrt.exceptions
+import status_page
+from awscrt import http, io
+
+REQUIREMENT = "awscrt"
+
+# On Linux s2n, elsewhere what the system has: never the ssl module's OpenSSL.
+TLS = "the AWS CRT"
+READS_OPENSSL_CONF = False
+
+GROUP = io.EventLoopGroup(1)
+BOOTSTRAP = io.ClientBootstrap(GROUP, io.DefaultHostResolver(GROUP))
+
+
+def version():
+    """Return the client's version."""
+    if hasattr(awscrt, "__version__"):
+        return awscrt.__version__
+    import pkg_resources  # only where it is old
+
+    return pkg_resources.get_distribution("awscrt").version
+
+
+def fetch(host, port, cafile, timeout, retries=0):
+    """Fetch the status page, of which the CRT hands over no more than that it came: it has no length.
+
+    It has no retry logic, so `retries` changes nothing.
+    """
+    trusting = io.TlsContextOptions()
+    trusting.override_default_trust_store_from_path(None, cafile)
+    tls = io.ClientTlsContext(trusting).new_connection_options()
+    tls.set_server_name(host)
+    connecting = http.HttpClientConnection.new(host, port, BOOTSTRAP, socket_options(timeout), tls)
+    connection = connecting.result(timeout)
+    try:
+        statuses = []
+        stream = connection.request(
+            http.HttpRequest("GET", "/", http.HttpHeaders([("Host", host)])),
+            on_response=lambda status_code, **_: statuses.append(status_code),
+        )
+        stream.activate()
+        try:
+            stream.completion_future.result(timeout)
+        except awscrt.exceptions.AwsCrtError:
+            # To older ones the end of a page without a length is an error, even behind an answer.
+            if not statuses:
+                raise
+        if statuses != [200]:
+            raise ValueError("the answer has the status %s" % statuses)
+        return {"version": status_page.UNTOLD, "cipher": None}
+    finally:
+        connection.close()
+
+
+def socket_options(timeout):
+    """Return the default options with a limit on connecting."""
+    options = io.SocketOptions()
+    options.connect_timeout_ms = int(timeout * 1000)
+    return options

@@ -1,0 +1,64 @@
+"""Client `boto3_crt`: an S3 download through the AWS Common Runtime, as boto3[crt] transfers files."""
+
+import io
+from concurrent import futures
+
+import boto3
+import client_awscrt
+import client_botocore
+import introduction
+import status_page
+
+try:
+    import boto3.crt
+    from s3transfer import crt
+except ImportError as error:
+    raise ImportError("boto3 %s transfers nothing through the CRT: %s" % (boto3.__version__, error))
+
+REQUIREMENT = "boto3[crt]"
+
+TLS = client_awscrt.TLS
+READS_OPENSSL_CONF = client_awscrt.READS_OPENSSL_CONF
+
+# After a failure, and there is no option not to. So this, in seconds, is what it gets.
+TRIES_AGAIN = True
+LIMIT = 2.0
+
+NOTES = []
+
+
+def version():
+    """Return the client's version."""
+    return boto3.__version__
+
+
+def note():
+    """Say with what the last request went out, and how it introduced itself."""
+    return "; ".join(NOTES)
+
+
+def fetch(host, port, cafile, timeout, retries=0):
+    """Download one object; the CRT does not tell the version."""
+    # boto3's own switch takes neither an endpoint nor a trust store, so this is what it switches to. One for
+    # each server, because it takes every port of a host for the first that it was sent to.
+    client = crt.create_s3_crt_client("us-east-1", num_threads=1, verify=cafile)
+    serializer = crt.BotocoreCRTRequestSerializer(
+        client_botocore.SESSION, client_botocore.settings(host, port, cafile, timeout, retries)
+    )
+    serializer._client.meta.events.register("request-created.s3", introduce)
+    manager = crt.CRTTransferManager(client, serializer)
+    # A whole object would be asked for its size first, which the status page does not have; a part is not.
+    manager.ALLOWED_DOWNLOAD_ARGS = ["PartNumber"]
+    transfer = manager.download("floor", "probe", io.BytesIO(), {"PartNumber": 1}, [])
+    try:
+        transfer.result(min(timeout, LIMIT))
+    except futures.TimeoutError:
+        transfer.cancel()
+        raise ValueError("no answer within %g s, in which the CRT tried again by itself" % min(timeout, LIMIT))
+    return {"version": status_page.UNTOLD, "cipher": None}
+
+
+def introduce(request, **_):
+    """Keep how the request about to be handed to the CRT introduces itself."""
+    sent = introduction.user_agent(request)
+    NOTES[:] = ["s3transfer.crt on awscrt %s" % client_awscrt.version(), "User-Agent: %s" % sent]

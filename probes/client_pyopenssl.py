@@ -1,0 +1,24 @@
+"""Client `pyopenssl`: urllib3 with pyOpenSSL put in the place of the ssl module, as some applications still do."""
+
+import client_urllib3
+import OpenSSL.SSL
+import OpenSSL.version
+from urllib3.contrib import pyopenssl
+
+# urllib3 makes its contexts of what is injected until it is taken out again.
+REQUIREMENT = "urllib3 pyopenssl idna"
+
+pyopenssl.inject_into_urllib3()
+
+# It comes with the cryptography package, and looks for its openssl.cnf where that was built.
+TLS = OpenSSL.SSL.SSLeay_version(OpenSSL.SSL.SSLEAY_VERSION).decode("ascii")
+
+
+def version():
+    """Return the client's version."""
+    return OpenSSL.version.__version__
+
+
+def fetch(host, port, cafile, timeout, retries=0):
+    """Fetch the status page; return version and cipher as the page names them."""
+    return client_urllib3.fetch(host, port, cafile, timeout, retries)
