@@ -17,13 +17,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import hypothesis
 import pytest
 from hypothesis import HealthCheck, settings
 
 # A busy machine is no failure.
-hypothesis.settings.register_profile("unhurried", deadline=None)
-hypothesis.settings.load_profile("unhurried")
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 ROOT = Path(__file__).parent.parent
 # pytest's own command does not put the repository on the path.
@@ -40,9 +39,6 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from playwright.sync_api import Browser, Page
-# How long an example takes says more about the machine than about what is tested.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
 
 CALLERS = re.compile(
     r"(AWS|UV|PIP|OPENSSL|TLS_FLOOR)_.*|NOX.*"
