@@ -747,6 +747,9 @@ def test_the_lines_set_in_code_hold_on_every_interpreter(
     measured: Checkout, known: dict[str, Interpreter], tmp_path: Path
 ) -> None:
     """On each interpreter, needed or not, a client with its lines refuses old versions and strangers only."""
+    # A test before this one leaves an interpreter without its packages.
+    status, words = measured.nox("-s", "venv")
+    assert status == 0, words
     lines = snippets([clients()[name] for name in DEFAULT], Protocol.TLSV1_2)
     stranger = str(tmp_path / "stranger.pem")
     trustme.CA().cert_pem.write_to_path(stranger)
