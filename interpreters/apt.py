@@ -49,7 +49,9 @@ def source_lists(folder: Path) -> dict[str, str]:
             continue
         if path.suffix == ".list":
             lines = [re.sub(r"^\s*deb(?=\s)", "deb-src", line) for line in text.splitlines()]
-            kept = dict.fromkeys(line for line in lines if line.startswith("deb-src"))
+            kept = dict.fromkeys(
+                line for line in lines if line.startswith("deb-src") and "cdrom:" not in line
+            )
             lists[path.name] = "".join(f"{line}\n" for line in kept)
         elif path.suffix == ".sources":
             lists[path.name] = re.sub(r"(?im)^Types:.*$", "Types: deb-src", text)

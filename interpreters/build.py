@@ -84,6 +84,7 @@ class Work:
             self._say(f"{self._title} ({self._clock()})")
             begun = self._mark(phase.name, "begun")
             begun.touch()
+            (self.logs / f"{phase.name}.log").unlink(missing_ok=True)
             try:
                 phase.act()
             except KeyboardInterrupt:
@@ -91,6 +92,19 @@ class Work:
                 raise
             self._mark(phase.name, "done").touch()
             begun.unlink()
+
+    def tidy(self) -> None:
+        """Remove all but the logs."""
+        for path in self.folder.iterdir():
+            if path.is_dir() and path != self.logs:
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.is_file():
+                path.unlink()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no phase was done yet."""
+        return not any(self.folder.glob("*.done"))
 
     def command(
         self, name: str, folder: Path, command: Sequence[str | Path], environment: Mapping[str, str]

@@ -116,6 +116,8 @@ class Built:
         """Say what it is, and why nothing was done if nothing was."""
         names = versions(self.stamp)
         what = f"{self.order.prefixes['python']}: Python {names['python']} with OpenSSL {names['openssl']}"
+        if self.order.quick:
+            what += " (not optimized)"
         if self.fresh:
             return f"{what}, proven to hold {self.order.floor}"
         return (
@@ -191,10 +193,11 @@ def hardened(
         _refuse_spaces(cache, order.base.absolute())
         for prefix in order.prefixes.values():
             check_writable(prefix)
-        stamp, moves = _build(order, key, cache, environment, say)
+        work = Work(cache / key, say)
+        stamp, moves = _build(order, key, work, environment, say)
         with moved_in(moves):
             yield Built(order, stamp, _checked(order, stamp, environment, cache), fresh=True)
-        shutil.rmtree(cache / key, ignore_errors=True)
+        work.tidy()
 
 
 def _checked(
@@ -243,7 +246,7 @@ def _refuse_spaces(*folders: Path) -> None:
 
 
 def _build(
-    order: Order, key: str, cache: Path, environment: Mapping[str, str], say: Callable[[str], None]
+    order: Order, key: str, work: Work, environment: Mapping[str, str], say: Callable[[str], None]
 ) -> tuple[dict[str, Any], dict[Path, Path]]:
     """Do what is left of the build; return its stamp, and what is to be moved where."""
     lacking = check_tools(environment, packages=_needs_package_tools(order))
@@ -251,14 +254,13 @@ def _build(
         say(f"this Python will be without {', '.join(lacking)}, whose headers are not here")
     if order.recipe.end_of_life:
         say(f"{order.recipe.id} is at its end of life: nobody repairs what is found in it from now on")
-    folder = cache / key
-    for other in cache.iterdir():  # what an earlier build of something else left
-        if other.is_dir() and other != folder:
+    for other in work.folder.parent.iterdir():  # what an earlier build of something else left
+        if other.is_dir() and other != work.folder:
             shutil.rmtree(other, ignore_errors=True)
-    if not folder.exists():
-        check_room(cache, order.prefixes["python"])
-    site = Site(order, key, Work(folder, say), environment, say)
-    site.work.run(site.phases())
+    if work.is_new:
+        check_room(work.folder, order.prefixes["python"])
+    site = Site(order, key, work, environment, say)
+    work.run(site.phases())
     return site.stamp(), {prefix: site.aside(name) for name, prefix in order.prefixes.items()}
 
 

@@ -20,6 +20,7 @@ ONE_LINE = """# deb http://a.example x main
 deb [signed-by=/keys/a.gpg] http://a.example stable main contrib
 deb-src [signed-by=/keys/a.gpg] http://a.example stable main contrib
   deb http://b.example stable main
+deb cdrom:[a disk]/ stable main
 """
 
 STANZAS = """Types: deb deb-src

@@ -101,6 +101,24 @@ def work(tmp_path: Path) -> Work:
     return one
 
 
+def test_a_log_is_of_the_last_attempt(tmp_path: Path, script: Script) -> None:
+    """A phase that is done again begins its log anew, so that an old error is not taken for a new one."""
+    work = Work(tmp_path / "work", print)
+    says = script("says", 'echo "$1"')
+    for text in ("first", "second"):
+
+        def act(text: str = text) -> None:
+            work.command("make", tmp_path, [says, text], os.environ)
+            work.command("make", tmp_path, [says, "more"], os.environ)
+
+        (work.folder / "make.done").unlink(missing_ok=True)
+        work.run([Phase("make", "make it", act, "make")])
+    assert [line for line in (work.logs / "make.log").read_text().splitlines() if "$" not in line] == [
+        "second",
+        "more",
+    ]
+
+
 def test_a_command_is_logged(tmp_path: Path, work: Work, script: Script) -> None:
     """What a command prints is in its log, below the command itself."""
     work.command("make", tmp_path, [script("talks", "echo out; echo err >&2; pwd"), "a b"], os.environ)

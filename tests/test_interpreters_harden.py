@@ -142,6 +142,14 @@ def test_a_pair_is_built_proven_and_in_place(yard: Yard) -> None:
     assert yard.phases_done() == ALL
 
 
+def test_the_logs_stay_and_nothing_else_of_a_build_does(yard: Yard) -> None:
+    """After a build its logs are kept, and what it took the room of is not."""
+    yard.build()
+    (folder,) = (one for one in (yard.folder / "cache").iterdir() if one.name != "home")
+    assert [path.name for path in folder.iterdir()] == ["logs"]
+    assert "library > libssl.a" in (folder / "logs" / "make-openssl.log").read_text()
+
+
 @pytest.mark.parametrize(
     ("floor", "without"),
     [("TLSv1.2", ["ssl3", "tls1", "tls1_1"]), ("TLSv1.3", ["ssl3", "tls1", "tls1_1", "tls1_2"])],
