@@ -203,7 +203,7 @@ def _harden_parser() -> argparse.ArgumentParser:
     add("--openssl-source", type=Path, metavar="FILE", help="an archive of its source, or a .dsc")
     add("--python-source", type=Path, metavar="FILE", help="the same for Python")
     add("--find-links", type=Path, metavar="DIR", help="prove without an index: clients from these wheels")
-    add("--quick", action="store_true", help="unoptimized: to try the build itself, not to use what it makes")
+    add("--quick", action="store_true", help="unoptimized, without the openssl program: to try it")
     add("--fresh", action="store_true", help="build again, in place of an earlier build of ours")
     return parser
 

@@ -388,12 +388,15 @@ class Site:
         self._command("configure", name, [program, *self._options(name)])
 
     def _make(self, name: str) -> None:
-        for targets in {"openssl": (["build_libs"], ["build_programs"]), "python": ([],)}[name]:
+        openssl = [["build_libs"]] if self.order.quick else [["build_libs"], ["build_programs"]]
+        everything: list[list[str]] = [[]]
+        for targets in {"openssl": openssl, "python": everything}[name]:
             self._command("make", name, ["make", f"-j{self.order.jobs}", *targets])
 
     def _install(self, name: str) -> None:
         shutil.rmtree(self._root(name), ignore_errors=True)
-        targets = {"openssl": ["install_sw", "install_ssldirs"], "python": ["install"]}[name]
+        software = "install_dev" if self.order.quick else "install_sw"
+        targets = {"openssl": [software, "install_ssldirs"], "python": ["install"]}[name]
         # One after the other: OpenSSL's two make the same folders, and fail where both try at once.
         self._command("install", name, ["make", f"DESTDIR={self._root(name)}", *targets])
         {"openssl": self._finish_openssl, "python": self._finish_python}[name]()

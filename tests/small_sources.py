@@ -25,8 +25,9 @@ for word; do case $word in --prefix=*) echo "PREFIX = ${word#*=}" > config.mk;; 
 OPENSSL_MAKEFILE = """
 include config.mk
 build_libs: ; echo library > libssl.a
-build_programs: ; test -e libssl.a
-install_sw: ; mkdir -p $(DESTDIR)$(PREFIX)/lib; cp libssl.a $(DESTDIR)$(PREFIX)/lib/
+build_programs: ; cp libssl.a openssl
+install_dev: ; mkdir -p $(DESTDIR)$(PREFIX)/lib; cp libssl.a $(DESTDIR)$(PREFIX)/lib/
+install_sw: install_dev ; mkdir $(DESTDIR)$(PREFIX)/bin; cp openssl $(DESTDIR)$(PREFIX)/bin/
 install_ssldirs: ; mkdir -p $(DESTDIR)$(PREFIX)/ssl
 """
 

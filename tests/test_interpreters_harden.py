@@ -467,6 +467,14 @@ def test_openssl_trusts_what_the_system_trusts(yard: Yard, monkeypatch: pytest.M
     assert (order.prefixes["openssl"] / "ssl" / "cert.pem").readlink() == bundle
 
 
+@pytest.mark.parametrize("quick", [True, False])
+def test_a_quick_build_goes_without_openssls_program(yard: Yard, *, quick: bool) -> None:
+    """The program that comes with OpenSSL is there, unless the build was only to be tried."""
+    order = yard.order(quick=quick)
+    yard.build(order)
+    assert (order.prefixes["openssl"] / "bin" / "openssl").exists() is not quick
+
+
 def test_an_end_of_life_is_said(yard: Yard) -> None:
     """A recipe that nobody repairs any more is built with a warning."""
     yard.build(yard.order(recipe=replace(RECIPE, end_of_life=True)))
