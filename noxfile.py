@@ -623,7 +623,8 @@ def merge(session: nox.Session) -> None:
     own = Run(f"{RUN_ID}-merge", platform.node(), _tool(), "", "", _now(), _now(), asked, {})
     here = Path(session.invoked_from)
     try:
-        merged = join(read_parts(here / folder for folder in wanted.folders), wanted.expect, own)
+        parts = read_parts([here / folder for folder in wanted.folders], wanted.expect)
+        merged = join(parts, wanted.expect, own)
     except (MergeError, RecordError) as error:
         session.error(for_terminal(str(error)))
     # A folder of its own, so that matrix and merge can be asked for in one command.
@@ -712,8 +713,11 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(venv_backend="uv|virtualenv")
 def lint(session: nox.Session) -> None:
-    """Check style and types."""
+    """Check style, types and the CI workflows."""
     _development(session, "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy", ".")
+    workflows = sorted(map(str, Path(".github", "workflows").glob("*.yml")))
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
+    session.run("zizmor", "--offline", *workflows)

@@ -55,15 +55,16 @@ class Merged:
     floor: Protocol
 
 
-def read_parts(folders: Iterable[Path]) -> tuple[Part, ...]:
+def read_parts(folders: Iterable[Path], expected: Sequence[str] = ()) -> tuple[Part, ...]:
     """Read the runs in these folders and below, in order; raises MergeError or RecordError.
 
     A folder without any is an error: a mistyped name must not look like a machine with nothing to say.
+    Only where machines are expected may there be an empty one: who is missing has a row then.
     """
     parts = []
     for folder in folders:
         documents = sorted(folder.rglob(DOCUMENT))
-        if not documents:
+        if not documents and not (expected and folder.is_dir()):
             msg = (
                 f"{folder} has no {DOCUMENT} in it or below: give the folder of a run, or one that holds some"
             )

@@ -332,6 +332,14 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path, one: Path, name: str)
         read_parts([one, tmp_path / name])
 
 
+def test_an_empty_folder_where_machines_are_expected(tmp_path: Path) -> None:
+    """Where no machine reported there is nothing to read, and each has its row; no folder is still none."""
+    (tmp_path / "empty").mkdir()
+    assert read_parts([tmp_path / "empty"], ["one"]) == ()
+    with pytest.raises(MergeError, match="nowhere has no"):
+        read_parts([tmp_path / "nowhere"], ["one"])
+
+
 def test_observations_of_a_stranger_are_refused(one: Path) -> None:
     """Cells of an interpreter that the matrix does not know are not dropped in silence."""
     path = one / "observations.jsonl"
