@@ -37,7 +37,7 @@ ROOT = Path(__file__).parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from interpreters.clients import DEFAULT, RELAXED, clients, requirements  # noqa: E402
+from interpreters.clients import DEFAULT, RELAXED, clients, requirements, specifiers, variants  # noqa: E402
 from interpreters.interrupts import interruptible  # noqa: E402
 from interpreters.locate import Candidate, SelectionError, locate, select  # noqa: E402
 from interpreters.prepared import Prepared, is_ready, read_record  # noqa: E402
@@ -128,7 +128,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--attacks", action="store_true", help="meet the servers that tamper with the negotiation too")
     floor = POLICY.floor or Protocol.TLSV1_2
     add("--floor", type=Protocol, default=floor, choices=FLOORS, help="default: the policy's, or TLSv1.2")
-    add("--botocore", default="", metavar="SPEC", help="a version or specifier, such as 1.34.0 or '<1.40'")
+    versions = "a version or specifier, such as 1.34.0 or '<1.40'; of several, comma-separated, each in turn"
+    add("--botocore", default="", metavar="SPEC", help=versions)
+    add("--urllib3", default="", metavar="SPEC", help="the same, of the urllib3 beside botocore")
     add("--find-links", type=Path, metavar="DIR", help="install from this folder of wheels, without an index")
     add("--openssl", type=Path, metavar="PATH", help="serve with this openssl; default: the first on PATH")
     add("--all-evidence", action="store_true", help="write captures however large they are")
@@ -162,7 +164,10 @@ try:
 except (SelectionError, ProgramsError) as selection_error:
     SELECTED, PROBLEM = (), str(selection_error)
 CHOSEN = tuple(one for one in SELECTED if one.source != PROGRAM)
-REQUIREMENTS = requirements([CLIENTS[name] for name in OPTIONS.clients], {"botocore": OPTIONS.botocore})
+SWEEP = variants(
+    [CLIENTS[name] for name in OPTIONS.clients], specifiers(OPTIONS.botocore), specifiers(OPTIONS.urllib3)
+)
+REQUIREMENTS = requirements(SWEEP.values())
 
 
 def _check_arguments(session: nox.Session) -> None:
@@ -261,7 +266,7 @@ def matrix(session: nox.Session) -> None:
         run, measured, _ = _measure(session, catalogue, programs=programs)
         from reports.report import write_report
 
-        rows = build_matrix(measured, OPTIONS.clients, OPTIONS.conditions, catalogue, OPTIONS.floor)
+        rows = build_matrix(measured, tuple(SWEEP), OPTIONS.conditions, catalogue, OPTIONS.floor)
         with publish(RUN_ID, kept=OPTIONS.keep) as folder:
             write_report(
                 folder,
@@ -300,7 +305,7 @@ def truth(session: nox.Session) -> None:
 
     _check_arguments(session)
     catalogue = read_catalogue().only(Role.LADDER, Role.PAGE)
-    everyone = (*OPTIONS.clients, RELAXED)
+    everyone = (*SWEEP, RELAXED)
     conditions = tuple(Condition)
     with interruptible():
         run, measured, _ = _measure(session, catalogue, everyone, conditions)
@@ -353,7 +358,7 @@ def remedy(session: nox.Session) -> None:
     ambient = (Condition.AMBIENT,)
     with interruptible(), tempfile.TemporaryDirectory(dir=_cache(session), prefix="remedy-") as scratch:
         run, measured, guests = _measure(session, catalogue, conditions=ambient)
-        rows = build_matrix(measured, OPTIONS.clients, ambient, catalogue, OPTIONS.floor)
+        rows = build_matrix(measured, tuple(SWEEP), ambient, catalogue, OPTIONS.floor)
         means = _means(session, needing(rows))
         file = Path(scratch) / "floor.cnf"
         file.write_text(configuration(Condition.HARDENED, OPTIONS.floor), encoding="utf-8")
@@ -387,7 +392,7 @@ def _means(session: nox.Session, rows: Sequence[Row]) -> Means:
     installer = Installer(_uv(), _cache(session), Path(sys.executable), OPTIONS.find_links)
     upgrades: dict[tuple[str, str], Path | str] = {}
     for row in rows:
-        client = CLIENTS[row.client]
+        client = SWEEP[row.client]
         # Installed by its own name alone it is the newest already.
         library = client.library or client.requirement
         if library and REQUIREMENTS[client.id] != library:
@@ -397,9 +402,9 @@ def _means(session: nox.Session, rows: Sequence[Row]) -> Means:
             except NoEnvironmentError as error:
                 python = str(error)
             upgrades[row.interpreter.id, row.client] = python
-    libraries = {client.id: client.library or client.requirement for client in CLIENTS.values()}
+    libraries = {client.id: client.library or client.requirement for client in SWEEP.values()}
     builds = remedies(read_recipes(), OPTIONS.floor)
-    return Means(OPTIONS.floor, libraries, snippets(CLIENTS.values(), OPTIONS.floor), upgrades, builds)
+    return Means(OPTIONS.floor, libraries, snippets(SWEEP.values(), OPTIONS.floor), upgrades, builds)
 
 
 TRUTH_CELLS = 1000
@@ -409,7 +414,7 @@ TRUTH_CELLS = 1000
 def _measure(
     session: nox.Session,
     catalogue: Catalogue,
-    wanted: Sequence[str] = OPTIONS.clients,
+    wanted: Sequence[str] = tuple(SWEEP),
     conditions: Sequence[Condition] = OPTIONS.conditions,
     programs: Sequence[Candidate] | None = None,
     floor: Protocol = OPTIONS.floor,
@@ -465,13 +470,14 @@ def _measure(
         started=started,
         ended=_now(),
         asked=Asked(
-            clients=OPTIONS.clients,
+            clients=tuple(SWEEP),
             conditions=settings.conditions,
             floor=settings.floor,
             attacks=bool(catalogue.only(Role.ATTACK).servers),
             only=tuple(OPTIONS.only),
             interpreters=tuple(Given(str(p), os.path.realpath(p)) for p in OPTIONS.interpreter),
             botocore=OPTIONS.botocore,
+            urllib3=OPTIONS.urllib3,
             programs=programs is not None,
         ),
         controls=campaign.controls,
@@ -570,7 +576,7 @@ def _prove(session: nox.Session, built: Built, find_links: Path | None) -> None:
         session.log(f"pip is not asked to install over TLS: wheels come from {find_links}")
     real = built.order.python.resolve()
     found = next(one for one in locate(os.environ, [real]) if one.path == real)
-    needed = requirements([CLIENTS[name] for name in DEFAULT], {})
+    needed = requirements([CLIENTS[name] for name in DEFAULT])
     installer = Installer(_uv(), _cache(session), Path(sys.executable), find_links)
     prepared = prepare_candidate(found, needed, _cache(session), installer, os.environ)
     conditions, floor = (Condition.AMBIENT, Condition.PERMISSIVE), Protocol(built.order.floor)
@@ -619,7 +625,7 @@ def merge(session: nox.Session) -> None:
         session.error(
             "there is nothing to merge: give the folders of some reports, as in nox -s merge -- DIR DIR"
         )
-    asked = Asked(OPTIONS.clients, OPTIONS.conditions, OPTIONS.floor)
+    asked = Asked(tuple(SWEEP), OPTIONS.conditions, OPTIONS.floor)
     own = Run(f"{RUN_ID}-merge", platform.node(), _tool(), "", "", _now(), _now(), asked, {})
     here = Path(session.invoked_from)
     try:

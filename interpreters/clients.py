@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Sequence
 
 PROBES = Path(__file__).parent.parent / "probes"
 
@@ -52,19 +53,73 @@ def clients(folder: Path = PROBES) -> dict[str, Client]:
     return found
 
 
-def requirements(wanted: Iterable[Client], pins: Mapping[str, str]) -> dict[str, str]:
-    """Return what must be installed for each client that needs anything, as words that pip takes.
+def requirements(wanted: Iterable[Client]) -> dict[str, str]:
+    """Return what must be installed for each client that needs anything, as words that pip takes."""
+    return {client.id: client.requirement for client in wanted if client.requirement}
 
-    `pins` maps the name of a distribution to a version, or to a specifier such as ``<1.40``.
+
+NEWEST = "newest"
+"""What asks for the newest version beside others."""
+
+
+def specifiers(text: str) -> tuple[str, ...]:
+    """Return the versions and specifiers in a comma-separated list; operators side by side are one specifier.
+
+    ``1.20.*,>=1.30,<1.35,newest`` asks for three; without any, the newest is asked for.
     """
-    needed = {}
+    found: list[str] = []
+    for word in "".join(text.split()).split(","):
+        if word and found and _is_operator(word) and _is_operator(found[-1]):
+            found[-1] += f",{word}"
+        elif word:
+            found.append(word)
+    return tuple(dict.fromkeys(found))
+
+
+def variants(
+    wanted: Iterable[Client], botocore: Sequence[str] = (), urllib3: Sequence[str] = ()
+) -> dict[str, Client]:
+    """Return the clients to measure, those on botocore once for each pair of the versions asked for.
+
+    A variant is named after its client and the versions that were asked for: ``botocore@botocore-1.20.*``.
+    """
+    found = {}
     for client in wanted:
-        pin = pins.get(client.requirement, "")
-        if pin and pin[0] not in "<>=!~":
-            pin = f"=={pin}"
-        if client.requirement:
-            needed[client.id] = client.requirement + pin
-    return needed
+        pairs = [("", "")]
+        if client.requirement == "botocore":
+            pairs = list(itertools.product(botocore or [""], urllib3 or [""]))
+        for one, other in pairs:
+            asked = ["botocore" + _joined(one)] if len(botocore) > 1 else []
+            asked += ["urllib3" + _joined(other)] if len(urllib3) > 1 else []
+            variant = replace(
+                client,
+                id=f"{client.id}@{'+'.join(asked)}" if len(pairs) > 1 else client.id,
+                requirement=client.requirement + _pin(one) + (f" urllib3{_pin(other)}" if other else ""),
+                library=client.library or client.requirement,
+                floor=client.floor or client.id,
+            )
+            found[variant.id] = variant
+    return found
+
+
+def plain(name: str) -> str:
+    """Return the client that a variant is one of."""
+    return name.partition("@")[0]
+
+
+def _pin(specifier: str) -> str:
+    """Return what follows a distribution's name: a bare version pins exactly."""
+    if not specifier or specifier == NEWEST:
+        return ""
+    return specifier if _is_operator(specifier) else f"=={specifier}"
+
+
+def _joined(specifier: str) -> str:
+    return specifier if _is_operator(specifier) else f"-{specifier}"
+
+
+def _is_operator(specifier: str) -> bool:
+    return specifier[:1] in tuple("<>=!~")
 
 
 def _constants(path: Path) -> dict[str, object]:

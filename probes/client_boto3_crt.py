@@ -4,13 +4,13 @@ import io
 from concurrent import futures
 
 import boto3
-import client_awscrt
 import client_botocore
 import introduction
 import status_page
 
 try:
     import boto3.crt
+    import client_awscrt
     from s3transfer import crt
 except ImportError as error:
     raise ImportError("boto3 %s transfers nothing through the CRT: %s" % (boto3.__version__, error))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from interpreters.clients import DEFAULT
+from interpreters.clients import DEFAULT, plain
 from interpreters.programs import PROGRAM
 from reports.matrix import did_not_report
-from reports.remedies import in_short
+from reports.remedies import in_short as remedies_in_short
+from reports.sweep import counted
+from reports.sweep import in_short as sweep_in_short
 from reports.verdicts import PAGE_FLOOR, HeldBy, PageCheck, Verdict
 from servers.conditions import Condition
 from servers.protocols import LADDER
@@ -76,6 +78,7 @@ def _answer(rows: Sequence[Row], floor: Protocol, kind: str) -> list[str]:
     where = "" if condition is Condition.AMBIENT else f" under the {condition} configuration"
     downgraded = by_verdict[Verdict.DOWNGRADED]
     sentences = [_downgraded(downgraded, f"{total} {kind}", floor, where), *_own_tls(downgraded, floor)]
+    sentences += sweep_in_short(rows, floor)
     if fragile := by_verdict[Verdict.FRAGILE]:
         sentences.append(
             f"{len(fragile)} made no connection below {floor} but would try to, or was stopped by something"
@@ -103,7 +106,8 @@ def _downgraded(groups: Groups, total: str, floor: Protocol, where: str) -> str:
     named = []
     for interpreter, group in groups.items():
         down = [row.client for row in group if row.verdict is Verdict.DOWNGRADED]
-        named.append(interpreter if len(down) == len(group) else f"{interpreter} ({', '.join(down)})")
+        some = ", ".join(counted(down, [row.client for row in group]))
+        named.append(interpreter if len(down) == len(group) else f"{interpreter} ({some})")
     return (
         f"{len(groups)} of {total} can be talked below {floor}, down to {lowest}{where}: {', '.join(named)}."
     )
@@ -175,13 +179,13 @@ def advice(
         row = next(row for row in group if row.verdict is verdict)
         return [f"Remove the cause and measure again: {quote(row.judgement.reason)}."]
     if tried := [case for case in cases if case.row.interpreter.id == interpreter.id]:
-        return in_short(tried)
+        return remedies_in_short(tried)
     if interpreter.is_program:
         own = f"Set {floor} as its minimum where it is started or configured, as its manual says."
         hardened = f"nox -s matrix -- --programs --only {interpreter.id} --conditions ambient,hardened"
         return [f"{own} Whether it heeds an OpenSSL configuration that does, `{hardened}` tells."]
     ill = [row for row in group if row.verdict in (Verdict.DOWNGRADED, Verdict.FRAGILE)]
-    down = [row.client for row in ill]
+    down = list(dict.fromkeys(plain(row.client) for row in ill))
     others = f" --clients {','.join(down)}" if not set(down) <= set(DEFAULT) else ""
     asked = f" --floor {floor}" if floor is not PAGE_FLOOR else ""
     remedy = f"`nox -s remedy -- --only {interpreter.id}{others}{asked}`"

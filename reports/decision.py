@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from interpreters.clients import plain
 from interpreters.programs import PROGRAM
 from reports.matrix import ALL_CLIENTS, MISSING, did_not_report
 from reports.policy import CHOICES
@@ -168,7 +169,7 @@ def _lines(report: Report, policy: Policy) -> tuple[Line, ...]:
         for (host, interpreter), rows in groups.items()
         if ALL_CLIENTS not in rows and not any(line.source == PROGRAM for line in rows.values())
         for client in policy.clients
-        if client not in rows
+        if client not in map(plain, rows)
     )
     return (*report.lines, *missing)
 
@@ -218,7 +219,7 @@ def _uncounted(line: Line, policy: Policy) -> str:
         return ""
     if policy.sources and line.source not in policy.sources:
         return f"source {line.source} does not count"
-    if policy.clients and line.client not in (*policy.clients, ALL_CLIENTS):
+    if policy.clients and plain(line.client) not in (*policy.clients, ALL_CLIENTS):
         return f"client {line.client} does not count"
     return ""
 

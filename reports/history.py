@@ -64,7 +64,7 @@ def past_runs(run: Run, reports: Path = REPORTS) -> tuple[Past, ...]:
 def _question(asked: Asked) -> Asked:
     """Return that part of what was asked which decides what can be counted, and against what."""
     given = tuple(replace(one, real="") for one in asked.interpreters)
-    return replace(asked, conditions=asked.conditions[:1], interpreters=given, botocore="")
+    return replace(asked, conditions=asked.conditions[:1], interpreters=given, botocore="", urllib3="")
 
 
 def choose(words: Sequence[str], here: Path, reports: Path = REPORTS) -> tuple[Path, Path]:

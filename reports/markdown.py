@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from interpreters.programs import PROGRAM
 from reports.answer import advice, answer, by_interpreter, standing
 from reports.escape import for_markdown
+from reports.sweep import sweeps
 from servers.catalogue import Role
 
 if TYPE_CHECKING:
@@ -58,11 +59,13 @@ def build_markdown(
     # A program's version is its client's, and no Python's.
     pythons = frame.assign(version=frame["version"].where(frame["source"] != PROGRAM, ""))
     host = ["host"] if run.parts else []
+    swept = sweeps(rows)
     parts = [
         f"# TLS floor matrix: {floor} on {for_markdown(run.host)}",
         " ".join(map(for_markdown, answer(rows, floor))),
         "## Verdicts",
         _table(pythons.rename(columns=VERDICT_COLUMNS)[[*host, *VERDICT_COLUMNS.values()]]),
+        *(["## Versions", "\n".join(f"- {for_markdown(line)}" for line in swept)] if swept else []),
         "## Why",
         _reasons(rows),
         "## What to do",

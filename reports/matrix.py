@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from interpreters.clients import RELAXED
+from interpreters.clients import RELAXED, plain
 from interpreters.programs import PROGRAM
 from reports.programs import explain_program
 from reports.verdicts import (
@@ -136,7 +136,9 @@ def _row(one: Measured, client: str, condition: Condition, catalogue: Catalogue,
         reason = explain_program(judgement, holder, one.interpreter.openssl, relaxed=relaxed)
     else:
         reason = explain(judgement, holder, one.interpreter, floor, own_tls)
-    page = {record.server: record for record in one.of(PAGE_CLIENT, condition)}
+    # In a sweep, the page's client in the same versions.
+    asker = PAGE_CLIENT + client.removeprefix(plain(client))
+    page = {record.server: record for record in one.of(asker, condition)}
     servers = [server.id for server in catalogue.servers if server.role is Role.PAGE]
     return Row(
         interpreter=one.interpreter,

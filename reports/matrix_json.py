@@ -111,6 +111,7 @@ def _asked(asked: Asked) -> dict[str, object]:
         "only": [_text(glob) for glob in asked.only],
         "interpreters": [{"path": _text(one.path), "real": _text(one.real)} for one in asked.interpreters],
         "botocore": _text(asked.botocore),
+        "urllib3": _text(asked.urllib3),
         "programs": asked.programs,
     }
 

@@ -51,7 +51,9 @@ class Asked:
     """The globs that an interpreter's id had to match one of; empty for all."""
     interpreters: tuple[Given, ...] = ()
     botocore: str = ""
-    """The version or specifier of botocore; empty for the newest."""
+    """The versions or specifiers of botocore; empty for the newest."""
+    urllib3: str = ""
+    """Those of the urllib3 beside it."""
     programs: bool = False
     """Whether other programs were to be measured too."""
 
@@ -249,6 +251,7 @@ def read_asked(facts: Mapping[str, Any]) -> Asked:
         only=tuple(facts["only"]),
         interpreters=tuple(Given(**given) for given in facts["interpreters"]),
         botocore=facts["botocore"],
+        urllib3=facts["urllib3"],
         programs=facts["programs"],
     )
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from interpreters.clients import plain
 from interpreters.openssl_conf import configuration_path
 from servers.catalogue import Certificate, KeyExchange, Role
 from servers.conditions import Condition, configuration
@@ -507,9 +508,9 @@ _PAGE = {"pass": YES, "fail": NO}
 
 
 def _expect_row(row: Row, server: Server, floor: Protocol, ambient: Mapping[str, str]) -> Expectation:
-    conf = ambient.get(row.interpreter.id, "")
+    conf, client = ambient.get(row.interpreter.id, ""), plain(row.client)
     return expect(
-        row.interpreter, row.client, row.client_version, row.condition, server, floor, row.urllib3, conf
+        row.interpreter, client, row.client_version, row.condition, server, floor, row.urllib3, conf
     )
 
 

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interpreters.clients import DEFAULT, PROBES, RELAXED, Client, clients, requirements
+from interpreters.clients import (
+    DEFAULT,
+    PROBES,
+    RELAXED,
+    Client,
+    clients,
+    plain,
+    requirements,
+    specifiers,
+    variants,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,41 +74,77 @@ def test_top_level_constants_count(tmp_path: Path, text: str, client: Client) ->
     assert clients(tmp_path) == {"x": client}
 
 
-WANTED = (Client("ssl", "", reference=False), Client("a", "thing", reference=False))
+ON_BOTOCORE = Client("botocore", "botocore", reference=False)
+OTHER = Client("other", "thing", reference=False)
+NOTHING = Client("ssl", "", reference=False)
 
 
 @pytest.mark.parametrize(
     ("pin", "needed"),
     [
-        ("", "thing"),
-        ("1.34.0", "thing==1.34.0"),
-        ("<1.40", "thing<1.40"),
-        (">=1.2,<2", "thing>=1.2,<2"),
-        ("~=1.34", "thing~=1.34"),
-        ("!=1.34.1", "thing!=1.34.1"),
-        ("==1.*", "thing==1.*"),
+        ("", "botocore"),
+        ("newest", "botocore"),
+        ("1.34.0", "botocore==1.34.0"),
+        ("<1.40", "botocore<1.40"),
+        (">=1.2,<2", "botocore>=1.2,<2"),
+        ("> 1.2, < 2", "botocore>1.2,<2"),
+        ("~=1.34", "botocore~=1.34"),
+        ("!=1.34.1", "botocore!=1.34.1"),
+        ("==1.*", "botocore==1.*"),
+        ("1.*", "botocore==1.*"),
     ],
 )
 def test_a_pin_is_a_version_or_a_specifier(pin: str, needed: str) -> None:
-    """A bare version pins exactly, a specifier is taken as it is, and nothing pins nothing."""
-    assert requirements(WANTED, {"thing": pin}) == {"a": needed}
+    """A bare version pins exactly, a specifier is taken as it is, and one version leaves the names alone."""
+    found = variants([NOTHING, ON_BOTOCORE, OTHER], specifiers(pin))
+    assert requirements(found.values()) == {"botocore": needed, "other": "thing"}
+    assert list(found) == ["ssl", "botocore", "other"]
 
 
-def test_a_pin_of_another_distribution_changes_nothing() -> None:
-    """A pin counts for the distribution that it names, and not for the client of that name."""
-    assert requirements(WANTED, {"a": "1.0", "other": "2.0"}) == {"a": "thing"}
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", ()),
+        ("1.20.*,1.30.*,newest", ("1.20.*", "1.30.*", "newest")),
+        ("1.20.*,>=1.30,<1.35,newest", ("1.20.*", ">=1.30,<1.35", "newest")),
+        ("<2,2.*", ("<2", "2.*")),
+        (" 1 ,, 2,1 ", ("1", "2")),
+    ],
+)
+def test_a_list_of_versions_is_taken_apart(text: str, found: tuple[str, ...]) -> None:
+    """Commas part versions, except between operators, where they join what has to hold together."""
+    assert specifiers(text) == found
 
 
 def test_a_pin_counts_for_each_client_that_needs_it() -> None:
     """A pin of botocore holds for urllib3 too, which is the one that botocore brings along."""
     wanted = [clients()[name] for name in DEFAULT]
-    assert requirements(wanted, {"botocore": "1.34.0"}) == {
+    assert requirements(variants(wanted, ["1.34.0"]).values()) == {
         "urllib3": "botocore==1.34.0",
         "botocore": "botocore==1.34.0",
     }
+    assert requirements(variants(wanted, (), ["<2"]).values()) == {
+        "urllib3": "botocore urllib3<2",
+        "botocore": "botocore urllib3<2",
+    }
 
 
-NAME = st.text("abcxyz", min_size=1, max_size=5)
+VERSIONS = st.lists(st.sampled_from(["1.20.*", "<1.30", ">=1,<2", "newest"]), unique=True)
+
+
+@given(VERSIONS, VERSIONS)
+def test_a_sweep_is_every_pair_of_versions(botocore: list[str], urllib3: list[str]) -> None:
+    """Clients on botocore are there once for each pair, each by a name of its own; all others once."""
+    found = variants([NOTHING, ON_BOTOCORE, OTHER], botocore, urllib3)
+    pairs = max(1, len(botocore)) * max(1, len(urllib3))
+    ours = [client for name, client in found.items() if plain(name) == "botocore"]
+    assert len(ours) == len({client.requirement for client in ours}) == pairs
+    assert (pairs == 1) is ("botocore" in found)
+    assert {plain(name) for name in found} == {"ssl", "botocore", "other"}
+    assert (found["ssl"].requirement, found["other"].requirement) == ("", "thing")
+    for client in ours:
+        assert all(("urllib3" in word) or word.startswith("botocore") for word in client.requirement.split())
+        assert (client.library, client.floor) == ("botocore", "botocore")
 
 
 def test_those_measured_by_default_come_first() -> None:
@@ -108,8 +154,11 @@ def test_those_measured_by_default_come_first() -> None:
     assert names[len(DEFAULT) :] == sorted(names[len(DEFAULT) :])
 
 
+NAME = st.text("abcxyz", min_size=1, max_size=5)
+
+
 @given(st.lists(st.builds(Client, NAME, NAME | st.just(""), st.booleans()), unique_by=lambda one: one.id))
 def test_exactly_the_clients_that_need_something_are_named(wanted: list[Client]) -> None:
     """Of any clients, those with a requirement are named, each with its own."""
-    needed = requirements(wanted, {})
+    needed = requirements(wanted)
     assert needed == {one.id: one.requirement for one in wanted if one.requirement}

@@ -282,7 +282,7 @@ def furnished(
     newest = max(known, key=lambda one: [int(part) for part in known[one].version.split(".")[:2]])
     return prepare_candidate(
         newest,
-        requirements(clients().values(), {}),
+        requirements(clients().values()),
         folder / "cache",
         Installer(uv, folder / "cache", Path(sys.executable)),
         callers_environment,

@@ -116,6 +116,13 @@ def test_a_failure_is_told(run: Callable[..., list[dict[str, Any]]]) -> None:
     assert account == Account("failed", None, None, "ConnectionResetError", "reset by peer", account.seconds)
 
 
+def test_a_variant_is_its_client_under_its_own_name(run: Callable[..., list[dict[str, Any]]]) -> None:
+    """What stands behind @ in a client's name changes the name under which it is told, and nothing else."""
+    said = run(cell("fine@botocore-1.20.*"), fine=lambda *_: {"version": "TLSv1.3", "cipher": "AES"})
+    assert {one["client"] for one in said if "client" in one} == {"fine@botocore-1.20.*"}
+    assert said[-2]["account"]["outcome"] == "connected"
+
+
 def test_what_a_client_brings_along_is_told(
     run: Callable[..., list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -256,6 +256,18 @@ def test_the_pages_check_is_its_own_clients_in_every_row() -> None:
     assert _build(low)[0].page_check is PageCheck.FAIL
 
 
+def test_in_a_sweep_the_pages_check_is_its_client_in_the_same_versions() -> None:
+    """A variant's row shows what the page's client concluded beside it, and not in other versions."""
+    cells = [*_cells(LOOSE, "botocore@a"), *_cells(LOOSE, "botocore@b"), *_cells(LOOSE, "ssl")]
+    pages = [
+        replace(cell, client=f"urllib3@{label}")
+        for label, second in (("a", None), ("b", TLS1_0))
+        for cell in _page(TLS1_3, second)
+    ]
+    rows = _build(_measured(*cells, *pages), clients=("botocore@a", "botocore@b", "ssl"))
+    assert [row.page_check for row in rows] == [PageCheck.PASS, PageCheck.FAIL, PageCheck.UNKNOWN]
+
+
 def test_without_the_pages_servers_its_check_is_unknown() -> None:
     """A catalogue that has not both of them cannot tell what the page would say."""
     catalogue = a_catalogue(a_server("only_1_2", TLS1_2), a_server("page_first", TLS1_2, role=Role.PAGE))

@@ -285,6 +285,7 @@ def test_provenance_and_controls_are_there() -> None:
         "interpreters": [{"path": "/made/up/link", "real": "/made/up/python"}],
         "programs": False,
         "botocore": "",
+        "urllib3": "",
     }
 
 
