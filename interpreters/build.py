@@ -33,7 +33,7 @@ PHASE_LIMIT = 3600.0
 LAST_LINES = 8
 """Lines of a log that are shown when a phase failed: of its end, and of what reads like an error before."""
 
-TELLING = r"(?i)\berror\b|\*\*\*|undefined reference"
+TELLING = r"(?i)\berror\b|\*\*\* \[|undefined reference"
 """What compilers, linkers and make say when they fail."""
 
 PASSED_ON = ("PATH", "HOME", "TMPDIR", "CC", "CXX", "AR", "RANLIB", "SDKROOT", "MACOSX_DEPLOYMENT_TARGET")

@@ -396,9 +396,8 @@ class Site:
     def _install(self, name: str) -> None:
         shutil.rmtree(self._root(name), ignore_errors=True)
         software = "install_dev" if self.order.quick else "install_sw"
-        targets = {"openssl": [software, "install_ssldirs"], "python": ["install"]}[name]
-        # One after the other: OpenSSL's two make the same folders, and fail where both try at once.
-        self._command("install", name, ["make", f"DESTDIR={self._root(name)}", *targets])
+        target = {"openssl": software, "python": "install"}[name]
+        self._command("install", name, ["make", f"DESTDIR={self._root(name)}", target])
         {"openssl": self._finish_openssl, "python": self._finish_python}[name]()
         write_stamp(self.aside(name), self.stamp_so_far())
 
@@ -407,10 +406,13 @@ class Site:
         return {"key": self._key, "recipe": self.order.recipe.id}
 
     def _finish_openssl(self) -> None:
-        """Let it trust what the system trusts: a new OpenSSL comes without any certificate."""
+        """Give it its own configuration, and the system's trust: a new OpenSSL has no certificate."""
+        folder = self.aside("openssl") / "ssl"
+        folder.mkdir(exist_ok=True)
+        shutil.copy(self._tree("openssl") / "apps" / "openssl.cnf", folder)
         bundle = next((path for path in (*TRUST, *_ours()) if os.path.exists(path)), None)  # noqa: PTH110
         if bundle:
-            (self.aside("openssl") / "ssl" / "cert.pem").symlink_to(bundle)
+            (folder / "cert.pem").symlink_to(bundle)
 
     def _finish_python(self) -> None:
         """Let what it remembers of its build name the places where things will be."""

@@ -28,7 +28,6 @@ build_libs: ; echo library > libssl.a
 build_programs: ; cp libssl.a openssl
 install_dev: ; mkdir -p $(DESTDIR)$(PREFIX)/lib; cp libssl.a $(DESTDIR)$(PREFIX)/lib/
 install_sw: install_dev ; mkdir $(DESTDIR)$(PREFIX)/bin; cp openssl $(DESTDIR)$(PREFIX)/bin/
-install_ssldirs: ; mkdir -p $(DESTDIR)$(PREFIX)/ssl
 """
 
 PYTHON_MAKEFILE = """
@@ -89,6 +88,7 @@ def small_sources() -> dict[str, dict[str, str]]:
     return {
         "openssl": {
             "VERSION.dat": "MAJOR=3\nMINOR=0\nPATCH=99\nPRE_RELEASE_TAG=\n",
+            "apps/openssl.cnf": "# nothing",
             "config": CONFIGURE,
             "Makefile": OPENSSL_MAKEFILE,
         },

@@ -457,7 +457,7 @@ def test_a_disk_that_is_full_from_the_start_is_refused(yard: Yard, tiny_disk: Pa
 
 
 def test_openssl_trusts_what_the_system_trusts(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The new OpenSSL, which comes without any certificate, is shown the system's."""
+    """The new OpenSSL has a configuration, and is shown the system's certificates, having none itself."""
     bundle = yard.folder / "bundle.pem"
     bundle.touch()
     monkeypatch.setattr(module, "TRUST", (str(yard.folder / "missing"), str(bundle)))
@@ -465,6 +465,7 @@ def test_openssl_trusts_what_the_system_trusts(yard: Yard, monkeypatch: pytest.M
     order = yard.order()
     yard.build(order)
     assert (order.prefixes["openssl"] / "ssl" / "cert.pem").readlink() == bundle
+    assert (order.prefixes["openssl"] / "ssl" / "openssl.cnf").read_text() == "# nothing"
 
 
 @pytest.mark.parametrize("quick", [True, False])
