@@ -57,8 +57,8 @@ def load(name, snippet, told):
     """Import a client and say its version, or why it cannot be had; return what fetches with it, or None.
 
     With what fetches comes what has a note on the last attempt, such as how the client introduced itself.
-    What a snippet leaves in its namespace goes to the client's `fetch_given`, if the client has one. A client
-    that is a program has been told of in the plan, and has a module's functions as methods.
+    What a snippet leaves in its namespace goes to the client's `fetch_given`, if the client has one; GIVEN_TLS
+    is then whose TLS that uses, where it is not that of TLS. A client that is a program has been told of in the plan, and has a module's functions as methods.
     """
     try:
         if told:
@@ -72,10 +72,11 @@ def load(name, snippet, told):
             exec(compile(snippet, "floor_%s.py" % name, "exec", 0, True), given)
             if hasattr(module, "fetch_given"):
                 fetch = functools.partial(module.fetch_given, given)
+        tls = getattr(module, "GIVEN_TLS" if snippet and hasattr(module, "GIVEN_TLS") else "TLS", "")
+        own = {"name": tls, "reads_openssl_conf": getattr(module, "READS_OPENSSL_CONF", True)}
         urllib3 = getattr(module, "urllib3", sys.modules.get("urllib3"))
         beside = getattr(urllib3, "__version__", "")
-        tls = {"name": getattr(module, "TLS", ""), "reads_openssl_conf": getattr(module, "READS_OPENSSL_CONF", True)}
-        say(kind="client", client=name, version=module.version(), urllib3=beside, tls=tls if tls["name"] else None)
+        say(kind="client", client=name, version=module.version(), urllib3=beside, tls=own if tls else None)
         return fetch, getattr(module, "note", str)
     except Exception as error:
         say(kind="client", client=name, version=None, **error_fields(error))

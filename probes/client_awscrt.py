@@ -29,7 +29,16 @@ def fetch(host, port, cafile, timeout, retries=0):
 
     It has no retry logic, so `retries` changes nothing.
     """
-    trusting = io.TlsContextOptions()
+    return fetch_with(io.TlsContextOptions(), host, port, cafile, timeout)
+
+
+def fetch_given(given, host, port, cafile, timeout, retries=0):
+    """Do the same with the options that floor_awscrt.py makes."""
+    return fetch_with(given["options"], host, port, cafile, timeout)
+
+
+def fetch_with(trusting, host, port, cafile, timeout):
+    """Do the same with TLS options of the caller's."""
     trusting.override_default_trust_store_from_path(None, cafile)
     tls = io.ClientTlsContext(trusting).new_connection_options()
     tls.set_server_name(host)

@@ -10,8 +10,11 @@ import status_page
 
 try:
     import boto3.crt
+    import boto3.s3.transfer
     import client_awscrt
     from s3transfer import crt
+    from s3transfer.manager import TransferManager
+    from s3transfer.subscribers import BaseSubscriber
 except ImportError as error:
     raise ImportError("boto3 %s transfers nothing through the CRT: %s" % (boto3.__version__, error))
 
@@ -19,6 +22,9 @@ REQUIREMENT = "boto3[crt]"
 
 TLS = client_awscrt.TLS
 READS_OPENSSL_CONF = client_awscrt.READS_OPENSSL_CONF
+
+# With its lines it does not use the CRT.
+GIVEN_TLS = ""
 
 # After a failure, and there is no option not to. So this, in seconds, is what it gets.
 TRIES_AGAIN = True
@@ -56,6 +62,30 @@ def fetch(host, port, cafile, timeout, retries=0):
         transfer.cancel()
         raise ValueError("no answer within %g s, in which the CRT tried again by itself" % min(timeout, LIMIT))
     return {"version": status_page.UNTOLD, "cipher": None}
+
+
+def fetch_given(given, host, port, cafile, timeout, retries=0):
+    """Download the object with the TransferConfig that floor_boto3_crt.py makes, which is to choose no CRT."""
+    settings = client_botocore.settings(host, port, cafile, timeout, retries)
+    client = boto3.session.Session().client("s3", **settings)
+    got = io.BytesIO()
+    with boto3.s3.transfer.create_transfer_manager(client, given["config"]) as manager:
+        if not isinstance(manager, TransferManager):
+            # It knows of no endpoint, and would go to the real one.
+            raise ValueError("boto3 would still transfer through the CRT")
+        with client_botocore.addressed(client, host, port):
+            manager.download("floor", "probe", got, subscribers=[Known()]).result()
+    return status_page.connection(got.getvalue())
+
+
+class Known(BaseSubscriber):
+    """Knows the object's size, which would be asked for first, and which the status page does not have."""
+
+    def on_queued(self, future, **_):
+        """Say what a request for the size would have."""
+        future.meta.provide_transfer_size(1)
+        if hasattr(future.meta, "provide_object_etag"):
+            future.meta.provide_object_etag("known")
 
 
 def introduce(request, **_):

@@ -210,6 +210,9 @@ def _other_interpreter(row: Row, rows: Sequence[Row], means: Means) -> Attempt:
 
 
 def _build(row: Row, means: Means) -> Attempt:
+    if row.own_tls:
+        said = f"it does not use Python's OpenSSL but {row.own_tls.name}, which no build of Python changes"
+        return Attempt(Remedy.BUILD, Standing.IDLE, said)
     minor = ".".join(row.interpreter.version.split(".")[:2])
     if words := means.recipes.get(minor):
         said = f"it takes minutes: nox -s harden -- {words} builds one and measures what it built"

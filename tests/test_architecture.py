@@ -82,7 +82,9 @@ def test_imports_run_one_way(path: Path) -> None:
 
 
 BRINGS = {
-    "boto3[crt]": {"boto3", "s3transfer"},
+    "boto3[crt]": {"boto3", "botocore", "s3transfer"},
+    # Before the CLI had a botocore of its own.
+    "awscli": {"botocore"},
     "pyopenssl": {"OpenSSL"},
     # Where awscrt is too old to say its version, setuptools is there and can.
     "awscrt": {"pkg_resources"},

@@ -195,6 +195,18 @@ def test_what_a_snippet_leaves_goes_to_a_client_that_takes_it(
     assert seen[1:] == ["plain"]
 
 
+@pytest.mark.parametrize(("snippet", "name"), [("context = 1", "theirs"), ("", "own")])
+def test_lines_may_change_whose_tls_a_client_uses(
+    run: Callable[..., list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch, snippet: str, name: str
+) -> None:
+    """A client says whose TLS it brings with its lines and without them."""
+    module = types.ModuleType("client_fine")
+    module.__dict__.update(fetch=lambda *_: {}, version=lambda: "1", TLS="own", GIVEN_TLS="theirs")
+    monkeypatch.setitem(sys.modules, "client_fine", module)
+    said = run(cell("fine"), snippets={"fine": snippet})
+    assert said[1]["tls"]["name"] == name
+
+
 @pytest.mark.parametrize("snippet", ["raise ValueError('no such option')", "this is no Python"])
 def test_a_snippet_that_fails_leaves_its_client_unmeasured(
     run: Callable[..., list[dict[str, Any]]], snippet: str

@@ -29,6 +29,7 @@ from reports.remedies import (
 )
 from reports.verdicts import Verdict
 from servers.conditions import Condition
+from servers.observation import OwnTls
 
 if TYPE_CHECKING:
     from reports.matrix import Row
@@ -185,6 +186,14 @@ def test_a_build_is_named_where_there_is_a_recipe_and_never_advised() -> None:
     one = attempts(row, None, able)[Remedy.BUILD]
     assert one.standing is Standing.IDLE
     assert "nox -s harden -- --python 3.9" in one.said
+
+
+def test_no_build_is_named_for_a_client_that_brings_its_own_tls() -> None:
+    """Building Python anew changes nothing for what does not use its OpenSSL, recipe or not."""
+    row = replace(a_row(DOWN, interpreter=an_interpreter("one", "3.9.18")), own_tls=OwnTls("the CRT", False))
+    said = attempts(row, None, replace(MEANS, recipes={"3.9": "--python 3.9"}))[Remedy.BUILD].said
+    assert "the CRT" in said
+    assert "nox -s harden" not in said
 
 
 def test_paths_are_quoted_for_the_shell() -> None:
