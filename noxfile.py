@@ -385,7 +385,7 @@ def _means(session: nox.Session, rows: Sequence[Row]) -> Means:
     """Return what there is to try on these rows; makes the environments that newer releases need."""
     from interpreters.environments import Installer, NoEnvironmentError
     from interpreters.prepared import prepare_apart
-    from interpreters.recipes import read_recipes, remedies
+    from interpreters.recipes import RecipeError, read_recipes, remedies
     from reports.remedies import Means
     from reports.snippets import snippets
 
@@ -403,7 +403,10 @@ def _means(session: nox.Session, rows: Sequence[Row]) -> Means:
                 python = str(error)
             upgrades[row.interpreter.id, row.client] = python
     libraries = {client.id: client.library or client.requirement for client in SWEEP.values()}
-    builds = remedies(read_recipes(), OPTIONS.floor)
+    try:
+        builds = remedies(read_recipes(), OPTIONS.floor)
+    except RecipeError as error:
+        session.error(for_terminal(str(error)))
     return Means(OPTIONS.floor, libraries, snippets(SWEEP.values(), OPTIONS.floor), upgrades, builds)
 
 

@@ -68,7 +68,7 @@ class Means:
     """By interpreter and client, where a newer release may be had: the Python of an environment that
     has it, or why there is none."""
     recipes: Mapping[str, str] = field(default_factory=dict)
-    """By Python's minor version (``3.8``), the words after ``nox -s harden`` that build it."""
+    """By Python's minor version (``3.8``), the words after ``nox -s harden --`` that build it."""
 
 
 @dataclass(frozen=True)
@@ -215,9 +215,9 @@ def _build(row: Row, means: Means) -> Attempt:
         return Attempt(Remedy.BUILD, Standing.IDLE, said)
     minor = ".".join(row.interpreter.version.split(".")[:2])
     if words := means.recipes.get(minor):
-        said = f"it takes minutes: nox -s harden -- {words} builds one and measures what it built"
+        said = f"it takes minutes; nox -s harden -- {words} makes one, and measures what it made"
     else:
-        said = f"there is no recipe for Python {minor}"
+        said = f"no recipe that is still maintained builds Python {minor}"
     return Attempt(Remedy.BUILD, Standing.IDLE, said)
 
 

@@ -181,7 +181,7 @@ def test_not_every_interpreter_is_named() -> None:
 def test_a_build_is_named_where_there_is_a_recipe_and_never_advised() -> None:
     """A build takes minutes, so nobody made one: it is not tried, with the words that would."""
     row = a_row(DOWN, interpreter=an_interpreter("one", "3.9.18"))
-    assert "no recipe for Python 3.9" in attempts(row)[Remedy.BUILD].said
+    assert "no recipe that is still maintained builds Python 3.9" in attempts(row)[Remedy.BUILD].said
     able = replace(MEANS, recipes={"3.9": "--python 3.9"})
     one = attempts(row, None, able)[Remedy.BUILD]
     assert one.standing is Standing.IDLE
