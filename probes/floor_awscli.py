@@ -4,13 +4,9 @@ import ssl
 import sys
 
 import awscli.clidriver
+import botocore.httpsession  # newer ones bring a botocore of their own under this name: import it after them
 
-try:
-    from awscli.botocore import httpsession
-except ImportError:  # before the CLI had a botocore of its own
-    from botocore import httpsession
-
-plain_context = httpsession.create_urllib3_context
+plain_context = botocore.httpsession.create_urllib3_context
 
 
 def floored_context(*args, **kwargs):
@@ -23,7 +19,7 @@ def floored_context(*args, **kwargs):
     return context
 
 
-httpsession.create_urllib3_context = floored_context
+botocore.httpsession.create_urllib3_context = floored_context
 
 if __name__ == "__main__":
     sys.exit(awscli.clidriver.main())

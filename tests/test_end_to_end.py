@@ -743,6 +743,33 @@ def test_the_advised_configuration_makes_the_next_matrix_enforced(
     assert status == 0, said
 
 
+@pytest.fixture(scope="module")
+def all_remedied(measured: Checkout, ill: list[str]) -> dict[str, dict[str, dict[str, Any]]]:
+    """What `remedy` says of every client of the first of them: by client, each remedy by name."""
+    # Like every environment here it is made before a test's own, in which no index may be reached.
+    status, said = measured.nox("-s", "remedy", "--", "--clients", "all", "--only", ill[0])
+    assert status == 0, said
+    needy = {key[1] for key, row in measured.matrix().items() if row["verdict"] == "downgraded"}
+    rows = json.loads((measured.latest / "remedies.json").read_text())["rows"]
+    remedies = {row["client"]: {one["remedy"]: one for one in row["remedies"]} for row in rows}
+    assert remedies.keys() == needy
+    return remedies
+
+
+def test_the_lines_of_every_client_hold_where_they_are_needed(
+    all_remedied: dict[str, dict[str, dict[str, Any]]],
+) -> None:
+    """Each client that has lines is held by them, and the CRT by nothing else: it ignores OPENSSL_CONF."""
+    with_lines = snippets(clients().values(), Protocol.TLSV1_2).keys()
+    assert len(all_remedied.keys() & with_lines) > len(DEFAULT)
+    for client, tried in all_remedied.items():
+        code, configuration = tried["code"], tried["openssl.cnf"]
+        assert code["standing"] == ("advised" if client in with_lines else "not tried"), (client, code)
+        deaf = client in ("awscrt", "boto3_crt")
+        assert configuration["verdict"] == ("downgraded" if deaf else "enforced"), (client, configuration)
+        assert configuration["standing"] == ("tried and failed" if deaf else "advised")
+
+
 def test_the_lines_set_in_code_hold_on_every_interpreter(
     measured: Checkout, known: dict[str, Interpreter], tmp_path: Path
 ) -> None:
