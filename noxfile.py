@@ -215,7 +215,8 @@ def _harden_parser() -> argparse.ArgumentParser:
 
 def _stale() -> list[str]:
     """Return the sessions that have to make an environment before the matrix can measure."""
-    cache = Path(os.environ.get("NOXENVDIR", ".nox")) / ".cache"
+    # With nox's --envdir this is another folder than the session's: it then prepares them one by one itself.
+    cache = Path(".nox", ".cache")
     return [
         f"venv({one.id})"
         for one in CHOSEN

@@ -48,7 +48,7 @@ botocore.session.Session().create_client("s3", region_name="us-east-1", endpoint
 LIMIT = 1800.0
 """Seconds for any single command of the bench."""
 
-OURS = ("TLS_FLOOR_RUN", "NOX_SCRIPT_MODE", "NOXENVDIR", "VIRTUAL_ENV")
+OURS = ("TLS_FLOOR_RUN", "NOX_SCRIPT_MODE", "VIRTUAL_ENV")
 """Variables that this session has set, or was given, for itself."""
 
 
