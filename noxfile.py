@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from interpreters.harden import Built
     from reports.matrix import Measured, Row
     from reports.observations import Run
-    from reports.remedies import Means
+    from reports.remedies import Case, Means
     from servers.campaign import Guest, Settings
     from servers.catalogue import Catalogue
     from servers.visitors import Met
@@ -87,10 +87,10 @@ def _names(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
     return parse
 
 
-def _at_least_one(text: str) -> int:
-    """Return a number of runs to keep, as an argparse type."""
+def _positive(text: str) -> int:
+    """Return a whole number of 1 or more, as an argparse type."""
     if not text.isdecimal() or int(text) < 1:
-        msg = f"{text!r} is no number of runs; keep at least 1, which is the one that you make"
+        msg = f"{text!r} is not a whole number of 1 or more"
         raise argparse.ArgumentTypeError(msg)
     return int(text)
 
@@ -136,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--all-evidence", action="store_true", help="write captures however large they are")
     add(
         "--keep",
-        type=_at_least_one,
+        type=_positive,
         default=KEPT_RUNS,
         metavar="N",
         help="runs to keep; default: %(default)s",
@@ -179,14 +179,6 @@ def _check_arguments(session: nox.Session) -> None:
         session.error("only programs were chosen, and it is matrix alone that measures them")
 
 
-def _jobs(text: str) -> int:
-    """Return a number of files to compile at once, as an argparse type."""
-    if not text.isdecimal() or int(text) < 1:
-        msg = f"{text!r} is no number of files; at least 1 has to be compiled at a time"
-        raise argparse.ArgumentTypeError(msg)
-    return int(text)
-
-
 def _harden_parser() -> argparse.ArgumentParser:
     """Return the parser of what follows `harden --` on the command line."""
     from interpreters.harden import FLOORS as HARDEN_FLOORS
@@ -200,7 +192,7 @@ def _harden_parser() -> argparse.ArgumentParser:
     add("--prefix", type=Path, metavar="DIR", help="the folder that gets both prefixes; default: /opt")
     add(
         "--jobs",
-        type=_jobs,
+        type=_positive,
         default=os.cpu_count() or 1,
         metavar="N",
         help="default: one a processor",
@@ -253,8 +245,6 @@ def venv(session: nox.Session, interpreter: str) -> None:
 @nox.session(venv_backend="none", requires=_stale())
 def matrix(session: nox.Session) -> None:
     """Measure every Python on this machine and write reports/latest."""
-    from reports.files import publish
-    from reports.history import past_runs
     from reports.matrix import build_matrix
     from servers.catalogue import Role, read_catalogue
 
@@ -265,22 +255,35 @@ def matrix(session: nox.Session) -> None:
     with interruptible():
         programs = [one for one in SELECTED if one.source == PROGRAM] if OPTIONS.programs else None
         run, measured, _ = _measure(session, catalogue, programs=programs)
-        from reports.report import write_report
-
         rows = build_matrix(measured, tuple(SWEEP), OPTIONS.conditions, catalogue, OPTIONS.floor)
-        with publish(RUN_ID, kept=OPTIONS.keep) as folder:
-            write_report(
-                folder,
-                run,
-                measured,
-                rows,
-                catalogue,
-                OPTIONS.floor,
-                POLICY,
-                past=past_runs(run),
-                all_evidence=OPTIONS.all_evidence,
-            )
+        _publish(RUN_ID, run, measured, rows, catalogue)
     _tell(rows, OPTIONS.floor)
+
+
+def _publish(
+    name: str,
+    run: Run,
+    measured: Sequence[Measured],
+    rows: Sequence[Row],
+    catalogue: Catalogue,
+    *,
+    floor: Protocol = OPTIONS.floor,
+    cases: Sequence[Case] | None = None,
+    add: Callable[[Path], None] = lambda _: None,
+) -> None:
+    """Publish a run's report under a name, with what `add` puts into its folder."""
+    from reports.files import publish
+    from reports.history import past_runs
+    from reports.report import write_report
+
+    with publish(name, kept=OPTIONS.keep) as folder:
+        write_report(
+            *(folder, run, measured, rows, catalogue, floor, POLICY),
+            past=past_runs(run),
+            all_evidence=OPTIONS.all_evidence,
+            cases=cases,
+        )
+        add(folder)
 
 
 def _tell(rows: Sequence[Row], floor: Protocol) -> None:
@@ -297,10 +300,8 @@ def _tell(rows: Sequence[Row], floor: Protocol) -> None:
 @nox.session(venv_backend="none", requires=_stale())
 def truth(session: nox.Session) -> None:
     """Measure under every condition and hold each cell and verdict against its causes."""
-    from reports.files import LATEST, REPORTS, publish
-    from reports.history import past_runs
+    from reports.files import LATEST, REPORTS
     from reports.matrix import build_matrix
-    from reports.report import write_report
     from reports.truth import build_truth, read_ambient, score, summary, write_truth
     from servers.catalogue import Role, read_catalogue
 
@@ -317,20 +318,9 @@ def truth(session: nox.Session) -> None:
         asked = len(measured) * len(everyone) * len(conditions) * len(ladder)
         result = score(found, min(TRUTH_CELLS, asked * 2 // 3))
         # A folder of its own, so that matrix and truth can be asked for in one command.
-        with publish(f"{RUN_ID}-truth", kept=OPTIONS.keep) as folder:
-            ours = tuple(row for row in rows if row.client != RELAXED)
-            write_report(
-                folder,
-                run,
-                measured,
-                ours,
-                catalogue,
-                OPTIONS.floor,
-                POLICY,
-                past=past_runs(run),
-                all_evidence=OPTIONS.all_evidence,
-            )
-            write_truth(folder, found.frame)
+        ours = tuple(row for row in rows if row.client != RELAXED)
+        name = f"{RUN_ID}-truth"
+        _publish(name, run, measured, ours, catalogue, add=lambda folder: write_truth(folder, found.frame))
     for sentence in summary(result):
         print(sentence)
     print(f"Truth: {(REPORTS / LATEST / 'truth.csv').relative_to(ROOT)}")
@@ -341,12 +331,10 @@ def truth(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=_stale())
 def remedy(session: nox.Session) -> None:
     """Measure, try what may help on every row that needs it, and advise what was measured to."""
-    from reports.files import LATEST, REPORTS, publish
-    from reports.history import past_runs
+    from reports.files import LATEST, REPORTS
     from reports.matrix import build_matrix
     from reports.remedies import needing, weigh
     from reports.remedies_files import summary
-    from reports.report import write_report
     from reports.trials import guests_of, outcomes, plan_trials, with_trials
     from servers.campaign import run_campaign
     from servers.catalogue import Role, read_catalogue
@@ -370,13 +358,7 @@ def remedy(session: nox.Session) -> None:
         found = outcomes(trials, campaign, tried, means)
         cases = weigh(rows, {one.trial.key: one.row for one in found}, means)
         # A folder of its own, so that matrix and remedy can be asked for in one command.
-        with publish(f"{RUN_ID}-remedy", kept=OPTIONS.keep) as folder:
-            write_report(
-                *(folder, run, with_trials(measured, found), rows, catalogue, OPTIONS.floor, POLICY),
-                past=past_runs(run),
-                all_evidence=OPTIONS.all_evidence,
-                cases=cases,
-            )
+        _publish(f"{RUN_ID}-remedy", run, with_trials(measured, found), rows, catalogue, cases=cases)
     for sentence in summary(cases, OPTIONS.floor):
         print(for_terminal(sentence))
     print(f"Remedies: {(REPORTS / LATEST / 'remedies.md').relative_to(ROOT)}")
@@ -613,12 +595,9 @@ def gate(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def merge(session: nox.Session) -> None:
     """Join the reports of several machines into one: -- DIR... [--expect HOST]."""
-    from reports.files import publish
-    from reports.history import past_runs
     from reports.merge import MergeError, read_parts
     from reports.merge import merge as join
     from reports.observations import Asked, RecordError, Run
-    from reports.report import write_report
 
     parser = argparse.ArgumentParser("nox -s merge --", allow_abbrev=False)
     add = parser.add_argument
@@ -638,11 +617,7 @@ def merge(session: nox.Session) -> None:
     except (MergeError, RecordError) as error:
         session.error(for_terminal(str(error)))
     # A folder of its own, so that matrix and merge can be asked for in one command.
-    with publish(own.run_id) as folder:
-        write_report(
-            *(folder, merged.run, merged.measured, merged.rows, merged.catalogue, merged.floor, POLICY),
-            past=past_runs(merged.run),
-        )
+    _publish(own.run_id, merged.run, merged.measured, merged.rows, merged.catalogue, floor=merged.floor)
     _tell(merged.rows, merged.floor)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reports.matrix import MATRIX_VERSION, Row
-from reports.observations import Interpreter, Run, read_asked, read_record, reading
+from reports.observations import Interpreter, Run, build_run, read_record, reading
 from reports.outcomes import Kind, Outcome
 from reports.verdicts import Finding, HeldBy, Judgement, PageCheck, Verdict
 from servers.catalogue import Catalogue, Certificate, KeyExchange, Role, Server
@@ -208,17 +208,7 @@ def _read_run(facts: Mapping[str, Any], document: Mapping[str, Any]) -> Record:
     def own(part: str) -> list[Mapping[str, Any]]:
         return [one for one in document[part] if one["run_id"] == facts["run_id"]]
 
-    run = Run(
-        run_id=facts["run_id"],
-        host=facts["host"],
-        tool=facts["tool"],
-        engine=facts["engine"],
-        catalogue=facts["catalogue"],
-        started=facts["started"],
-        ended=facts["ended"],
-        asked=read_asked(facts["asked"]),
-        controls={server["server"]: Control(**server["control"]) for server in facts["servers"]},
-    )
+    run = build_run(facts, {server["server"]: Control(**server["control"]) for server in facts["servers"]})
     servers = {server["server"]: _read_server(server) for server in facts["servers"]}
     interpreters = {one["interpreter"]: _read_interpreter(one) for one in own("interpreters")}
     findings: dict[tuple[str, str, str], dict[str, Finding]] = {}

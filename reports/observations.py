@@ -227,22 +227,26 @@ def read_summary(path: Path) -> tuple[Run, dict[str, int]]:
     facts = read_record(path, SCHEMA_VERSION)
     with reading(path):
         controls = {name: Control(**control) for name, control in facts["controls"].items()}
-        run = Run(
-            run_id=facts["run_id"],
-            host=facts["host"],
-            tool=facts["tool"],
-            engine=facts["engine"],
-            catalogue=facts["catalogue"],
-            started=facts["started"],
-            ended=facts["ended"],
-            asked=read_asked(facts["asked"]),
-            controls=controls,
-        )
-        return run, {str(verdict): int(count) for verdict, count in facts["standings"].items()}
+        counts = {str(verdict): int(count) for verdict, count in facts["standings"].items()}
+        return build_run(facts, controls), counts
 
 
-def read_asked(facts: Mapping[str, Any]) -> Asked:
-    """Return what a run was asked, from JSON; raises KeyError, TypeError or ValueError for other shapes."""
+def build_run(facts: Mapping[str, Any], controls: Mapping[str, Control]) -> Run:
+    """Return a run from JSON; raises KeyError, TypeError or ValueError for other shapes."""
+    return Run(
+        run_id=facts["run_id"],
+        host=facts["host"],
+        tool=facts["tool"],
+        engine=facts["engine"],
+        catalogue=facts["catalogue"],
+        started=facts["started"],
+        ended=facts["ended"],
+        asked=_read_asked(facts["asked"]),
+        controls=controls,
+    )
+
+
+def _read_asked(facts: Mapping[str, Any]) -> Asked:
     return Asked(
         clients=tuple(facts["clients"]),
         conditions=tuple(Condition(name) for name in facts["conditions"]),

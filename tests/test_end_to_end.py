@@ -530,7 +530,7 @@ def test_a_wrong_argument_is_one_sentence_and_a_failure(checkout: Checkout) -> N
     assert "there is no 'wishful'; there are ambient, permissive, hardened" in said
     status, said = checkout.nox("-s", "matrix", "--", "--keep", "0")
     assert status == 2
-    assert "'0' is no number of runs; keep at least 1" in said
+    assert "'0' is not a whole number of 1 or more" in said
     status, said = checkout.nox("-s", "compare", "--", "no_such_run")
     assert status == 1
     assert "there is no run 'no_such_run', and there " in said
