@@ -11,12 +11,14 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interpreters.clients import DEFAULT, clients
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from interpreters.prepared import Prepared
 
@@ -90,6 +92,9 @@ class Bench:
     """Ours, every time after that: the best of three."""
     floor: Cost
     """Starting each interpreter, importing botocore and making one client: what cannot be saved."""
+    clients: Mapping[str, float] = field(default_factory=dict)
+    """Seconds that each further client adds to a run of the default ones on one interpreter, once its
+    environment is there."""
 
     def ratios(self) -> dict[str, float]:
         """Return the page's wall time over ours, and our cells over the page's."""
@@ -133,7 +138,26 @@ def run_bench(prepared: Sequence[Prepared], uv: str, scratch: Path, say: Callabl
     floor = _cost(lambda: sum(_one_client(one) for one in prepared))
     say(f"starting each interpreter with one botocore client: {floor.wall:.1f} s")
     names = tuple(one.candidate.id for one in prepared)
-    return Bench(names, page, spent, first, cold, warm, floor)
+    added = _added([*ours[:4], "--only", names[-1]], copy, say) if names else {}
+    return Bench(names, page, spent, first, cold, warm, floor, added)
+
+
+def _added(ours: Sequence[str | Path], checkout: Path, say: Callable[[str], None]) -> dict[str, float]:
+    """Measure what each client that is not measured by default adds to a run on one interpreter."""
+
+    def best(clients: Sequence[str]) -> float:
+        """Return the wall time of the better of two runs, after one that makes the environments."""
+        command = [*ours, "--clients", ",".join(clients)]
+        return min([_cost(lambda: _ours(command, checkout)).wall for _ in range(3)][1:])
+
+    alone = best(DEFAULT)
+    say(f"{ours[-1]} alone, with {', '.join(DEFAULT)}: {alone:.1f} s")
+    added = {}
+    for client in clients().values():
+        if client.id not in DEFAULT and not client.reference:
+            added[client.id] = round(best((*DEFAULT, client.id)) - alone, 2)
+            say(f"{client.id} adds {added[client.id]:.1f} s to that")
+    return added
 
 
 def write_bench(path: Path, bench: Bench) -> None:

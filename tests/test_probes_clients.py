@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
+import pwd
 import re
 import shutil
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -19,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
-from conftest import board
+from conftest import ROOT, board
 
 from interpreters.clients import PROBES, clients, requirements
 from interpreters.environments import Installer
@@ -482,3 +485,166 @@ def test_lines_that_set_a_floor_hold_it_and_change_nothing_else(
         "new": True,
     }
     assert [version for version, _ in sites["new"].negotiated] == ["TLSv1.2"]
+
+
+CANARY = "CANARY7Q"
+"""Stands in everything that is planted, and in nothing that a client has to say."""
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A user's surroundings, full of credentials."""
+
+    environment: Mapping[str, str]
+    files: tuple[Path, ...]
+
+
+class Trap:
+    """An address on loopback that nobody has to come to."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.setblocking(False)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def close(self) -> bool:
+        """Whether somebody came."""
+        with self._listener:
+            try:
+                self._listener.accept()[0].close()
+            except BlockingIOError:
+                return False
+            return True
+
+
+def plant(home: Path, trap: str) -> Planted:
+    """Plant credentials wherever botocore, the CLI, the CRT, boto, netrc and pip look, and proxies."""
+    keys = (
+        f"aws_access_key_id = AKIA{CANARY}\naws_secret_access_key = {CANARY}\naws_session_token = {CANARY}\n"
+    )
+    token = json.dumps({"accessToken": CANARY, "expiresAt": "2100-01-01T00:00:00Z", "startUrl": trap})
+    role = {"AccessKeyId": f"AKIA{CANARY}", "SecretAccessKey": CANARY, "SessionToken": CANARY}
+    texts = {
+        ".aws/credentials": f"[default]\n{keys}[{CANARY}]\n{keys}",
+        ".aws/config": f"[default]\nendpoint_url = {trap}\n{keys}[profile {CANARY}]\n{keys}",
+        ".aws/sso/cache/token.json": token,
+        ".aws/cli/cache/role.json": json.dumps({"Credentials": role}),
+        ".aws/login/cache/token.json": token,
+        ".aws/cli/alias": f"[toplevel]\n{CANARY} = s3 ls\n",
+        ".aws/models/endpoints.json": "{}",
+        ".boto": f"[Credentials]\n{keys}",
+        ".netrc": f"machine localhost login {CANARY} password {CANARY}\n",
+        ".config/pip/pip.conf": f"[global]\nproxy = {trap}\n",
+        "web-identity": CANARY,
+    }
+    for name, text in texts.items():
+        path = home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    proxies = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY"), trap)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        **proxies,
+        "AWS_ACCESS_KEY_ID": f"AKIA{CANARY}",
+        "AWS_SECRET_ACCESS_KEY": CANARY,
+        "AWS_SESSION_TOKEN": CANARY,
+        "AWS_SECURITY_TOKEN": CANARY,
+        "AWS_BEARER_TOKEN_BEDROCK": CANARY,
+        "AWS_PROFILE": CANARY,
+        "AWS_DEFAULT_PROFILE": CANARY,
+        "AWS_REGION": CANARY,
+        "AWS_CONFIG_FILE": str(home / ".aws/config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(home / ".aws/credentials"),
+        "AWS_WEB_IDENTITY_TOKEN_FILE": str(home / "web-identity"),
+        "AWS_ROLE_ARN": f"arn:aws:iam::123456789012:role/{CANARY}",
+        "AWS_ROLE_SESSION_NAME": CANARY,
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": trap,
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN": CANARY,
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/",
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT": trap,
+        "AWS_ENDPOINT_URL": trap,
+        "AWS_ENDPOINT_URL_S3": trap,
+        "AWS_DATA_PATH": str(home / ".aws/models"),
+        "BOTO_CONFIG": str(home / ".boto"),
+        "NETRC": str(home / ".netrc"),
+        "PIP_PROXY": trap,
+    }
+    return Planted(environment, tuple(home / name for name in texts))
+
+
+def traced(command: list[str | Path], log: Path) -> list[str | Path]:
+    """Return a command under strace, which logs what is opened, where there is an strace that may."""
+    strace = shutil.which("strace")
+    able = strace and subprocess.run([strace, "-qq", "-o", log, "true"], check=False).returncode == 0
+    return [strace, "-f", "-qq", "-o", log, "--trace=open,openat", *command] if strace and able else command
+
+
+def opened(log: Path, planted: Planted) -> list[str]:
+    """Return the lines of a log in which a planted file, or its like in the real home, was opened."""
+    own = Path(pwd.getpwuid(os.getuid()).pw_dir)
+    names = [str(path) for path in planted.files]
+    names += [str(own / name) for name in (".aws/", ".boto", ".netrc", ".config/pip")]
+    return [
+        line for line in log.read_text(errors="replace").splitlines() if any(name in line for name in names)
+    ]
+
+
+@pytest.mark.e2e
+def test_what_is_planted_would_be_found(furnished: Prepared, tmp_path: Path) -> None:
+    """A botocore in the user's own surroundings takes what was planted, from environment and files."""
+    planted = plant(tmp_path / "home", "http://127.0.0.1:9")
+    python = next((p for p, names in furnished.places(["botocore"]).items() if "botocore" in names), None)
+    if python is None:
+        pytest.skip(furnished.uninstalled["botocore"])
+    program = "import botocore.session as s; print(s.Session().get_credentials().access_key)"
+    bare = {name: text for name, text in planted.environment.items() if name in ("PATH", "HOME")}
+    for environment in (planted.environment, bare):
+        log = tmp_path / "log"
+        command = traced([python, "-c", program], log)
+        done = subprocess.run(command, env=dict(environment), check=True, capture_output=True, text=True)
+        assert done.stdout.strip() == f"AKIA{CANARY}"
+        if environment is bare and command[0] != python:
+            assert opened(log, planted)
+
+
+@pytest.mark.e2e
+def test_no_client_reads_or_sends_what_is_the_users(furnished: Prepared, tmp_path: Path) -> None:
+    """With credentials planted wherever there could be some, no request has one, and no file was opened."""
+    trap, town = Trap(), Town(tmp_path)
+    home = tmp_path / "ours"
+    home.mkdir()
+    planted = plant(tmp_path / "home", trap.url)
+    sites = {client: town.site() for client in ALL if client not in furnished.uninstalled}
+    logs: dict[str, Path] = {}
+
+    def run(place: tuple[Path, tuple[str, ...]]) -> None:
+        python, names = place
+        log = logs[names[0]] = tmp_path / f"{names[0]}.log"
+        plan = {"timeout": PATIENCE, "cells": [cell(name, sites[name], town, "here") for name in names]}
+        subprocess.run(
+            traced([python, ROOT / "probes"], log),
+            input=json.dumps(plan),
+            env={**surroundings(planted.environment, home), "PYTHONDONTWRITEBYTECODE": "1"},
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+        )
+
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(run, furnished.places(sites).items()))
+    finally:
+        for site in town.sites:
+            site.close()
+        caught = trap.close()
+    assert {client: len(site.requests) for client, site in sites.items()} == dict.fromkeys(sites, 1)
+    for client, site in sites.items():
+        assert CANARY not in "".join(site.requests), client
+        assert "authorization:" not in site.requests[0].lower(), client
+    assert not caught
+    if not all(log.exists() for log in logs.values()):
+        pytest.skip(
+            "no request has one; whether a file was opened, strace would tell: apt-get install strace"
+        )
+    assert {client: opened(log, planted) for client, log in logs.items()} == {client: [] for client in logs}

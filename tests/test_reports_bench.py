@@ -6,10 +6,26 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from reports.bench import CERTIFICATE, CHECK, SERVERS, Bench, Cost, _page, _server, shell, write_bench
+from interpreters.clients import DEFAULT, clients
+from reports.bench import (
+    CERTIFICATE,
+    CHECK,
+    SERVERS,
+    Bench,
+    Cost,
+    _added,
+    _page,
+    _server,
+    shell,
+    write_bench,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 
 def test_ratios_are_the_page_over_ours() -> None:
@@ -33,12 +49,37 @@ def test_a_page_without_answers_is_no_division_by_zero() -> None:
 def test_the_figures_are_written_with_their_ratios(tmp_path: Path) -> None:
     """bench.json has what was measured and the ratios made from it."""
     cost = Cost(1.0, 1.0, 1)
-    bench = Bench(("a", "b"), cost, cost, cost, cost, cost, cost)
+    bench = Bench(("a", "b"), cost, cost, cost, cost, cost, cost, {"requests": 0.5})
     write_bench(tmp_path / "bench.json", bench)
     written = json.loads((tmp_path / "bench.json").read_text())
     assert written["ratios"] == bench.ratios()
     assert written["interpreters"] == ["a", "b"]
+    assert written["clients"] == {"requests": 0.5}
     assert written["page"] == {"wall": 1.0, "cpu": 1.0, "cells": 1}
+
+
+def test_what_each_further_client_adds_is_the_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a client adds is its run's time over the default clients', the environments' making apart."""
+    further = [one.id for one in clients().values() if one.id not in DEFAULT and not one.reference]
+    asked: dict[tuple[str, ...], int] = {}
+
+    def cost(action: Callable[[], int]) -> Cost:
+        action()
+        names, runs = list(asked.items())[-1]
+        # The first run makes an environment; a client's name is as long as it takes.
+        return Cost(100.0 if runs == 1 else 2.0 + sum(map(len, names[len(DEFAULT) :])) + runs, 0.0, 0)
+
+    def ours(command: Sequence[str | Path], checkout: Path) -> int:
+        assert checkout == Path("/copy")
+        names = tuple(str(command[-1]).split(","))
+        asked[names] = asked.get(names, 0) + 1
+        return 0
+
+    monkeypatch.setattr("reports.bench._cost", cost)
+    monkeypatch.setattr("reports.bench._ours", ours)
+    added = _added(["nox", "--only", "here"], Path("/copy"), lambda _: None)
+    assert added == {client: float(len(client)) for client in further}
+    assert list(asked) == [DEFAULT, *((*DEFAULT, client) for client in further)]
 
 
 def test_the_page_is_scripted_literally() -> None:
