@@ -196,7 +196,7 @@ def advice(
     file = f"`{folder}/openssl.cnf`" if folder else "the OpenSSL configuration"
     minimum = f"Set `MinProtocol = {floor}` in {file}, which it reads unless OPENSSL_CONF names another."
     steps = [
-        f"Not tried yet: {remedy} tries this and more in it, and advises what it measured to help. {minimum}"
+        f"{minimum} Not tried yet: {remedy} tries this and more, and advises only what it measured to help."
     ]
     here = [other for other in groups.values() if other[0].interpreter.host == interpreter.host]
     pythons = [other for other in here if not other[0].interpreter.is_program]
