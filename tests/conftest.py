@@ -9,6 +9,7 @@ import re
 import select
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -23,6 +24,9 @@ from hypothesis import HealthCheck, settings
 # A busy machine is no failure.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
+
+# Ignored in what a shell runs in the background, and then in all that this starts, interrupted or not.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parent.parent
 # pytest's own command does not put the repository on the path.
