@@ -213,6 +213,12 @@ def test_the_readme_names_every_recipe(readme: str, recipe: str) -> None:
     assert f"`{recipe}`" in readme
 
 
+@pytest.mark.parametrize("client", [one.id for one in clients().values() if not one.reference])
+def test_the_readme_names_every_client(readme: str, client: str) -> None:
+    """Every client that can be measured is in the README, by its id."""
+    assert f"`{client}`" in readme
+
+
 @pytest.mark.parametrize("option", _options())
 def test_the_readme_names_every_option(readme: str, option: str) -> None:
     """Every option of the sessions is in the README."""
