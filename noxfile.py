@@ -691,8 +691,9 @@ def _development(session: nox.Session, group: str) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests, end to end on this machine's interpreters (-- -m 'not e2e': the quick ones)."""
     _development(session, "test")
-    # By file, because what a file's tests share (a whole matrix, for some) is made once for them.
-    side_by_side = ("-n", "auto", "--dist", "loadfile")
+    # By file, because what a file's tests share (a whole matrix, for some) is made once for them; and in the
+    # files' own order, because those with the fewest tests, which would come last, are the longest.
+    side_by_side = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
     session.run("pytest", *side_by_side, *session.posargs)
 
 
