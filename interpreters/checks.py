@@ -104,8 +104,8 @@ def check_pip(python: Path, folder: Path, environment: Mapping[str, str]) -> Che
         _pip_step([python, "-m", "venv", scratch], environment)
         pip: list[str | Path] = [scratch / "bin" / "python", "-m", "pip"]
         settings = _index_settings(_pip_step([*pip, "config", "list"], environment))
-        url = settings.get("PIP_INDEX_URL", "https://pypi.org/simple")
-        if not url.startswith("https://"):
+        # The index that pip has built in is one with TLS.
+        if not settings.get("PIP_INDEX_URL", "https://").startswith("https://"):
             return Check(what, passed=False, found="pip's index-url is set to one without TLS")
         ours = {name: text for name, text in environment.items() if not name.startswith("PIP_")}
         ours |= {"PIP_CONFIG_FILE": os.devnull, **settings}
