@@ -87,7 +87,7 @@ class Bench:
     first: Cost
     """Ours, on a machine that has nothing but nox: includes the tool's own environment."""
     cold: Cost
-    """Ours, with no interpreter's environment there yet, wheels cached."""
+    """Ours, with no interpreter's environment there yet, wheels cached: the better of two."""
     warm: Cost
     """Ours, every time after that: the best of three."""
     floor: Cost
@@ -130,9 +130,12 @@ def run_bench(prepared: Sequence[Prepared], uv: str, scratch: Path, say: Callabl
     ours: list[str | Path] = [outer / "bin" / "nox", "-s", "matrix", "--", *only]
     first = _cost(lambda: _ours(ours, copy))
     say(f"ours, the very first time: {first.wall:.1f} s, {first.cells} cells")
-    shutil.rmtree(copy / ".nox" / ".cache")
-    cold = _cost(lambda: _ours(ours, copy))
-    say(f"ours without environments: {cold.wall:.1f} s")
+    colds = []
+    for _ in range(2):
+        shutil.rmtree(copy / ".nox" / ".cache")
+        colds.append(_cost(lambda: _ours(ours, copy)))
+    cold = min(colds, key=lambda cost: cost.wall)
+    say(f"ours without environments: {cold.wall:.1f} s (the better of two)")
     warm = min((_cost(lambda: _ours(ours, copy)) for _ in range(3)), key=lambda cost: cost.wall)
     say(f"ours with environments: {warm.wall:.1f} s (the best of three)")
     floor = _cost(lambda: sum(_one_client(one) for one in prepared))
@@ -143,20 +146,25 @@ def run_bench(prepared: Sequence[Prepared], uv: str, scratch: Path, say: Callabl
 
 
 def _added(ours: Sequence[str | Path], checkout: Path, say: Callable[[str], None]) -> dict[str, float]:
-    """Measure what each client that is not measured by default adds to a run on one interpreter."""
+    """Measure what each client that is not measured by default adds to a run on one interpreter.
 
-    def best(clients: Sequence[str]) -> float:
-        """Return the wall time of the better of two runs, after one that makes the environments."""
+    Runs with and without it alternate, so that what else the machine is doing falls on both.
+    """
+
+    def run(clients: Sequence[str]) -> float:
         command = [*ours, "--clients", ",".join(clients)]
-        return min([_cost(lambda: _ours(command, checkout)).wall for _ in range(3)][1:])
+        return _cost(lambda: _ours(command, checkout)).wall
 
-    alone = best(DEFAULT)
-    say(f"{ours[-1]} alone, with {', '.join(DEFAULT)}: {alone:.1f} s")
     added = {}
     for client in clients().values():
-        if client.id not in DEFAULT and not client.reference:
-            added[client.id] = round(best((*DEFAULT, client.id)) - alone, 2)
-            say(f"{client.id} adds {added[client.id]:.1f} s to that")
+        if client.id in DEFAULT or client.reference:
+            continue
+        both = (*DEFAULT, client.id)
+        run(both)  # makes the environments
+        pairs = [(run(DEFAULT), run(both)) for _ in range(3)]
+        without, with_it = map(min, zip(*pairs, strict=True))
+        added[client.id] = round(with_it - without, 2)
+        say(f"{client.id} adds {added[client.id]:.1f} s to the {without:.1f} s of {', '.join(DEFAULT)}")
     return added
 
 
