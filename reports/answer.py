@@ -1,4 +1,4 @@
-"""The answer in sentences: how many interpreters can be talked below the floor, which, and what to do."""
+"""The answer in sentences: how many can be talked below the floor, which, and what to do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from interpreters.clients import DEFAULT, plain
 from interpreters.programs import PROGRAM
-from reports.matrix import did_not_report
+from reports.matrix import Subject
 from reports.remedies import in_short as remedies_in_short
 from reports.sweep import counted
 from reports.sweep import in_short as sweep_in_short
@@ -36,26 +36,28 @@ def by_interpreter(rows: Sequence[Row], condition: Condition = Condition.AMBIENT
     return groups
 
 
+def by_subject(rows: Sequence[Row]) -> dict[Subject, list[Row]]:
+    """Return the rows apart by what they are about, interpreters first; only what there is."""
+    apart = {subject: [row for row in rows if row.subject is subject] for subject in Subject}
+    return {subject: theirs for subject, theirs in apart.items() if theirs}
+
+
 def standing(rows: Sequence[Row]) -> Verdict:
     """Return the verdict that stands for a whole interpreter: the worst of its clients'."""
     return min((row.verdict for row in rows), key=list(Verdict).index)
 
 
 def standings(rows: Sequence[Row], condition: Condition) -> dict[str, int]:
-    """Return how many interpreters stand at each verdict under a condition."""
+    """Return how many interpreters, programs and silent machines stand at each verdict under a condition."""
     stands = [standing(group) for group in by_interpreter(rows, condition).values()]
     return {str(verdict): stands.count(verdict) for verdict in Verdict}
 
 
 def answer(rows: Sequence[Row], floor: Protocol) -> list[str]:
     """Return the answer in sentences, the most important first; programs apart from interpreters."""
-    silent = [row.interpreter.host for row in rows if did_not_report(row.interpreter.id, row.client)]
-    measured = [row for row in rows if not did_not_report(row.interpreter.id, row.client)]
-    kinds = {
-        "interpreters": [row for row in measured if not row.interpreter.is_program],
-        "programs": [row for row in measured if row.interpreter.is_program],
-    }
-    said = [one for kind, theirs in kinds.items() if theirs for one in _answer(theirs, floor, kind)]
+    apart = by_subject(rows)
+    silent = [row.interpreter.host for row in apart.pop(Subject.MACHINE, ())]
+    said = [one for subject, theirs in apart.items() for one in _answer(theirs, floor, subject)]
     nothing = "No interpreter was measured, so nothing is known about this machine."
     return [*(said or [nothing]), *([_silent(silent)] if silent else [])]
 
@@ -66,33 +68,40 @@ def _silent(hosts: Sequence[str]) -> str:
     return f"{was} expected and did not report, so nothing is known about {them}: {', '.join(hosts)}."
 
 
-def _answer(rows: Sequence[Row], floor: Protocol, kind: str) -> list[str]:
+def _answer(rows: Sequence[Row], floor: Protocol, subject: Subject) -> list[str]:
     conditions = {row.condition for row in rows}
     condition = (
         Condition.AMBIENT if Condition.AMBIENT in conditions else min(conditions, default=Condition.AMBIENT)
     )
-    # The sentence says that they are programs; nobody else has names that begin so.
+    # Each sentence says that they are programs; nobody else has names that begin so.
     groups = {i.removeprefix(f"{PROGRAM}_"): group for i, group in by_interpreter(rows, condition).items()}
     by_verdict = {v: {i: g for i, g in groups.items() if standing(g) is v} for v in Verdict}
     total = len(groups)
     where = "" if condition is Condition.AMBIENT else f" under the {condition} configuration"
     downgraded = by_verdict[Verdict.DOWNGRADED]
-    sentences = [_downgraded(downgraded, f"{total} {kind}", floor, where), *_own_tls(downgraded, floor)]
+    every = f"{total} {subject.plural}"
+    # The first of an interpreter's sentences says what they are about.
+    several = "" if subject is Subject.INTERPRETER else f" of {every}"
+    sentences = [_downgraded(downgraded, every, floor, where), *_own_tls(downgraded, floor)]
     sentences += sweep_in_short(rows, floor)
     if fragile := by_verdict[Verdict.FRAGILE]:
         sentences.append(
-            f"{len(fragile)} made no connection below {floor} but would try to, or was stopped by something"
-            f" other than its version: {_names(fragile)}."
+            f"{len(fragile)}{several} made no connection below {floor} but would try to, or was stopped by"
+            f" something other than its version: {_names(fragile)}."
         )
     if undecided := by_verdict[Verdict.INCONCLUSIVE]:
         sentences.append(
-            f"{len(undecided)} gave no clear answer and must not be read as safe: {_names(undecided)}."
+            f"{len(undecided)}{several} gave no clear answer and must not be read as safe:"
+            f" {_names(undecided)}."
         )
     if untestable := by_verdict[Verdict.UNTESTABLE]:
-        sentences.append(f"{len(untestable)} could not be measured, wholly or in part: {_names(untestable)}.")
+        sentences.append(
+            f"{len(untestable)}{several} could not be measured, wholly or in part: {_names(untestable)}."
+        )
     if enforced := by_verdict[Verdict.ENFORCED]:
-        every = " with every client measured" if kind == "interpreters" else ""
-        sentences.append(f"{len(enforced)} of {total} hold {floor}{every}: {_names(enforced)}.")
+        held = several or f" of {total}"
+        clients = " with every client measured" if subject is Subject.INTERPRETER else ""
+        sentences.append(f"{len(enforced)}{held} hold {floor}{clients}: {_names(enforced)}.")
     return [*sentences, *_page(downgraded)]
 
 

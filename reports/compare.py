@@ -214,12 +214,13 @@ def _not_asked(pair: _Pair, before: Asked, after: Asked) -> str:
         return ""
     asked, which = (before, "newer") if pair.newer else (after, "older")
     one = pair.interpreter
-    if asked.only and not any(fnmatch.fnmatchcase(one.id, glob) for glob in asked.only):
+    left_out = asked.only and not any(fnmatch.fnmatchcase(one.id, glob) for glob in asked.only)
+    if one.is_program and (left_out or not asked.programs):
+        what = f"the program {pair.client}"
+    elif left_out:
         what = f"the interpreter {one.id}"
     elif one.source == GIVEN and one.path not in [given.real for given in asked.interpreters]:
         what = f"the interpreter {one.path}"
-    elif one.is_program and not asked.programs:
-        what = f"the program {pair.client}"
     elif not one.is_program and pair.client not in (*asked.clients, ALL_CLIENTS):
         what = f"the client {pair.client}"
     elif pair.condition not in asked.conditions:

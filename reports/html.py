@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.answer import advice, answer, by_interpreter, standing, standings
+from reports.answer import advice, answer, by_interpreter, by_subject, standing, standings
 from reports.escape import visible
 from reports.history import Past
 from reports.markdown import SCOPE
-from reports.matrix import ALL_CLIENTS
+from reports.matrix import ALL_CLIENTS, Subject
 from reports.outcomes import Kind, offer
 from reports.remedies import TITLES, Standing, shared
 from reports.verdicts import Verdict
@@ -98,6 +98,7 @@ def build_html(
     It refers to nothing outside itself, and its policy lets it load nothing.
     """
     columns = _columns(rows)
+    subjects = _subjects(rows)
     primary = columns[0].condition if columns else Condition.AMBIENT
     shapes = _Table()
     return _template().render(
@@ -107,7 +108,9 @@ def build_html(
         long=LONG,
         scope=" ".join(SCOPE.split()),
         answer=[_split(sentence) for sentence in answer(rows, floor)],
-        counts=_counts(rows, primary, floor),
+        subjects=subjects,
+        every=" and ".join(subject.plural for subject in subjects),
+        counts=_counts(rows, primary, floor, subjects),
         conditions=list(dict.fromkeys(column.condition for column in columns)),
         clients=list(dict.fromkeys(column.client for column in columns)),
         sources=sorted({row.interpreter.source for row in rows}),
@@ -186,10 +189,26 @@ def _columns(rows: Sequence[Row]) -> list[_Column]:
     return [_Column(cl, co) for co in conditions for cl in clients or ([ALL_CLIENTS] if rows else [])]
 
 
-def _counts(rows: Sequence[Row], condition: Condition, floor: Protocol) -> list[dict[str, object]]:
-    counts = standings(rows, condition)
+def _subjects(rows: Sequence[Row]) -> list[Subject]:
+    """Return what the rows are about; where there are none, what was looked for."""
+    return list(by_subject(rows)) or [Subject.INTERPRETER]
+
+
+def _counts(
+    rows: Sequence[Row], condition: Condition, floor: Protocol, subjects: Sequence[Subject]
+) -> list[dict[str, object]]:
+    """Return one entry for each verdict: how many stand there, and how many of which subject."""
+    apart = by_subject(rows)
+    stand = {subject: standings(apart.get(subject, ()), condition) for subject in subjects}
     return [
-        {"verdict": verdict, "count": counts[verdict], "meaning": MEANING[verdict].format(floor=floor)}
+        {
+            "verdict": verdict,
+            "count": sum(counts[verdict] for counts in stand.values()),
+            "apart": ", ".join(
+                subject.counted(counts[verdict]) for subject, counts in stand.items() if counts[verdict]
+            ),
+            "meaning": MEANING[verdict].format(floor=floor),
+        }
         for verdict in Verdict
     ]
 
@@ -316,7 +335,7 @@ def _evidence(
     texts, accounts, wires = _Table(), _Table(), _Table()
     texts.place("")
     places = {server.id: place for place, server in enumerate(catalogue.servers)}
-    interpreters = {row.interpreter.name: row.interpreter for row in rows}
+    interpreters = {row.interpreter.name: (row.interpreter, row.subject) for row in rows}
     numbers = {name: number for number, name in enumerate(interpreters)}
     seen = {
         (one.interpreter.name, o.client, o.condition, o.server): o
@@ -370,7 +389,8 @@ def _evidence(
             {name: visible(v) if isinstance(v, str) else v for name, v in _server(server, run).items()}
             for server in catalogue.servers
         ],
-        "interpreters": [_interpreter(one) for one in interpreters.values()],
+        "subjects": [(str(subject), subject.plural) for subject in _subjects(rows)],
+        "interpreters": [_interpreter(*one) for one in interpreters.values()],
         "rows": [line(row) for row in rows],
         "texts": texts.entries,
         "accounts": accounts.entries,
@@ -378,9 +398,9 @@ def _evidence(
     }
 
 
-def _interpreter(one: Interpreter) -> dict[str, str]:
+def _interpreter(one: Interpreter, subject: Subject) -> dict[str, str]:
     names = ("id", "name", "version", "implementation", "source", "path", "openssl")
-    return {name: visible(getattr(one, name)) for name in names}
+    return {"subject": str(subject), **{name: visible(getattr(one, name)) for name in names}}
 
 
 def _wire(wire: WireAccount) -> tuple[object, ...]:

@@ -251,7 +251,7 @@ def _context(row: Row) -> str:
     one = row.interpreter
     python = " ".join(filter(None, [one.implementation, one.version])) or "unknown"
     return (
-        f"interpreter: {one.name}: {python}, {one.openssl or 'no OpenSSL known'}, {one.path}\n"
+        f"{row.subject}: {one.name}: {python}, {one.openssl or 'no OpenSSL known'}, {one.path}\n"
         f"client: {row.client} {row.client_version or '(version unknown)'} under {row.condition}\n"
         f"verdict: {row.verdict}: {row.judgement.reason}"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,24 @@ def did_not_report(interpreter: str, client: str) -> bool:
     return (interpreter, client) == (MISSING, ALL_CLIENTS)
 
 
+class Subject(enum.StrEnum):
+    """What a row is about; the words are those for one, and what is of different kinds is counted apart."""
+
+    INTERPRETER = "interpreter"
+    PROGRAM = "program"
+    MACHINE = "machine that did not report"
+
+    @property
+    def plural(self) -> str:
+        """The words for several."""
+        noun, *rest = self.split(" ", 1)
+        return " ".join([f"{noun}s", *rest])
+
+    def counted(self, number: int) -> str:
+        """Return a number of them in words."""
+        return f"{number} {self if number == 1 else self.plural}"
+
+
 @dataclass(frozen=True)
 class Row:
     """One line of the matrix."""
@@ -69,6 +88,13 @@ class Row:
     def column(self) -> str:
         """What heads the column that has this row's verdict: programs, each its own client, share one."""
         return PROGRAM if self.interpreter.is_program else self.client
+
+    @property
+    def subject(self) -> Subject:
+        """What the row is about."""
+        if did_not_report(self.interpreter.id, self.client):
+            return Subject.MACHINE
+        return Subject.PROGRAM if self.interpreter.is_program else Subject.INTERPRETER
 
     @property
     def verdict(self) -> Verdict:

@@ -362,6 +362,11 @@ GIVEN = replace(an_interpreter("given_one"), source="given")
         (a_row(client="httpx"), {}, "the client httpx"),
         (a_row(condition=Condition.HARDENED), {}, "the hardened configuration"),
         (a_row(client="tool", interpreter=a_program("tool")), {}, "the program tool"),
+        (
+            a_row(client="tool", interpreter=a_program("tool")),
+            {"only": ("pyenv_3*",), "programs": True},
+            "the program tool",
+        ),
     ],
 )
 def test_what_a_run_was_not_asked_for_is_no_change(row: Row, asked: dict[str, Any], what: str) -> None:

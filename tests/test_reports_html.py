@@ -23,6 +23,7 @@ from builders import (
     Obstacle,
     a_catalogue,
     a_program,
+    a_row,
     a_run,
     an_interpreter,
     an_observation,
@@ -453,7 +454,7 @@ def test_a_trend_has_a_bar_for_each_run() -> None:
     for words in (
         "2026-11-01 02:30 UTC: 3 downgraded, 1 enforced. D 3 E 1 11-01 02:30",
         "2026-11-02 02:30 UTC: 1 untestable, 1 enforced. U 1 E 1",
-        "2026-11-03 02:30 UTC: no interpreter.",
+        "2026-11-03 02:30 UTC: nothing measured.",
         "2026-11-24 02:00 UTC: 1 enforced. E 1",
     ):
         assert words in text
@@ -492,6 +493,49 @@ def test_programs_share_a_column() -> None:
     assert re.findall(r'data-client="(\w+)"', html) == [*CLIENTS, "program"]
     for name in ("one_tool", "other_tool"):
         assert f'aria-label="Evidence: program_{name}, program"' in html
+
+
+@functools.cache
+def mixed() -> str:
+    """Return a page of two interpreters, one of them below the floor, and two programs that both are."""
+    measured = [
+        seen(an_interpreter("pyenv_3_13_0", "3.13.0"), dict.fromkeys(CLIENTS, MODERN)),
+        seen(an_interpreter(), dict.fromkeys(CLIENTS, OLD)),
+        *(replace(seen(a_program(name), {name: OLD}), clients=(name,)) for name in ("one", "two")),
+    ]
+    return page_of(measured)[0]
+
+
+def test_interpreters_and_programs_are_counted_apart() -> None:
+    """No count and no word takes a program for an interpreter; each verdict says how many of which."""
+    text = " ".join(Page(mixed()).text.split())
+    assert "Interpreters and programs by verdict, each by its worst client" in text
+    assert re.search(r"\b3 downgraded connected below TLSv1.2 1 interpreter, 2 programs\b", text)
+    assert re.search(r"\b1 enforced holds TLSv1.2 1 interpreter\b(?!,)", text)
+    assert "for each interpreter or program and client" in text
+    assert {one["id"]: one["subject"] for one in Page(mixed()).evidence["interpreters"]} == {
+        "pyenv_3_13_0": "interpreter",
+        "pyenv_3_9_18": "interpreter",
+        "program_one": "program",
+        "program_two": "program",
+    }
+
+
+def test_a_trend_with_programs_says_so() -> None:
+    """The bars count programs too where they were measured, and only there."""
+    assert "How many interpreters stood where" in trend({"enforced": 1})
+    rows = [a_row(), a_row(client="tool", interpreter=a_program())]
+    past = [Past("run1", "2026-11-01T02:30:00+00:00", {"enforced": 2})]
+    html = build_html(rows, (), a_run(CATALOGUE), CATALOGUE, TLS1_2, past)
+    assert "How many interpreters and programs stood where" in html
+
+
+def test_a_silent_machine_is_no_interpreter() -> None:
+    """The row of a machine that did not report is counted as what it is."""
+    gone = replace(a_row(Verdict.UNTESTABLE, "missing", "all"), interpreter=an_interpreter("missing"))
+    html = build_html([a_row(), gone], (), a_run(CATALOGUE), CATALOGUE, TLS1_2)
+    text = " ".join(Page(html).text.split())
+    assert re.search(r"\b1 untestable could not be measured 1 machine that did not report\b", text)
 
 
 # ---- in a real browser ----
@@ -646,7 +690,19 @@ class TestInBrowser:
         assert [head.strip() for head in heads] == ["urllib3"]
         one.page.locator(".tile", has_text="downgraded").click()
         assert one.names() == []
-        assert one.page.get_by_text("No interpreter fits these filters.").is_visible()
+        assert one.page.get_by_text("Nothing fits these filters.").is_visible()
+
+    def test_status_and_tiles_count_programs_apart(self, visit: Callable[..., Visit]) -> None:
+        """What is shown, and how it stands, is told of interpreters and of programs, under any filter."""
+        one = visit(mixed())
+        status, down = one.page.get_by_role("status"), one.page.locator(".tile", has_text="downgraded")
+        assert status.inner_text() == "All 2 interpreters and 2 programs"
+        assert "1 interpreter, 2 programs" in down.inner_text()
+        one.page.get_by_role("combobox", name="Source").select_option("program")
+        assert status.inner_text() == "0 of 2 interpreters and 2 of 2 programs"
+        assert down.inner_text().splitlines()[-1] == "2 programs"
+        one.page.get_by_label("Evidence: program_one, program").click()
+        assert one.page.get_by_role("heading", name="The program", exact=True).is_visible()
 
     def test_search_narrows(self, visit: Callable[..., Visit]) -> None:
         """Every word must occur somewhere in an interpreter's facts, whatever its case."""

@@ -22,6 +22,7 @@ from builders import (
     a_catalogue,
     a_finding,
     a_policy,
+    a_program,
     a_row,
     a_run,
     a_server,
@@ -466,6 +467,13 @@ def test_an_interpreter_that_says_nothing_has_its_words() -> None:
     text = str(_cases(_document([row]))["a.ssl:verdict"][0].text)
     assert "interpreter: a: unknown, no OpenSSL known, /made/up/a/bin/python" in text
     assert "client: ssl (version unknown) under ambient" in text
+
+
+def test_a_red_program_is_called_no_interpreter() -> None:
+    """The words beside a program's failure call it what it is."""
+    row = a_row(Verdict.DOWNGRADED, client="tool", interpreter=a_program())
+    failure = _cases(_document([row]))["program_tool.tool:verdict"][0]
+    assert str(failure.text).startswith("program: program_tool: 3.12.1, SomeSSL/4, /made/up/tool")
 
 
 def test_a_suite_has_its_provenance() -> None:
