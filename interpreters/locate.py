@@ -57,6 +57,12 @@ PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
         (
             "/opt/*/bin",
             "/opt/*/*/bin",
+            # The tool cache of GitHub's and Azure's runners: Python/3.12.8/x64/bin.
+            *(
+                f"{root}/{tool}/*/*/bin"
+                for root in ("$RUNNER_TOOL_CACHE", "$AGENT_TOOLSDIRECTORY", "/opt/hostedtoolcache")
+                for tool in ("Python", "PyPy")
+            ),
             # Where our own hardened builds go if /opt is not writable.
             "$XDG_DATA_HOME/tls-floor-matrix/*/bin",
             "~/.local/share/tls-floor-matrix/*/bin",
@@ -72,6 +78,10 @@ SOURCES = (*(source for source, _ in PLACES), "given")
 
 EXECUTABLE = re.compile(r"(python|pypy)(\d(\.\d+)?)?t?d?")
 """The names that interpreters are installed under; python3-config and the like are none."""
+
+
+TOOL_CACHE = re.compile(r".*/(Python|PyPy)/(\d[^/]*)/[^/-]+(?:-([^/]+))?")
+"""An installation in such a cache: the folder of its architecture, with a flavour such as freethreaded."""
 
 
 @dataclass(frozen=True)
@@ -203,6 +213,8 @@ def _label(source: str, path: Path) -> str:
     """Name an executable by the folder of its installation, or by itself in a shared folder."""
     own_folder = source not in ("system", "path") and path.parent.name == "bin"
     text = path.parent.parent.name if own_folder else path.name
+    if own_folder and (cached := TOOL_CACHE.fullmatch(str(path.parent.parent))):
+        text = "-".join(cached.groups(""))
     if source == "uv":  # cpython-3.12.1-linux-x86_64-gnu
         text = "-".join(text.split("-")[:2])
     text = re.sub(r"^c?python(?=[-@]?\d)[-@]?", "", text.lower())

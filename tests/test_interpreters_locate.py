@@ -92,6 +92,9 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
             "~/.local/share/tls-floor-matrix/python-with-min-tls1_2/bin/python3.11",
             "opt_python_with_min_tls1_2",
         ),
+        ("/opt/hostedtoolcache/Python/3.12.8/x64/bin/python3.12", "opt_3_12_8"),
+        ("/opt/hostedtoolcache/Python/3.13.1/x64-freethreaded/bin/python3.13t", "opt_3_13_1_freethreaded"),
+        ("/opt/hostedtoolcache/PyPy/3.10.14/x64/bin/pypy3.10", "opt_pypy_3_10_14"),
         ("/usr/bin/python3.11", "system_3_11"),
         ("/usr/bin/pypy3", "system_pypy3"),
         ("/usr/local/bin/python3.12", "path_3_12"),
@@ -115,6 +118,8 @@ def test_a_place_gives_source_and_id(machine: Machine, place: str, name: str) ->
         ("MISE_DATA_DIR", "installs/python/3.11.4/bin/python3.11", "mise_3_11_4"),
         ("CONDA_ROOT", "envs/data/bin/python3.10", "conda_data"),
         ("HOMEBREW_PREFIX", "opt/python@3.12/bin/python3.12", "homebrew_3_12"),
+        ("RUNNER_TOOL_CACHE", "Python/3.9.25/arm64/bin/python3.9", "opt_3_9_25"),
+        ("AGENT_TOOLSDIRECTORY", "PyPy/3.11.13/x64/bin/pypy3.11", "opt_pypy_3_11_13"),
     ],
 )
 def test_a_variable_moves_a_place(machine: Machine, variable: str, place: str, name: str) -> None:
@@ -148,6 +153,20 @@ def test_homebrews_cellar_is_homebrew(machine: Machine) -> None:
     machine.link("/opt/homebrew/opt/python@3.12", "/opt/homebrew/Cellar/python@3.12/3.12.1")
     machine.link("/opt/homebrew/bin/python3", "/opt/homebrew/opt/python@3.12/bin/python3.12")
     assert machine.locate() == (Candidate("homebrew_3_12_1", "homebrew", path),)
+
+
+def test_a_runners_whole_tool_cache_is_found(machine: Machine) -> None:
+    """Every Python that a runner keeps has its own id, though the folder of each is called the same."""
+    for version in ("3.9.25", "3.10.19", "3.12.12"):
+        minor = version.rpartition(".")[0]
+        machine.add(f"/opt/hostedtoolcache/Python/{version}/x64/bin/python{minor}")
+        machine.link(f"/opt/hostedtoolcache/Python/{version}/x64/bin/python3", f"python{minor}")
+        machine.at(f"/opt/hostedtoolcache/Python/{version}/x64.complete").touch()
+    machine.add("/opt/hostedtoolcache/node/22.1.0/x64/bin/node")
+    machine.environment["RUNNER_TOOL_CACHE"] = str(machine.at("/opt/hostedtoolcache"))
+    # A job's setup-python puts one of them first on PATH.
+    machine.on_path("/opt/hostedtoolcache/Python/3.12.12/x64/bin", "/usr/bin")
+    assert machine.ids() == ["opt_3_9_25", "opt_3_10_19", "opt_3_12_12"]
 
 
 def test_inactive_pyenv_versions_are_found(machine: Machine) -> None:
