@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reports.matrix import MATRIX_VERSION, Row
-from reports.observations import Interpreter, Run, build_run, read_record, reading
+from reports.observations import Interpreter, RecordError, Run, build_run, read_record, reading
 from reports.outcomes import Kind, Outcome
 from reports.verdicts import Finding, HeldBy, Judgement, PageCheck, Verdict
 from servers.catalogue import Catalogue, Certificate, KeyExchange, Role, Server
@@ -22,6 +24,12 @@ if TYPE_CHECKING:
     from reports.policy import Policy
 
 SCHEMA_VERSION = MATRIX_VERSION
+
+KEY = ("run_id", "interpreter", "client", "condition", "server")
+"""What an entry is found by; what it belongs to is found by the first of these."""
+
+PARTS = {"runs": KEY[:1], "interpreters": KEY[:2], "verdicts": KEY[:4], "cells": KEY}
+"""The document's lists; an entry of one belongs to an entry of the one before."""
 
 UNMEASURED = "it was not measured"
 """The reason of a cell that no row has anything of."""
@@ -201,7 +209,33 @@ def read_json(path: Path) -> tuple[Record, ...]:
     """Return the runs that a document is of; raises RecordError where it is none that this tool reads."""
     document = read_record(path, SCHEMA_VERSION)
     with reading(path):
+        _check_whole(document)
         return tuple(_read_run(run, document) for run in document["runs"])
+
+
+def _check_whole(document: Mapping[str, Any]) -> None:
+    """Refuse what belongs to nothing or is there twice: it would be left out of the rows without a word."""
+    found = {
+        part: [tuple(one[name] for name in key) for one in document[part]] for part, key in PARTS.items()
+    }
+    for part, keys in found.items():
+        if twice := [key for key, times in Counter(keys).items() if times > 1]:
+            msg = f"has {_called(twice[0])} twice among its {part}: measure again"
+            raise RecordError(msg)
+    for owners, part in itertools.pairwise(PARTS):
+        there, length = set(found[owners]), len(PARTS[owners])
+        if lost := [key for key in found[part] if key[:length] not in there]:
+            owner = f"{_called(lost[0][:length])} among its {owners}"
+            msg = f"has {_called(lost[0])} among its {part}, and not {owner}: measure again"
+            raise RecordError(msg)
+    judged = {key[:2] for key in found["verdicts"]}
+    if idle := [key for key in found["interpreters"] if key not in judged]:
+        msg = f"has {_called(idle[0])} among its interpreters, and no verdict of it: measure again"
+        raise RecordError(msg)
+
+
+def _called(key: Iterable[str]) -> str:
+    return "/".join(key)
 
 
 def _read_run(facts: Mapping[str, Any], document: Mapping[str, Any]) -> Record:

@@ -433,7 +433,7 @@ def test_the_runs_of_a_merged_document_stay_apart(tmp_path: Path) -> None:
     [
         (_set("schema_version", to=2), "has schema version 2, and this tool reads 1: measure again"),
         (_set("verdicts", 0, "verdict", to="safe"), "is no whole record of this tool"),
-        (_set("interpreters", to=[]), "is no whole record of this tool"),
+        (_set("interpreters", to=[]), "among its verdicts, and not .* among its interpreters: measure again"),
         (_set("runs", to=None), "is no whole record of this tool"),
     ],
 )
@@ -448,6 +448,38 @@ def test_a_document_that_makes_no_sense_is_refused(
     with pytest.raises(RecordError, match=why) as refused:
         read_json(path)
     assert str(refused.value).startswith(f"{path} ")
+
+
+@pytest.mark.parametrize("part", ["interpreters", "verdicts", "cells"])
+def test_what_belongs_to_no_run_is_refused(tmp_path: Path, part: str) -> None:
+    """A row of a run that the document does not list is not left out without a word."""
+    document = _document()
+    document[part].append(document[part][0] | {"run_id": "stray"})
+    path = tmp_path / "matrix.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(RecordError, match=rf"has stray\S* among its {part}, and not stray"):
+        read_json(path)
+
+
+@pytest.mark.parametrize("part", ["runs", "interpreters", "verdicts", "cells"])
+def test_what_is_there_twice_is_refused(tmp_path: Path, part: str) -> None:
+    """Of two entries for the same, neither hides the other."""
+    document = _document()
+    document[part].append(document[part][-1])
+    path = tmp_path / "matrix.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(RecordError, match=f"twice among its {part}: measure again"):
+        read_json(path)
+
+
+def test_an_interpreter_without_a_verdict_is_refused(tmp_path: Path) -> None:
+    """It would have no row, and nobody would miss it."""
+    document = _document()
+    document["interpreters"].append(document["interpreters"][0] | {"interpreter": "idle"})
+    path = tmp_path / "matrix.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(RecordError, match="/idle among its interpreters, and no verdict of it"):
+        read_json(path)
 
 
 def test_the_same_run_gives_the_same_document() -> None:
