@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from interpreters.harden import Built
-    from reports.matrix import Measured, Row
+    from reports.matrix import Matrix, Measured, Row
     from reports.observations import Run
     from reports.remedies import Case, Means
     from servers.campaign import Guest, Settings
@@ -245,7 +245,7 @@ def venv(session: nox.Session, interpreter: str) -> None:
 @nox.session(venv_backend="none", requires=_stale())
 def matrix(session: nox.Session) -> None:
     """Measure every Python on this machine and write reports/latest."""
-    from reports.matrix import build_matrix
+    from reports.matrix import Matrix, build_matrix
     from servers.catalogue import Role, read_catalogue
 
     _check_arguments(session)
@@ -256,18 +256,15 @@ def matrix(session: nox.Session) -> None:
         programs = [one for one in SELECTED if one.source == PROGRAM] if OPTIONS.programs else None
         run, measured, _ = _measure(session, catalogue, programs=programs)
         rows = build_matrix(measured, tuple(SWEEP), OPTIONS.conditions, catalogue, OPTIONS.floor)
-        _publish(RUN_ID, run, measured, rows, catalogue)
-    _tell(rows, OPTIONS.floor)
+        found = Matrix(run, measured, rows, catalogue)
+        _publish(RUN_ID, found)
+    _tell(found)
 
 
 def _publish(
     name: str,
-    run: Run,
-    measured: Sequence[Measured],
-    rows: Sequence[Row],
-    catalogue: Catalogue,
+    matrix: Matrix,
     *,
-    floor: Protocol = OPTIONS.floor,
     cases: Sequence[Case] | None = None,
     add: Callable[[Path], None] = lambda _: None,
 ) -> None:
@@ -277,22 +274,18 @@ def _publish(
     from reports.report import write_report
 
     with publish(name, kept=OPTIONS.keep) as folder:
-        write_report(
-            *(folder, run, measured, rows, catalogue, floor, POLICY),
-            past=past_runs(run),
-            all_evidence=OPTIONS.all_evidence,
-            cases=cases,
-        )
+        past, whole = past_runs(matrix.run), OPTIONS.all_evidence
+        write_report(folder, matrix, POLICY, past=past, all_evidence=whole, cases=cases)
         add(folder)
 
 
-def _tell(rows: Sequence[Row], floor: Protocol) -> None:
+def _tell(matrix: Matrix) -> None:
     """Tell whoever watches what the report just written came to."""
     from reports.files import LATEST, REPORTS
     from reports.step_summary import append_summary
     from reports.terminal import show
 
-    show(rows, floor, sys.stdout, int(WIDTH), colour=not os.environ.get("NO_COLOR"))
+    show(matrix.rows, matrix.floor, sys.stdout, int(WIDTH), colour=not os.environ.get("NO_COLOR"))
     if problem := append_summary(REPORTS / LATEST / "matrix.md", os.environ):
         print(for_terminal(problem))
 
@@ -301,7 +294,7 @@ def _tell(rows: Sequence[Row], floor: Protocol) -> None:
 def truth(session: nox.Session) -> None:
     """Measure under every condition and hold each cell and verdict against its causes."""
     from reports.files import LATEST, REPORTS
-    from reports.matrix import build_matrix
+    from reports.matrix import Matrix, build_matrix
     from reports.truth import build_truth, read_ambient, score, summary, write_truth
     from servers.catalogue import Role, read_catalogue
 
@@ -319,8 +312,8 @@ def truth(session: nox.Session) -> None:
         result = score(found, min(TRUTH_CELLS, asked * 2 // 3))
         # A folder of its own, so that matrix and truth can be asked for in one command.
         ours = tuple(row for row in rows if row.client != RELAXED)
-        name = f"{RUN_ID}-truth"
-        _publish(name, run, measured, ours, catalogue, add=lambda folder: write_truth(folder, found.frame))
+        shown = Matrix(run, measured, ours, catalogue)
+        _publish(f"{RUN_ID}-truth", shown, add=lambda folder: write_truth(folder, found.frame))
     for sentence in summary(result):
         print(sentence)
     print(f"Truth: {(REPORTS / LATEST / 'truth.csv').relative_to(ROOT)}")
@@ -332,7 +325,7 @@ def truth(session: nox.Session) -> None:
 def remedy(session: nox.Session) -> None:
     """Measure, try what may help on every row that needs it, and advise what was measured to."""
     from reports.files import LATEST, REPORTS
-    from reports.matrix import build_matrix
+    from reports.matrix import Matrix, build_matrix
     from reports.remedies import needing, weigh
     from reports.remedies_files import summary
     from reports.trials import guests_of, outcomes, plan_trials, with_trials
@@ -358,7 +351,8 @@ def remedy(session: nox.Session) -> None:
         found = outcomes(trials, campaign, tried, means)
         cases = weigh(rows, {one.trial.key: one.row for one in found}, means)
         # A folder of its own, so that matrix and remedy can be asked for in one command.
-        _publish(f"{RUN_ID}-remedy", run, with_trials(measured, found), rows, catalogue, cases=cases)
+        shown = Matrix(run, with_trials(measured, found), rows, catalogue)
+        _publish(f"{RUN_ID}-remedy", shown, cases=cases)
     for sentence in summary(cases, OPTIONS.floor):
         print(for_terminal(sentence))
     print(f"Remedies: {(REPORTS / LATEST / 'remedies.md').relative_to(ROOT)}")
@@ -617,8 +611,8 @@ def merge(session: nox.Session) -> None:
     except (MergeError, RecordError) as error:
         session.error(for_terminal(str(error)))
     # A folder of its own, so that matrix and merge can be asked for in one command.
-    _publish(own.run_id, merged.run, merged.measured, merged.rows, merged.catalogue, floor=merged.floor)
-    _tell(merged.rows, merged.floor)
+    _publish(own.run_id, merged)
+    _tell(merged)
 
 
 @nox.session(venv_backend="none")

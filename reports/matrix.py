@@ -27,7 +27,7 @@ from servers.conditions import Condition
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from reports.observations import Interpreter, Observation
+    from reports.observations import Interpreter, Observation, Run
     from servers.catalogue import Catalogue
     from servers.observation import OwnTls
     from servers.protocols import Protocol
@@ -116,6 +116,23 @@ class Measured:
     def of(self, client: str, condition: Condition) -> tuple[Observation, ...]:
         """Return the observations of one client under one condition."""
         return tuple(o for o in self.observations if (o.client, o.condition) == (client, condition))
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A run and what it came to: all that a report is made of."""
+
+    run: Run
+    measured: tuple[Measured, ...]
+    """What the rows rest on."""
+    rows: tuple[Row, ...]
+    catalogue: Catalogue
+    """The servers that were met."""
+
+    @property
+    def floor(self) -> Protocol:
+        """What the rows were judged against."""
+        return self.run.asked.floor
 
 
 def build_matrix(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reports.history import DOCUMENT
-from reports.matrix import ALL_CLIENTS, MISSING, Measured, Row
+from reports.matrix import ALL_CLIENTS, MISSING, Matrix, Measured, Row
 from reports.matrix_json import read_json
 from reports.observations import Asked, Interpreter, Run, read_jsonl
 from reports.verdicts import Judgement, Verdict
@@ -44,17 +44,6 @@ class Part:
         return self.record.run.host
 
 
-@dataclass(frozen=True)
-class Merged:
-    """The runs of several machines as one, in the form in which a report is written."""
-
-    run: Run
-    measured: tuple[Measured, ...]
-    rows: tuple[Row, ...]
-    catalogue: Catalogue
-    floor: Protocol
-
-
 def read_parts(folders: Iterable[Path], expected: Sequence[str] = ()) -> tuple[Part, ...]:
     """Read the runs in these folders and below, in order; raises MergeError or RecordError.
 
@@ -87,7 +76,7 @@ def _read(folder: Path) -> Part:
     return Part(folder, records[0], seen)
 
 
-def merge(parts: Sequence[Part], expected: Iterable[str], own: Run) -> Merged:
+def merge(parts: Sequence[Part], expected: Iterable[str], own: Run) -> Matrix:
     """Return several machines' runs as one; raises MergeError if they are not about the same.
 
     `own` is the merging itself: its id, time and tool, the machine it happens on, and the floor that
@@ -101,12 +90,11 @@ def merge(parts: Sequence[Part], expected: Iterable[str], own: Run) -> Merged:
     silent = [_silent(own, host, number) for number, host in enumerate(absent, 1)]
     runs = (*(part.record.run for part in parts), *silent)
     rows = [_placed(row, part.host) for part in parts for row in part.record.rows]
-    return Merged(
+    return Matrix(
         run=_joined(runs, parts, own, catalogue, floor),
         measured=tuple(one for part in parts for one in _measured(part)),
         rows=(*rows, *(_missing(run.host) for run in silent)),
         catalogue=catalogue,
-        floor=floor,
     )
 
 

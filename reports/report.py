@@ -22,21 +22,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reports.history import Past
-    from reports.matrix import Measured, Row
-    from reports.observations import Run
+    from reports.matrix import Matrix
     from reports.policy import Policy
     from reports.remedies import Case
-    from servers.catalogue import Catalogue
-    from servers.protocols import Protocol
 
 
 def write_report(
     folder: Path,
-    run: Run,
-    measured: Sequence[Measured],
-    rows: Sequence[Row],
-    catalogue: Catalogue,
-    floor: Protocol,
+    matrix: Matrix,
     policy: Policy,
     *,
     past: Sequence[Past] = (),
@@ -48,6 +41,8 @@ def write_report(
     Files about remedies are written only if the run tried any (`cases`). An interpreter's evidence is
     left out where it would be larger than EVIDENCE_LIMIT, unless `all_evidence` asks for it.
     """
+    run, measured, rows = matrix.run, matrix.measured, matrix.rows
+    catalogue, floor = matrix.catalogue, matrix.floor
     frame = build_frame(rows, run, catalogue, floor)
     write_run(folder / "run.json", run, standings(rows, run.asked.conditions[0]))
     records = ((run.of(one.interpreter), o) for one in measured for o in one.observations)

@@ -34,9 +34,9 @@ from reports.decision import Kind
 from reports.escape import for_csv, visible
 from reports.files import REPORTS
 from reports.gate import gate
-from reports.matrix import Measured, build_matrix
+from reports.matrix import Matrix, Measured, build_matrix
 from reports.matrix_json import read_json
-from reports.merge import DID_NOT_REPORT, Merged, MergeError, merge, read_parts
+from reports.merge import DID_NOT_REPORT, MergeError, merge, read_parts
 from reports.observations import RecordError
 from reports.policy import Policy, Waiver
 from reports.report import write_report
@@ -82,18 +82,18 @@ def _machine(
 ) -> Path:
     """Write the report of one machine, as its own run would."""
     run = replace(a_run(catalogue, host, failing), run_id=f"20261124T020000Z-{len(host):04}")
-    run = replace(run, asked=replace(run.asked, only=()))
+    run = replace(run, asked=replace(run.asked, only=(), floor=floor))
     rows = build_matrix(measured, ["ssl"], [Condition.AMBIENT], catalogue, floor)
     folder.mkdir(parents=True)
-    write_report(folder, run, measured, rows, catalogue, floor, Policy())
+    write_report(folder, Matrix(run, measured, rows, catalogue), Policy())
     return folder
 
 
-def _merge(folder: Path, *machines: Path, expect: Sequence[str] = ()) -> Merged:
+def _merge(folder: Path, *machines: Path, expect: Sequence[str] = ()) -> Matrix:
     """Merge some machines and write the report."""
     merged = merge(read_parts(machines), expect, OWN)
     folder.mkdir(parents=True)
-    write_report(folder, merged.run, merged.measured, merged.rows, merged.catalogue, merged.floor, Policy())
+    write_report(folder, merged, Policy())
     return merged
 
 

@@ -12,7 +12,7 @@ from builders import TLS1_0, TLS1_2, TLS1_3, Client, a_catalogue, a_run, an_inte
 
 import reports.report
 from reports.gate import gate
-from reports.matrix import Measured, build_matrix
+from reports.matrix import Matrix, Measured, build_matrix
 from reports.policy import Policy
 from reports.report import write_report
 from servers.conditions import Condition
@@ -42,7 +42,7 @@ BROKEN = Measured(an_interpreter("opt_hang", problem="it did not say what it is"
 
 def _write(folder: Path, *measured: Measured, all_evidence: bool = False) -> None:
     rows = build_matrix(measured, ["ssl"], [AMBIENT], CATALOGUE, TLS1_2)
-    write_report(folder, RUN, measured, rows, CATALOGUE, TLS1_2, Policy(), all_evidence=all_evidence)
+    write_report(folder, Matrix(RUN, measured, rows, CATALOGUE), Policy(), all_evidence=all_evidence)
 
 
 def test_all_files_tell_of_the_same_run(tmp_path: Path) -> None:
