@@ -686,7 +686,8 @@ def tests(session: nox.Session) -> None:
     """Run the tests, end to end on this machine's interpreters (-- -m 'not e2e': the quick ones)."""
     _development(session, "test")
     # By file, because what a file's tests share (a whole matrix, for some) is made once for them; and in the
-    # files' own order, because those with the fewest tests, which would come last, are the longest.
+    # order that tests/conftest.py gives, where xdist's own would put the files with the fewest tests, which
+    # are the longest, last.
     side_by_side = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
     session.run("pytest", *side_by_side, *session.posargs)
 

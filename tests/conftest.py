@@ -33,9 +33,12 @@ ROOT = Path(__file__).parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from checkout import Checkout, copy_repository  # noqa: E402
+
 from interpreters.identify import MARK, IdentifyError, Identity, identify  # noqa: E402
 from interpreters.locate import Candidate, locate  # noqa: E402
 from interpreters.surroundings import surroundings  # noqa: E402
+from reports.observations import Interpreter  # noqa: E402
 from servers import observation  # noqa: E402
 
 if TYPE_CHECKING:
@@ -56,6 +59,12 @@ UNSCRUBBED = dict(os.environ)
 
 SANE_LIMIT = 5.0
 """Seconds that a healthy interpreter needs at the very most to say what it is."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files with end-to-end tests first: run side by side, no worker then waits for a late one."""
+    long = {item.path for item in items if item.get_closest_marker("e2e")}
+    items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +113,64 @@ def _usable(candidates: Sequence[Candidate], home: Path) -> list[tuple[Candidate
     with ThreadPoolExecutor(4) as pool:
         answers = zip(runnable, pool.map(ask, runnable), strict=True)
         return [(one, said) for one, said in answers if said and said.ssl and not said.is_venv]
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory: pytest.TempPathFactory, callers_environment: Mapping[str, str]) -> Checkout:
+    """Return a copy of the repository to run sessions in, whose environments the tests share."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl on PATH: install OpenSSL's command line tool")
+    index = {
+        name: text
+        for name, text in callers_environment.items()
+        if name.startswith(("UV_", "PIP_", "SSL_CERT_")) or name.upper().endswith("_PROXY")
+    }
+    return Checkout(copy_repository(tmp_path_factory.mktemp("copy") / "checkout"), index)
+
+
+@pytest.fixture(scope="session")
+def known(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Interpreter]:
+    """Return every interpreter here that can be measured, with what decides its verdict."""
+    usable = _usable(locate(UNSCRUBBED), tmp_path_factory.mktemp("home"))
+    if not usable:
+        pytest.skip("no interpreter with an ssl module: install one, or pyenv with some")
+    return {
+        one.id: Interpreter(
+            one.id, one.source, str(one.path), said.version, configure_flags=said.configure_flags
+        )
+        for one, said in usable
+    }
+
+
+def _last(known: Mapping[str, Interpreter], *, sets_minimum: bool) -> Interpreter | None:
+    """Return an interpreter that sets a minimum of its own, or one that does not; none of the oldest.
+
+    Those take long to make ready, and have neither old nor new packages.
+    """
+    fit = [one for one in known.values() if not one.version.startswith(("2.", "3.6"))]
+    return next((one for one in reversed(fit) if one.sets_minimum is sets_minimum), None)
+
+
+@pytest.fixture(scope="session")
+def loose(known: dict[str, Interpreter]) -> Interpreter:
+    """Return an interpreter whose own contexts go below the floor."""
+    return _last(known, sets_minimum=False) or pytest.skip(
+        "no Python here from 3.7 on can be downgraded: one before 3.10 in pyenv enables this"
+    )
+
+
+@pytest.fixture(scope="session")
+def strict(known: dict[str, Interpreter]) -> Interpreter:
+    """Return an interpreter that sets TLS 1.2 as the minimum of its contexts."""
+    return _last(known, sets_minimum=True) or pytest.skip(
+        "no Python here sets a minimum version: one from 3.10 on in pyenv enables this"
+    )
+
+
+@pytest.fixture(scope="session")
+def sample(known: dict[str, Interpreter]) -> Interpreter:
+    """Return the interpreter for what can be shown on any."""
+    return _last(known, sets_minimum=False) or next(reversed(known.values()))
 
 
 @pytest.fixture

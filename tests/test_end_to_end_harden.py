@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import ROOT
+from checkout import LIMIT
 from small_sources import an_identity, an_interpreter, archive, small_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+
+    from checkout import Checkout
 
 pytestmark = pytest.mark.e2e
-
-LIMIT = 120.0
-"""Seconds for one session, which builds nothing real."""
-
-
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of the repository, whose cache is its own."""
-    folder = tmp_path_factory.mktemp("copy") / "checkout"
-    folder.mkdir()
-    for name in ("noxfile.py", "pyproject.toml", "interpreters", "probes", "servers", "reports"):
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, folder / name)
-    return folder
 
 
 @pytest.fixture
@@ -46,31 +31,20 @@ def command(tmp_path: Path) -> Callable[..., list[str]]:
             if not files[name].exists():
                 archive(files[name], contents)
         sources = [word for name, path in files.items() for word in (f"--{name}-source", str(path))]
-        nox = [sys.executable, "-m", "nox", "-s", "harden", "--"]
-        return [*nox, *sources, "--prefix", str(tmp_path / "base"), *words]
+        return ["-s", "harden", "--", *sources, "--prefix", str(tmp_path / "base"), *words]
 
     return make
 
 
 @pytest.fixture
-def harden(checkout: Path, command: Callable[..., list[str]]) -> Callable[..., tuple[int, str]]:
+def harden(checkout: Checkout, command: Callable[..., list[str]]) -> Callable[..., tuple[int, str]]:
     """Return a function that runs the session on small sources, for its exit status and last sentence."""
 
     def run(*words: str, **environment: str) -> tuple[int, str]:
-        done = subprocess.run(
-            command(*words),
-            cwd=checkout,
-            env={**os.environ, "NOX_SCRIPT_MODE": "none", **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=LIMIT,
-            check=False,
-            text=True,
-        )
-        assert "Traceback" not in done.stdout
-        sentence = [line for line in done.stdout.splitlines() if "aborted: " in line or "error: " in line]
-        return done.returncode, (sentence or [done.stdout])[-1]
+        status, said = checkout.nox(*command(*words), **environment)
+        assert "Traceback" not in said
+        sentence = [line for line in said.splitlines() if "aborted: " in line or "error: " in line]
+        return status, (sentence or [said])[-1]
 
     return run
 
@@ -132,7 +106,7 @@ def test_a_python_without_its_ssl_module(harden: Callable[..., tuple[int, str]],
 
 
 def test_ctrl_c_leaves_nothing_and_the_next_run_goes_on(
-    command: Callable[..., list[str]], checkout: Path, tmp_path: Path
+    command: Callable[..., list[str]], checkout: Checkout, tmp_path: Path
 ) -> None:
     """Ctrl-C while Python is made ends the make, installs nothing, and the next run goes on with it."""
     slow = tmp_path / "slow"
@@ -140,33 +114,18 @@ def test_ctrl_c_leaves_nothing_and_the_next_run_goes_on(
     files = small_sources()["python"]
     files["Makefile"] += f"\nall: wait\nwait: ; if test -e {slow}; then echo > {slow}; sleep {LIMIT:g}; fi\n"
     archive(tmp_path / "python.tgz", files)
-    environment = {**os.environ, "NOX_SCRIPT_MODE": "none"}
-    with subprocess.Popen(
-        command(), cwd=checkout, env=environment, stdout=subprocess.PIPE, text=True, process_group=0
-    ) as process:
+    with checkout.start(*command()) as process:
         while process.poll() is None and not slow.stat().st_size:
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGINT)
         process.communicate(timeout=LIMIT)
     assert process.returncode != 0
     assert not left(tmp_path)
-    assert not processes_in(checkout)
+    assert checkout.processes() == []
     slow.unlink()
-    again = subprocess.run(
-        command(), cwd=checkout, env=environment, capture_output=True, timeout=LIMIT, check=False, text=True
-    )
-    assert "[7/10] configure Python 3.11: done before" in again.stderr
-    assert "[8/10] make Python 3.11 (" in again.stderr
-
-
-def processes_in(folder: Path) -> list[str]:
-    """Return what is still running somewhere below a folder."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if folder in (entry / "cwd").readlink().parents:
-                found.append((entry / "cmdline").read_text())
-    return found
+    _, said = checkout.nox(*command())
+    assert "[7/10] configure Python 3.11: done before" in said
+    assert "[8/10] make Python 3.11 (" in said
 
 
 def test_a_pair_whose_proof_fails(harden: Callable[..., tuple[int, str]], tmp_path: Path) -> None:

@@ -27,7 +27,10 @@ from servers.protocols import LADDER, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from checkout import Checkout
+
     from reports.matrix import Row
+    from reports.observations import Interpreter
 
     Measure = Callable[..., dict[Condition, Row]]
 
@@ -169,3 +172,36 @@ def test_java_keeps_to_what_it_disables(measure: Measure, tmp_path: Path) -> Non
     holds = allowed <= at_least(FLOOR)
     assert row.verdict is (Verdict.ENFORCED if holds else Verdict.DOWNGRADED)
     assert row.held_by is (HeldBy.CODE if holds else HeldBy.NOTHING)
+
+
+def test_programs_have_rows_beside_the_interpreters(
+    checkout: Checkout, sample: Interpreter, script: Callable[[str, str], Path]
+) -> None:
+    """A program is measured like an interpreter; one that hangs or never fetches is never called safe."""
+    hangs = script("bin/curl", "exec sleep 1000")
+    script("bin/node", 'case "$1" in --print) echo "node 20.1.2, OpenSSL 3.0.1" ;; esac')
+    name = sample.id
+    globs = (name, "program_curl", "program_node", "program_openssl")
+    only = [word for glob in globs for word in ("--only", glob)]
+    path = f"{hangs.parent}{os.pathsep}{os.environ['PATH']}"
+    status, said = checkout.nox("-s", "matrix", "--", "--programs", *only, PATH=path)
+    assert status == 0, said
+    matrix = checkout.matrix()
+    assert {interpreter for interpreter, _ in matrix} == set(globs)
+    curl, node, openssl = (matrix[f"program_{one}", one] for one in ("curl", "node", "openssl"))
+    assert curl["verdict"] == "untestable"
+    assert f"{hangs} did not say what it is within" in curl["reason"]
+    assert (node["verdict"], node["version"], node["openssl"]) == ("inconclusive", "20.1.2", "OpenSSL 3.0.1")
+    assert "the answer names no protocol" in node["reason"]
+    assert openssl["verdict"] in ("enforced", "fragile", "downgraded")
+    assert (openssl["source"], openssl["highest_negotiated"]) == ("program", "TLSv1.3")
+    assert (checkout.latest / "evidence" / "program_openssl.pcapng").exists()
+    assert "of 3 programs" in said
+    assert not [line for line in checkout.processes() if "sleep 1000" in line]
+    status, said = checkout.nox("-s", "gate")
+    assert status == 1
+    assert "program_node/node" in said
+    for session in ("truth", "bench"):
+        status, said = checkout.nox("-s", session, "--", "--programs", "--only", "program_openssl")
+        assert status == 1
+        assert "it is matrix alone that measures them" in said

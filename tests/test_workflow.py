@@ -180,7 +180,9 @@ def runner(workflow: Any, tmp_path: Path, callers_environment: Mapping[str, str]
     ours = ("TLS_FLOOR_", "NOX", "GITHUB_", "COVERAGE_", "PYTEST_")
     kept = {name: text for name, text in callers_environment.items() if not name.startswith(ours)}
     path = f"{tmp_path / 'python' / 'bin'}{os.pathsep}{kept['PATH']}"
-    return Runner(workflow, tmp_path, {**kept, "PATH": path, "CI": "true"})
+    # As on a runner, without a pyenv: to measure many interpreters is other tests' business.
+    none = str(tmp_path / "no-pyenv")
+    return Runner(workflow, tmp_path, {**kept, "PATH": path, "PYENV_ROOT": none, "CI": "true"})
 
 
 @pytest.mark.e2e

@@ -1,0 +1,123 @@
+"""Judging what was measured, as a person or a CI system runs it: gate, policy and merge."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from checkout import LIMIT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from checkout import Checkout
+
+    from reports.observations import Interpreter
+
+pytestmark = pytest.mark.e2e
+
+
+def _gate_program(checkout: Checkout) -> tuple[int, str]:
+    """Run the gate as a program; return its exit status and what it printed."""
+    command = [sys.executable, "-m", "reports.gate"]
+    done = subprocess.run(
+        command, cwd=checkout.folder, capture_output=True, text=True, timeout=LIMIT, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_gate_tells_findings_by_its_exit_code(checkout: Checkout, loose: Interpreter) -> None:
+    """On a real run both forms of the gate name what is downgraded, and the program's exit code tells."""
+    status, said = checkout.nox("-s", "matrix", "--", "--only", loose.id)
+    assert status == 0, said
+    status, said = _gate_program(checkout)
+    assert (status, said.partition(":")[0]) == (1, "findings"), said
+    assert f"{loose.id}/ssl" in said
+    nox_status, nox_said = checkout.nox("-s", "gate")
+    assert nox_status == 1
+    assert said.strip() in nox_said
+    record = json.loads((checkout.latest / "gate.json").read_text())
+    assert (record["kind"], record["exit_code"]) == ("findings", 1)
+
+
+def test_a_policy_sets_the_floor_and_rules_the_gate(checkout: Checkout, loose: Interpreter) -> None:
+    """The floor that is checkout is the policy's, which is written beside the verdicts and waives rows."""
+    policy = checkout.folder / "policy.toml"
+    waiver = (
+        '[[waiver]]\ninterpreter = "*"\nclient = "[!s]*"\nreason = "it is a test"\nexpires = 9999-12-31\n'
+    )
+    try:
+        policy.write_text(f'floor = "TLSv1.1"\n{waiver}')
+        status, said = checkout.nox("-s", "matrix", "--", "--only", loose.id)
+        assert status == 0, said
+        assert {row["floor"] for row in checkout.matrix().values()} == {"TLSv1.1"}
+        document = json.loads((checkout.latest / "matrix.json").read_text())
+        assert (document["floor"], document["policy"]["floor"]) == ("TLSv1.1", "TLSv1.1")
+        assert 'name="policy waiver 1"' in (checkout.latest / "junit.xml").read_text()
+        status, said = _gate_program(checkout)
+        assert status == 1
+        assert said.splitlines()[-1] == f"findings: 1 downgraded: {loose.id}/ssl"
+        shutil.copy(checkout.latest / "matrix.json", checkout.folder / "baseline.json")
+        status, said = checkout.nox("-s", "matrix", "--", "--only", loose.id)
+        assert status == 0, said
+        policy.write_text('new_only = "baseline.json"')
+        status, said = _gate_program(checkout)
+        assert status == 0, said
+        assert "known from baseline.json" in said
+        policy.write_text('flor = "TLSv1.1"')
+        for session in ("matrix", "gate"):
+            status, said = checkout.nox("-s", session)
+            assert status == 1
+            assert "policy.toml: unknown key 'flor'; did you mean 'floor'?" in said
+        assert _gate_program(checkout)[0] == 3
+    finally:
+        policy.unlink()
+
+
+def test_machines_are_merged_and_a_silent_one_is_named(
+    checkout: Checkout, sample: Interpreter, tmp_path: Path
+) -> None:
+    """Two runs under two names become one matrix, cell for cell, beside a third machine that is missing."""
+    rows, cells = [], []
+    for host in ("one", "two"):
+        status, said = checkout.nox("-s", "matrix", "--", "--only", sample.id, "--host", host)
+        assert status == 0, said
+        shutil.copytree(checkout.latest.resolve(), tmp_path / host)
+        rows += (tmp_path / host / "matrix.csv").read_text().splitlines()[1:]
+        cells += (tmp_path / host / "observations.jsonl").read_text().splitlines()
+    status, said = checkout.nox("-s", "merge", "--", str(tmp_path), "--expect", "one", "--expect", "three")
+    assert status == 0, said
+    assert "1 machine was expected and did not report, so nothing is known about it: three." in said
+    merged = (checkout.latest / "matrix.csv").read_text().splitlines()
+    assert merged[1:-1] == rows
+    assert ",three,missing," in merged[-1]
+    assert (checkout.latest / "observations.jsonl").read_text().splitlines() == cells
+    status, said = checkout.nox("-s", "gate")
+    assert status == 1
+    assert "1 missing: machine three" in said
+    document = tmp_path / "one" / "matrix.json"
+    document.write_text(document.read_text().replace('"schema_version": 1', '"schema_version": 0', 1))
+    status, said = checkout.nox("-s", "merge", "--", str(tmp_path))
+    assert status == 1
+    assert f"{document} has schema version 0, and this tool reads 1" in said
+    status, said = checkout.nox("-s", "merge")
+    assert status == 1
+    assert "there is nothing to merge" in said
+
+
+def test_without_openssl_nothing_is_called_safe(checkout: Checkout, sample: Interpreter) -> None:
+    """A missing openssl makes every row inconclusive with that reason, and the gate fails."""
+    words = ("--only", sample.id, "--openssl", "/nonexistent/openssl")
+    status, said = checkout.nox("-s", "matrix", "--", *words)
+    assert status == 0, said
+    rows = checkout.matrix().values()
+    assert {row["verdict"] for row in rows} == {"inconclusive"}
+    assert all("/nonexistent/openssl" in row["reason"] for row in rows)
+    status, said = checkout.nox("-s", "gate")
+    assert status == 1
+    assert "inconclusive" in said
+    assert _gate_program(checkout)[0] == 2

@@ -1,0 +1,116 @@
+"""`nox -s remedy` as a person runs it: what it advises holds the floor, measured again."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from interpreters.clients import DEFAULT, clients
+from reports.snippets import snippets
+from servers.protocols import Protocol
+
+if TYPE_CHECKING:
+    from checkout import Checkout
+
+    from reports.observations import Interpreter
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def ill(known: dict[str, Interpreter]) -> list[str]:
+    """Up to two interpreters whose clients go below the floor: the system's own, and the newest other."""
+    names = [name for name, one in known.items() if not one.sets_minimum]
+    system = [name for name in names if known[name].source == "system"]
+    others = [name for name in names if name not in system]
+    if not names:
+        pytest.skip("no interpreter here goes below the floor: a Python before 3.10 would")
+    return [*system[:1], *others[-1:]]
+
+
+@pytest.fixture(scope="module")
+def remedied(checkout: Checkout, ill: list[str]) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
+    """What `remedy` says of them: by interpreter and client, each remedy by name."""
+    status, said = checkout.nox("-s", "remedy", "--", *(word for name in ill for word in ("--only", name)))
+    assert status == 0, said
+    rows = json.loads((checkout.latest / "remedies.json").read_text())["rows"]
+    return {(r["interpreter"], r["client"]): {one["remedy"]: one for one in r["remedies"]} for r in rows}
+
+
+def test_remedies_are_tried_where_they_are_needed(
+    checkout: Checkout, ill: list[str], remedied: dict[tuple[str, str], dict[str, dict[str, Any]]]
+) -> None:
+    """Each downgraded row has every remedy, with the verdict of its trial, or why there was none."""
+    matrix = checkout.matrix()
+    assert remedied.keys() == {key for key, row in matrix.items() if row["verdict"] == "downgraded"}
+    assert {(name, "botocore") for name in ill} <= remedied.keys()
+    for (_, client), remedies in remedied.items():
+        # OpenSSL reads the configuration in every one of these, and a context obeys its own minimum.
+        for name in ("openssl.cnf", "code"):
+            assert (remedies[name]["standing"], remedies[name]["verdict"]) == ("advised", "enforced")
+        # The environments have the newest botocore; it holds back only urllib3.
+        if client != "urllib3":
+            assert remedies["newer release"]["standing"] == "not tried"
+        assert remedies["hardened build"]["standing"] == "not tried"
+        assert all(one["said"] for one in remedies.values())
+    lines = (checkout.latest / "observations.jsonl").read_text().splitlines()
+    names = {(cell["interpreter"], cell["client"]) for cell in map(json.loads, lines)}
+    assert {(name, "botocore+code") for name in ill} <= names
+    assert "measured in this run" in (checkout.latest / "matrix.md").read_text()
+
+
+def test_the_advised_configuration_makes_the_next_matrix_enforced(
+    checkout: Checkout,
+    ill: list[str],
+    remedied: dict[tuple[str, str], dict[str, dict[str, Any]]],
+    tmp_path: Path,
+) -> None:
+    """Copied and exported as the lines say, the file turns every row of these interpreters to enforced."""
+    only = [word for name in ill for word in ("--only", name)]
+    told = [
+        shlex.split(line) for line in remedied[ill[0], "botocore"]["openssl.cnf"]["lines"] if line[0] != "#"
+    ]
+    source, target = next(words[-2:] for words in told if "install" in words)
+    settings = [word for words in told for word in words if "OPENSSL_CONF=" in word]
+    assert len(settings) > 1
+    assert all(setting.endswith(f"OPENSSL_CONF={target}") for setting in settings)
+    # The one liberty taken: the tests are not root.
+    copy = tmp_path / Path(target).name
+    shutil.copy(checkout.folder / source, copy)
+    status, said = checkout.nox("-s", "matrix", "--", *only, OPENSSL_CONF=str(copy))
+    assert status == 0, said
+    assert {row["verdict"] for row in checkout.matrix().values()} == {"enforced"}
+    assert {checkout.matrix()[name, "botocore"]["held_by"] for name in ill} == {"openssl.cnf"}
+    status, said = checkout.nox("-s", "gate")
+    assert status == 0, said
+
+
+@pytest.fixture(scope="module")
+def all_remedied(checkout: Checkout, ill: list[str]) -> dict[str, dict[str, dict[str, Any]]]:
+    """What `remedy` says of every client of the first of them: by client, each remedy by name."""
+    status, said = checkout.nox("-s", "remedy", "--", "--clients", "all", "--only", ill[0])
+    assert status == 0, said
+    needy = {key[1] for key, row in checkout.matrix().items() if row["verdict"] == "downgraded"}
+    rows = json.loads((checkout.latest / "remedies.json").read_text())["rows"]
+    remedies = {row["client"]: {one["remedy"]: one for one in row["remedies"]} for row in rows}
+    assert remedies.keys() == needy
+    return remedies
+
+
+def test_the_lines_of_every_client_hold_where_they_are_needed(
+    all_remedied: dict[str, dict[str, dict[str, Any]]],
+) -> None:
+    """Each client that has lines is held by them, and the CRT by nothing else: it ignores OPENSSL_CONF."""
+    with_lines = snippets(clients().values(), Protocol.TLSV1_2).keys()
+    assert len(all_remedied.keys() & with_lines) > len(DEFAULT)
+    for client, tried in all_remedied.items():
+        code, configuration = tried["code"], tried["openssl.cnf"]
+        assert code["standing"] == ("advised" if client in with_lines else "not tried"), (client, code)
+        deaf = client in ("awscrt", "boto3_crt")
+        assert configuration["verdict"] == ("downgraded" if deaf else "enforced"), (client, configuration)
+        assert configuration["standing"] == ("tried and failed" if deaf else "advised")
