@@ -589,7 +589,7 @@ def gate(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def merge(session: nox.Session) -> None:
     """Join the reports of several machines into one: -- DIR... [--expect HOST]."""
-    from reports.merge import MergeError, read_parts
+    from reports.merge import MergeError, merge_cases, read_parts
     from reports.merge import merge as join
     from reports.observations import Asked, RecordError, Run
 
@@ -611,7 +611,7 @@ def merge(session: nox.Session) -> None:
     except (MergeError, RecordError) as error:
         session.error(for_terminal(str(error)))
     # A folder of its own, so that matrix and merge can be asked for in one command.
-    _publish(own.run_id, merged)
+    _publish(own.run_id, merged, cases=merge_cases(parts))
     _tell(merged)
 
 
