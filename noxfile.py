@@ -18,15 +18,15 @@ import argparse
 import asyncio
 import contextlib
 import datetime as dt
-import importlib
 import os
 import platform
 import secrets
 import shutil
 import sys
 import tempfile
-import threading
 import tomllib
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,26 +38,30 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from interpreters.clients import DEFAULT, RELAXED, clients, requirements, specifiers, variants  # noqa: E402
+from interpreters.environments import Installer  # noqa: E402
 from interpreters.interrupts import interruptible  # noqa: E402
-from interpreters.locate import Candidate, SelectionError, locate, select  # noqa: E402
-from interpreters.prepared import Prepared, is_ready, read_record  # noqa: E402
-from interpreters.programs import PROGRAM, ProgramsError, locate_programs, read_programs  # noqa: E402
+from interpreters.locate import SelectionError, locate, select  # noqa: E402
+from interpreters.prepared import distinct, is_ready, prepare_apart, prepare_candidate, read_record  # noqa: E402
+from interpreters.programs import PROGRAM, ProgramsError, introduce, locate_programs, read_programs  # noqa: E402
+from interpreters.surroundings import surroundings  # noqa: E402
 from reports.escape import for_terminal  # noqa: E402
-from reports.files import KEPT_RUNS  # noqa: E402
+from reports.files import KEPT_RUNS, LATEST, REPORTS, publish  # noqa: E402
 from reports.policy import FLOORS, Policy, PolicyError, read_policy  # noqa: E402
+from servers.catalogue import Role, read_catalogue  # noqa: E402
 from servers.conditions import Condition  # noqa: E402
 from servers.protocols import Protocol  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from interpreters.harden import Built
-    from reports.matrix import Matrix, Measured, Row
+    from interpreters.locate import Candidate
+    from interpreters.prepared import Prepared
+    from reports.matrix import Matrix
+    from reports.measure import Subjects
     from reports.observations import Run
-    from reports.remedies import Case, Means
-    from servers.campaign import Guest, Settings
-    from servers.catalogue import Catalogue
-    from servers.visitors import Met
+    from reports.remedies import Case
+    from servers.campaign import Settings
 
 nox.needs_version = ">=2026.10.20"
 nox.options.sessions = ["matrix"]
@@ -99,31 +103,15 @@ def _parser() -> argparse.ArgumentParser:
     """Return the parser of what follows `--` on the command line."""
     parser = argparse.ArgumentParser("nox -s matrix --", allow_abbrev=False)
     add = parser.add_argument
-    conditions, names = (
-        _names(list(Condition)),
-        _names([one.id for one in CLIENTS.values() if not one.reference]),
-    )
-    add(
-        "--interpreter",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="PATH",
-        help="measure this Python too",
-    )
+    conditions = _names(list(Condition))
+    names = _names([one.id for one in CLIENTS.values() if not one.reference])
+    too = "measure this Python too"
+    add("--interpreter", type=Path, action="append", default=[], metavar="PATH", help=too)
     add("--only", action="append", default=[], metavar="GLOB", help="measure only ids that match")
-    add(
-        "--clients",
-        type=names,
-        default=DEFAULT,
-        help="comma-separated, or all; default: ssl,urllib3,botocore",
-    )
-    add(
-        "--conditions",
-        type=conditions,
-        default=(Condition.AMBIENT,),
-        help="comma-separated; default: ambient",
-    )
+    those = "comma-separated, or all; default: ssl,urllib3,botocore"
+    add("--clients", type=names, default=DEFAULT, help=those)
+    ambient = (Condition.AMBIENT,)
+    add("--conditions", type=conditions, default=ambient, help="comma-separated; default: ambient")
     add("--programs", action="store_true", help="measure other programs on PATH too: probes/programs.toml")
     add("--attacks", action="store_true", help="meet the servers that tamper with the negotiation too")
     floor = POLICY.floor or Protocol.TLSV1_2
@@ -134,13 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--find-links", type=Path, metavar="DIR", help="install from this folder of wheels, without an index")
     add("--openssl", type=Path, metavar="PATH", help="serve with this openssl; default: the first on PATH")
     add("--all-evidence", action="store_true", help="write captures however large they are")
-    add(
-        "--keep",
-        type=_positive,
-        default=KEPT_RUNS,
-        metavar="N",
-        help="runs to keep; default: %(default)s",
-    )
+    add("--keep", type=_positive, default=KEPT_RUNS, metavar="N", help="runs to keep; default: %(default)s")
     add("--host", default=platform.node(), metavar="NAME", help="call this machine so; default: %(default)s")
     add("--fresh", action="store_true", help="make the environments anew")
     return parser
@@ -168,6 +150,7 @@ SWEEP = variants(
     [CLIENTS[name] for name in OPTIONS.clients], specifiers(OPTIONS.botocore), specifiers(OPTIONS.urllib3)
 )
 REQUIREMENTS = requirements(SWEEP.values())
+ROLES = tuple(Role) if OPTIONS.attacks else (Role.LADDER, Role.PAGE)
 
 
 def _check_arguments(session: nox.Session) -> None:
@@ -190,13 +173,8 @@ def _harden_parser() -> argparse.ArgumentParser:
     add("--python", default="", metavar="VERSION", help="the recipe with this Python, such as 3.11")
     add("--floor", default=str(Protocol.TLSV1_2), choices=list(HARDEN_FLOORS), help="default: %(default)s")
     add("--prefix", type=Path, metavar="DIR", help="the folder that gets both prefixes; default: /opt")
-    add(
-        "--jobs",
-        type=_positive,
-        default=os.cpu_count() or 1,
-        metavar="N",
-        help="default: one a processor",
-    )
+    jobs = os.cpu_count() or 1
+    add("--jobs", type=_positive, default=jobs, metavar="N", help="default: one a processor")
     add("--openssl-source", type=Path, metavar="FILE", help="an archive of its source, or a .dsc")
     add("--python-source", type=Path, metavar="FILE", help="the same for Python")
     add("--find-links", type=Path, metavar="DIR", help="prove without an index: clients from these wheels")
@@ -216,12 +194,13 @@ def _stale() -> list[str]:
     ]
 
 
-def _prepare(session: nox.Session, candidate: Candidate) -> Prepared:
-    from interpreters.environments import Installer
-    from interpreters.prepared import prepare_candidate
-
-    installer = Installer(_uv(), _cache(session), Path(sys.executable), OPTIONS.find_links)
-    return prepare_candidate(candidate, REQUIREMENTS, _cache(session), installer, os.environ)
+def _prepare(
+    session: nox.Session,
+    candidate: Candidate,
+    required: Mapping[str, str] = REQUIREMENTS,
+    find_links: Path | None = OPTIONS.find_links,
+) -> Prepared:
+    return prepare_candidate(candidate, required, _installer(session, find_links), os.environ)
 
 
 @nox.session(venv_backend="none", allow_parallel=True)
@@ -245,18 +224,14 @@ def venv(session: nox.Session, interpreter: str) -> None:
 @nox.session(venv_backend="none", requires=_stale())
 def matrix(session: nox.Session) -> None:
     """Measure every Python on this machine and write reports/latest."""
-    from reports.matrix import Matrix, build_matrix
-    from servers.catalogue import Role, read_catalogue
+    from reports.measure import measure
 
     _check_arguments(session)
-    catalogue = read_catalogue()
-    if not OPTIONS.attacks:
-        catalogue = catalogue.only(Role.LADDER, Role.PAGE)
+    settings = _settings(session)
     with interruptible():
-        programs = [one for one in SELECTED if one.source == PROGRAM] if OPTIONS.programs else None
-        run, measured, _ = _measure(session, catalogue, programs=programs)
-        rows = build_matrix(measured, tuple(SWEEP), OPTIONS.conditions, catalogue, OPTIONS.floor)
-        found = Matrix(run, measured, rows, catalogue)
+        subjects = _subjects(session, [one for one in SELECTED if one.source == PROGRAM])
+        run = _run(settings, programs=OPTIONS.programs)
+        found = measure(run, subjects, tuple(SWEEP), settings, session.log)
         _publish(RUN_ID, found)
     _tell(found)
 
@@ -269,7 +244,6 @@ def _publish(
     add: Callable[[Path], None] = lambda _: None,
 ) -> None:
     """Publish a run's report under a name, with what `add` puts into its folder."""
-    from reports.files import publish
     from reports.history import past_runs
     from reports.report import write_report
 
@@ -281,7 +255,6 @@ def _publish(
 
 def _tell(matrix: Matrix) -> None:
     """Tell whoever watches what the report just written came to."""
-    from reports.files import LATEST, REPORTS
     from reports.step_summary import append_summary
     from reports.terminal import show
 
@@ -293,27 +266,20 @@ def _tell(matrix: Matrix) -> None:
 @nox.session(venv_backend="none", requires=_stale())
 def truth(session: nox.Session) -> None:
     """Measure under every condition and hold each cell and verdict against its causes."""
-    from reports.files import LATEST, REPORTS
-    from reports.matrix import Matrix, build_matrix
-    from reports.truth import build_truth, read_ambient, score, summary, write_truth
-    from servers.catalogue import Role, read_catalogue
+    from reports.measure import measure
+    from reports.truth import build_truth, needed_cells, read_ambient, score, summary, write_truth
 
     _check_arguments(session)
-    catalogue = read_catalogue().only(Role.LADDER, Role.PAGE)
+    settings = _settings(session, tuple(Condition), roles=(Role.LADDER, Role.PAGE))
     everyone = (*SWEEP, RELAXED)
-    conditions = tuple(Condition)
     with interruptible():
-        run, measured, _ = _measure(session, catalogue, everyone, conditions)
-        rows = build_matrix(measured, everyone, conditions, catalogue, OPTIONS.floor)
-        ambient = {one.interpreter.id: read_ambient(one.interpreter, os.environ) for one in measured}
-        found = build_truth(rows, catalogue, OPTIONS.floor, ambient)
-        ladder = catalogue.only(Role.LADDER).servers
-        asked = len(measured) * len(everyone) * len(conditions) * len(ladder)
-        result = score(found, min(TRUTH_CELLS, asked * 2 // 3))
+        found = measure(_run(settings), _subjects(session), everyone, settings, session.log)
+        ambient = {one.interpreter.id: read_ambient(one.interpreter, os.environ) for one in found.measured}
+        truth = build_truth(found.rows, found.catalogue, found.floor, ambient)
+        result = score(truth, needed_cells(found, everyone, settings.conditions))
+        ours = replace(found, rows=tuple(row for row in found.rows if row.client != RELAXED))
         # A folder of its own, so that matrix and truth can be asked for in one command.
-        ours = tuple(row for row in rows if row.client != RELAXED)
-        shown = Matrix(run, measured, ours, catalogue)
-        _publish(f"{RUN_ID}-truth", shown, add=lambda folder: write_truth(folder, found.frame))
+        _publish(f"{RUN_ID}-truth", ours, add=lambda folder: write_truth(folder, truth.frame))
     for sentence in summary(result):
         print(sentence)
     print(f"Truth: {(REPORTS / LATEST / 'truth.csv').relative_to(ROOT)}")
@@ -324,164 +290,85 @@ def truth(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=_stale())
 def remedy(session: nox.Session) -> None:
     """Measure, try what may help on every row that needs it, and advise what was measured to."""
-    from reports.files import LATEST, REPORTS
-    from reports.matrix import Matrix, build_matrix
+    from interpreters.recipes import RecipeError
+    from reports.means import gather
+    from reports.measure import guests_among, measure
     from reports.remedies import needing, weigh
     from reports.remedies_files import summary
-    from reports.trials import guests_of, outcomes, plan_trials, with_trials
-    from servers.campaign import run_campaign
-    from servers.catalogue import Role, read_catalogue
-    from servers.conditions import configuration
+    from reports.trials import try_out, with_trials
 
     _check_arguments(session)
-    catalogue = read_catalogue()
-    if not OPTIONS.attacks:
-        catalogue = catalogue.only(Role.LADDER, Role.PAGE)
-    ambient = (Condition.AMBIENT,)
-    with interruptible(), tempfile.TemporaryDirectory(dir=_cache(session), prefix="remedy-") as scratch:
-        run, measured, guests = _measure(session, catalogue, conditions=ambient)
-        rows = build_matrix(measured, tuple(SWEEP), ambient, catalogue, OPTIONS.floor)
-        means = _means(session, needing(rows))
-        file = Path(scratch) / "floor.cnf"
-        file.write_text(configuration(Condition.HARDENED, OPTIONS.floor), encoding="utf-8")
-        tried = catalogue.only(Role.LADDER, Role.ATTACK)
-        trials = plan_trials(rows, guests, means, file)
-        settings = _settings(session, tried, ambient)
-        campaign = asyncio.run(run_campaign(guests_of(trials), settings, lambda *_: (), RELAXED, session.log))
-        found = outcomes(trials, campaign, tried, means)
-        cases = weigh(rows, {one.trial.key: one.row for one in found}, means)
+    settings = _settings(session, (Condition.AMBIENT,))
+    with interruptible():
+        subjects = _subjects(session)
+        found = measure(_run(settings), subjects, tuple(SWEEP), settings, session.log)
+        try:
+            means = gather(needing(found.rows), SWEEP, found.floor, _newest(session))
+        except RecipeError as error:
+            session.error(for_terminal(str(error)))
+        guests = guests_among(subjects, tuple(SWEEP))
+        tried = try_out(found.rows, guests, means, settings, session.log)
+        cases = weigh(found.rows, {one.trial.key: one.row for one in tried}, means)
+        whole = replace(found, measured=with_trials(found.measured, tried))
         # A folder of its own, so that matrix and remedy can be asked for in one command.
-        shown = Matrix(run, with_trials(measured, found), rows, catalogue)
-        _publish(f"{RUN_ID}-remedy", shown, cases=cases)
-    for sentence in summary(cases, OPTIONS.floor):
+        _publish(f"{RUN_ID}-remedy", whole, cases=cases)
+    for sentence in summary(cases, found.floor):
         print(for_terminal(sentence))
     print(f"Remedies: {(REPORTS / LATEST / 'remedies.md').relative_to(ROOT)}")
 
 
-def _means(session: nox.Session, rows: Sequence[Row]) -> Means:
-    """Return what there is to try on these rows; makes the environments that newer releases need."""
-    from interpreters.environments import Installer, NoEnvironmentError
-    from interpreters.prepared import prepare_apart
-    from interpreters.recipes import RecipeError, read_recipes, remedies
-    from reports.remedies import Means
-    from reports.snippets import snippets
-
-    installer = Installer(_uv(), _cache(session), Path(sys.executable), OPTIONS.find_links)
-    upgrades: dict[tuple[str, str], Path | str] = {}
-    for row in rows:
-        client = SWEEP[row.client]
-        # Installed by its own name alone it is the newest already.
-        library = client.library or client.requirement
-        if library and REQUIREMENTS[client.id] != library:
-            candidate = next(one for one in CHOSEN if one.id == row.interpreter.id)
-            try:
-                python: Path | str = prepare_apart(candidate, library, _cache(session), installer, os.environ)
-            except NoEnvironmentError as error:
-                python = str(error)
-            upgrades[row.interpreter.id, row.client] = python
-    libraries = {client.id: client.library or client.requirement for client in SWEEP.values()}
-    try:
-        builds = remedies(read_recipes(), OPTIONS.floor)
-    except RecipeError as error:
-        session.error(for_terminal(str(error)))
-    return Means(OPTIONS.floor, libraries, snippets(SWEEP.values(), OPTIONS.floor), upgrades, builds)
-
-
-TRUTH_CELLS = 1000
-"""Cells that a truth set takes; on a machine with few interpreters, two thirds of those it could have."""
-
-
-def _measure(
-    session: nox.Session,
-    catalogue: Catalogue,
-    wanted: Sequence[str] = tuple(SWEEP),
-    conditions: Sequence[Condition] = OPTIONS.conditions,
-    programs: Sequence[Candidate] | None = None,
-    floor: Protocol = OPTIONS.floor,
-    prepared: Sequence[Prepared] = (),
-) -> tuple[Run, tuple[Measured, ...], tuple[Guest, ...]]:
-    """Probe every interpreter that is ready, or those given; return what is known, and who was probed."""
-    from interpreters.prepared import distinct
-    from interpreters.programs import commands, introduce
-    from interpreters.surroundings import surroundings
-    from reports.collect import collect, collect_programs, follow_up
-    from reports.observations import Asked, Given, Run
-    from servers.campaign import Guest, run_campaign
-    from servers.catalogue import Role
-
-    records = _run_folder(session)
-    prepared = prepared or distinct([read_record(records, one) or _prepare(session, one) for one in CHOSEN])
-    shutil.rmtree(records, ignore_errors=True)
-    environment = surroundings(os.environ, _cache(session) / "home")
-    guests = [
-        Guest(
-            id=one.candidate.id,
-            python=python,
-            environment=environment,
-            clients=names,
-        )
-        for one in prepared
-        for python, names in one.places(wanted).items()
-    ]
-    found = [program for one in programs or () if (program := introduce(one, KNOWN_PROGRAMS, environment))]
-    guests += [
-        Guest(
-            id=one.candidate.id,
-            python=Path(sys.executable),
-            environment=environment,
-            clients=(one.program.id,),
-            programs=commands(one, RELAXED),
-        )
-        for one in found
-        if not one.problem
-    ]
-    settings = _settings(session, catalogue, conditions, floor)
-    judge = follow_up(catalogue, settings.floor)
-    started = _now()
-    # pandas takes as long to import as an interpreter to measure, so both happen at once.
-    threading.Thread(target=importlib.import_module, args=["reports.report"]).start()
-    campaign = asyncio.run(run_campaign(guests, settings, judge, RELAXED, session.log))
-    run = Run(
-        run_id=RUN_ID,
-        host=OPTIONS.host,
-        tool=_tool(),
-        engine=campaign.engine,
-        catalogue=catalogue.sha256,
-        started=started,
-        ended=_now(),
-        asked=Asked(
-            clients=tuple(SWEEP),
-            conditions=settings.conditions,
-            floor=settings.floor,
-            attacks=bool(catalogue.only(Role.ATTACK).servers),
-            only=tuple(OPTIONS.only),
-            interpreters=tuple(Given(str(p), os.path.realpath(p)) for p in OPTIONS.interpreter),
-            botocore=OPTIONS.botocore,
-            urllib3=OPTIONS.urllib3,
-            programs=programs is not None,
-        ),
-        controls=campaign.controls,
-    )
-    measured = (*collect(prepared, campaign, environment), *collect_programs(found, campaign))
-    return run, measured, tuple(guests)
+def _newest(session: nox.Session) -> Callable[[str, str], Path]:
+    """Return what makes, for an interpreter, an environment with the newest release of a library."""
+    known, installer = {one.id: one for one in CHOSEN}, _installer(session, OPTIONS.find_links)
+    return lambda name, library: prepare_apart(known[name], library, installer, os.environ)
 
 
 def _settings(
     session: nox.Session,
-    catalogue: Catalogue,
-    conditions: Sequence[Condition],
+    conditions: tuple[Condition, ...] = OPTIONS.conditions,
+    roles: Sequence[Role] = ROLES,
     floor: Protocol = OPTIONS.floor,
 ) -> Settings:
+    """Return with which servers, and how, a session measures."""
     from servers.campaign import Settings
 
-    return Settings(
-        catalogue=catalogue,
-        floor=floor,
-        conditions=tuple(conditions),
-        cache=_cache(session),
-        environment=os.environ,
-        openssl=OPTIONS.openssl,
+    catalogue = read_catalogue().only(*roles)
+    return Settings(catalogue, floor, conditions, _cache(session), os.environ, OPTIONS.openssl)
+
+
+def _subjects(session: nox.Session, programs: Sequence[Candidate] = ()) -> Subjects:
+    """Return the interpreters, prepared if no session of this run did so, and these programs."""
+    from reports.measure import Subjects
+
+    records = _run_folder(session)
+    prepared = distinct([read_record(records, one) or _prepare(session, one) for one in CHOSEN])
+    shutil.rmtree(records, ignore_errors=True)
+    environment = surroundings(os.environ, _cache(session) / "home")
+    found = [said for one in programs if (said := introduce(one, KNOWN_PROGRAMS, environment))]
+    return Subjects(prepared, environment, tuple(found))
+
+
+def _run(settings: Settings, *, programs: bool = False) -> Run:
+    """Return this run as it is known before it begins."""
+    from reports.measure import now
+    from reports.observations import Asked, Given, Run
+
+    asked = Asked(
+        clients=tuple(SWEEP),
+        conditions=settings.conditions,
+        floor=settings.floor,
+        attacks=bool(settings.catalogue.only(Role.ATTACK).servers),
+        only=tuple(OPTIONS.only),
+        interpreters=tuple(Given(str(p), os.path.realpath(p)) for p in OPTIONS.interpreter),
+        botocore=OPTIONS.botocore,
+        urllib3=OPTIONS.urllib3,
+        programs=programs,
     )
+    return Run(RUN_ID, OPTIONS.host, _tool(), "", "", now(), now(), asked, {})
+
+
+def _installer(session: nox.Session, find_links: Path | None) -> Installer:
+    return Installer(_uv(), _cache(session), Path(sys.executable), find_links)
 
 
 def _uv() -> str:
@@ -499,10 +386,6 @@ def _cache(session: nox.Session) -> Path:
 
 def _run_folder(session: nox.Session) -> Path:
     return _cache(session) / "runs" / RUN_ID
-
-
-def _now() -> str:
-    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
 
 
 def _tool() -> str:
@@ -541,14 +424,11 @@ def harden(session: nox.Session) -> None:
 
 def _prove(session: nox.Session, built: Built, find_links: Path | None) -> None:
     """Measure a build where it is; raises ProofError for all that is not shown."""
-    from interpreters.checks import Check, check_pip
-    from interpreters.environments import Installer
-    from interpreters.prepared import prepare_candidate
-    from reports.matrix import build_matrix
-    from reports.proof import misses, told
-    from servers.catalogue import Role, read_catalogue
+    from interpreters.checks import check_pip
+    from reports.measure import Subjects, measure, now
+    from reports.proof import CONDITIONS, held, told
 
-    checks: list[Check] = []
+    checks = []
     if find_links is None:
         with tempfile.TemporaryDirectory(dir=_cache(session), prefix="pip-") as folder:
             checks.append(check_pip(built.order.python, Path(folder), os.environ))
@@ -556,16 +436,11 @@ def _prove(session: nox.Session, built: Built, find_links: Path | None) -> None:
         session.log(f"pip is not asked to install over TLS: wheels come from {find_links}")
     real = built.order.python.resolve()
     found = next(one for one in locate(os.environ, [real]) if one.path == real)
-    needed = requirements([CLIENTS[name] for name in DEFAULT])
-    installer = Installer(_uv(), _cache(session), Path(sys.executable), find_links)
-    prepared = prepare_candidate(found, needed, _cache(session), installer, os.environ)
-    conditions, floor = (Condition.AMBIENT, Condition.PERMISSIVE), Protocol(built.order.floor)
-    catalogue = read_catalogue().only(Role.LADDER)
-    _, measured, _ = _measure(session, catalogue, DEFAULT, conditions, None, floor, [prepared])
-    rows = build_matrix(measured, DEFAULT, conditions, catalogue, floor)
-    missed = misses(rows, DEFAULT, conditions)
-    checks.append(Check(f"the matrix shows {floor} held by the build", not missed, "; ".join(missed)))
-    built.prove(checks, {"verdicts": told(rows)}, _now())
+    prepared = _prepare(session, found, requirements([CLIENTS[name] for name in DEFAULT]), find_links)
+    subjects = Subjects((prepared,), surroundings(os.environ, _cache(session) / "home"))
+    settings = _settings(session, CONDITIONS, [Role.LADDER], Protocol(built.order.floor))
+    rows = measure(_run(settings), subjects, DEFAULT, settings, session.log).rows
+    built.prove([*checks, held(rows, DEFAULT, settings.floor)], {"verdicts": told(rows)}, now())
     for row in rows:
         session.log(f"{row.client} under {row.condition}: {row.verdict}, held by {row.held_by}")
     if found.source == "given":
@@ -575,7 +450,6 @@ def _prove(session: nox.Session, built: Built, find_links: Path | None) -> None:
 @nox.session(venv_backend="none")
 def gate(session: nox.Session) -> None:
     """Fail unless the latest matrix is as the policy asks: without one, enforced everywhere."""
-    from reports.files import LATEST, REPORTS
     from reports.gate import gate as decide
 
     decision = decide(REPORTS / LATEST)
@@ -589,7 +463,8 @@ def gate(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def merge(session: nox.Session) -> None:
     """Join the reports of several machines into one: -- DIR... [--expect HOST]."""
-    from reports.merge import MergeError, merge_cases, read_parts
+    from reports.measure import now
+    from reports.merge import MergeError, read_parts
     from reports.merge import merge as join
     from reports.observations import Asked, RecordError, Run
 
@@ -603,7 +478,7 @@ def merge(session: nox.Session) -> None:
             "there is nothing to merge: give the folders of some reports, as in nox -s merge -- DIR DIR"
         )
     asked = Asked(tuple(SWEEP), OPTIONS.conditions, OPTIONS.floor)
-    own = Run(f"{RUN_ID}-merge", platform.node(), _tool(), "", "", _now(), _now(), asked, {})
+    own = Run(f"{RUN_ID}-merge", platform.node(), _tool(), "", "", now(), now(), asked, {})
     here = Path(session.invoked_from)
     try:
         parts = read_parts([here / folder for folder in wanted.folders], wanted.expect)
@@ -611,7 +486,7 @@ def merge(session: nox.Session) -> None:
     except (MergeError, RecordError) as error:
         session.error(for_terminal(str(error)))
     # A folder of its own, so that matrix and merge can be asked for in one command.
-    _publish(own.run_id, merged, cases=merge_cases(parts))
+    _publish(own.run_id, merged)
     _tell(merged)
 
 
@@ -640,26 +515,19 @@ def compare(session: nox.Session) -> None:
 def serve(session: nox.Session) -> None:
     """Keep the catalogue's servers up until Ctrl-C, and show what connects to them."""
     from reports.so_far import so_far
-    from servers.catalogue import read_catalogue
     from servers.serve import serve_forever
 
     _check_arguments(session)
-    catalogue, floor = read_catalogue(), OPTIONS.floor
-
-    def judge(met: Sequence[Met], sound: Collection[str]) -> tuple[str, str]:
-        return so_far(met, catalogue, sound, floor)
-
+    catalogue, floor, openssl = read_catalogue(), OPTIONS.floor, OPTIONS.openssl
+    judge = partial(so_far, catalogue=catalogue, floor=floor)
     with interruptible(), contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(
-            serve_forever(catalogue, floor, judge, _cache(session), os.environ, OPTIONS.openssl, print)
-        )
+        asyncio.run(serve_forever(catalogue, floor, judge, _cache(session), os.environ, openssl, print))
 
 
 @nox.session(venv_backend="none", requires=_stale())
 def bench(session: nox.Session) -> None:
     """Time the AWS page's procedure against ours on the same interpreters."""
     from reports.bench import run_bench, write_bench
-    from reports.files import LATEST, REPORTS
 
     _check_arguments(session)
     if not (REPORTS / LATEST).exists():
@@ -689,9 +557,7 @@ def tests(session: nox.Session) -> None:
     # order that tests/conftest.py gives, where xdist's own would put the files with the fewest tests, which
     # are the longest, last.
     side_by_side = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
-    # uv compiles nothing that it installs. Where Python may not either, as in many containers, every session
-    # that a test starts would compile pandas and all else anew: three seconds each.
-    session.run("pytest", *side_by_side, *session.posargs, env={"PYTHONDONTWRITEBYTECODE": None})
+    session.run("pytest", *side_by_side, *session.posargs)
 
 
 @nox.session(venv_backend="uv|virtualenv")

@@ -48,7 +48,7 @@ class Installer:
 
     uv: str
     cache: Path
-    """Folder for what the installers keep that belongs to no single environment."""
+    """Folder for the environments, and for what the installers keep that belongs to no single one."""
     tool_python: Path
     """The Python that runs the old virtualenv for interpreters which uv refuses."""
     find_links: Path | None = None

@@ -73,7 +73,6 @@ class Prepared:
 def prepare_candidate(
     candidate: Candidate,
     requirements: Mapping[str, str],
-    cache: Path,
     installer: Installer,
     environment: Mapping[str, str],
 ) -> Prepared:
@@ -84,6 +83,7 @@ def prepare_candidate(
     """
     if candidate.problem:
         return Prepared(candidate, problem=candidate.problem)
+    cache = installer.cache
     home = cache / "home"
     home.mkdir(parents=True, exist_ok=True)
     try:
@@ -121,7 +121,6 @@ def prepare_candidate(
 def prepare_apart(
     candidate: Candidate,
     library: str,
-    cache: Path,
     installer: Installer,
     environment: Mapping[str, str],
 ) -> Path:
@@ -129,6 +128,7 @@ def prepare_apart(
 
     Raises NoEnvironmentError with the reason there is none.
     """
+    cache = installer.cache
     home = cache / "home"
     home.mkdir(parents=True, exist_ok=True)
     folder = _environment(cache, candidate, library)

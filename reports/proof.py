@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from interpreters.checks import Check
 from reports.verdicts import HeldBy, Verdict
+from servers.conditions import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from reports.matrix import Row
-    from servers.conditions import Condition
+    from servers.protocols import Protocol
+
+CONDITIONS = (Condition.AMBIENT, Condition.PERMISSIVE)
+"""Under which a build is measured: what it holds itself, no configuration lets through."""
+
+
+def held(rows: Iterable[Row], clients: Sequence[str], floor: Protocol) -> Check:
+    """Return whether the rows show, for each client under each of CONDITIONS, that the build holds it."""
+    missed = misses(rows, clients, CONDITIONS)
+    return Check(f"the matrix shows {floor} held by the build", not missed, "; ".join(missed))
 
 
 def misses(rows: Iterable[Row], clients: Sequence[str], conditions: Sequence[Condition]) -> list[str]:

@@ -21,7 +21,7 @@ OPEN, REFUSES = "open", "refuses"
 
 
 def so_far(
-    met: Sequence[Met], catalogue: Catalogue, sound: Collection[str], floor: Protocol
+    met: Sequence[Met], sound: Collection[str], catalogue: Catalogue, floor: Protocol
 ) -> tuple[str, str]:
     """Return a word and a reason; `sound` are the ids of the servers whose control passed.
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interpreters.clients import RELAXED
 from reports.matrix import Measured, Row, build_matrix
 from reports.observations import observations
 from reports.remedies import TRIED, Means, Remedy, idle, needing
-from servers.conditions import Condition
+from servers.campaign import run_campaign
+from servers.catalogue import Role
+from servers.conditions import Condition, configuration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from servers.campaign import Campaign, Guest
+    from servers.campaign import Campaign, Guest, Progress, Settings
     from servers.catalogue import Catalogue
 
 
@@ -39,6 +44,24 @@ class Outcome:
     trial: Trial
     row: Row
     measured: Measured
+
+
+def try_out(
+    rows: Sequence[Row], guests: Sequence[Guest], means: Means, settings: Settings, say: Progress
+) -> tuple[Outcome, ...]:
+    """Try on each row that needs it whatever may help, and return what each trial came to.
+
+    `guests` are those that were measured, `settings` those by which they were. The servers that repeat the
+    AWS page's check are not met again: no verdict rests on them.
+    """
+    catalogue = settings.catalogue.only(Role.LADDER, Role.ATTACK)
+    settings = replace(settings, catalogue=catalogue, conditions=(Condition.AMBIENT,))
+    with tempfile.TemporaryDirectory(dir=settings.cache, prefix="remedy-") as scratch:
+        file = Path(scratch) / "floor.cnf"
+        file.write_text(configuration(Condition.HARDENED, means.floor), encoding="utf-8")
+        trials = plan_trials(rows, guests, means, file)
+        campaign = asyncio.run(run_campaign(guests_of(trials), settings, lambda *_: (), RELAXED, say))
+    return outcomes(trials, campaign, catalogue, means)
 
 
 def plan_trials(

@@ -27,7 +27,7 @@ from servers.protocols import LADDER, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reports.matrix import Row
+    from reports.matrix import Matrix, Row
     from reports.observations import Interpreter
     from servers.catalogue import Catalogue, Server
 
@@ -42,6 +42,9 @@ COLUMNS = (
     *("agrees", "verdict", "true_safe", "our_safe", "page_true_safe", "page_safe", "because"),
 )
 """The columns of truth.csv; those that end in `_safe` and `agrees` hold yes, no, or undecided."""
+
+CELLS = 1000
+"""Cells that a truth set takes; on a machine with few interpreters, two thirds of those it could have."""
 
 REFERENCE = "relaxed"
 """The client that no application is; the page does not speak about it."""
@@ -548,6 +551,12 @@ class Score:
         enough = self.cells >= max(1, self.minimum_cells)
         failings = self.ours.false_safe + self.ours.false_unsafe + self.ours.undecided + self.undecided
         return enough and not self.wrong and not failings
+
+
+def needed_cells(matrix: Matrix, clients: Sequence[str], conditions: Sequence[Condition]) -> int:
+    """Return how many cells a truth set of a matrix takes, whose interpreters all had these clients."""
+    ladder = matrix.catalogue.only(Role.LADDER).servers
+    return min(CELLS, len(matrix.measured) * len(clients) * len(conditions) * len(ladder) * 2 // 3)
 
 
 def score(truth: Truth, minimum_cells: int) -> Score:

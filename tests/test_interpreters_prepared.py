@@ -54,9 +54,7 @@ def prepare(script: Script, cache: Path) -> Callable[..., Prepared]:
 
     def prepare(candidate: Candidate, wanted: dict[str, str] = WANTED, lacks: str = "") -> Prepared:
         environment = {"PATH": os.environ["PATH"], "UV_LACKS": lacks}
-        return prepare_candidate(
-            candidate, wanted, cache, Installer(str(uv), cache, Path("/tool")), environment
-        )
+        return prepare_candidate(candidate, wanted, Installer(str(uv), cache, Path("/tool")), environment)
 
     return prepare
 
@@ -226,7 +224,7 @@ def test_without_an_environment_nothing_is_anywhere() -> None:
 def test_no_environment_is_a_problem(script: Script, facts: dict[str, Any], cache: Path) -> None:
     """When no environment can be made, that is the problem, beside the identity."""
     one = candidate(script("python3", says(facts)))
-    prepared = prepare_candidate(one, WANTED, cache, Installer("/nowhere/uv", cache, Path("/tool")), {})
+    prepared = prepare_candidate(one, WANTED, Installer("/nowhere/uv", cache, Path("/tool")), {})
     assert prepared.identity == parse_identity(facts)
     assert prepared.python is None
     assert "/nowhere/uv cannot be run" in prepared.problem
@@ -257,7 +255,7 @@ def test_a_candidate_sees_none_of_the_users_settings(
     """A candidate is asked in the surroundings of a process under test."""
     one = candidate(script("python3", f"env >'{tmp_path}/seen'; {says(facts)}"))
     environment = {"PATH": os.environ["PATH"], "AWS_PROFILE": "nonsense", "PYTHONPATH": "/nonsense"}
-    prepare_candidate(one, {}, cache, Installer("/nowhere/uv", cache, Path("/tool")), environment)
+    prepare_candidate(one, {}, Installer("/nowhere/uv", cache, Path("/tool")), environment)
     seen = (tmp_path / "seen").read_text()
     assert f"HOME={cache / 'home'}\n" in seen
     assert "nonsense" not in seen
@@ -282,7 +280,7 @@ def test_a_library_apart_has_an_environment_of_its_own(
     python = prepare(one).python
     environment = {"PATH": os.environ["PATH"]}
     installer = Installer(str(tmp_path / "uv"), cache, Path("/tool"))
-    apart = prepare_apart(one, "urllib3", cache, installer, environment)
+    apart = prepare_apart(one, "urllib3", installer, environment)
     assert apart != python
     assert apart.exists()
     log = (tmp_path / "uv.log").read_text().splitlines()
@@ -300,7 +298,7 @@ def test_a_library_that_cannot_be_had_apart_is_a_reason(
     installer = Installer(str(script("uv", UV)), cache, Path("/tool"))
     environment = {"PATH": os.environ["PATH"], "UV_LACKS": "urllib3"}
     with pytest.raises(NoEnvironmentError, match="no urllib3" if body == "fails" else "printed nothing"):
-        prepare_apart(one, "urllib3", cache, installer, environment)
+        prepare_apart(one, "urllib3", installer, environment)
 
 
 @pytest.mark.parametrize("other", [{}, {"botocore": "botocore==1.34.0"}])

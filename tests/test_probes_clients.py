@@ -286,7 +286,6 @@ def furnished(
     return prepare_candidate(
         newest,
         requirements(clients().values()),
-        folder / "cache",
         Installer(uv, folder / "cache", Path(sys.executable)),
         callers_environment,
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from builders import a_row
+from builders import TLS1_2, TLS1_3, a_row
 
-from reports.proof import misses, told
+from reports.proof import CONDITIONS, held, misses, told
 from reports.verdicts import HeldBy, Verdict
 from servers.conditions import Condition
 
@@ -49,6 +49,29 @@ def test_what_was_not_measured_is_a_miss() -> None:
 def test_an_empty_matrix_proves_nothing() -> None:
     """Without any row, every client under every condition is a miss."""
     assert len(misses([], ("ssl", "botocore"), BOTH)) == len(BOTH) * 2
+
+
+def test_the_floor_is_held_where_nothing_is_missed() -> None:
+    """Rows that show it pass the check, which names the floor; one that does not fails it with the miss."""
+    clients = ("ssl", "botocore")
+    shown = held(rows(), clients, TLS1_3)
+    assert (shown.what, shown.passed, shown.found) == (
+        "the matrix shows TLSv1.3 held by the build",
+        True,
+        "",
+    )
+    (miss,) = misses(rows(Verdict.DOWNGRADED), clients, BOTH)
+    failed = held(rows(Verdict.DOWNGRADED), clients, TLS1_2)
+    assert (failed.passed, failed.found) == (False, miss)
+
+
+def test_a_configuration_that_lets_everything_through_is_asked_too() -> None:
+    """What a build holds itself is seen under a permissive configuration, and no rows there are a miss."""
+    assert CONDITIONS == BOTH
+    ambient = [row for row in rows() if row.condition is Condition.AMBIENT]
+    shown = held(ambient, ("ssl", "botocore"), TLS1_2)
+    assert not shown.passed
+    assert shown.found == "ssl under permissive was not measured; botocore under permissive was not measured"
 
 
 def test_the_verdicts_are_kept() -> None:

@@ -35,19 +35,19 @@ def after(
 
 def test_a_connection_below_the_floor_is_proof() -> None:
     """The lowest version at which data went both ways is named, with its server."""
-    said = so_far(after(OLD, SMALL), CATALOGUE, SOUND, TLS1_2)
+    said = so_far(after(OLD, SMALL), SOUND, CATALOGUE, TLS1_2)
     assert said == (Verdict.DOWNGRADED, "connected at SSLv3 to only_ssl3")
 
 
 def test_a_server_without_a_control_does_not_count() -> None:
     """What a server says whose control failed neither proves a downgrade nor counts as a refusal."""
-    assert so_far(after(OLD, SMALL), CATALOGUE, (), TLS1_2)[0] == OPEN
-    assert so_far(after(MODERN, SMALL), CATALOGUE, (), TLS1_2)[0] == OPEN
+    assert so_far(after(OLD, SMALL), (), CATALOGUE, TLS1_2)[0] == OPEN
+    assert so_far(after(MODERN, SMALL), (), CATALOGUE, TLS1_2)[0] == OPEN
 
 
 def test_an_old_version_on_offer_is_fragile() -> None:
     """A client that was stopped by something else still offers what is below the floor."""
-    word, reason = so_far(after(OLD, SMALL, Obstacle.SIGNATURE), CATALOGUE, SOUND, TLS1_2)
+    word, reason = so_far(after(OLD, SMALL, Obstacle.SIGNATURE), SOUND, CATALOGUE, TLS1_2)
     assert word == Verdict.FRAGILE
     assert "offers SSLv3 to TLSv1.1" in reason
 
@@ -55,7 +55,7 @@ def test_an_old_version_on_offer_is_fragile() -> None:
 def test_going_along_with_an_old_version_is_fragile() -> None:
     """A client whose hello lists nothing is fragile if it does not refuse what a server chose."""
     old = Client(frozenset(LADDER[1:4]), lists_them=False)
-    word, reason = so_far(after(old, SMALL, Obstacle.SIGNATURE), CATALOGUE, SOUND, TLS1_2)
+    word, reason = so_far(after(old, SMALL, Obstacle.SIGNATURE), SOUND, CATALOGUE, TLS1_2)
     assert word == Verdict.FRAGILE
     assert "did not refuse that of" in reason
 
@@ -63,7 +63,7 @@ def test_going_along_with_an_old_version_is_fragile() -> None:
 def test_what_is_left_to_meet_is_named() -> None:
     """Until every server below the floor was refused, the rest are listed and nothing is claimed."""
     some = [server for server in ladder(CATALOGUE) if server.id != "only_1_0"]
-    word, reason = so_far(after(MODERN, some), CATALOGUE, SOUND, TLS1_2)
+    word, reason = so_far(after(MODERN, some), SOUND, CATALOGUE, TLS1_2)
     assert word == OPEN
     assert reason.endswith("left: only_1_0")
 
@@ -71,7 +71,7 @@ def test_what_is_left_to_meet_is_named() -> None:
 def test_refusing_everything_is_said_as_the_wires_word() -> None:
     """A client that refused all of them refuses, as far as the wire shows; that is not `enforced`."""
     for client in (MODERN, UNLISTED):
-        word, reason = so_far(after(client, SMALL), CATALOGUE, SOUND, TLS1_2)
+        word, reason = so_far(after(client, SMALL), SOUND, CATALOGUE, TLS1_2)
         assert word == REFUSES
         assert "as far as the wire shows" in reason
 
@@ -88,7 +88,7 @@ def test_nothing_short_of_every_refusal_reads_as_one(
 ) -> None:
     """Only a client that listed nothing below the floor, or refused it each time, refuses."""
     client = Client(versions, lists)
-    word, _ = so_far(after(client, met, obstacle), CATALOGUE, SOUND, floor)
+    word, _ = so_far(after(client, met, obstacle), SOUND, CATALOGUE, floor)
     low = {server for server in ladder(CATALOGUE) if server.only_below(floor)}
     if word == REFUSES:
         assert low <= met

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from builders import (
     PASSED,
+    SMALL,
     TLS1_0,
     TLS1_2,
     TLS1_3,
@@ -20,16 +21,18 @@ from builders import (
     meet,
 )
 
+import reports.trials
 from reports.matrix import Measured, build_matrix
 from reports.remedies import TRIED, Means, Remedy
-from reports.trials import guests_of, marked, outcomes, plan_trials, with_trials
+from reports.trials import guests_of, marked, outcomes, plan_trials, try_out, with_trials
 from reports.verdicts import Verdict
-from servers.campaign import Campaign, Guest
-from servers.conditions import Condition
+from servers.campaign import Campaign, FollowUp, Guest, Progress, Settings
+from servers.catalogue import Role
+from servers.conditions import Condition, configuration
 from servers.observation import Cell, Visit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 AMBIENT = Condition.AMBIENT
 CATALOGUE = a_catalogue(*ladder(a_catalogue()))
@@ -150,3 +153,87 @@ def test_trials_never_mix_with_the_plain_rows() -> None:
 def test_a_marked_name_is_no_clients(remedy: Remedy) -> None:
     """No client file can have a name with the mark in it."""
     assert not marked("ssl", remedy).isidentifier()
+
+
+def _text(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8")
+
+
+class _Tried:
+    """In place of a campaign: every client is as loose as before, but for those under a configuration."""
+
+    def __init__(self) -> None:
+        self.settings: list[Settings] = []
+        self.guests: list[Guest] = []
+        self.configurations: dict[str, str] = {}
+
+    async def campaign(
+        self, guests: Sequence[Guest], settings: Settings, follow_up: FollowUp, reference: str, say: Progress
+    ) -> Campaign:
+        self.settings.append(settings)
+        self.guests += guests
+        say(reference)
+        visits = []
+        for guest in guests:
+            if conf := guest.environment.get("OPENSSL_CONF"):
+                self.configurations[conf] = _text(conf)
+            cells = [
+                Cell(
+                    client, server.id, (met := meet(STRICT if conf else LOOSE, server)).account, "", met.wire
+                )
+                for client in guest.clients
+                for server in settings.catalogue.servers
+            ]
+            visit = Visit(None, dict.fromkeys(guest.clients, "2.0"), {}, tuple(cells))
+            assert follow_up(guest, visit, {}) == ()
+            visits.append((guest, AMBIENT, visit))
+        controls = {server.id: PASSED for server in settings.catalogue.servers}
+        return Campaign("made up", controls, tuple(visits))
+
+
+def _settings(cache: Path) -> Settings:
+    whole = a_catalogue(*SMALL, replace(SMALL[0], id="tampers", role=Role.ATTACK))
+    return Settings(whole, TLS1_2, tuple(Condition), cache, {})
+
+
+def test_what_is_tried_is_what_was_planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each trial meets every server that verdicts rest on, as the machine is, under our own configuration."""
+    tried, said = _Tried(), list[str]()
+    monkeypatch.setattr(reports.trials, "run_campaign", tried.campaign)
+    settings = _settings(tmp_path)
+    found = try_out(ROWS, GUESTS, MEANS, settings, said.append)
+    ((conf, text),) = tried.configurations.items()
+    assert text == configuration(Condition.HARDENED, TLS1_2)
+    planned = plan_trials(ROWS, GUESTS, MEANS, Path(conf))
+    assert tried.guests == list(guests_of(planned))
+    assert [one.trial for one in found] == list(planned)
+    for one in found:
+        configured = one.trial.remedy is Remedy.CONFIGURATION
+        # Under the configuration only the server that tampers is left to go along with.
+        assert one.row.verdict is (Verdict.FRAGILE if configured else Verdict.DOWNGRADED)
+    met = [server for server in settings.catalogue.servers if server.role is not Role.PAGE]
+    assert tried.settings == [replace(settings, catalogue=a_catalogue(*met), conditions=(AMBIENT,))]
+    assert said == ["relaxed"]
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt, OSError])
+def test_nothing_is_left_of_a_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException] | None
+) -> None:
+    """The configuration is in our own folder while it is tried, and gone afterwards, whatever happens."""
+    tried = _Tried()
+
+    async def campaign(guests: Sequence[Guest], *rest: object) -> Campaign:
+        (conf,) = {conf for guest in guests if (conf := guest.environment.get("OPENSSL_CONF"))}
+        assert Path(conf).is_relative_to(tmp_path)
+        if error:
+            raise error
+        return await tried.campaign(guests, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(reports.trials, "run_campaign", campaign)
+    if error:
+        with pytest.raises(error):
+            try_out(ROWS, GUESTS, MEANS, _settings(tmp_path), lambda _: None)
+    else:
+        try_out(ROWS, GUESTS, MEANS, _settings(tmp_path), lambda _: None)
+    assert list(tmp_path.iterdir()) == []

@@ -12,14 +12,24 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
+from builders import a_run
 
 from interpreters.identify import identify
 from interpreters.surroundings import surroundings
 from reports import truth
-from reports.matrix import Row
+from reports.matrix import Matrix, Measured, Row
 from reports.observations import Interpreter
 from reports.outcomes import Kind, Outcome
-from reports.truth import Cause, UnknownCauseError, build_truth, expect, expected, score, summary
+from reports.truth import (
+    Cause,
+    UnknownCauseError,
+    build_truth,
+    expect,
+    expected,
+    needed_cells,
+    score,
+    summary,
+)
 from reports.verdicts import Finding, Judgement, PageCheck, Verdict
 from servers.catalogue import Catalogue, Certificate, KeyExchange, Role, Server, read_catalogue
 from servers.conditions import Condition
@@ -422,6 +432,17 @@ def test_too_few_cells_are_not_clean() -> None:
     assert not few.clean
     assert f"fewer than the {CELLS + 1} cells" in " ".join(summary(few))
     assert not scored(minimum=0).clean
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 3, 1000])
+def test_how_many_cells_it_takes(number: int) -> None:
+    """It takes two thirds of what the ladder alone can give, and never more than a thousand cells."""
+    measured = (Measured(SAFE.interpreter, {}, ()),) * number
+    matrix = Matrix(a_run(CATALOGUE), measured, (), CATALOGUE)
+    needed = needed_cells(matrix, ["ssl", "relaxed"], [AMBIENT, PERMISSIVE, HARDENED])
+    possible = number * 2 * 3 * len(LADDER_SERVERS)
+    assert needed == 1000 or 0 <= possible * 2 - needed * 3 < 3
+    assert (needed == 1000) is (possible >= 1500)
 
 
 def test_who_was_not_measured_is_named_and_not_counted() -> None:

@@ -1,0 +1,94 @@
+"""Measures: sends a probe into each environment of each interpreter, and judges what they met."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import importlib
+import sys
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from interpreters.clients import RELAXED
+from interpreters.programs import commands
+from reports.collect import collect, collect_programs, follow_up
+from reports.matrix import Matrix, build_matrix
+from servers.campaign import Guest, run_campaign
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from interpreters.prepared import Prepared
+    from interpreters.programs import Found
+    from reports.observations import Run
+    from servers.campaign import Progress, Settings
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """What is to be measured."""
+
+    prepared: tuple[Prepared, ...]
+    environment: Mapping[str, str]
+    """What all of them are run in under the ambient condition."""
+    programs: tuple[Found, ...] = ()
+
+
+def guests_among(subjects: Subjects, clients: Sequence[str]) -> tuple[Guest, ...]:
+    """Return who is to be probed: each environment that clients are at home in, and each sound program.
+
+    A program is a client of its own, and it is this Python that runs its probe.
+    """
+    environment = subjects.environment
+    interpreters = (
+        Guest(id=one.candidate.id, python=python, environment=environment, clients=names)
+        for one in subjects.prepared
+        for python, names in one.places(clients).items()
+    )
+    programs = (
+        Guest(
+            id=one.candidate.id,
+            python=Path(sys.executable),
+            environment=environment,
+            clients=(one.program.id,),
+            programs=commands(one, RELAXED),
+        )
+        for one in subjects.programs
+        if not one.problem
+    )
+    return (*interpreters, *programs)
+
+
+def measure(
+    own: Run, subjects: Subjects, clients: Sequence[str], settings: Settings, say: Progress
+) -> Matrix:
+    """Measure the subjects with these clients, and return every one of them, measured or not.
+
+    `own` is the run as it is known before it begins: its id, machine and tool, and what it was asked.
+    """
+    judge = follow_up(settings.catalogue, settings.floor)
+    started = now()
+    # pandas takes as long to import as an interpreter to measure, so both happen at once.
+    threading.Thread(target=importlib.import_module, args=["reports.report"]).start()
+    campaign = asyncio.run(run_campaign(guests_among(subjects, clients), settings, judge, RELAXED, say))
+    run = replace(
+        own,
+        engine=campaign.engine,
+        catalogue=settings.catalogue.sha256,
+        started=started,
+        ended=now(),
+        controls=campaign.controls,
+    )
+    measured = (
+        *collect(subjects.prepared, campaign, subjects.environment),
+        *collect_programs(subjects.programs, campaign),
+    )
+    rows = build_matrix(measured, clients, settings.conditions, settings.catalogue, settings.floor)
+    return Matrix(run, measured, rows, settings.catalogue)
+
+
+def now() -> str:
+    """Return the time as a run has it: UTC, ISO 8601."""
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
