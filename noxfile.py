@@ -464,7 +464,7 @@ def gate(session: nox.Session) -> None:
 def merge(session: nox.Session) -> None:
     """Join the reports of several machines into one: -- DIR... [--expect HOST]."""
     from reports.measure import now
-    from reports.merge import MergeError, read_parts
+    from reports.merge import MergeError, merge_cases, read_parts
     from reports.merge import merge as join
     from reports.observations import Asked, RecordError, Run
 
@@ -486,7 +486,7 @@ def merge(session: nox.Session) -> None:
     except (MergeError, RecordError) as error:
         session.error(for_terminal(str(error)))
     # A folder of its own, so that matrix and merge can be asked for in one command.
-    _publish(own.run_id, merged)
+    _publish(own.run_id, merged, cases=merge_cases(parts))
     _tell(merged)
 
 
@@ -557,7 +557,9 @@ def tests(session: nox.Session) -> None:
     # order that tests/conftest.py gives, where xdist's own would put the files with the fewest tests, which
     # are the longest, last.
     side_by_side = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
-    session.run("pytest", *side_by_side, *session.posargs)
+    # uv compiles nothing that it installs. Where Python may not either, as in many containers, every session
+    # that a test starts would compile pandas and all else anew: three seconds each.
+    session.run("pytest", *side_by_side, *session.posargs, env={"PYTHONDONTWRITEBYTECODE": None})
 
 
 @nox.session(venv_backend="uv|virtualenv")

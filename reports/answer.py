@@ -175,7 +175,7 @@ def advice(
 ) -> list[str]:
     """Return what to do about one interpreter, least effort first; empty if there is nothing to do.
 
-    `cases` are what a run's remedies came to, if it tried any. Backticks mark what is to be typed. Text
+    `cases` are what remedies came to, where any were tried. Backticks mark what is to be typed. Text
     that comes from the interpreter goes through `quote`, which makes it harmless in the format at hand.
     """
     verdict = standing(group)
@@ -187,7 +187,7 @@ def advice(
     if verdict in (Verdict.INCONCLUSIVE, Verdict.UNTESTABLE):
         row = next(row for row in group if row.verdict is verdict)
         return [f"Remove the cause and measure again: {quote(row.judgement.reason)}."]
-    if tried := [case for case in cases if case.row.interpreter.id == interpreter.id]:
+    if tried := [case for case in cases if case.attempts and case.row.interpreter.name == interpreter.name]:
         return remedies_in_short(tried)
     if interpreter.is_program:
         own = f"Set {floor} as its minimum where it is started or configured, as its manual says."

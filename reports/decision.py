@@ -159,7 +159,7 @@ def _rank(line: Line) -> int:
 def _lines(report: Report, policy: Policy) -> tuple[Line, ...]:
     """Return a matrix's rows, and a missing one for each client that has to be measured and was not.
 
-    A program is its own client and has no other.
+    Each interpreter has to have its clients, and each machine its programs.
     """
     groups: dict[tuple[str, str], dict[str, Line]] = {}
     for line in report.lines:
@@ -168,10 +168,23 @@ def _lines(report: Report, policy: Policy) -> tuple[Line, ...]:
         Line(host, interpreter, client, next(iter(rows.values())).source, MISSING)
         for (host, interpreter), rows in groups.items()
         if ALL_CLIENTS not in rows and not any(line.source == PROGRAM for line in rows.values())
-        for client in policy.clients
+        for client in _inside(policy)
         if client not in map(plain, rows)
     )
-    return (*report.lines, *missing)
+    there = {(line.host, line.client) for line in report.lines if line.source == PROGRAM}
+    hosts = [line.host for line in report.lines if not did_not_report(line.interpreter, line.client)]
+    absent = (
+        Line(host, f"{PROGRAM}_{program}", program, PROGRAM, MISSING)
+        for host in dict.fromkeys(hosts)
+        for program in policy.programs
+        if (host, program) not in there
+    )
+    return (*report.lines, *missing, *absent)
+
+
+def _inside(policy: Policy) -> list[str]:
+    """Return those of a policy's clients that are measured inside interpreters."""
+    return [client for client in policy.clients if client not in policy.programs]
 
 
 def _known(now: Sequence[Line], before: Sequence[Line]) -> frozenset[Line]:
@@ -214,12 +227,13 @@ def _waived(line: Line, policy: Policy, today: dt.date) -> Judged | None:
 
 
 def _uncounted(line: Line, policy: Policy) -> str:
-    """Say why a row does not count; a row that stands for all clients, or for a machine, always does."""
+    """Say why a row does not count; one that stands for a machine does, or for all clients if any does."""
     if did_not_report(line.interpreter, line.client):
         return ""
     if policy.sources and line.source not in policy.sources:
         return f"source {line.source} does not count"
-    if policy.clients and plain(line.client) not in (*policy.clients, ALL_CLIENTS):
+    everyone = [ALL_CLIENTS] if _inside(policy) else []
+    if policy.clients and plain(line.client) not in (*policy.clients, *everyone):
         return f"client {line.client} does not count"
     return ""
 

@@ -288,7 +288,7 @@ def _remedies(rows: Sequence[Row], floor: Protocol, cases: Sequence[Case]) -> li
             "verdict": standing(group),
             "reasons": _reasons(group),
             "steps": advice(group, groups, floor, cases=cases),
-            "copies": _copies([case for case in cases if case.row.interpreter.id == name]),
+            "copies": _copies([case for case in cases if case.row.interpreter.name == name]),
         }
         for name, group in groups.items()
     }

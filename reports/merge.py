@@ -9,6 +9,9 @@ from reports.history import DOCUMENT
 from reports.matrix import ALL_CLIENTS, MISSING, Matrix, Measured, Row
 from reports.matrix_json import read_json
 from reports.observations import Asked, Interpreter, Run, read_jsonl
+from reports.remedies import Case, needing
+from reports.remedies_files import DOCUMENT as REMEDIES
+from reports.remedies_files import read_remedies
 from reports.verdicts import Judgement, Verdict
 from servers.catalogue import Catalogue
 from servers.conditions import Condition
@@ -37,6 +40,8 @@ class Part:
     folder: Path
     record: Record
     observations: tuple[Observation, ...]
+    cases: tuple[Case, ...] | None = None
+    """What its remedies came to; None if it tried none."""
 
     @property
     def host(self) -> str:
@@ -73,7 +78,15 @@ def _read(folder: Path) -> Part:
     if strange := [o.interpreter for o in seen if o.interpreter not in known]:
         msg = f"{folder} has observations of {strange[0]}, which its {DOCUMENT} does not know: measure again"
         raise MergeError(msg)
-    return Part(folder, records[0], seen)
+    # What matrix.json leaves to the observations decides what is advised.
+    own_tls = {(o.interpreter, o.client, o.condition): o.own_tls for o in seen}
+    rows = tuple(
+        replace(row, own_tls=own_tls.get((row.interpreter.id, row.client, row.condition)))
+        for row in records[0].rows
+    )
+    file = folder / REMEDIES
+    cases = read_remedies(file, records[0].run, rows) if file.exists() else None
+    return Part(folder, replace(records[0], rows=rows), seen, cases)
 
 
 def merge(parts: Sequence[Part], expected: Iterable[str], own: Run) -> Matrix:
@@ -96,6 +109,22 @@ def merge(parts: Sequence[Part], expected: Iterable[str], own: Run) -> Matrix:
         rows=(*rows, *(_missing(run.host) for run in silent)),
         catalogue=catalogue,
     )
+
+
+def merge_cases(parts: Sequence[Part]) -> tuple[Case, ...] | None:
+    """Return a case for each row that needs a remedy, tried or not; None if no machine tried any."""
+    if all(part.cases is None for part in parts):
+        return None
+    return tuple(
+        replace(case, row=_placed(case.row, part.host))
+        for part in parts
+        for case in (_untried(part) if part.cases is None else part.cases)
+    )
+
+
+def _untried(part: Part) -> list[Case]:
+    # Remedies are tried on interpreters alone.
+    return [Case(row, ()) for row in needing(part.record.rows) if not row.interpreter.is_program]
 
 
 def _check_hosts(parts: Sequence[Part]) -> None:

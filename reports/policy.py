@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from interpreters.clients import clients
 from interpreters.locate import SOURCES
-from interpreters.programs import PROGRAM
+from interpreters.programs import PROGRAM, ProgramsError, read_programs
 from reports.matrix import MISSING
 from reports.verdicts import Verdict
 from servers.conditions import Condition
@@ -62,6 +62,8 @@ class Policy:
     """None: whatever the run was measured against."""
     clients: tuple[str, ...] = ()
     """The clients that count, and have to be measured; without any, all that were."""
+    programs: tuple[str, ...] = ()
+    """Those of `clients` that are programs, which have no interpreter to be measured in."""
     sources: tuple[str, ...] = ()
     """The sources whose interpreters count; without any, all."""
     fails: tuple[str, ...] = CHOICES
@@ -120,15 +122,34 @@ def read_policy(path: Path = POLICY) -> Policy:
     floor = table.get("floor")
     # They are read from the files of all clients, which takes longer than all the rest.
     known = [one.id for one in clients().values() if not one.reference] if "clients" in table else []
+    programs = _programs(where) if "clients" in table else []
+    named = _some(where, "clients", table, (*known, *programs))
+    sources = _some(where, "sources", table, (*SOURCES, PROGRAM))
+    outside = tuple(one for one in named if one in programs)
+    if outside and PROGRAM not in (sources or (PROGRAM,)):
+        msg = (
+            f"{where}: clients has the program {outside[0]!r}, which would never count, because sources lacks"
+            f" {PROGRAM!r}: add that, or take it out"
+        )
+        raise PolicyError(msg)
     return Policy(
         floor=None if floor is None else Protocol(_choice(where, "floor", floor, FLOORS)),
-        clients=_some(where, "clients", table, known),
-        sources=_some(where, "sources", table, (*SOURCES, PROGRAM)),
+        clients=named,
+        programs=outside,
+        sources=sources,
         fails=_fails(where, table),
         new_only=_text(where, "new_only", table["new_only"]) if "new_only" in table else "",
         waivers=_waivers(where, table.get("waiver", [])),
         file=where,
     )
+
+
+def _programs(where: str) -> list[str]:
+    try:
+        return [one.id for one in read_programs()]
+    except ProgramsError as error:
+        msg = f"{where}: its clients cannot be checked: {error}"
+        raise PolicyError(msg) from error
 
 
 def _check_keys(where: str, table: Mapping[str, object], known: Iterable[str]) -> None:

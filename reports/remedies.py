@@ -90,6 +90,7 @@ class Case:
 
     row: Row
     attempts: tuple[Attempt, ...]
+    """Empty if its run was not asked to try any, as that of another machine in a merged report."""
 
     @property
     def advised(self) -> tuple[Attempt, ...]:

@@ -1,22 +1,27 @@
-"""Writes remedies.md and remedies.json, and the OpenSSL configuration that they advise."""
+"""Writes remedies.md, remedies.json, which it also reads, and the OpenSSL configuration that they advise."""
 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from reports.escape import for_markdown, visible
-from reports.observations import SCHEMA_VERSION
-from reports.remedies import TITLES, Remedy, Standing, shared
+from reports.observations import SCHEMA_VERSION, RecordError, read_record, reading
+from reports.remedies import TITLES, Attempt, Case, Remedy, Standing, needing, shared
+from reports.verdicts import Verdict
 from servers.conditions import Condition, advised_name, configuration
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+    from typing import Any
 
+    from reports.matrix import Row
     from reports.observations import Run
-    from reports.remedies import Case
     from servers.protocols import Protocol
+
+DOCUMENT = "remedies.json"
 
 METHOD = """\
 Only what was measured is advised: the same client in the same interpreter with the remedy applied, against
@@ -37,7 +42,7 @@ def write_remedies(folder: Path, cases: Sequence[Case], run: Run, floor: Protoco
     """Write the three files into a folder."""
     (folder / advised_name(floor)).write_text(configuration(Condition.HARDENED, floor), encoding="utf-8")
     document = json.dumps(build_remedies_json(cases, run, floor), indent=1)
-    (folder / "remedies.json").write_text(document + "\n", encoding="utf-8")
+    (folder / DOCUMENT).write_text(document + "\n", encoding="utf-8")
     (folder / "remedies.md").write_text(build_remedies_markdown(cases, run, floor), encoding="utf-8")
 
 
@@ -51,6 +56,7 @@ def build_remedies_json(cases: Sequence[Case], run: Run, floor: Protocol) -> dic
         "configuration": advised_name(floor),
         "rows": [
             {
+                "host": run.of(case.row.interpreter).host,
                 "interpreter": case.row.interpreter.id,
                 "client": case.row.client,
                 "client_version": case.row.client_version,
@@ -62,43 +68,84 @@ def build_remedies_json(cases: Sequence[Case], run: Run, floor: Protocol) -> dic
     }
 
 
+def read_remedies(path: Path, run: Run, rows: Sequence[Row]) -> tuple[Case, ...]:
+    """Return the cases that write_remedies wrote for these rows; raises RecordError for anything else."""
+    document = read_record(path, SCHEMA_VERSION)
+    ill = {(row.interpreter.id, row.client): row for row in needing(rows)}
+    with reading(path):
+        if document["run_id"] != run.run_id:
+            msg = f"is of the run {document['run_id']}, and what is beside it of {run.run_id}: measure again"
+            raise RecordError(msg)
+        return tuple(
+            Case(ill[one["interpreter"], one["client"]], tuple(map(_attempt, one["remedies"])))
+            for one in document["rows"]
+        )
+
+
+def _attempt(facts: Mapping[str, Any]) -> Attempt:
+    return Attempt(
+        Remedy(facts["remedy"]),
+        Standing(facts["standing"]),
+        facts["said"],
+        None if facts["verdict"] is None else Verdict(facts["verdict"]),
+        tuple(facts["lines"]),
+    )
+
+
 def summary(cases: Sequence[Case], floor: Protocol) -> list[str]:
     """Return in sentences what the trials came to."""
     if not cases:
         return [f"No row goes below {floor}, so there is nothing to remedy."]
     trials = [a for c in cases for a in c.attempts if a.verdict and a.remedy is not Remedy.INTERPRETER]
     worked = sum(one.standing is Standing.ADVISED for one in trials)
-    helpless = [f"{c.row.interpreter.id}/{c.row.client}" for c in cases if not c.advised]
-    helped = f"{len(cases) - len(helpless)} of {len(cases)} rows that go or would go below {floor}"
-    sentences = [f"{helped} have a remedy that held it in this run, as {worked} of {len(trials)} trials did."]
+    tried = [case for case in cases if case.attempts]
+    helpless = [_name(case) for case in tried if not case.advised]
+    sentences = []
+    if tried:
+        helped = f"{len(tried) - len(helpless)} of {len(tried)} rows that go or would go below {floor}"
+        sentences.append(
+            f"{helped} have a remedy that held it in this run, as {worked} of {len(trials)} trials did."
+        )
     if helpless:
         sentences.append(f"Nothing that was tried helped {', '.join(helpless)}.")
+    if idle := [_name(case) for case in cases if not case.attempts]:
+        sentences.append(f"Nothing was tried yet on {', '.join(idle)}: run nox -s remedy there.")
     return sentences
+
+
+def _name(case: Case) -> str:
+    one = case.row.interpreter
+    return f"{one.id}/{case.row.client}" + (f" on {one.host}" if one.host else "")
 
 
 def build_remedies_markdown(cases: Sequence[Case], run: Run, floor: Protocol) -> str:
     """Return the whole of remedies.md: by interpreter, what helps, what does not, what was not tried."""
     groups: dict[str, list[Case]] = {}
     for case in cases:
-        groups.setdefault(case.row.interpreter.id, []).append(case)
+        groups.setdefault(case.row.interpreter.name, []).append(case)
     parts = [
         f"# Remedies: {floor} on {for_markdown(run.host)}",
-        " ".join(summary(cases, floor)),
+        " ".join(map(for_markdown, summary(cases, floor))),
         METHOD,
     ]
     for name, group in groups.items():
-        parts += [f"## {name} ({for_markdown(group[0].row.interpreter.path)})", *_interpreter(group)]
+        path = for_markdown(group[0].row.interpreter.path)
+        parts += [f"## {for_markdown(name)} ({path})", *_interpreter(group)]
     parts.append(f"Run {run.run_id}, {run.started} to {run.ended}.")
     return "\n\n".join(parts) + "\n"
 
 
 def _interpreter(group: Sequence[Case]) -> list[str]:
+    if not any(case.attempts for case in group):
+        return ["Nothing was tried yet: run `nox -s remedy` on that machine."]
     parts = []
     for (remedy, said, lines), clients in shared(group, Standing.ADVISED).items():
         head = f"**{TITLES[remedy]}** for {', '.join(clients)}: {for_markdown(said)}. {NOTES.get(remedy, '')}"
         language = "python" if remedy is Remedy.CODE else "sh"
         copied = "\n".join(visible(line) for line in lines)
-        parts += [head.strip(), f"```{language}\n{copied}\n```"]
+        # Longer than any that the lines have.
+        fence = "`" * max(3, 1 + max(map(len, re.findall("`+", copied)), default=0))
+        parts += [head.strip(), f"{fence}{language}\n{copied}\n{fence}"]
     for standing in (Standing.FAILED, Standing.IDLE):
         if found := shared(group, standing):
             listed = [

@@ -64,6 +64,21 @@ def test_remedies_are_tried_where_they_are_needed(
     assert "measured in this run" in (checkout.latest / "matrix.md").read_text()
 
 
+def test_a_merged_report_keeps_what_was_tried(
+    checkout: Checkout, ill: list[str], remedied: dict[tuple[str, str], dict[str, dict[str, Any]]]
+) -> None:
+    """Merged, a machine's remedies are as its own report has them, and nothing tried is called untried."""
+    status, said = checkout.nox("-s", "merge", "--", str(checkout.latest.resolve()))
+    assert status == 0, said
+    rows = json.loads((checkout.latest / "remedies.json").read_text())["rows"]
+    assert remedied == {
+        (r["interpreter"], r["client"]): {one["remedy"]: one for one in r["remedies"]} for r in rows
+    }
+    text = (checkout.latest / "matrix.md").read_text()
+    assert "Not tried yet" not in text
+    assert text.count("measured in this run, it holds with") >= len(ill)
+
+
 def test_the_advised_configuration_makes_the_next_matrix_enforced(
     checkout: Checkout,
     ill: list[str],

@@ -131,6 +131,48 @@ def test_a_program_lacks_no_client() -> None:
     assert [(line.interpreter, line.client) for line in missing] == [("a", "botocore")]
 
 
+PROGRAMS = Policy(clients=("ssl", "tool"), programs=("tool",), file="policy.toml")
+
+
+def _held(*rows: tuple[str, str, str, str]) -> Report:
+    """Return a matrix in which every host, interpreter, client and source holds the floor."""
+    return Report(TLS1_2, ("now",), tuple(Line(*row, Verdict.ENFORCED, TLS1_2) for row in rows))
+
+
+def test_a_program_that_counts_is_missing_once_a_machine() -> None:
+    """A program of the policy has to be measured on each machine that reported, in no interpreter."""
+    report = _held(
+        ("one", "a", "ssl", "pyenv"),
+        ("one", "program_tool", "tool", "program"),
+        ("two", "a", "ssl", "pyenv"),
+        ("two", "b", "ssl", "pyenv"),
+    )
+    silent = Line("three", MISSING, "all", "", MISSING)
+    decision = decide(replace(report, lines=(*report.lines, silent)), PROGRAMS, TODAY)
+    assert decision.message == "2 missing: machine three, program_tool/tool on two"
+
+
+def test_a_program_that_does_not_hold_is_a_finding() -> None:
+    """A program that the policy names fails like any client, and one that it does not name is no matter."""
+    lines = (*_held(("one", "a", "ssl", "pyenv")).lines,)
+    bad = tuple(
+        Line("one", f"program_{name}", name, "program", Verdict.DOWNGRADED, TLS1_0)
+        for name in ("tool", "saw")
+    )
+    decision = decide(Report(TLS1_2, ("now",), lines + bad), PROGRAMS, TODAY)
+    assert decision.message == "1 downgraded: program_tool/tool"
+    assert "client saw does not count: program_saw/saw" in decision.notices
+
+
+def test_where_only_programs_count_no_interpreter_has_to_be_measured() -> None:
+    """Neither a missing client nor an interpreter without an environment fails a policy of programs alone."""
+    policy = Policy(clients=("tool",), programs=("tool",))
+    report = _held(("one", "a", "ssl", "pyenv"), ("one", "program_tool", "tool", "program"))
+    broken = Line("one", "broken", "all", "pyenv", Verdict.UNTESTABLE)
+    decision = decide(replace(report, lines=(*report.lines, broken)), policy, TODAY)
+    assert decision.message == "all 1 rows hold TLSv1.2"
+
+
 @pytest.mark.parametrize(
     ("days", "fate"),
     [(-400, Fate.FAILS), (-1, Fate.FAILS), (0, Fate.WAIVED), (1, Fate.WAIVED)],

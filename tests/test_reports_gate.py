@@ -29,6 +29,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interpreters.clients import clients
+from interpreters.programs import read_programs
 from reports.decision import Kind, decide
 from reports.gate import gate, main, parse_report
 from reports.matrix import MISSING
@@ -111,6 +112,7 @@ class Case:
 
 
 CLIENTS = [one.id for one in clients().values() if not one.reference]
+CLIENTS += [one.id for one in read_programs()]
 
 NEW_ONLY = 'new_only = "baseline"\n'
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import jsonschema
 import pytest
 from builders import (
+    CRT,
     FAILED,
     PASSED,
     SMALL,
@@ -36,11 +37,13 @@ from reports.files import REPORTS
 from reports.gate import gate
 from reports.matrix import Matrix, Measured, build_matrix
 from reports.matrix_json import read_json
-from reports.merge import DID_NOT_REPORT, MergeError, merge, read_parts
+from reports.merge import DID_NOT_REPORT, MergeError, merge, merge_cases, read_parts
 from reports.observations import RecordError
 from reports.policy import Policy, Waiver
+from reports.remedies import Attempt, Case, Remedy, Standing, needing
 from reports.report import write_report
 from reports.terminal import show
+from reports.verdicts import Verdict
 from servers.conditions import Condition
 
 if TYPE_CHECKING:
@@ -79,21 +82,24 @@ def _machine(
     floor: Protocol = TLS1_2,
     catalogue: Catalogue = CATALOGUE,
     failing: Sequence[str] = (),
+    attempts: Sequence[Attempt] = (),
 ) -> Path:
-    """Write the report of one machine, as its own run would."""
+    """Write the report of one machine, as its own run would; with attempts, as one that tried remedies."""
     run = replace(a_run(catalogue, host, failing), run_id=f"20261124T020000Z-{len(host):04}")
     run = replace(run, asked=replace(run.asked, only=(), floor=floor))
     rows = build_matrix(measured, ["ssl"], [Condition.AMBIENT], catalogue, floor)
     folder.mkdir(parents=True)
-    write_report(folder, Matrix(run, measured, rows, catalogue), Policy())
+    cases = [Case(row, tuple(attempts)) for row in needing(rows)] if attempts else None
+    write_report(folder, Matrix(run, measured, rows, catalogue), Policy(), cases=cases)
     return folder
 
 
 def _merge(folder: Path, *machines: Path, expect: Sequence[str] = ()) -> Matrix:
     """Merge some machines and write the report."""
-    merged = merge(read_parts(machines), expect, OWN)
+    parts = read_parts(machines)
+    merged = merge(parts, expect, OWN)
     folder.mkdir(parents=True)
-    write_report(folder, merged, Policy())
+    write_report(folder, merged, Policy(), cases=merge_cases(parts))
     return merged
 
 
@@ -130,6 +136,70 @@ def test_a_single_run_comes_out_as_it_was(tmp_path: Path, text: str) -> None:
     _merge(tmp_path / "merged", origin)
     for name in ("matrix.csv", "observations.jsonl"):
         assert (tmp_path / "merged" / name).read_bytes() == (origin / name).read_bytes()
+
+
+HELPED = Attempt(Remedy.CODE, Standing.ADVISED, "it held", Verdict.ENFORCED, ("import ssl", "a_floor()"))
+USELESS = Attempt(Remedy.CONFIGURATION, Standing.FAILED, "it ignores it", Verdict.DOWNGRADED)
+
+
+def _advice(folder: Path, name: str) -> str:
+    """Return what a report says is to be done about one interpreter."""
+    text = (folder / "matrix.md").read_text(encoding="utf-8").partition("## What to do")[2]
+    return text.partition(f"**{name}**")[2].partition("\n- ")[0]
+
+
+def test_what_one_machine_tried_is_not_called_untried(tmp_path: Path, other: Path) -> None:
+    """Remedies stay with the machine that tried them, though another has an interpreter of the same id."""
+    tried = _machine(tmp_path / "a", "tried", _measured("py", LOOSE, CATALOGUE), attempts=[USELESS, HELPED])
+    target = tmp_path / "merged"
+    _merge(target, other, tried)
+    assert "Not tried yet" in _advice(target, "py on other")
+    ours = _advice(target, "py on tried")
+    assert "Not tried yet" not in ours
+    assert "A floor set in code: measured in this run, it holds with ssl" in ours
+    assert "An OpenSSL configuration: tried in this run, it does not help ssl" in ours
+    said = (target / "remedies.md").read_text(encoding="utf-8")
+    assert "1 of 1 rows that go or would go below TLSv1.2 have a remedy" in said
+    assert "Nothing was tried yet on py/ssl on other: run nox -s remedy there." in said
+    untried, copied = said.split("\n## ")[1:]
+    assert untried.startswith("py on other ")
+    assert "```" not in untried
+    assert copied.startswith("py on tried ")
+    assert "```python\nimport ssl\na_floor()\n```" in copied
+    assert "a_floor()" in (target / "matrix.html").read_text(encoding="utf-8")
+    rows = json.loads((target / "remedies.json").read_text(encoding="utf-8"))["rows"]
+    assert [(row["host"], len(row["remedies"])) for row in rows] == [("other", 0), ("tried", 2)]
+
+
+def test_without_a_machine_that_tried_there_are_no_remedies(tmp_path: Path, one: Path, other: Path) -> None:
+    """A merged report has files about remedies only if a machine's own has."""
+    _merge(tmp_path / "merged", one, other)
+    assert not list((tmp_path / "merged").glob("remedies*"))
+
+
+def test_remedies_of_another_run_are_refused(tmp_path: Path) -> None:
+    """Remedies that are not of the run beside them, or of no row of it, are refused by file and fact."""
+    folder = _machine(tmp_path / "a", "a", _measured("py", LOOSE, CATALOGUE), attempts=[HELPED])
+    file = folder / "remedies.json"
+    document = json.loads(file.read_text(encoding="utf-8"))
+    for damage, why in (
+        (document | {"run_id": "another"}, "is of the run another, and what is beside it of"),
+        (document | {"rows": [document["rows"][0] | {"client": "httpx"}]}, "is no whole record"),
+    ):
+        file.write_text(json.dumps(damage), encoding="utf-8")
+        with pytest.raises(RecordError, match=why) as refused:
+            read_parts([folder])
+        assert str(refused.value).startswith(f"{file} ")
+
+
+def test_a_client_that_brings_its_own_tls_gets_its_own_advice(tmp_path: Path) -> None:
+    """No merged report advises an OpenSSL configuration where none is read."""
+    plain = _measured("py", LOOSE, CATALOGUE)
+    measured = replace(plain, observations=tuple(replace(o, own_tls=CRT) for o in plain.observations))
+    _merge(tmp_path / "merged", _machine(tmp_path / "a", "a", measured))
+    said = _advice(tmp_path / "merged", "py on a")
+    assert "No OpenSSL configuration reaches ssl." in said
+    assert "MinProtocol" not in said
 
 
 def test_three_machines_of_which_one_is_missing(tmp_path: Path, one: Path, other: Path) -> None:

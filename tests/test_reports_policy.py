@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import reports.policy
 from interpreters.clients import clients
 from interpreters.locate import SOURCES
+from interpreters.programs import ProgramsError, read_programs
 from reports.policy import CHOICES, KEYS, Policy, PolicyError, Waiver, read_policy
 from reports.verdicts import Verdict
 
@@ -268,6 +269,46 @@ def test_a_waiver_needs_a_reason_and_an_end(tmp_path: Path, key: str) -> None:
 def test_a_list_that_lets_nothing_count_is_refused(tmp_path: Path, key: str) -> None:
     """An empty list of what counts would pass everything, and is refused with its key."""
     assert f"{key} is empty" in _refusal(tmp_path, f"{key} = []")
+
+
+def test_programs_are_clients_too(tmp_path: Path) -> None:
+    """Each program may count by its id, beside clients or alone, and the policy knows which are programs."""
+    every = [one.id for one in read_programs()]
+    for known in every:
+        policy = _read(tmp_path, f'clients = ["{known}", "ssl"]\nsources = ["pyenv", "program"]')
+        assert (policy.clients, policy.programs) == (("ssl", known), (known,))
+    assert _read(tmp_path, f"clients = {json.dumps(every)}").programs == tuple(every)
+    assert _read(tmp_path, 'clients = ["ssl"]').programs == ()
+    assert policy.record()["clients"] == ["ssl", every[-1]]
+
+
+def test_no_program_has_the_name_of_a_client() -> None:
+    """A name in a policy means one thing."""
+    assert not {one.id for one in read_programs()} & clients().keys()
+
+
+def test_a_program_that_no_source_lets_count_is_refused(tmp_path: Path) -> None:
+    """A program that is named, and whose source is not, would be asked for in vain."""
+    said = _refusal(tmp_path, 'clients = ["ssl", "curl"]\nsources = ["pyenv"]')
+    assert "clients has the program 'curl', which would never count, because sources lacks 'program'" in said
+
+
+def test_programs_that_cannot_be_read_are_the_policys_trouble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broken file of programs is one sentence, and only for a policy that names clients."""
+
+    def broken() -> None:
+        msg = "programs.toml [curl]: 'fetch' is missing or empty"
+        raise ProgramsError(msg)
+
+    monkeypatch.setattr(reports.policy, "read_programs", broken)
+    said = _refusal(tmp_path, 'clients = ["ssl"]')
+    assert (
+        said
+        == "policy.toml: its clients cannot be checked: programs.toml [curl]: 'fetch' is missing or empty"
+    )
+    assert _read(tmp_path, 'sources = ["pyenv"]').sources == ("pyenv",)
 
 
 @pytest.mark.parametrize(

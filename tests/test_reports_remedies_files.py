@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from builders import TLS1_2, a_catalogue, a_row, a_run
@@ -69,6 +70,8 @@ def test_text_from_elsewhere_is_harmless() -> None:
     text = build_remedies_markdown([Case(a_row(DOWN), (evil,))], RUN, TLS1_2)
     assert text.count("\n```") == 2
     assert r"held by \`x\`" in text
+    fenced = replace(evil, lines=("````", "# b"))
+    assert "`````sh\n````\n# b\n`````" in build_remedies_markdown([Case(a_row(DOWN), (fenced,))], RUN, TLS1_2)
     assert text.startswith(r"# Remedies: TLSv1.2 on a\|host")
 
 
