@@ -26,6 +26,9 @@ PROGRAM = "program"
 ANSWER_LIMIT = 10.0
 """Seconds that a program may take to say what it is."""
 
+FLOOR = "{floor}"
+"""The word of a command in whose place a program's `floor` may stand."""
+
 PLACEHOLDERS = ("program", "here", "url", "host", "port", "cafile")
 """What can stand in a command in braces; probes/program.py fills it in."""
 
@@ -42,6 +45,7 @@ class Program:
     library: str = ""
     only: str = ""
     relaxed: tuple[str, ...] = ()
+    floor: tuple[str, ...] = ()
     request: str = ""
 
 
@@ -94,10 +98,13 @@ def _program(where: str, name: str, table: Any) -> Program:
     _check_command(where, "fetch", program.fetch)
     if program.relaxed:
         _check_command(where, "relaxed", program.relaxed)
+    if bool(program.floor) is not (FLOOR in (*program.fetch, *program.relaxed)):
+        msg = f"{where}: a floor needs a word {FLOOR!r} in fetch or relaxed, and such a word needs a floor"
+        raise ProgramsError(msg)
     return program
 
 
-_LISTS = ("ask", "fetch", "relaxed")
+_LISTS = ("ask", "fetch", "relaxed", "floor")
 
 
 def _value(where: str, key: str, value: object) -> Any:
@@ -127,7 +134,7 @@ def _check_pattern(where: str, key: str, pattern: str, groups: int) -> None:
 def _check_command(where: str, key: str, words: tuple[str, ...]) -> None:
     """Refuse a command that would not run the program, or that could not reach or trust the server."""
     try:
-        pieces = [piece for word in words for piece in string.Formatter().parse(word)]
+        pieces = [piece for word in words if word != FLOOR for piece in string.Formatter().parse(word)]
     except ValueError as error:
         msg = f"{where}: {key} has a brace that means nothing: {error}; write {{{{ and }}}} for braces"
         raise ProgramsError(msg) from None
@@ -183,15 +190,18 @@ def introduce(
     return Found(program, candidate, problem=f"{candidate.path} {problem}")
 
 
-def commands(found: Found, relaxed: str) -> dict[str, dict[str, object]]:
-    """Return how a probe runs the program: under its own id, and as `relaxed` if it has that variant."""
+def commands(found: Found, relaxed: str, floor: tuple[str, ...] = ()) -> dict[str, dict[str, object]]:
+    """Return how a probe runs the program: under its own id, and as `relaxed` if it has that variant.
+
+    `floor` is what stands in the place that the commands have for it: nothing but in tests.
+    """
     program = found.program
     variants = {program.id: program.fetch, relaxed: program.relaxed}
     return {
         name: {
             "path": str(found.candidate.path),
             "version": found.version,
-            "words": list(words),
+            "words": [piece for word in words for piece in (floor if word == FLOOR else (word,))],
             "request": program.request,
         }
         for name, words in variants.items()

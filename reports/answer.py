@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from interpreters.clients import DEFAULT, plain
 from interpreters.programs import PROGRAM
 from reports.matrix import Subject
+from reports.programs import advised_words
 from reports.remedies import in_short as remedies_in_short
 from reports.sweep import counted
 from reports.sweep import in_short as sweep_in_short
@@ -190,7 +191,12 @@ def advice(
     if tried := [case for case in cases if case.attempts and case.row.interpreter.name == interpreter.name]:
         return remedies_in_short(tried)
     if interpreter.is_program:
-        own = f"Set {floor} as its minimum where it is started or configured, as its manual says."
+        words = advised_words(group[0].client) if floor is PAGE_FLOOR else ""
+        own = (
+            f"Start it with `{words}`, which held {floor} in this tool's own tests and was not tried here."
+            if words
+            else f"Set {floor} as its minimum where it is started or configured, as its manual says."
+        )
         hardened = f"nox -s matrix -- --programs --only {interpreter.id} --conditions ambient,hardened"
         return [f"{own} Whether it heeds an OpenSSL configuration that does, `{hardened}` tells."]
     ill = [row for row in group if row.verdict in (Verdict.DOWNGRADED, Verdict.FRAGILE)]

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import shlex
+
+from interpreters.programs import ProgramsError, read_programs
 from reports.verdicts import HeldBy, Judgement, Verdict
+
+
+def advised_words(program: str) -> str:
+    """Return the words that make TLS 1.2 a program's minimum, as they are typed; empty if none are known."""
+    with contextlib.suppress(ProgramsError):
+        return next((shlex.join(one.floor) for one in read_programs() if one.id == program), "")
+    return ""
 
 
 def explain_program(judgement: Judgement, holder: HeldBy, library: str, *, relaxed: bool) -> str:

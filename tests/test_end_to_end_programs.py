@@ -7,12 +7,14 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from interpreters.clients import RELAXED
+from interpreters.programs import FLOOR as FLOOR_WORD
 from interpreters.programs import Found, commands, introduce, locate_programs, read_programs
 from interpreters.surroundings import surroundings
 from reports.collect import collect_programs
@@ -55,14 +57,15 @@ def measure(tmp_path: Path) -> Measure:
         pytest.skip(str(error))
     environment = surroundings(os.environ, tmp_path)
 
-    def measure(name: str, *conditions: Condition) -> dict[Condition, Row]:
-        found = here(name, tmp_path)
+    def measure(
+        name: str, *conditions: Condition, found: Found | None = None, floor: tuple[str, ...] = ()
+    ) -> dict[Condition, Row]:
+        found = found or here(name, tmp_path)
         whole = read_catalogue()
         catalogue = Catalogue(tuple(whole[server] for server in SERVERS), whole.sha256)
         settings = Settings(catalogue, FLOOR, conditions, cache, os.environ, openssl)
-        guest = Guest(
-            found.candidate.id, Path(sys.executable), environment, (name,), programs=commands(found, RELAXED)
-        )
+        words = commands(found, RELAXED, floor)
+        guest = Guest(found.candidate.id, Path(sys.executable), environment, (name,), programs=words)
 
         async def limited() -> tuple[Row, ...]:
             async with asyncio.timeout(LIMIT):
@@ -172,6 +175,24 @@ def test_java_keeps_to_what_it_disables(measure: Measure, tmp_path: Path) -> Non
     holds = allowed <= at_least(FLOOR)
     assert row.verdict is (Verdict.ENFORCED if holds else Verdict.DOWNGRADED)
     assert row.held_by is (HeldBy.CODE if holds else HeldBy.NOTHING)
+
+
+@pytest.mark.parametrize("name", [one.id for one in read_programs() if one.floor])
+def test_the_words_that_are_advised_hold_what_goes_below(measure: Measure, tmp_path: Path, name: str) -> None:
+    """With them, and nothing else changed, a program that was talked below TLS 1.2 enforces it."""
+    found = here(name, tmp_path)
+    program = found.program
+    command = program.fetch if FLOOR_WORD in program.fetch else program.relaxed
+    found = replace(found, program=replace(program, fetch=command))
+
+    def row(*floor: str) -> Row:
+        return measure(name, Condition.PERMISSIVE, found=found, floor=floor)[Condition.PERMISSIVE]
+
+    if row().verdict is not Verdict.DOWNGRADED:
+        pytest.skip(f"{name} {found.version} holds TLS 1.2 by itself: one that does not enables this")
+    held = row(*program.floor)
+    assert held.verdict is Verdict.ENFORCED, held.judgement
+    assert went(held) == at_least(Protocol.TLSV1_2)
 
 
 def test_programs_have_rows_beside_the_interpreters(

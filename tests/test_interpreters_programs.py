@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -91,6 +91,9 @@ def test_a_table_is_read_as_it_stands(tmp_path: Path) -> None:
         ('"{cafile}", ', "", ["fetch lacks {cafile}"]),
         ('"{program}", ', "", ["fetch lacks {program}"]),
         ("fetch", 'relaxed = ["{program}", "{url}"]\nfetch', ["relaxed lacks {cafile}"]),
+        ("fetch", 'floor = ["--new"]\nfetch', ["a floor needs a word '{floor}' in fetch or relaxed"]),
+        ('"{url}"', '"{url}", "{floor}"', ["such a word needs a floor"]),
+        ('"{url}"', '"{url}", "--least={floor}"', ["fetch has {floor}"]),
     ],
 )
 def test_what_cannot_be_meant_is_a_sentence(tmp_path: Path, old: str, new: str, words: list[str]) -> None:
@@ -175,6 +178,16 @@ def test_another_program_of_the_same_name_is_none(script: Script, *, said: str, 
     one = Program("tool", "tool", ("--version",), r"tool (2\S*)", TOOL.fetch, only="tool 2")
     found = ask(script, f"echo {said}; exit 1", one)
     assert (found is not None) is there
+
+
+def test_a_floor_stands_in_its_place_only_where_it_is_asked_for(script: Script) -> None:
+    """A program is measured without the words that are advised, unless it is they that are measured."""
+    words = ("{program}", "{floor}", "{cafile}", "{url}")
+    program = replace(TOOL, fetch=words, relaxed=(), floor=("--least", "1.2"))
+    found = Found(program, Candidate("program_tool", PROGRAM, script("tool", "")))
+    assert commands(found, "relaxed")["tool"]["words"] == ["{program}", "{cafile}", "{url}"]
+    floored = commands(found, "relaxed", program.floor)["tool"]["words"]
+    assert floored == ["{program}", "--least", "1.2", "{cafile}", "{url}"]
 
 
 def test_commands_are_the_program_s_own_and_the_relaxed(script: Script) -> None:

@@ -86,6 +86,19 @@ def test_a_program_is_told_to_set_its_own_minimum() -> None:
     assert not any("node" in step for step in advice(groups["one"], groups, TLS1_3))
 
 
+def test_a_program_is_told_words_that_were_measured_elsewhere_and_that_they_were() -> None:
+    """What this tool's own tests measure is advised by its words, for that floor and those programs alone."""
+    for program, floor, words in (
+        ("curl", TLS1_2, "`--tlsv1.2`, which held TLSv1.2 in this tool's own tests and was not tried here."),
+        ("curl", TLS1_3, "Set TLSv1.3 as its minimum"),
+        ("node", TLS1_2, "Set TLSv1.2 as its minimum"),
+        ("unheard_of", TLS1_2, "Set TLSv1.2 as its minimum"),
+    ):
+        groups = by_interpreter([a_row(DOWN, client=program, interpreter=a_program(program))])
+        (step,) = advice(groups[f"program_{program}"], groups, floor)
+        assert words in step
+
+
 def test_every_standing_has_its_sentence() -> None:
     """Each verdict that occurs is counted and named once, and none that does not occur."""
     rows = [a_row(verdict, f"py_{verdict}", page=PageCheck.FAIL) for verdict in Verdict]
