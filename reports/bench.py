@@ -92,9 +92,9 @@ class Bench:
     """Ours, every time after that: the best of three."""
     floor: Cost
     """Starting each interpreter, importing botocore and making one client: what cannot be saved."""
-    clients: Mapping[str, float] = field(default_factory=dict)
-    """Seconds that each further client adds to a run of the default ones on one interpreter, once its
-    environment is there."""
+    clients: Mapping[str, Cost] = field(default_factory=dict)
+    """What each further client adds to a run of the default ones on one interpreter, once its environment
+    is there. It has a process of its own, so of a second processor's time little is waited for."""
 
     def ratios(self) -> dict[str, float]:
         """Return the page's wall time over ours, and our cells over the page's."""
@@ -145,15 +145,16 @@ def run_bench(prepared: Sequence[Prepared], uv: str, scratch: Path, say: Callabl
     return Bench(names, page, spent, first, cold, warm, floor, added)
 
 
-def _added(ours: Sequence[str | Path], checkout: Path, say: Callable[[str], None]) -> dict[str, float]:
+def _added(ours: Sequence[str | Path], checkout: Path, say: Callable[[str], None]) -> dict[str, Cost]:
     """Measure what each client that is not measured by default adds to a run on one interpreter.
 
-    Runs with and without it alternate, so that what else the machine is doing falls on both.
+    Runs with and without it alternate, so that what else the machine is doing falls on both. A client that
+    answers nothing there costs nothing either, and is left out.
     """
 
-    def run(clients: Sequence[str]) -> float:
+    def run(clients: Sequence[str]) -> Cost:
         command = [*ours, "--clients", ",".join(clients)]
-        return _cost(lambda: _ours(command, checkout)).wall
+        return _cost(lambda: _ours(command, checkout))
 
     added = {}
     for client in clients().values():
@@ -162,10 +163,26 @@ def _added(ours: Sequence[str | Path], checkout: Path, say: Callable[[str], None
         both = (*DEFAULT, client.id)
         run(both)  # makes the environments
         pairs = [(run(DEFAULT), run(both)) for _ in range(3)]
-        without, with_it = map(min, zip(*pairs, strict=True))
-        added[client.id] = round(with_it - without, 2)
-        say(f"{client.id} adds {added[client.id]:.1f} s to the {without:.1f} s of {', '.join(DEFAULT)}")
+        without, with_it = map(_best, zip(*pairs, strict=True))
+        more = Cost(
+            round(with_it.wall - without.wall, 2),
+            round(with_it.cpu - without.cpu, 2),
+            with_it.cells - without.cells,
+        )
+        if more.cells <= 0:
+            say(f"{client.id} answers nothing here, so what it costs is not known")
+            continue
+        added[client.id] = more
+        say(
+            f"{client.id} adds {more.wall:.1f} s ({more.cpu:.1f} s of processor time) to the"
+            f" {without.wall:.1f} s ({without.cpu:.1f} s) of {', '.join(DEFAULT)}"
+        )
     return added
+
+
+def _best(costs: Sequence[Cost]) -> Cost:
+    """Return the least that something took of either time, and what it always answered."""
+    return Cost(*(min(getattr(cost, name) for cost in costs) for name in ("wall", "cpu", "cells")))
 
 
 def write_bench(path: Path, bench: Bench) -> None:

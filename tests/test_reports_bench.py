@@ -49,26 +49,29 @@ def test_a_page_without_answers_is_no_division_by_zero() -> None:
 def test_the_figures_are_written_with_their_ratios(tmp_path: Path) -> None:
     """bench.json has what was measured and the ratios made from it."""
     cost = Cost(1.0, 1.0, 1)
-    bench = Bench(("a", "b"), cost, cost, cost, cost, cost, cost, {"requests": 0.5})
+    bench = Bench(("a", "b"), cost, cost, cost, cost, cost, cost, {"requests": cost})
     write_bench(tmp_path / "bench.json", bench)
     written = json.loads((tmp_path / "bench.json").read_text())
     assert written["ratios"] == bench.ratios()
     assert written["interpreters"] == ["a", "b"]
-    assert written["clients"] == {"requests": 0.5}
+    assert written["clients"] == {"requests": {"wall": 1.0, "cpu": 1.0, "cells": 1}}
     assert written["page"] == {"wall": 1.0, "cpu": 1.0, "cells": 1}
 
 
 def test_what_each_further_client_adds_is_the_difference(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a client adds is its best run over the best without it, the environments' making apart."""
+    """What a client adds is its best run over the best without it, its environment's making apart."""
     further = [one.id for one in clients().values() if one.id not in DEFAULT and not one.reference]
     asked: list[tuple[str, ...]] = []
+    silent = further[1]
 
     def cost(action: Callable[[], int]) -> Cost:
         action()
         names = asked[-1]
         # The first run makes an environment; then a name is as long as it takes, and the last run the best.
         made = names == DEFAULT or asked.count(names) > 1
-        return Cost(2.0 + sum(map(len, names[len(DEFAULT) :])) - len(asked) / 1000 if made else 100.0, 0.0, 0)
+        lengths = sum(map(len, names[len(DEFAULT) :]))
+        wall = 2.0 + lengths - len(asked) / 1000 if made else 100.0
+        return Cost(wall, 2 * wall, 48 + 16 * (len(names) - len(DEFAULT)) * (silent not in names))
 
     def ours(command: Sequence[str | Path], checkout: Path) -> int:
         assert checkout == Path("/copy")
@@ -77,8 +80,14 @@ def test_what_each_further_client_adds_is_the_difference(monkeypatch: pytest.Mon
 
     monkeypatch.setattr("reports.bench._cost", cost)
     monkeypatch.setattr("reports.bench._ours", ours)
-    added = _added(["nox", "--only", "here"], Path("/copy"), lambda _: None)
-    assert added == {client: float(len(client)) for client in further}
+    said: list[str] = []
+    added = _added(["nox", "--only", "here"], Path("/copy"), said.append)
+    assert added == {
+        client: Cost(float(len(client)), 2.0 * len(client), 16) for client in further if client != silent
+    }
+    assert [line for line in said if "not known" in line] == [
+        f"{silent} answers nothing here, so what it costs is not known"
+    ]
     # Once for the environment; then, each time, right after a run without it.
     expected = [(both := (*DEFAULT, client), *[DEFAULT, both] * 3) for client in further]
     assert asked == [names for runs in expected for names in runs]
