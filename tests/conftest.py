@@ -136,25 +136,40 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Interpreter]:
         pytest.skip("no interpreter with an ssl module: install one, or pyenv with some")
     return {
         one.id: Interpreter(
-            one.id, one.source, str(one.path), said.version, configure_flags=said.configure_flags
+            one.id,
+            one.source,
+            str(one.path),
+            said.version,
+            configure_flags=said.configure_flags,
+            has=said.ssl.has if said.ssl else {},
         )
         for one, said in usable
     }
 
 
-def _last(known: Mapping[str, Interpreter], *, sets_minimum: bool) -> Interpreter | None:
-    """Return an interpreter that sets a minimum of its own, or one that does not; none of the oldest.
+def has_old(interpreter: Interpreter) -> bool:
+    """Whether its OpenSSL has anything below TLS 1.2; Python says so since 3.7, and before it always had."""
+    return any(interpreter.has.get(name, True) for name in ("HAS_SSLv3", "HAS_TLSv1", "HAS_TLSv1_1"))
+
+
+def goes_below(interpreter: Interpreter) -> bool:
+    """Whether a plain context there goes below TLS 1.2: its OpenSSL can, and Python lets it."""
+    return has_old(interpreter) and not interpreter.sets_minimum
+
+
+def _last(known: Mapping[str, Interpreter], fits: Callable[[Interpreter], bool]) -> Interpreter | None:
+    """Return an interpreter that fits, and is none of the oldest.
 
     Those take long to make ready, and have neither old nor new packages.
     """
-    fit = [one for one in known.values() if not one.version.startswith(("2.", "3.6"))]
-    return next((one for one in reversed(fit) if one.sets_minimum is sets_minimum), None)
+    young = [one for one in known.values() if not one.version.startswith(("2.", "3.6"))]
+    return next(filter(fits, reversed(young)), None)
 
 
 @pytest.fixture(scope="session")
 def loose(known: dict[str, Interpreter]) -> Interpreter:
     """Return an interpreter whose own contexts go below the floor."""
-    return _last(known, sets_minimum=False) or pytest.skip(
+    return _last(known, goes_below) or pytest.skip(
         "no Python here from 3.7 on can be downgraded: one before 3.10 in pyenv enables this"
     )
 
@@ -162,7 +177,7 @@ def loose(known: dict[str, Interpreter]) -> Interpreter:
 @pytest.fixture(scope="session")
 def strict(known: dict[str, Interpreter]) -> Interpreter:
     """Return an interpreter that sets TLS 1.2 as the minimum of its contexts."""
-    return _last(known, sets_minimum=True) or pytest.skip(
+    return _last(known, lambda one: one.sets_minimum) or pytest.skip(
         "no Python here sets a minimum version: one from 3.10 on in pyenv enables this"
     )
 
@@ -170,7 +185,7 @@ def strict(known: dict[str, Interpreter]) -> Interpreter:
 @pytest.fixture(scope="session")
 def sample(known: dict[str, Interpreter]) -> Interpreter:
     """Return the interpreter for what can be shown on any."""
-    return _last(known, sets_minimum=False) or next(reversed(known.values()))
+    return _last(known, goes_below) or next(reversed(known.values()))
 
 
 @pytest.fixture

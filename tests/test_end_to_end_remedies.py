@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import goes_below
 
 from interpreters.clients import DEFAULT, clients
 from reports.snippets import snippets
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.e2e
 @pytest.fixture(scope="module")
 def ill(known: dict[str, Interpreter]) -> list[str]:
     """Up to two interpreters whose clients go below the floor: the system's own, and the newest other."""
-    names = [name for name, one in known.items() if not one.sets_minimum]
+    names = [name for name, one in known.items() if goes_below(one)]
     system = [name for name in names if known[name].source == "system"]
     others = [name for name in names if name not in system]
     if not names:
