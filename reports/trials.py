@@ -60,6 +60,8 @@ def try_out(
         file = Path(scratch) / "floor.cnf"
         file.write_text(configuration(Condition.HARDENED, means.floor), encoding="utf-8")
         trials = plan_trials(rows, guests, means, file)
+        if not trials:
+            return ()
         campaign = asyncio.run(run_campaign(guests_of(trials), settings, lambda *_: (), RELAXED, say))
     return outcomes(trials, campaign, catalogue, means)
 

@@ -196,6 +196,17 @@ def _settings(cache: Path) -> Settings:
     return Settings(whole, TLS1_2, tuple(Condition), cache, {})
 
 
+def test_no_server_is_started_where_there_is_nothing_to_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where every row holds, nobody is sent anywhere."""
+    tried = _Tried()
+    monkeypatch.setattr(reports.trials, "run_campaign", tried.campaign)
+    holds = [a_row(Verdict.ENFORCED, "one")]
+    assert try_out(holds, GUESTS, MEANS, _settings(tmp_path), lambda _: None) == ()
+    assert tried.settings == []
+
+
 def test_what_is_tried_is_what_was_planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each trial meets every server that verdicts rest on, as the machine is, under our own configuration."""
     tried, said = _Tried(), list[str]()
