@@ -157,8 +157,11 @@ def _interpreter(one: Interpreter, run: Run) -> dict[str, object]:
 
 
 def _library_protocols(one: Interpreter) -> list[str] | None:
-    """Return what the ssl module says that its library can speak; None where it is too old to say."""
-    if not one.has:
+    """Return what the ssl module says that its library can speak; None where it is too old to say.
+
+    Later releases of Python 2.7 and 3.6 speak of TLS 1.3 alone, and that is not all that they have.
+    """
+    if not all(_flag(protocol) in one.has for protocol in LADDER):
         return None
     return [str(protocol) for protocol in LADDER if one.has.get(_flag(protocol))]
 

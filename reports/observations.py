@@ -94,7 +94,7 @@ class Interpreter:
     openssl: str = ""
     configure_flags: tuple[str, ...] = ()
     has: Mapping[str, bool] = field(default_factory=dict, hash=False)
-    """HAS_TLSv1 and so on, as the ssl module reports them (3.7 and later)."""
+    """HAS_TLSv1 and so on, as far as the ssl module reports them: all of them since Python 3.7."""
     openssl_dir: str = ""
     """The folder of the openssl.cnf that was compiled in."""
     openssl_conf: str = ""
@@ -215,11 +215,6 @@ def write_run(path: Path, run: Run, standings: Mapping[str, int]) -> None:
     head = {"schema_version": SCHEMA_VERSION, **vars(run), "parts": parts}
     record = head | {"asked": asdict(run.asked), "standings": dict(standings), "controls": controls}
     path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-
-
-def read_run(path: Path) -> Run:
-    """Return the run that write_run wrote; raises RecordError for anything else."""
-    return read_summary(path)[0]
 
 
 def read_summary(path: Path) -> tuple[Run, dict[str, int]]:
