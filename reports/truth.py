@@ -237,7 +237,7 @@ def library_of(interpreter: Interpreter) -> Library:
         msg = f"no rules are known for {interpreter.openssl or 'an interpreter without OpenSSL'}"
         raise UnknownCauseError(msg)
     version = tuple(int(part) for part in match.groups())
-    has: Mapping[str, bool] = getattr(interpreter, "has", {})
+    has = interpreter.has
     built = {protocol for protocol, since in _SINCE.items() if version >= since}
     if version < (1, 1, 0):
         built.add(Protocol.SSLV3)
@@ -383,20 +383,6 @@ def expect(
     version = shared[-1]
     answer, whys = _meet(library, context, server, version)
     return Expectation(answer, (*causes, *whys))
-
-
-def expected(
-    interpreter: Interpreter,
-    client: str,
-    client_version: str,
-    condition: Condition,
-    server: Server,
-    floor: Protocol,
-    urllib3: str = "",
-    ambient: str = "",
-) -> str:
-    """Return only the answer of `expect`."""
-    return expect(interpreter, client, client_version, condition, server, floor, urllib3, ambient).answer
 
 
 def _miss(offered: Sequence[Protocol], server: Server) -> tuple[str, Cause]:

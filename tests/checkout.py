@@ -42,10 +42,8 @@ class Checkout:
         """Return the environment for a session, with changes."""
         ours = (
             *("TLS_FLOOR_RUN", "TLS_FLOOR_WIDTH", "COVERAGE_PROCESS_START", "GITHUB_STEP_SUMMARY"),
-            *(
-                "COLUMNS",
-                "LINES",
-            ),  # set by who runs tests side by side, they outweigh a terminal
+            # Set by who runs tests side by side, they outweigh a terminal.
+            *("COLUMNS", "LINES"),
         )
         kept = {name: text for name, text in os.environ.items() if name not in ours}
         return {**kept, **self.index, "NOX_SCRIPT_MODE": "none", **changes}

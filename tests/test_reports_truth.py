@@ -6,7 +6,7 @@ import json
 import ssl
 import subprocess
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,6 @@ from reports.truth import (
     UnknownCauseError,
     build_truth,
     expect,
-    expected,
     needed_cells,
     score,
     summary,
@@ -51,13 +50,6 @@ NEW_ONLY = ALL | {"HAS_TLSv1": False, "HAS_TLSv1_1": False}
 VERSIONS = {"ssl": "", "relaxed": "", "urllib3": "2.8.0", "botocore": "1.44.5"}
 
 
-@dataclass(frozen=True)
-class Known(Interpreter):
-    """An interpreter of which it is known which protocols its OpenSSL was built with."""
-
-    has: Mapping[str, bool] = field(default_factory=dict)
-
-
 def python(
     version: str = "3.9.18",
     openssl: str = "3.0.19",
@@ -65,11 +57,10 @@ def python(
     has: Mapping[str, bool] | None = None,
     implementation: str = "CPython",
     name: str = "some_python",
-) -> Known:
+) -> Interpreter:
     """Return an interpreter with this identity."""
     library = f"OpenSSL {openssl} 1 Jan 2026" if openssl[0].isdigit() else openssl
-    facts = {"version": version, "openssl": library, "configure_flags": flags}
-    return Known(name, "test", "/p", implementation=implementation, has=has or {}, **facts)  # type: ignore[arg-type]
+    return Interpreter(name, "test", "/p", version, implementation, library, flags, has=has or {})
 
 
 def answers(
@@ -83,7 +74,7 @@ def answers(
     """Return the expected answer on each server of the ladder."""
     version = urllib3 if client == "urllib3" else VERSIONS.get(client, "")
     return {
-        s.id: expected(interpreter, client, version, condition, s, floor, urllib3, ambient)
+        s.id: expect(interpreter, client, version, condition, s, floor, urllib3, ambient).answer
         for s in LADDER_SERVERS
     }
 
@@ -242,7 +233,7 @@ def test_urllib3_1_brings_rsa_key_transport_back(client: str) -> None:
     """Python 3.13 offers no RSA key transport; urllib3 1's cipher list does, for botocore as well."""
     server = server_at(TLS1_2, KeyExchange.RSA)
     found = {
-        version: expected(python("3.13.0"), client, version, AMBIENT, server, TLS1_2, version)
+        version: expect(python("3.13.0"), client, version, AMBIENT, server, TLS1_2, version).answer
         for version in ("1.26.20", "2.8.0")
     }
     assert found == {"1.26.20": TLS1_2, "2.8.0": "blocked"}
@@ -317,14 +308,9 @@ def test_what_no_cause_covers_is_no_expectation(interpreter: Interpreter, client
 
 def test_reads_the_configuration_that_an_interpreter_reads(tmp_path: Path) -> None:
     """OPENSSL_CONF comes before the compiled-in folder; a file that is not there sets nothing."""
-
-    @dataclass(frozen=True)
-    class Placed(Interpreter):
-        openssl_dir: str = ""
-
     (tmp_path / "openssl.cnf").write_text("own")
     (tmp_path / "other.cnf").write_text("named")
-    placed = Placed("p", "test", "/p", openssl_dir=str(tmp_path))
+    placed = Interpreter("p", "test", "/p", openssl_dir=str(tmp_path))
     assert truth.read_ambient(placed, {}) == "own"
     assert truth.read_ambient(placed, {"OPENSSL_CONF": str(tmp_path / "other.cnf")}) == "named"
     assert truth.read_ambient(placed, {"OPENSSL_CONF": str(tmp_path / "none.cnf")}) == ""
@@ -540,7 +526,7 @@ def test_real_contexts_are_as_their_causes_say(
     for candidate in pythons:
         identity = identify(candidate.path, environment)
         assert identity.ssl
-        interpreter = Known(
+        interpreter = Interpreter(
             candidate.id,
             candidate.source,
             str(candidate.path),
