@@ -22,13 +22,14 @@ import os
 import platform
 import secrets
 import shutil
+import subprocess
 import sys
 import tempfile
 import tomllib
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import nox
 
@@ -78,11 +79,18 @@ WIDTH = os.environ.setdefault(
 )
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser of what follows `--`, which says what is wrong in a sentence rather than in all its usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
 def _names(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
     """Return an argparse type for a comma-separated choice from `known`, or all, in the order of `known`."""
 
     def parse(text: str) -> tuple[str, ...]:
-        wanted = list(known) if text == "all" else text.split(",")
+        wanted = list(known) if text == "all" else [word.strip() for word in text.split(",")]
         if unknown := [name for name in wanted if name not in known]:
             msg = f"there is no {unknown[0]!r}; there are {', '.join(known)}"
             raise argparse.ArgumentTypeError(msg)
@@ -99,9 +107,25 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _floor(text: str) -> Protocol:
+    """Return a floor, as an argparse type."""
+    if text not in FLOORS:
+        msg = f"there is no floor {text!r}; there are {', '.join(FLOORS)}"
+        raise argparse.ArgumentTypeError(msg)
+    return Protocol(text)
+
+
+def _folder(text: str) -> Path:
+    """Return a folder that is there, as an argparse type."""
+    if not Path(text).is_dir():
+        msg = f"there is no folder {text!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return Path(text)
+
+
+def _parser() -> _Parser:
     """Return the parser of what follows `--` on the command line."""
-    parser = argparse.ArgumentParser("nox -s matrix --", allow_abbrev=False)
+    parser = _Parser("nox -s matrix --", allow_abbrev=False)
     add = parser.add_argument
     conditions = _names(list(Condition))
     names = _names([one.id for one in CLIENTS.values() if not one.reference])
@@ -115,11 +139,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--programs", action="store_true", help="measure other programs on PATH too: probes/programs.toml")
     add("--attacks", action="store_true", help="meet the servers that tamper with the negotiation too")
     floor = POLICY.floor or Protocol.TLSV1_2
-    add("--floor", type=Protocol, default=floor, choices=FLOORS, help="default: the policy's, or TLSv1.2")
+    said = f"{', '.join(FLOORS)}; default: the policy's, or TLSv1.2"
+    add("--floor", type=_floor, default=floor, metavar="VERSION", help=said)
     versions = "a version or specifier, such as 1.34.0 or '<1.40'; of several, comma-separated, each in turn"
     add("--botocore", default="", metavar="SPEC", help=versions)
     add("--urllib3", default="", metavar="SPEC", help="the same, of the urllib3 beside botocore")
-    add("--find-links", type=Path, metavar="DIR", help="install from this folder of wheels, without an index")
+    add("--find-links", type=_folder, metavar="DIR", help="install from this folder of wheels, no index")
     add("--openssl", type=Path, metavar="PATH", help="serve with this openssl; default: the first on PATH")
     add("--all-evidence", action="store_true", help="write captures however large they are")
     add("--keep", type=_positive, default=KEPT_RUNS, metavar="N", help="runs to keep; default: %(default)s")
@@ -136,7 +161,7 @@ except PolicyError as policy_error:
 # Which interpreters there are sessions for has to be known before any session has its arguments.
 SPLIT = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
 # What follows `harden --` has a parser of its own: its --openssl is a version.
-OPTIONS, _ = _parser().parse_known_args([] if "harden" in sys.argv[:SPLIT] else sys.argv[SPLIT + 1 :])
+OPTIONS, UNKNOWN = _parser().parse_known_args([] if "harden" in sys.argv[:SPLIT] else sys.argv[SPLIT + 1 :])
 try:
     KNOWN_PROGRAMS = read_programs() if OPTIONS.programs else ()
     SELECTED = select(
@@ -162,11 +187,11 @@ def _check_arguments(session: nox.Session) -> None:
         session.error("only programs were chosen, and it is matrix alone that measures them")
 
 
-def _harden_parser() -> argparse.ArgumentParser:
+def _harden_parser() -> _Parser:
     """Return the parser of what follows `harden --` on the command line."""
     from interpreters.harden import FLOORS as HARDEN_FLOORS
 
-    parser = argparse.ArgumentParser("nox -s harden --", allow_abbrev=False)
+    parser = _Parser("nox -s harden --", allow_abbrev=False)
     add = parser.add_argument
     add("--recipe", default="", metavar="ID", help="a pair of interpreters/builds.toml")
     add("--openssl", default="", metavar="VERSION", help="the recipe with this OpenSSL, such as 3.0")
@@ -177,7 +202,7 @@ def _harden_parser() -> argparse.ArgumentParser:
     add("--jobs", type=_positive, default=jobs, metavar="N", help="default: one a processor")
     add("--openssl-source", type=Path, metavar="FILE", help="an archive of its source, or a .dsc")
     add("--python-source", type=Path, metavar="FILE", help="the same for Python")
-    add("--find-links", type=Path, metavar="DIR", help="prove without an index: clients from these wheels")
+    add("--find-links", type=_folder, metavar="DIR", help="prove without an index: clients from these wheels")
     add("--quick", action="store_true", help="unoptimized, without the openssl program: to try it")
     add("--fresh", action="store_true", help="build again, in place of an earlier build of ours")
     return parser
@@ -185,6 +210,9 @@ def _harden_parser() -> argparse.ArgumentParser:
 
 def _stale() -> list[str]:
     """Return the sessions that have to make an environment before the matrix can measure."""
+    # The session itself then says what is wrong: once, rather than in each of these.
+    if UNKNOWN or POLICY_PROBLEM:
+        return []
     # With nox's --envdir this is another folder than the session's: it then prepares them one by one itself.
     cache = Path(".nox", ".cache")
     return [
@@ -452,6 +480,15 @@ def gate(session: nox.Session) -> None:
     """Fail unless the latest matrix is as the policy asks: without one, enforced everywhere."""
     from reports.gate import gate as decide
 
+    # Where a session of the same command wrote the report, the words were for that.
+    if session.posargs and not (REPORTS / LATEST).resolve().name.startswith(RUN_ID):
+        words = " ".join(session.posargs)
+        session.error(
+            for_terminal(
+                f"gate heeds no {words!r}: it reads reports/latest, and policy.toml says what it asks;"
+                " to decide about another run there is python -m reports.gate FOLDER"
+            )
+        )
     decision = decide(REPORTS / LATEST)
     for notice in decision.notices:
         session.log(notice)
@@ -468,7 +505,7 @@ def merge(session: nox.Session) -> None:
     from reports.merge import merge as join
     from reports.observations import Asked, RecordError, Run
 
-    parser = argparse.ArgumentParser("nox -s merge --", allow_abbrev=False)
+    parser = _Parser("nox -s merge --", allow_abbrev=False)
     add = parser.add_argument
     add("folders", nargs="*", type=Path, metavar="DIR", help="a run's folder, or one that holds some")
     add("--expect", action="append", default=[], metavar="HOST", help="say so if this machine did not report")
@@ -535,8 +572,13 @@ def bench(session: nox.Session) -> None:
     prepared = [read_record(_run_folder(session), one) or _prepare(session, one) for one in CHOSEN]
     # The page makes its environments with `python3 -m venv`, which Python 2 does not have.
     able = [p for p in prepared if p.python and p.identity and not p.identity.version.startswith("2.")]
-    with interruptible(), tempfile.TemporaryDirectory(dir=_cache(session), prefix="bench-") as folder:
-        done = run_bench(able, _uv(), Path(folder), print)
+    if not able:
+        session.error("the page's procedure needs a Python 3 that can be measured: choose one with --only")
+    try:
+        with interruptible(), tempfile.TemporaryDirectory(dir=_cache(session), prefix="bench-") as folder:
+            done = run_bench(able, _uv(), Path(folder), print)
+    except (subprocess.SubprocessError, OSError) as error:
+        session.error(for_terminal(f"the bench broke off, so there are no figures: {error}"))
     write_bench(REPORTS / LATEST / "bench.json", done)
     for name, ratio in done.ratios().items():
         print(f"{name}: {ratio}")

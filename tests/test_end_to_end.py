@@ -288,9 +288,24 @@ def test_a_wrong_argument_is_one_sentence_and_a_failure(checkout: Checkout) -> N
     status, said = checkout.nox("-s", "matrix", "--", "--keep", "0")
     assert status == 2
     assert "'0' is not a whole number of 1 or more" in said
+    status, said = checkout.nox("-s", "matrix", "--", "--floor", "1.2")
+    assert status == 2
+    assert "there is no floor '1.2'; there are TLSv1.1, TLSv1.2, TLSv1.3" in said
+    status, said = checkout.nox("-s", "matrix", "--", "--find-links", "/nonexistent")
+    assert status == 2
+    assert "there is no folder '/nonexistent'" in said
     status, said = checkout.nox("-s", "compare", "--", "no_such_run")
     assert status == 1
     assert "there is no run 'no_such_run', and there " in said
+
+
+def test_what_cannot_be_meant_is_said_once(checkout: Checkout) -> None:
+    """A word too many is one line, also where every interpreter's environment would have to be made."""
+    status, said = checkout.nox("-s", "matrix", "--", "--fresh", "pyenv_9_9_9")
+    assert status == 2
+    assert said.count("unrecognized arguments: pyenv_9_9_9; see nox -s matrix -- --help") == 1
+    assert "venv(" not in said
+    assert "usage:" not in said
 
 
 def test_the_lines_set_in_code_hold_on_every_interpreter(

@@ -44,6 +44,17 @@ def test_the_gate_tells_findings_by_its_exit_code(checkout: Checkout, loose: Int
     assert (record["kind"], record["exit_code"]) == ("findings", 1)
 
 
+def test_the_gate_refuses_words_that_it_would_not_heed(checkout: Checkout, sample: Interpreter) -> None:
+    """Named another run or floor it does not decide about the latest instead; words for a matrix are none."""
+    for words in (["reports/history/another"], ["--floor", "TLSv1.3"]):
+        status, said = checkout.nox("-s", "gate", "--", *words)
+        assert status == 1
+        assert f"gate heeds no {' '.join(words)!r}" in said
+    _, said = checkout.nox("-s", "matrix", "gate", "--", "--only", sample.id)
+    assert "gate heeds" not in said
+    assert (checkout.latest / "gate.json").exists(), said
+
+
 def test_a_policy_sets_the_floor_and_rules_the_gate(checkout: Checkout, loose: Interpreter) -> None:
     """The floor that is checkout is the policy's, which is written beside the verdicts and waives rows."""
     policy = checkout.folder / "policy.toml"
