@@ -80,10 +80,9 @@ def _answer(rows: Sequence[Row], floor: Protocol, subject: Subject) -> list[str]
     total = len(groups)
     where = "" if condition is Condition.AMBIENT else f" under the {condition} configuration"
     downgraded = by_verdict[Verdict.DOWNGRADED]
-    every = f"{total} {subject.plural}"
     # The first of an interpreter's sentences says what they are about.
-    several = "" if subject is Subject.INTERPRETER else f" of {every}"
-    sentences = [_downgraded(downgraded, every, floor, where), *_own_tls(downgraded, floor)]
+    several = "" if subject is Subject.INTERPRETER else f" of {total} {subject.plural}"
+    sentences = [_downgraded(downgraded, total, subject, floor, where), *_own_tls(downgraded, floor)]
     sentences += sweep_in_short(rows, floor)
     if fragile := by_verdict[Verdict.FRAGILE]:
         sentences.append(
@@ -102,13 +101,16 @@ def _answer(rows: Sequence[Row], floor: Protocol, subject: Subject) -> list[str]
     if enforced := by_verdict[Verdict.ENFORCED]:
         held = several or f" of {total}"
         clients = " with every client measured" if subject is Subject.INTERPRETER else ""
-        sentences.append(f"{len(enforced)}{held} hold {floor}{clients}: {_names(enforced)}.")
+        hold = "holds" if len(enforced) == 1 else "hold"
+        sentences.append(f"{len(enforced)}{held} {hold} {floor}{clients}: {_names(enforced)}.")
     return [*sentences, *_page(downgraded)]
 
 
-def _downgraded(groups: Groups, total: str, floor: Protocol, where: str) -> str:
+def _downgraded(groups: Groups, total: int, subject: Subject, floor: Protocol, where: str) -> str:
+    every = f"{total} {subject.plural}"
     if not groups:
-        return f"None of the {total} was talked below {floor}{where}."
+        none = f"None of the {every} was" if total > 1 else f"The one {subject} was not"
+        return f"{none} talked below {floor}{where}."
     lowest = min(
         (row.judgement.lowest for group in groups.values() for row in group if row.judgement.lowest),
         key=LADDER.index,
@@ -119,7 +121,7 @@ def _downgraded(groups: Groups, total: str, floor: Protocol, where: str) -> str:
         some = ", ".join(counted(down, [row.client for row in group]))
         named.append(interpreter if len(down) == len(group) else f"{interpreter} ({some})")
     return (
-        f"{len(groups)} of {total} can be talked below {floor}, down to {lowest}{where}: {', '.join(named)}."
+        f"{len(groups)} of {every} can be talked below {floor}, down to {lowest}{where}: {', '.join(named)}."
     )
 
 
@@ -204,15 +206,15 @@ def advice(
     others = f" --clients {','.join(down)}" if not set(down) <= set(DEFAULT) else ""
     asked = f" --floor {floor}" if floor is not PAGE_FLOOR else ""
     remedy = f"`nox -s remedy -- --only {interpreter.id}{others}{asked}`"
-    if all(row.own_tls and not row.own_tls.reads_openssl_conf for row in ill):
-        named = ", ".join(down)
-        return [f"Not tried yet: {remedy} tries what may help. No OpenSSL configuration reaches {named}."]
+    deaf = [plain(row.client) for row in ill if row.own_tls and not row.own_tls.reads_openssl_conf]
+    beyond = f" No OpenSSL configuration reaches {', '.join(dict.fromkeys(deaf))}." if deaf else ""
+    if len(deaf) == len(ill):
+        return [f"Not tried yet: {remedy} tries what may help.{beyond}"]
     folder = quote(interpreter.openssl_dir)
     file = f"`{folder}/openssl.cnf`" if folder else "the OpenSSL configuration"
     minimum = f"Set `MinProtocol = {floor}` in {file}, which it reads unless OPENSSL_CONF names another."
-    steps = [
-        f"{minimum} Not tried yet: {remedy} tries this and more, and advises only what it measured to help."
-    ]
+    tries = "tries this and more, and advises only what it measured to help."
+    steps = [f"{minimum}{beyond} Not tried yet: {remedy} {tries}"]
     here = [other for other in groups.values() if other[0].interpreter.host == interpreter.host]
     pythons = [other for other in here if not other[0].interpreter.is_program]
     if held := [other[0].interpreter.id for other in pythons if standing(other) is Verdict.ENFORCED]:

@@ -111,7 +111,8 @@ def _advice(rows: Sequence[Row], floor: Protocol, cases: Sequence[Case]) -> str:
         else:
             idle.append(for_markdown(interpreter))
     if idle:
-        entries.append(f"- Nothing for {', '.join(idle)}: they hold {floor}.")
+        hold = "it holds" if len(idle) == 1 else "they hold"
+        entries.append(f"- Nothing for {', '.join(idle)}: {hold} {floor}.")
     return "\n".join(entries) or "Nothing was measured under the machine's own configuration."
 
 

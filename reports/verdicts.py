@@ -243,12 +243,12 @@ def _own_cause(holder: HeldBy, own_tls: OwnTls) -> str:
     reach = (
         "Python's minimum does not reach"
         if own_tls.reads_openssl_conf
-        else ("neither OPENSSL_CONF nor Python's minimum reaches")
+        else "neither OPENSSL_CONF nor Python's minimum reaches"
     )
     brings = f"it brings its own TLS, {own_tls.name}, which {reach}"
     if holder is HeldBy.CONFIGURATION:
         return f"{brings}; only its defaults hold it, a permissive OpenSSL configuration lets it below"
-    return brings
+    return f"{brings}; what holds it is not known" if holder is HeldBy.UNKNOWN else brings
 
 
 def _cause(holder: HeldBy, interpreter: Interpreter, floor: Protocol) -> str:

@@ -67,12 +67,12 @@ def test_programs_are_counted_apart() -> None:
     ]
     said = answer(rows, TLS1_2)
     assert said[:2] == [
-        "None of the 1 interpreters was talked below TLSv1.2.",
-        "1 of 1 hold TLSv1.2 with every client measured: one.",
+        "The one interpreter was not talked below TLSv1.2.",
+        "1 of 1 holds TLSv1.2 with every client measured: one.",
     ]
     assert said[2] == "1 of 3 programs can be talked below TLSv1.2, down to TLSv1: curl."
     assert said[3] == "1 of 3 programs could not be measured, wholly or in part: java."
-    assert said[4] == "1 of 3 programs hold TLSv1.2: node."
+    assert said[4] == "1 of 3 programs holds TLSv1.2: node."
     assert answer(rows[1:], TLS1_2) == said[2:]
 
 
@@ -125,7 +125,7 @@ def test_an_interpreter_holds_only_with_every_client() -> None:
     """One client that is not enforced keeps an interpreter out of those that hold the floor."""
     for other in (DOWN, FRAGILE, UNCLEAR, UNTESTABLE):
         said = answer([a_row(HELD, "one", "ssl"), a_row(other, "one", "urllib3")], TLS1_2)
-        assert not any(" hold " in sentence for sentence in said)
+        assert not any(" hold" in sentence for sentence in said)
 
 
 @pytest.mark.parametrize("floor", FLOORS)
@@ -246,6 +246,15 @@ def test_what_brings_its_own_tls_is_named_where_python_holds_the_floor(
     steps = " ".join(advice(rows[:4], by_interpreter(rows), TLS1_2))
     assert ("No OpenSSL configuration reaches awscrt, boto3_crt." in steps) is not reaches
     assert ("MinProtocol" in steps) is reaches
+
+
+def test_advice_about_a_configuration_says_whom_it_does_not_reach() -> None:
+    """Beside clients that an OpenSSL configuration reaches, those that it does not are named."""
+    rows = [a_row(DOWN, "one", "ssl"), a_row(DOWN, "one", "awscrt", own_tls=CRT)]
+    first = advice(rows, by_interpreter(rows), TLS1_2)[0]
+    assert "MinProtocol" in first
+    assert "No OpenSSL configuration reaches awscrt." in first
+    assert not any("reaches" in step for step in advice(rows[:1], by_interpreter(rows[:1]), TLS1_2))
 
 
 def test_a_stack_of_its_own_is_not_named_where_python_is_not_safe_either() -> None:

@@ -121,7 +121,7 @@ def test_there_is_something_to_do_for_each_that_does_not_hold() -> None:
     steps = _section(_report(), "What to do")
     assert "- **one** (/made/up/one/bin/python): downgraded." in steps
     assert "- **three** (/made/up/three/bin/python): inconclusive." in steps
-    assert "- Nothing for two: they hold TLSv1.2." in steps
+    assert "- Nothing for two: it holds TLSv1.2." in steps
 
 
 def test_another_condition_alone_leaves_nothing_to_advise() -> None:

@@ -507,6 +507,7 @@ def test_the_cause_of_a_client_with_its_own_tls_is_not_pythons(
         assert interpreter.openssl not in said
         assert interpreter.version not in said
         assert ("permissive OpenSSL configuration lets it below" in said) is (holder is HeldBy.CONFIGURATION)
+        assert said.endswith("what holds it is not known") is (holder is HeldBy.UNKNOWN)
     unclear = Judgement(Verdict.INCONCLUSIVE, "why")
     assert explain(unclear, HeldBy.UNKNOWN, interpreter, TLS1_2, stack) == "why"
 
