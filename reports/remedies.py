@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reports.verdicts import Verdict
+from reports.verdicts import PAGE_FLOOR, Verdict
 from servers.conditions import Condition, advised_name
 
 if TYPE_CHECKING:
@@ -187,6 +187,8 @@ def configuration_lines(python: str, floor: Protocol) -> tuple[str, ...]:
         "# Every service: these lines, in /etc/systemd/system.conf.d/tls-floor.conf:",
         "[Manager]",
         f"DefaultEnvironment=OPENSSL_CONF={there}",
+        "# To measure again as what is under it then runs:",
+        f"OPENSSL_CONF={there} nox -s matrix{'' if floor is PAGE_FLOOR else f' -- --floor {floor}'}",
     )
 
 

@@ -26,7 +26,8 @@ DOCUMENT = "remedies.json"
 METHOD = """\
 Only what was measured is advised: the same client in the same interpreter with the remedy applied, against
 every server of the ladder, judged as any other row. What takes least effort comes first. After applying one,
-measure again: `nox -s matrix`."""
+measure again: `nox -s matrix`. That does not run your application: for what is set in its code alone, let it
+connect to the servers of `nox -s serve`."""
 
 NOTES = {
     Remedy.UPGRADE: "Where the client comes along with another library, that one may not allow it:"
