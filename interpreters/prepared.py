@@ -1,4 +1,4 @@
-"""The record that preparing an interpreter leaves for the session that measures it."""
+"""Gets an interpreter ready to be measured, and leaves a record of it for the session that measures."""
 
 from __future__ import annotations
 
