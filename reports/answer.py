@@ -82,7 +82,12 @@ def _answer(rows: Sequence[Row], floor: Protocol, subject: Subject) -> list[str]
     downgraded = by_verdict[Verdict.DOWNGRADED]
     # The first of an interpreter's sentences says what they are about.
     several = "" if subject is Subject.INTERPRETER else f" of {total} {subject.plural}"
-    sentences = [_downgraded(downgraded, total, subject, floor, where), *_own_tls(downgraded, floor)]
+    unknown = len(by_verdict[Verdict.INCONCLUSIVE]) + len(by_verdict[Verdict.UNTESTABLE])
+    if downgraded:
+        sentences = [_downgraded(downgraded, f"{total} {subject.plural}", floor, where)]
+    else:
+        sentences = [_none_downgraded(unknown, total, subject, floor, where)]
+    sentences += _own_tls(downgraded, floor)
     sentences += sweep_in_short(rows, floor)
     if fragile := by_verdict[Verdict.FRAGILE]:
         sentences.append(
@@ -102,15 +107,23 @@ def _answer(rows: Sequence[Row], floor: Protocol, subject: Subject) -> list[str]
         held = several or f" of {total}"
         clients = " with every client measured" if subject is Subject.INTERPRETER else ""
         hold = "holds" if len(enforced) == 1 else "hold"
-        sentences.append(f"{len(enforced)}{held} {hold} {floor}{clients}: {_names(enforced)}.")
+        sentences.append(f"{len(enforced)}{held} {hold} {floor}{where}{clients}: {_names(enforced)}.")
     return [*sentences, *_page(downgraded)]
 
 
-def _downgraded(groups: Groups, total: int, subject: Subject, floor: Protocol, where: str) -> str:
-    every = f"{total} {subject.plural}"
-    if not groups:
-        none = f"None of the {every} was" if total > 1 else f"The one {subject} was not"
-        return f"{none} talked below {floor}{where}."
+def _none_downgraded(unknown: int, total: int, subject: Subject, floor: Protocol, where: str) -> str:
+    """Say that none went below the floor, if that is known of any: silence must not open like safety."""
+    one = total == 1
+    if unknown == total:
+        which = f"the one {subject}" if one else f"any of the {total} {subject.plural}"
+        return f"It is not known whether {which} can be talked below {floor}{where}."
+    none = f"The one {subject} was not" if one else f"None of the {total} {subject.plural} was"
+    they = "it" if unknown == 1 else "they"
+    rest = f", but of {unknown} it is not known whether {they} can be" if unknown else ""
+    return f"{none} talked below {floor}{where}{rest}."
+
+
+def _downgraded(groups: Groups, every: str, floor: Protocol, where: str) -> str:
     lowest = min(
         (row.judgement.lowest for group in groups.values() for row in group if row.judgement.lowest),
         key=LADDER.index,
@@ -185,7 +198,8 @@ def advice(
     interpreter = group[0].interpreter
     if verdict is Verdict.ENFORCED:
         loose = [row.client for row in group if row.held_by is HeldBy.CONFIGURATION]
-        guard = f"Guard the machine's OpenSSL configuration: nothing else holds {', '.join(loose)}."
+        file = f", `{quote(interpreter.openssl_conf)}`" if interpreter.openssl_conf else ""
+        guard = f"Guard the machine's OpenSSL configuration{file}: nothing else holds {', '.join(loose)}."
         return [guard] if loose else []
     if verdict in (Verdict.INCONCLUSIVE, Verdict.UNTESTABLE):
         row = next(row for row in group if row.verdict is verdict)

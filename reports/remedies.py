@@ -187,7 +187,7 @@ def configuration_lines(python: str, floor: Protocol) -> tuple[str, ...]:
         "# Every service: these lines, in /etc/systemd/system.conf.d/tls-floor.conf:",
         "[Manager]",
         f"DefaultEnvironment=OPENSSL_CONF={there}",
-        "# To measure again as what is under it then runs:",
+        "# To measure again under it:",
         f"OPENSSL_CONF={there} nox -s matrix{'' if floor is PAGE_FLOOR else f' -- --floor {floor}'}",
     )
 

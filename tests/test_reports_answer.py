@@ -116,9 +116,18 @@ def test_every_standing_has_its_sentence() -> None:
 
 def test_none_downgraded_is_not_called_safe() -> None:
     """Where nothing went below, but nothing is known either, no sentence says that anything holds."""
-    said = answer([a_row(UNCLEAR, "one"), a_row(UNTESTABLE, "two")], TLS1_2)
-    assert said[0] == "None of the 2 interpreters was talked below TLSv1.2."
+    nothing = [a_row(UNCLEAR, "one"), a_row(UNTESTABLE, "two")]
+    said = answer(nothing, TLS1_2)
+    assert said[0] == "It is not known whether any of the 2 interpreters can be talked below TLSv1.2."
     assert not any("hold" in sentence for sentence in said)
+    alone = "It is not known whether the one interpreter can be talked below TLSv1.2."
+    assert answer(nothing[:1], TLS1_2)[0] == alone
+    none = "None of the 3 interpreters was talked below TLSv1.2"
+    for known in (FRAGILE, HELD):
+        first = answer([*nothing, a_row(known, "three")], TLS1_2)[0]
+        assert first == f"{none}, but of 2 it is not known whether they can be."
+        first = answer([nothing[0], a_row(known, "two"), a_row(known, "three")], TLS1_2)[0]
+        assert first == f"{none}, but of 1 it is not known whether it can be."
 
 
 def test_an_interpreter_holds_only_with_every_client() -> None:
@@ -142,6 +151,8 @@ def test_only_another_condition_is_named_as_such() -> None:
     """A run without the machine's own configuration says under which one its answer holds."""
     row = a_row(DOWN, "one", condition=Condition.PERMISSIVE)
     assert "under the permissive configuration" in answer([row], TLS1_2)[0]
+    held = answer([a_row(HELD, "one", condition=Condition.HARDENED)], TLS1_2)
+    assert all("under the hardened configuration" in sentence for sentence in held)
     both = [a_row(HELD, "one"), row]
     assert "permissive" not in " ".join(answer(both, TLS1_2))
 
@@ -223,7 +234,7 @@ def test_an_enforced_interpreter_needs_nothing_but_guarding_its_configuration(ho
     groups = by_interpreter([a_row(HELD, "one", "ssl", holder=holder), a_row(HELD, "one", "urllib3")])
     steps = advice(groups["one"], groups, TLS1_2)
     assert bool(steps) is (holder is HeldBy.CONFIGURATION)
-    assert all("ssl." in step for step in steps)
+    assert all("`/made/up/openssl.cnf`" in step and step.endswith(" holds ssl.") for step in steps)
 
 
 @pytest.mark.parametrize(("stack", "reaches"), [(CRT, False), (PYCA, True)])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from builders import TLS1_2, a_row, an_interpreter
+from builders import TLS1_2, TLS1_3, a_row, an_interpreter
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -204,6 +204,8 @@ def test_paths_are_quoted_for_the_shell() -> None:
     assert path in shlex.split(command)
     assert sum(line.endswith("OPENSSL_CONF=/etc/ssl/floor-tls1_2.cnf") for line in lines) == 3
     assert all("/etc/ssl/floor-tls1_2.cnf" in line for line in lines if "OPENSSL_CONF" in line)
+    assert lines[-1] == "OPENSSL_CONF=/etc/ssl/floor-tls1_2.cnf nox -s matrix"
+    assert configuration_lines(path, TLS1_3)[-1].endswith("-tls1_3.cnf nox -s matrix -- --floor TLSv1.3")
 
 
 def test_in_short_each_remedy_is_said_once_for_its_clients() -> None:
