@@ -97,16 +97,18 @@ async def run_campaign(
                 conf = files[condition]
                 ours = {"OPENSSL_CONF": str(conf)} if conf else {}
                 stands = [stand for stand in bed.stands if stand.server in servers]
+                there = [client for client in clients if guest.has(client)]
                 async with places:
                     seen = await visit(
                         (guest.python, PROBES),
                         {**guest.environment, **ours},
-                        [client for client in clients if guest.has(client)],
+                        there,
                         stands,
                         snippets=guest.snippets,
                         programs=guest.programs,
                     )
-                progress(f"{guest.id}: {len(seen.cells)} cells under {condition}")
+                who = ", ".join(there) or "no client"
+                progress(f"{guest.id} ({who}): {len(seen.cells)} cells under {condition}")
                 return guest, condition, seen
 
             async def send_all(

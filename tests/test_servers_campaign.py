@@ -312,7 +312,7 @@ def test_keys_of_the_run_are_gone_with_it(
 
 
 def test_progress_names_each_visit(tmp_path: Path, visits: _Visits) -> None:
-    """After each visit one line says whose it was, and under which condition."""
+    """After each visit one line says whose it was, with which clients, and under which condition."""
     lines: list[str] = []
     settings = _settings(tmp_path, *Condition)
 
@@ -323,7 +323,7 @@ def test_progress_names_each_visit(tmp_path: Path, visits: _Visits) -> None:
     asyncio.run(test())
     assert len(lines) == len(visits.commands) == len(Condition)
     for line, condition in zip(lines, Condition, strict=True):
-        assert "it" in line
+        assert line.startswith("it (ssl")
         assert condition in line
 
 
