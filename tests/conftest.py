@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -295,6 +296,29 @@ def board(
         text=True,
     )
     return records(done.stdout)
+
+
+@contextlib.contextmanager
+def alive(folder: Path) -> Iterator[tuple[Path, int]]:
+    """Make a named pipe, open for reading: processes that hold its other end are alive until it ends."""
+    path = folder / "alive"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        yield path, reader
+    finally:
+        os.close(reader)
+
+
+def read_end(reader: int) -> bytes:
+    """Return what was written to such a pipe once nobody holds it any more; fail if somebody does."""
+    said = b""
+    while True:
+        ready, _, _ = select.select([reader], [], [], 10)
+        assert ready, f"a process is still alive; so far it said {said!r}"
+        if not (data := os.read(reader, 4096)):
+            return said
+        said += data
 
 
 class Witness:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import select
 import shutil
 import socket
 from itertools import pairwise, product
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import alive, read_end
 
 from servers import engines
 from servers.catalogue import Certificate, KeyExchange, Role, Server, read_catalogue
@@ -243,24 +243,8 @@ def test_program_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture
 def pipe(tmp_path: Path) -> Iterator[tuple[Path, int]]:
     """Make a named pipe, open for reading: processes that hold its other end are alive until it ends."""
-    path = tmp_path / "alive"
-    os.mkfifo(path)
-    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        yield path, reader
-    finally:
-        os.close(reader)
-
-
-def _read_end(reader: int) -> bytes:
-    """Return what was written to a pipe once nobody holds it any more; fail if somebody does."""
-    said = b""
-    while True:
-        ready, _, _ = select.select([reader], [], [], LIMIT)
-        assert ready, f"a process is still alive; so far it said {said!r}"
-        if not (data := os.read(reader, 4096)):
-            return said
-        said += data
+    with alive(tmp_path) as pipe:
+        yield pipe
 
 
 def _serve_once(program: Path) -> None:
@@ -282,7 +266,7 @@ def test_server_that_never_accepts_is_given_up(
     program = _program(tmp_path / "openssl", f"exec 9>{pipe[0]}; echo started >&9; exec sleep 600")
     with pytest.raises(EngineError, match=r"0\.2 s"):
         _serve_once(program)
-    assert _read_end(pipe[1]) == b"started\n"
+    assert read_end(pipe[1]) == b"started\n"
 
 
 def test_server_that_ends_at_once_is_quoted(tmp_path: Path) -> None:
@@ -356,7 +340,7 @@ def test_no_process_outlives_the_block(tmp_path: Path, pipe: tuple[Path, int], h
 
     with contextlib.suppress(ZeroDivisionError, asyncio.CancelledError):
         asyncio.run(test())
-    assert _read_end(pipe[1]) == b"started\n"
+    assert read_end(pipe[1]) == b"started\n"
 
 
 def test_wrapper_s_child_does_not_outlive_the_block(tmp_path: Path, pipe: tuple[Path, int]) -> None:
@@ -372,7 +356,7 @@ def test_wrapper_s_child_does_not_outlive_the_block(tmp_path: Path, pipe: tuple[
 
     try:
         asyncio.run(test())
-        assert _read_end(pipe[1]) == b"started\n"
+        assert read_end(pipe[1]) == b"started\n"
     finally:
         _end_holders(pipe[0])
 

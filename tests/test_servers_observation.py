@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import os
-import select
 import signal
 import socket
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import alive, read_end
 
 from servers.catalogue import Certificate, KeyExchange, Server
 from servers.certificates import KeyPair, issue
@@ -229,18 +229,18 @@ def test_probe_that_dies_of_a_signal_without_a_name(tmp_path: Path, nobody: tupl
 def test_probe_that_hangs_is_ended_with_all_its_children(tmp_path: Path, nobody: tuple[str, int]) -> None:
     """A probe that falls silent is ended after the limit, and so are the processes that it started."""
     begin = MARK + json.dumps({"kind": "begin", "client": "a", "server": "one"})
-    with _alive(tmp_path) as (pipe, reader):
+    with alive(tmp_path) as (pipe, reader):
         script = f"exec 9>{pipe}; (echo child >&9; exec sleep 600) & echo '{begin}'; wait"
         (cell,) = _visit(_shell(tmp_path, script), [_stand("one", nobody)], silence_limit=SILENCE).cells
         _assert_missing(cell, f"said nothing for {SILENCE:g} s", "after it began a on one")
-        assert _read_end(reader) == b"child\n"
+        assert read_end(reader) == b"child\n"
 
 
 def test_child_that_left_the_probe_s_group_does_not_hold_the_visit(
     tmp_path: Path, nobody: tuple[str, int]
 ) -> None:
     """A helper that made itself a session of its own cannot be ended with the probe, nor be waited for."""
-    with _alive(tmp_path) as (pipe, reader):
+    with alive(tmp_path) as (pipe, reader):
         script = f"""
 import subprocess
 pipe = os.open({str(pipe)!r}, os.O_WRONLY)
@@ -271,12 +271,12 @@ def test_probe_that_closes_its_output_is_not_said_to_have_died(
     tmp_path: Path, nobody: tuple[str, int]
 ) -> None:
     """A probe that we end because it stopped talking did not die of a signal by itself."""
-    with _alive(tmp_path) as (pipe, reader):
+    with alive(tmp_path) as (pipe, reader):
         script = f"exec 9>{pipe}; echo started >&9; exec >&- 2>&-; exec sleep 600"
         (cell,) = _visit(_shell(tmp_path, script), [_stand("one", nobody)]).cells
         assert cell.account is None
         assert "died" not in cell.missing, cell.missing
-        assert _read_end(reader) == b"started\n"
+        assert read_end(reader) == b"started\n"
 
 
 RUBBISH = {
@@ -404,7 +404,7 @@ def test_probe_that_does_not_read_its_plan(tmp_path: Path, nobody: tuple[str, in
 
 def test_cancelled_visit_leaves_no_process(tmp_path: Path, nobody: tuple[str, int]) -> None:
     """An interrupted visit ends its probe and what that started, and passes the interruption on."""
-    with _alive(tmp_path) as (pipe, reader):
+    with alive(tmp_path) as (pipe, reader):
         command = _shell(tmp_path, f"exec 9>{pipe}; cat >/dev/null; echo started >&9; sleep 600 & wait")
 
         async def test() -> None:
@@ -419,7 +419,7 @@ def test_cancelled_visit_leaves_no_process(tmp_path: Path, nobody: tuple[str, in
                     await task
 
         asyncio.run(test())
-        assert _read_end(reader) == b"started\n"
+        assert read_end(reader) == b"started\n"
 
 
 # The real probe -------------------------------------------------------------------------------------------
@@ -465,29 +465,3 @@ def test_real_probe_and_the_wire_agree(tmp_path: Path) -> None:
         assert wire.server_version is version
         assert wire.data_both_ways
         assert wire.faults == ()
-
-
-# Processes ------------------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _alive(folder: Path) -> Iterator[tuple[Path, int]]:
-    """Make a named pipe, open for reading: processes that hold its other end are alive until it ends."""
-    path = folder / "alive"
-    os.mkfifo(path)
-    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        yield path, reader
-    finally:
-        os.close(reader)
-
-
-def _read_end(reader: int) -> bytes:
-    """Return what was written to a pipe once nobody holds it any more; fail if somebody does."""
-    said = b""
-    while True:
-        ready, _, _ = select.select([reader], [], [], 10)
-        assert ready, f"a process is still alive; so far it said {said!r}"
-        if not (data := os.read(reader, 4096)):
-            return said
-        said += data
