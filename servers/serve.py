@@ -97,8 +97,14 @@ async def serve_forever(
                 await _announce(stand, book, stack, say)
             _say_trust(lab, say)
             page = stack.enter_context(live_page(book.state))
-            say(f"Serving with {lab.engine}. Who connects is shown here and at {page} Ctrl-C ends it.")
+            say(f"{opening(lab)} Who connects is shown here and at {page} Ctrl-C ends it.")
             await asyncio.Event().wait()
+
+
+def opening(lab: Lab) -> str:
+    """Say with what is served, or what is left without an openssl: why, each server that needs one says."""
+    with_openssl = any(stand.address and stand.server.engine == "s_server" for stand in lab.stands)
+    return f"Serving with {lab.engine}." if with_openssl else "Serving only what needs no openssl."
 
 
 async def _announce(

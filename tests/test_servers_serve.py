@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from builders import FAILED, PASSED, a_server, a_wire, an_alert
 
+from servers.lab import Lab, Stand
 from servers.protocols import Protocol
-from servers.serve import Guestbook, describe
+from servers.serve import Guestbook, describe, opening
 from servers.visitors import Met
 
 if TYPE_CHECKING:
@@ -42,6 +43,15 @@ def test_a_visitor_without_a_hello_is_told() -> None:
     """A connection that is no TLS is told as what the tap noted of it."""
     wire = replace(a_wire([], None), client_hello="", notes=("the client closed without a byte",))
     assert describe(SERVER, wire) == "only_1_0: no ClientHello (the client closed without a byte)"
+
+
+def test_what_does_not_serve_is_not_said_to() -> None:
+    """Where openssl serves it is named, and where it does not, its reason does not stand in its place."""
+    script = replace(SERVER, engine="script")
+    stands = (Stand(SERVER, None, None, "there is no openssl"), Stand(script, ("127.0.0.1", 1), None))
+    assert opening(Lab(stands, "there is no openssl")) == "Serving only what needs no openssl."
+    served = (Stand(SERVER, ("127.0.0.1", 1), None), stands[1])
+    assert opening(Lab(served, "OpenSSL 3.0")) == "Serving with OpenSSL 3.0."
 
 
 def a_book() -> Guestbook:
