@@ -1,4 +1,4 @@
-"""The answer in sentences: how many can be talked below the floor, which, and what to do."""
+"""The answer in sentences: how many negotiate versions below the floor, which, and what to do."""
 
 from __future__ import annotations
 
@@ -48,6 +48,15 @@ def standing(rows: Sequence[Row]) -> Verdict:
     return min((row.verdict for row in rows), key=list(Verdict).index)
 
 
+def worst_first(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Return the rows, those of the worst interpreters first, each interpreter's together and in order."""
+    groups: Groups = {}
+    for row in rows:
+        groups.setdefault(row.interpreter.name, []).append(row)
+    order = sorted(groups.values(), key=lambda group: list(Verdict).index(standing(group)))
+    return tuple(row for group in order for row in group)
+
+
 def standings(rows: Sequence[Row], condition: Condition) -> dict[str, int]:
     """Return how many interpreters, programs and silent machines stand at each verdict under a condition."""
     stands = [standing(group) for group in by_interpreter(rows, condition).values()]
@@ -91,8 +100,8 @@ def _answer(rows: Sequence[Row], floor: Protocol, subject: Subject) -> list[str]
     sentences += sweep_in_short(rows, floor)
     if fragile := by_verdict[Verdict.FRAGILE]:
         sentences.append(
-            f"{len(fragile)}{several} made no connection below {floor} but would try to, or was stopped by"
-            f" something other than its version: {_names(fragile)}."
+            f"{len(fragile)}{several} made no connection below {floor.prose} but would try to, or was stopped"
+            f" by something other than the version: {_names(fragile)}."
         )
     if undecided := by_verdict[Verdict.INCONCLUSIVE]:
         sentences.append(
@@ -107,35 +116,35 @@ def _answer(rows: Sequence[Row], floor: Protocol, subject: Subject) -> list[str]
         held = several or f" of {total}"
         clients = " with every client measured" if subject is Subject.INTERPRETER else ""
         hold = "holds" if len(enforced) == 1 else "hold"
-        sentences.append(f"{len(enforced)}{held} {hold} {floor}{where}{clients}: {_names(enforced)}.")
-    return [*sentences, *_page(downgraded)]
+        sentences.append(f"{len(enforced)}{held} {hold} {floor.prose}{where}{clients}: {_names(enforced)}.")
+    return sentences
 
 
 def _none_downgraded(unknown: int, total: int, subject: Subject, floor: Protocol, where: str) -> str:
     """Say that none went below the floor, if that is known of any: silence must not open like safety."""
-    one = total == 1
+    below = f"a version below {floor.prose}{where}"
     if unknown == total:
-        which = f"the one {subject}" if one else f"any of the {total} {subject.plural}"
-        return f"It is not known whether {which} can be talked below {floor}{where}."
-    none = f"The one {subject} was not" if one else f"None of the {total} {subject.plural} was"
-    they = "it" if unknown == 1 else "they"
-    rest = f", but of {unknown} it is not known whether {they} can be" if unknown else ""
-    return f"{none} talked below {floor}{where}{rest}."
+        which = f"the one {subject}" if total == 1 else f"any of the {total} {subject.plural}"
+        return f"It is not known whether {which} negotiates {below}."
+    none = f"The one {subject} does" if total == 1 else f"None of the {total} {subject.plural}"
+    negotiates = "not negotiate" if total == 1 else "negotiates"
+    rest = f", but for {unknown} of them this is not known" if unknown else ""
+    return f"{none} {negotiates} {below}{rest}."
 
 
 def _downgraded(groups: Groups, every: str, floor: Protocol, where: str) -> str:
-    lowest = min(
-        (row.judgement.lowest for group in groups.values() for row in group if row.judgement.lowest),
-        key=LADDER.index,
-    )
+    """Say how many go below the floor and how far, and name the clients where not all of them do."""
+    reached = {row.judgement.lowest for group in groups.values() for row in group if row.judgement.lowest}
+    low = sorted((p for p in reached if p.below(floor)), key=LADDER.index)
+    negotiates = "negotiates" if len(groups) == 1 else "negotiate"
+    version = f"{low[0].prose} (below" if len(low) == 1 else f"versions down to {low[0].prose} (below"
     named = []
     for interpreter, group in groups.items():
         down = [row.client for row in group if row.verdict is Verdict.DOWNGRADED]
         some = ", ".join(counted(down, [row.client for row in group]))
         named.append(interpreter if len(down) == len(group) else f"{interpreter} ({some})")
-    return (
-        f"{len(groups)} of {every} can be talked below {floor}, down to {lowest}{where}: {', '.join(named)}."
-    )
+    below = f"{version} the {floor.prose} minimum){where}"
+    return f"{len(groups)} of {every} {negotiates} {below}: {', '.join(named)}."
 
 
 def _own_tls(downgraded: Groups, floor: Protocol) -> list[str]:
@@ -153,32 +162,38 @@ def _own_tls(downgraded: Groups, floor: Protocol) -> list[str]:
         return []
     named = " and ".join(f"{name} ({', '.join(clients)})" for name, clients in stacks.items())
     brings = "brings its own TLS and does" if len(stacks) == 1 else "bring their own TLS and do"
-    return [
-        f"On {len(found)} of these Python itself holds {floor}, but {named} {brings} not: {', '.join(found)}."
-    ]
+    itself = f"On {len(found)} of these Python itself holds {floor.prose}"
+    return [f"{itself}, but {named} {brings} not: {', '.join(found)}."]
 
 
 def _names(groups: Groups) -> str:
     return ", ".join(groups)
 
 
-def _page(downgraded: Groups) -> list[str]:
-    """Say what the AWS page's check would have concluded about those that go below its own floor."""
+def page_sentences(rows: Sequence[Row]) -> list[str]:
+    """Say what the AWS page's check would have concluded about interpreters that go below its own floor.
+
+    The first condition of the rows counts; empty if none of them goes below it.
+    """
+    conditions = list(dict.fromkeys(row.condition for row in rows))
+    groups = by_interpreter(by_subject(rows).get(Subject.INTERPRETER, ()), *conditions[:1])
     wrong = {
         name: group[0].page_check
-        for name, group in downgraded.items()
+        for name, group in groups.items()
         if any(row.judgement.lowest and row.judgement.lowest.below(PAGE_FLOOR) for row in group)
+        and standing(group) is Verdict.DOWNGRADED
     }
-    said = {check: [name for name, its in wrong.items() if its is check] for check in PageCheck}
+    concluded = {check: [name for name, its in wrong.items() if its is check] for check in PageCheck}
+    below = f"{len(wrong)} {'interpreter' if len(wrong) == 1 else 'interpreters'} below {PAGE_FLOOR.prose}"
     sentences = []
-    if fooled := said[PageCheck.PASS]:
-        sentences.append(
-            f"The AWS page's own check would have called {len(fooled)} of these {len(downgraded)} safe:"
-            f" {', '.join(fooled)}."
-        )
-    if broken := said[PageCheck.BROKEN]:
+    if fooled := concluded[PageCheck.PASS]:
+        safe = f"calls {len(fooled)} of the {below} safe"
+        sentences.append(f"The AWS page's own check {safe}: {', '.join(fooled)}.")
+    if broken := concluded[PageCheck.BROKEN]:
         check = "It" if fooled else "The AWS page's own check"
-        sentences.append(f"{check} cannot be carried through on {len(broken)} of these: {', '.join(broken)}.")
+        sentences.append(
+            f"{check} comes to no conclusion on {len(broken)} of the {below}: {', '.join(broken)}."
+        )
     return sentences
 
 

@@ -207,7 +207,7 @@ def _counts(
             "apart": ", ".join(
                 subject.counted(counts[verdict]) for subject, counts in stand.items() if counts[verdict]
             ),
-            "meaning": MEANING[verdict].format(floor=floor),
+            "meaning": MEANING[verdict].format(floor=floor.prose),
         }
         for verdict in Verdict
     ]

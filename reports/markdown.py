@@ -1,40 +1,36 @@
-"""The matrix as Markdown: the answer first, then the table, what to do, and where it all comes from."""
+"""The matrix as Markdown, for a ticket: the answer, the worst first, what to do, why; every cell last."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from interpreters.programs import PROGRAM
-from reports.answer import advice, answer, by_interpreter, standing
+import pandas as pd
+
+from reports.answer import advice, answer, by_interpreter, page_sentences, standing, worst_first
 from reports.escape import for_markdown
+from reports.outcomes import Kind
 from reports.sweep import sweeps
+from reports.verdicts import PAGE_FLOOR
 from servers.catalogue import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    import pandas as pd
-
-    from reports.matrix import Row
-    from reports.observations import Run
+    from reports.matrix import Matrix, Row
+    from reports.observations import Interpreter, Run
     from reports.remedies import Case
     from servers.catalogue import Catalogue, Server
     from servers.protocols import Protocol
 
-VERDICT_COLUMNS = {
-    "interpreter": "interpreter",
-    "version": "Python",
-    "client": "client",
-    "client_version": "version",
-    "condition": "condition",
-    "verdict": "verdict",
-    "lowest_negotiated": "lowest",
-    "held_by": "held by",
-    "page_check": "AWS page says",
-}
-
-EVERY_CELL = "## Every cell"
+EVERY_CELL = "## Appendix: every cell"
 """Heads what is there to look things up; what a person acts upon comes before."""
+
+PAGE_CHECK = f"""\
+The AWS CLI user guide's procedure asks urllib3 alone, and has no control that shows whether its two servers
+speak to anybody. Held against what was measured below {PAGE_FLOOR.prose}:"""
+
+MOST_PATTERNS = 6
+"""Columns of one table of the appendix, so that it can be read where a ticket shows it."""
 
 SCOPE = """\
 This report says which version a client accepts when a server offers nothing better. It does not say that
@@ -44,36 +40,21 @@ else the same client talks to. RFC 8996 forbids TLS 1.0 and 1.1, and PCI DSS v4 
 no fallback to insecure versions is supported."""
 
 
-def build_markdown(
-    frame: pd.DataFrame,
-    rows: Sequence[Row],
-    run: Run,
-    catalogue: Catalogue,
-    floor: Protocol,
-    cases: Sequence[Case] = (),
-) -> str:
+def build_markdown(matrix: Matrix, cases: Sequence[Case] = ()) -> str:
     """Return the whole report; `cases` are what remedies came to, if this run tried any."""
-    ladder = [s.id for s in catalogue.servers if s.role is Role.LADDER]
-    page = [s.id for s in catalogue.servers if s.role is Role.PAGE]
+    run, rows, catalogue, floor = matrix.run, worst_first(matrix.rows), matrix.catalogue, matrix.floor
     attacks = [s for s in catalogue.servers if s.role is Role.ATTACK]
-    # A program's version is its client's, and no Python's.
-    pythons = frame.assign(version=frame["version"].where(frame["source"] != PROGRAM, ""))
-    host = ["host"] if run.parts else []
-    swept = sweeps(rows)
     parts = [
-        f"# TLS floor matrix: {floor} on {for_markdown(run.host)}",
+        f"# TLS floor matrix: {floor.prose} on {for_markdown(run.host)}",
         " ".join(map(for_markdown, answer(rows, floor))),
-        "## Verdicts",
-        _table(pythons.rename(columns=VERDICT_COLUMNS)[[*host, *VERDICT_COLUMNS.values()]]),
-        *(["## Versions", "\n".join(f"- {for_markdown(line)}" for line in swept)] if swept else []),
-        "## Why",
-        _reasons(rows),
-        "## What to do",
-        _advice(rows, floor, cases),
-        EVERY_CELL,
-        "Each column is a server; each cell the version that was negotiated with it, or what prevented it.",
-        _table(frame[[*host, "interpreter", "client", "condition", *ladder, *page]]),
-        *(["## Attacks on the negotiation", _attacks(rows, attacks)] if attacks else []),
+        *_section("## Verdicts", _verdicts(rows)),
+        *_section("## Versions", "\n".join(f"- {for_markdown(line)}" for line in sweeps(rows))),
+        *_section("## What to do", _advice(rows, floor, cases)),
+        *_section("## Why", _reasons(rows)),
+        *_section("## Attacks on the negotiation", _attacks(rows, attacks) if attacks else ""),
+        *_section("## Interpreters", _interpreters(rows)),
+        *_section("## The AWS page's own check", _page(rows)),
+        *_section(EVERY_CELL, _cells(rows, catalogue)),
         "## Provenance",
         _provenance(run, catalogue),
         SCOPE,
@@ -81,21 +62,116 @@ def build_markdown(
     return "\n\n".join(parts) + "\n"
 
 
-def _table(frame: pd.DataFrame) -> str:
-    escaped = frame.map(for_markdown)
-    return str(escaped.to_markdown(index=False, disable_numparse=True))
+def _page(rows: Sequence[Row]) -> str:
+    """Say what the AWS page's check would have concluded; empty where it was right."""
+    sentences = page_sentences(rows)
+    return " ".join([PAGE_CHECK, *map(for_markdown, sentences)]) if sentences else ""
+
+
+def _section(title: str, text: str) -> list[str]:
+    """Return a section, or nothing where there is nothing to say in it."""
+    return [title, text] if text else []
+
+
+def _table(lines: Iterable[dict[str, str]]) -> str:
+    """Return a table; a column that is empty throughout is left out."""
+    frame = pd.DataFrame(list(lines), dtype="str").fillna("")
+    if frame.empty:
+        return ""
+    shown = frame.loc[:, (frame != "").any()]
+    return str(shown.map(for_markdown).to_markdown(index=False, disable_numparse=True))
+
+
+def _verdicts(rows: Sequence[Row]) -> str:
+    """Return one line for the clients of an interpreter that came out alike, the worst interpreter first."""
+    several = len({row.condition for row in rows}) > 1
+    lines: dict[tuple[str, ...], dict[str, str]] = {}
+    clients: dict[tuple[str, ...], list[str]] = {}
+    for row in rows:
+        one = row.interpreter
+        facts = {
+            "host": one.host,
+            "interpreter": one.id,
+            "Python": "" if one.is_program else one.version,
+            "condition": str(row.condition) if several else "",
+            "verdict": str(row.verdict),
+            "lowest": str(row.judgement.lowest or ""),
+            "held by": str(row.held_by),
+        }
+        clients.setdefault(tuple(facts.values()), []).append(_named(row))
+        lines[tuple(facts.values())] = facts
+    return _table(facts | {"clients": ", ".join(clients[key])} for key, facts in lines.items())
+
+
+def _named(row: Row) -> str:
+    """Name a client with its version, which the standard library's has from its interpreter."""
+    own = row.client_version == row.interpreter.version
+    return row.client if own else " ".join(filter(None, [row.client, row.client_version]))
+
+
+def _interpreters(rows: Sequence[Row]) -> str:
+    """Return where each interpreter is, and which library does its TLS."""
+    found = {row.interpreter.name: row.interpreter for row in rows if row.interpreter.path}
+    return _table(_interpreter(one) for one in found.values())
+
+
+def _interpreter(one: Interpreter) -> dict[str, str]:
+    implementation = "" if one.implementation == "CPython" else one.implementation
+    return {
+        "host": one.host,
+        "interpreter": one.id,
+        "Python": "" if one.is_program else " ".join(filter(None, [implementation, one.version])),
+        "TLS library": one.openssl,
+        "path": one.path,
+    }
 
 
 def _reasons(rows: Sequence[Row]) -> str:
-    """Say each reason once for the clients that share it."""
-    shared: dict[tuple[str, str, str, str], list[str]] = {}
+    """Say each reason once for the interpreters and clients that share it."""
+    several = len({row.condition for row in rows}) > 1
+    alike: dict[tuple[str, str, str], dict[str, list[str]]] = {}
     for row in rows:
-        key = (for_markdown(row.interpreter.name), str(row.condition), str(row.verdict), row.judgement.reason)
-        shared.setdefault(key, []).append(row.client)
+        where = f" under {row.condition}" if several else ""
+        sharing = alike.setdefault((str(row.verdict), where, row.judgement.reason), {})
+        sharing.setdefault(row.interpreter.name, []).append(row.client)
     return "\n".join(
-        f"- **{interpreter}** under {condition}, {', '.join(clients)}: **{verdict}**. {for_markdown(reason)}."
-        for (interpreter, condition, verdict, reason), clients in shared.items()
+        f"- **{verdict}**{where}: {_sharing(sharing)}. {for_markdown(reason[:1].upper() + reason[1:])}."
+        for (verdict, where, reason), sharing in alike.items()
     )
+
+
+def _sharing(clients: dict[str, list[str]]) -> str:
+    """Name interpreters, those with the same clients together: ``a and b (ssl, botocore), c (ssl)``."""
+    groups: dict[str, list[str]] = {}
+    for interpreter, names in clients.items():
+        groups.setdefault(", ".join(names), []).append(for_markdown(interpreter))
+    return "; ".join(f"{', '.join(names)} ({clients})" for clients, names in groups.items())
+
+
+def _cells(rows: Sequence[Row], catalogue: Catalogue) -> str:
+    """Return all cells: a line for each server, a column for the rows that came out alike on all of them."""
+    several = len({row.condition for row in rows}) > 1
+    servers = [server for server in catalogue.servers if server.role is not Role.ATTACK]
+    patterns: dict[tuple[str, ...], dict[str, list[str]]] = {}
+    for row in rows:
+        cells = tuple(
+            str(row.findings[s.id].outcome) if s.id in row.findings else str(Kind.MISSING) for s in servers
+        )
+        client = f"{row.client} under {row.condition}" if several else row.client
+        patterns.setdefault(cells, {}).setdefault(row.interpreter.name, []).append(client)
+    parts = [
+        "Each line is a server, each column a pattern: the version that was negotiated, or what prevented it."
+    ]
+    numbered = list(enumerate(patterns.items(), 1))
+    parts += ["\n".join(f"- {number}: {_sharing(sharing)}" for number, (_, sharing) in numbered)]
+    for first in range(0, len(numbered), MOST_PATTERNS):
+        some = numbered[first : first + MOST_PATTERNS]
+        lines = [
+            {"server": server.id} | {str(number): cells[place] for number, (cells, _) in some}
+            for place, server in enumerate(servers)
+        ]
+        parts.append(_table(lines))
+    return "\n\n".join(filter(None, parts)) if patterns else ""
 
 
 def _advice(rows: Sequence[Row], floor: Protocol, cases: Sequence[Case]) -> str:
@@ -112,7 +188,7 @@ def _advice(rows: Sequence[Row], floor: Protocol, cases: Sequence[Case]) -> str:
             idle.append(for_markdown(interpreter))
     if idle:
         hold = "it holds" if len(idle) == 1 else "they hold"
-        entries.append(f"- Nothing for {', '.join(idle)}: {hold} {floor}.")
+        entries.append(f"- Nothing for {', '.join(idle)}: {hold} {floor.prose}.")
     return "\n".join(entries) or "Nothing was measured under the machine's own configuration."
 
 

@@ -54,7 +54,7 @@ def write_report(
     ambient = [row for row in rows if row.condition is Condition.AMBIENT]
     junit = build_junit(ambient, run, catalogue, floor, policy, measured)
     (folder / "junit.xml").write_text(junit, encoding="utf-8")
-    markdown = build_markdown(frame, rows, run, catalogue, floor, cases or ())
+    markdown = build_markdown(matrix, cases or ())
     (folder / "matrix.md").write_text(markdown, encoding="utf-8")
     html = build_html(rows, measured, run, catalogue, floor, past, cases or ())
     (folder / "matrix.html").write_text(html, encoding="utf-8")

@@ -23,6 +23,11 @@ class Protocol(enum.StrEnum):
         """Major and minor byte as sent in a hello."""
         return (3, list(Protocol).index(self))
 
+    @property
+    def prose(self) -> str:
+        """The version as a sentence names it: ``TLS 1.0``; columns and cells keep OpenSSL's name."""
+        return "SSL 3.0" if self is Protocol.SSLV3 else f"TLS 1.{list(Protocol).index(self) - 1}"
+
     @classmethod
     def from_wire(cls, version: tuple[int, int]) -> Protocol | None:
         """Return the protocol with these two bytes; None for GREASE, drafts and the unknown."""

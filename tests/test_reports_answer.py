@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from builders import CRT, FLOORS, PYCA, TLS1_0, TLS1_1, TLS1_2, TLS1_3, a_program, a_row, an_interpreter
 
-from reports.answer import advice, answer, by_interpreter, standing
+from reports.answer import advice, answer, by_interpreter, page_sentences, standing
 from reports.remedies import Attempt, Case, Remedy, Standing, in_short
 from reports.verdicts import HeldBy, PageCheck, Verdict
 from servers.conditions import Condition
@@ -52,9 +52,15 @@ def test_the_first_sentence_counts_and_names_the_downgraded() -> None:
         a_row(HELD, "three", "ssl"),
     ]
     first = answer(rows, TLS1_2)[0]
-    assert "2 of 3 interpreters" in first
-    assert "down to TLSv1:" in first
-    assert first.endswith("one, two (ssl).")
+    assert first == (
+        "2 of 3 interpreters negotiate versions down to TLS 1.0 (below the TLS 1.2 minimum): one, two (ssl)."
+    )
+
+
+def test_one_version_below_the_floor_is_named_alone() -> None:
+    """Where all of them go down to the same version, that version is said, and one interpreter is one."""
+    said = answer([a_row(DOWN, "one", lowest=TLS1_1), a_row(HELD, "two")], TLS1_2)[0]
+    assert said == "1 of 2 interpreters negotiates TLS 1.1 (below the TLS 1.2 minimum): one."
 
 
 def test_programs_are_counted_apart() -> None:
@@ -67,12 +73,12 @@ def test_programs_are_counted_apart() -> None:
     ]
     said = answer(rows, TLS1_2)
     assert said[:2] == [
-        "The one interpreter was not talked below TLSv1.2.",
-        "1 of 1 holds TLSv1.2 with every client measured: one.",
+        "The one interpreter does not negotiate a version below TLS 1.2.",
+        "1 of 1 holds TLS 1.2 with every client measured: one.",
     ]
-    assert said[2] == "1 of 3 programs can be talked below TLSv1.2, down to TLSv1: curl."
+    assert said[2] == "1 of 3 programs negotiates TLS 1.0 (below the TLS 1.2 minimum): curl."
     assert said[3] == "1 of 3 programs could not be measured, wholly or in part: java."
-    assert said[4] == "1 of 3 programs holds TLSv1.2: node."
+    assert said[4] == "1 of 3 programs holds TLS 1.2: node."
     assert answer(rows[1:], TLS1_2) == said[2:]
 
 
@@ -118,16 +124,17 @@ def test_none_downgraded_is_not_called_safe() -> None:
     """Where nothing went below, but nothing is known either, no sentence says that anything holds."""
     nothing = [a_row(UNCLEAR, "one"), a_row(UNTESTABLE, "two")]
     said = answer(nothing, TLS1_2)
-    assert said[0] == "It is not known whether any of the 2 interpreters can be talked below TLSv1.2."
+    below = "negotiates a version below TLS 1.2"
+    assert said[0] == f"It is not known whether any of the 2 interpreters {below}."
     assert not any("hold" in sentence for sentence in said)
-    alone = "It is not known whether the one interpreter can be talked below TLSv1.2."
+    alone = f"It is not known whether the one interpreter {below}."
     assert answer(nothing[:1], TLS1_2)[0] == alone
-    none = "None of the 3 interpreters was talked below TLSv1.2"
+    none = f"None of the 3 interpreters {below}"
     for known in (FRAGILE, HELD):
         first = answer([*nothing, a_row(known, "three")], TLS1_2)[0]
-        assert first == f"{none}, but of 2 it is not known whether they can be."
+        assert first == f"{none}, but for 2 of them this is not known."
         first = answer([nothing[0], a_row(known, "two"), a_row(known, "three")], TLS1_2)[0]
-        assert first == f"{none}, but of 1 it is not known whether it can be."
+        assert first == f"{none}, but for 1 of them this is not known."
 
 
 def test_an_interpreter_holds_only_with_every_client() -> None:
@@ -142,9 +149,9 @@ def test_the_sentences_follow_the_floor(floor: Protocol) -> None:
     """Whatever the floor is, the sentences name it, and no other version as if it were."""
     rows = [a_row(verdict, f"py_{verdict}", lowest=TLS1_0) for verdict in Verdict]
     said = " ".join(answer(rows, floor))
-    assert str(floor) in said
+    assert floor.prose in said
     for other in FLOORS:
-        assert (str(other) in said) is (other is floor)
+        assert (other.prose in said) is (other is floor)
 
 
 def test_only_another_condition_is_named_as_such() -> None:
@@ -157,8 +164,8 @@ def test_only_another_condition_is_named_as_such() -> None:
     assert "permissive" not in " ".join(answer(both, TLS1_2))
 
 
-def test_it_says_how_many_the_page_would_have_called_safe() -> None:
-    """Of those that go below the floor, the page's passes are counted, and where it cannot be followed."""
+def test_it_says_how_many_the_page_calls_safe() -> None:
+    """Of those that go below the floor, the page's passes are counted, and where it concludes nothing."""
     rows = [
         a_row(DOWN, "one", page=PageCheck.PASS),
         a_row(DOWN, "two", page=PageCheck.PASS),
@@ -166,17 +173,17 @@ def test_it_says_how_many_the_page_would_have_called_safe() -> None:
         a_row(DOWN, "four", page=PageCheck.FAIL),
         a_row(HELD, "five", page=PageCheck.PASS),
     ]
-    passed, broken = answer(rows, TLS1_2)[-2:]
-    assert "called 2 of these 4 safe: one, two." in passed
-    assert "1 of these: three." in broken
-    right = answer([a_row(DOWN, "four", page=PageCheck.FAIL)], TLS1_2)
-    assert not any("page" in sentence for sentence in right)
+    assert page_sentences(rows) == [
+        "The AWS page's own check calls 2 of the 4 interpreters below TLS 1.2 safe: one, two.",
+        "It comes to no conclusion on 1 of the 4 interpreters below TLS 1.2: three.",
+    ]
+    assert page_sentences([a_row(DOWN, "four", page=PageCheck.FAIL)]) == []
+    assert not any("page" in sentence for sentence in answer(rows, TLS1_2))
 
 
 def test_the_page_is_not_blamed_for_another_floor() -> None:
     """The page asks for TLS 1.2: it did not call safe, wrongly, what goes no lower than that."""
-    row = a_row(DOWN, "one", lowest=TLS1_2, page=PageCheck.PASS)
-    assert not any("safe" in sentence for sentence in answer([row], TLS1_3))
+    assert page_sentences([a_row(DOWN, "one", lowest=TLS1_2, page=PageCheck.PASS)]) == []
 
 
 def test_a_downgraded_interpreter_gets_steps_that_name_the_floor() -> None:
@@ -252,7 +259,7 @@ def test_what_brings_its_own_tls_is_named_where_python_holds_the_floor(
         a_row(HELD, "three", "awscrt", own_tls=stack),
     ]
     said = answer(rows, TLS1_2)
-    assert f"On 1 of these Python itself holds TLSv1.2, but {stack.name} (awscrt, boto3_crt)" in said[1]
+    assert f"On 1 of these Python itself holds TLS 1.2, but {stack.name} (awscrt, boto3_crt)" in said[1]
     assert said[1].endswith("does not: one.")
     steps = " ".join(advice(rows[:4], by_interpreter(rows), TLS1_2))
     assert ("No OpenSSL configuration reaches awscrt, boto3_crt." in steps) is not reaches

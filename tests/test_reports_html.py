@@ -510,8 +510,8 @@ def test_interpreters_and_programs_are_counted_apart() -> None:
     """No count and no word takes a program for an interpreter; each verdict says how many of which."""
     text = " ".join(Page(mixed()).text.split())
     assert "Interpreters and programs by verdict, each by its worst client" in text
-    assert re.search(r"\b3 downgraded connected below TLSv1.2 1 interpreter, 2 programs\b", text)
-    assert re.search(r"\b1 enforced holds TLSv1.2 1 interpreter\b(?!,)", text)
+    assert re.search(r"\b3 downgraded connected below TLS 1.2 1 interpreter, 2 programs\b", text)
+    assert re.search(r"\b1 enforced holds TLS 1.2 1 interpreter\b(?!,)", text)
     assert "for each interpreter or program and client" in text
     assert {one["id"]: one["subject"] for one in Page(mixed()).evidence["interpreters"]} == {
         "pyenv_3_13_0": "interpreter",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,8 +21,8 @@ from builders import (
     an_interpreter,
 )
 
-from reports.frame import build_frame
-from reports.markdown import build_markdown
+from reports.markdown import MOST_PATTERNS, build_markdown
+from reports.matrix import Matrix
 from reports.outcomes import Kind, Outcome
 from reports.verdicts import Finding, HeldBy, PageCheck, Verdict
 from servers.catalogue import Catalogue, Role
@@ -53,7 +54,8 @@ def _report(
     floor: Protocol = TLS1_2,
 ) -> str:
     run = run or a_run(catalogue)
-    return build_markdown(build_frame(rows, run, catalogue, floor), rows, run, catalogue, floor)
+    run = replace(run, asked=replace(run.asked, floor=floor))
+    return build_markdown(Matrix(run, (), tuple(rows), catalogue))
 
 
 def _section(report: str, title: str) -> str:
@@ -66,12 +68,13 @@ def _cells(line: str) -> list[str]:
 
 
 def test_it_opens_with_the_answer() -> None:
-    """The first paragraph counts, names the interpreters, and says how many the page would call safe."""
-    title, opening, *_ = _report().split("\n\n")
-    assert title == "# TLS floor matrix: TLSv1.2 on a-host"
-    assert opening.startswith("1 of 3 interpreters")
-    assert "TLSv1: one." in opening
-    assert "1 of these 1 safe: one." in opening
+    """The first paragraph counts and names the interpreters; what the page would say is further down."""
+    report = _report()
+    title, opening, *_ = report.split("\n\n")
+    assert title == "# TLS floor matrix: TLS 1.2 on a-host"
+    assert opening.startswith("1 of 3 interpreters negotiates TLS 1.0 (below the TLS 1.2 minimum): one.")
+    assert "page" not in opening
+    assert "1 of the 1 interpreter below TLS 1.2 safe: one." in _section(report, "The AWS page's own check")
     assert "three" in opening
     assert "two" in opening
 
@@ -80,40 +83,98 @@ def test_it_opens_with_the_answer() -> None:
 def test_nothing_else_is_taken_for_the_floor(floor: Protocol) -> None:
     """Title, answer and advice follow the floor, whichever it is."""
     report = _report(floor=floor)
-    assert report.startswith(f"# TLS floor matrix: {floor} on ")
+    assert report.startswith(f"# TLS floor matrix: {floor.prose} on ")
     steps = _section(report, "What to do")
     assert f"MinProtocol = {floor}" in steps
     assert all((str(other) in steps) is (other is floor) for other in FLOORS)
 
 
-def test_every_row_has_its_line_in_both_tables() -> None:
-    """Verdicts and cells are tables with one line a row, in the rows' order."""
-    report = _report()
-    for title, columns in (("Verdicts", 9), ("Every cell", 3 + len(SMALL))):
-        header, rule, *lines = (line for line in _section(report, title).splitlines() if line.startswith("|"))
-        assert len(_cells(header)) == len(_cells(rule)) == columns
-        assert [_cells(line)[0] for line in lines] == [row.interpreter.id for row in ROWS]
-    verdicts = _section(report, "Verdicts").splitlines()
-    assert _cells(verdicts[2]) == [
-        *("one", "3.9.18", "ssl", "1.26.20", "ambient", "downgraded", "TLSv1", "", "pass"),
+def _lines(report: str, title: str) -> list[list[str]]:
+    """Return the cells of a section's table, its head first."""
+    head, _, *lines = (line for line in _section(report, title).splitlines() if line.startswith("|"))
+    return [_cells(line) for line in (head, *lines)]
+
+
+def test_the_verdicts_have_a_line_for_the_clients_that_came_out_alike() -> None:
+    """The worst interpreter comes first, and clients of one verdict, version and holder share its line."""
+    assert _lines(_report(), "Verdicts") == [
+        ["interpreter", "Python", "verdict", "lowest", "held by", "clients"],
+        ["one", "3.9.18", "downgraded", "TLSv1", "", "ssl 1.26.20, botocore 1.26.20"],
+        ["three", "3.9.18", "inconclusive", "", "", "ssl 1.26.20"],
+        ["two", "3.9.18", "enforced", "TLSv1.2", "code", "ssl 1.26.20"],
     ]
+
+
+def test_clients_that_came_out_differently_have_lines_of_their_own() -> None:
+    """Verdict, lowest version, holder and condition each part the clients of one interpreter."""
+    rows = [
+        a_row(Verdict.DOWNGRADED, "one", "a", lowest=TLS1_0),
+        a_row(Verdict.DOWNGRADED, "one", "b", lowest=TLS1_1),
+        a_row(Verdict.ENFORCED, "one", "c", holder=HeldBy.CODE),
+        a_row(Verdict.ENFORCED, "one", "d", holder=HeldBy.BUILD),
+        a_row(Verdict.ENFORCED, "one", "e", holder=HeldBy.BUILD, condition=Condition.HARDENED),
+    ]
+    head, *lines = _lines(_report(rows), "Verdicts")
+    assert "condition" in head
+    assert [line[-1].split()[0] for line in lines] == ["a", "b", "c", "d", "e"]
+
+
+def test_every_interpreter_is_told_with_its_path_and_library() -> None:
+    """Where it is and what does its TLS is there for each, the worst first."""
+    head, *lines = _lines(_report(), "Interpreters")
+    assert head == ["interpreter", "Python", "TLS library", "path"]
+    assert [line[0] for line in lines] == ["one", "three", "two"]
+    assert all(line[3] == f"/made/up/{line[0]}/bin/python" for line in lines)
+
+
+def _findings(outcome: Outcome) -> dict[str, Finding]:
+    return {server.id: Finding(server, outcome) for server in SMALL}
+
+
+def test_every_cell_is_in_the_appendix() -> None:
+    """Rows that came out alike share a column, whose number names them, and each server has a line."""
+    blocked, held = _findings(Outcome(Kind.BLOCKED)), _findings(Outcome(Kind.NOT_OFFERED))
+    rows = [
+        a_row(Verdict.ENFORCED, "one", "ssl", findings=held),
+        a_row(Verdict.FRAGILE, "two", "ssl", findings=blocked),
+        a_row(Verdict.ENFORCED, "three", "ssl", findings=held),
+    ]
+    report = _report(rows)
+    head, *lines = _lines(report, "Appendix: every cell")
+    assert head == ["server", "1", "2"]
+    assert lines == [[server.id, "blocked", "not offered"] for server in SMALL]
+    assert "- 1: two (ssl)\n- 2: one, three (ssl)" in _section(report, "Appendix: every cell")
+
+
+def test_the_appendix_stays_narrow() -> None:
+    """However many patterns there are, no table of the appendix is wide, and none is lost."""
+    kinds = [Outcome(Kind.CONNECTED, TLS1_0), Outcome(Kind.BLOCKED)]
+    rows = []
+    for number in range(MOST_PATTERNS + 2):
+        cells = {s.id: Finding(s, kinds[number >> place & 1]) for place, s in enumerate(SMALL)}
+        rows.append(a_row(Verdict.DOWNGRADED, f"py{number}", findings=cells))
+    tables = [t for t in _section(_report(rows), "Appendix: every cell").split("\n\n") if t[0] == "|"]
+    heads = [_cells(table.splitlines()[0])[1:] for table in tables]
+    assert [len(head) for head in heads] == [MOST_PATTERNS, 2]
+    assert [int(name) for head in heads for name in head] == list(range(1, MOST_PATTERNS + 3))
 
 
 def test_a_program_has_no_version_of_python() -> None:
     """The table shows a program's version as its client's, and leaves the column for Python empty."""
-    row = a_row(client="tool", interpreter=a_program())
-    run, catalogue = a_run(a_catalogue()), a_catalogue()
-    report = build_markdown(build_frame([row], run, catalogue, TLS1_2), [row], run, catalogue, TLS1_2)
-    line = _section(report, "Verdicts").splitlines()[2]
-    assert _cells(line)[:4] == ["program_tool", "", "tool", "1.26.20"]
+    rows = [a_row(Verdict.DOWNGRADED), a_row(client="tool", interpreter=a_program())]
+    assert _lines(_report(rows), "Verdicts")[2][:2] == ["program_tool", ""]
+    assert _lines(_report(rows), "Verdicts")[2][-1] == "tool 1.26.20"
 
 
 def test_a_reason_is_said_once_for_those_who_share_it() -> None:
-    """Clients of one interpreter with one reason share a line, and every row's reason is there."""
-    why = _section(_report(), "Why").splitlines()
-    assert len(why) == 3
-    assert "ssl, botocore: **downgraded**. connected at TLSv1 to only_1_0." in why[0].replace("\\_", "_")
-    assert [line.split("**")[1] for line in why] == ["one", "two", "three"]
+    """Interpreters and clients with one reason share a line, the worst first, and no reason is left out."""
+    alike = a_row(Verdict.DOWNGRADED, "four", "ssl", reason=ROWS[0].judgement.reason)
+    why = _section(_report([*ROWS, alike]), "Why").replace("\\_", "_").splitlines()
+    assert why == [
+        "- **downgraded**: one (ssl, botocore); four (ssl). Connected at TLSv1 to only_1_0.",
+        "- **inconclusive**: three (ssl). No connection passed the tap.",
+        "- **enforced**: two (ssl). Never went below.",
+    ]
 
 
 def test_there_is_something_to_do_for_each_that_does_not_hold() -> None:
@@ -121,7 +182,7 @@ def test_there_is_something_to_do_for_each_that_does_not_hold() -> None:
     steps = _section(_report(), "What to do")
     assert "- **one** (/made/up/one/bin/python): downgraded." in steps
     assert "- **three** (/made/up/three/bin/python): inconclusive." in steps
-    assert "- Nothing for two: it holds TLSv1.2." in steps
+    assert "- Nothing for two: it holds TLS 1.2." in steps
 
 
 def test_another_condition_alone_leaves_nothing_to_advise() -> None:
@@ -178,9 +239,9 @@ def test_text_from_elsewhere_is_no_markup_in_the_tables() -> None:
     """A hostile version, reason, host or engine changes no table and brings in no HTML."""
     odd = a_row(Verdict.ENFORCED, interpreter=an_interpreter(version="3.9|`<b>\n"), reason=HOSTILE)
     report = _report([odd])
-    for title in ("Verdicts", "Every cell"):
+    for title, count in (("Verdicts", 3), ("Interpreters", 3), ("Appendix: every cell", 2 + len(SMALL))):
         lines = [line for line in _section(report, title).splitlines() if line.startswith("|")]
-        assert len(lines) == 3
+        assert len(lines) == count
         assert len({len(_cells(line)) for line in lines}) == 1
     assert "<script>" not in report
     assert "<b>" not in report
@@ -206,5 +267,9 @@ def test_the_lowest_version_of_each_row_is_shown() -> None:
         a_row(Verdict.ENFORCED, "two", lowest=TLS1_3),
         a_row(Verdict.INCONCLUSIVE, "three"),
     ]
-    lines = _section(_report(rows), "Verdicts").splitlines()[2:]
-    assert [_cells(line)[6] for line in lines] == ["TLSv1", "TLSv1.3", ""]
+    head, *lines = _lines(_report(rows), "Verdicts")
+    assert {line[0]: line[head.index("lowest")] for line in lines} == {
+        "one": "TLSv1",
+        "three": "",
+        "two": "TLSv1.3",
+    }

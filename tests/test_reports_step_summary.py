@@ -6,12 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from builders import TLS1_2, a_catalogue, a_row, a_run
+from builders import a_catalogue, a_row, a_run
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from reports.frame import build_frame
 from reports.markdown import build_markdown
+from reports.matrix import Matrix
 from reports.step_summary import LIMIT, VARIABLE, append_summary, essence
 from reports.verdicts import Verdict
 
@@ -23,7 +23,7 @@ RUN = a_run(CATALOGUE)
 
 
 ROWS = [a_row(Verdict.DOWNGRADED)]
-REPORT = build_markdown(build_frame(ROWS, RUN, CATALOGUE, TLS1_2), ROWS, RUN, CATALOGUE, TLS1_2)
+REPORT = build_markdown(Matrix(RUN, (), tuple(ROWS), CATALOGUE))
 
 
 @pytest.fixture
@@ -46,12 +46,14 @@ def test_what_a_person_acts_upon_is_there(report: Path, tmp_path: Path) -> None:
     summary = tmp_path / "summary"
     assert append_summary(report, {VARIABLE: str(summary)}) == ""
     whole, shown = report.read_text(), summary.read_text()
-    acted_upon, _, looked_up = whole.partition("\n## Every cell\n")
+    acted_upon, _, looked_up = whole.partition("\n## Appendix: every cell\n")
     assert shown.startswith(acted_upon.rstrip())
     assert [line for line in shown.splitlines() if line.startswith("#")][1:] == [
         "## Verdicts",
-        "## Why",
         "## What to do",
+        "## Why",
+        "## Interpreters",
+        "## The AWS page's own check",
     ]
     assert "## Provenance" in looked_up
     assert "matrix.md" in shown.removeprefix(acted_upon.rstrip())
@@ -82,11 +84,11 @@ def test_a_large_report_is_cut_below_the_limit(tmp_path: Path, taken: int) -> No
     assert "were left out" in written
 
 
-@example("a\nü\n\n## Every cell\nb", 130)
+@example("a\nü\n\n## Appendix: every cell\nb", 130)
 @given(st.text(), st.integers(0, 400))
 def test_only_whole_lines_are_kept_and_the_rest_is_counted(report: str, room: int) -> None:
     """What is shown are the report's first lines, whole, within the room; the others' number is said."""
-    expected = report.partition("\n## Every cell\n")[0].rstrip().split("\n")
+    expected = report.partition("\n## Appendix: every cell\n")[0].rstrip().split("\n")
     try:
         shown = essence(report, room)
     except ValueError:

@@ -75,3 +75,8 @@ def _read_back(words: str) -> set[Protocol]:
         first, last = (NUMBERS[Protocol(end)] for end in words.split(" to "))
         return {protocol for protocol, number in NUMBERS.items() if first <= number <= last}
     return {Protocol(name) for name in words.split(", ")}
+
+
+def test_a_sentence_names_a_version_as_its_standard_does() -> None:
+    """Prose has the names of the RFCs' titles, where columns have OpenSSL's."""
+    assert [one.prose for one in Protocol] == ["SSL 3.0", "TLS 1.0", "TLS 1.1", "TLS 1.2", "TLS 1.3"]
