@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 REPORTS = Path(__file__).parent
 LATEST = "latest"
 HISTORY = "history"
+SUMS = "SHA256SUMS"
+"""Lists the hash of each file of a run, as sha256sum(1) writes and checks them."""
+
 KEPT_RUNS = 20
 """Complete runs kept; the oldest are removed first."""
 
@@ -31,6 +35,7 @@ def publish(run_id: str, reports: Path = REPORTS, kept: int = KEPT_RUNS) -> Iter
     aside.mkdir(mode=0o755)
     try:
         yield aside
+        _write_sums(aside)
         final = history / run_id
         aside.rename(final)
     except BaseException:
@@ -43,6 +48,18 @@ def publish(run_id: str, reports: Path = REPORTS, kept: int = KEPT_RUNS) -> Iter
     link.symlink_to(Path(HISTORY) / run_id)
     link.replace(latest)
     _forget_oldest(history, kept, final)
+
+
+def _write_sums(folder: Path) -> None:
+    """Write the hashes of all that a run's folder holds, so that a copy of it can be checked."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != SUMS)
+    lines = [f"{_sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
+    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _forget_oldest(history: Path, kept: int, newest: Path) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from reports.files import KEPT_RUNS, publish, write_aside
+from reports.files import KEPT_RUNS, SUMS, publish, write_aside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +37,29 @@ def test_a_complete_run_is_published(tmp_path: Path) -> None:
     assert _tree(tmp_path) == {
         "latest",
         *("history", "history/20260101T000000Z", "history/20260101T000000Z/matrix.md"),
+        f"history/20260101T000000Z/{SUMS}",
     }
+
+
+def test_a_run_can_be_checked_against_its_sums(tmp_path: Path) -> None:
+    """The list has the hash of every file, those in folders too, as sha256sum checks them; an edit shows."""
+    with publish("1", tmp_path) as folder:
+        (folder / "matrix.md").write_text("whole")
+        (folder / "evidence").mkdir()
+        (folder / "evidence" / "one.pcapng").write_bytes(b"\0\1")
+    latest = tmp_path / "latest"
+    expected = {
+        name: hashlib.sha256((latest / name).read_bytes()).hexdigest()
+        for name in ("evidence/one.pcapng", "matrix.md")
+    }
+    listed = [line.split("  ", 1) for line in (latest / SUMS).read_text().splitlines()]
+    assert {name: digest for digest, name in listed} == expected
+    if shutil.which("sha256sum"):
+        command = ["sha256sum", "--check", "--strict", "--quiet", SUMS]
+        assert subprocess.run(command, cwd=latest, check=False).returncode == 0
+        (latest / "matrix.md").write_text("edited")
+        done = subprocess.run(command, cwd=latest, check=False, capture_output=True)
+        assert done.returncode != 0
 
 
 def test_nothing_is_seen_before_it_is_complete(tmp_path: Path) -> None:
