@@ -33,6 +33,9 @@ NEXT = (
 )
 """Where to look next."""
 
+UNBOUNDED = 10_000
+"""Columns of a terminal on which every table has room."""
+
 WIDEST = 32
 """Characters of a column: an interpreter may say anything of its version."""
 
@@ -61,7 +64,12 @@ def show(rows: Sequence[Row], floor: Protocol, out: TextIO, width: int, *, colou
         emoji=False,
     )
     if rows:
-        console.print(_table(rows))
+        table = _table(rows)
+        # Within its own options the table would be measured as wide as the terminal at most.
+        short = console.measure(table, options=console.options.update(max_width=UNBOUNDED)).maximum > width
+        console.print(_table(rows, short=True) if short else table)
+        if short:
+            console.print(Text(_key(rows)))
     first, *others = sentences
     console.print(Text(first, style="bold"))
     for sentence in others:
@@ -71,8 +79,21 @@ def show(rows: Sequence[Row], floor: Protocol, out: TextIO, width: int, *, colou
         console.print(Text(line), soft_wrap=True)
 
 
-def _table(rows: Sequence[Row]) -> Table:
-    """Return one line for each interpreter and condition, the worst first, and a column for each client."""
+def _key(rows: Sequence[Row]) -> str:
+    """Say what each letter of a short table stands for."""
+    there = {row.verdict for row in rows}
+    return ", ".join(f"{_letter(verdict)} {verdict}" for verdict in Verdict if verdict in there)
+
+
+def _letter(verdict: Verdict) -> str:
+    return verdict[0].upper()
+
+
+def _table(rows: Sequence[Row], *, short: bool = False) -> Table:
+    """Return one line for each interpreter and condition, the worst first, and a column for each client.
+
+    A short table has a letter in place of each verdict's word, for terminals that are too narrow for it.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -92,7 +113,7 @@ def _table(rows: Sequence[Row]) -> Table:
         one = group[0].interpreter
         version = "" if one.is_program else one.version
         facts = [*([one.host] if hosts else []), one.id, version, *([condition] if several else [])]
-        cells = [_cell(group, client) for client in clients]
+        cells = [_cell(group, client, short=short) for client in clients]
         table.add_row(
             *(Text(for_terminal(text)) for text in facts),
             *(Text(text, style=style) for text, style in cells),
@@ -104,10 +125,11 @@ def _order(group: Sequence[Row]) -> int:
     return list(Verdict).index(standing(group))
 
 
-def _cell(group: Sequence[Row], client: str) -> tuple[str, str]:
-    """Return a client's verdict, with the version that it was talked down to, and its style."""
+def _cell(group: Sequence[Row], client: str, *, short: bool) -> tuple[str, str]:
+    """Return a client's verdict, with the lowest version that it negotiated, and its style."""
     row = next((row for row in group if row.column in (client, ALL_CLIENTS)), None)
     if row is None:
         return "", ""
     version = row.judgement.lowest if row.verdict is Verdict.DOWNGRADED else None
-    return " ".join(filter(None, [row.verdict, version])), STYLES[row.verdict]
+    word = _letter(row.verdict) if short else row.verdict
+    return " ".join(filter(None, [word, version])), STYLES[row.verdict]

@@ -81,10 +81,23 @@ def test_a_terminal_gets_the_answer_and_where_to_look_next() -> None:
 
 @pytest.mark.parametrize("width", [30, 44, 72])
 def test_a_terminal_keeps_its_width_and_loses_nothing(width: int) -> None:
-    """No line of table or answer is wider than a narrow terminal, and it gets all that a wide one gets."""
+    """No line is wider than a narrow terminal, which gets letters with a key, and all else."""
     narrow, wide = _shown(width, colour=False), _shown(400, colour=False)
     assert max(len(line.rstrip()) for line in narrow.splitlines()[: -len(NEXT)]) <= width
-    assert Counter(_characters(narrow)) == Counter(_characters(wide))
+    there = {row.verdict for row in ROWS}
+    cells = [Verdict.DOWNGRADED, *[Verdict.ENFORCED] * 3, *[Verdict.UNTESTABLE] * 2]
+    key = ", ".join(f"{verdict[0].upper()} {verdict}" for verdict in Verdict if verdict in there)
+    expected = Counter(_characters(wide)) + Counter(_characters(key))
+    expected -= Counter("".join(cells))
+    expected += Counter("".join(verdict[0].upper() for verdict in cells))
+    assert Counter(_characters(narrow)) == expected
+
+
+def test_a_terminal_that_is_wide_enough_gets_words() -> None:
+    """The table has letters only where its words do not fit, and says then what they stand for."""
+    fits = next(width for width in range(40, 200) if "D downgraded" not in _shown(width, colour=False))
+    assert [line[0] for line in _words(_shown(fits, colour=False)) if "downgraded" in line] == ["half"]
+    assert "D downgraded, U untestable, E enforced" in _shown(fits - 1, colour=False)
 
 
 def _characters(said: str) -> str:
