@@ -1,29 +1,22 @@
-"""The answer in sentences: how many negotiate versions below the floor, which, and what to do."""
+"""The answer in sentences: how many negotiate versions below the floor, and which."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from interpreters.clients import DEFAULT, plain
 from interpreters.programs import PROGRAM
 from reports.matrix import Subject
-from reports.programs import advised_words
-from reports.remedies import in_short as remedies_in_short
 from reports.sweep import counted
 from reports.sweep import in_short as sweep_in_short
-from reports.verdicts import PAGE_FLOOR, HeldBy, PageCheck, Verdict
+from reports.verdicts import PAGE_FLOOR, PageCheck, Verdict
 from servers.conditions import Condition
 from servers.protocols import LADDER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from reports.matrix import Row
-    from reports.remedies import Case
     from servers.protocols import Protocol
-
-MOST_NAMED = 6
-"""Interpreters that a piece of advice names; the table has them all."""
 
 Groups = dict[str, list["Row"]]
 
@@ -195,64 +188,3 @@ def page_sentences(rows: Sequence[Row]) -> list[str]:
             f"{check} comes to no conclusion on {len(broken)} of the {below}: {', '.join(broken)}."
         )
     return sentences
-
-
-def advice(
-    group: Sequence[Row],
-    groups: Groups,
-    floor: Protocol,
-    quote: Callable[[str], str] = str,
-    cases: Sequence[Case] = (),
-) -> list[str]:
-    """Return what to do about one interpreter, least effort first; empty if there is nothing to do.
-
-    `cases` are what remedies came to, where any were tried. Backticks mark what is to be typed. Text
-    that comes from the interpreter goes through `quote`, which makes it harmless in the format at hand.
-    """
-    verdict = standing(group)
-    interpreter = group[0].interpreter
-    if verdict is Verdict.ENFORCED:
-        loose = [row.client for row in group if row.held_by is HeldBy.CONFIGURATION]
-        file = f", `{quote(interpreter.openssl_conf)}`" if interpreter.openssl_conf else ""
-        guard = f"Guard the machine's OpenSSL configuration{file}: nothing else holds {', '.join(loose)}."
-        return [guard] if loose else []
-    if verdict in (Verdict.INCONCLUSIVE, Verdict.UNTESTABLE):
-        row = next(row for row in group if row.verdict is verdict)
-        return [f"Remove the cause and measure again: {quote(row.judgement.reason)}."]
-    if tried := [case for case in cases if case.attempts and case.row.interpreter.name == interpreter.name]:
-        return remedies_in_short(tried)
-    if interpreter.is_program:
-        words = advised_words(group[0].client) if floor is PAGE_FLOOR else ""
-        own = (
-            f"Start it with `{words}`, which held {floor} in this tool's own tests and was not tried here."
-            if words
-            else f"Set {floor} as its minimum where it is started or configured, as its manual says."
-        )
-        hardened = f"nox -s matrix -- --programs --only {interpreter.id} --conditions ambient,hardened"
-        return [f"{own} Whether it heeds an OpenSSL configuration that does, `{hardened}` tells."]
-    ill = [row for row in group if row.verdict in (Verdict.DOWNGRADED, Verdict.FRAGILE)]
-    down = list(dict.fromkeys(plain(row.client) for row in ill))
-    others = f" --clients {','.join(down)}" if not set(down) <= set(DEFAULT) else ""
-    asked = f" --floor {floor}" if floor is not PAGE_FLOOR else ""
-    remedy = f"`nox -s remedy -- --only {interpreter.id}{others}{asked}`"
-    deaf = [plain(row.client) for row in ill if row.own_tls and not row.own_tls.reads_openssl_conf]
-    beyond = f" No OpenSSL configuration reaches {', '.join(dict.fromkeys(deaf))}." if deaf else ""
-    if len(deaf) == len(ill):
-        return [f"Not tried yet: {remedy} tries what may help.{beyond}"]
-    folder = quote(interpreter.openssl_dir)
-    file = f"`{folder}/openssl.cnf`" if folder else "the OpenSSL configuration"
-    minimum = f"Set `MinProtocol = {floor}` in {file}, which it reads unless OPENSSL_CONF names another."
-    tries = "tries this and more, and advises only what it measured to help."
-    steps = [f"{minimum}{beyond} Not tried yet: {remedy} {tries}"]
-    here = [other for other in groups.values() if other[0].interpreter.host == interpreter.host]
-    pythons = [other for other in here if not other[0].interpreter.is_program]
-    if held := [other[0].interpreter.id for other in pythons if standing(other) is Verdict.ENFORCED]:
-        more = f" and {len(held) - MOST_NAMED} more" if len(held) > MOST_NAMED else ""
-        named = ", ".join(held[:MOST_NAMED]) + more
-        steps.append(f"Or run the application on one that held {floor} in this run: {named}.")
-    if interpreter.leaves_suites_to_openssl:
-        steps.append(
-            "Or rebuild this Python without `--with-ssl-default-suites=openssl`: it then sets a minimum"
-            " in every context."
-        )
-    return steps

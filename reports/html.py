@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.answer import advice, answer, by_interpreter, by_subject, standing, standings
+from reports.advice import advice
+from reports.answer import answer, by_interpreter, by_subject, standing, standings
 from reports.escape import visible
 from reports.history import Past
 from reports.markdown import SCOPE
@@ -287,7 +288,7 @@ def _remedies(rows: Sequence[Row], floor: Protocol, cases: Sequence[Case]) -> li
             "interpreter": group[0].interpreter,
             "verdict": standing(group),
             "reasons": _reasons(group),
-            "steps": advice(group, groups, floor, cases=cases),
+            "steps": advice(group, floor, cases=cases),
             "copies": _copies([case for case in cases if case.row.interpreter.name == name]),
         }
         for name, group in groups.items()

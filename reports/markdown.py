@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from reports.answer import advice, answer, by_interpreter, page_sentences, standing, worst_first
+from reports.advice import advice
+from reports.answer import answer, by_interpreter, page_sentences, standing, worst_first
 from reports.escape import for_markdown
 from reports.outcomes import Kind
 from reports.sweep import sweeps
@@ -178,7 +179,7 @@ def _advice(rows: Sequence[Row], floor: Protocol, cases: Sequence[Case]) -> str:
     groups = by_interpreter(rows)
     entries, idle = [], []
     for interpreter, group in groups.items():
-        steps = advice(group, groups, floor, for_markdown, cases)
+        steps = advice(group, floor, for_markdown, cases)
         if steps:
             one = group[0].interpreter
             path = f" ({for_markdown(one.path)})" if one.path else ""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from builders import CRT, FLOORS, PYCA, TLS1_0, TLS1_1, TLS1_2, TLS1_3, a_program, a_row, an_interpreter
+from builders import CRT, FLOORS, PYCA, TLS1_0, TLS1_1, TLS1_2, a_program, a_row
 
-from reports.answer import advice, answer, by_interpreter, page_sentences, standing
-from reports.remedies import Attempt, Case, Remedy, Standing, in_short
-from reports.verdicts import HeldBy, PageCheck, Verdict
+from reports.answer import answer, by_interpreter, page_sentences, standing
+from reports.verdicts import PageCheck, Verdict
 from servers.conditions import Condition
 
 if TYPE_CHECKING:
@@ -80,29 +79,6 @@ def test_programs_are_counted_apart() -> None:
     assert said[3] == "1 of 3 programs could not be measured, wholly or in part: java."
     assert said[4] == "1 of 3 programs holds TLS 1.2: node."
     assert answer(rows[1:], TLS1_2) == said[2:]
-
-
-def test_a_program_is_told_to_set_its_own_minimum() -> None:
-    """A downgraded program gets no advice about Pythons, and none about Python names a program."""
-    rows = [a_row(DOWN, "one"), a_row(DOWN, client="curl", interpreter=a_program("curl"))]
-    groups = by_interpreter([*rows, a_row(HELD, client="node", interpreter=a_program("node"))])
-    (step,) = advice(groups["program_curl"], groups, TLS1_3)
-    assert "Set TLSv1.3 as its minimum" in step
-    assert "--programs --only program_curl --conditions ambient,hardened" in step
-    assert not any("node" in step for step in advice(groups["one"], groups, TLS1_3))
-
-
-def test_a_program_is_told_words_that_were_measured_elsewhere_and_that_they_were() -> None:
-    """What this tool's own tests measure is advised by its words, for that floor and those programs alone."""
-    for program, floor, words in (
-        ("curl", TLS1_2, "`--tlsv1.2`, which held TLSv1.2 in this tool's own tests and was not tried here."),
-        ("curl", TLS1_3, "Set TLSv1.3 as its minimum"),
-        ("node", TLS1_2, "Set TLSv1.2 as its minimum"),
-        ("unheard_of", TLS1_2, "Set TLSv1.2 as its minimum"),
-    ):
-        groups = by_interpreter([a_row(DOWN, client=program, interpreter=a_program(program))])
-        (step,) = advice(groups[f"program_{program}"], groups, floor)
-        assert words in step
 
 
 def test_every_standing_has_its_sentence() -> None:
@@ -186,69 +162,9 @@ def test_the_page_is_not_blamed_for_another_floor() -> None:
     assert page_sentences([a_row(DOWN, "one", lowest=TLS1_2, page=PageCheck.PASS)]) == []
 
 
-def test_a_downgraded_interpreter_gets_steps_that_name_the_floor() -> None:
-    """What to do: try remedies out, set a minimum, or use an interpreter that held in this run."""
-    groups = by_interpreter([a_row(DOWN, "one"), a_row(HELD, "two"), a_row(UNCLEAR, "three")])
-    first, second = advice(groups["one"], groups, TLS1_3)
-    assert "MinProtocol = TLSv1.3" in first
-    assert "Not tried yet: `nox -s remedy -- --only one --floor TLSv1.3`" in first
-    assert second.endswith("held TLSv1.3 in this run: two.")
-    alone = by_interpreter([a_row(FRAGILE, "one")])
-    assert len(advice(alone["one"], alone, TLS1_2)) == 1
-
-
-def test_the_advice_to_try_asks_for_what_was_asked() -> None:
-    """Clients that are not measured by default have to be named, those that hold have not."""
-    rows = [a_row(DOWN, "one", "ssl"), a_row(HELD, "one", "requests"), a_row(DOWN, "one", "boto3")]
-    groups = by_interpreter(rows)
-    assert "`nox -s remedy -- --only one --clients ssl,boto3`" in advice(groups["one"], groups, TLS1_2)[0]
-    groups = by_interpreter(rows[:2])
-    assert "`nox -s remedy -- --only one`" in advice(groups["one"], groups, TLS1_2)[0]
-
-
-def test_what_was_tried_takes_the_place_of_what_was_not() -> None:
-    """Where a run tried remedies its advice is what came of them; other interpreters keep their own."""
-    groups = by_interpreter([a_row(DOWN, "one"), a_row(DOWN, "two")])
-    helped = Attempt(Remedy.CODE, Standing.ADVISED, "so it was seen", HELD)
-    cases = [Case(groups["one"][0], (helped,))]
-    assert advice(groups["one"], groups, TLS1_2, cases=cases) == in_short(cases)
-    assert advice(groups["two"], groups, TLS1_2, cases=cases) == advice(groups["two"], groups, TLS1_2)
-
-
-def test_a_build_that_leaves_its_suites_to_openssl_may_be_rebuilt() -> None:
-    """Only for such a build is building without that flag a way."""
-    flagged = an_interpreter("one", "3.11.2", ("--with-ssl-default-suites=openssl",))
-    for interpreter in (flagged, an_interpreter("one", "3.9.18")):
-        groups = by_interpreter([a_row(DOWN, interpreter=interpreter)])
-        steps = advice(groups["one"], groups, TLS1_2)
-        assert any("--with-ssl-default-suites" in step for step in steps) is (interpreter is flagged)
-
-
-@pytest.mark.parametrize("verdict", [UNCLEAR, UNTESTABLE])
-def test_without_an_answer_the_cause_is_to_be_removed(verdict: Verdict) -> None:
-    """For what could not be decided or measured the step is to remove the reason and measure again."""
-    groups = by_interpreter(
-        [a_row(HELD, "one", "ssl"), a_row(verdict, "one", "urllib3", reason="no network")]
-    )
-    (step,) = advice(groups["one"], groups, TLS1_2)
-    assert "no network" in step
-    assert "measure again" in step
-
-
-@pytest.mark.parametrize("holder", HeldBy)
-def test_an_enforced_interpreter_needs_nothing_but_guarding_its_configuration(holder: HeldBy) -> None:
-    """There is nothing to do, unless the OpenSSL configuration is all that holds a client."""
-    groups = by_interpreter([a_row(HELD, "one", "ssl", holder=holder), a_row(HELD, "one", "urllib3")])
-    steps = advice(groups["one"], groups, TLS1_2)
-    assert bool(steps) is (holder is HeldBy.CONFIGURATION)
-    assert all("`/made/up/openssl.cnf`" in step and step.endswith(" holds ssl.") for step in steps)
-
-
-@pytest.mark.parametrize(("stack", "reaches"), [(CRT, False), (PYCA, True)])
-def test_what_brings_its_own_tls_is_named_where_python_holds_the_floor(
-    stack: OwnTls, *, reaches: bool
-) -> None:
-    """Where all that uses Python's TLS holds, the opening names what does not; advice is what reaches it."""
+@pytest.mark.parametrize("stack", [CRT, PYCA])
+def test_what_brings_its_own_tls_is_named_where_python_holds_the_floor(stack: OwnTls) -> None:
+    """Where all that uses Python's TLS holds, the opening names what does not."""
     rows = [
         a_row(HELD, "one", "ssl"),
         a_row(Verdict.UNTESTABLE, "one", "httpx"),
@@ -261,18 +177,6 @@ def test_what_brings_its_own_tls_is_named_where_python_holds_the_floor(
     said = answer(rows, TLS1_2)
     assert f"On 1 of these Python itself holds TLS 1.2, but {stack.name} (awscrt, boto3_crt)" in said[1]
     assert said[1].endswith("does not: one.")
-    steps = " ".join(advice(rows[:4], by_interpreter(rows), TLS1_2))
-    assert ("No OpenSSL configuration reaches awscrt, boto3_crt." in steps) is not reaches
-    assert ("MinProtocol" in steps) is reaches
-
-
-def test_advice_about_a_configuration_says_whom_it_does_not_reach() -> None:
-    """Beside clients that an OpenSSL configuration reaches, those that it does not are named."""
-    rows = [a_row(DOWN, "one", "ssl"), a_row(DOWN, "one", "awscrt", own_tls=CRT)]
-    first = advice(rows, by_interpreter(rows), TLS1_2)[0]
-    assert "MinProtocol" in first
-    assert "No OpenSSL configuration reaches awscrt." in first
-    assert not any("reaches" in step for step in advice(rows[:1], by_interpreter(rows[:1]), TLS1_2))
 
 
 def test_a_stack_of_its_own_is_not_named_where_python_is_not_safe_either() -> None:

@@ -270,19 +270,6 @@ def test_junit_has_each_machine_and_fails_for_the_silent_one(tmp_path: Path, one
     assert counts[2] == ["1", "0", "1", "0"]
 
 
-def test_the_advice_for_one_machine_is_not_on_another(tmp_path: Path, one: Path, other: Path) -> None:
-    """What to do about an interpreter names no interpreter that only another machine has."""
-    _merge(tmp_path / "merged", one, other)
-    advice = (tmp_path / "merged" / "matrix.md").read_text().partition("## What to do")[2]
-    assert "Or run the application on one that held" not in advice
-    both = _machine(
-        tmp_path / "both", "both", _measured("py", LOOSE, CATALOGUE), _measured("py3", STRICT, CATALOGUE)
-    )
-    _merge(tmp_path / "again", both, one)
-    advice = (tmp_path / "again" / "matrix.md").read_text().partition("## What to do")[2]
-    assert "Or run the application on one that held TLSv1.2 in this run: py3." in advice
-
-
 def test_the_gate_sees_the_machine_that_is_not_there(tmp_path: Path, one: Path) -> None:
     """One that holds and one that is silent is inconclusive, whatever sources count, unless it is waived."""
     target = tmp_path / "merged"

@@ -1,0 +1,108 @@
+"""What to do about one interpreter, program or machine, in sentences: only what was measured, or how to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from interpreters.clients import DEFAULT, plain
+from reports.answer import standing
+from reports.programs import advised_words
+from reports.remedies import in_short
+from reports.verdicts import PAGE_FLOOR, HeldBy, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from reports.matrix import Row
+    from reports.observations import Interpreter
+    from reports.remedies import Case
+    from servers.protocols import Protocol
+
+ILL = (Verdict.DOWNGRADED, Verdict.FRAGILE)
+"""Verdicts that a remedy is for."""
+
+
+def advice(
+    group: Sequence[Row], floor: Protocol, quote: Callable[[str], str] = str, cases: Sequence[Case] = ()
+) -> list[str]:
+    """Return what to do about one interpreter, in sentences; empty if there is nothing to do.
+
+    `cases` are what remedies came to, where any were tried. Backticks mark what is to be typed. Text
+    that comes from the interpreter goes through `quote`, which makes it harmless in the format at hand.
+    """
+    verdict, one = standing(group), group[0].interpreter
+    if verdict is Verdict.ENFORCED:
+        return _guard(group, quote)
+    if verdict not in ILL:
+        return _without_an_answer(group, verdict, quote)
+    tried = [case for case in cases if case.attempts and case.row.interpreter.name == one.name]
+    known = {case.row.client for case in tried}
+    rest = [row for row in group if row.verdict in ILL and row.client not in known]
+    said = in_short(tried) if tried else []
+    if not rest:
+        return said
+    return [*said, *(_program(rest[0], floor) if one.is_program else _interpreter(rest, floor, quote))]
+
+
+def _guard(group: Sequence[Row], quote: Callable[[str], str]) -> list[str]:
+    """Name the configuration that is all that holds some of an interpreter's clients."""
+    loose = [row.client for row in group if row.held_by is HeldBy.CONFIGURATION]
+    if not loose:
+        return []
+    one = group[0].interpreter
+    file = f", `{quote(one.openssl_conf)}`" if one.openssl_conf else ""
+    return [f"Guard the machine's OpenSSL configuration{file}: nothing else holds {', '.join(loose)}."]
+
+
+def _without_an_answer(group: Sequence[Row], verdict: Verdict, quote: Callable[[str], str]) -> list[str]:
+    row = next(row for row in group if row.verdict is verdict)
+    return [f"Remove the cause and measure again: {quote(row.judgement.reason)}."]
+
+
+def _program(row: Row, floor: Protocol) -> list[str]:
+    """Say how a program is started with a floor, and how to measure whether a configuration sets one."""
+    words = advised_words(row.client) if floor is PAGE_FLOOR else ""
+    own = (
+        f"Start it with `{words}`, which held {floor.prose} in this tool's own tests and was not tried here."
+        if words
+        else f"Set {floor.prose} as its minimum where it is started or configured, as its manual says."
+    )
+    hardened = f"nox -s matrix -- --programs --only {row.interpreter.id} --conditions ambient,hardened"
+    return [f"{own} `{hardened}` measures whether an OpenSSL configuration reaches it."]
+
+
+def _interpreter(ill: Sequence[Row], floor: Protocol, quote: Callable[[str], str]) -> list[str]:
+    """Say which file is in force, and how remedies are tried: none is advised before that."""
+    deaf = [row for row in ill if row.own_tls and not row.own_tls.reads_openssl_conf]
+    names = ", ".join(dict.fromkeys(plain(row.client) for row in deaf))
+    beyond = f" No OpenSSL configuration reaches {names}." if deaf else ""
+    tries = f"`{remedy_command(ill, floor)}` tries what may help, and advises only what it measured to help."
+    in_force = "" if len(deaf) == len(ill) else configuration_in_force(ill[0].interpreter, quote)
+    return [*([in_force] if in_force else []), f"Not tried yet: {tries}{beyond}"]
+
+
+def remedy_command(rows: Sequence[Row], floor: Protocol) -> str:
+    """Return the command that tries remedies on these rows of one interpreter."""
+    clients = list(dict.fromkeys(plain(row.client) for row in rows))
+    others = f" --clients {','.join(clients)}" if not set(clients) <= set(DEFAULT) else ""
+    asked = f" --floor {floor}" if floor is not PAGE_FLOOR else ""
+    return f"nox -s remedy -- --only {rows[0].interpreter.id}{others}{asked}"
+
+
+def configuration_in_force(one: Interpreter, quote: Callable[[str], str] = str) -> str:
+    """Say which file OPENSSL_CONF put in the place of the library's own; empty if it put none.
+
+    Source: config(5), "ENVIRONMENT": the variable names the file, and none is read where it is empty or
+    the file cannot be read.
+    """
+    own = str(Path(one.openssl_dir) / "openssl.cnf") if one.openssl_dir else ""
+    if not own or one.openssl_conf == own:
+        return ""
+    place = f"in place of `{quote(own)}`"
+    if not one.openssl_conf:
+        return f"OPENSSL_CONF was empty in this run, so no OpenSSL configuration was read {place}."
+    named = f"OPENSSL_CONF named `{quote(one.openssl_conf)}` in this run"
+    if not one.openssl_conf_sha256:
+        return f"{named}, where no file could be read, so no OpenSSL configuration was read {place}."
+    return f"{named}, and that file was read {place}."
