@@ -13,10 +13,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reports.advice import advice
-from reports.answer import answer, by_interpreter, by_subject, standing, standings
+from reports.answer import (
+    answer,
+    by_interpreter,
+    by_subject,
+    page_sentences,
+    standing,
+    standings,
+    worst_first,
+)
 from reports.escape import visible
 from reports.history import Past
-from reports.markdown import SCOPE
+from reports.markdown import PAGE_CHECK, SCOPE
 from reports.matrix import ALL_CLIENTS, Subject
 from reports.outcomes import Kind, offer
 from reports.remedies import TITLES, Standing, shared
@@ -30,11 +38,11 @@ if TYPE_CHECKING:
 
     from jinja2 import Template
 
-    from reports.matrix import Measured, Row
+    from reports.matrix import Matrix, Row
     from reports.observations import Interpreter, Observation, Run
     from reports.remedies import Case
     from reports.verdicts import Finding
-    from servers.catalogue import Catalogue, Server
+    from servers.catalogue import Server
     from servers.protocols import Protocol
     from servers.wire import WireAccount
 
@@ -85,19 +93,12 @@ class _Table:
         return self._places[entry]
 
 
-def build_html(
-    rows: Sequence[Row],
-    measured: Sequence[Measured],
-    run: Run,
-    catalogue: Catalogue,
-    floor: Protocol,
-    past: Sequence[Past] = (),
-    cases: Sequence[Case] = (),
-) -> str:
+def build_html(matrix: Matrix, past: Sequence[Past] = (), cases: Sequence[Case] = ()) -> str:
     """Return the whole page; `cases` are what remedies came to, if this run tried any.
 
     It refers to nothing outside itself, and its policy lets it load nothing.
     """
+    run, rows, catalogue, floor = matrix.run, matrix.rows, matrix.catalogue, matrix.floor
     columns = _columns(rows)
     subjects = _subjects(rows)
     primary = columns[0].condition if columns else Condition.AMBIENT
@@ -120,9 +121,11 @@ def build_html(
         interpreters=_interpreters(rows, columns, primary, floor, shapes),
         shapes=shapes.entries,
         remedies=_remedies(rows, floor, cases),
+        page_check=[PAGE_CHECK, *said] if (said := page_sentences(rows)) else [],
+        worst_first=list({row.interpreter.name: row.interpreter for row in worst_first(rows)}.values()),
         trend=_trend([*past, Past(run.run_id, run.ended, standings(rows, primary))]),
         servers=[_server(server, run) for server in catalogue.servers],
-        evidence=_evidence(rows, measured, run, catalogue, floor),
+        evidence=_evidence(matrix),
     )
 
 
@@ -326,13 +329,12 @@ def _server(server: Server, run: Run) -> dict[str, object]:
     }
 
 
-def _evidence(
-    rows: Sequence[Row], measured: Sequence[Measured], run: Run, catalogue: Catalogue, floor: Protocol
-) -> dict[str, object]:
+def _evidence(matrix: Matrix) -> dict[str, object]:
     """Return all that the page can tell on demand, each text, account and connection once.
 
     Raw hellos are left to observations.jsonl: they are the larger part of a run, and for machines.
     """
+    run, rows, catalogue, floor = matrix.run, matrix.rows, matrix.catalogue, matrix.floor
     texts, accounts, wires = _Table(), _Table(), _Table()
     texts.place("")
     places = {server.id: place for place, server in enumerate(catalogue.servers)}
@@ -340,7 +342,7 @@ def _evidence(
     numbers = {name: number for number, name in enumerate(interpreters)}
     seen = {
         (one.interpreter.name, o.client, o.condition, o.server): o
-        for one in measured
+        for one in matrix.measured
         for o in one.observations
     }
 

@@ -56,7 +56,7 @@ def write_report(
     (folder / "junit.xml").write_text(junit, encoding="utf-8")
     markdown = build_markdown(matrix, cases or ())
     (folder / "matrix.md").write_text(markdown, encoding="utf-8")
-    html = build_html(rows, measured, run, catalogue, floor, past, cases or ())
+    html = build_html(matrix, past, cases or ())
     (folder / "matrix.html").write_text(html, encoding="utf-8")
     if cases is not None:
         write_remedies(folder, cases, run, floor)

@@ -31,16 +31,16 @@ from builders import (
 )
 from conftest import axe_violations
 
-from reports.answer import answer
+from reports.answer import answer, page_sentences, worst_first
 from reports.escape import visible
 from reports.history import Past
 from reports.html import BAR, NEUTRAL, build_html, tone
 from reports.markdown import SCOPE
-from reports.matrix import Measured, build_matrix
-from reports.observations import Interpreter
+from reports.matrix import Matrix, Measured, build_matrix
+from reports.observations import Interpreter, Run
 from reports.outcomes import Kind, Outcome
 from reports.remedies import TITLES, Attempt, Case, Remedy, Standing
-from reports.verdicts import Finding, Verdict
+from reports.verdicts import Finding, PageCheck, Verdict
 from servers.catalogue import Role, read_catalogue
 from servers.conditions import Condition
 
@@ -85,6 +85,11 @@ def seen(
     return Measured(interpreter, {}, tuple(records))
 
 
+def a_matrix(rows: Sequence[Row], measured: Sequence[Measured] = (), run: Run | None = None) -> Matrix:
+    """Return these rows as a run of the catalogue."""
+    return Matrix(run or a_run(CATALOGUE), tuple(measured), tuple(rows), CATALOGUE)
+
+
 def page_of(
     measured: Sequence[Measured],
     conditions: Sequence[Condition] = (Condition.AMBIENT,),
@@ -93,7 +98,7 @@ def page_of(
     """Return the page of these interpreters, and the rows that it shows."""
     rows = build_matrix(measured, CLIENTS, conditions, CATALOGUE, TLS1_2)
     run = a_run(CATALOGUE, host, ["page_restricted"])
-    return build_html(rows, measured, run, CATALOGUE, TLS1_2), rows
+    return build_html(a_matrix(rows, measured, run)), rows
 
 
 @functools.cache
@@ -320,13 +325,32 @@ def test_names_provenance_controls_and_scope() -> None:
     assert text.count("failed deaf at TLSv1, which it claims") == 1
 
 
+def test_every_interpreter_has_its_library_and_path() -> None:
+    """What does the TLS of each, and where it is, stands in a table, the worst first."""
+    html, rows = five()
+    section = html.split('aria-labelledby="interpreters-title"')[1].split("</section>")[0]
+    text = " ".join(Page(section).text.split())
+    places = [text.index(one.interpreter.path) for one in worst_first(rows)]
+    assert places == sorted(places)
+    assert all(row.interpreter.openssl in text for row in rows)
+
+
+def test_what_the_page_would_say_stands_apart() -> None:
+    """The conclusion of the AWS page's check is no part of the answer, and absent where it was right."""
+    row = a_row(Verdict.DOWNGRADED, page=PageCheck.PASS)
+    text = " ".join(Page(build_html(a_matrix([row]))).text.split())
+    (said,) = page_sentences([row])
+    assert text.index("What to do") < text.index(said)
+    assert "own check" not in build_html(a_matrix([a_row(Verdict.DOWNGRADED, page=PageCheck.FAIL)]))
+
+
 def test_shows_what_to_copy_line_by_line() -> None:
     """What helped is there to copy, for its interpreter and clients, and no text in it becomes an element."""
     one = seen(SYSTEM, {"ssl": OLD})
     (row,) = build_matrix([one], ["ssl"], [Condition.AMBIENT], CATALOGUE, TLS1_2)
     lines = ("import ssl", "    if 1 < 2: pass  # <b>")
     helped = Attempt(Remedy.CODE, Standing.ADVISED, "so it was seen", Verdict.ENFORCED, lines)
-    page = functools.partial(build_html, [row], [one], a_run(CATALOGUE), CATALOGUE, TLS1_2)
+    page = functools.partial(build_html, a_matrix([row], [one]))
     html = page(cases=[Case(row, (helped,))])
     assert '<pre tabindex="0">import ssl\n    if 1 &lt; 2: pass  # &lt;b&gt;\n</pre>' in html
     assert f"{TITLES[Remedy.CODE]}, for ssl: what to copy" in html
@@ -437,14 +461,14 @@ def trend(*standings: dict[str, int]) -> str:
         Past(f"run{number}", f"2026-11-{number:02}T02:30:00+00:00", stood)
         for number, stood in enumerate(standings, 1)
     ]
-    return build_html(rows, measured, a_run(CATALOGUE), CATALOGUE, TLS1_2, past)
+    return build_html(a_matrix(rows, measured), past)
 
 
 def test_one_run_is_no_trend() -> None:
     """Without an earlier run, or with nothing ever measured, the page says nothing about time."""
     assert 'id="trend"' not in trend()
     nothing = Past("run1", "2026-11-01T02:30:00+00:00", {})
-    assert 'id="trend"' not in build_html((), (), a_run(CATALOGUE), CATALOGUE, TLS1_2, [nothing])
+    assert 'id="trend"' not in build_html(a_matrix(()), [nothing])
 
 
 def test_a_trend_has_a_bar_for_each_run() -> None:
@@ -478,7 +502,7 @@ def test_a_hostile_history_is_only_text() -> None:
     past = [Past(HOSTILE, HOSTILE, {"enforced": 1})]
     measured = [seen(SYSTEM, dict.fromkeys(CLIENTS, MODERN))]
     rows = build_matrix(measured, CLIENTS, (Condition.AMBIENT,), CATALOGUE, TLS1_2)
-    html = build_html(rows, measured, a_run(CATALOGUE), CATALOGUE, TLS1_2, past)
+    html = build_html(a_matrix(rows, measured), past)
     assert "<img" not in html
     assert "<script>alert" not in html
 
@@ -526,14 +550,14 @@ def test_a_trend_with_programs_says_so() -> None:
     assert "How many interpreters stood where" in trend({"enforced": 1})
     rows = [a_row(), a_row(client="tool", interpreter=a_program())]
     past = [Past("run1", "2026-11-01T02:30:00+00:00", {"enforced": 2})]
-    html = build_html(rows, (), a_run(CATALOGUE), CATALOGUE, TLS1_2, past)
+    html = build_html(a_matrix(rows), past)
     assert "How many interpreters and programs stood where" in html
 
 
 def test_a_silent_machine_is_no_interpreter() -> None:
     """The row of a machine that did not report is counted as what it is."""
     gone = replace(a_row(Verdict.UNTESTABLE, "missing", "all"), interpreter=an_interpreter("missing"))
-    html = build_html([a_row(), gone], (), a_run(CATALOGUE), CATALOGUE, TLS1_2)
+    html = build_html(a_matrix([a_row(), gone]))
     text = " ".join(Page(html).text.split())
     assert re.search(r"\b1 untestable could not be measured 1 machine that did not report\b", text)
 
