@@ -18,6 +18,7 @@ import argparse
 import asyncio
 import contextlib
 import datetime as dt
+import inspect
 import os
 import platform
 import secrets
@@ -44,16 +45,18 @@ from interpreters.interrupts import interruptible  # noqa: E402
 from interpreters.locate import SelectionError, locate, select  # noqa: E402
 from interpreters.prepared import distinct, is_ready, prepare_apart, prepare_candidate, read_record  # noqa: E402
 from interpreters.programs import PROGRAM, ProgramsError, introduce, locate_programs, read_programs  # noqa: E402
-from interpreters.surroundings import surroundings  # noqa: E402
+from interpreters.surroundings import absolute, surroundings  # noqa: E402
 from reports.escape import for_terminal  # noqa: E402
-from reports.files import KEPT_RUNS, LATEST, REPORTS, publish  # noqa: E402
+from reports.files import HISTORY, KEPT_RUNS, LATEST, REPORTS, publish  # noqa: E402
 from reports.policy import FLOORS, Policy, PolicyError, read_policy  # noqa: E402
 from servers.catalogue import Role, read_catalogue  # noqa: E402
 from servers.conditions import Condition  # noqa: E402
+from servers.engines import EngineError  # noqa: E402
 from servers.protocols import Protocol  # noqa: E402
+from servers.resources import ResourceError, exhausted, own_problem, writing_problem  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from interpreters.harden import Built
     from interpreters.locate import Candidate
@@ -115,12 +118,26 @@ def _floor(text: str) -> Protocol:
     return Protocol(text)
 
 
+def _path(text: str) -> Path:
+    """Return a path as it was meant where nox was called, as an argparse type."""
+    return CALLED_FROM / text
+
+
 def _folder(text: str) -> Path:
     """Return a folder that is there, as an argparse type."""
-    if not Path(text).is_dir():
+    if not _path(text).is_dir():
         msg = f"there is no folder {text!r}"
         raise argparse.ArgumentTypeError(msg)
-    return Path(text)
+    return _path(text)
+
+
+def _program(text: str) -> Path:
+    """Return a program that can be run, as an argparse type: one on PATH if it is a bare name."""
+    found = shutil.which(text if os.sep not in text else _path(text))
+    if found is None:
+        msg = f"there is no program {text!r} that can be run"
+        raise argparse.ArgumentTypeError(msg)
+    return Path(found).absolute()
 
 
 def _parser() -> _Parser:
@@ -130,7 +147,7 @@ def _parser() -> _Parser:
     conditions = _names(list(Condition))
     names = _names([one.id for one in CLIENTS.values() if not one.reference])
     too = "measure this Python too"
-    add("--interpreter", type=Path, action="append", default=[], metavar="PATH", help=too)
+    add("--interpreter", type=_path, action="append", default=[], metavar="PATH", help=too)
     add("--only", action="append", default=[], metavar="GLOB", help="measure only ids that match")
     those = "comma-separated, or all; default: ssl,urllib3,botocore"
     add("--clients", type=names, default=DEFAULT, help=those)
@@ -145,7 +162,9 @@ def _parser() -> _Parser:
     add("--botocore", default="", metavar="SPEC", help=versions)
     add("--urllib3", default="", metavar="SPEC", help="the same, of the urllib3 beside botocore")
     add("--find-links", type=_folder, metavar="DIR", help="install from this folder of wheels, no index")
-    add("--openssl", type=Path, metavar="PATH", help="serve with this openssl; default: the first on PATH")
+    add(
+        "--openssl", type=_program, metavar="PATH", help="serve with this openssl; default: the first on PATH"
+    )
     add("--all-evidence", action="store_true", help="write captures however large they are")
     add("--keep", type=_positive, default=KEPT_RUNS, metavar="N", help="runs to keep; default: %(default)s")
     add("--host", default=platform.node(), metavar="NAME", help="call this machine so; default: %(default)s")
@@ -153,6 +172,19 @@ def _parser() -> _Parser:
     return parser
 
 
+def _called_from() -> Path:
+    """Return the folder in which nox was called: it has changed to this file's, and tells sessions alone."""
+    frame = inspect.currentframe()
+    while frame:
+        if (config := frame.f_locals.get("global_config")) is not None:
+            return Path(config.invoked_from)
+        frame = frame.f_back
+    return Path.cwd()
+
+
+CALLED_FROM = _called_from()
+# For all that is started from here, the parallel sessions too.
+os.environ.update(absolute(os.environ, CALLED_FROM))
 CLIENTS = clients()
 try:
     POLICY, POLICY_PROBLEM = read_policy(), ""
@@ -181,10 +213,32 @@ ROLES = tuple(Role) if OPTIONS.attacks else (Role.LADDER, Role.PAGE)
 def _check_arguments(session: nox.Session) -> None:
     """End the session, with a sentence, if it was asked for what there is not."""
     _parser().parse_args(session.posargs)
-    if problem := POLICY_PROBLEM or PROBLEM:
+    if problem := POLICY_PROBLEM or PROBLEM or _places_problem():
         session.error(for_terminal(problem))
     if not CHOSEN and session.name != "matrix":
         session.error("only programs were chosen, and it is matrix alone that measures them")
+
+
+def _places_problem() -> str:
+    """Return why a run could not write where it has to; empty if it could."""
+    cache, history = ROOT / ".nox" / ".cache", REPORTS / HISTORY
+    return (
+        own_problem(cache) or writing_problem(cache) or writing_problem(REPORTS) or writing_problem(history)
+    )
+
+
+@contextlib.contextmanager
+def _measuring(session: nox.Session) -> Iterator[None]:
+    """Let a session be interrupted, and end it with a sentence where this machine does not let it measure."""
+    try:
+        with interruptible():
+            yield
+    except (EngineError, ResourceError) as error:
+        session.error(for_terminal(str(error)))
+    except (OSError, RuntimeError, MemoryError) as error:
+        if not (sentence := exhausted(error)):
+            raise
+        session.error(for_terminal(f"the run broke off, and the last report stays: {sentence}"))
 
 
 def _harden_parser() -> _Parser:
@@ -197,11 +251,11 @@ def _harden_parser() -> _Parser:
     add("--openssl", default="", metavar="VERSION", help="the recipe with this OpenSSL, such as 3.0")
     add("--python", default="", metavar="VERSION", help="the recipe with this Python, such as 3.11")
     add("--floor", default=str(Protocol.TLSV1_2), choices=list(HARDEN_FLOORS), help="default: %(default)s")
-    add("--prefix", type=Path, metavar="DIR", help="the folder that gets both prefixes; default: /opt")
+    add("--prefix", type=_path, metavar="DIR", help="the folder that gets both prefixes; default: /opt")
     jobs = os.cpu_count() or 1
     add("--jobs", type=_positive, default=jobs, metavar="N", help="default: one a processor")
-    add("--openssl-source", type=Path, metavar="FILE", help="an archive of its source, or a .dsc")
-    add("--python-source", type=Path, metavar="FILE", help="the same for Python")
+    add("--openssl-source", type=_path, metavar="FILE", help="an archive of its source, or a .dsc")
+    add("--python-source", type=_path, metavar="FILE", help="the same for Python")
     add("--find-links", type=_folder, metavar="DIR", help="prove without an index: clients from these wheels")
     add("--quick", action="store_true", help="unoptimized, without the openssl program: to try it")
     add("--fresh", action="store_true", help="build again, in place of an earlier build of ours")
@@ -211,7 +265,7 @@ def _harden_parser() -> _Parser:
 def _stale() -> list[str]:
     """Return the sessions that have to make an environment before the matrix can measure."""
     # The session itself then says what is wrong: once, rather than in each of these.
-    if UNKNOWN or POLICY_PROBLEM:
+    if UNKNOWN or POLICY_PROBLEM or _places_problem():
         return []
     # With nox's --envdir this is another folder than the session's: it then prepares them one by one itself.
     cache = Path(".nox", ".cache")
@@ -256,7 +310,7 @@ def matrix(session: nox.Session) -> None:
 
     _check_arguments(session)
     settings = _settings(session)
-    with interruptible():
+    with _measuring(session):
         subjects = _subjects(session, [one for one in SELECTED if one.source == PROGRAM])
         run = _run(settings, programs=OPTIONS.programs)
         found = measure(run, subjects, tuple(SWEEP), settings, session.log)
@@ -300,7 +354,7 @@ def truth(session: nox.Session) -> None:
     _check_arguments(session)
     settings = _settings(session, tuple(Condition), roles=(Role.LADDER, Role.PAGE))
     everyone = (*SWEEP, RELAXED)
-    with interruptible():
+    with _measuring(session):
         found = measure(_run(settings), _subjects(session), everyone, settings, session.log)
         ambient = {one.interpreter.id: read_ambient(one.interpreter, os.environ) for one in found.measured}
         truth = build_truth(found.rows, found.catalogue, found.floor, ambient)
@@ -327,7 +381,7 @@ def remedy(session: nox.Session) -> None:
 
     _check_arguments(session)
     settings = _settings(session, (Condition.AMBIENT,))
-    with interruptible():
+    with _measuring(session):
         subjects = _subjects(session)
         found = measure(_run(settings), subjects, tuple(SWEEP), settings, session.log)
         try:

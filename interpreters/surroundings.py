@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 KEPT = frozenset(
     {
@@ -19,6 +19,22 @@ KEPT = frozenset(
     }
 )
 """Variables that are passed on. All others (AWS_*, proxies, certificate bundles, PYTHON*) are not."""
+
+
+PATHS = (
+    *("OPENSSL_CONF", "OPENSSL_CONF_INCLUDE", "OPENSSL_MODULES", "OPENSSL_ENGINES"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "PIP_CERT"),
+)
+"""Variables that name one file or folder each, which a program looks for where it was started."""
+
+
+def absolute(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Return those of PATHS that are relative, as what they mean in `folder`.
+
+    nox changes to the folder of its noxfile, where the file that the caller means is not.
+    """
+    named = {name: environment[name] for name in PATHS if environment.get(name)}
+    return {name: str(folder / path) for name, path in named.items() if not Path(path).is_absolute()}
 
 
 def surroundings(environment: Mapping[str, str], home: Path) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import importlib
 import sys
@@ -18,7 +19,7 @@ from reports.matrix import Matrix, build_matrix
 from servers.campaign import Guest, run_campaign
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from interpreters.prepared import Prepared
     from interpreters.programs import Found
@@ -67,12 +68,12 @@ def measure(
     """Measure the subjects with these clients, and return every one of them, measured or not.
 
     `own` is the run as it is known before it begins: its id, machine and tool, and what it was asked.
+    Raises EngineError where openssl can serve nothing, and ResourceError where there are too few open files.
     """
     judge = follow_up(settings.catalogue, settings.floor)
     started = now()
-    # pandas takes as long to import as an interpreter to measure, so both happen at once.
-    threading.Thread(target=importlib.import_module, args=["reports.report"]).start()
-    campaign = asyncio.run(run_campaign(guests_among(subjects, clients), settings, judge, RELAXED, say))
+    with _imported_meanwhile("reports.report"):
+        campaign = asyncio.run(run_campaign(guests_among(subjects, clients), settings, judge, RELAXED, say))
     run = replace(
         own,
         engine=campaign.engine,
@@ -87,6 +88,23 @@ def measure(
     )
     rows = build_matrix(measured, clients, settings.conditions, settings.catalogue, settings.floor)
     return Matrix(run, measured, rows, settings.catalogue)
+
+
+@contextlib.contextmanager
+def _imported_meanwhile(module: str) -> Iterator[None]:
+    """Import a module beside the block: pandas takes as long to import as an interpreter to measure.
+
+    Where no thread can be started it is imported when it is needed. An import that was still at work when
+    this process ends would break off with a traceback.
+    """
+    importing = threading.Thread(target=importlib.import_module, args=[module])
+    with contextlib.suppress(RuntimeError):
+        importing.start()
+    try:
+        yield
+    finally:
+        if importing.ident is not None:
+            importing.join()
 
 
 def now() -> str:

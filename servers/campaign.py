@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 from servers.catalogue import Catalogue, Role, Server
 from servers.conditions import Condition, write_configurations
 from servers.control import Control
+from servers.engines import EngineError
 from servers.lab import open_lab
-from servers.observation import PROBES, Visit, visit
+from servers.observation import PROBES, Visit, unvisited, visit
+from servers.resources import exhausted, visits_at_once
 
 if TYPE_CHECKING:
     from servers.protocols import Protocol
@@ -64,6 +66,12 @@ class Settings:
 WAITING = 2
 """Probes that run beside one for each processor, because each waits for its servers half of the time."""
 
+FILES_A_SERVER = 3
+"""Open files of a server at the most: its port or pipe, its process, and a control's connection."""
+
+FILES_A_VISIT = 16
+"""Open files of a visit beside one for each tap: the pipes of its process, and connections on both sides."""
+
 FollowUp = Callable[[Guest, Visit, Mapping[str, Control]], tuple[str, ...]]
 """Names the clients that are worth a second visit under the permissive condition."""
 
@@ -81,14 +89,18 @@ async def run_campaign(
     Where the permissive condition was not asked for, it is visited all the same, but only by the
     clients that `follow_up` names and the `reference` client, and only on one server for each way of
     exchanging keys below the floor: enough to tell what holds it.
+
+    Raises EngineError, before anything is measured, where openssl can serve nothing of the catalogue.
     """
     with tempfile.TemporaryDirectory(dir=settings.cache, prefix="run-") as folder:
         scratch = Path(folder)
         files = write_configurations(scratch, settings.floor)
-        places = asyncio.Semaphore((os.cpu_count() or 1) + WAITING)
+        places = asyncio.Semaphore(_side_by_side(guests, settings, progress))
         async with open_lab(
             settings.catalogue, scratch, settings.cache, settings.environment, settings.openssl
         ) as bed:
+            if bed.problem:
+                raise EngineError(bed.problem)
             controls = asyncio.create_task(bed.controls())
 
             async def send(
@@ -99,14 +111,20 @@ async def run_campaign(
                 stands = [stand for stand in bed.stands if stand.server in servers]
                 there = [client for client in clients if guest.has(client)]
                 async with places:
-                    seen = await visit(
-                        (guest.python, PROBES),
-                        {**guest.environment, **ours},
-                        there,
-                        stands,
-                        snippets=guest.snippets,
-                        programs=guest.programs,
-                    )
+                    try:
+                        seen = await visit(
+                            (guest.python, PROBES),
+                            {**guest.environment, **ours},
+                            there,
+                            stands,
+                            snippets=guest.snippets,
+                            programs=guest.programs,
+                        )
+                    except (OSError, RuntimeError) as error:
+                        # One visit that cannot be made is no reason to lose what the others measured.
+                        seen = unvisited(
+                            there, stands, f"it could not be visited: {exhausted(error) or error}"
+                        )
                 who = ", ".join(there) or "no client"
                 progress(f"{guest.id} ({who}): {len(seen.cells)} cells under {condition}")
                 return guest, condition, seen
@@ -139,6 +157,17 @@ async def run_campaign(
                 interpreters.setdefault(guest.id, []).append(guest)
             visits = await asyncio.gather(*(attend(rooms) for rooms in interpreters.values()))
             return Campaign(bed.engine, await controls, tuple(one for several in visits for one in several))
+
+
+def _side_by_side(guests: Sequence[Guest], settings: Settings, progress: Progress) -> int:
+    """Return how many visits are made at once: fewer than the processors can do where files would run out."""
+    wanted = (os.cpu_count() or 1) + WAITING
+    servers, clients = len(settings.catalogue.servers), max((len(one.clients) for one in guests), default=0)
+    # The reference client comes along on some visits.
+    fitting, why = visits_at_once(wanted, (clients + 1) * servers + FILES_A_VISIT, servers * FILES_A_SERVER)
+    if why:
+        progress(f"interpreters are visited {why}")
+    return fitting
 
 
 def _with(reference: str, errands: Sequence[Errand]) -> list[Errand]:

@@ -158,21 +158,31 @@ def find_s_server(wanted: Path | None, scratch: Path, environment: Mapping[str, 
         what = f"--openssl {str(wanted)!r} is not an executable" if wanted else "no openssl on PATH"
         msg = f"{what}, so no server can be started: {REMEDY}"
         raise EngineError(msg)
-    version = _ask(found, environment, "version").partition("\n")[0].strip()
-    if not version.startswith("OpenSSL "):
-        msg = f"{found} says that it is {version!r}, whose s_server cannot do this: {REMEDY}"
-        raise EngineError(msg)
-    usage = _ask(found, environment, "s_server", "-help")
     neutral = scratch / "neutral.cnf"
     neutral.write_text(NEUTRAL_CONFIGURATION)
     ours = {name: text for name, text in environment.items() if not name.startswith("OPENSSL_")}
+    ours["OPENSSL_CONF"] = str(neutral)
+    # Asked as it will serve: a machine's configuration that breaks the program does not break our servers.
+    said = _ask(found, ours, "version")
+    version = said.partition("\n")[0].strip()
+    if not version.startswith("OpenSSL "):
+        words = last_words(said)
+        besides = f" and {words!r}" if words != version else ""
+        msg = f"{found} says that it is {version!r}{besides}, whose s_server cannot do this: {REMEDY}"
+        raise EngineError(msg)
+    usage = _ask(found, ours, "s_server", "-help")
     return SServer(
         openssl=Path(found),
         description=f"{version} at {found}",
         options=frozenset(re.findall(r"^ +(-\w[\w-]*)", usage, re.MULTILINE)),
-        environment=ours | {"OPENSSL_CONF": str(neutral)},
+        environment=ours,
         page_environment=environment,
     )
+
+
+def last_words(said: str) -> str:
+    """Return the last line that says something: OpenSSL's programs give their cause there."""
+    return next((line.strip() for line in reversed(said.splitlines()) if line.strip()), "")
 
 
 def _ask(openssl: str, environment: Mapping[str, str], *arguments: str) -> str:

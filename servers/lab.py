@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from servers.catalogue import Certificate
 from servers.certificates import KeyPair, issue, issue_page
 from servers.control import Control, run_control
-from servers.engines import Address, Engine, EngineError, SServer, find_s_server
+from servers.engines import Address, Engine, EngineError, SServer, find_s_server, last_words
 from servers.scripts import ScriptedServer
 from servers.tlslite_engine import TlsliteServer
 
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 PAGE_PAIR_AGE = 7 * 24 * 3600.0
 """Seconds for which the page's key is used again. It takes seconds to make (4096 bits) and nobody but
 the two page servers and the probes that visit them uses or trusts it."""
+
+
+S_SERVER = "s_server"
+"""The engine, as the catalogue names it, that is OpenSSL's own test server."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,13 @@ class Lab:
     stands: tuple[Stand, ...]
     engine: str
     """Which program serves, with version and path; or why none does."""
+
+    @property
+    def problem(self) -> str:
+        """Why openssl serves nothing at all, although it is to serve some; empty if it does, or need not."""
+        theirs = [stand for stand in self.stands if stand.server.engine == S_SERVER]
+        reasons = [stand.problem for stand in theirs if stand.address is None]
+        return reasons[0] if len(reasons) == len(theirs) and reasons else ""
 
     async def controls(self) -> dict[str, Control]:
         """Run the control on every server; a server that is not there has failed it."""
@@ -72,22 +83,26 @@ async def open_lab(
     raised for it. Keys are written to `scratch`, save the page's, which is kept in `cache`.
     """
     pairs = issue(scratch)
+    unmade = "openssl did not make the page's certificate"
     engines: dict[str, Engine | EngineError] = {"tlslite": TlsliteServer(), "script": ScriptedServer()}
     try:
         s_server = find_s_server(openssl, scratch, environment)
-        engines["s_server"], described = s_server, s_server.description
+        engines[S_SERVER], described = s_server, s_server.description
         if any(server.certificate is Certificate.PAGE for server in catalogue.servers):
-            with contextlib.suppress(OSError, subprocess.SubprocessError):
+            try:
                 pairs[Certificate.PAGE] = await asyncio.to_thread(_page_pair, s_server, cache)
+            except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+                unmade += f": {_words_of(error)}"
     except EngineError as error:
-        engines["s_server"], described = error, str(error)
+        engines[S_SERVER], described = error, str(error)
     stop = asyncio.Event()
     holders, stands = [], []
     for server in catalogue.servers:
         engine = engines.get(server.engine) or EngineError(f"there is no engine {server.engine!r}")
         stand: asyncio.Future[Stand] = asyncio.get_running_loop().create_future()
         stands.append(stand)
-        holders.append(asyncio.create_task(_hold(engine, server, pairs.get(server.certificate), stand, stop)))
+        pair = pairs.get(server.certificate) or EngineError(unmade)
+        holders.append(asyncio.create_task(_hold(engine, server, pair, stand, stop)))
     try:
         # Not gather, which would cancel the futures under the feet of those who are about to fill them.
         await asyncio.wait(stands)
@@ -100,7 +115,7 @@ async def open_lab(
 async def _hold(
     engine: Engine | EngineError,
     server: Server,
-    pair: KeyPair | None,
+    pair: KeyPair | EngineError,
     stand: asyncio.Future[Stand],
     stop: asyncio.Event,
 ) -> None:
@@ -109,8 +124,8 @@ async def _hold(
     try:
         if isinstance(engine, EngineError):
             problem = str(engine)
-        elif pair is None:
-            problem = "openssl did not make the page's certificate"
+        elif isinstance(pair, EngineError):
+            problem = str(pair)
         else:
             async with engine.serve(server, pair) as address:
                 stand.set_result(Stand(server, address, pair))
@@ -119,14 +134,20 @@ async def _hold(
         problem = str(error) if isinstance(error, EngineError) else f"{type(error).__name__}: {error}"
     finally:
         if not stand.done():
-            stand.set_result(Stand(server, None, pair, problem))
+            stand.set_result(Stand(server, None, None if isinstance(pair, EngineError) else pair, problem))
+
+
+def _words_of(error: Exception) -> str:
+    """Return why a command failed: the last words of what it printed where it printed any."""
+    said = error.stderr if isinstance(error, subprocess.CalledProcessError) else b""
+    return last_words((said or b"").decode(errors="replace")) or str(error)
 
 
 def _page_pair(engine: SServer, cache: Path) -> KeyPair:
     """Return the page's certificate, made by its own command, from the cache while it is fresh."""
     kept = cache / "page"
     certificate, key = kept / "cert.pem", kept / "key.pem"
-    if certificate.exists() and key.exists() and time.time() - key.stat().st_mtime < PAGE_PAIR_AGE:
+    if certificate.exists() and key.exists() and _is_fresh(key):
         return KeyPair(certificate, key, certificate)
     # Made aside: another run may be reading, or making, the same.
     made = cache / f"page.{os.getpid()}"
@@ -138,3 +159,8 @@ def _page_pair(engine: SServer, cache: Path) -> KeyPair:
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return KeyPair(certificate, key, certificate)
+
+
+def _is_fresh(key: Path) -> bool:
+    """Whether the page's key was made within its age; a clock that was set back makes it of the future."""
+    return 0 <= time.time() - key.stat().st_mtime < PAGE_PAIR_AGE

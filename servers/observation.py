@@ -152,6 +152,13 @@ async def visit(
     return Visit(log.identity, log.versions, log.import_errors, cells, log.urllib3, log.own_tls)
 
 
+def unvisited(clients: Iterable[str], stands: Sequence[Stand], reason: str) -> Visit:
+    """Return the visit that could not be made: each cell without an account, for this reason."""
+    return Visit(
+        None, {}, {}, tuple(Cell(who, one.server.id, None, reason, ()) for who in clients for one in stands)
+    )
+
+
 def _cell(client: str, stand: Stand, log: _Log, taps: Mapping[tuple[str, str], Tap], problem: str) -> Cell:
     key = (client, stand.server.id)
     # What a probe says of a cell that it was not given counts for nothing.

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
 
 REAP_LIMIT = 1.0
 """Seconds to wait for a killed process; only one whose pipe a stranger holds takes longer."""
+
+if sys.version_info < (3, 12) and hasattr(os, "pidfd_open"):
+    # As later versions do by themselves. Before, a thread waits for each process, and where no more of them
+    # can be started the process that was is left running.
+    asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
 
 LINE_LIMIT = 2**20
 """Bytes of the longest line that a process may print."""

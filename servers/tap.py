@@ -81,8 +81,10 @@ class Tap:
 
     async def __aenter__(self) -> Self:
         """Listen on an ephemeral port of the loopback interface."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        # Where no more files can be opened, asyncio would say something else, or nothing.
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.port = listening.getsockname()[1]
+        self._server = await asyncio.start_server(self._serve, sock=listening)
         return self
 
     async def __aexit__(self, *error: object) -> None:

@@ -8,7 +8,9 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,8 +23,7 @@ from reports.snippets import snippets
 from servers.protocols import Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     from checkout import Checkout
 
@@ -300,9 +301,83 @@ def test_a_wrong_argument_is_one_sentence_and_a_failure(checkout: Checkout) -> N
     status, said = checkout.nox("-s", "matrix", "--", "--find-links", "/nonexistent")
     assert status == 2
     assert "there is no folder '/nonexistent'" in said
+    status, said = checkout.nox("-s", "matrix", "--", "--openssl", "/nonexistent/openssl")
+    assert status == 2
+    assert "there is no program '/nonexistent/openssl' that can be run" in said
     status, said = checkout.nox("-s", "compare", "--", "no_such_run")
     assert status == 1
     assert "there is no run 'no_such_run', and there " in said
+
+
+def test_an_openssl_that_cannot_serve_ends_a_run_before_it_measures(
+    checkout: Checkout, sample: Interpreter, script: Callable[[str, str], Path]
+) -> None:
+    """Where no openssl serves, a matrix fails with one sentence, and the report before stays as it was."""
+    checkout.measure("--only", sample.id, "--clients", "ssl")
+    before = (checkout.latest.resolve(), _hashes(checkout.latest))
+    libre = str(script("libre/openssl", "echo LibreSSL 3.3.6"))
+    for words, sentence in (
+        (("--openssl", libre), f"{libre} says that it is 'LibreSSL 3.3.6'"),
+        ((), "no openssl on PATH, so no server can be started: install OpenSSL's command line tool"),
+    ):
+        status, said = checkout.nox(
+            "-s", "matrix", "--", "--only", sample.id, *words, PATH=str(Path(libre).parent / "nothing")
+        )
+        assert status == 1
+        assert said.count(sentence) == 1
+        assert "Traceback" not in said
+        assert "cells under" not in said
+        assert (checkout.latest.resolve(), _hashes(checkout.latest)) == before
+
+
+def test_paths_are_meant_where_nox_was_called(checkout: Checkout, loose: Interpreter, tmp_path: Path) -> None:
+    """From another folder, a relative OPENSSL_CONF and --interpreter are those of that folder."""
+    (tmp_path / "floor.cnf").write_text(
+        "openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\nMinProtocol = TLSv1.2\n"
+    )
+    (tmp_path / "mine").symlink_to(loose.path)
+    words = ("-s", "matrix", "--", "--interpreter", "mine", "--only", loose.id, "--clients", "ssl")
+    done = subprocess.run(
+        [sys.executable, "-m", "nox", "-f", checkout.folder / "noxfile.py", *words],
+        cwd=tmp_path,
+        env=checkout.environment(OPENSSL_CONF="floor.cnf"),
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    row = checkout.matrix()[loose.id, "ssl"]
+    assert (row["verdict"], row["held_by"]) == ("enforced", "openssl.cnf")
+    run = json.loads((checkout.latest / "run.json").read_text())
+    assert [one["path"] for one in run["asked"]["interpreters"]] == [str(tmp_path / "mine")]
+
+
+@pytest.mark.parametrize("file", ["reports/history", ".nox/.cache"])
+def test_a_file_where_a_folder_has_to_be_is_one_sentence(
+    checkout: Checkout, sample: Interpreter, file: str
+) -> None:
+    """Where a run could not write, it says so in one sentence and measures nothing."""
+    place = checkout.folder / file
+    aside = place.with_name("aside")
+    place.parent.mkdir(exist_ok=True)
+    place.mkdir(exist_ok=True)
+    place.rename(aside)
+    place.touch()
+    try:
+        status, said = checkout.nox("-s", "matrix", "--", "--only", sample.id)
+    finally:
+        place.unlink()
+        aside.rename(place)
+    assert status == 1
+    assert said.count(f"{place} is no folder: remove it") == 1
+    assert "Traceback" not in said
+
+
+def test_warnings_as_errors_do_not_end_a_run(checkout: Checkout, sample: Interpreter) -> None:
+    """PYTHONWARNINGS=error is meant for the caller's programs: a matrix is measured all the same."""
+    matrix = checkout.measure("--only", sample.id, "--clients", "ssl", PYTHONWARNINGS="error")
+    assert matrix[sample.id, "ssl"]["verdict"] in ("enforced", "downgraded")
 
 
 def test_what_cannot_be_meant_is_said_once(checkout: Checkout) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interpreters.identify import identify
-from interpreters.surroundings import KEPT, surroundings
+from interpreters.surroundings import KEPT, PATHS, absolute, surroundings
 
 if TYPE_CHECKING:
     from interpreters.locate import Candidate
@@ -94,3 +94,13 @@ def test_a_real_interpreter_is_not_misled(pythons: tuple[Candidate, ...], tmp_pa
     clean = identify(path, surroundings(os.environ, home))
     assert clean.ssl is not None, json.dumps(clean.ssl_error)
     assert identify(path, surroundings(misled, home)) == clean
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_a_relative_path_is_what_it_means_where_the_caller_is(name: str) -> None:
+    """A path of the caller's is changed only if it is relative, and then to what it means there."""
+    there = Path("/where/they/are")
+    assert absolute({name: "h.cnf", "OTHER": "h.cnf"}, there) == {name: "/where/they/are/h.cnf"}
+    assert absolute({name: "/etc/h.cnf"}, there) == {}
+    # Empty, OPENSSL_CONF switches the configuration off: config(5).
+    assert absolute({name: ""}, there) == absolute({}, there) == {}

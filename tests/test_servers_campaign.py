@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import re
 import ssl
 import stat
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -98,17 +100,21 @@ def _guest(name: str = "here", **environment: str) -> Guest:
 
 
 def _settings(folder: Path, *conditions: Condition, openssl: Path | None = None) -> Settings:
-    """Settle on the s_server entries, and on an openssl that is not there if none is given."""
+    """Settle on the s_server entries, which nobody serves if no openssl is given."""
     (folder / "cache").mkdir(mode=0o700)
     whole = read_catalogue()
-    ours = tuple(server for server in whole.servers if server.engine == "s_server")
+    ours = tuple(
+        server if openssl else replace(server, engine="nobody")
+        for server in whole.servers
+        if server.engine == "s_server"
+    )
     return Settings(
         catalogue=Catalogue(ours, whole.sha256),
         floor=Protocol.TLSV1_2,
         conditions=conditions,
         cache=folder / "cache",
         environment=os.environ,
-        openssl=openssl or folder / "no openssl",
+        openssl=openssl,
     )
 
 
@@ -272,15 +278,63 @@ def test_no_more_guests_at_a_time_than_planned(
     assert [guest for guest, _, _ in done.visits] == guests
 
 
-def test_missing_openssl_is_told_and_visited_all_the_same(tmp_path: Path, visits: _Visits) -> None:
-    """Without openssl a campaign ends well: controls failed with the reason, and visits are there."""
+def test_servers_that_do_not_stand_are_visited_all_the_same(tmp_path: Path, visits: _Visits) -> None:
+    """Where some servers cannot be had a campaign ends well: their controls failed, and visits are there."""
     settings = _settings(tmp_path, Condition.AMBIENT)
     done = _run([_guest()], settings)
-    assert str(settings.openssl) in done.engine
     assert set(done.controls) == {server.id for server in settings.catalogue.servers}
     assert not any(control.passed for control in done.controls.values())
-    assert all(str(settings.openssl) in control.reason for control in done.controls.values())
+    assert all("nobody" in control.reason for control in done.controls.values())
     assert len(visits.commands) == 1
+
+
+@pytest.mark.parametrize("program", [None, "#!/bin/sh\necho LibreSSL 3.3.6\n"])
+def test_an_openssl_that_serves_nothing_ends_a_campaign(
+    tmp_path: Path, visits: _Visits, program: str | None
+) -> None:
+    """Without an openssl that serves, nobody is visited, and the error names what was given."""
+    given = tmp_path / "openssl"
+    if program:
+        given.write_text(program)
+        given.chmod(0o700)
+    with pytest.raises(EngineError, match=re.escape(str(given))):
+        _run([_guest()], _settings(tmp_path, Condition.AMBIENT, openssl=given))
+    assert visits.commands == []
+    assert not list((tmp_path / "cache").glob("run-*"))
+
+
+def test_a_visit_that_cannot_be_made_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a visit ends in an error of the system, its cells have the reason and the others are visited."""
+    real = _Visits()
+
+    async def visit(command: Sequence[Path], *words: Any, **more: Any) -> Visit:
+        if command[0] == Path("/second"):
+            raise OSError(errno.EMFILE, "Too many open files")
+        return await real.visit(command, *words, **more)
+
+    monkeypatch.setattr(lab_module, "issue", lambda _: {})
+    monkeypatch.setattr(campaign_module, "visit", visit)
+    settings = _settings(tmp_path, Condition.AMBIENT)
+    guests = [_guest("first"), replace(_guest("second"), python=Path("/second")), _guest("third")]
+    done = _run(guests, settings)
+    assert [guest.id for guest, _, _ in done.visits] == ["first", "second", "third"]
+    cells = done.visits[1][2].cells
+    assert len(cells) == len(settings.catalogue.servers)
+    assert all(cell.account is None and "open no more files" in cell.missing for cell in cells)
+
+
+def test_fewer_visits_at_once_where_files_would_run_out(
+    tmp_path: Path, visits: _Visits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With few open files fewer guests are visited at a time, all are, and one line says so."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    lines: list[str] = []
+    monkeypatch.setattr(campaign_module, "visits_at_once", lambda wanted, *_: (2, f"2 instead of {wanted}"))
+    settings = _settings(tmp_path, Condition.AMBIENT)
+    guests = [_guest(f"guest{number}") for number in range(6)]
+    asyncio.run(run_campaign(guests, settings, _nothing, REFERENCE, lines.append))
+    assert (visits.most, len(visits.commands)) == (2, 6)
+    assert "2 instead of 10" in lines[0]
 
 
 @pytest.mark.usefixtures("no_keys")

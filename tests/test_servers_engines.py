@@ -195,6 +195,26 @@ def test_openssl_that_is_no_program(tmp_path: Path, mode: int | None) -> None:
     assert "give --openssl PATH" in message
 
 
+def test_a_configuration_that_breaks_the_program_is_not_in_our_way(tmp_path: Path) -> None:
+    """A program that dies of the machine's configuration is asked, as it serves, under ours."""
+    dies = 'if grep -q broken "$OPENSSL_CONF"; then echo FATAL: Startup failure >&2; exit 1; fi'
+    conf = tmp_path / "theirs.cnf"
+    conf.write_text("broken")
+    program = _program(tmp_path / "openssl", f"{dies}\n{OLD_OPENSSL}")
+    engine = find_s_server(program, tmp_path, {**os.environ, "OPENSSL_CONF": str(conf)})
+    assert engine.description.startswith("OpenSSL 1.0.2u")
+    assert engine.page_environment["OPENSSL_CONF"] == str(conf)
+
+
+def test_a_program_that_fails_is_quoted_to_its_last_word(tmp_path: Path) -> None:
+    """Of a program that fails when asked, the refusal has the first line and the cause, which is the last."""
+    says = "echo FATAL: Startup failure >&2; echo more >&2; echo module=libMinProtocol.so >&2; exit 1"
+    message = _refusal(tmp_path, _program(tmp_path / "openssl", says))
+    assert "FATAL: Startup failure" in message
+    assert "module=libMinProtocol.so" in message
+    assert "more" not in message.replace("module", "")
+
+
 def test_another_library_s_program(tmp_path: Path) -> None:
     """A program that is no OpenSSL is named by its own words, with what to give instead."""
     wanted = _program(tmp_path / "openssl", "echo LibreSSL 3.3.6")

@@ -131,6 +131,7 @@ def test_missing_openssl_is_every_stand_s_reason(folders: tuple[Path, Path]) -> 
                 control = controls[stand.server.id]
                 assert not control.passed
                 assert control.reason == stand.problem
+            assert bed.problem == bed.stands[0].problem
 
     asyncio.run(test())
 
@@ -169,6 +170,7 @@ def test_one_entry_that_cannot_be_served_leaves_the_others(folders: tuple[Path, 
     lacking = {server.id for server in chosen if "TLSv1.3" in server.protocols}
     assert lacking
     assert {stand.server.id for stand in bed.stands if stand.address is None} == lacking
+    assert bed.problem == ""
     for stand in bed.stands:
         assert ("-no_tls1_3" in stand.problem) is (stand.server.id in lacking)
 
@@ -188,7 +190,8 @@ def test_page_without_a_certificate_is_a_reason(folders: tuple[Path, Path]) -> N
     program = folders[0] / "openssl"
     program.write_text(
         "#!/bin/sh\n"
-        'case "$1 $2" in version*) echo OpenSSL 3.0.0; exit;; req*) exit 1;; *-help) echo; exit;; esac\n'
+        'case "$1 $2" in version*) echo OpenSSL 3.0.0; exit;; *-help) echo; exit;;\n'
+        "req*) echo first >&2; echo no such section >&2; exit 1;; esac\n"
         "echo ACCEPT 127.0.0.1:9; exec sleep 600\n"
     )
     program.chmod(0o700)
@@ -198,6 +201,8 @@ def test_page_without_a_certificate_is_a_reason(folders: tuple[Path, Path]) -> N
     for stand in bed.stands:
         assert stand.address is None
         assert "certificate" in stand.problem
+        assert "no such section" in stand.problem
+        assert "first" not in stand.problem
 
 
 @pytest.mark.usefixtures("quick")
@@ -317,5 +322,11 @@ def test_page_s_pair_is_kept_while_it_is_fresh(
     assert second != first
     assert made == 2
     key.unlink()
-    assert stand()[0] not in (first, second)
+    third, key = stand()
+    assert third not in (first, second)
     assert made == 3
+    # As after a clock that was ahead has been corrected.
+    ahead = key.stat().st_mtime + 30 * 24 * 3600
+    os.utime(key, (ahead, ahead))
+    assert stand()[0] not in (first, second, third)
+    assert made == 4
