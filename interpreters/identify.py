@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from interpreters.owners import not_as_root
 from interpreters.processes import run, signal_name
 
 if TYPE_CHECKING:
@@ -119,9 +120,12 @@ def identify(
 ) -> Identity:
     """Return what the executable says it is; raises IdentifyError with the reason it cannot be used.
 
-    Answers are remembered in the folder `cache` under the executable's fingerprint. Refusals are
-    not, nor is a missing ssl module, which a library put back may cure: both are asked again.
+    Root starts nothing that somebody else could replace: see owners.py. Answers are remembered in the
+    folder `cache` under the executable's fingerprint. Refusals are not, nor is a missing ssl module, which
+    a library put back may cure: both are asked again.
     """
+    if refusal := not_as_root(Path(os.path.realpath(path))):
+        raise IdentifyError(refusal)
     try:
         remembered = cache / f"{fingerprint(path)}.json" if cache else None
     except OSError as error:

@@ -2,86 +2,40 @@
 
 from __future__ import annotations
 
+import filecmp
 import fnmatch
-import glob
 import itertools
 import os
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interpreters.owners import not_as_root
+from interpreters.places import Looked, Place, Source, expand, not_looked_at, read_places
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
-PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("pyenv", ("$PYENV_ROOT/versions/*/bin", "~/.pyenv/versions/*/bin")),
-    (
-        "uv",
-        (
-            "$UV_PYTHON_INSTALL_DIR/*/bin",
-            "$XDG_DATA_HOME/uv/python/*/bin",
-            "~/.local/share/uv/python/*/bin",
-        ),
-    ),
-    ("asdf", ("$ASDF_DATA_DIR/installs/python/*/bin", "~/.asdf/installs/python/*/bin")),
-    (
-        "mise",
-        (
-            "$MISE_DATA_DIR/installs/python/*/bin",
-            "$XDG_DATA_HOME/mise/installs/python/*/bin",
-            "~/.local/share/mise/installs/python/*/bin",
-        ),
-    ),
-    (
-        "conda",
-        tuple(
-            f"{root}/{branch}"
-            for root in (
-                "$CONDA_ROOT",
-                *(f"{home}/{name}" for home in ("~", "/opt") for name in ("*conda*", "*mamba*", "*forge*")),
-            )
-            for branch in ("bin", "envs/*/bin")
-        ),
-    ),
-    (
-        "homebrew",
-        tuple(
-            f"{root}/{branch}"
-            for root in ("$HOMEBREW_PREFIX", "/opt/homebrew", "/home/linuxbrew/.linuxbrew")
-            for branch in ("opt/python*/bin", "opt/pypy*/bin", "bin")
-        ),
-    ),
-    (
-        "opt",
-        (
-            "/opt/*/bin",
-            "/opt/*/*/bin",
-            # The tool cache of GitHub's and Azure's runners: Python/3.12.8/x64/bin.
-            *(
-                f"{root}/{tool}/*/*/bin"
-                for root in ("$RUNNER_TOOL_CACHE", "$AGENT_TOOLSDIRECTORY", "/opt/hostedtoolcache")
-                for tool in ("Python", "PyPy")
-            ),
-            # Where our own hardened builds go if /opt is not writable.
-            "$XDG_DATA_HOME/tls-floor-matrix/*/bin",
-            "~/.local/share/tls-floor-matrix/*/bin",
-        ),
-    ),
-    ("system", ("/usr/bin", "/bin")),
-    ("path", ("/usr/local/bin", "/usr/local/*/bin", "/Library/Frameworks/Python.framework/Versions/*/bin")),
-)
-"""Where each source keeps its executables, most telling first; `$NAME` counts only where it is set."""
+PLACES = read_places()
 
-SOURCES = (*(source for source, _ in PLACES), "given")
+PATH = next(source for source in PLACES if source.id == "path")
+"""The source of what lies in no place and was found on PATH."""
+
+GIVEN = Source("given", ())
+"""The source of what lies in no place and was given by the user."""
+
+SOURCES = tuple(source.id for source in (*PLACES, GIVEN))
 """Every source that a candidate can have."""
 
-EXECUTABLE = re.compile(r"(python|pypy)(\d(\.\d+)?)?t?d?")
+CFG_LIMIT = 64 * 1024
+"""Bytes that are read of a pyvenv.cfg; a real one has two hundred."""
+
+NAMED = 5
+"""Users that are named; of further ones only the number is said."""
+
+EXECUTABLE = re.compile(r"((platform-)?python|pypy)(\d(\.\d+)?)?t?d?(-dbg|-debug)?")
 """The names that interpreters are installed under; python3-config and the like are none."""
-
-
-TOOL_CACHE = re.compile(r".*/(Python|PyPy)/(\d[^/]*)/[^/-]+(?:-([^/]+))?")
-"""An installation in such a cache: the folder of its architecture, with a flavour such as freethreaded."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +47,16 @@ class Candidate:
     path: Path
     """The real path, or the path of the link itself where it leads nowhere."""
     problem: str = ""
+    given: bool = field(default=False, compare=False)
+    """Whether the user named it, which is no part of what it is."""
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """What was found on this machine, and where discovery looked, could not look, and found nothing."""
+
+    candidates: tuple[Candidate, ...]
+    looked: tuple[Looked, ...]
 
 
 class SelectionError(ValueError):
@@ -100,30 +64,49 @@ class SelectionError(ValueError):
 
 
 def locate(environment: Mapping[str, str], given: Iterable[Path] = ()) -> tuple[Candidate, ...]:
+    """Return the candidates of `look`."""
+    return look(environment, given).candidates
+
+
+def look(environment: Mapping[str, str], given: Iterable[Path] = ()) -> Discovery:
     """Return every candidate once, by real path, with ids that are unique and stable.
 
     Raises SelectionError for a given path where no file is.
     """
-    places = _places(environment)
-    found: dict[Path, Candidate] = {}
-    for path in given:
-        if not os.path.isfile(path):
-            msg = f"--interpreter {str(path)!r}: no such file; give the path of a Python executable"
-            raise SelectionError(msg)
-        real = Path(os.path.realpath(path))
-        found.setdefault(real, _candidate("given", real))
-    for path in _executables(places, environment):
+    places, looked = expand(PLACES, environment)
+    executables, listed = _executables(places, environment)
+    named = {Path(os.path.realpath(path)) for path in map(_existing, given)}
+    found = {real: _candidate(real, GIVEN) for real in named}
+    for path, place in executables:
         real = Path(os.path.realpath(path))
         if os.path.islink(path) and not os.path.exists(real):
-            found.setdefault(real, _candidate(_source(path, places), path, _broken(path)))
+            found.setdefault(real, _candidate(*_home(path, places, place), _broken(path)))
         elif os.path.isfile(real) and not _in_venv(real):
-            problem = "" if os.access(real, os.X_OK) else f"{real} is not executable"
-            source = _source(real, places)
+            one = _candidate(*_home(real, places, place))
             known = found.get(real)
-            if known is None or (known.source == "given" and source != "path"):
+            if known is None or (known.source == "given" and one.source != "path"):
                 # One that discovery knows keeps the id that it has without --interpreter.
-                found[real] = _candidate(source, real, problem)
-    return _unique(found.values())
+                found[real] = one
+    marked = _without_copies(replace(one, given=one.path in named) for one in found.values())
+    return Discovery(_unique(marked), tuple(dict.fromkeys([*looked, *listed, *_left_out(environment)])))
+
+
+def _existing(path: Path) -> Path:
+    """Return a path that the user gave, if there is a file."""
+    if os.path.isfile(path):
+        return path
+    msg = f"--interpreter {str(path)!r}: no such file; give the path of a Python executable"
+    raise SelectionError(msg)
+
+
+def _left_out(environment: Mapping[str, str]) -> list[Looked]:
+    """Say whose homes were not looked at."""
+    users = [home.user for home in not_looked_at(environment)]
+    if not users:
+        return []
+    more = f" and {len(users) - NAMED} more" if len(users) > NAMED else ""
+    who = f"{', '.join(users[:NAMED])}{more}"
+    return [Looked("homes of other users", "unreadable", f"{who}: only root looks there")]
 
 
 def select(candidates: tuple[Candidate, ...], only: Iterable[str]) -> tuple[Candidate, ...]:
@@ -137,56 +120,45 @@ def select(candidates: tuple[Candidate, ...], only: Iterable[str]) -> tuple[Cand
     return chosen
 
 
-@dataclass(frozen=True)
-class _Place:
-    """One pattern of PLACES on this machine: the folders it names, and all that lies under its root."""
-
-    source: str
-    folders: tuple[Path, ...]
-    below: re.Pattern[str]
-
-
-def _places(environment: Mapping[str, str]) -> list[_Place]:
-    places = []
-    for source, patterns in PLACES:
-        for pattern in patterns:
-            if literal := _resolve(pattern, environment):
-                folders = tuple(Path(folder) for folder in sorted(glob.glob(literal)))
-                # Real executables may lie deeper than the folder of links (Homebrew's Cellar).
-                root = literal.removesuffix("/opt/python*/bin").removesuffix("/opt/pypy*/bin")
-                below = re.compile(fnmatch.translate(f"{root}/*"))
-                places.append(_Place(source, folders, below))
-    return places
-
-
-def _resolve(pattern: str, environment: Mapping[str, str]) -> str | None:
-    """Fill in the leading variable or home folder; None where it is not set."""
-    head, _, rest = pattern.partition("/")
-    if head == "~":
-        head = environment.get("HOME", "")
-    elif head.startswith("$"):
-        head = environment.get(head[1:], "")
-    else:
-        return pattern
-    return f"{glob.escape(head.rstrip('/'))}/{rest}" if head else None
-
-
-def _executables(places: Iterable[_Place], environment: Mapping[str, str]) -> Iterator[Path]:
-    folders = [folder for place in places for folder in place.folders]
+def _executables(
+    places: Iterable[Place], environment: Mapping[str, str]
+) -> tuple[list[tuple[Path, Place | None]], list[Looked]]:
+    """Return what is called like an interpreter, with the place it is in, and how looking went."""
+    folders: dict[Path, Place | None] = {}
+    for one in (place for place in places if not place.source.own):
+        folders |= {folder: one for folder in one.folders if folder not in folders}
     # A folder of shims holds scripts that choose one of the versions found above.
     on_path = [Path(f) for f in environment.get("PATH", "").split(os.pathsep) if f]
-    folders += [folder for folder in on_path if folder.name != "shims"]
-    for folder in dict.fromkeys(folders):
+    on_path = [folder for folder in dict.fromkeys(on_path) if folder.name != "shims"]
+    folders |= {folder: None for folder in on_path if folder not in folders}
+    for one in places:
+        folders |= {folder: one for folder in one.folders if folder not in folders}
+    found: list[tuple[Path, Place | None]] = []
+    looked = []
+    for folder, place in folders.items():
         try:
             names = sorted(path.name for path in folder.iterdir())
-        except OSError:
+        except PermissionError:
+            looked.append(Looked(str(folder), "unreadable", "permission denied"))
             continue
-        yield from (folder / name for name in names if EXECUTABLE.fullmatch(name))
+        except OSError:
+            if folder in on_path:
+                looked.append(Looked(str(folder), "absent", "on PATH"))
+            continue
+        if folder in on_path:
+            looked.append(Looked(str(folder), "looked", "on PATH"))
+        found += [(folder / name, place) for name in names if EXECUTABLE.fullmatch(name)]
+    return found, looked
 
 
-def _source(path: Path, places: Iterable[_Place]) -> str:
-    """Return the source whose place this path lies in."""
-    return next((place.source for place in places if place.below.match(str(path))), "path")
+def _home(path: Path, places: Iterable[Place], found_in: Place | None) -> tuple[Path, Source, str]:
+    """Return a path with the source that it belongs to, and the user in whose home that is, if another's."""
+    for place in places:
+        if not place.source.own and place.below.match(str(path)):
+            return path, place.source, place.user
+    if found_in and any(path.is_relative_to(os.path.realpath(folder)) for folder in found_in.folders):
+        return path, found_in.source, found_in.user
+    return path, PATH, ""
 
 
 def _broken(link: Path) -> str:
@@ -201,24 +173,77 @@ def _broken(link: Path) -> str:
 
 
 def _in_venv(real: Path) -> bool:
-    """Whether this is a venv's copy of another interpreter (PEP 405)."""
-    return any(os.path.exists(folder / "pyvenv.cfg") for folder in (real.parent, real.parent.parent))
+    """Whether this is a venv's copy of another interpreter: its pyvenv.cfg has a home elsewhere (PEP 405).
+
+    A stray one in an installation names no other: then the interpreter itself says what it is.
+    """
+    homes = (_venvs_home(folder / "pyvenv.cfg") for folder in (real.parent, real.parent.parent))
+    return any(home and os.path.realpath(home) != str(real.parent) for home in homes)
 
 
-def _candidate(source: str, path: Path, problem: str = "") -> Candidate:
-    return Candidate(f"{source}_{_label(source, path)}", source, path, problem)
+def _venvs_home(file: Path) -> str:
+    """Return the folder that a pyvenv.cfg names as its base's; empty where it names none."""
+    if not file.is_file():  # a pipe would never end
+        return ""
+    try:
+        with file.open("rb") as opened:
+            text = opened.read(CFG_LIMIT).decode(errors="surrogateescape")
+    except OSError:
+        return ""
+    matched = re.search(r"^\s*home\s*=\s*(\S.*?)\s*$", text, re.MULTILINE | re.IGNORECASE)
+    return matched[1] if matched else ""
 
 
-def _label(source: str, path: Path) -> str:
+def _without_copies(found: Iterable[Candidate]) -> list[Candidate]:
+    """Keep one of the files in a folder that are the same program byte by byte.
+
+    That is the one that was given, else the one with the longest name. Scripts are all kept: what one
+    does may depend on how it is called.
+    """
+    kept: list[Candidate] = []
+    for one in sorted(found, key=lambda one: (not one.given, -len(one.path.name), str(one.path))):
+        beside = [other.path for other in kept if other.path.parent == one.path.parent]
+        if not any(_same_program(one.path, other) for other in beside):
+            kept.append(one)
+    return kept
+
+
+def _same_program(one: Path, other: Path) -> bool:
+    try:
+        if one.stat().st_size != other.stat().st_size or not filecmp.cmp(one, other, shallow=False):
+            return False
+        with one.open("rb") as opened:
+            return opened.read(2) != b"#!"
+    except OSError:
+        return False
+
+
+def _candidate(path: Path, source: Source, user: str = "", problem: str = "") -> Candidate:
+    words = (source.id, _label(source, path), *([_plain(user)] if user else []))
+    return Candidate("_".join(words), source.id, path, problem or _problem(path))
+
+
+def _problem(path: Path) -> str:
+    """Say what forbids running a file; empty if nothing does."""
+    return not_as_root(path) if os.access(path, os.X_OK) else f"{path} is not executable"
+
+
+def _label(source: Source, path: Path) -> str:
     """Name an executable by the folder of its installation, or by itself in a shared folder."""
-    own_folder = source not in ("system", "path") and path.parent.name == "bin"
+    own_folder = source.id not in ("system", "path") and path.parent.name == "bin"
     text = path.parent.parent.name if own_folder else path.name
-    if own_folder and (cached := TOOL_CACHE.fullmatch(str(path.parent.parent))):
-        text = "-".join(cached.groups(""))
-    if source == "uv":  # cpython-3.12.1-linux-x86_64-gnu
+    for expression in source.names if own_folder else ():
+        if matched := re.search(expression, str(path)):
+            text = "-".join(matched.groups(""))
+            break
+    if source.id == "uv":  # cpython-3.12.1-linux-x86_64-gnu
         text = "-".join(text.split("-")[:2])
-    text = re.sub(r"^c?python(?=[-@]?\d)[-@]?", "", text.lower())
-    return re.sub(r"[^a-z0-9]+", "_", text).strip("_")[:40] or "python"
+    return _plain(re.sub(r"^c?python(?=[-@]?\d)[-@]?", "", text.lower()))
+
+
+def _plain(text: str) -> str:
+    """Return a text in the letters that an id may have."""
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:40] or "python"
 
 
 def _unique(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
@@ -226,7 +251,7 @@ def _unique(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
     taken: set[str] = set()
     result = []
     for candidate in sorted(candidates, key=lambda c: (_natural(c.id), str(c.path))):
-        own = f"{candidate.id}_{_label('path', candidate.path)}"
+        own = f"{candidate.id}_{_label(PATH, candidate.path)}"
         numbered = (f"{candidate.id}_{number}" for number in itertools.count(2))
         name = next(n for n in itertools.chain((candidate.id, own), numbered) if n not in taken)
         taken.add(name)

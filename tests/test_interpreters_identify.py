@@ -139,6 +139,17 @@ def test_rubbish_is_quoted(script: Script) -> None:
     )
 
 
+def test_root_starts_nothing_that_others_could_replace(
+    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that everybody may write to is not even asked what it is, if root would be asking."""
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    path = script("python3", f"touch '{tmp_path}/ran'")
+    path.chmod(0o777)
+    assert "not started as root" in refusal(path)
+    assert not (tmp_path / "ran").exists()
+
+
 def test_a_lot_of_rubbish_is_cut(script: Script) -> None:
     """However much a candidate prints, the reason stays short."""
     path = script("python3", "printf '%010000d' 7")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import re
 import shutil
 import string
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interpreters import locate as room
-from interpreters.locate import Candidate, SelectionError, locate, select
+from interpreters.locate import Candidate, Discovery, SelectionError, locate, look, select
+from interpreters.places import Looked, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,6 +60,10 @@ class Machine:
         """Discover what is on this machine."""
         return locate(self.environment, given_paths)
 
+    def look(self) -> Discovery:
+        """Discover what is on this machine, and say where that was looked for."""
+        return look(self.environment)
+
     def ids(self) -> list[str]:
         """Return the ids of all that is discovered, in order."""
         return [one.id for one in self.locate()]
@@ -66,11 +73,16 @@ class Machine:
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """Return an empty machine, whose absolute places lie below the test's folder."""
     root = Path(os.path.realpath(tmp_path))
+
+    def moved(patterns: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(f"{root}{one}" if one.startswith("/") else one for one in patterns)
+
     places = tuple(
-        (source, tuple(f"{root}{one}" if one.startswith("/") else one for one in patterns))
-        for source, patterns in room.PLACES
+        replace(one, folders=moved(one.folders), lists=moved(one.lists), claims=moved(one.claims))
+        for one in room.PLACES
     )
     monkeypatch.setattr(room, "PLACES", places)
+    monkeypatch.setattr("pwd.getpwall", list)
     return Machine(root)
 
 
@@ -99,6 +111,35 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
         ("/usr/bin/pypy3", "system_pypy3"),
         ("/usr/local/bin/python3.12", "path_3_12"),
         ("/usr/local/bin/python3.13t", "path_3_13t"),
+        ("~/.pyenv/versions/miniconda3-latest/envs/data/bin/python3.10", "pyenv_data"),
+        ("/opt/pyenv/versions/3.9.18/bin/python3.9", "pyenv_3_9_18"),
+        ("/usr/local/pyenv/versions/3.9.18/bin/python3.9", "pyenv_3_9_18"),
+        ("~/.rye/py/cpython@3.12.1/bin/python3.12", "rye_3_12_1"),
+        ("~/.rye/py/cpython@3.11.3/install/bin/python3.11", "rye_3_11_3"),
+        ("~/.local/share/hatch/pythons/3.12/python/bin/python3.12", "hatch_3_12"),
+        ("~/.local/share/hatch/env/virtual/.pythons/3.9/python/bin/python3.9", "hatch_3_9"),
+        ("~/.local/share/pdm/python/cpython@3.11.8/bin/python3.11", "pdm_3_11_8"),
+        ("~/.local/share/pypoetry/python/cpython@3.13.1/bin/python3.13", "poetry_3_13_1"),
+        ("~/.pixi/envs/tools/bin/python3.12", "pixi_tools"),
+        ("~/.conda/envs/science/bin/python3.9", "conda_science"),
+        ("~/.local/share/mamba/bin/python3.12", "conda_mamba"),
+        ("~/.local/share/mamba/envs/science/bin/python3.9", "conda_science"),
+        ("~/.linuxbrew/bin/python3.12", "homebrew_linuxbrew"),
+        ("/opt/rh/rh-python38/root/usr/bin/python3.8", "opt_rh_python38"),
+        ("/opt/vendor/tools/Python-3.6/bin/python3.6", "opt_3_6"),
+        ("/usr/bin/python3.11-dbg", "system_3_11_dbg"),
+        ("/usr/bin/python3.12-debug", "system_3_12_debug"),
+        ("/usr/bin/python3.13d", "system_3_13d"),
+        ("/usr/libexec/platform-python3.6", "path_platform_python3_6"),
+        ("~/.nix-profile/bin/python3.12", "path_3_12"),
+        ("/nix/var/nix/profiles/default/bin/python3.12", "path_3_12"),
+        ("/run/current-system/sw/bin/python3.12", "path_3_12"),
+        (
+            "/usr/lib/google-cloud-sdk/platform/bundledpythonunix/bin/python3.12",
+            "bundle_google_cloud_sdk",
+        ),
+        ("~/google-cloud-sdk/platform/bundledpythonunix/bin/python3.12", "bundle_google_cloud_sdk"),
+        ("/usr/lib/vendor/bin/python3.12", "bundle_vendor"),
     ],
 )
 def test_a_place_gives_source_and_id(machine: Machine, place: str, name: str) -> None:
@@ -117,6 +158,9 @@ def test_a_place_gives_source_and_id(machine: Machine, place: str, name: str) ->
         ("ASDF_DATA_DIR", "installs/python/3.8.1/bin/python3.8", "asdf_3_8_1"),
         ("MISE_DATA_DIR", "installs/python/3.11.4/bin/python3.11", "mise_3_11_4"),
         ("CONDA_ROOT", "envs/data/bin/python3.10", "conda_data"),
+        ("MAMBA_ROOT_PREFIX", "envs/data/bin/python3.10", "conda_data"),
+        ("RYE_HOME", "py/cpython@3.12.1/bin/python3.12", "rye_3_12_1"),
+        ("PIXI_HOME", "envs/tools/bin/python3.12", "pixi_tools"),
         ("HOMEBREW_PREFIX", "opt/python@3.12/bin/python3.12", "homebrew_3_12"),
         ("RUNNER_TOOL_CACHE", "Python/3.9.25/arm64/bin/python3.9", "opt_3_9_25"),
         ("AGENT_TOOLSDIRECTORY", "PyPy/3.11.13/x64/bin/pypy3.11", "opt_pypy_3_11_13"),
@@ -192,7 +236,7 @@ def test_sources_are_the_places_and_what_was_given(machine: Machine) -> None:
     """Each place is a source once, and so is the command line, for what lies in none of them."""
     given = machine.add("/srv/python/bin/python3.12")
     (candidate,) = locate(machine.environment, [given])
-    assert list(room.SOURCES) == [*(source for source, _ in room.PLACES), candidate.source]
+    assert list(room.SOURCES) == [*(source.id for source in room.PLACES), candidate.source]
     assert len(set(room.SOURCES)) == len(room.SOURCES)
 
 
@@ -216,15 +260,32 @@ def test_a_venvs_copy_is_no_interpreter(machine: Machine, marker: str) -> None:
     machine.add("/project/venv/bin/python3")
     machine.on_path("/project/venv/bin")
     assert machine.ids() == ["path_3"]
-    machine.at(f"/project/venv/{marker}").touch()
+    machine.at(f"/project/venv/{marker}").write_text("home = /built/bin\nversion = 3.9.18\n")
     assert machine.ids() == []
+
+
+@pytest.mark.parametrize("text", ["", "version = 3.9.18\n", "home = {}\n", "HOME={}", "\0"])
+def test_a_stray_pyvenv_cfg_drops_nothing(machine: Machine, text: str) -> None:
+    """An installation whose pyvenv.cfg names no other folder as its home is a candidate all the same."""
+    path = machine.add("/built/mine/bin/python3.9")
+    machine.on_path("/built/mine/bin")
+    machine.at("/built/mine/pyvenv.cfg").write_text(text.format(path.parent))
+    assert machine.ids() == ["path_3_9"]
+
+
+def test_a_pyvenv_cfg_that_is_a_pipe_is_not_waited_for(machine: Machine) -> None:
+    """A pipe in the place of a pyvenv.cfg says nothing of where a home is."""
+    machine.add("/built/mine/bin/python3.9")
+    machine.on_path("/built/mine/bin")
+    os.mkfifo(machine.at("/built/mine/pyvenv.cfg"))
+    assert machine.ids() == ["path_3_9"]
 
 
 def test_a_venvs_link_leads_to_its_base(machine: Machine) -> None:
     """A virtual environment made of links gives its base interpreter, once."""
     path = machine.add("/built/bin/python3.9")
     machine.link("/project/venv/bin/python", "/built/bin/python3.9")
-    machine.at("/project/venv/pyvenv.cfg").touch()
+    machine.at("/project/venv/pyvenv.cfg").write_text(f"home = {path.parent}\n")
     machine.on_path("/project/venv/bin", "/built/bin")
     assert machine.locate() == (Candidate("path_3_9", "path", path),)
 
@@ -286,6 +347,49 @@ def test_a_link_into_a_locked_folder_is_a_candidate_with_a_problem(open_machine:
     assert {one.path: bool(one.problem) for one in found} == {other: False, link: True}
 
 
+def test_what_cannot_be_read_is_said(open_machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that this user may not look into is no absent one, on the way to a place or on PATH."""
+    open_machine.add("/secret/versions/3.9.18/bin/python3.9")
+    open_machine.add("/locked/python3.9")
+    open_machine.on_path("/locked")
+    places = (Source("pyenv", (f"{open_machine.root}/secret/versions/*/bin",)),)
+    monkeypatch.setattr(room, "PLACES", places)
+    monkeypatch.setattr("pwd.getpwall", list)
+    for folder in ("/secret/versions", "/locked"):
+        open_machine.at(folder).chmod(0)
+    try:
+        with _an_ordinary_user():
+            found = open_machine.look()
+    finally:
+        for folder in ("/secret/versions", "/locked"):
+            open_machine.at(folder).chmod(0o755)
+    assert found == Discovery(
+        (),
+        tuple(
+            Looked(str(open_machine.at(folder)), "unreadable", "permission denied")
+            for folder in ("/secret/versions", "/locked")
+        ),
+    )
+
+
+def test_a_locked_home_is_said_once(open_machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home that this user may not look into is one place that could not be looked at."""
+    home = open_machine.add("~/.pyenv/versions/3.9.18/bin/python3.9")
+    home = open_machine.at("~")
+    places = (Source("pyenv", ("~/.pyenv/versions/*/bin", "~/.other/*/bin")),)
+    monkeypatch.setattr(room, "PLACES", places)
+    monkeypatch.setattr("pwd.getpwall", list)
+    home.chmod(0)
+    try:
+        with _an_ordinary_user():
+            looked = open_machine.look().looked
+    finally:
+        home.chmod(0o755)
+    assert [one for one in looked if one.status == "unreadable"] == [
+        Looked(str(home), "unreadable", "permission denied")
+    ]
+
+
 @pytest.mark.parametrize(
     "name", ["python3-config", "python3.9-gdb.py", "pythonw", "ipython3", "python3.9m.old", "pypyenv"]
 )
@@ -345,13 +449,123 @@ def test_a_given_path_without_a_file_is_refused(machine: Machine, place: str) ->
         machine.locate(machine.at(place))
 
 
+def test_a_snap_is_named_without_its_revision(machine: Machine) -> None:
+    """An interpreter in a snap is found through its current revision, and an update does not rename it."""
+    path = machine.add("/snap/core22/1586/usr/bin/python3.10")
+    machine.link("/snap/core22/current", "1586")
+    assert machine.locate() == (Candidate("snap_core22", "snap", path),)
+
+
+def test_condas_list_of_environments_is_read(machine: Machine) -> None:
+    """An environment anywhere is found if conda's own list names it; other lines are passed over."""
+    path = machine.add("/data/envs/[a]/bin/python3.9")
+    listed = machine.at("~/.conda/environments.txt")
+    listed.parent.mkdir(parents=True)
+    listed.write_text(f"\n# ours\nrelative\n/gone\n{machine.at('/data/envs/[a]')}\n")
+    assert machine.locate() == (Candidate("conda_a", "conda", path),)
+
+
+def test_a_list_that_never_ends_is_not_waited_for(machine: Machine) -> None:
+    """A pipe in the place of conda's list names nothing, and is not waited for."""
+    machine.at("~/.conda").mkdir(parents=True)
+    os.mkfifo(machine.at("~/.conda/environments.txt"))
+    assert machine.locate() == ()
+
+
+def test_what_links_lead_to_keeps_its_name_beside_bundles(machine: Machine) -> None:
+    """An interpreter in /usr/lib that /usr/bin links to, as distributions have PyPy, is no program's own."""
+    path = machine.add("/usr/lib/pypy3.9/bin/pypy3.9")
+    machine.link("/usr/bin/pypy3.9", "/usr/lib/pypy3.9/bin/pypy3.9")
+    assert machine.locate() == (Candidate("path_pypy3_9", "path", path),)
+
+
+def test_copies_of_a_program_in_one_folder_are_one(machine: Machine) -> None:
+    """Files that are the same program byte by byte are one interpreter, unless they are scripts."""
+    for name in ("python", "python3", "python3.12"):
+        machine.add(f"/opt/vendor/bin/{name}").write_bytes(b"\x7fELF the same")
+        machine.add(f"/opt/scripts/bin/{name}")
+    path = machine.at("/opt/vendor/bin/python3.12")
+    found = {one.path for one in machine.locate()}
+    assert {one for one in found if "vendor" in str(one)} == {path}
+    assert sum("scripts" in str(one) for one in found) == 3
+    (other,) = [one for one in machine.locate(path.with_name("python3")) if "vendor" in one.id]
+    assert (other.id, other.path.name, other.given) == ("opt_vendor", "python3", True)
+
+
+def test_without_home_the_password_database_says_where_it_is(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where HOME is not set, as in a system service, what is in the user's home has the same id."""
+    machine.add("~/.pyenv/versions/3.9.18/bin/python3.9")
+    home = machine.environment.pop("HOME")
+    found = pwd.struct_passwd(("me", "x", os.getuid(), 0, "", home, "/bin/sh"))
+    monkeypatch.setattr("pwd.getpwuid", lambda _: found)
+    assert machine.ids() == ["pyenv_3_9_18"]
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    assert machine.ids() == []
+
+
+@pytest.fixture
+def neighbour(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """Return a machine with two homes: one's own, and that of another user called Alice."""
+    for home in ("~", "/home/alice"):
+        machine.add(f"{home}/.pyenv/versions/3.9.18/bin/python3.9")
+    alice = ("Alice", "x", os.getuid(), 0, "", str(machine.at("/home/alice")), "/bin/sh")
+    monkeypatch.setattr("interpreters.places.FIRST_OWN_UID", 0)
+    monkeypatch.setattr("pwd.getpwall", lambda: [pwd.struct_passwd(alice)])
+    return machine
+
+
+def test_root_looks_into_all_homes(neighbour: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As root the homes of all users are looked at, and what is in one's own keeps its id."""
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    found = neighbour.look()
+    assert [one.id for one in found.candidates] == ["pyenv_3_9_18", "pyenv_3_9_18_alice"]
+    assert Looked(str(neighbour.at("/home/alice")), "looked", "home of Alice") in found.looked
+
+
+def test_others_say_whose_homes_they_leave_out(neighbour: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is not root looks into no other home, and is shown that this is so."""
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    found = neighbour.look()
+    assert [one.id for one in found.candidates] == ["pyenv_3_9_18"]
+    said = Looked("homes of other users", "unreadable", "Alice: only root looks there")
+    assert said in found.looked
+
+
+def test_what_root_must_not_start_has_a_problem(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A candidate that somebody else could replace is kept, with the reason why root does not start it."""
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    path = machine.add("/opt/open/bin/python3.9", mode=0o757)
+    (found,) = machine.locate()
+    assert found.problem.startswith(f"{path} is writable by everybody")
+    assert machine.locate(path)[0].problem == found.problem
+
+
+def test_every_place_is_said_to_be_there_or_not(machine: Machine) -> None:
+    """Discovery says of each place, as the file has it, whether it looked there or found it absent."""
+    machine.add("~/.pyenv/versions/3.9.18/bin/python3.9")
+    machine.on_path("/usr/bin", "/gone")
+    machine.at("/usr/bin").mkdir(parents=True)
+    looked = machine.look().looked
+    patterns = [pattern for one in room.PLACES for pattern in (*one.folders, *one.lists)]
+    assert [one.place for one in looked[: len(patterns)]] == patterns
+    there = {one.place for one in looked if one.status == "looked"}
+    assert there == {"~/.pyenv/versions/*/bin", str(machine.at("/usr/bin"))}
+    assert Looked("$PYENV_ROOT/versions/*/bin", "absent", "PYENV_ROOT is not set") in looked
+    assert Looked(str(machine.at("/gone")), "absent", "on PATH") in looked
+    assert {one.status for one in looked} == {"looked", "absent"}
+
+
 SEGMENT = st.text(st.sampled_from(string.ascii_letters + string.digits + " .-_@+é"), min_size=1, max_size=50)
-SOURCE = st.sampled_from(room.SOURCES)
+SOURCE = st.sampled_from((*room.PLACES, room.GIVEN))
+USER = st.sampled_from(["", "", "alice", "Bob.B"])
 FOUND = st.builds(
-    lambda source, folder, name: room._candidate(source, Path("/", folder, "bin", name)),
+    lambda source, folder, name, user: room._candidate(Path("/", folder, "bin", name), source, user),
     SOURCE,
     SEGMENT,
     st.sampled_from(["python", "python3", "python3.9", "python3.13t", "pypy3"]),
+    USER,
 )
 
 

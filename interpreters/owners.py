@@ -1,0 +1,67 @@
+"""Says whom root would trust by starting a file: whoever owns it, or may put another in its place."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SYSTEM = Path("/usr")
+"""Whoever owns this folder owns the machine: root, or in a user namespace somebody beyond it."""
+
+
+def not_as_root(path: Path, status: Callable[[Path], os.stat_result] = os.stat) -> str:
+    """Return why root must not start a file; empty if it may, and for all who are not root.
+
+    `path` is a real path. Each folder above counts too, because who may write to one can put another file
+    in the place of this one; a sticky folder, such as /tmp, allows that to nobody but the owner (chmod(1)).
+    """
+    if os.geteuid() != 0:
+        return ""
+    try:
+        trusted = {0, status(SYSTEM).st_uid}
+        for one in (path, *path.parents):
+            found = status(one)
+            if found.st_uid not in trusted:
+                return _owned(path, one, found.st_uid)
+            if who := _writers(found):
+                return f"{one} is writable by {who}: not started as root; run chmod go-w on it"
+    except OSError as error:
+        return f"who owns {path} cannot be found out: {error.strerror or error}"
+    return ""
+
+
+def _owned(path: Path, one: Path, owner: int) -> str:
+    try:
+        name = pwd.getpwuid(owner).pw_name
+    except KeyError:
+        return f"{one} is owned by user {owner}, whom this machine does not know: not started as root"
+    what = "owned by" if one == path else f"{one} is owned by"
+    return f"{what} {name}: not started as root; run nox as {name}"
+
+
+def _writers(found: os.stat_result) -> str:
+    """Return who beside the owner may write to a file, or to what is in a folder; empty if nobody."""
+    if stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX:
+        return ""
+    if found.st_mode & stat.S_IWOTH:
+        return "everybody"
+    if found.st_mode & stat.S_IWGRP and found.st_gid != 0 and (others := _members(found.st_gid)):
+        return f"{others[0]} and others" if others[1:] else others[0]
+    return ""
+
+
+def _members(group: int) -> list[str]:
+    """Return the users of a group beside root: Debian's /usr/local belongs to one that nobody is in."""
+    try:
+        named = grp.getgrgid(group).gr_mem
+    except KeyError:
+        named = []
+    first = [user.pw_name for user in pwd.getpwall() if user.pw_gid == group and user.pw_uid]
+    return [name for name in dict.fromkeys((*first, *named)) if name != "root"]

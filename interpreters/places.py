@@ -1,0 +1,308 @@
+"""Reads the places where interpreters are put, and finds which of their folders this machine has."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import pwd
+import re
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+PLACES = Path(__file__).with_name("places.toml")
+
+FIRST_OWN_UID = 100
+"""User ids below are the distribution's own (Debian policy 9.2.2): nobody but root has a home there."""
+
+LIST_LIMIT = 1024 * 1024
+"""Bytes that are read of a file which lists installations."""
+
+
+class PlacesError(ValueError):
+    """The file has an entry that cannot be meant; the message names entry, fact and remedy."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source of interpreters as its table describes it; the keys are explained at the head of the file."""
+
+    id: str
+    folders: tuple[str, ...]
+    lists: tuple[str, ...] = ()
+    claims: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    own: bool = False
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A place, and whether discovery could look there."""
+
+    place: str
+    """As the file has it, such as ``~/.pyenv/versions/*/bin``; or the path of what could not be read."""
+    status: Literal["looked", "absent", "unreadable"]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Home:
+    """A home folder; `user` is empty for that of whoever runs the tool."""
+
+    path: str
+    user: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One line of the file on this machine: the folders it names, and all that lies below."""
+
+    source: Source
+    folders: tuple[Path, ...]
+    below: re.Pattern[str]
+    user: str = ""
+    """Whose home it is in; empty outside homes, and in that of whoever runs the tool."""
+
+
+def read_places(path: Path = PLACES) -> tuple[Source, ...]:
+    """Read and check a file of places; raises PlacesError that names the entry at fault."""
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"{path.name} is not valid TOML: {error}"
+        raise PlacesError(msg) from error
+    return tuple(_read_source(f"{path.name} [{name}]", name, table) for name, table in tables.items())
+
+
+def _read_source(where: str, name: str, table: Any) -> Source:
+    if not re.fullmatch(r"[a-z][a-z0-9]*", name):
+        msg = f"{where}: a source begins the ids of its interpreters: lower-case letters and digits only"
+        raise PlacesError(msg)
+    if not isinstance(table, dict):
+        msg = f"{where} is not a table; write [{name}] and its keys below it"
+        raise PlacesError(msg)
+    known = [field.name for field in fields(Source) if field.name != "id"]
+    if unknown := [key for key in table if key not in known]:
+        msg = f"{where}: unknown key {unknown[0]!r}; the keys are {', '.join(known)}"
+        raise PlacesError(msg)
+    if not isinstance(own := table.get("own", False), bool):
+        msg = f"{where}: own must be true or false, not {own!r}"
+        raise PlacesError(msg)
+    texts = {key: _texts(where, key, table.get(key, [])) for key in known if key != "own"}
+    if not texts["folders"]:
+        msg = f"{where}: 'folders' is missing or empty"
+        raise PlacesError(msg)
+    for key in ("folders", "lists", "claims"):
+        for pattern in texts[key]:
+            _check_pattern(where, key, pattern)
+    for expression in texts["names"]:
+        _check_name(where, expression)
+    return Source(name, **texts, own=own)
+
+
+def _texts(where: str, key: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, list) and all(isinstance(item, str) and item for item in value):
+        return tuple(value)
+    msg = f'{where}: {key} must be a list of texts, such as ["/opt/*/bin"], not {value!r}'
+    raise PlacesError(msg)
+
+
+def _check_pattern(where: str, key: str, pattern: str) -> None:
+    if not re.fullmatch(r"(~|\$[A-Z][A-Z0-9_]*)?(/[^/]+)*", pattern) or not pattern:
+        msg = f"{where}: {key} has {pattern!r}; a place begins with /, ~/ or a $NAME/, and ends without /"
+        raise PlacesError(msg)
+
+
+def _check_name(where: str, expression: str) -> None:
+    try:
+        groups = re.compile(expression).groups
+    except re.error as error:
+        msg = f"{where}: names has {expression!r}, which is no regular expression: {error}"
+        raise PlacesError(msg) from None
+    if not groups:
+        msg = f"{where}: names has {expression!r}; put what is the name in parentheses"
+        raise PlacesError(msg)
+
+
+def homes(environment: Mapping[str, str]) -> tuple[Home, ...]:
+    """Return the home of whoever runs the tool and, for root, those of all other users.
+
+    Without HOME, as in a system service, the password database says where it is.
+    """
+    if not (own := environment.get("HOME", "")):
+        try:
+            own = pwd.getpwuid(os.getuid()).pw_dir
+        except KeyError:
+            own = ""
+    found = {own: Home(own)} if own else {}
+    if os.geteuid() == 0:
+        for home in _users_homes():
+            found.setdefault(home.path, home)
+    return tuple(found.values())
+
+
+def not_looked_at(environment: Mapping[str, str]) -> tuple[Home, ...]:
+    """Return the homes of other users, which nobody but root looks at."""
+    looked = {home.path for home in homes(environment)}
+    return tuple(home for home in _users_homes() if home.path not in looked)
+
+
+def _users_homes() -> Iterator[Home]:
+    """Give every home that is its user's own: many accounts of services have a folder of the system's."""
+    for user in pwd.getpwall():
+        if user.pw_uid and user.pw_uid < FIRST_OWN_UID:
+            continue
+        try:
+            own = Path(user.pw_dir).is_dir() and Path(user.pw_dir).stat().st_uid == user.pw_uid
+        except OSError:
+            continue
+        if own and user.pw_dir != "/":
+            yield Home(user.pw_dir, user.pw_name)
+
+
+def expand(sources: Iterable[Source], environment: Mapping[str, str]) -> tuple[list[Place], list[Looked]]:
+    """Return the places of all sources on this machine, in order, and what was looked at to find them."""
+    places: list[Place] = []
+    looked: list[Looked] = []
+    users: list[Home] = []
+    for home in homes(environment):
+        problem = "" if home.path == "/" else _locked(home.path)
+        if problem:
+            looked.append(Looked(home.path, "unreadable", problem))
+        else:
+            users.append(home)
+            if home.user:
+                looked.append(Looked(home.path, "looked", f"home of {home.user}"))
+    for source in sources:
+        for pattern in source.folders:
+            found, seen = _expand(source, pattern, users, environment)
+            places += found
+            looked += seen
+        for pattern in source.lists:
+            found, seen = _expand_list(source, pattern, users, environment)
+            places += found
+            looked += seen
+        for pattern in source.claims:
+            for literal, user in _literals(pattern, users, environment):
+                places.append(Place(source, (), _below(literal), user))
+    return places, looked
+
+
+def _locked(folder: str) -> str:
+    """Say why nothing below a folder can be looked at; empty where it can, or where it is not there."""
+    try:
+        Path(folder, "..").stat()  # needs more than the folder's own status
+    except PermissionError as error:
+        return _why(error)
+    except OSError:
+        pass
+    return ""
+
+
+def _expand(
+    source: Source, pattern: str, users: Iterable[Home], environment: Mapping[str, str]
+) -> tuple[list[Place], list[Looked]]:
+    """Return the places of one pattern: one in each home, if it is of homes."""
+    places, refused = [], []
+    literals = _literals(pattern, users, environment)
+    for literal, user in literals:
+        found, problems = _matching(literal)
+        places.append(Place(source, tuple(found), _below(literal), user))
+        refused += problems
+    if any(place.folders for place in places):
+        return places, [Looked(pattern, "looked"), *refused]
+    if refused:
+        return places, refused
+    unset = f"{pattern[1:].partition('/')[0]} is not set" if pattern[0] == "$" and not literals else ""
+    return places, [Looked(pattern, "absent", unset)]
+
+
+def _expand_list(
+    source: Source, pattern: str, users: Iterable[Home], environment: Mapping[str, str]
+) -> tuple[list[Place], list[Looked]]:
+    """Return the places that the lines of a file name: an installation each."""
+    places, looked = [], []
+    for literal, user in _literals(pattern, users, environment):
+        try:
+            files, problems = _matching(literal, folders=False)
+            texts = [_head(file) for file in files]
+        except OSError as error:
+            looked.append(Looked(literal, "unreadable", _why(error)))
+            continue
+        looked += problems
+        for line in "\n".join(texts).splitlines():
+            if line.startswith("/"):
+                folder = Path(line.strip()) / "bin"
+                there = (folder,) if folder.is_dir() else ()
+                places.append(Place(source, there, _below(_escape(str(folder))), user))
+        if texts:
+            looked.append(Looked(pattern, "looked"))
+    return places, list(dict.fromkeys(looked)) or [Looked(pattern, "absent")]
+
+
+def _head(file: Path) -> str:
+    if not file.is_file():  # one that never ends, such as a pipe, lists nothing
+        return ""
+    with file.open("rb") as opened:
+        return opened.read(LIST_LIMIT).decode(errors="surrogateescape")
+
+
+def _literals(pattern: str, users: Iterable[Home], environment: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Fill in the leading variable or each home; nothing where there is none. Gives pattern and user."""
+    head, slash, rest = pattern.partition("/")
+    if head == "~":
+        starts = [(home.path, home.user) for home in users]
+    elif head.startswith("$"):
+        value = environment.get(head[1:], "")
+        starts = [(value, "")] if value else []
+    else:
+        return [(pattern, "")]
+    return [(f"{_escape(start.rstrip('/'))}{slash}{rest}", user) for start, user in starts]
+
+
+def _escape(path: str) -> str:
+    """Return a pattern that is this very path (glob.escape, for absolute paths)."""
+    return re.sub(r"([*?[])", r"[\1]", path)
+
+
+def _below(literal: str) -> re.Pattern[str]:
+    return re.compile(fnmatch.translate(f"{literal}/*"))
+
+
+def _matching(literal: str, *, folders: bool = True) -> tuple[list[Path], list[Looked]]:
+    """Return what a pattern names, sorted, and which folders on the way could not be read.
+
+    Unlike glob's, an unreadable folder is said and not passed over.
+    """
+    found, refused = [Path("/" if literal.startswith("/") else ".")], []
+    for part in literal.strip("/").split("/"):
+        several: list[Path] = []
+        for folder in found:
+            try:
+                several += _entries(folder, part)
+            except PermissionError as error:
+                refused.append(Looked(str(folder), "unreadable", _why(error)))
+            except OSError:
+                continue
+        found = several
+    return [path for path in found if path.is_dir() or not folders], refused
+
+
+def _entries(folder: Path, part: str) -> list[Path]:
+    """Return what one part of a pattern names in a folder; raises OSError where that cannot be known."""
+    plain = re.sub(r"\[([*?[])\]", r"\1", part)
+    if _escape(plain) == part:
+        (folder / plain).stat()
+        return [folder / plain]
+    fits = re.compile(fnmatch.translate(part)).match
+    names = sorted(path.name for path in folder.iterdir())
+    # As in a shell, a star stands for no name that begins with a dot.
+    return [folder / name for name in names if fits(name) and name.startswith(".") is part.startswith(".")]
+
+
+def _why(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

@@ -1,0 +1,123 @@
+"""Root starts nothing that somebody else owns or could replace, and says whose it is."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from interpreters.owners import not_as_root
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FILE = Path("/home/alice/python/bin/python3")
+ALICE, STRANGER, TEAM, EMPTY = 4001, 4002, 5001, 5002
+
+
+@pytest.fixture(autouse=True)
+def root(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make whoever runs the tests root, on a machine with one user and two groups."""
+    alice = pwd.struct_passwd(("alice", "x", ALICE, ALICE, "", "/home/alice", "/bin/sh"))
+    groups = {TEAM: ["root", "bob"], EMPTY: ["root"]}
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("pwd.getpwuid", {ALICE: alice}.__getitem__)
+    monkeypatch.setattr("pwd.getpwall", lambda: [alice])
+    monkeypatch.setattr("grp.getgrgid", lambda group: _Group(groups[group]))
+
+
+class _Group:
+    def __init__(self, members: list[str]) -> None:
+        self.gr_mem = members
+
+
+def told(**changes: tuple[int, int, int]) -> Callable[[Path], os.stat_result]:
+    """Return a file system of root's, in which paths with these names have another owner, group and mode."""
+
+    def status(path: Path) -> os.stat_result:
+        kind = stat.S_IFREG if path == FILE else stat.S_IFDIR
+        owner, group, mode = changes.get(path.name, (0, 0, 0o755))
+        return os.stat_result((kind | mode, 0, 0, 0, owner, group, 0, 0, 0, 0))
+
+    return status
+
+
+def test_what_is_roots_alone_may_be_started() -> None:
+    """A file of root's, in folders of root's, is nobody else's."""
+    assert not_as_root(FILE, told()) == ""
+
+
+def test_others_may_start_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is not root risks no more than they have, and is hindered at nothing."""
+    monkeypatch.setattr("os.geteuid", lambda: ALICE)
+    assert not_as_root(FILE, told(python3=(STRANGER, 0, 0o777))) == ""
+
+
+def test_a_users_own_interpreter_is_left_to_the_user() -> None:
+    """A file of a user's is measured by that user, who is named."""
+    assert not_as_root(FILE, told(python3=(ALICE, 0, 0o755))) == (
+        "owned by alice: not started as root; run nox as alice"
+    )
+
+
+@pytest.mark.parametrize("folder", ["bin", "python", "alice", "home"])
+def test_whoever_owns_a_folder_above_could_replace_it(folder: str) -> None:
+    """A file of root's in a folder of a user's is not safe: the user can put another in its place."""
+    path = next(one for one in FILE.parents if one.name == folder)
+    assert not_as_root(FILE, told(**{folder: (ALICE, 0, 0o755)})) == (
+        f"{path} is owned by alice: not started as root; run nox as alice"
+    )
+
+
+def test_an_owner_without_a_name_is_a_number() -> None:
+    """An owner that no account belongs to is named by number, and nobody is told to become that."""
+    said = not_as_root(FILE, told(python3=(STRANGER, 0, 0o755)))
+    assert str(STRANGER) in said
+    assert "run nox as" not in said
+
+
+@pytest.mark.parametrize("name", ["python3", "bin", "home"])
+@pytest.mark.parametrize(
+    ("group", "mode", "who"),
+    [
+        (0, 0o757, "everybody"),
+        (TEAM, 0o775, "bob"),
+        (ALICE, 0o775, "alice"),
+        (0, 0o775, ""),
+        (EMPTY, 0o775, ""),
+        (TEAM, 0o755, ""),
+    ],
+)
+def test_whoever_may_write_could_replace_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, group: int, mode: int, who: str
+) -> None:
+    """A file or a folder above that others may write to is not safe; a group of nobody's is no others."""
+    groups = {TEAM: ["root", "bob"], EMPTY: ["root"], ALICE: []}
+    monkeypatch.setattr("grp.getgrgid", lambda group: _Group(groups[group]))
+    said = not_as_root(FILE, told(**{name: (0, group, mode)}))
+    assert f"is writable by {who}:" in said if who else said == ""
+
+
+@pytest.mark.parametrize(("name", "safe"), [("home", True), ("python3", False)])
+def test_a_sticky_folder_lets_nobody_replace(name: str, *, safe: bool) -> None:
+    """In a folder such as /tmp nobody can replace what is another's; on a file that bit means nothing."""
+    assert (not_as_root(FILE, told(**{name: (0, 0, 0o1777)})) == "") is safe
+
+
+def test_whoever_owns_the_system_is_trusted() -> None:
+    """Where the system is another's, as in a user namespace, what that other owns is as safe as it is."""
+    beyond = (65534, 65534, 0o755)
+    assert not_as_root(FILE, told(usr=beyond, python3=beyond, bin=beyond)) == ""
+
+
+def test_what_cannot_be_looked_at_is_not_started() -> None:
+    """A file whose owner cannot be found out is not started, with the system's reason."""
+
+    def refuse(path: Path) -> os.stat_result:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    assert not_as_root(FILE, refuse) == f"who owns {FILE} cannot be found out: Permission denied"

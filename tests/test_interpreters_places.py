@@ -1,0 +1,57 @@
+"""The file of places is as it should be, and one that makes no sense is refused with a sentence."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from interpreters.places import PlacesError, Source, read_places
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def read(tmp_path: Path, text: str) -> tuple[Source, ...]:
+    """Read a file of places with this text."""
+    file = tmp_path / "places.toml"
+    file.write_text(text, encoding="utf-8")
+    return read_places(file)
+
+
+def test_a_source_is_read(tmp_path: Path) -> None:
+    """Every key of a table is in its source."""
+    text = "[a]\nfolders = ['/opt/*/bin']\nlists = ['~/a.txt']\nclaims = ['$A']\nnames = ['/(x)']\nown = true"
+    assert read(tmp_path, text) == (Source("a", ("/opt/*/bin",), ("~/a.txt",), ("$A",), ("/(x)",), own=True),)
+
+
+def test_no_place_is_there_twice() -> None:
+    """Each place belongs to one source, once."""
+    patterns = [pattern for one in read_places() for pattern in (*one.folders, *one.lists)]
+    assert len(set(patterns)) == len(patterns)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[a", "is not valid TOML"),
+        ("a = 1", "[a] is not a table"),
+        ("[A]\nfolders = ['/a']", "lower-case letters"),
+        ("[a]\nfolder = ['/a']", "unknown key 'folder'"),
+        ("[a]\nown = true", "'folders' is missing or empty"),
+        ("[a]\nfolders = '/a'", "must be a list of texts"),
+        ("[a]\nfolders = [1]", "must be a list of texts"),
+        ("[a]\nfolders = ['a/b']", "a place begins with /"),
+        ("[a]\nfolders = ['~me/b']", "a place begins with /"),
+        ("[a]\nfolders = ['/a/']", "ends without /"),
+        ("[a]\nfolders = ['/a']\nown = 1", "own must be true or false"),
+        ("[a]\nfolders = ['/a']\nnames = ['(']", "no regular expression"),
+        ("[a]\nfolders = ['/a']\nnames = ['a']", "in parentheses"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    """An entry that cannot be meant is refused by a sentence that names the file and the fact."""
+    with pytest.raises(PlacesError, match=re.escape(says)) as refused:
+        read(tmp_path, text)
+    assert str(refused.value).startswith("places.toml")
