@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from interpreters.identify import build_of, parse_identity
 from interpreters.openssl_conf import configuration_path, configuration_sha256
-from reports.matrix import Measured, needs_permissive
+from reports.matrix import Measured, needing
 from reports.observations import Interpreter, observations
-from servers.conditions import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from interpreters.programs import Found
     from servers.campaign import Campaign, FollowUp, Guest
     from servers.catalogue import Catalogue
+    from servers.conditions import Condition
     from servers.control import Control
     from servers.observation import Visit
     from servers.protocols import Protocol
@@ -72,12 +72,14 @@ def collect_programs(found: Sequence[Found], campaign: Campaign) -> tuple[Measur
 
 
 def follow_up(catalogue: Catalogue, floor: Protocol) -> FollowUp:
-    """Return the rule by which a campaign decides who is visited under the permissive condition too."""
+    """Return the rule by which a campaign decides who is visited under one more condition."""
 
-    def clients(guest: Guest, visit: Visit, controls: Mapping[str, Control]) -> tuple[str, ...]:
-        seen = observations(guest.id, Condition.AMBIENT, visit, controls)
-        measured = Measured(Interpreter(guest.id, "", ""), {}, seen)
-        return needs_permissive(measured, guest.clients, catalogue, floor)
+    def clients(
+        condition: Condition, guest: Guest, visits: Mapping[Condition, Visit], controls: Mapping[str, Control]
+    ) -> tuple[str, ...]:
+        seen = [one for c, visit in visits.items() for one in observations(guest.id, c, visit, controls)]
+        measured = Measured(Interpreter(guest.id, "", ""), {}, tuple(seen))
+        return needing(condition, measured, guest.clients, catalogue, floor)
 
     return clients
 
@@ -132,6 +134,7 @@ def _interpreter(one: Prepared, identity: Identity | None, environment: Mapping[
         openssl=identity.ssl.openssl if identity.ssl else "",
         configure_flags=identity.configure_flags,
         has=identity.ssl.has if identity.ssl else {},
+        context_minimum=(identity.ssl.default_minimum or "") if identity.ssl else "",
         openssl_dir=directory,
         openssl_conf=conf,
         openssl_conf_sha256=configuration_sha256(conf, environment),

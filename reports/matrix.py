@@ -10,6 +10,7 @@ from interpreters.clients import RELAXED, plain
 from interpreters.programs import PROGRAM
 from reports.programs import explain_program
 from reports.verdicts import (
+    HELD,
     Finding,
     HeldBy,
     Judgement,
@@ -20,6 +21,7 @@ from reports.verdicts import (
     held_by,
     judge,
     page_check,
+    went_below,
 )
 from servers.catalogue import Role
 from servers.conditions import Condition
@@ -164,16 +166,8 @@ def _row(one: Measured, client: str, condition: Condition, catalogue: Catalogue,
         return _untestable(one, client, condition, one.unavailable[client])
     findings = find(records, catalogue)
     judgement = judge(findings, catalogue, floor)
-    # What our hardened configuration holds may be open under the machine's own already.
-    looser = [Condition.AMBIENT] if condition is Condition.HARDENED else []
     own_tls = next((record.own_tls for record in records), None)
-    holder = held_by(
-        judgement,
-        [find(one.of(client, other), catalogue) for other in (*looser, Condition.PERMISSIVE)],
-        # What Python's library has tells nothing of another one.
-        {} if own_tls else find(one.of(RELAXED, Condition.PERMISSIVE), catalogue),
-        floor,
-    )
+    holder = _holder(one, client, condition, catalogue, floor)
     if one.interpreter.is_program:
         relaxed = any(record.client == RELAXED for record in one.observations)
         reason = explain_program(judgement, holder, one.interpreter.openssl, relaxed=relaxed)
@@ -197,17 +191,42 @@ def _row(one: Measured, client: str, condition: Condition, catalogue: Catalogue,
     )
 
 
+def _holder(
+    one: Measured, client: str, condition: Condition, catalogue: Catalogue, floor: Protocol
+) -> HeldBy:
+    """Say what holds one client under one condition, from all that was measured of it."""
+    seen = {other: find(one.of(client, other), catalogue) for other in Condition}
+    own_tls = any(record.own_tls for record in one.of(client, condition))
+    # What Python's library has tells nothing of another one.
+    relaxed = {} if own_tls else find(one.of(RELAXED, Condition.PERMISSIVE), catalogue)
+    return held_by(judge(seen[condition], catalogue, floor), condition, seen, relaxed, floor)
+
+
 def _version(records: Iterable[Observation]) -> str:
     return next((record.client_version for record in records), "")
 
 
-def needs_permissive(
-    measured: Measured, clients: Iterable[str], catalogue: Catalogue, floor: Protocol
+def needing(
+    more: Condition, measured: Measured, clients: Iterable[str], catalogue: Catalogue, floor: Protocol
 ) -> tuple[str, ...]:
-    """Return the clients for which only a permissive configuration can tell what holds the floor."""
+    """Return the clients of which only a visit under one more condition can tell what holds the floor.
+
+    The permissive condition tells of each that is held, and not yet known to be by its configuration; the
+    empty one of those that the permissive lets through.
+    """
+
+    def open_under(client: str, condition: Condition) -> bool:
+        records = measured.of(client, condition)
+        verdict = judge(find(records, catalogue), catalogue, floor).verdict if records else None
+        holder = _holder(measured, client, condition, catalogue, floor)
+        return verdict in HELD and holder is HeldBy.UNKNOWN
+
+    def worth(client: str) -> bool:
+        through = went_below(find(measured.of(client, Condition.PERMISSIVE), catalogue), floor)
+        return more is Condition.PERMISSIVE or through is True
+
     return tuple(
         client
         for client in clients
-        if (records := measured.of(client, Condition.AMBIENT))
-        and judge(find(records, catalogue), catalogue, floor).verdict in (Verdict.ENFORCED, Verdict.FRAGILE)
+        if worth(client) and any(open_under(client, condition) for condition in Condition)
     )

@@ -95,6 +95,9 @@ class Interpreter:
     configure_flags: tuple[str, ...] = ()
     has: Mapping[str, bool] = field(default_factory=dict, hash=False)
     """HAS_TLSv1 and so on, as far as the ssl module reports them: all of them since Python 3.7."""
+    context_minimum: str = ""
+    """The ssl module's name of a new context's minimum; empty before Python 3.7. Evidence, never proof:
+    options and security levels hold too, and code goes below it."""
     openssl_dir: str = ""
     """The folder of the openssl.cnf that was compiled in."""
     openssl_conf: str = ""

@@ -22,7 +22,9 @@ def explain_program(judgement: Judgement, holder: HeldBy, library: str, *, relax
         HeldBy.NOTHING: "neither it nor its TLS library sets a minimum that would hold",
         HeldBy.CODE: "its own settings hold it: told to allow everything it goes below, and a permissive"
         " OpenSSL configuration changes nothing",
-        HeldBy.CONFIGURATION: "only the OpenSSL configuration holds it, a permissive one lets it below",
+        HeldBy.CONFIGURATION: "only the OpenSSL configuration holds it, without that it goes below",
+        HeldBy.LIBRARY: f"only the defaults built into {library or 'its TLS library'} hold it: an OpenSSL"
+        " configuration that allows everything lets it below, an empty one does not",
         HeldBy.BUILD: f"told to allow everything it cannot go there either: {library or 'its TLS library'}"
         " has nothing below",
     }

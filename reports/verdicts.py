@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import enum
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reports.outcomes import Kind, Outcome, judge_cell, offer
 from servers.catalogue import Role
+from servers.conditions import Condition
 from servers.protocols import LADDER, Protocol, span
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ class HeldBy(enum.StrEnum):
     """What keeps a client at or above the floor."""
 
     BUILD = "build"
+    LIBRARY = "library"
     CODE = "code"
     CONFIGURATION = "openssl.cnf"
     NOTHING = "nothing"
@@ -184,29 +187,43 @@ def _list(cells: list[Finding], most: int = 3) -> str:
     return ", ".join(shown + more)
 
 
+HELD = (Verdict.ENFORCED, Verdict.FRAGILE)
+"""Verdicts at which something holds the floor."""
+
+_WITHOUT = {
+    Condition.AMBIENT: (Condition.EMPTY,),
+    # What our hardened configuration holds may be open under the machine's own already.
+    Condition.HARDENED: (Condition.AMBIENT, Condition.EMPTY),
+}
+"""By condition, those under which a client meets the servers without what that one sets."""
+
+
 def held_by(
     judgement: Judgement,
-    elsewhere: Iterable[Mapping[str, Finding]],
+    condition: Condition,
+    seen: Mapping[Condition, Mapping[str, Finding]],
     relaxed: Mapping[str, Finding],
     floor: Protocol,
 ) -> HeldBy:
-    """Say what holds the floor, from the same client and a relaxed one under other configurations.
+    """Say what holds the floor under a condition, from the same client under others and a relaxed one.
 
-    `elsewhere` has the client's cells under each other configuration, `relaxed` those of a client that
-    was told in code to relax everything, under the permissive one. An OpenSSL configuration that lets
-    the client through was not what held it before; a client relaxed in code that still cannot get
-    through shows that the library has no such version. For a client that brings its own TLS `relaxed` is
-    empty, because it tells nothing of that.
+    `seen` has the client's cells by condition; `relaxed` those of a client told in code to relax
+    everything, under the permissive one. A client that goes below without its configuration is held by
+    that. One that does not, but does under the permissive, is held by what the library does by itself: no
+    code can have set a minimum, because code has its way under every configuration. A client relaxed in
+    code that still cannot get through shows that the library has no such version. For a client that
+    brings its own TLS `relaxed` is empty, because it tells nothing of that.
     """
     if judgement.verdict is Verdict.DOWNGRADED:
         return HeldBy.NOTHING
-    if judgement.verdict not in (Verdict.ENFORCED, Verdict.FRAGILE):
+    if judgement.verdict not in HELD:
         return HeldBy.UNKNOWN
-    answers = [went_below(findings, floor) for findings in elsewhere if findings]
-    if True in answers:
+    below = {other: went_below(findings, floor) for other, findings in seen.items()}
+    if any(below.get(other) for other in _WITHOUT.get(condition, ())):
         return HeldBy.CONFIGURATION
-    if not answers or None in answers:
-        return HeldBy.UNKNOWN
+    if (opened := below.get(Condition.PERMISSIVE)) is not False:
+        library = opened and below.get(Condition.EMPTY) is False
+        return HeldBy.LIBRARY if library else HeldBy.UNKNOWN
     if went_below(relaxed, floor):
         return HeldBy.CODE
     lacking = {Kind.NOT_OFFERED, Kind.REJECTED}
@@ -247,8 +264,13 @@ def _own_cause(holder: HeldBy, own_tls: OwnTls) -> str:
     )
     brings = f"it brings its own TLS, {own_tls.name}, which {reach}"
     if holder is HeldBy.CONFIGURATION:
-        return f"{brings}; only its defaults hold it, a permissive OpenSSL configuration lets it below"
+        return f"{brings}; {_ONLY_CONFIGURATION}"
+    if holder is HeldBy.LIBRARY:
+        return f"{brings}; only its built-in defaults hold it, a permissive OpenSSL configuration does not"
     return f"{brings}; what holds it is not known" if holder is HeldBy.UNKNOWN else brings
+
+
+_ONLY_CONFIGURATION = "only the OpenSSL configuration holds it, without that it goes below"
 
 
 def _cause(holder: HeldBy, interpreter: Interpreter, floor: Protocol) -> str:
@@ -259,20 +281,55 @@ def _cause(holder: HeldBy, interpreter: Interpreter, floor: Protocol) -> str:
             return f"{python}, {'but the client goes below it' if enough else 'which is below the floor'}"
         return f"{python}, and the client none that would hold"
     if holder is HeldBy.CODE:
-        setter = python if enough else f"{python}, but the client sets one of its own"
+        # Where a new context has a minimum already, it need not be the client that sets one.
+        own = enough or _context_minimum(interpreter) in _FROM_PYTHONS
+        setter = python if own else f"{python}, but the client sets one of its own"
         return f"{setter}; a permissive OpenSSL configuration changes nothing"
     if holder is HeldBy.CONFIGURATION:
-        return f"only the OpenSSL configuration holds it, a permissive one lets it below: {python}"
+        return f"{_ONLY_CONFIGURATION}: {python}"
+    if holder is HeldBy.LIBRARY:
+        return f"{_built_in(interpreter.openssl, floor)}: {python}"
     return f"{interpreter.openssl} has nothing below it: a client relaxed in code cannot go there either"
 
 
+LEVEL_RULES_SINCE = (3, 1)
+"""The first OpenSSL whose security levels above 0 leave nothing below TLS 1.2: its NEWS.md, 3.1."""
+
+
+def _built_in(library: str, floor: Protocol) -> str:
+    """Say what a library does by itself that keeps a client up under an empty configuration."""
+    version = re.match(r"OpenSSL (\d+)\.(\d+)", library)
+    ruled = version is not None and (int(version[1]), int(version[2])) >= LEVEL_RULES_SINCE
+    if version and ruled and not PAGE_FLOOR.below(floor):
+        return f"{version[0]} refuses versions below {PAGE_FLOOR} at its default security level"
+    return f"only the defaults built into {library or 'its TLS library'} hold it"
+
+
+_FROM_PYTHONS = frozenset(p for p in LADDER if not p.below(PYTHON_MINIMUM))
+
+
+def _context_minimum(interpreter: Interpreter) -> Protocol | None:
+    """Return the minimum of a new context, as it was read there; None for the lowest, or if unknown."""
+    return next((p for p in LADDER if p.replace(".", "_") == interpreter.context_minimum), None)
+
+
 def _python_minimum(interpreter: Interpreter) -> str:
-    """Say what the interpreter itself does about a minimum version."""
-    if interpreter.leaves_suites_to_openssl:
-        return "this Python was configured --with-ssl-default-suites=openssl, so it sets no minimum"
+    """Say what the interpreter itself does about a minimum version, less where its context contradicts.
+
+    A patched build or code that runs at its start can change what version and flags alone make it.
+    """
     if interpreter.sets_minimum:
-        return f"Python {interpreter.version} sets {PYTHON_MINIMUM} as minimum in every context"
-    return f"Python {interpreter.version} sets no minimum (3.10 was the first to)"
+        itself = f"Python {interpreter.version} sets {PYTHON_MINIMUM} as minimum"
+        if not interpreter.context_minimum or _context_minimum(interpreter) is PYTHON_MINIMUM:
+            return f"{itself} in every context"
+        return f"{itself} by itself, but a new context here has {interpreter.context_minimum}"
+    why = (
+        "this Python was configured --with-ssl-default-suites=openssl, so it sets no minimum"
+        if interpreter.leaves_suites_to_openssl
+        else f"Python {interpreter.version} sets no minimum (3.10 was the first to)"
+    )
+    minimum = _context_minimum(interpreter)
+    return f"{why} by itself, but a new context here has {minimum}" if minimum in _FROM_PYTHONS else why
 
 
 def page_check(records: Mapping[str, Observation], default: str, restricted: str) -> PageCheck:

@@ -72,8 +72,11 @@ FILES_A_SERVER = 3
 FILES_A_VISIT = 16
 """Open files of a visit beside one for each tap: the pipes of its process, and connections on both sides."""
 
-FollowUp = Callable[[Guest, Visit, Mapping[str, Control]], tuple[str, ...]]
-"""Names the clients that are worth a second visit under the permissive condition."""
+FollowUp = Callable[[Condition, Guest, Mapping[Condition, Visit], Mapping[str, Control]], tuple[str, ...]]
+"""Names the clients of a guest that are worth one more visit, under this condition, after those so far."""
+
+TELLING = (Condition.PERMISSIVE, Condition.EMPTY)
+"""The conditions that tell what holds a client. Empty comes last: whom permissive lets through needs both."""
 
 Progress = Callable[[str], None]
 
@@ -86,9 +89,9 @@ async def run_campaign(
 ) -> Campaign:
     """Measure all guests, a few more at a time than there are processors.
 
-    Where the permissive condition was not asked for, it is visited all the same, but only by the
-    clients that `follow_up` names and the `reference` client, and only on one server for each way of
-    exchanging keys below the floor: enough to tell what holds it.
+    Those of TELLING that were not asked for are visited all the same, but only by the clients that
+    `follow_up` names, the permissive one by the `reference` client too, and only on one server for each
+    way of exchanging keys below the floor: enough to tell what holds it.
 
     Raises EngineError, before anything is measured, where openssl can serve nothing of the catalogue.
     """
@@ -144,12 +147,19 @@ async def run_campaign(
                     more = condition is Condition.PERMISSIVE and not there
                     errands = _with(reference, everyone) if more else everyone
                     visits += await send_all(errands, condition, everything)
-                if Condition.PERMISSIVE not in settings.conditions:
+                for condition in TELLING:
+                    if condition in settings.conditions:
+                        continue
                     passed = await controls
-                    asked = [(room, follow_up(room, seen, passed)) for room, _, seen in visits[: len(rooms)]]
+                    so_far = [{c: seen for guest, c, seen in visits if guest is room} for room in rooms]
+                    asked = [
+                        (room, follow_up(condition, room, seen, passed))
+                        for room, seen in zip(rooms, so_far, strict=True)
+                    ]
                     if wanted := [(room, who) for room, who in asked if who]:
-                        low = _openings(settings)
-                        visits += await send_all(_with(reference, wanted), Condition.PERMISSIVE, low)
+                        more = condition is Condition.PERMISSIVE
+                        errands = _with(reference, wanted) if more else wanted
+                        visits += await send_all(errands, condition, _openings(settings))
                 return visits
 
             interpreters: dict[str, list[Guest]] = {}

@@ -291,7 +291,7 @@ def test_a_wrong_argument_is_one_sentence_and_a_failure(checkout: Checkout) -> N
     assert "--interpreter '/nonexistent/python3': no such file" in said
     status, said = checkout.nox("-s", "matrix", "--", "--conditions", "ambient,wishful")
     assert status == 2
-    assert "there is no 'wishful'; there are ambient, permissive, hardened" in said
+    assert "there is no 'wishful'; there are ambient, empty, permissive, hardened" in said
     status, said = checkout.nox("-s", "matrix", "--", "--keep", "0")
     assert status == 2
     assert "'0' is not a whole number of 1 or more" in said

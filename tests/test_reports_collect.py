@@ -191,9 +191,15 @@ def test_a_second_visit_is_for_those_that_seem_safe() -> None:
     decide = follow_up(CATALOGUE, TLS1_2)
     guest = _guest("a", "ssl", "urllib3")
     strict, loose = _visit(STRICT, "ssl", "urllib3"), _visit(LOOSE, "ssl", "urllib3")
-    assert decide(guest, strict, CONTROLS) == ("ssl", "urllib3")
-    assert decide(guest, loose, CONTROLS) == ()
-    assert decide(guest, strict, CONTROLS | {"only_1_0": FAILED}) == ()
+    held, fell = {Condition.AMBIENT: strict}, {Condition.AMBIENT: loose}
+    assert decide(Condition.PERMISSIVE, guest, held, CONTROLS) == ("ssl", "urllib3")
+    assert decide(Condition.PERMISSIVE, guest, fell, CONTROLS) == ()
+    assert decide(Condition.PERMISSIVE, guest, held, CONTROLS | {"only_1_0": FAILED}) == ()
+    assert decide(Condition.EMPTY, guest, held | {Condition.PERMISSIVE: loose}, CONTROLS) == (
+        "ssl",
+        "urllib3",
+    )
+    assert decide(Condition.EMPTY, guest, held | {Condition.PERMISSIVE: strict}, CONTROLS) == ()
 
 
 @pytest.mark.parametrize(

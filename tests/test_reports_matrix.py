@@ -35,7 +35,7 @@ from reports.matrix import (
     Row,
     build_matrix,
     did_not_report,
-    needs_permissive,
+    needing,
 )
 from reports.verdicts import HeldBy, PageCheck, Verdict
 from servers.catalogue import Role
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 CATALOGUE = a_catalogue()
 LOOSE = Client(frozenset(LADDER))
 STRICT = Client(frozenset({TLS1_2, TLS1_3}))
-AMBIENT, PERMISSIVE, HARDENED = Condition
+AMBIENT, EMPTY, PERMISSIVE, HARDENED = Condition
 
 
 def _cells(stack: Client, client: str, condition: Condition = AMBIENT) -> tuple[Observation, ...]:
@@ -159,21 +159,26 @@ def test_a_row_without_cells_is_inconclusive() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ambient", "permissive", "relaxed", "holder"),
+    ("ambient", "empty", "permissive", "relaxed", "holder"),
     [
-        (LOOSE, None, None, HeldBy.NOTHING),
-        (STRICT, LOOSE, LOOSE, HeldBy.CONFIGURATION),
-        (STRICT, STRICT, LOOSE, HeldBy.CODE),
-        (STRICT, STRICT, STRICT, HeldBy.BUILD),
-        (STRICT, STRICT, None, HeldBy.UNKNOWN),
-        (STRICT, None, LOOSE, HeldBy.UNKNOWN),
+        (LOOSE, None, None, None, HeldBy.NOTHING),
+        (STRICT, LOOSE, LOOSE, LOOSE, HeldBy.CONFIGURATION),
+        (STRICT, STRICT, LOOSE, LOOSE, HeldBy.LIBRARY),
+        (STRICT, None, LOOSE, LOOSE, HeldBy.UNKNOWN),
+        (STRICT, None, STRICT, LOOSE, HeldBy.CODE),
+        (STRICT, STRICT, STRICT, LOOSE, HeldBy.CODE),
+        (STRICT, None, STRICT, STRICT, HeldBy.BUILD),
+        (STRICT, None, STRICT, None, HeldBy.UNKNOWN),
+        (STRICT, STRICT, None, LOOSE, HeldBy.UNKNOWN),
     ],
 )
-def test_the_holder_comes_from_the_permissive_visit(
-    ambient: Client, permissive: Client | None, relaxed: Client | None, holder: HeldBy
+def test_the_holder_comes_from_the_visits_that_tell(
+    ambient: Client, empty: Client | None, permissive: Client | None, relaxed: Client | None, holder: HeldBy
 ) -> None:
-    """The same client and the relaxed one under the permissive condition decide what holds the floor."""
+    """The same client without its configuration, and with the relaxed one where all is allowed, decides."""
     cells = [*_cells(ambient, "ssl")]
+    if empty:
+        cells += _cells(empty, "ssl", EMPTY)
     if permissive:
         cells += _cells(permissive, "ssl", PERMISSIVE)
     if relaxed:
@@ -196,19 +201,24 @@ def test_a_program_has_a_row_of_its_own_client_and_no_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("permissive", "relaxed", "holder", "words"),
+    ("empty", "permissive", "relaxed", "holder", "words"),
     [
-        (LOOSE, LOOSE, HeldBy.CONFIGURATION, "a permissive one lets it below"),
-        (STRICT, LOOSE, HeldBy.CODE, "told to allow everything it goes below"),
-        (STRICT, STRICT, HeldBy.BUILD, "SomeSSL/4 has nothing below"),
-        (STRICT, None, HeldBy.UNKNOWN, "no variant of it allows more"),
+        (LOOSE, LOOSE, LOOSE, HeldBy.CONFIGURATION, "only the OpenSSL configuration holds it"),
+        (STRICT, LOOSE, LOOSE, HeldBy.LIBRARY, "only the defaults built into SomeSSL/4 hold it"),
+        (STRICT, STRICT, LOOSE, HeldBy.CODE, "told to allow everything it goes below"),
+        (STRICT, STRICT, STRICT, HeldBy.BUILD, "SomeSSL/4 has nothing below"),
+        (STRICT, STRICT, None, HeldBy.UNKNOWN, "no variant of it allows more"),
     ],
 )
 def test_what_holds_a_program_is_told_without_a_word_of_python(
-    permissive: Client, relaxed: Client | None, holder: HeldBy, words: str
+    empty: Client, permissive: Client, relaxed: Client | None, holder: HeldBy, words: str
 ) -> None:
     """A program's own relaxed variant tells what holds it; without one that is unknown, and said to be."""
-    cells = [*_cells(STRICT, "tool"), *_cells(permissive, "tool", PERMISSIVE)]
+    cells = [
+        *_cells(STRICT, "tool"),
+        *_cells(empty, "tool", EMPTY),
+        *_cells(permissive, "tool", PERMISSIVE),
+    ]
     if relaxed:
         cells += _cells(relaxed, RELAXED, PERMISSIVE)
     (row,) = _build(Measured(a_program(), {}, tuple(cells), ("tool",)))
@@ -219,18 +229,23 @@ def test_what_holds_a_program_is_told_without_a_word_of_python(
 
 @pytest.mark.parametrize("stack", [CRT, PYCA])
 @pytest.mark.parametrize(
-    ("ambient", "permissive", "holder"),
+    ("ambient", "empty", "permissive", "holder"),
     [
-        (LOOSE, LOOSE, HeldBy.NOTHING),
-        (STRICT, LOOSE, HeldBy.CONFIGURATION),
-        (STRICT, STRICT, HeldBy.UNKNOWN),
+        (LOOSE, LOOSE, LOOSE, HeldBy.NOTHING),
+        (STRICT, LOOSE, LOOSE, HeldBy.CONFIGURATION),
+        (STRICT, STRICT, LOOSE, HeldBy.LIBRARY),
+        (STRICT, STRICT, STRICT, HeldBy.UNKNOWN),
     ],
 )
 def test_pythons_relaxed_client_says_nothing_of_another_tls(
-    ambient: Client, permissive: Client, holder: HeldBy, stack: OwnTls
+    ambient: Client, empty: Client, permissive: Client, holder: HeldBy, stack: OwnTls
 ) -> None:
     """Of a client with its own TLS neither code nor build is said to hold it, whatever Python's could do."""
-    cells = *_cells(ambient, "awscrt"), *_cells(permissive, "awscrt", PERMISSIVE)
+    cells = (
+        *_cells(ambient, "awscrt"),
+        *_cells(empty, "awscrt", EMPTY),
+        *_cells(permissive, "awscrt", PERMISSIVE),
+    )
     own = [replace(cell, own_tls=stack) for cell in cells]
     for relaxed in (LOOSE, STRICT):
         row = _build(_measured(*own, *_cells(relaxed, RELAXED, PERMISSIVE)), clients=("awscrt",))[0]
@@ -244,6 +259,46 @@ def test_a_floor_that_only_the_hardened_condition_holds_is_the_configurations() 
     rows = {row.condition: row for row in _build(_measured(*cells), conditions=(AMBIENT, HARDENED))}
     assert rows[HARDENED].verdict is Verdict.ENFORCED
     assert rows[HARDENED].held_by is HeldBy.CONFIGURATION
+
+
+@pytest.mark.parametrize(
+    ("ambient", "empty", "holder"),
+    [
+        (LOOSE, LOOSE, HeldBy.CONFIGURATION),
+        # The machine's own configuration opens what the library by itself holds.
+        (LOOSE, STRICT, HeldBy.CONFIGURATION),
+        (STRICT, LOOSE, HeldBy.CONFIGURATION),
+        (STRICT, STRICT, HeldBy.LIBRARY),
+        (None, STRICT, HeldBy.LIBRARY),
+        (None, LOOSE, HeldBy.CONFIGURATION),
+    ],
+)
+def test_what_holds_under_the_hardened_condition(
+    ambient: Client | None, empty: Client, holder: HeldBy
+) -> None:
+    """The hardened configuration holds what goes below under the machine's own or an empty one, no other."""
+    cells = [
+        *_cells(STRICT, "ssl", HARDENED),
+        *_cells(empty, "ssl", EMPTY),
+        *_cells(LOOSE, "ssl", PERMISSIVE),
+    ]
+    cells += _cells(ambient, "ssl") if ambient else ()
+    (row,) = _build(_measured(*cells), conditions=(HARDENED,))
+    assert row.held_by is holder
+
+
+def test_what_holds_under_our_own_loose_conditions() -> None:
+    """Under the empty condition the library can hold a client, whatever the machine's own file allows."""
+    cells = [*_cells(LOOSE, "ssl"), *_cells(STRICT, "ssl", EMPTY), *_cells(LOOSE, "ssl", PERMISSIVE)]
+    rows = {row.condition: row.held_by for row in _build(_measured(*cells), conditions=(EMPTY, PERMISSIVE))}
+    assert rows == {EMPTY: HeldBy.LIBRARY, PERMISSIVE: HeldBy.NOTHING}
+    held = [
+        *_cells(STRICT, "ssl", EMPTY),
+        *_cells(STRICT, "ssl", PERMISSIVE),
+        *_cells(LOOSE, RELAXED, PERMISSIVE),
+    ]
+    rows = {row.condition: row.held_by for row in _build(_measured(*held), conditions=(EMPTY, PERMISSIVE))}
+    assert rows == {EMPTY: HeldBy.CODE, PERMISSIVE: HeldBy.CODE}
 
 
 def test_the_pages_check_is_its_own_clients_in_every_row() -> None:
@@ -297,7 +352,25 @@ def test_only_clients_that_seem_safe_are_visited_again() -> None:
     names = ("safe", "fragile", "low", "partly", "never")
     rows = {row.client: row.verdict for row in _build(one, clients=names)}
     assert rows["fragile"] is Verdict.FRAGILE
-    assert needs_permissive(one, names, CATALOGUE, TLS1_2) == ("safe", "fragile")
+    assert needing(PERMISSIVE, one, names, CATALOGUE, TLS1_2) == ("safe", "fragile")
+    assert needing(EMPTY, one, names, CATALOGUE, TLS1_2) == ()
+
+
+def test_an_empty_configuration_is_for_those_that_a_permissive_lets_through() -> None:
+    """Whom code or the build holds is not visited under the empty condition, nor whose holder is known."""
+    cells = [
+        *_cells(STRICT, "loose"),
+        *_cells(LOOSE, "loose", PERMISSIVE),
+        *_cells(STRICT, "coded"),
+        *_cells(STRICT, "coded", PERMISSIVE),
+        *_cells(LOOSE, "hardened"),
+        *_cells(STRICT, "hardened", HARDENED),
+        *_cells(LOOSE, "hardened", PERMISSIVE),
+        *_cells(STRICT, "only hardened", HARDENED),
+        *_cells(LOOSE, "only hardened", PERMISSIVE),
+    ]
+    names = ("loose", "coded", "hardened", "only hardened")
+    assert needing(EMPTY, _measured(*cells), names, CATALOGUE, TLS1_2) == ("loose", "only hardened")
 
 
 def test_a_machine_that_did_not_report_is_told_from_an_interpreter() -> None:

@@ -227,7 +227,10 @@ def test_who_seems_safe_is_followed_up(asked: _Asked, settle: Callable[..., Sett
     _measure(settle())
     assert asked.reference == "relaxed"
     assert asked.follow_up is not None
-    decided = {guest.id: asked.follow_up(guest, _visit(guest), CONTROLS) for guest in asked.guests}
+    decided = {
+        guest.id: asked.follow_up(Condition.PERMISSIVE, guest, {Condition.AMBIENT: _visit(guest)}, CONTROLS)
+        for guest in asked.guests
+    }
     assert decided == {"strict": ("ssl", "urllib3"), "loose": (), "program_loose_tool": ()}
 
 

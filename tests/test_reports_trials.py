@@ -185,7 +185,7 @@ class _Tried:
                 for server in settings.catalogue.servers
             ]
             visit = Visit(None, dict.fromkeys(guest.clients, "2.0"), {}, tuple(cells))
-            assert follow_up(guest, visit, {}) == ()
+            assert follow_up(Condition.PERMISSIVE, guest, {AMBIENT: visit}, {}) == ()
             visits.append((guest, AMBIENT, visit))
         controls = {server.id: PASSED for server in settings.catalogue.servers}
         return Campaign("made up", controls, tuple(visits))

@@ -51,6 +51,7 @@ from reports.verdicts import (
     went_below,
 )
 from servers.catalogue import KeyExchange, Role
+from servers.conditions import Condition
 from servers.protocols import LADDER, Protocol
 from servers.tap import Sender
 
@@ -417,25 +418,31 @@ UNCLEAR = SHUT | {"only_1_0": a_finding(SERVERS["only_1_0"], Kind.INCONCLUSIVE)}
 NEVER: dict[str, Finding] = {}
 
 
-def _holder(verdict: Verdict, permissive: bool | None, relaxed: bool | None) -> HeldBy:  # noqa: FBT001
-    """Say from whether each went below (None: unknown) what holds the floor."""
+def _holder(verdict: Verdict, empty: bool | None, permissive: bool | None, relaxed: bool | None) -> HeldBy:  # noqa: FBT001
+    """Say from whether each went below (None: unknown) what holds the floor under the ambient condition."""
     if verdict is Verdict.DOWNGRADED:
         return HeldBy.NOTHING
-    if verdict in (Verdict.INCONCLUSIVE, Verdict.UNTESTABLE) or permissive is None:
+    if verdict in (Verdict.INCONCLUSIVE, Verdict.UNTESTABLE):
         return HeldBy.UNKNOWN
-    if permissive:
+    if empty:
         return HeldBy.CONFIGURATION
+    if permissive:
+        return {False: HeldBy.LIBRARY, None: HeldBy.UNKNOWN}[empty]
+    if permissive is None:
+        return HeldBy.UNKNOWN
     return {True: HeldBy.CODE, False: HeldBy.BUILD, None: HeldBy.UNKNOWN}[relaxed]
 
 
 @pytest.mark.parametrize("verdict", Verdict)
 def test_what_holds_the_floor_follows_from_who_went_below(verdict: Verdict) -> None:
-    """Verdict x same client under a permissive configuration x relaxed client name one holder."""
+    """Verdict x same client under an empty and a permissive condition x relaxed client name one holder."""
     answers = {True: [OPENED], False: [SHUT, _cells(Kind.REJECTED)], None: [UNCLEAR, NEVER]}
     judgement = Judgement(verdict, "so it was seen")
-    for (one, permissive), (other, relaxed) in itertools.product(answers.items(), repeat=2):
-        for first, second in itertools.product(permissive, relaxed):
-            assert held_by(judgement, [first], second, TLS1_2) is _holder(verdict, one, other)
+    every = [(went, cells) for went, kinds in answers.items() for cells in kinds]
+    for (one, first), (two, second), (three, third) in itertools.product(every, repeat=3):
+        seen = {Condition.EMPTY: first, Condition.PERMISSIVE: second}
+        holder = held_by(judgement, Condition.AMBIENT, seen, third, TLS1_2)
+        assert holder is _holder(verdict, one, two, three)
 
 
 def test_only_cells_that_can_go_below_say_whether_any_did() -> None:
@@ -458,7 +465,9 @@ def test_the_pages_servers_do_not_say_what_holds_the_floor() -> None:
 def test_a_blocked_reference_does_not_prove_that_the_build_lacks_a_version() -> None:
     """A relaxed client that offered an old version and was stopped late shows that the library has it."""
     enforced = Judgement(Verdict.ENFORCED, "so it was seen")
-    assert held_by(enforced, [SHUT], _cells(Kind.BLOCKED), TLS1_2) is not HeldBy.BUILD
+    seen = {Condition.PERMISSIVE: SHUT}
+    holder = held_by(enforced, Condition.AMBIENT, seen, _cells(Kind.BLOCKED), TLS1_2)
+    assert holder is not HeldBy.BUILD
 
 
 DEBIAN = an_interpreter("system_3_11", "3.11.2", ("--with-ssl-default-suites=openssl",))
@@ -466,7 +475,7 @@ NEW = an_interpreter("pyenv_3_12", "3.12.1")
 OLD = an_interpreter("pyenv_3_9_18", "3.9.18")
 
 
-@pytest.mark.parametrize("holder", [HeldBy.NOTHING, HeldBy.CODE, HeldBy.CONFIGURATION])
+@pytest.mark.parametrize("holder", [HeldBy.NOTHING, HeldBy.CODE, HeldBy.LIBRARY, HeldBy.CONFIGURATION])
 def test_the_cause_names_the_configure_flag(holder: HeldBy) -> None:
     """For a build that leaves its suites to OpenSSL the flag is named, and for no other."""
     judgement = Judgement(Verdict.ENFORCED, "so it was seen")
@@ -491,7 +500,37 @@ def test_the_cause_follows_from_what_python_sets(interpreter: Interpreter, floor
     assert ("sets no minimum" in said[HeldBy.CODE]) is not sets_one
     assert "only the OpenSSL configuration holds it" in said[HeldBy.CONFIGURATION]
     assert interpreter.openssl in said[HeldBy.BUILD]
+    assert "only the defaults built into" in said[HeldBy.LIBRARY]
     assert said[HeldBy.UNKNOWN] == "so it was seen"
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+@pytest.mark.parametrize("version", ["3.0.20", "3.1.0", "3.5.9", "4.0.3"])
+def test_the_librarys_level_is_named_where_it_rules_versions_out(version: str, floor: Protocol) -> None:
+    """OpenSSL's levels rule out what is below TLS 1.2 from 3.1 on, which is no reason where more is held."""
+    here = replace(DEBIAN, openssl=f"OpenSSL {version} 1 Jan 2026")
+    said = explain(Judgement(Verdict.ENFORCED, "so it was seen"), HeldBy.LIBRARY, here, floor)
+    major_minor = ".".join(version.split(".")[:2])
+    by_level = version != "3.0.20" and floor is not TLS1_3
+    named = f"OpenSSL {major_minor} refuses versions below TLSv1.2 at its default security level" in said
+    assert named is by_level
+    assert (f"only the defaults built into {here.openssl} hold it" in said) is not by_level
+    assert "configuration holds it" not in said
+
+
+@pytest.mark.parametrize("holder", [HeldBy.CODE, HeldBy.NOTHING, HeldBy.LIBRARY, HeldBy.CONFIGURATION])
+@pytest.mark.parametrize("minimum", ["", "MINIMUM_SUPPORTED", "TLSv1", "TLSv1_2", "TLSv1_3"])
+def test_less_is_said_where_a_new_context_contradicts(minimum: str, holder: HeldBy) -> None:
+    """What Python sets in every context is claimed only where no context was seen that has another."""
+    judgement = Judgement(Verdict.ENFORCED, "so it was seen")
+    new = explain(judgement, holder, replace(NEW, context_minimum=minimum), TLS1_2)
+    debian = explain(judgement, holder, replace(DEBIAN, context_minimum=minimum), TLS1_2)
+    if holder is not HeldBy.LIBRARY:
+        assert ("sets TLSv1.2 as minimum in every context" in new) is (minimum in ("", "TLSv1_2"))
+        assert (f"but a new context here has {minimum}" in new) is (minimum not in ("", "TLSv1_2"))
+    held = minimum in ("TLSv1_2", "TLSv1_3")
+    assert ("but a new context here has TLSv1." in debian) is held
+    assert ("the client sets one of its own" in debian) is (holder is HeldBy.CODE and not held)
 
 
 @pytest.mark.parametrize("interpreter", [OLD, NEW, DEBIAN])
@@ -506,7 +545,8 @@ def test_the_cause_of_a_client_with_its_own_tls_is_not_pythons(
         assert ("neither OPENSSL_CONF" in said) is not stack.reads_openssl_conf
         assert interpreter.openssl not in said
         assert interpreter.version not in said
-        assert ("permissive OpenSSL configuration lets it below" in said) is (holder is HeldBy.CONFIGURATION)
+        assert ("only the OpenSSL configuration holds it" in said) is (holder is HeldBy.CONFIGURATION)
+        assert ("only its built-in defaults hold it" in said) is (holder is HeldBy.LIBRARY)
         assert said.endswith("what holds it is not known") is (holder is HeldBy.UNKNOWN)
     unclear = Judgement(Verdict.INCONCLUSIVE, "why")
     assert explain(unclear, HeldBy.UNKNOWN, interpreter, TLS1_2, stack) == "why"

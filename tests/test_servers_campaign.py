@@ -17,7 +17,7 @@ import pytest
 
 from servers import campaign as campaign_module
 from servers import lab as lab_module
-from servers.campaign import Campaign, FollowUp, Guest, Settings, run_campaign
+from servers.campaign import TELLING, Campaign, FollowUp, Guest, Settings, run_campaign
 from servers.catalogue import Catalogue, Role, read_catalogue
 from servers.conditions import Condition, configuration
 from servers.engines import EngineError, find_s_server
@@ -91,7 +91,7 @@ def visits(monkeypatch: pytest.MonkeyPatch, no_keys: None) -> _Visits:  # noqa: 
     return noted
 
 
-def _nothing(guest: Guest, seen: Visit, controls: object) -> tuple[str, ...]:  # noqa: ARG001
+def _nothing(*_: object) -> tuple[str, ...]:
     return ()
 
 
@@ -172,22 +172,32 @@ def test_reference_client_comes_along_under_permissive(tmp_path: Path, visits: _
         assert "ssl" in clients
 
 
-def test_follow_up_is_one_permissive_visit(tmp_path: Path, visits: _Visits) -> None:
-    """The named clients and the reference go again, permissive, to one old server of each kind."""
-    asked: list[tuple[Guest, set[str]]] = []
+@pytest.mark.parametrize("needed", [TELLING, TELLING[:1]])
+def test_follow_up_is_one_visit_under_each_telling_condition(
+    tmp_path: Path, visits: _Visits, needed: tuple[Condition, ...]
+) -> None:
+    """The named clients go again, with the reference if permissive, to one old server of each kind."""
+    asked: list[tuple[Condition, tuple[Condition, ...]]] = []
 
-    def follow_up(guest: Guest, seen: Visit, controls: Mapping[str, object]) -> tuple[str, ...]:
-        assert seen.cells == ()
-        asked.append((guest, set(controls)))
-        return ("ssl",)
+    def follow_up(
+        condition: Condition, guest: Guest, seen: Mapping[Condition, Visit], controls: Mapping[str, object]
+    ) -> tuple[str, ...]:
+        assert (guest.id, set(controls)) == ("here", {server.id for server in settings.catalogue.servers})
+        asked.append((condition, tuple(seen)))
+        return ("ssl",) if condition in needed else ()
 
     settings = _settings(tmp_path, Condition.AMBIENT)
     guest = _guest()
     done = _run([guest], settings, follow_up)
-    assert asked == [(guest, {server.id for server in settings.catalogue.servers})]
-    assert [condition for _, condition, _ in done.visits] == [Condition.AMBIENT, Condition.PERMISSIVE]
+    assert asked == [
+        (Condition.PERMISSIVE, (Condition.AMBIENT,)),
+        (Condition.EMPTY, (Condition.AMBIENT, Condition.PERMISSIVE)),
+    ]
+    assert [condition for _, condition, _ in done.visits] == [Condition.AMBIENT, *needed]
     assert set(visits.clients[1]) == {"ssl", REFERENCE}
-    assert visits.configurations[1] == configuration(Condition.PERMISSIVE, settings.floor)
+    assert visits.clients[2:] == [("ssl",)] * (len(needed) - 1)
+    assert visits.configurations[1:] == [configuration(condition, settings.floor) for condition in needed]
+    assert visits.servers[2:] == visits.servers[1:2] * (len(needed) - 1)
     below = [s for s in settings.catalogue.servers if s.role is Role.LADDER and s.only_below(settings.floor)]
     chosen = [settings.catalogue[name] for name in visits.servers[1]]
     assert set(chosen) <= set(below)
@@ -201,13 +211,13 @@ def test_follow_up_is_one_permissive_visit(tmp_path: Path, visits: _Visits) -> N
 
 
 @pytest.mark.parametrize("wanted", [(), ("ssl",)])
-def test_no_follow_up_where_permissive_was_asked_for(
+def test_no_follow_up_where_it_was_asked_for(
     tmp_path: Path, visits: _Visits, wanted: tuple[str, ...]
 ) -> None:
-    """What was visited under the permissive condition, or gives no reason to, is not visited again."""
-    conditions = (Condition.PERMISSIVE,) if wanted else (Condition.AMBIENT,)
+    """What was visited under a telling condition, or gives no reason to, is not visited again."""
+    conditions = TELLING if wanted else (Condition.AMBIENT,)
     _run([_guest()], _settings(tmp_path, *conditions), lambda *_: wanted)
-    assert len(visits.commands) == 1
+    assert len(visits.commands) == len(conditions)
 
 
 ROOMS = (("ssl", "botocore"), ("requests",), ("awscrt",))
@@ -242,8 +252,8 @@ def test_follow_up_is_asked_for_each_environment(
     """Only environments that the rule names clients of are visited again, the first with the reference."""
     rooms = _rooms()
 
-    def follow_up(guest: Guest, seen: Visit, controls: object) -> tuple[str, ...]:  # noqa: ARG001
-        return guest.clients[:1] if rooms.index(guest) in again else ()
+    def follow_up(condition: Condition, guest: Guest, *_: object) -> tuple[str, ...]:
+        return guest.clients[:1] if condition is Condition.PERMISSIVE and rooms.index(guest) in again else ()
 
     _run(rooms, _settings(tmp_path, Condition.AMBIENT), follow_up)
     extra = [(REFERENCE,), (), ()]
@@ -263,8 +273,8 @@ def test_a_program_brings_its_own_reference_or_none(
     guest = Guest("program_tool", Path(sys.executable), {}, ("tool",), programs=how)
     extra = (REFERENCE,) if relaxed else ()
     _run([guest], _settings(tmp_path, Condition.AMBIENT), lambda *_: ("tool",))
-    assert visits.clients == [("tool",), ("tool", *extra)]
-    assert visits.programs == [how, how]
+    assert visits.clients == [("tool",), ("tool", *extra), ("tool",)]
+    assert visits.programs == [how, how, how]
 
 
 def test_no_more_guests_at_a_time_than_planned(

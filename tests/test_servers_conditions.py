@@ -40,6 +40,14 @@ def test_hardened_sets_the_floor_and_permissive_none(floor: Protocol) -> None:
     assert not hardened["cipherstring"].endswith("@SECLEVEL=0")
 
 
+@pytest.mark.parametrize("floor", Protocol)
+def test_empty_sets_nothing(floor: Protocol) -> None:
+    """Not a line of the empty condition's file is more than a comment."""
+    lines = configuration(Condition.EMPTY, floor).splitlines()
+    assert lines
+    assert all(line.startswith("#") for line in lines)
+
+
 @pytest.mark.parametrize(
     ("floor", "name"), [("TLSv1.2", "floor-tls1_2.cnf"), ("TLSv1.3", "floor-tls1_3.cnf")]
 )
