@@ -19,6 +19,7 @@ from servers.observation import PROBES, Visit, unvisited, visit
 from servers.resources import exhausted, visits_at_once
 
 if TYPE_CHECKING:
+    from servers.lab import Stand
     from servers.protocols import Protocol
 
 
@@ -84,6 +85,10 @@ Errand = tuple[Guest, tuple[str, ...]]
 """Which clients are sent where."""
 
 
+Visited = tuple[Guest, Condition, Visit]
+"""Who was visited under which condition, and what came of it."""
+
+
 async def run_campaign(
     guests: Sequence[Guest], settings: Settings, follow_up: FollowUp, reference: str, progress: Progress
 ) -> Campaign:
@@ -105,61 +110,15 @@ async def run_campaign(
             if bed.problem:
                 raise EngineError(bed.problem)
             controls = asyncio.create_task(bed.controls())
+            usher = _Usher(settings, bed.stands, files, places, reference, progress)
 
-            async def send(
-                guest: Guest, condition: Condition, clients: tuple[str, ...], servers: Sequence[Server]
-            ) -> tuple[Guest, Condition, Visit]:
-                conf = files[condition]
-                ours = {"OPENSSL_CONF": str(conf)} if conf else {}
-                stands = [stand for stand in bed.stands if stand.server in servers]
-                there = [client for client in clients if guest.has(client)]
-                async with places:
-                    try:
-                        seen = await visit(
-                            (guest.python, PROBES),
-                            {**guest.environment, **ours},
-                            there,
-                            stands,
-                            snippets=guest.snippets,
-                            programs=guest.programs,
-                        )
-                    except (OSError, RuntimeError) as error:
-                        # One visit that cannot be made is no reason to lose what the others measured.
-                        seen = unvisited(
-                            there, stands, f"it could not be visited: {exhausted(error) or error}"
-                        )
-                who = ", ".join(there) or "no client"
-                progress(f"{guest.id} ({who}): {len(seen.cells)} cells under {condition}")
-                return guest, condition, seen
-
-            async def send_all(
-                errands: Sequence[Errand], condition: Condition, servers: Sequence[Server]
-            ) -> list[tuple[Guest, Condition, Visit]]:
-                return await asyncio.gather(*(send(room, condition, who, servers) for room, who in errands))
-
-            async def attend(rooms: Sequence[Guest]) -> list[tuple[Guest, Condition, Visit]]:
+            async def attend(rooms: Sequence[Guest]) -> list[Visited]:
                 """Visit one interpreter, in all of its environments side by side."""
-                everything = settings.catalogue.servers
-                everyone = [(room, room.clients) for room in rooms]
-                there = any(reference in room.clients for room in rooms)
-                visits = []
-                for condition in settings.conditions:
-                    more = condition is Condition.PERMISSIVE and not there
-                    errands = _with(reference, everyone) if more else everyone
-                    visits += await send_all(errands, condition, everything)
+                visits = await usher.measure(rooms)
                 for condition in TELLING:
-                    if condition in settings.conditions:
-                        continue
-                    passed = await controls
-                    so_far = [{c: seen for guest, c, seen in visits if guest is room} for room in rooms]
-                    asked = [
-                        (room, follow_up(condition, room, seen, passed))
-                        for room, seen in zip(rooms, so_far, strict=True)
-                    ]
-                    if wanted := [(room, who) for room, who in asked if who]:
-                        more = condition is Condition.PERMISSIVE
-                        errands = _with(reference, wanted) if more else wanted
-                        visits += await send_all(errands, condition, _openings(settings))
+                    if condition not in settings.conditions:
+                        wanted = _wanted(rooms, condition, visits, follow_up, await controls)
+                        visits += await usher.tell(wanted, condition)
                 return visits
 
             interpreters: dict[str, list[Guest]] = {}
@@ -167,6 +126,79 @@ async def run_campaign(
                 interpreters.setdefault(guest.id, []).append(guest)
             visits = await asyncio.gather(*(attend(rooms) for rooms in interpreters.values()))
             return Campaign(bed.engine, await controls, tuple(one for several in visits for one in several))
+
+
+@dataclass(frozen=True)
+class _Usher:
+    """Sends guests to the servers of a lab: what all visits of a campaign have in common."""
+
+    settings: Settings
+    stands: Sequence[Stand]
+    files: Mapping[Condition, Path | None]
+    places: asyncio.Semaphore
+    reference: str
+    progress: Progress
+
+    async def measure(self, rooms: Sequence[Guest]) -> list[Visited]:
+        """Send an interpreter's environments to every server, under each condition that was asked for."""
+        everyone = [(room, room.clients) for room in rooms]
+        there = any(self.reference in room.clients for room in rooms)
+        visits = []
+        for condition in self.settings.conditions:
+            more = condition is Condition.PERMISSIVE and not there
+            errands = _with(self.reference, everyone) if more else everyone
+            visits += await self._send_all(errands, condition, self.settings.catalogue.servers)
+        return visits
+
+    async def tell(self, errands: Sequence[Errand], condition: Condition) -> list[Visited]:
+        """Send those to the old servers, under a condition that tells what holds them; none if nobody."""
+        if errands and condition is Condition.PERMISSIVE:
+            errands = _with(self.reference, errands)
+        return await self._send_all(errands, condition, _openings(self.settings))
+
+    async def _send_all(
+        self, errands: Sequence[Errand], condition: Condition, servers: Sequence[Server]
+    ) -> list[Visited]:
+        return await asyncio.gather(*(self._send(room, condition, who, servers) for room, who in errands))
+
+    async def _send(
+        self, guest: Guest, condition: Condition, clients: tuple[str, ...], servers: Sequence[Server]
+    ) -> Visited:
+        conf = self.files[condition]
+        ours = {"OPENSSL_CONF": str(conf)} if conf else {}
+        stands = [stand for stand in self.stands if stand.server in servers]
+        there = [client for client in clients if guest.has(client)]
+        async with self.places:
+            try:
+                seen = await visit(
+                    (guest.python, PROBES),
+                    {**guest.environment, **ours},
+                    there,
+                    stands,
+                    snippets=guest.snippets,
+                    programs=guest.programs,
+                )
+            except (OSError, RuntimeError) as error:
+                # One visit that cannot be made is no reason to lose what the others measured.
+                seen = unvisited(there, stands, f"it could not be visited: {exhausted(error) or error}")
+        who = ", ".join(there) or "no client"
+        self.progress(f"{guest.id} ({who}): {len(seen.cells)} cells under {condition}")
+        return guest, condition, seen
+
+
+def _wanted(
+    rooms: Sequence[Guest],
+    condition: Condition,
+    visits: Sequence[Visited],
+    follow_up: FollowUp,
+    controls: Mapping[str, Control],
+) -> list[Errand]:
+    """Return whom a rule wants to see again, under one more condition."""
+    so_far = [{other: seen for guest, other, seen in visits if guest is room} for room in rooms]
+    asked = [
+        (room, follow_up(condition, room, seen, controls)) for room, seen in zip(rooms, so_far, strict=True)
+    ]
+    return [(room, who) for room, who in asked if who]
 
 
 def _side_by_side(guests: Sequence[Guest], settings: Settings, progress: Progress) -> int:
