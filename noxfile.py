@@ -42,7 +42,7 @@ if str(ROOT) not in sys.path:
 from interpreters.clients import DEFAULT, RELAXED, clients, requirements, specifiers, variants  # noqa: E402
 from interpreters.environments import Installer  # noqa: E402
 from interpreters.interrupts import interruptible  # noqa: E402
-from interpreters.locate import SelectionError, locate, select  # noqa: E402
+from interpreters.locate import Discovery, SelectionError, locate, look, select  # noqa: E402
 from interpreters.prepared import distinct, is_ready, prepare_apart, prepare_candidate, read_record  # noqa: E402
 from interpreters.programs import PROGRAM, ProgramsError, introduce, locate_programs, read_programs  # noqa: E402
 from interpreters.surroundings import absolute, surroundings  # noqa: E402
@@ -196,12 +196,12 @@ SPLIT = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
 OPTIONS, UNKNOWN = _parser().parse_known_args([] if "harden" in sys.argv[:SPLIT] else sys.argv[SPLIT + 1 :])
 try:
     KNOWN_PROGRAMS = read_programs() if OPTIONS.programs else ()
-    SELECTED = select(
-        (*locate(os.environ, OPTIONS.interpreter), *locate_programs(KNOWN_PROGRAMS, os.environ)), OPTIONS.only
-    )
+    DISCOVERY = look(os.environ, OPTIONS.interpreter)
+    FOUND = (*DISCOVERY.candidates, *locate_programs(KNOWN_PROGRAMS, os.environ))
+    SELECTED = select(FOUND, OPTIONS.only)
     PROBLEM = "" if SELECTED else "no Python was found on this machine: give one with --interpreter PATH"
 except (SelectionError, ProgramsError) as selection_error:
-    SELECTED, PROBLEM = (), str(selection_error)
+    DISCOVERY, FOUND, SELECTED, PROBLEM = Discovery((), ()), (), (), str(selection_error)
 CHOSEN = tuple(one for one in SELECTED if one.source != PROGRAM)
 SWEEP = variants(
     [CLIENTS[name] for name in OPTIONS.clients], specifiers(OPTIONS.botocore), specifiers(OPTIONS.urllib3)
@@ -421,19 +421,22 @@ def _settings(
 def _subjects(session: nox.Session, programs: Sequence[Candidate] = ()) -> Subjects:
     """Return the interpreters, prepared if no session of this run did so, and these programs."""
     from reports.measure import Subjects
+    from reports.provenance import same_twice
 
     records = _run_folder(session)
-    prepared = distinct([read_record(records, one) or _prepare(session, one) for one in CHOSEN])
+    everyone = [read_record(records, one) or _prepare(session, one) for one in CHOSEN]
+    prepared = distinct(everyone)
     shutil.rmtree(records, ignore_errors=True)
     environment = surroundings(os.environ, _cache(session) / "home")
     found = [said for one in programs if (said := introduce(one, KNOWN_PROGRAMS, environment))]
-    return Subjects(prepared, environment, tuple(found))
+    return Subjects(prepared, environment, tuple(found), same_twice(everyone, prepared))
 
 
 def _run(settings: Settings, *, programs: bool = False) -> Run:
     """Return this run as it is known before it begins."""
     from reports.measure import now
     from reports.observations import Asked, Given, Run
+    from reports.provenance import not_chosen, survey
 
     asked = Asked(
         clients=tuple(SWEEP),
@@ -446,7 +449,9 @@ def _run(settings: Settings, *, programs: bool = False) -> Run:
         urllib3=OPTIONS.urllib3,
         programs=programs,
     )
-    return Run(RUN_ID, OPTIONS.host, _tool(), "", "", now(), now(), asked, {})
+    unchosen = not_chosen(FOUND, SELECTED, OPTIONS.only)
+    scope = survey(ROOT, asked, unchosen, DISCOVERY.looked, os.environ)
+    return Run(RUN_ID, OPTIONS.host, _tool(), "", "", now(), now(), asked, {}, scope)
 
 
 def _installer(session: nox.Session, find_links: Path | None) -> Installer:

@@ -39,13 +39,16 @@ class Source:
     own: bool = False
 
 
+Status = Literal["looked", "absent", "unreadable"]
+
+
 @dataclass(frozen=True)
 class Looked:
     """A place, and whether discovery could look there."""
 
     place: str
     """As the file has it, such as ``~/.pyenv/versions/*/bin``; or the path of what could not be read."""
-    status: Literal["looked", "absent", "unreadable"]
+    status: Status
     reason: str = ""
 
 

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from servers.protocols import Protocol
 
 COLUMNS = (
-    *("run_id", "host", "interpreter", "version", "implementation", "source", "path", "openssl"),
-    *("client", "client_version", "urllib3", "condition", "floor", "verdict"),
+    *("run_id", "host", "interpreter", "version", "implementation", "source", "path"),
+    *("environment", "openssl", "client", "client_version", "urllib3", "tls_library"),
+    *("condition", "floor", "verdict"),
     *("lowest_negotiated", "highest_negotiated", "offered", "held_by", "page_check", "reason"),
 )
 """The columns before those of the servers, one for each server id in the catalogue's order."""
@@ -44,10 +45,12 @@ def _line(row: Row, run: Run, servers: list[str], floor: Protocol) -> dict[str, 
         "implementation": row.interpreter.implementation,
         "source": row.interpreter.source,
         "path": row.interpreter.path,
+        "environment": row.interpreter.environment,
         "openssl": row.interpreter.openssl,
         "client": row.client,
         "client_version": row.client_version,
         "urllib3": row.urllib3,
+        "tls_library": row.tls_library,
         "condition": str(row.condition),
         "floor": str(floor),
         "verdict": str(row.verdict),

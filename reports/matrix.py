@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from servers.observation import OwnTls
     from servers.protocols import Protocol
 
-MATRIX_VERSION = 1
+MATRIX_VERSION = 2
 """Schema version of matrix.json; changes when a reader of the old one would be misled."""
 
 ALL_CLIENTS = "all"
@@ -102,6 +102,11 @@ class Row:
     def verdict(self) -> Verdict:
         """The row's verdict."""
         return self.judgement.verdict
+
+    @property
+    def tls_library(self) -> str:
+        """The library that does the client's handshakes: one of its own, or its interpreter's."""
+        return self.own_tls.name if self.own_tls else self.interpreter.openssl
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,15 @@ def _text(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def _texts(value: object) -> object:
+    """Return JSON's own types with every text in them as every parser can read it."""
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, dict):
+        return {_text(name): _texts(inner) for name, inner in value.items()}
+    return [_texts(inner) for inner in value] if isinstance(value, list) else value
+
+
 def _names(protocols: Iterable[Protocol]) -> list[str]:
     return [str(protocol) for protocol in sorted(protocols, key=LADDER.index)]
 
@@ -106,6 +115,7 @@ def _run(run: Run, servers: Sequence[Server]) -> dict[str, object]:
         "started": run.started,
         "ended": run.ended,
         "asked": _asked(run.asked),
+        "scope": _texts(run.scope.record()),
         "servers": [_server(server, run) for server in servers],
     }
 
@@ -152,6 +162,7 @@ def _interpreter(one: Interpreter, run: Run) -> dict[str, object]:
         "build": one.build,
         "configure_flags": [_text(flag) for flag in one.configure_flags],
         "library_protocols": _library_protocols(one),
+        "environment": _text(one.environment),
         "problem": _text(one.problem),
     }
 
@@ -186,6 +197,7 @@ def _verdict(row: Row, run: Run) -> dict[str, object]:
         "page_check": str(row.page_check) or None,
         "client_version": _text(row.client_version),
         "urllib3": _text(row.urllib3),
+        "tls_library": _text(row.tls_library),
     }
 
 
@@ -287,6 +299,7 @@ def _read_interpreter(facts: Mapping[str, Any]) -> Interpreter:
         openssl_conf_sha256=facts["openssl_conf_sha256"],
         build=facts["build"],
         problem=facts["problem"],
+        environment=facts["environment"],
     )
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from interpreters.prepared import Prepared
     from interpreters.programs import Found
     from reports.observations import Run
+    from reports.scope import LeftOut
     from servers.campaign import Progress, Settings
 
 
@@ -35,6 +36,8 @@ class Subjects:
     environment: Mapping[str, str]
     """What all of them are run in under the ambient condition."""
     programs: tuple[Found, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    """What turned out, once it was asked, to need no measuring."""
 
 
 def guests_among(subjects: Subjects, clients: Sequence[str]) -> tuple[Guest, ...]:
@@ -81,6 +84,7 @@ def measure(
         started=started,
         ended=now(),
         controls=campaign.controls,
+        scope=replace(own.scope, left_out=(*own.scope.left_out, *subjects.left_out)),
     )
     measured = (
         *collect(subjects.prepared, campaign, subjects.environment),

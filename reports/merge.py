@@ -12,6 +12,7 @@ from reports.observations import Asked, Interpreter, Run, read_jsonl
 from reports.remedies import Case, needing
 from reports.remedies_files import DOCUMENT as REMEDIES
 from reports.remedies_files import read_remedies
+from reports.scope import Scope
 from reports.verdicts import Judgement, Verdict
 from servers.catalogue import Catalogue
 from servers.conditions import Condition
@@ -177,6 +178,7 @@ def _silent(own: Run, host: str, number: int) -> Run:
         engine="none: it did not report",
         catalogue="",
         controls={},
+        scope=Scope(),
     )
 
 
@@ -217,8 +219,14 @@ def _joined(
         ended=max((run.ended for run in theirs), default=own.ended),
         asked=_asked(theirs, floor),
         controls={server.id: _control(server, theirs) for server in catalogue.servers},
+        scope=replace(own.scope, narrowed=_narrowed(theirs)),
         parts=tuple(runs),
     )
+
+
+def _narrowed(runs: Iterable[Run]) -> tuple[str, ...]:
+    """Return what each machine's run was asked to leave out: the whole is partial where any part is."""
+    return tuple(f"on {run.host}, {said}" for run in runs for said in run.scope.narrowed)
 
 
 def _said(parts: Sequence[Part], fact: Callable[[Run], str]) -> str:

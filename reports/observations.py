@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from interpreters.programs import PROGRAM
+from reports.scope import Scope, read_scope
 from servers.conditions import Condition
 from servers.control import Control
 from servers.observation import Account, OwnTls
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from servers.observation import Cell, Visit
     from servers.tap import Capture
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+MADE = "made"
+"""The environment of a client that was installed for the measurement."""
 
 
 class RecordError(ValueError):
@@ -74,6 +78,7 @@ class Run:
     ended: str
     asked: Asked
     controls: Mapping[str, Control]
+    scope: Scope = field(default_factory=Scope)
     parts: tuple[Run, ...] = ()
     """The runs of several machines that it was merged from; empty for one that measured."""
 
@@ -108,6 +113,8 @@ class Interpreter:
     """Hash of its executable and its ssl module; empty if they could not be read."""
     problem: str = ""
     """Why nothing at all can be measured in it; empty if something can."""
+    environment: str = MADE
+    """Where its clients are: `made`, or the path of the environment that was found and measured as it is."""
     host: str = ""
     """The machine that it is on, in a report that was merged; empty in a machine's own."""
 
@@ -155,6 +162,8 @@ class Observation:
     """Version of the urllib3 that the client has, or that is beside it; empty if there is none."""
     own_tls: OwnTls | None = None
     """The TLS that the client brings along; None if it uses its interpreter's."""
+    environment: str = MADE
+    """As its interpreter's."""
     captures: tuple[Capture, ...] = ()
     """The bytes behind `wire`, for the evidence files."""
 
@@ -214,9 +223,10 @@ def write_run(path: Path, run: Run, standings: Mapping[str, int]) -> None:
     look back at many.
     """
     controls = {name: _came_to(control) for name, control in run.controls.items()}
-    parts = [{"run_id": part.run_id, "host": part.host} for part in run.parts]
+    parts = [{"run_id": part.run_id, "host": part.host, "scope": part.scope.record()} for part in run.parts]
     head = {"schema_version": SCHEMA_VERSION, **vars(run), "parts": parts}
-    record = head | {"asked": asdict(run.asked), "standings": dict(standings), "controls": controls}
+    asked, scope = asdict(run.asked), run.scope.record()
+    record = head | {"asked": asked, "scope": scope, "standings": dict(standings), "controls": controls}
     path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
@@ -241,6 +251,7 @@ def build_run(facts: Mapping[str, Any], controls: Mapping[str, Control]) -> Run:
         ended=facts["ended"],
         asked=_read_asked(facts["asked"]),
         controls=controls,
+        scope=read_scope(facts["scope"]),
     )
 
 
@@ -306,9 +317,10 @@ def _as_json(record: Observation) -> dict[str, object]:
 
 
 def _from_json(line: Mapping[str, Any]) -> Observation:
-    names = ("interpreter", "client", "client_version", "urllib3", "condition", "server", "missing")
+    names = ("interpreter", "environment", "client", "client_version", "urllib3", "condition", "server")
     return Observation(
         **{name: line[name] for name in names},
+        missing=line["missing"],
         account=Account(**line["account"]) if line["account"] else None,
         own_tls=OwnTls(**line["own_tls"]) if line["own_tls"] else None,
         wire=tuple(_wire(wire) for wire in line["wire"]),

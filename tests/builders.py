@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
+from interpreters.places import Looked
 from reports.matrix import Row
 from reports.observations import Asked, Given, Interpreter, Observation, Run
 from reports.outcomes import Kind, Outcome
 from reports.policy import Policy, Waiver
+from reports.scope import LeftOut, Scope
 from reports.verdicts import Finding, HeldBy, Judgement, PageCheck, Verdict
 from servers.catalogue import Catalogue, Certificate, KeyExchange, Role, Server
 from servers.conditions import Condition
@@ -319,6 +321,36 @@ def a_run(catalogue: Catalogue, host: str = "a-host", failing: Iterable[str] = (
             interpreters=(Given("/made/up/link", "/made/up/python"),),
         ),
         controls={server.id: FAILED if server.id in broken else PASSED for server in catalogue.servers},
+        scope=a_scope(),
+    )
+
+
+def a_scope(**changes: Any) -> Scope:
+    """Return the scope of a run that measured all that it found, with changes."""
+    whole = Scope(
+        commit="c0" * 20,
+        user="somebody",
+        distribution="Debian GNU/Linux 12 (bookworm)",
+        architecture="x86_64",
+        clients_left_out=("boto3", "awscrt"),
+        looked=(
+            Looked("/usr/bin", "looked"),
+            Looked("/opt/*/bin", "absent"),
+            Looked("/locked/bin", "unreadable", "/locked cannot be read"),
+        ),
+    )
+    return replace(whole, **changes)
+
+
+def a_narrow_scope() -> Scope:
+    """Return the scope of a run that left something out, under a variable, by a tool with changes."""
+    return a_scope(
+        commit="",
+        commit_unknown="git knows no commit of it",
+        local_changes=True,
+        variables={"OPENSSL_CONF": "/made/up/floor.cnf", "SSL_CERT_FILE": "/made/up/roots.pem"},
+        left_out=(LeftOut("system_3_11", "/usr/bin/python3.11", "--only pyenv_*"),),
+        narrowed=("--only pyenv_* left out 1 interpreter",),
     )
 
 

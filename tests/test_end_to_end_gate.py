@@ -111,10 +111,10 @@ def test_machines_are_merged_and_a_silent_one_is_named(
     assert status == 1
     assert "1 missing: machine three" in said
     document = tmp_path / "one" / "matrix.json"
-    document.write_text(document.read_text().replace('"schema_version": 1', '"schema_version": 0', 1))
+    document.write_text(document.read_text().replace('"schema_version": 2', '"schema_version": 1', 1))
     status, said = checkout.nox("-s", "merge", "--", str(tmp_path))
     assert status == 1
-    assert f"{document} has schema version 0, and this tool reads 1" in said
+    assert f"{document} has schema version 1, and this tool reads 2" in said
     status, said = checkout.nox("-s", "merge")
     assert status == 1
     assert "there is nothing to merge" in said

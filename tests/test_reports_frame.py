@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
 from builders import (
+    CRT,
     FLOORS,
     TLS1_0,
     TLS1_2,
     TLS1_3,
     a_catalogue,
     a_finding,
+    a_program,
     a_row,
     a_run,
     an_interpreter,
@@ -27,9 +30,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONTRACT = (
-    "run_id, host, interpreter, version, implementation, source, path, openssl, client, client_version,"
-    " urllib3, condition, floor, verdict, lowest_negotiated, highest_negotiated, offered, held_by,"
-    " page_check, reason"
+    "run_id, host, interpreter, version, implementation, source, path, environment, openssl, client,"
+    " client_version, urllib3, tls_library, condition, floor, verdict, lowest_negotiated, highest_negotiated,"
+    " offered, held_by, page_check, reason"
 )
 """The columns as they were promised to those who read the file."""
 
@@ -79,10 +82,28 @@ def test_a_row_says_what_was_judged() -> None:
         line = build_frame([row], RUN, CATALOGUE, floor).iloc[0]
         assert [line[column] for column in COLUMNS] == [
             *(RUN.run_id, "a-host", "pyenv_3_9_18", "3.9.18", "CPython", "pyenv"),
-            *("/made/up/pyenv_3_9_18/bin/python", "OpenSSL 3.0.19", "botocore", "1.26.20", "1.26.20"),
-            *("hardened", str(floor), "downgraded", "TLSv1", "TLSv1.3", "TLSv1.2 TLSv1.3", "nothing"),
+            *("/made/up/pyenv_3_9_18/bin/python", "made", "OpenSSL 3.0.19", "botocore", "1.26.20", "1.26.20"),
+            *(
+                "OpenSSL 3.0.19",
+                "hardened",
+                str(floor),
+                "downgraded",
+                "TLSv1",
+                "TLSv1.3",
+                "TLSv1.2 TLSv1.3",
+                "nothing",
+            ),
             *("pass", "connected at TLSv1"),
         ]
+
+
+def test_a_row_names_the_library_that_shook_hands_and_the_environment() -> None:
+    """A client's own TLS is not put down to its interpreter, nor a found environment to us."""
+    found = replace(an_interpreter(), environment="/srv/app/venv")
+    rows = [a_row(own_tls=CRT), a_row(interpreter=found), a_row(interpreter=a_program())]
+    frame = build_frame(rows, RUN, CATALOGUE, TLS1_2)
+    assert frame["tls_library"].tolist() == ["the CRT", "OpenSSL 3.0.19", "SomeSSL/4"]
+    assert frame["environment"].tolist() == ["made", "/srv/app/venv", "made"]
 
 
 def test_a_servers_column_has_its_cell() -> None:

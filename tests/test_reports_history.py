@@ -155,7 +155,7 @@ def test_what_may_change_the_counts_is_part_of_a_trend(tmp_path: Path, differs: 
     assert [past.run_id for past in past_runs(_run(), tmp_path)] == ["1"]
 
 
-@pytest.mark.parametrize("text", [None, "", "{", "[]", '{"schema_version": 0}', '{"schema_version": 1}'])
+@pytest.mark.parametrize("text", [None, "", "{", "[]", '{"schema_version": 1}', '{"schema_version": 2}'])
 def test_a_broken_or_older_run_is_passed_over(tmp_path: Path, text: str | None) -> None:
     """A summary that cannot be read costs its own bar, and neither the others nor the report."""
     with publish("0", tmp_path) as folder:

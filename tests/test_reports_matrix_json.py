@@ -20,9 +20,11 @@ from builders import (
     Obstacle,
     a_catalogue,
     a_finding,
+    a_narrow_scope,
     a_policy,
     a_row,
     a_run,
+    a_scope,
     a_server,
     an_interpreter,
     meet,
@@ -31,12 +33,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import reports.matrix_json
+from interpreters.places import Looked
 from reports.frame import build_frame
 from reports.matrix import Measured, build_matrix
 from reports.matrix_json import build_json, read_json
 from reports.observations import Given, RecordError
 from reports.outcomes import Kind, Outcome
 from reports.policy import CHOICES, Policy
+from reports.scope import LeftOut
 from reports.verdicts import HeldBy, PageCheck, Verdict
 from servers.catalogue import Certificate, KeyExchange, Role, read_catalogue
 from servers.conditions import Condition
@@ -52,7 +56,7 @@ if TYPE_CHECKING:
 
 ATTACK = a_server("tampers", TLS1_1, role=Role.ATTACK, script="sentinel", expect="illegal_parameter")
 CATALOGUE = a_catalogue(*SMALL, ATTACK)
-RUN = a_run(CATALOGUE, failing=["page_second"])
+RUN = replace(a_run(CATALOGUE, failing=["page_second"]), scope=a_narrow_scope())
 SCHEMA = json.loads(
     Path(reports.matrix_json.__file__).with_name("matrix.schema.json").read_text(encoding="utf-8")
 )
@@ -115,11 +119,14 @@ def test_the_schema_is_one() -> None:
         for key, inner in (schema.get("properties", {}) | schema.get("$defs", {})).items():
             described = inner.get("description") or SCHEMA["$defs"][inner["$ref"].rpartition("/")[2]]
             assert described, key
-        if schema.get("type") == "object":
+        if schema.get("type") == "object" and "properties" not in schema:
+            # A map from names that the reader knows, such as those of variables.
+            assert schema["additionalProperties"] == {"type": "string"}, name
+        elif schema.get("type") == "object":
             objects += 1
             assert schema["additionalProperties"] is False, name
             assert set(schema["required"]) == set(schema["properties"]), name
-    assert objects == 11
+    assert objects == 14
 
 
 def test_the_schemas_version_is_the_codes() -> None:
@@ -174,7 +181,7 @@ def _set(*path: str | int, to: object) -> Callable[[Any], None]:
 @pytest.mark.parametrize(
     "damage",
     [
-        _set("schema_version", to=2),
+        _set("schema_version", to=1),
         _set("floor", to="TLSv1.4"),
         _set("policy", to={}),
         _set("policy", to=None),
@@ -193,6 +200,12 @@ def _set(*path: str | int, to: object) -> Callable[[Any], None]:
         _set("runs", 0, "asked", "floor", to="TLSv1.4"),
         _set("runs", 0, "asked", "conditions", to=["relaxed"]),
         _set("runs", 0, "asked", "interpreters", to=["/made/up"]),
+        _set("runs", 0, "scope", "partial", to=False),
+        _set("runs", 0, "scope", "narrowed", to=[]),
+        _set("runs", 0, "scope", "commit", to="newest"),
+        _set("runs", 0, "scope", "variables", "OPENSSL_CONF", to=None),
+        _set("runs", 0, "scope", "looked", 0, "status", to="skipped"),
+        _set("runs", 0, "scope", "left_out", 0, "reason", to=""),
         _set("interpreters", 0, "interpreter", to=""),
         _set("interpreters", 0, "build", to="another"),
         _set("interpreters", 0, "openssl_conf_sha256", to="deadbeef"),
@@ -226,6 +239,9 @@ def test_a_wrong_document_does_not_validate(damage: Callable[[Any], None]) -> No
         ("runs", 0),
         ("runs", 0, "asked"),
         ("runs", 0, "asked", "interpreters", 0),
+        ("runs", 0, "scope"),
+        ("runs", 0, "scope", "left_out", 0),
+        ("runs", 0, "scope", "looked", 0),
         ("interpreters", 0),
         ("verdicts", 0),
         ("cells", 0),
@@ -327,6 +343,7 @@ def test_a_verdict_says_what_was_judged() -> None:
         "page_check": "fail",
         "client_version": "1.26.20",
         "urllib3": "1.26.20",
+        "tls_library": "OpenSSL 3.0.19",
     }
     assert (second["client"], second["lowest_negotiated"], second["page_check"]) == ("urllib3", None, None)
 
@@ -431,7 +448,7 @@ def test_the_runs_of_a_merged_document_stay_apart(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "why"),
     [
-        (_set("schema_version", to=2), "has schema version 2, and this tool reads 1: measure again"),
+        (_set("schema_version", to=1), "has schema version 1, and this tool reads 2: measure again"),
         (_set("verdicts", 0, "verdict", to="safe"), "is no whole record of this tool"),
         (_set("interpreters", to=[]), "among its verdicts, and not .* among its interpreters: measure again"),
         (_set("runs", to=None), "is no whole record of this tool"),
@@ -522,6 +539,7 @@ TEXTS_FROM_ELSEWHERE = (
     "openssl",
     "openssl_dir",
     "openssl_conf",
+    "environment",
     "problem",
 )
 
@@ -551,6 +569,14 @@ def test_what_cannot_be_decoded_stays_readable() -> None:
     )
     controls = dict.fromkeys(RUN.controls, Control(True, half))
     asked = replace(RUN.asked, only=(half,), interpreters=(Given(half, half),), botocore=half)
-    run = replace(RUN, host=half, engine=half, asked=asked, controls=controls)
+    scope = a_scope(
+        user=half,
+        distribution=half,
+        variables={"OPENSSL_CONF": half},
+        left_out=(LeftOut("one", half, half),),
+        narrowed=(half,),
+        looked=(Looked(half, "unreadable", half),),
+    )
+    run = replace(RUN, host=half, engine=half, asked=asked, controls=controls, scope=scope)
     written = json.dumps(build_json([row], run, CATALOGUE, TLS1_2, Policy()), ensure_ascii=False)
-    assert written.encode("utf-8").count(b"a\\\\udc80b") == 18 + len(CATALOGUE.servers)
+    assert written.encode("utf-8").count(b"a\\\\udc80b") == 28 + len(CATALOGUE.servers)

@@ -302,10 +302,10 @@ def test_nobody_reported(tmp_path: Path) -> None:
 def test_a_run_of_an_older_schema_is_refused(tmp_path: Path, one: Path, other: Path, name: str) -> None:
     """Mixed schema versions are one sentence that names the folder, its version, and what to do."""
     path = other / name
-    path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 0'))
+    path.write_text(path.read_text().replace('"schema_version": 2', '"schema_version": 1'))
     with pytest.raises(RecordError) as refusal:
         read_parts([one, other])
-    assert str(refusal.value) == f"{path} has schema version 0, and this tool reads 1: measure again"
+    assert str(refusal.value) == f"{path} has schema version 1, and this tool reads 2: measure again"
     assert len(read_parts([one])) == 1
     assert tmp_path in path.parents
 

@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import jsonschema
 import pytest
@@ -18,7 +18,9 @@ from builders import (
     Client,
     Obstacle,
     a_catalogue,
+    a_narrow_scope,
     a_run,
+    a_scope,
     a_wire,
     an_alert,
     an_interpreter,
@@ -30,8 +32,10 @@ from builders import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from referencing import Registry, Resource
 
 import reports.observations
+from interpreters.places import Looked, Status
 from reports.observations import (
     Asked,
     Given,
@@ -43,6 +47,7 @@ from reports.observations import (
     write_jsonl,
     write_run,
 )
+from reports.scope import LeftOut, Scope
 from servers.conditions import Condition
 from servers.observation import Cell, Visit
 from servers.protocols import LADDER
@@ -56,6 +61,12 @@ CATALOGUE = a_catalogue()
 RUN = a_run(CATALOGUE, failing=["page_second"])
 SCHEMA = json.loads(
     Path(reports.observations.__file__).with_name("observations.schema.json").read_text(encoding="utf-8")
+)
+RUN_SCHEMA = json.loads(
+    Path(reports.observations.__file__).with_name("run.schema.json").read_text(encoding="utf-8")
+)
+MATRIX_SCHEMA = json.loads(
+    Path(reports.observations.__file__).with_name("matrix.schema.json").read_text(encoding="utf-8")
 )
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
@@ -84,19 +95,22 @@ def _schemas(schema: Any, name: str = "line") -> Iterator[tuple[str, Any]]:
         yield from _schemas(schema["items"], f"items of {name}")
 
 
-def test_the_schema_is_one() -> None:
+@pytest.mark.parametrize("schema_of_file", [SCHEMA, RUN_SCHEMA])
+def test_the_schema_is_one(schema_of_file: Any) -> None:
     """It follows JSON Schema 2020-12, describes every property, and leaves no object open."""
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    for name, schema in _schemas(SCHEMA):
+    jsonschema.Draft202012Validator.check_schema(schema_of_file)
+    for name, schema in _schemas(schema_of_file):
         for key, inner in schema.get("properties", {}).items():
-            assert inner.get("description"), key
-        if schema.get("type") == "object":
+            assert inner.get("description") or "$ref" in inner, key
+        # A map from names that the reader knows, such as the servers', has no properties.
+        if schema.get("type") == "object" and "properties" in schema:
             assert schema["additionalProperties"] is False, name
             assert set(schema["required"]) == set(schema["properties"]), name
 
 
 def test_the_schemas_version_is_the_codes() -> None:
-    """The version that the schema admits is the one that lines are written with."""
+    """The version that the schemas admit is the one that lines and provenance are written with."""
+    assert RUN_SCHEMA["properties"]["schema_version"]["const"] == reports.observations.SCHEMA_VERSION
     assert SCHEMA["properties"]["schema_version"]["const"] == reports.observations.SCHEMA_VERSION
 
 
@@ -150,10 +164,11 @@ def test_an_unusual_character_stays_on_its_line(tmp_path: Path) -> None:
 
 
 WRONG: dict[str, Any] = {
-    "schema_version": 2,
+    "schema_version": 1,
     "run_id": "",
     "host": None,
     "interpreter": "",
+    "environment": "",
     "client": 5,
     "client_version": None,
     "urllib3": None,
@@ -230,13 +245,30 @@ def test_the_provenance_is_written_with_every_control(tmp_path: Path) -> None:
     """The run's file names instruments and times, and how the control came out on each server."""
     write_run(tmp_path / "run.json", RUN, {"enforced": 3})
     record = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
-    assert (record["schema_version"], record["standings"]) == (1, {"enforced": 3})
+    assert (record["schema_version"], record["standings"]) == (2, {"enforced": 3})
     for name in ("run_id", "host", "tool", "engine", "catalogue", "started", "ended"):
         assert record[name] == getattr(RUN, name)
     assert {name: control["passed"] for name, control in record["controls"].items()} == {
         server.id: server.id != "page_second" for server in CATALOGUE.servers
     }
     assert record["controls"]["page_second"]["reason"] == FAILED.reason
+
+
+@pytest.mark.parametrize("scope", [a_scope(), a_narrow_scope(), Scope()])
+@pytest.mark.parametrize("merged", [False, True])
+def test_the_provenance_validates(tmp_path: Path, scope: Scope, *, merged: bool) -> None:
+    """Whatever a run left out, its file fits its schema, merged or not, and lacks nothing of it."""
+    run = replace(RUN, scope=scope, parts=(RUN, replace(RUN, scope=scope)) if merged else ())
+    write_run(tmp_path / "run.json", run, {"enforced": 3})
+    record = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    matrix = Resource.from_contents(MATRIX_SCHEMA)
+    validator = jsonschema.Draft202012Validator(
+        RUN_SCHEMA, registry=Registry().with_resource("matrix.schema.json", matrix)
+    )
+    validator.validate(record)
+    for key in record:
+        assert not validator.is_valid({name: value for name, value in record.items() if name != key}), key
+    assert not validator.is_valid({**record, "scope": record["scope"] | {"partial": not scope.partial}})
 
 
 TEXT = st.text()
@@ -257,6 +289,18 @@ TEXT = st.text()
             botocore=TEXT,
         ),
         controls=st.dictionaries(TEXT, st.sampled_from([PASSED, FAILED])),
+        scope=st.builds(
+            Scope,
+            **dict.fromkeys(("commit", "commit_unknown", "user", "distribution", "architecture"), TEXT),
+            local_changes=st.booleans(),
+            variables=st.dictionaries(TEXT, TEXT),
+            left_out=st.lists(st.builds(LeftOut, id=TEXT, path=TEXT, reason=TEXT)).map(tuple),
+            clients_left_out=st.lists(TEXT).map(tuple),
+            narrowed=st.lists(TEXT).map(tuple),
+            looked=st.lists(st.builds(Looked, TEXT, st.sampled_from(get_args(Status)), reason=TEXT)).map(
+                tuple
+            ),
+        ),
     )
 )
 def test_a_run_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, run: Run) -> None:
@@ -283,10 +327,10 @@ def test_observations_come_back_as_they_were(tmp_path: Path, obstacle: Obstacle)
     [
         (None, "cannot be read: No such file"),
         ("", "is no whole record of this tool"),
-        ("[]", "has schema version None, and this tool reads 1: measure again"),
-        ('{"schema_version": 2}', "has schema version 2, and this tool reads 1: measure again"),
-        ('{"schema_version": 1}', "is no whole record of this tool"),
-        ('{"schema_version": 1, "controls": 5}', "is no whole record of this tool"),
+        ("[]", "has schema version None, and this tool reads 2: measure again"),
+        ('{"schema_version": 1}', "has schema version 1, and this tool reads 2: measure again"),
+        ('{"schema_version": 2}', "is no whole record of this tool"),
+        ('{"schema_version": 2, "controls": 5}', "is no whole record of this tool"),
         ("\udcff", "is no whole record of this tool"),
     ],
 )
