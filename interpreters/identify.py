@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import os
 import re
 import subprocess
-from dataclasses import asdict, dataclass
+import time
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from interpreters.inside import TELLING, changes, telling
 from interpreters.owners import not_as_root
-from interpreters.processes import run, signal_name
+from interpreters.processes import run_until, signal_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +25,17 @@ MARK = "TLS-FLOOR-IDENTITY "
 
 ANSWER_LIMIT = 10.0
 """Seconds that a candidate may take; a healthy one takes a thirtieth of one."""
+
+REFUSAL_LASTS = 24 * 60 * 60.0
+"""Seconds for which one that did not answer in time is not asked again."""
+
+ANSWER_BYTES = 64 * 1024
+"""How long an answer may be; a real one has two thousand bytes."""
+
+ANSWERED = re.compile(rb"^" + MARK.encode() + rb".*\n", re.MULTILINE)
+
+VERSION = re.compile(r"\d{1,3}\.\d{1,3}(\.\d{1,3})?[a-z]{0,5}\d{0,3}\+?", re.ASCII)
+"""What platform.python_version() can be, such as 2.7.18, 3.15.0a1 or 3.12.0rc1+."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +65,8 @@ class Identity:
     configure_flags: tuple[str, ...]
     ssl: Library | None
     ssl_error: str | None
+    changed: Mapping[str, str | None] = field(default_factory=dict, hash=False)
+    """The variables that are not inside as they were given, as where a wrapper sets some: see inside.py."""
 
     @property
     def is_venv(self) -> bool:
@@ -64,28 +80,52 @@ class IdentifyError(Exception):
 
 def parse_identity(facts: Mapping[str, Any]) -> Identity:
     """Build an Identity from the script's JSON; raises KeyError, TypeError or ValueError for other shapes."""
-    library = facts["ssl"]
-    if not re.match(r"\d+\.\d+", str(facts["version"])):
-        msg = f"no Python has the version {facts['version']!r}"
+    library, error, version = facts["ssl"], facts["ssl_error"], _text(facts, "version")
+    if not VERSION.fullmatch(version):
+        msg = f"no Python has the version {version[:40]!r}"
         raise ValueError(msg)
     return Identity(
-        version=str(facts["version"]),
-        implementation=str(facts["implementation"]),
-        executable=str(facts["executable"]),
-        prefix=str(facts["prefix"]),
-        base_prefix=str(facts["base_prefix"]),
-        bits=int(facts["bits"]),
+        version=version,
+        implementation=_text(facts, "implementation"),
+        executable=_text(facts, "executable"),
+        prefix=_text(facts, "prefix"),
+        base_prefix=_text(facts, "base_prefix"),
+        bits=_bits(facts["bits"]),
         configure_flags=tuple(str(flag) for flag in facts["configure_flags"]),
         ssl=None if library is None else _parse_library(library),
-        ssl_error=None if facts["ssl_error"] is None else str(facts["ssl_error"]),
+        ssl_error=None if error is None else str(error),
+        changed=_parse_changed(facts.get("changed", {})),
     )
+
+
+def _parse_changed(changed: object) -> dict[str, str | None]:
+    if isinstance(changed, dict) and all(text is None or isinstance(text, str) for text in changed.values()):
+        return {name: text for name, text in changed.items() if name.startswith(TELLING)}
+    msg = "what it says of its environment cannot be meant"
+    raise ValueError(msg)
+
+
+def _text(facts: Mapping[str, Any], key: str) -> str:
+    if isinstance(value := facts[key], str) and "\0" not in value:
+        return value
+    msg = f"{key} is no text"
+    raise TypeError(msg)
+
+
+def _bits(value: object) -> int:
+    if value in (32, 64):
+        return int(str(value))
+    msg = "no Python has pointers of that many bits"
+    raise ValueError(msg)
 
 
 def _parse_library(facts: Mapping[str, Any]) -> Library:
     library = Library(**facts)
     texts = (library.openssl, library.default_minimum or "", library.module or "", library.directory or "")
     flags = library.has.values() if isinstance(library.has, dict) else [None]
-    if not all(isinstance(text, str) for text in texts) or not all(isinstance(has, bool) for has in flags):
+    if not all(isinstance(text, str) and "\0" not in text for text in texts) or not all(
+        isinstance(has, bool) for has in flags
+    ):
         msg = "what it says of its ssl module cannot be meant"
         raise ValueError(msg)
     return library
@@ -121,25 +161,60 @@ def identify(
     """Return what the executable says it is; raises IdentifyError with the reason it cannot be used.
 
     Root starts nothing that somebody else could replace: see owners.py. Answers are remembered in the
-    folder `cache` under the executable's fingerprint. Refusals are not, nor is a missing ssl module, which
-    a library put back may cure: both are asked again.
+    folder `cache` under the executable's fingerprint and the variables that matter; so is, for a day, that
+    one did not answer in time. No other refusal is, nor is a missing ssl module, which a library put back
+    may cure: those are asked again.
     """
     if refusal := not_as_root(Path(os.path.realpath(path))):
         raise IdentifyError(refusal)
     try:
-        remembered = cache / f"{fingerprint(path)}.json" if cache else None
+        remembered = cache / f"{fingerprint(path)}-{_hash(telling(environment))}.json" if cache else None
     except OSError as error:
         msg = f"{path} cannot be run: {error.strerror or error}"
         raise IdentifyError(msg) from error
     if remembered and (known := _recall(remembered)):
         return known
-    identity = _parse(path, _ask(path, environment, limit))
+    if remembered and (refusal := _recall_hang(path, remembered, limit)):
+        raise IdentifyError(refusal)
+    try:
+        identity = _parse(path, _ask(path, environment, limit), environment)
+    except _HangError:
+        if remembered:
+            _write(_hang(remembered), {"limit": limit, "at": time.time()})
+        raise
     if remembered and identity.ssl:
-        remembered.parent.mkdir(parents=True, exist_ok=True)
-        aside = remembered.with_suffix(f".{os.getpid()}")
-        aside.write_text(json.dumps(asdict(identity)))
-        aside.replace(remembered)
+        _write(remembered, asdict(identity))
     return identity
+
+
+def forget(path: Path, cache: Path) -> None:
+    """Forget all that is remembered of an executable, so that it is asked again."""
+    try:
+        known = fingerprint(path)
+    except OSError:
+        return
+    for file in cache.glob(f"{known}-*"):
+        file.unlink(missing_ok=True)
+
+
+class _HangError(IdentifyError):
+    """It did not answer in time."""
+
+
+class _LacksError(Exception):
+    """It is a Python, but not one that the probe runs in."""
+
+
+def _hash(variables: Mapping[str, str]) -> str:
+    return hashlib.sha256(repr(sorted(variables.items())).encode(errors="surrogateescape")).hexdigest()[:8]
+
+
+def _write(file: Path, facts: Mapping[str, Any]) -> None:
+    """Write a file completely or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    aside = file.with_suffix(f".{os.getpid()}")
+    aside.write_text(json.dumps(facts))
+    aside.replace(file)
 
 
 def _recall(remembered: Path) -> Identity | None:
@@ -150,33 +225,76 @@ def _recall(remembered: Path) -> Identity | None:
         return None
 
 
-def _ask(path: Path, environment: Mapping[str, str], limit: float) -> str:
+def _hang(remembered: Path) -> Path:
+    """Return the file that says when one did not answer in time."""
+    return remembered.with_suffix(".hang")
+
+
+def _recall_hang(path: Path, remembered: Path, limit: float) -> str:
+    """Return that it did not answer in time within the last day, if it had as long; else nothing."""
     try:
-        status, said = run([path, SCRIPT], environment, limit)
+        facts = json.loads(_hang(remembered).read_text())
+        had, when = float(facts["limit"]), float(facts["at"])
+        day = dt.datetime.fromtimestamp(when, dt.UTC).date()
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+        return ""
+    # A clock that was set back makes it older than it is, never younger.
+    if had < limit or not 0 <= time.time() - when < REFUSAL_LASTS:
+        return ""
+    return f"{path} did not say what it is within {had:g} s on {day}; --fresh asks again"
+
+
+def _ask(path: Path, environment: Mapping[str, str], limit: float) -> str:
+    """Return what it printed: it is believed once it has answered, however long it takes to end."""
+    try:
+        status, said = run_until(
+            [path, SCRIPT, *TELLING], environment, limit, lambda printed: bool(ANSWERED.search(printed))
+        )
     except OSError as error:
         msg = f"{path} cannot be run: {error.strerror or error}"
         raise IdentifyError(msg) from error
     except subprocess.TimeoutExpired:
         msg = f"{path} did not say what it is within {limit:g} s"
-        raise IdentifyError(msg) from None
+        raise _HangError(msg) from None
     except subprocess.SubprocessError as error:
         msg = f"{path} is not a Python that can say what it is: {error}"
         raise IdentifyError(msg) from None
-    if status < 0:
+    if status and status < 0 and not ANSWERED.search(said.encode()):
         msg = f"{path} died of {signal_name(-status)} when asked what it is"
         raise IdentifyError(msg)
     return said
 
 
-def _parse(path: Path, said: str) -> Identity:
+def _parse(path: Path, said: str, given: Mapping[str, str]) -> Identity:
     for line in said.splitlines():
         if line.startswith(MARK):
             try:
-                return parse_identity(json.loads(line.removeprefix(MARK)))
-            except (ValueError, KeyError, TypeError) as error:
-                msg = f"{path} gave an identity that makes no sense: {error}"
+                return _answer(line.removeprefix(MARK), given)
+            except _LacksError as error:
+                msg = f"{path} {error}"
                 raise IdentifyError(msg) from error
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                msg = f"{path} gave an identity that makes no sense: {str(error)[:200]}"
+                raise IdentifyError(msg) from error
+    if "no module named '__future__'" in said:
+        msg = f"{path} cannot run the probe: it has no __future__ module, as MicroPython has none"
+        raise IdentifyError(msg)
     excerpt = " ".join(said.split())[:80]
     what = f"it printed {excerpt!r}" if excerpt else "it printed nothing"
     msg = f"{path} is not a Python that can say what it is: {what}"
     raise IdentifyError(msg)
+
+
+def _answer(text: str, given: Mapping[str, str]) -> Identity:
+    """Read an answer; raises ValueError, KeyError, TypeError or RecursionError for what cannot be meant."""
+    if len(text) > ANSWER_BYTES:
+        msg = f"it is longer than {ANSWER_BYTES} bytes"
+        raise ValueError(msg)
+    facts = json.loads(text)
+    identity = parse_identity(facts)
+    if lacks := facts.get("lacks"):
+        msg = f"cannot run the probe, as {identity.implementation} lacks what that needs: {str(lacks)[:200]}"
+        raise _LacksError(msg)
+    # One that does not say leaves all as it was.
+    inside = facts.get("variables", telling(given))
+    return replace(identity, changed=changes(given, {str(name): _text(inside, name) for name in inside}))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from interpreters.environments import Installer, NoEnvironmentError, is_made, prepare
 from interpreters.identify import IdentifyError, Identity, identify, parse_identity
+from interpreters.identify import forget as forget_identity
 from interpreters.surroundings import surroundings
 
 if TYPE_CHECKING:
@@ -153,7 +154,8 @@ def is_ready(
 
 
 def forget(candidate: Candidate, cache: Path) -> None:
-    """Remove a candidate's environments, so that they are made anew."""
+    """Remove a candidate's environments, so that they are made again, and what it said of itself."""
+    forget_identity(candidate.path, cache / "identities")
     shutil.rmtree(_environments(cache, candidate), ignore_errors=True)
 
 

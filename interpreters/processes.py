@@ -34,9 +34,29 @@ def run(
     # Output goes to a file: a grandchild that outlives the command would keep a pipe open.
     with tempfile.TemporaryFile() as output:
         with started(command, environment, output, folder) as process:
-            status = _wait(process, output.fileno(), limit)
-        output.seek(0)
-        return status, output.read(OUTPUT_LIMIT).decode(errors="replace")
+            _wait(process, output.fileno(), limit, lambda _: False)
+        return process.returncode, _printed(output.fileno()).decode(errors="replace")
+
+
+def run_until(
+    command: Sequence[str | Path],
+    environment: Mapping[str, str],
+    limit: float,
+    enough: Callable[[bytes], bool],
+) -> tuple[int | None, str]:
+    """Do as `run` does, but end the command as soon as what it printed is enough: the status is then None.
+
+    A command that has said all that it was asked may take a minute to end, or never do so.
+    """
+    with tempfile.TemporaryFile() as output:
+        with started(command, environment, output) as process:
+            ended = _wait(process, output.fileno(), limit, enough)
+        return process.returncode if ended else None, _printed(output.fileno()).decode(errors="replace")
+
+
+def _printed(output: int) -> bytes:
+    """Return what is in a file so far, wherever in it is being written."""
+    return os.pread(output, OUTPUT_LIMIT, 0)
 
 
 @contextlib.contextmanager
@@ -100,18 +120,28 @@ def _interrupts_held_back() -> Iterator[Callable[[], None]]:
         let_go()
 
 
-def _wait(process: subprocess.Popen[bytes], output: int, limit: float) -> int:
+def _wait(
+    process: subprocess.Popen[bytes], output: int, limit: float, enough: Callable[[bytes], bool]
+) -> bool:
+    """Wait until a process ends or what it printed is enough; return whether it ended."""
     deadline = time.monotonic() + limit
+    seen = 0
     while True:
         left = deadline - time.monotonic()
         try:
-            return process.wait(max(0.0, min(GLANCE, left)))
+            process.wait(max(0.0, min(GLANCE, left)))
         except subprocess.TimeoutExpired:
+            size = os.fstat(output).st_size
+            if size > seen and enough(_printed(output)):
+                return False
+            seen = size
             if left <= 0:
                 raise
-            if os.fstat(output).st_size > OUTPUT_LIMIT:
+            if size > OUTPUT_LIMIT:
                 msg = f"it printed more than {OUTPUT_LIMIT} bytes"
                 raise subprocess.SubprocessError(msg) from None
+        else:
+            return True
 
 
 def signal_name(number: int) -> str:

@@ -2,11 +2,13 @@
 
 Runs inside every interpreter under test, back to Python 2.7, with the standard library only. The line
 starts with MARK, so a chatty sitecustomize cannot be taken for it. Exit status 0 whenever it printed;
-a missing ssl module is a fact to print, not a failure.
+a missing ssl module is a fact to print, not a failure. Its arguments are how the names of environment
+variables begin whose values it prints too.
 """
 
 from __future__ import print_function
 
+import gc
 import json
 import os
 import platform
@@ -19,8 +21,8 @@ FLAGS = ("--with-ssl-default-suites", "--with-openssl", "--disable-shared", "--e
 """Configure options that decide which OpenSSL is used and what minimum Python adds to it."""
 
 
-def identity():
-    """Return the facts; `ssl` is None where the module cannot be imported, and `ssl_error` says why."""
+def identity(beginnings=()):
+    """Return the facts, with the variables whose names begin so; `ssl` is None where the module cannot be imported, and `ssl_error` says why."""
     facts = {
         "version": platform.python_version(),
         "implementation": platform.python_implementation(),
@@ -29,6 +31,8 @@ def identity():
         "base_prefix": getattr(sys, "base_prefix", getattr(sys, "real_prefix", sys.prefix)),
         "bits": struct.calcsize("P") * 8,
         "configure_flags": configure_flags(),
+        "variables": variables(beginnings),
+        "lacks": lacking(),
         "ssl": None,
         "ssl_error": None,
     }
@@ -37,6 +41,24 @@ def identity():
     except Exception as error:
         facts["ssl_error"] = "%s: %s" % (type(error).__name__, error)
     return facts
+
+
+def lacking():
+    """Return what the program of probes refuses to run without, and has not here; empty if nothing is lacking."""
+    try:
+        if gc.isenabled():
+            gc.disable()
+            gc.enable()
+    except Exception as error:
+        return "gc.disable (%s: %s)" % (type(error).__name__, error)
+    return ""
+
+
+def variables(beginnings):
+    """Return, of this process's environment, those variables whose names begin with one of these."""
+    names = [name for name in os.environ if name.startswith(tuple(beginnings))]
+    # Python 2.7 has bytes.
+    return dict((name, os.environ[name] if str is not bytes else os.environ[name].decode("utf-8", "replace")) for name in names)
 
 
 def configure_flags():
@@ -70,4 +92,6 @@ def library():
 
 
 if __name__ == "__main__":
-    print("\n" + MARK + json.dumps(identity(), sort_keys=True))
+    print("\n" + MARK + json.dumps(identity(sys.argv[1:]), sort_keys=True))
+    # The end may be long in coming: start-up code can leave threads, and things to do at exit.
+    sys.stdout.flush()

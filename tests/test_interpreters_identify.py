@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import re
 import signal
 import string
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ import pytest
 from conftest import says
 from hypothesis import given
 from hypothesis import strategies as st
+from installations import installation, site_packages
 
 from interpreters.identify import (
     MARK,
@@ -25,9 +28,11 @@ from interpreters.identify import (
     Library,
     build_of,
     fingerprint,
+    forget,
     identify,
     parse_identity,
 )
+from interpreters.locate import locate
 from interpreters.surroundings import surroundings
 
 if TYPE_CHECKING:
@@ -125,10 +130,32 @@ def test_a_signal_without_a_name_is_a_reason_too(script: Script) -> None:
     assert str(signal.SIGRTMIN + 2) in refusal(path)
 
 
-def test_a_crash_after_the_answer_is_a_crash(script: Script, facts: dict[str, Any]) -> None:
-    """An interpreter that answers and then crashes is not taken for a healthy one."""
+def test_an_answer_is_believed_at_once(script: Script, facts: dict[str, Any], witness: Witness) -> None:
+    """What comes after a complete answer, a slow end or a thread that stays, costs nothing, and is ended."""
+    path = script("python3", f"{witness.watch}; {says(facts)}; sleep 60")
+    assert identify(path, os.environ, limit=30).version == facts["version"]
+    assert witness.all_gone()
+
+
+def test_half_an_answer_is_waited_for(script: Script, facts: dict[str, Any]) -> None:
+    """An answer that comes in two pieces is believed once its line is complete."""
+    whole = MARK + json.dumps(facts)
+    path = script(
+        "python3", f"printf '%s' '{whole[:40]}'; sleep 0.3; printf '%s\\n' '{whole[40:]}'; sleep 60"
+    )
+    assert identify(path, os.environ, limit=30).version == facts["version"]
+
+
+def test_what_happens_after_the_answer_does_not_matter(script: Script, facts: dict[str, Any]) -> None:
+    """An interpreter that answers and then crashes is believed, as one that had more time to crash is."""
     path = script("python3", f"{says(facts)}; kill -SEGV $$")
-    assert refusal(path).endswith("died of SIGSEGV when asked what it is")
+    assert identify(path, os.environ).version == facts["version"]
+
+
+def test_output_without_end_is_refused(script: Script) -> None:
+    """A candidate that prints without end is ended, and refused for that."""
+    path = script("python3", "yes TLS-FLOOR")
+    assert "printed more than" in refusal(path)
 
 
 def test_rubbish_is_quoted(script: Script) -> None:
@@ -201,6 +228,23 @@ def test_a_file_that_is_gone_is_refused(tmp_path: Path, *, remember: bool) -> No
         {"configure_flags": None},
         {"version": None},
         {"version": "three"},
+        {"version": "3.12<script>"},
+        {"version": "3.12.1\n"},
+        {"version": "3"},
+        {"version": 3.12},
+        {"bits": float("inf")},
+        {"bits": float("nan")},
+        {"bits": True},
+        {"implementation": ["CPython"]},
+        {"executable": None},
+        {"executable": "/bin/\0"},
+        {"prefix": "x" * 100_000},
+        {"variables": 3},
+        {"variables": {"LD_PRELOAD": 1}},
+        {"variables": {"LD_\0": ""}},
+        {"variables": {"LD_PRELOAD": "\ud800"}},
+        {"variables": {"LD_A=B": ""}},
+        {"changed": [[1, 2]]},
     ],
 )
 def test_facts_of_another_shape_are_refused(script: Script, facts: dict[str, Any], change: Any) -> None:
@@ -220,6 +264,32 @@ def test_a_missing_fact_is_refused(script: Script, facts: dict[str, Any], key: s
 def test_marked_json_of_another_kind_is_refused(script: Script, said: object) -> None:
     """A marked line that holds no object is refused as making no sense."""
     assert "makes no sense" in refusal(script("python3", says(said)))
+
+
+@pytest.mark.parametrize("deep", [20_000, 200_000])
+def test_marked_json_that_is_too_deep_is_refused(script: Script, deep: int) -> None:
+    """A marked line that is nested deeper than anything can be read is refused as making no sense."""
+    path = script("python3", f"""printf '{MARK}'; head -c {deep} /dev/zero | tr '\\0' '['; echo""")
+    assert "makes no sense" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "version", ["2.7.18", "3.6.15", "3.15.0a1", "3.12.0rc1", "3.11.2+", "3.14", "3.13.0b3+"]
+)
+def test_every_version_of_python_is_one(facts: dict[str, Any], version: str) -> None:
+    """What Pythons say of their version, pre-releases and builds between releases included, is taken."""
+    assert parse_identity(facts | {"version": version}).version == version
+
+
+def test_what_cannot_run_the_probe_says_so(script: Script, facts: dict[str, Any]) -> None:
+    """A Python that lacks what the probe needs, as MicroPython and Jython do, is refused in words."""
+    micro = script("micropython", """echo "ImportError: no module named '__future__'"; exit 1""")
+    assert refusal(micro) == (
+        f"{micro} cannot run the probe: it has no __future__ module, as MicroPython has none"
+    )
+    lacks = {"implementation": "Jython", "lacks": "gc.disable (NotImplementedError: )"}
+    jython = script("jython", says(facts | lacks))
+    assert refusal(jython).startswith(f"{jython} cannot run the probe, as Jython lacks what that needs: gc")
 
 
 def test_a_marked_line_that_breaks_off_is_refused(script: Script) -> None:
@@ -347,6 +417,56 @@ def test_a_refusal_is_not_remembered(script: Script, facts: dict[str, Any], tmp_
     assert identify(path, os.environ, cache).version == facts["version"]
 
 
+@pytest.fixture
+def hanging(script: Script, facts: dict[str, Any], tmp_path: Path) -> Path:
+    """Return a candidate that hangs until it is healed, by a file beside it."""
+    return script("python3", f"[ -e '{tmp_path}/healed' ] || exec sleep 60; {says(facts)}")
+
+
+def ask(path: Path, cache: Path, limit: float = 0.3) -> str:
+    """Return a candidate's version or the reason it was refused for."""
+    try:
+        return identify(path, os.environ, cache, limit).version
+    except IdentifyError as error:
+        return str(error)
+
+
+def test_one_that_hangs_is_waited_for_once_a_day(
+    hanging: Path, facts: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a day the reason is remembered, with the date and how to ask sooner; then it is asked again."""
+    cache, now = tmp_path / "cache", time.time()
+    assert ask(hanging, cache) == f"{hanging} did not say what it is within 0.3 s"
+    (tmp_path / "healed").touch()
+    day = dt.datetime.fromtimestamp(now, dt.UTC).date()
+    again = f"{hanging} did not say what it is within 0.3 s on {day}; --fresh asks again"
+    assert ask(hanging, cache) == again
+    for later, said in ((23 * 3600, again), (25 * 3600, facts["version"])):
+        monkeypatch.setattr("time.time", lambda later=later: now + later)
+        assert ask(hanging, cache) == said
+
+
+@pytest.mark.parametrize("how", ["fresh", "longer", "clock set back", "damaged", "another environment"])
+def test_one_that_hung_is_asked_again(
+    hanging: Path, facts: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """It is asked again where that was asked for, where it gets longer, and where the memory is of no use."""
+    cache = tmp_path / "cache"
+    ask(hanging, cache)
+    (tmp_path / "healed").touch()
+    if how == "fresh":
+        forget(hanging, cache)
+    elif how == "clock set back":
+        now = time.time()
+        monkeypatch.setattr("time.time", lambda: now - 3600)
+    elif how == "damaged":
+        (remembered,) = cache.iterdir()
+        remembered.write_text('{"limit": 1e999, "at": 1e999}')
+    elif how == "another environment":
+        monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+    assert ask(hanging, cache, 30 if how == "longer" else 0.3) == facts["version"]
+
+
 def test_a_missing_ssl_module_is_not_remembered(
     script: Script, facts: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -364,7 +484,8 @@ def test_nothing_unfinished_is_left_in_the_cache(
 ) -> None:
     """A remembered answer is one file, whole, under the fingerprint."""
     identify(counted[0], os.environ, tmp_path / "cache")
-    assert [path.name for path in (tmp_path / "cache").iterdir()] == [f"{fingerprint(counted[0])}.json"]
+    (remembered,) = (tmp_path / "cache").iterdir()
+    assert re.fullmatch(f"{fingerprint(counted[0])}-[0-9a-f]{{8}}[.]json", remembered.name)
 
 
 TEXT = st.text(string.printable, max_size=20)
@@ -387,7 +508,45 @@ IDENTITIES = st.builds(
         directory=TEXT,
     ),
     ssl_error=st.none() | TEXT,
+    changed=st.dictionaries(
+        st.just("LD_").flatmap(lambda s: TEXT.map(s.__add__)), st.none() | TEXT, max_size=3
+    ),
 )
+
+
+def wrapper(script: Script, lines: str) -> Path:
+    """Return a wrapper of this Python that runs some lines first."""
+    return script("python3", f'{lines}\nexec "{sys.executable}" "$@"')
+
+
+@pytest.mark.parametrize(
+    ("lines", "changed"),
+    [
+        ("", {}),
+        ("export PATH=/bin:$PATH TZ=UTC HARMLESS=1", {}),
+        ("export OPENSSL_CONF=/w/legacy.cnf", {"OPENSSL_CONF": "/w/legacy.cnf"}),
+        ("export LD_LIBRARY_PATH=/w/ä SSL_CERT_FILE=", {"LD_LIBRARY_PATH": "/w/ä", "SSL_CERT_FILE": ""}),
+        ("unset OPENSSL_MODULES", {"OPENSSL_MODULES": None}),
+        ("export OPENSSL_MODULES=/given", {}),
+    ],
+)
+def test_what_a_wrapper_changes_is_known(
+    script: Script, tmp_path: Path, lines: str, changed: dict[str, str | None]
+) -> None:
+    """The variables that decide what is measured are compared with those that were given, each time alike."""
+    path = wrapper(script, lines)
+    given = {"PATH": os.environ["PATH"], "OPENSSL_MODULES": "/given", "LC_ALL": "C"}
+    for _ in ("asked", "remembered"):
+        assert identify(path, given, tmp_path / "cache").changed == changed
+
+
+def test_what_a_wrapper_changes_depends_on_what_it_is_given(script: Script, tmp_path: Path) -> None:
+    """What was remembered under other variables does not count: a wrapper may set only what is not set."""
+    path = wrapper(script, "export OPENSSL_CONF=${OPENSSL_CONF:-/w/own.cnf}")
+    bare = {"PATH": os.environ["PATH"]}
+    assert identify(path, bare, tmp_path).changed == {"OPENSSL_CONF": "/w/own.cnf"}
+    assert identify(path, {**bare, "OPENSSL_CONF": "/given.cnf"}, tmp_path).changed == {}
+    assert identify(path, bare, tmp_path).changed == {"OPENSSL_CONF": "/w/own.cnf"}
 
 
 @given(IDENTITIES)
@@ -417,3 +576,38 @@ def test_a_real_crash_is_named(script: Script) -> None:
     program = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
     path = script("python3", f'exec "{sys.executable}" -c "{program}"')
     assert refusal(path) == f"{path} died of SIGSEGV when asked what it is"
+
+
+AGENTS = {
+    "flushes at its end": "import atexit, time; atexit.register(time.sleep, 60)",
+    "leaves a thread": "import threading, time; threading.Thread(target=time.sleep, args=(60,)).start()",
+    "prints": "import sys; sys.stdout.write('tracing enabled')",
+}
+"""What tracing agents do in start-up code, as one line of a `.pth` file."""
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("agent", AGENTS)
+def test_a_real_interpreter_with_an_agent_is_believed_at_once(
+    pythons: tuple[Candidate, ...], tmp_path: Path, agent: str
+) -> None:
+    """A real interpreter whose start-up code prints, or keeps it from ending, is identified without delay."""
+    python = next((one.path for one in pythons if one.source == "pyenv"), None)
+    if python is None:
+        pytest.skip("no Python of pyenv was found on this machine: `pyenv install 3.9` enables this")
+    made = installation(python, tmp_path / "made")
+    (site_packages(made) / "agent.pth").write_text(AGENTS[agent] + "\n")
+    identity = identify(made, surroundings(os.environ, tmp_path), limit=30)
+    assert identity.prefix == str(tmp_path / "made")
+
+
+@pytest.mark.e2e
+def test_a_stray_pyvenv_cfg_makes_no_venv(pythons: tuple[Candidate, ...], tmp_path: Path) -> None:
+    """A real installation with a pyvenv.cfg that names itself is found, and says that it is none."""
+    python = next((one.path for one in pythons if one.source == "pyenv"), None)
+    if python is None:
+        pytest.skip("no Python of pyenv was found on this machine: `pyenv install 3.9` enables this")
+    made = installation(python, tmp_path / "made")
+    (tmp_path / "made/pyvenv.cfg").write_text(f"home = {made.parent}\n")
+    assert made in {one.path for one in locate({"HOME": str(tmp_path), "PATH": str(made.parent)})}
+    assert not identify(made, surroundings(os.environ, tmp_path)).is_venv

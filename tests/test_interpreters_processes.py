@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.processes import run
+from interpreters.processes import run, run_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,3 +100,18 @@ def test_an_interrupted_wait_leaves_nothing(script: Script, witness: Witness) ->
     with pytest.raises(KeyboardInterrupt):
         run([hangs], os.environ, LONG)
     assert witness.all_gone()
+
+
+def test_what_has_said_enough_is_ended(script: Script, witness: Witness) -> None:
+    """A command is ended once what it printed is enough, and has no status then."""
+    talks = script("talks", f"{witness.watch}; echo one; sleep 0.2; echo two; sleep {LONG:g}")
+    status, said = run_until([talks], os.environ, LONG, lambda printed: b"two" in printed)
+    assert (status, said) == (None, "one\ntwo\n")
+    assert witness.all_gone()
+
+
+def test_what_never_says_enough_has_its_end(script: Script) -> None:
+    """A command that ends before it said enough has a status and its output, and one that hangs is ended."""
+    assert run_until([script("ends", "echo one; exit 3")], os.environ, LONG, lambda _: False) == (3, "one\n")
+    with pytest.raises(subprocess.TimeoutExpired):
+        run_until([script("hangs", f"echo one; sleep {LONG:g}")], os.environ, 0.3, lambda _: False)

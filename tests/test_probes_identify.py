@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import platform
@@ -95,6 +96,38 @@ def test_a_missing_ssl_module_is_a_fact(identify: ModuleType, monkeypatch: pytes
     assert told.ssl_error is not None
     assert told.ssl_error.startswith("ModuleNotFoundError: ")
     assert told.version == platform.python_version()
+
+
+def test_variables_are_told_by_how_they_begin(identify: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the variables that are asked for are told, and none where none are."""
+    for name in ("LD_PRELOAD", "OPENSSL_CONF", "SECRET"):
+        monkeypatch.setenv(name, name.lower())
+    told = identify.identity(["LD_P", "OPENSSL_C"])["variables"]
+    assert told == {"LD_PRELOAD": "ld_preload", "OPENSSL_CONF": "openssl_conf"}
+    assert identify.identity()["variables"] == {}
+
+
+def test_a_collector_that_cannot_be_stopped_is_told(
+    identify: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the garbage collector cannot be switched off, as on Jython, the script says so."""
+
+    def refuse() -> None:
+        raise NotImplementedError
+
+    assert (identify.lacking(), gc.isenabled()) == ("", True)
+    monkeypatch.setattr(gc, "disable", refuse)
+    assert identify.lacking() == "gc.disable (NotImplementedError: )"
+
+
+def test_a_collector_that_is_off_stays_off(identify: ModuleType) -> None:
+    """The program of probes has switched the garbage collector off when it asks, and it stays so."""
+    gc.disable()
+    try:
+        assert identify.lacking() == ""
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
 
 
 def test_a_broken_ssl_module_is_a_fact(identify: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
