@@ -67,6 +67,11 @@ class Identity:
     ssl_error: str | None
     changed: Mapping[str, str | None] = field(default_factory=dict, hash=False)
     """The variables that are not inside as they were given, as where a wrapper sets some: see inside.py."""
+    start_up: tuple[str, ...] = ()
+    """The files whose code it runs by itself at every start: sitecustomize, usercustomize, some `.pth`."""
+    contexts: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
+    """Facts of new client contexts by the way each is made, and under `replaced` the ssl module's functions
+    whose code is elsewhere; empty without an ssl module."""
 
     @property
     def is_venv(self) -> bool:
@@ -95,6 +100,11 @@ def parse_identity(facts: Mapping[str, Any]) -> Identity:
         ssl=None if library is None else _parse_library(library),
         ssl_error=None if error is None else str(error),
         changed=_parse_changed(facts.get("changed", {})),
+        start_up=tuple(str(file) for file in facts["start_up"]),
+        contexts={
+            str(way): {str(name): str(fact) for name, fact in dict(found).items()}
+            for way, found in dict(facts["contexts"]).items()
+        },
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from interpreters.environments import Installer, NoEnvironmentError, is_made, prepare
 from interpreters.identify import IdentifyError, Identity, identify, parse_identity
 from interpreters.identify import forget as forget_identity
-from interpreters.surroundings import surroundings
+from interpreters.surroundings import UNWRITTEN, surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -40,7 +40,7 @@ class Prepared:
     candidate: Candidate
     identity: Identity | None = None
     environments: tuple[Furnished, ...] = ()
-    """One for each distinct requirement; clients that require nothing are at home in the first."""
+    """One for each distinct requirement; what requires nothing is measured in the interpreter itself."""
     problem: str = ""
     """Why nothing can be measured in it; empty if something can."""
     same_as: Path | None = None
@@ -58,14 +58,17 @@ class Prepared:
         return {client: one.install_problem for one in failed for client in one.clients}
 
     def places(self, wanted: Iterable[str]) -> dict[Path, tuple[str, ...]]:
-        """Return where the wanted clients are measured, by environment; those not installed are nowhere.
+        """Return where the wanted clients are measured, by Python; those not installed are nowhere.
 
-        The first environment is always there, for whoever requires nothing.
+        The interpreter itself is always the first: there is what requires nothing, and whoever has no
+        client still says there what its start-up code makes of its TLS contexts.
         """
+        if self.problem:
+            return {}
         made_for = {client: one.python for one in self.environments for client in one.clients}
-        found: dict[Path, list[str]] = {self.python: []} if self.python else {}
+        found: dict[Path, list[str]] = {self.candidate.path: []}
         for client in wanted:
-            place = made_for.get(client, self.python)
+            place = made_for.get(client, self.candidate.path)
             if place and client not in self.uninstalled:
                 found.setdefault(place, []).append(client)
         return {python: tuple(clients) for python, clients in found.items()}
@@ -88,7 +91,7 @@ def prepare_candidate(
     home = cache / "home"
     home.mkdir(parents=True, exist_ok=True)
     try:
-        identity = identify(candidate.path, surroundings(environment, home), cache / "identities")
+        identity = identify(candidate.path, surroundings(environment, home) | UNWRITTEN, cache / "identities")
     except IdentifyError as error:
         return Prepared(candidate, problem=str(error))
     if identity.is_venv:
@@ -113,8 +116,6 @@ def prepare_candidate(
             )
             environments.append(Furnished(made.python, names, made.install_problem))
         except (NoEnvironmentError, OSError) as error:
-            if not environments:
-                return Prepared(candidate, identity, problem=str(error), same_as=same_as)
             environments.append(Furnished(None, names, str(error)))
     return Prepared(candidate, identity, tuple(environments), same_as=same_as)
 
@@ -134,7 +135,7 @@ def prepare_apart(
     home.mkdir(parents=True, exist_ok=True)
     folder = _environment(cache, candidate, library)
     try:
-        identity = identify(candidate.path, surroundings(environment, home), cache / "identities")
+        identity = identify(candidate.path, surroundings(environment, home) | UNWRITTEN, cache / "identities")
         made = prepare(candidate.path, identity, [library], folder, installer, environment)
     except (IdentifyError, OSError) as error:
         raise NoEnvironmentError(str(error)) from error
@@ -160,11 +161,11 @@ def forget(candidate: Candidate, cache: Path) -> None:
 
 
 def _grouped(requirements: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """Return the clients of each distinct requirement; one that is empty if there are none."""
+    """Return the clients of each distinct requirement."""
     found: dict[str, list[str]] = {}
     for client, requirement in requirements.items():
         found.setdefault(requirement, []).append(client)
-    return {requirement: tuple(names) for requirement, names in found.items()} or {"": ()}
+    return {requirement: tuple(names) for requirement, names in found.items()}
 
 
 def _environments(cache: Path, candidate: Candidate) -> Path:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from interpreters.places import homes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +22,9 @@ KEPT = frozenset(
     }
 )
 """Variables that are passed on. All others (AWS_*, proxies, certificate bundles, PYTHON*) are not."""
+
+UNWRITTEN = {"PYTHONDONTWRITEBYTECODE": "1"}
+"""What else an interpreter is run with where nothing may be written: no compiled modules beside its own."""
 
 
 PATHS = (
@@ -50,4 +56,17 @@ def surroundings(environment: Mapping[str, str], home: Path) -> dict[str, str]:
         "NO_PROXY": "*",
         "no_proxy": "*",
     }
-    return kept | ours
+    return kept | ours | _user_site(environment)
+
+
+def _user_site(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what keeps the user's own site-packages, whose start-up code every program runs, where they are.
+
+    Python looks for them below HOME, which is ours. Source: site, USER_BASE; a framework build on macOS has
+    others for each version, which no one variable names, so there they are left out.
+    """
+    if sys.platform == "darwin":
+        return {}
+    home = next((home.path for home in homes(environment) if not home.user), "")
+    base = environment.get("PYTHONUSERBASE") or (home and str(Path(home, ".local")))
+    return {"PYTHONUSERBASE": base} if base else {}

@@ -33,11 +33,14 @@ def identity(beginnings=()):
         "configure_flags": configure_flags(),
         "variables": variables(beginnings),
         "lacks": lacking(),
+        "start_up": start_up(),
+        "contexts": {},
         "ssl": None,
         "ssl_error": None,
     }
     try:
         facts["ssl"] = library()
+        facts["contexts"] = contexts()
     except Exception as error:
         facts["ssl_error"] = "%s: %s" % (type(error).__name__, error)
     return facts
@@ -59,6 +62,77 @@ def variables(beginnings):
     names = [name for name in os.environ if name.startswith(tuple(beginnings))]
     # Python 2.7 has bytes.
     return dict((name, os.environ[name] if str is not bytes else os.environ[name].decode("utf-8", "replace")) for name in names)
+
+
+def start_up():
+    """Return the files whose code this interpreter has run by itself: `.pth` files with code, and hooks.
+
+    Source: site, which runs each line of a `.pth` file in a site folder that begins with `import`, and
+    imports sitecustomize and usercustomize.
+    """
+    found = []
+    for folder in sorted(set(sys.path), key=sys.path.index):
+        if os.path.basename(folder) in ("site-packages", "dist-packages") and os.path.isdir(folder):
+            names = sorted(name for name in os.listdir(folder) if name.endswith(".pth"))
+            found += [path for path in (os.path.join(folder, name) for name in names) if runs_code(path)]
+    for name in ("sitecustomize", "usercustomize"):
+        path = getattr(sys.modules.get(name), "__file__", None)
+        if path:
+            found.append(path[:-1] if path.endswith(".pyc") else path)
+    return found
+
+
+def runs_code(path):
+    """Return whether a `.pth` file has lines of code beside its folders."""
+    try:
+        with open(path, "rb") as file:
+            return any(line.startswith((b"import ", b"import\t")) for line in file)
+    except (IOError, OSError):
+        return False
+
+
+def contexts():
+    """Return the facts of new client contexts, and which of the ssl module's functions are not its own.
+
+    What start-up code does to TLS shows here, if not in the contexts then in what is called on them.
+    """
+    import ssl
+
+    protocol = getattr(ssl, "PROTOCOL_TLS_CLIENT", ssl.PROTOCOL_SSLv23)
+    return {
+        # With a folder to look for authorities in, it does not read the machine's whole trust store.
+        "create_default_context": context_facts(lambda: ssl.create_default_context(capath=os.path.dirname(__file__))),
+        "SSLContext": context_facts(lambda: ssl.SSLContext(protocol)),
+        "replaced": replaced(ssl),
+    }
+
+
+def context_facts(make):
+    """Return what decides on a new context's versions, as text; the older a Python, the less it says."""
+    try:
+        context = make()
+    except Exception as error:
+        return {"error": "%s: %s" % (type(error).__name__, error)}
+    facts = {"class": "%s.%s" % (type(context).__module__, type(context).__name__), "options": hex(context.options)}
+    for name in ("minimum_version", "maximum_version", "security_level"):
+        value = getattr(context, name, None)
+        facts[name] = str(getattr(value, "name", value))
+    ciphers = getattr(context, "get_ciphers", list)()
+    facts["ciphers"] = " ".join(cipher["name"] for cipher in ciphers)
+    return facts
+
+
+def replaced(ssl):
+    """Return, by name, the functions of the ssl module and its classes whose code is elsewhere, and where."""
+    found = {}
+    for owner in (ssl, ssl.SSLContext, ssl.SSLSocket):
+        for name, value in vars(owner).items():
+            code = getattr(getattr(value, "__func__", value), "__code__", None)
+            if code is not None:
+                kind, file = type(value).__name__, os.path.basename(code.co_filename)
+                if (kind, file) != ("function", "ssl.py"):
+                    found["%s.%s" % (owner.__name__, name)] = "%s of %s" % (kind, file)
+    return found
 
 
 def configure_flags():

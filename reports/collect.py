@@ -9,6 +9,7 @@ from interpreters.identify import build_of, parse_identity
 from interpreters.openssl_conf import configuration_path, configuration_sha256
 from reports.matrix import Measured, needing
 from reports.observations import Interpreter, observations
+from reports.start_up import apart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from interpreters.identify import Identity
     from interpreters.prepared import Prepared
     from interpreters.programs import Found
+    from reports.start_up import StartUp
     from servers.campaign import Campaign, FollowUp, Guest
     from servers.catalogue import Catalogue
     from servers.conditions import Condition
@@ -34,7 +36,7 @@ def collect(
     return tuple(
         _measured(
             one,
-            [(c, v) for guest, c, v in campaign.visits if guest.id == one.candidate.id],
+            [visit for visit in campaign.visits if visit[0].id == one.candidate.id],
             campaign.controls,
             environment,
         )
@@ -86,24 +88,39 @@ def follow_up(catalogue: Catalogue, floor: Protocol) -> FollowUp:
 
 def _measured(
     one: Prepared,
-    visits: Sequence[tuple[Condition, Visit]],
+    visits: Sequence[tuple[Guest, Condition, Visit]],
     controls: Mapping[str, Control],
     environment: Mapping[str, str],
 ) -> Measured:
     unavailable = dict(one.uninstalled)
-    for _, visit in visits:
+    for _, _, visit in visits:
         unavailable |= {c: f"it cannot be imported: {why}" for c, why in visit.import_errors.items()}
     # What the interpreter said of itself while it was measured is newer than what it said before.
-    fresh = next((said for _, visit in visits if (said := _said(visit))), one.identity)
+    fresh = next((said for _, _, visit in visits if (said := _said(visit))), one.identity)
     return Measured(
         interpreter=_interpreter(one, fresh, environment),
         unavailable=unavailable,
         observations=tuple(
             record
-            for condition, visit in visits
+            for _, condition, visit in visits
             for record in observations(one.candidate.id, condition, visit, controls)
         ),
+        apart=_apart(one, visits),
     )
+
+
+def _apart(one: Prepared, visits: Sequence[tuple[Guest, Condition, Visit]]) -> dict[str, StartUp]:
+    """Return, by client, what sets the interpreter itself apart from where the client was measured."""
+    home = one.candidate.path
+    own = {condition: _said(visit) for guest, condition, visit in visits if guest.python == home}
+    found: dict[str, list[StartUp | None]] = {}
+    for guest, condition, visit in visits:
+        there = _said(visit)
+        # Not under each condition is everybody visited.
+        if there and guest.python != home and condition in own:
+            for client in guest.clients:
+                found.setdefault(client, []).append(apart(own[condition], there))
+    return {client: next(filter(None, all_of)) for client, all_of in found.items() if any(all_of)}
 
 
 def _said(visit: Visit) -> Identity | None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from reports.observations import Interpreter, Observation, Run
+    from reports.start_up import StartUp
     from servers.catalogue import Catalogue
     from servers.observation import OwnTls
     from servers.protocols import Protocol
@@ -119,10 +120,17 @@ class Measured:
     observations: tuple[Observation, ...]
     clients: tuple[str, ...] = ()
     """Its own clients, where it does not have those that the run was asked for: a program is its own."""
+    apart: Mapping[str, StartUp] = field(default_factory=dict)
+    """By client, what sets the interpreter itself apart from where the client was measured, if anything."""
 
     def of(self, client: str, condition: Condition) -> tuple[Observation, ...]:
         """Return the observations of one client under one condition."""
         return tuple(o for o in self.observations if (o.client, o.condition) == (client, condition))
+
+    def changed(self, client: str) -> StartUp | None:
+        """Return what start-up code changes for a client that was measured in the interpreter itself."""
+        known = (one for one in self.apart.values() if one.differences)
+        return None if client in self.apart else next(known, None)
 
 
 @dataclass(frozen=True)
@@ -170,12 +178,14 @@ def _row(one: Measured, client: str, condition: Condition, catalogue: Catalogue,
     if client in one.unavailable and not any(record.account for record in records):
         return _untestable(one, client, condition, one.unavailable[client])
     findings = find(records, catalogue)
-    judgement = judge(findings, catalogue, floor)
+    judgement = _judged(one, client, findings, catalogue, floor)
     own_tls = next((record.own_tls for record in records), None)
     holder = _holder(one, client, condition, catalogue, floor)
     if one.interpreter.is_program:
         relaxed = any(record.client == RELAXED for record in one.observations)
         reason = explain_program(judgement, holder, one.interpreter.openssl, relaxed=relaxed)
+    elif changed := one.changed(client):
+        reason = f"{judgement.reason}; {changed.itself}"
     else:
         reason = explain(judgement, holder, one.interpreter, floor, own_tls)
     # In a sweep, the page's client in the same versions.
@@ -196,6 +206,14 @@ def _row(one: Measured, client: str, condition: Condition, catalogue: Catalogue,
     )
 
 
+def _judged(
+    one: Measured, client: str, findings: Mapping[str, Finding], catalogue: Catalogue, floor: Protocol
+) -> Judgement:
+    """Judge a client's cells under one condition, as far as they hold for the interpreter itself."""
+    judgement = judge(findings, catalogue, floor)
+    return one.apart[client].weigh(judgement) if client in one.apart else judgement
+
+
 def _holder(
     one: Measured, client: str, condition: Condition, catalogue: Catalogue, floor: Protocol
 ) -> HeldBy:
@@ -204,7 +222,10 @@ def _holder(
     own_tls = any(record.own_tls for record in one.of(client, condition))
     # What Python's library has tells nothing of another one.
     relaxed = {} if own_tls else find(one.of(RELAXED, Condition.PERMISSIVE), catalogue)
-    return held_by(judge(seen[condition], catalogue, floor), condition, seen, relaxed, floor)
+    judgement = _judged(one, client, seen[condition], catalogue, floor)
+    holder = held_by(judgement, condition, seen, relaxed, floor)
+    # A client relaxed in code may be held by start-up code, and then tells nothing of the library.
+    return HeldBy.UNKNOWN if holder is HeldBy.BUILD and one.changed(client) else holder
 
 
 def _version(records: Iterable[Observation]) -> str:

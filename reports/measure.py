@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from interpreters.clients import RELAXED
 from interpreters.programs import commands
+from interpreters.surroundings import UNWRITTEN
 from reports.collect import collect, collect_programs, follow_up
 from reports.matrix import Matrix, build_matrix
 from servers.campaign import Guest, run_campaign
@@ -41,13 +42,19 @@ class Subjects:
 
 
 def guests_among(subjects: Subjects, clients: Sequence[str]) -> tuple[Guest, ...]:
-    """Return who is to be probed: each environment that clients are at home in, and each sound program.
+    """Return who is to be probed: interpreters, the environments that clients are at home in, programs.
 
-    A program is a client of its own, and it is this Python that runs its probe.
+    Nothing is written where an interpreter is; what we made for it may keep its compiled modules. A program
+    is a client of its own, and it is this Python that runs its probe.
     """
     environment = subjects.environment
     interpreters = (
-        Guest(id=one.candidate.id, python=python, environment=environment, clients=names)
+        Guest(
+            id=one.candidate.id,
+            python=python,
+            environment={**environment, **(UNWRITTEN if python == one.candidate.path else {})},
+            clients=names,
+        )
         for one in subjects.prepared
         for python, names in one.places(clients).items()
     )

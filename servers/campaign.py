@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Guest:
-    """An interpreter that is ready to be probed, in one of its environments."""
+    """An interpreter that is ready to be probed, itself or in one of its environments."""
 
     id: str
     python: Path
@@ -113,12 +113,12 @@ async def run_campaign(
             usher = _Usher(settings, bed.stands, files, places, reference, progress)
 
             async def attend(rooms: Sequence[Guest]) -> list[Visited]:
-                """Visit one interpreter, in all of its environments side by side."""
+                """Visit one interpreter, itself first and all of its environments side by side."""
                 visits = await usher.measure(rooms)
                 for condition in TELLING:
                     if condition not in settings.conditions:
                         wanted = _wanted(rooms, condition, visits, follow_up, await controls)
-                        visits += await usher.tell(wanted, condition)
+                        visits += await usher.tell(rooms[0], wanted, condition)
                 return visits
 
             interpreters: dict[str, list[Guest]] = {}
@@ -146,14 +146,14 @@ class _Usher:
         visits = []
         for condition in self.settings.conditions:
             more = condition is Condition.PERMISSIVE and not there
-            errands = _with(self.reference, everyone) if more else everyone
+            errands = _with(self.reference, rooms[0], everyone) if more else everyone
             visits += await self._send_all(errands, condition, self.settings.catalogue.servers)
         return visits
 
-    async def tell(self, errands: Sequence[Errand], condition: Condition) -> list[Visited]:
+    async def tell(self, home: Guest, errands: Sequence[Errand], condition: Condition) -> list[Visited]:
         """Send those to the old servers, under a condition that tells what holds them; none if nobody."""
         if errands and condition is Condition.PERMISSIVE:
-            errands = _with(self.reference, errands)
+            errands = _with(self.reference, home, errands)
         return await self._send_all(errands, condition, _openings(self.settings))
 
     async def _send_all(
@@ -181,8 +181,8 @@ class _Usher:
             except (OSError, RuntimeError) as error:
                 # One visit that cannot be made is no reason to lose what the others measured.
                 seen = unvisited(there, stands, f"it could not be visited: {exhausted(error) or error}")
-        who = ", ".join(there) or "no client"
-        self.progress(f"{guest.id} ({who}): {len(seen.cells)} cells under {condition}")
+        if there:
+            self.progress(f"{guest.id} ({', '.join(there)}): {len(seen.cells)} cells under {condition}")
         return guest, condition, seen
 
 
@@ -212,10 +212,10 @@ def _side_by_side(guests: Sequence[Guest], settings: Settings, progress: Progres
     return fitting
 
 
-def _with(reference: str, errands: Sequence[Errand]) -> list[Errand]:
-    """Return the errands with the reference client on the first: it needs nothing installed."""
-    (room, clients), *rest = errands
-    return [(room, (*clients, reference)), *rest]
+def _with(reference: str, home: Guest, errands: Sequence[Errand]) -> list[Errand]:
+    """Return the errands with the reference client at home, in the interpreter itself: it needs no more."""
+    own = tuple(client for room, clients in errands if room is home for client in clients)
+    return [(home, (*own, reference)), *(errand for errand in errands if errand[0] is not home)]
 
 
 def _openings(settings: Settings) -> tuple[Server, ...]:

@@ -144,7 +144,8 @@ async def visit(
                 }
             )
         problem = ""
-        if plan:
+        # Where no client is asked for, the probe still says what its interpreter is.
+        if plan or not pairs:
             task = {"timeout": attempt_limit, "cells": plan, "snippets": dict(snippets or {})}
             problem = await _run(command, environment, task, log, silence_limit)
         await asyncio.gather(*(tap.settle() for tap in taps.values()))

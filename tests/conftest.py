@@ -234,6 +234,8 @@ def facts() -> dict[str, Any]:
             "directory": None,
         },
         "ssl_error": None,
+        "start_up": [],
+        "contexts": {},
     }
 
 

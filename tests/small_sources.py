@@ -74,6 +74,8 @@ def an_identity(**ssl: object) -> dict[str, object]:
         }
         | ssl,
         "ssl_error": None,
+        "start_up": [],
+        "contexts": {},
     }
 
 

@@ -59,6 +59,10 @@ def test_the_mark_is_the_scripts_own() -> None:
 
 def test_facts_become_an_identity(script: Script, facts: dict[str, Any]) -> None:
     """What an interpreter prints of itself is what its identity holds."""
+    facts |= {
+        "start_up": ["/made/up/site-packages/sitecustomize.py"],
+        "contexts": {"SSLContext": {"minimum_version": "TLSv1"}},
+    }
     identity = identify(script("python3", says(facts)), os.environ)
     assert identity == Identity(
         version=facts["version"],
@@ -70,6 +74,8 @@ def test_facts_become_an_identity(script: Script, facts: dict[str, Any]) -> None
         configure_flags=tuple(facts["configure_flags"]),
         ssl=Library(**facts["ssl"]),
         ssl_error=None,
+        start_up=("/made/up/site-packages/sitecustomize.py",),
+        contexts={"SSLContext": {"minimum_version": "TLSv1"}},
     )
 
 
@@ -226,6 +232,9 @@ def test_a_file_that_is_gone_is_refused(tmp_path: Path, *, remember: bool) -> No
         {"ssl": {"openssl": "OpenSSL 3.0.19"}},
         {"bits": "many"},
         {"configure_flags": None},
+        {"start_up": None},
+        {"contexts": None},
+        {"contexts": {"SSLContext": None}},
         {"version": None},
         {"version": "three"},
         {"version": "3.12<script>"},
@@ -253,7 +262,7 @@ def test_facts_of_another_shape_are_refused(script: Script, facts: dict[str, Any
     assert refusal(path).startswith(f"{path} gave an identity that makes no sense: ")
 
 
-@pytest.mark.parametrize("key", ["version", "executable", "ssl", "ssl_error"])
+@pytest.mark.parametrize("key", ["version", "executable", "ssl", "ssl_error", "start_up", "contexts"])
 def test_a_missing_fact_is_refused(script: Script, facts: dict[str, Any], key: str) -> None:
     """A marked line that lacks a fact is refused with the fact's name."""
     del facts[key]

@@ -168,10 +168,9 @@ def test_what_cannot_be_installed_disturbs_no_other_client(
     assert is_ready(one, MANY, cache) is not bool(hit)
     places = prepared.places(("ssl", *MANY))
     assert {client for clients in places.values() for client in clients} == {"ssl", *MANY} - hit
-    assert "ssl" in places[prepared.environments[0].python or Path()]
+    assert next(iter(places.items())) == (one.path, ("ssl",))
     for made in prepared.environments:
-        there = places.get(made.python or Path(), ())
-        assert set(there) - {"ssl"} == set(made.clients) - hit
+        assert set(places.get(made.python or Path(), ())) == set(made.clients) - hit
 
 
 def test_words_of_a_requirement_are_installed_together(
@@ -204,30 +203,36 @@ def test_a_later_environment_that_cannot_be_made_concerns_its_clients_alone(
     prepared = prepare(one, {**WANTED, "lone": "lone"})
     assert prepared.problem == ""
     assert list(prepared.uninstalled) == ["lone"]
-    assert prepared.places(("lone", "botocore")) == {prepared.python: ("botocore",)}
+    assert prepared.places(("lone", "botocore")) == {one.path: (), prepared.python: ("botocore",)}
 
 
-def test_where_nothing_is_required_there_is_one_environment(
-    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], tmp_path: Path
+def test_where_nothing_is_required_there_is_no_environment(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], tmp_path: Path, cache: Path
 ) -> None:
-    """Clients of the standard library have an environment in which nothing is installed."""
-    prepared = prepare(candidate(script("python3", says(facts))), {})
-    assert prepared.places(("ssl",)) == {prepared.python: ("ssl",)}
-    assert not any(line.startswith("pip") for line in (tmp_path / "uv.log").read_text().splitlines())
+    """Clients of the standard library are measured in the interpreter itself, which has its start-up code."""
+    one = candidate(script("python3", says(facts)))
+    prepared = prepare(one, {})
+    assert (prepared.environments, prepared.places(("ssl",))) == ((), {one.path: ("ssl",)})
+    assert is_ready(one, {}, cache)
+    assert not (tmp_path / "uv.log").exists()
 
 
-def test_without_an_environment_nothing_is_anywhere() -> None:
+def test_where_there_is_a_problem_nothing_is_anywhere() -> None:
     """A candidate that has a problem has no place for any client."""
     assert Prepared(ONE, problem="it hangs").places(("ssl",)) == {}
 
 
-def test_no_environment_is_a_problem(script: Script, facts: dict[str, Any], cache: Path) -> None:
-    """When no environment can be made, that is the problem, beside the identity."""
+def test_without_an_environment_the_interpreter_itself_is_measured(
+    script: Script, facts: dict[str, Any], cache: Path
+) -> None:
+    """When no environment can be made, those clients have the reason, and what requires nothing is there."""
     one = candidate(script("python3", says(facts)))
     prepared = prepare_candidate(one, WANTED, Installer("/nowhere/uv", cache, Path("/tool")), {})
     assert prepared.identity == parse_identity(facts)
-    assert prepared.python is None
-    assert "/nowhere/uv cannot be run" in prepared.problem
+    assert (prepared.python, prepared.problem) == (None, "")
+    assert prepared.places(("ssl", *WANTED)) == {one.path: ("ssl",)}
+    assert prepared.uninstalled.keys() == WANTED.keys()
+    assert all("/nowhere/uv cannot be run" in why for why in prepared.uninstalled.values())
 
 
 def test_a_wrapper_is_the_same_as_what_it_starts(
@@ -257,6 +262,7 @@ def test_a_candidate_sees_none_of_the_users_settings(
     environment = {"PATH": os.environ["PATH"], "AWS_PROFILE": "nonsense", "PYTHONPATH": "/nonsense"}
     prepare_candidate(one, {}, Installer("/nowhere/uv", cache, Path("/tool")), environment)
     seen = (tmp_path / "seen").read_text()
+    assert "PYTHONDONTWRITEBYTECODE=1\n" in seen
     assert f"HOME={cache / 'home'}\n" in seen
     assert "nonsense" not in seen
 
@@ -301,18 +307,13 @@ def test_a_library_that_cannot_be_had_apart_is_a_reason(
         prepare_apart(one, "urllib3", installer, environment)
 
 
-@pytest.mark.parametrize("other", [{}, {"botocore": "botocore==1.34.0"}])
 def test_other_requirements_are_not_ready(
-    script: Script,
-    prepare: Callable[..., Prepared],
-    facts: dict[str, Any],
-    cache: Path,
-    other: dict[str, str],
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], cache: Path
 ) -> None:
     """A candidate whose environment holds something else has to be prepared again."""
     one = candidate(script("python3", says(facts)))
     prepare(one)
-    assert not is_ready(one, other, cache)
+    assert not is_ready(one, {"botocore": "botocore==1.34.0"}, cache)
 
 
 ONE = candidate(Path("/opt/one/bin/python3"))

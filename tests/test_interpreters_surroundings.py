@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import string
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,6 +61,20 @@ def test_ours_replace_the_users(name: str, ours: str) -> None:
     """Where a variable has to have a value, ours is there, whether or not the user has one."""
     assert surroundings({}, HOME)[name] == ours
     assert surroundings({name: "the user's"}, HOME)[name] == ours
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="a framework build has a folder for each version")
+@pytest.mark.parametrize(
+    ("environment", "folder"),
+    [
+        ({"HOME": "/home/her"}, "/home/her/.local"),
+        ({"HOME": "/home/her", "PYTHONUSERBASE": "/else/where"}, "/else/where"),
+        ({}, str(Path(pwd.getpwuid(os.getuid()).pw_dir) / ".local")),
+    ],
+)
+def test_the_users_own_site_packages_stay_where_they_are(environment: dict[str, str], folder: str) -> None:
+    """A home of ours does not hide the start-up code that the user's programs run."""
+    assert surroundings(environment, HOME)["PYTHONUSERBASE"] == folder
 
 
 NAMES = st.one_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import json
 import os
@@ -10,6 +11,7 @@ import ssl
 import subprocess
 import sys
 import sysconfig
+import venv
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -186,6 +188,99 @@ def test_chatter_leaves_the_line_whole(tmp_path: Path) -> None:
     assert facts(said)["version"] == platform.python_version()
 
 
+HOOKS = {
+    "tabbed.pth": "# a comment\nimport\tsys\n",
+    "folder.pth": "/some/where\nimported/too\n",
+    "hook.txt": "import sys\n",
+    "sitecustomize.py": "",
+    "usercustomize.py": "",
+}
+"""Files of a site folder; whose code is run, site's documentation says."""
+
+
+def test_start_up_code_is_told_by_file(tmp_path: Path) -> None:
+    """Files with lines of code and the hooks that were imported are told, paths and other files are not."""
+    venv.create(tmp_path, symlinks=True)
+    python = tmp_path / "bin" / "python"
+    (site,) = tmp_path.glob("lib/python*/site-packages")
+    for name, text in HOOKS.items():
+        (site / name).write_text(text)
+    # A virtual environment imports the second only with the user's own site-packages.
+    imported = f"import sys; sys.path.insert(1, {str(site)!r}); import usercustomize"
+    (site / "hook.pth").write_text(imported)
+    told = facts(run(python))["start_up"]
+    ran = ["hook.pth", "tabbed.pth", "sitecustomize.py", "usercustomize.py"]
+    assert [path for path in told if path.startswith(str(site))] == [str(site / name) for name in ran]
+
+
+def test_an_unreadable_start_up_file_is_no_failure(identify: ModuleType, tmp_path: Path) -> None:
+    """What is no file, though it is called one, runs no code."""
+    (tmp_path / "folder.pth").mkdir()
+    assert identify.runs_code(str(tmp_path / "folder.pth")) is False
+    assert identify.runs_code(str(tmp_path / "gone.pth")) is False
+
+
+def _lower(context: ssl.SSLContext) -> None:
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+
+
+def _fewer(context: ssl.SSLContext) -> None:
+    context.set_ciphers("ECDHE-RSA-AES256-GCM-SHA384")
+
+
+def _options(context: ssl.SSLContext) -> None:
+    context.options |= ssl.OP_NO_TICKET
+
+
+@pytest.mark.parametrize("change", [_lower, _fewer, _options])
+@pytest.mark.parametrize("name", ["create_default_context", "SSLContext"])
+def test_a_changed_context_is_told(
+    identify: ModuleType, monkeypatch: pytest.MonkeyPatch, name: str, change: Callable[[Any], None]
+) -> None:
+    """Whatever start-up code does to a new context is among its facts, and no other's."""
+    before, make = identify.contexts(), getattr(ssl, name)
+
+    def changed(*words: Any, **named: Any) -> ssl.SSLContext:
+        context: ssl.SSLContext = make(*words, **named)
+        change(context)
+        return context
+
+    if name == "SSLContext":
+        made = make(ssl.PROTOCOL_TLS_CLIENT)
+        change(made)
+        assert identify.context_facts(lambda: made) != before[name]
+        return
+    monkeypatch.setattr(ssl, name, changed)
+    after = identify.contexts()
+    assert {way for way in before if before[way] != after[way]} == {name, "replaced"}
+
+
+def test_a_context_that_cannot_be_made_is_told(identify: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function that takes no such argument, or fails, leaves its error in the place of the facts."""
+
+    def refuse() -> None:
+        pass
+
+    monkeypatch.setattr(ssl, "create_default_context", refuse)
+    told = identify.identity()
+    assert told["contexts"]["create_default_context"]["error"].startswith("TypeError: ")
+    assert told["ssl_error"] is None
+
+
+def test_a_replaced_function_is_told(identify: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function that is called on a context is told if its code is not the ssl module's."""
+    before = identify.contexts()["replaced"]
+    honest = ssl.SSLContext.wrap_socket
+
+    @functools.wraps(honest)
+    def wrapped(*words: Any, **named: Any) -> ssl.SSLSocket:
+        return honest(*words, **named)
+
+    monkeypatch.setattr(ssl.SSLContext, "wrap_socket", wrapped)
+    after = identify.contexts()["replaced"]
+    assert after == before | {"SSLContext.wrap_socket": "function of test_probes_identify.py"}
+
+
 @pytest.mark.e2e
 def test_it_runs_in_every_interpreter(pythons: tuple[Candidate, ...]) -> None:
     """On this machine, the script's facts in each interpreter are those its own ssl module names."""
@@ -196,6 +291,8 @@ def test_it_runs_in_every_interpreter(pythons: tuple[Candidate, ...]) -> None:
         told = parse_identity(facts(run(one.path)))
         assert told.ssl is not None
         assert (told.ssl.openssl, told.executable) == (openssl, str(one.path))
+        assert told.contexts.keys() == {"create_default_context", "SSLContext", "replaced"}
+        assert not any("error" in found for found in told.contexts.values())
 
 
 @pytest.mark.e2e

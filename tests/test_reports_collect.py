@@ -162,6 +162,43 @@ def test_an_identity_becomes_what_the_report_shows(facts: dict[str, Any]) -> Non
     assert collect([whole], _campaign(), {})[0].interpreter.openssl == "OpenSSL 3.0.19"
 
 
+def _contexts(minimum: str) -> dict[str, Any]:
+    return {"contexts": {"SSLContext": {"minimum_version": minimum}}}
+
+
+@pytest.mark.parametrize("ambient", ["TLSv1", "TLSv1_2"])
+@pytest.mark.parametrize("permissive", ["TLSv1", "TLSv1_2"])
+def test_the_interpreter_itself_is_held_against_each_environment(
+    facts: dict[str, Any], ambient: str, permissive: str
+) -> None:
+    """Contexts are compared under the same condition, and only who was measured elsewhere is concerned."""
+    one = _candidate("a")
+    home, other = Guest("a", one.path, {}, ("ssl",)), _guest("a", "urllib3")
+    plain = facts | _contexts("TLSv1_2")
+    visits = [
+        (home, Condition.AMBIENT, _visit(STRICT, "ssl", identity=facts | _contexts(ambient))),
+        (other, Condition.AMBIENT, _visit(STRICT, "urllib3", identity=plain)),
+        (home, Condition.PERMISSIVE, _visit(STRICT, identity=facts | _contexts(permissive))),
+        (other, Condition.PERMISSIVE, _visit(STRICT, "urllib3", identity=plain)),
+    ]
+    found = collect([Prepared(one)], _campaign(*visits), {})[0].apart
+    assert found.keys() == ({"urllib3"} if "TLSv1" in (ambient, permissive) else set())
+
+
+@pytest.mark.parametrize("identity", [None, {}, "nonsense"])
+def test_an_interpreter_that_says_nothing_of_itself_is_set_apart(
+    facts: dict[str, Any], identity: Any
+) -> None:
+    """Where only the environment spoke, it does not speak for the interpreter."""
+    one = _candidate("a")
+    home, other = Guest("a", one.path, {}, ("ssl",)), _guest("a", "urllib3")
+    visits = [
+        (home, Condition.AMBIENT, _visit(STRICT, "ssl", identity=identity)),
+        (other, Condition.AMBIENT, _visit(STRICT, "urllib3", identity=facts)),
+    ]
+    assert collect([Prepared(one)], _campaign(*visits), {})[0].apart.keys() == {"urllib3"}
+
+
 def test_build_and_configuration_are_recorded(facts: dict[str, Any], tmp_path: Path) -> None:
     """The build is hashed, and the configuration is the one that the probe's environment leads to."""
     path, own, other = tmp_path / "python3", tmp_path / "openssl.cnf", tmp_path / "other.cnf"

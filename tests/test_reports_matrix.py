@@ -37,6 +37,7 @@ from reports.matrix import (
     did_not_report,
     needing,
 )
+from reports.start_up import StartUp
 from reports.verdicts import HeldBy, PageCheck, Verdict
 from servers.catalogue import Role
 from servers.conditions import Condition
@@ -336,6 +337,40 @@ def test_the_reason_goes_on_with_its_cause() -> None:
     reason = _build(_measured(*_cells(LOOSE, "ssl")))[0].judgement.reason
     assert "connected at SSLv3 to only_ssl3" in reason
     assert "Python 3.9.18 sets no minimum" in reason
+
+
+def test_what_start_up_code_changes_is_said_of_both_sides() -> None:
+    """What was measured in an interpreter with start-up code counts, what was beside it is not enforced."""
+    change = StartUp(("/hook.pth",), ("minimum_version of SSLContext is TLSv1, not TLSv1_2",))
+    cells = [*_cells(LOOSE, "ssl"), *_cells(STRICT, "urllib3"), *_cells(LOOSE, "botocore")]
+    measured = replace(_measured(*cells), apart={"urllib3": change, "botocore": change})
+    ssl, urllib3, botocore = _build(measured, clients=("ssl", "urllib3", "botocore"))
+    assert (ssl.verdict, urllib3.verdict, botocore.verdict) == (
+        Verdict.DOWNGRADED,
+        Verdict.INCONCLUSIVE,
+        Verdict.DOWNGRADED,
+    )
+    assert (ssl.held_by, urllib3.held_by, botocore.held_by) == (
+        HeldBy.NOTHING,
+        HeldBy.UNKNOWN,
+        HeldBy.NOTHING,
+    )
+    assert (
+        "; start-up code of this interpreter (/hook.pth) changes its TLS contexts: " in ssl.judgement.reason
+    )
+    assert "sets no minimum" not in ssl.judgement.reason
+    assert all("is not loaded" in row.judgement.reason for row in (urllib3, botocore))
+
+
+def test_what_start_up_code_holds_is_not_said_of_the_build() -> None:
+    """A client relaxed in code that is still held may be held by start-up code: the library is not known."""
+    cells = [*_cells(STRICT, "ssl"), *_cells(STRICT, "ssl", PERMISSIVE), *_cells(STRICT, RELAXED, PERMISSIVE)]
+    plain = _measured(*cells)
+    change = StartUp(("/hook.pth",), ("SSLContext.wrap_socket is function of hook.py, not its own",))
+    assert _build(plain)[0].held_by is HeldBy.BUILD
+    assert _build(replace(plain, apart={"urllib3": change}))[0].held_by is HeldBy.UNKNOWN
+    unknown = replace(plain, apart={"urllib3": StartUp()})
+    assert _build(unknown)[0].held_by is HeldBy.BUILD
 
 
 def test_only_clients_that_seem_safe_are_visited_again() -> None:

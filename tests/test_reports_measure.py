@@ -62,15 +62,18 @@ def _found(name: str, problem: str = "", relaxed: tuple[str, ...] = ()) -> Found
     return Found(program, candidate, "" if problem else "1.2", problem=problem)
 
 
-def test_each_environment_is_a_guest_with_its_clients() -> None:
-    """Who is measured is probed in the environment made for it, in the surroundings that all share."""
+def test_each_interpreter_and_environment_is_a_guest_with_its_clients() -> None:
+    """What requires nothing is probed in the interpreter itself, where nothing is written."""
     first, second = _furnished("first", "urllib3", "botocore"), _furnished("second", "requests")
     subjects = Subjects((_prepared("a", first, second), _prepared("b", first)), ENVIRONMENT)
     found = guests_among(subjects, ("ssl", "urllib3", "requests"))
+    unwritten = {**ENVIRONMENT, "PYTHONDONTWRITEBYTECODE": "1"}
     assert found == (
-        Guest("a", Path("/made/up/first/bin/python"), ENVIRONMENT, ("ssl", "urllib3")),
+        Guest("a", Path("/made/up/a/bin/python"), unwritten, ("ssl",)),
+        Guest("a", Path("/made/up/first/bin/python"), ENVIRONMENT, ("urllib3",)),
         Guest("a", Path("/made/up/second/bin/python"), ENVIRONMENT, ("requests",)),
-        Guest("b", Path("/made/up/first/bin/python"), ENVIRONMENT, ("ssl", "urllib3", "requests")),
+        Guest("b", Path("/made/up/b/bin/python"), unwritten, ("ssl", "requests")),
+        Guest("b", Path("/made/up/first/bin/python"), ENVIRONMENT, ("urllib3",)),
     )
 
 

@@ -249,17 +249,16 @@ def test_each_environment_is_visited_and_the_reference_goes_once(tmp_path: Path,
 def test_follow_up_is_asked_for_each_environment(
     tmp_path: Path, visits: _Visits, again: tuple[int, ...]
 ) -> None:
-    """Only environments that the rule names clients of are visited again, the first with the reference."""
+    """Only environments that the rule names clients of are visited again; the reference goes to the first."""
     rooms = _rooms()
 
     def follow_up(condition: Condition, guest: Guest, *_: object) -> tuple[str, ...]:
         return guest.clients[:1] if condition is Condition.PERMISSIVE and rooms.index(guest) in again else ()
 
     _run(rooms, _settings(tmp_path, Condition.AMBIENT), follow_up)
-    extra = [(REFERENCE,), (), ()]
-    assert _sent(visits)[len(rooms) :] == [
-        (str(rooms[n].python), (*rooms[n].clients[:1], *extra[position])) for position, n in enumerate(again)
-    ]
+    home = [(str(rooms[0].python), (*rooms[0].clients[: int(0 in again)], REFERENCE))] if again else []
+    others = [(str(rooms[n].python), rooms[n].clients[:1]) for n in again if n]
+    assert _sent(visits)[len(rooms) :] == [*home, *others]
 
 
 @pytest.mark.parametrize("relaxed", [True, False])
@@ -389,6 +388,15 @@ def test_progress_names_each_visit(tmp_path: Path, visits: _Visits) -> None:
     for line, condition in zip(lines, Condition, strict=True):
         assert line.startswith("it (ssl")
         assert condition in line
+
+
+def test_no_progress_is_made_without_a_client(tmp_path: Path, visits: _Visits) -> None:
+    """An interpreter that only says what it is has a visit, and no line about it."""
+    lines: list[str] = []
+    settings = _settings(tmp_path, Condition.AMBIENT)
+    guest = replace(_guest("it"), clients=())
+    asyncio.run(run_campaign([guest], settings, _nothing, REFERENCE, lines.append))
+    assert (visits.clients, lines) == ([()], [])
 
 
 @pytest.mark.e2e

@@ -394,6 +394,12 @@ def test_no_probe_is_started_for_nothing(tmp_path: Path) -> None:
     assert not witness.exists()
 
 
+def test_who_has_no_client_says_what_it_is(tmp_path: Path) -> None:
+    """Where no client is asked for, the probe is started for what it says of its interpreter."""
+    seen = _visit(_python(tmp_path, 'say(kind="identity", identity={"a": 1})\nsay(kind="end")'), [], ())
+    assert (seen.identity, seen.cells) == ({"a": 1}, ())
+
+
 def test_probe_that_does_not_read_its_plan(tmp_path: Path, nobody: tuple[str, int]) -> None:
     """A probe that ends without reading is a reason too, however long its plan was."""
     stands = [_stand(f"server_{number}", nobody) for number in range(60)]
