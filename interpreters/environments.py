@@ -95,7 +95,10 @@ def prepare(
     ours = _without_python_settings(process_environment)
     modern = _at_least(identity.version, OLDEST_FOR_UV)
     try:
-        _run(_make_command(path, folder, installer, modern=modern), ours)
+        # Behind a wrapper is another executable, to which the environment must lead: the conditions set
+        # variables that the wrapper would set again.
+        actual = Path(identity.executable or path)
+        _run(_make_command(actual if actual.exists() else path, folder, installer, modern=modern), ours)
     except subprocess.SubprocessError as error:
         msg = f"no environment could be made for {path}: {error}"
         raise NoEnvironmentError(msg) from error

@@ -42,3 +42,13 @@ def applied(environment: Mapping[str, str], changed: Mapping[str, str | None]) -
     """Return an environment with these changes made."""
     kept = {name: text for name, text in environment.items() if name not in changed}
     return kept | {name: text for name, text in changed.items() if text is not None}
+
+
+def to_start(environment: Mapping[str, str], changed: Mapping[str, str | None]) -> dict[str, str]:
+    """Return an environment in which the interpreter behind a wrapper starts, and nothing else differs.
+
+    It may be in need of libraries that only the wrapper knows of.
+    """
+    return applied(
+        environment, {name: changed[name] for name in changed if name.startswith(("LD_", "DYLD_"))}
+    )

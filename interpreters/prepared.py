@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from interpreters.environments import Installer, NoEnvironmentError, is_made, prepare
 from interpreters.identify import IdentifyError, Identity, identify, parse_identity
 from interpreters.identify import forget as forget_identity
+from interpreters.inside import to_start
 from interpreters.surroundings import UNWRITTEN, surroundings
 
 if TYPE_CHECKING:
@@ -47,6 +48,16 @@ class Prepared:
     """The interpreter that this candidate turned out to be another way to start."""
 
     @property
+    def actual(self) -> Path:
+        """The executable that runs in the end, which a wrapper starts."""
+        return self.same_as or self.candidate.path
+
+    @property
+    def changed(self) -> Mapping[str, str | None]:
+        """The variables that a wrapper changes before it starts the interpreter: see inside.py."""
+        return self.identity.changed if self.identity else {}
+
+    @property
     def python(self) -> Path | None:
         """The first environment's interpreter; None if there is no environment."""
         return self.environments[0].python if self.environments else None
@@ -66,9 +77,9 @@ class Prepared:
         if self.problem:
             return {}
         made_for = {client: one.python for one in self.environments for client in one.clients}
-        found: dict[Path, list[str]] = {self.candidate.path: []}
+        found: dict[Path, list[str]] = {self.actual: []}
         for client in wanted:
-            place = made_for.get(client, self.candidate.path)
+            place = made_for.get(client, self.actual)
             if place and client not in self.uninstalled:
                 found.setdefault(place, []).append(client)
         return {python: tuple(clients) for python, clients in found.items()}
@@ -112,7 +123,7 @@ def prepare_candidate(
                 requirement.split(),
                 _environment(cache, candidate, requirement),
                 installer,
-                environment,
+                to_start(environment, identity.changed),
             )
             environments.append(Furnished(made.python, names, made.install_problem))
         except (NoEnvironmentError, OSError) as error:
@@ -136,7 +147,8 @@ def prepare_apart(
     folder = _environment(cache, candidate, library)
     try:
         identity = identify(candidate.path, surroundings(environment, home) | UNWRITTEN, cache / "identities")
-        made = prepare(candidate.path, identity, [library], folder, installer, environment)
+        reach = to_start(environment, identity.changed)
+        made = prepare(candidate.path, identity, [library], folder, installer, reach)
     except (IdentifyError, OSError) as error:
         raise NoEnvironmentError(str(error)) from error
     if made.install_problem:
@@ -215,6 +227,9 @@ def read_record(folder: Path, candidate: Candidate) -> Prepared | None:
 
 
 def distinct(prepared: Sequence[Prepared]) -> tuple[Prepared, ...]:
-    """Drop candidates that turned out to start an interpreter which is among them under its own name."""
+    """Drop candidates that turned out to start an interpreter which is among them under its own name.
+
+    One that changes the environment is an interpreter of its own; one that the user named is kept too.
+    """
     known = {one.candidate.path for one in prepared}
-    return tuple(one for one in prepared if one.same_as is None or one.same_as not in known)
+    return tuple(one for one in prepared if one.same_as not in known or one.changed or one.candidate.given)

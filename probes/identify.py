@@ -26,7 +26,7 @@ def identity(beginnings=()):
     facts = {
         "version": platform.python_version(),
         "implementation": platform.python_implementation(),
-        "executable": os.path.realpath(sys.executable) if sys.executable else "",
+        "executable": executable(),
         "prefix": sys.prefix,
         "base_prefix": getattr(sys, "base_prefix", getattr(sys, "real_prefix", sys.prefix)),
         "bits": struct.calcsize("P") * 8,
@@ -44,6 +44,20 @@ def identity(beginnings=()):
     except Exception as error:
         facts["ssl_error"] = "%s: %s" % (type(error).__name__, error)
     return facts
+
+
+def executable():
+    """Return the real path of the file that runs: a wrapper can pass its own name on, as `exec -a "$0"` does."""
+    if not sys.executable:
+        return ""
+    path = os.path.realpath(sys.executable)
+    try:
+        with open(path, "rb") as file:
+            if file.read(2) == b"#!":
+                return os.path.realpath("/proc/self/exe")
+    except (IOError, OSError):
+        pass
+    return path
 
 
 def lacking():

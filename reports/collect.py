@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from interpreters.identify import build_of, parse_identity
+from interpreters.inside import applied
 from interpreters.openssl_conf import configuration_path, configuration_sha256
 from reports.matrix import Measured, needing
 from reports.observations import Interpreter, observations
@@ -111,7 +112,7 @@ def _measured(
 
 def _apart(one: Prepared, visits: Sequence[tuple[Guest, Condition, Visit]]) -> dict[str, StartUp]:
     """Return, by client, what sets the interpreter itself apart from where the client was measured."""
-    home = one.candidate.path
+    home = one.actual
     own = {condition: _said(visit) for guest, condition, visit in visits if guest.python == home}
     found: dict[str, list[StartUp | None]] = {}
     for guest, condition, visit in visits:
@@ -143,7 +144,8 @@ def _interpreter(one: Prepared, identity: Identity | None, environment: Mapping[
     if identity is None:
         return found
     directory = identity.ssl.directory if identity.ssl else ""
-    conf = configuration_path(directory, environment) if identity.ssl else ""
+    inside = applied(environment, one.changed)
+    conf = configuration_path(directory, inside) if identity.ssl else ""
     return replace(
         found,
         version=identity.version,
@@ -154,5 +156,5 @@ def _interpreter(one: Prepared, identity: Identity | None, environment: Mapping[
         context_minimum=(identity.ssl.default_minimum or "") if identity.ssl else "",
         openssl_dir=directory,
         openssl_conf=conf,
-        openssl_conf_sha256=configuration_sha256(conf, environment),
+        openssl_conf_sha256=configuration_sha256(conf, inside),
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.clients import RELAXED
+from interpreters.inside import applied
 from interpreters.programs import commands
 from interpreters.surroundings import UNWRITTEN
 from reports.collect import collect, collect_programs, follow_up
@@ -52,7 +53,7 @@ def guests_among(subjects: Subjects, clients: Sequence[str]) -> tuple[Guest, ...
         Guest(
             id=one.candidate.id,
             python=python,
-            environment={**environment, **(UNWRITTEN if python == one.candidate.path else {})},
+            environment=applied(environment, one.changed) | (UNWRITTEN if python == one.actual else {}),
             clients=names,
         )
         for one in subjects.prepared

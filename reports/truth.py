@@ -418,9 +418,10 @@ def _version(text: str) -> tuple[int, ...]:
 def read_ambient(interpreter: Interpreter, environment: Mapping[str, str]) -> str:
     """Return the OpenSSL configuration that an interpreter reads by itself; empty where there is none.
 
-    `interpreter.openssl_dir` is the folder of ssl.get_default_verify_paths().openssl_cafile.
+    `interpreter.openssl_dir` is the folder of ssl.get_default_verify_paths().openssl_cafile. Behind a wrapper
+    the interpreter has an environment of its own, which its `openssl_conf` comes from.
     """
-    named = configuration_path(interpreter.openssl_dir, environment)
+    named = interpreter.openssl_conf or configuration_path(interpreter.openssl_dir, environment)
     try:
         return Path(named).read_text(encoding="utf-8", errors="replace") if named else ""
     except OSError:

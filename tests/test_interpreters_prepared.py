@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -246,6 +247,28 @@ def test_a_wrapper_is_the_same_as_what_it_starts(
     assert prepared.python
 
 
+def test_an_environment_leads_past_a_wrapper(script: Script, facts: dict[str, Any], tmp_path: Path) -> None:
+    """An environment is made of what a wrapper starts, with the libraries that only the wrapper knows of."""
+    uv = script("uv", f"env >>'{tmp_path}/seen'\n{UV}")
+    real = script("real/python3", ":")
+    sets = {"LD_LIBRARY_PATH": "/w/lib", "OPENSSL_CONF": "/w/legacy.cnf", "PYTHONPATH": "/w/py"}
+    facts |= {"executable": str(real), "variables": sets}
+    prepared = prepare_candidate(
+        candidate(script("python3", says(facts))),
+        WANTED,
+        Installer(str(uv), tmp_path / "cache", Path("/tool")),
+        {"PATH": os.environ["PATH"]},
+    )
+    assert sets.items() <= prepared.changed.items()
+    assert prepared.actual == real
+    (made,) = [line for line in Path(f"{uv}.log").read_text().splitlines() if line.startswith("venv")]
+    assert str(real) in made.split()
+    seen = (tmp_path / "seen").read_text()
+    assert "LD_LIBRARY_PATH=/w/lib\n" in seen
+    assert "/w/legacy.cnf" not in seen
+    assert "/w/py" not in seen
+
+
 def test_an_executable_that_is_not_there_says_nothing(
     script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any]
 ) -> None:
@@ -365,6 +388,23 @@ def test_twins_are_dropped_where_the_interpreter_is_known() -> None:
     """A candidate that starts an interpreter which has a row of its own gets none."""
     known, twin = Prepared(ONE), Prepared(TWO, same_as=ONE.path)
     assert distinct([twin, known]) == distinct([known, twin]) == (known,)
+
+
+@pytest.mark.parametrize("changed", [{"OPENSSL_CONF": "/w/legacy.cnf"}, {"LD_PRELOAD": None}])
+def test_a_wrapper_that_changes_the_environment_is_no_twin(
+    facts: dict[str, Any], changed: dict[str, str | None]
+) -> None:
+    """A candidate that starts a known interpreter with other variables is an interpreter of its own."""
+    known, identity = Prepared(ONE), parse_identity(facts | {"changed": changed})
+    wrapper = Prepared(TWO, identity, same_as=ONE.path)
+    assert distinct([wrapper, known]) == (wrapper, known)
+    assert distinct([Prepared(TWO, parse_identity(facts), same_as=ONE.path), known]) == (known,)
+
+
+def test_a_twin_that_the_user_named_is_kept() -> None:
+    """A candidate that the user gave by name has a row, even if it starts an interpreter that has one."""
+    known, twin = Prepared(ONE), Prepared(replace(TWO, given=True), same_as=ONE.path)
+    assert distinct([twin, known]) == (twin, known)
 
 
 def test_a_twin_of_the_unknown_is_measured_in_its_place() -> None:

@@ -7,6 +7,7 @@ import gc
 import json
 import os
 import platform
+import shutil
 import ssl
 import subprocess
 import sys
@@ -107,6 +108,18 @@ def test_variables_are_told_by_how_they_begin(identify: ModuleType, monkeypatch:
     told = identify.identity(["LD_P", "OPENSSL_C"])["variables"]
     assert told == {"LD_PRELOAD": "ld_preload", "OPENSSL_CONF": "openssl_conf"}
     assert identify.identity()["variables"] == {}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux, with its /proc, enables this")
+@pytest.mark.parametrize("passed_on", ["", '-a "$0"'])
+def test_a_wrapper_is_seen_through(tmp_path: Path, passed_on: str) -> None:
+    """The executable is the program that runs, even where a wrapper passes its own name on to it."""
+    if not shutil.which("bash"):
+        pytest.skip("no bash was found, whose exec can pass a name on: `apt-get install bash` enables this")
+    wrapper = tmp_path / "python3"
+    wrapper.write_text(f'#!/usr/bin/env bash\nexec {passed_on} "{os.path.realpath(sys.executable)}" "$@"\n')
+    wrapper.chmod(0o755)
+    assert facts(run(wrapper))["executable"] == os.path.realpath(sys.executable)
 
 
 def test_a_collector_that_cannot_be_stopped_is_told(

@@ -213,6 +213,8 @@ def test_build_and_configuration_are_recorded(facts: dict[str, Any], tmp_path: P
     named = collect([prepared], _campaign(), {"OPENSSL_CONF": str(other)})[0].interpreter
     assert named.openssl_conf == str(other)
     assert named.openssl_conf_sha256 == hashlib.sha256(b"other.cnf").hexdigest()
+    wrapped = replace(prepared, identity=replace(identity, changed={"OPENSSL_CONF": str(other)}))
+    assert collect([wrapped], _campaign(), {})[0].interpreter.openssl_conf == str(other)
     silent = collect([Prepared(Candidate("a", "opt", path), problem="it hung")], _campaign(), {})
     assert (silent[0].interpreter.build, silent[0].interpreter.openssl_conf) == (ambient.build, "")
 

@@ -6,7 +6,7 @@ import datetime as dt
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from builders import (
@@ -23,9 +23,11 @@ from builders import (
 )
 
 import reports.measure
+from interpreters.identify import parse_identity
 from interpreters.locate import Candidate
 from interpreters.prepared import Furnished, Prepared
 from interpreters.programs import Found, Program
+from interpreters.surroundings import UNWRITTEN
 from reports.measure import Subjects, guests_among, measure, now
 from reports.verdicts import Verdict
 from servers.campaign import Campaign, FollowUp, Guest, Progress, Settings
@@ -75,6 +77,21 @@ def test_each_interpreter_and_environment_is_a_guest_with_its_clients() -> None:
         Guest("b", Path("/made/up/b/bin/python"), unwritten, ("ssl", "requests")),
         Guest("b", Path("/made/up/first/bin/python"), ENVIRONMENT, ("urllib3",)),
     )
+
+
+def test_what_a_wrapper_sets_is_set_for_its_probes(facts: dict[str, Any]) -> None:
+    """Who is started by a wrapper is probed with the variables that the wrapper sets, and without others."""
+    sets: dict[str, str | None] = {"OPENSSL_CONF": "/w/legacy.cnf", "LD_PRELOAD": None}
+    wrapped = replace(
+        _prepared("a", _furnished("first", "ssl")), identity=parse_identity(facts | {"changed": sets})
+    )
+    subjects = Subjects((wrapped, _prepared("b", _furnished("first"))), {**ENVIRONMENT, "LD_PRELOAD": "x.so"})
+    for guest in guests_among(subjects, ("ssl",)):
+        seen = {name: text for name, text in guest.environment.items() if name not in UNWRITTEN}
+        expected = (
+            {**ENVIRONMENT, "OPENSSL_CONF": "/w/legacy.cnf"} if guest.id == "a" else subjects.environment
+        )
+        assert seen == expected
 
 
 def test_who_has_no_environment_is_no_guest() -> None:
