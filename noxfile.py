@@ -43,7 +43,7 @@ from interpreters.clients import DEFAULT, RELAXED, clients, requirements, specif
 from interpreters.environments import Installer  # noqa: E402
 from interpreters.interrupts import interruptible  # noqa: E402
 from interpreters.locate import Discovery, SelectionError, locate, look, select  # noqa: E402
-from interpreters.prepared import distinct, is_ready, prepare_apart, prepare_candidate, read_record  # noqa: E402
+from interpreters.prepared import distinct, is_ready, prepare_apart, prepare_candidate, read_record, settle  # noqa: E402
 from interpreters.programs import PROGRAM, ProgramsError, introduce, locate_programs, read_programs  # noqa: E402
 from interpreters.surroundings import absolute, surroundings  # noqa: E402
 from reports.escape import for_terminal  # noqa: E402
@@ -162,6 +162,7 @@ def _parser() -> _Parser:
     add("--botocore", default="", metavar="SPEC", help=versions)
     add("--urllib3", default="", metavar="SPEC", help="the same, of the urllib3 beside botocore")
     add("--find-links", type=_folder, metavar="DIR", help="install from this folder of wheels, no index")
+    add("--build", action="store_true", help="build from source what has no wheel; slow")
     add(
         "--openssl", type=_program, metavar="PATH", help="serve with this openssl; default: the first on PATH"
     )
@@ -228,11 +229,14 @@ def _places_problem() -> str:
 
 
 @contextlib.contextmanager
-def _measuring(session: nox.Session) -> Iterator[None]:
-    """Let a session be interrupted, and end it with a sentence where this machine does not let it measure."""
+def _measuring(session: nox.Session) -> Iterator[contextlib.ExitStack]:
+    """Let a session be interrupted, and end it with a sentence where this machine does not let it measure.
+
+    Gives what holds the environments that it uses until it ends.
+    """
     try:
-        with interruptible():
-            yield
+        with interruptible(), contextlib.ExitStack() as held:
+            yield held
     except (EngineError, ResourceError) as error:
         session.error(for_terminal(str(error)))
     except (OSError, RuntimeError, MemoryError) as error:
@@ -294,7 +298,7 @@ def venv(session: nox.Session, interpreter: str) -> None:
     _check_arguments(session)
     candidate = next(one for one in CHOSEN if one.id == interpreter)
     if OPTIONS.fresh:
-        forget(candidate, _cache(session))
+        forget(candidate, _cache(session), session.log)
     with interruptible():
         prepared = _prepare(session, candidate)
     write_record(_run_folder(session), prepared)
@@ -310,8 +314,8 @@ def matrix(session: nox.Session) -> None:
 
     _check_arguments(session)
     settings = _settings(session)
-    with _measuring(session):
-        subjects = _subjects(session, [one for one in SELECTED if one.source == PROGRAM])
+    with _measuring(session) as held:
+        subjects = _subjects(session, held, [one for one in SELECTED if one.source == PROGRAM])
         run = _run(settings, programs=OPTIONS.programs)
         found = measure(run, subjects, tuple(SWEEP), settings, session.log)
         _publish(RUN_ID, found)
@@ -354,8 +358,8 @@ def truth(session: nox.Session) -> None:
     _check_arguments(session)
     settings = _settings(session, tuple(Condition), roles=(Role.LADDER, Role.PAGE))
     everyone = (*SWEEP, RELAXED)
-    with _measuring(session):
-        found = measure(_run(settings), _subjects(session), everyone, settings, session.log)
+    with _measuring(session) as held:
+        found = measure(_run(settings), _subjects(session, held), everyone, settings, session.log)
         ambient = {one.interpreter.id: read_ambient(one.interpreter, os.environ) for one in found.measured}
         truth = build_truth(found.rows, found.catalogue, found.floor, ambient)
         result = score(truth, needed_cells(found, everyone, settings.conditions))
@@ -381,8 +385,8 @@ def remedy(session: nox.Session) -> None:
 
     _check_arguments(session)
     settings = _settings(session, (Condition.AMBIENT,))
-    with _measuring(session):
-        subjects = _subjects(session)
+    with _measuring(session) as held:
+        subjects = _subjects(session, held)
         found = measure(_run(settings), subjects, tuple(SWEEP), settings, session.log)
         try:
             means = gather(needing(found.rows), SWEEP, found.floor, _newest(session))
@@ -418,13 +422,21 @@ def _settings(
     return Settings(catalogue, floor, conditions, _cache(session), os.environ, OPTIONS.openssl)
 
 
-def _subjects(session: nox.Session, programs: Sequence[Candidate] = ()) -> Subjects:
+def _subjects(
+    session: nox.Session, held: contextlib.ExitStack, programs: Sequence[Candidate] = ()
+) -> Subjects:
     """Return the interpreters, prepared if no session of this run did so, and these programs."""
     from reports.measure import Subjects
     from reports.provenance import same_twice
 
     records = _run_folder(session)
-    everyone = [read_record(records, one) or _prepare(session, one) for one in CHOSEN]
+    left = {one.id: read_record(records, one) for one in CHOSEN}
+
+    def prepare(one: Candidate) -> Prepared:
+        # What its own session did, and once more if other runs undid that.
+        return left.pop(one.id, None) or _prepare(session, one)
+
+    everyone = [settle(partial(prepare, one), held) for one in CHOSEN]
     prepared = distinct(everyone)
     shutil.rmtree(records, ignore_errors=True)
     environment = surroundings(os.environ, _cache(session) / "home")
@@ -455,7 +467,8 @@ def _run(settings: Settings, *, programs: bool = False) -> Run:
 
 
 def _installer(session: nox.Session, find_links: Path | None) -> Installer:
-    return Installer(_uv(), _cache(session), Path(sys.executable), find_links)
+    tool, build = Path(sys.executable), getattr(OPTIONS, "build", False)
+    return Installer(_uv(), _cache(session), tool, find_links, build, session.log)
 
 
 def _uv() -> str:

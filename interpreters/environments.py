@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import hashlib
 import json
 import re
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.identify import fingerprint
+from interpreters.indexes import pip_sources
+from interpreters.locks import BusyError, locked
 from interpreters.processes import run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from interpreters.identify import Identity
 
@@ -29,6 +34,20 @@ OLD_VIRTUALENV = "virtualenv==20.21.1"
 
 OLDEST_FOR_UV = (3, 6)
 """uv refuses to make an environment for anything older."""
+
+FAILURE = "floor-failure.json"
+"""Names, inside an environment, what could not be installed, with what and when."""
+
+REMEMBERED = 24 * 3600.0
+"""Seconds for which an installation that failed is not tried again."""
+
+_PASSING = re.compile(
+    r"dns error|failed to fetch|\bconnect(ion|ing)?\b|(connect|read)timeout|timed out|\bnetwork\b|unreachable"
+    r"|status code 5\d\d|certificate verify|temporary failure|no space left|too many open files"
+    r"|permission denied",
+    re.IGNORECASE,
+)
+"""Words of an installer about what may be over in a minute, and says nothing of the requirement."""
 
 STEP_LIMIT = 600.0
 """Seconds that one installer command may take."""
@@ -53,11 +72,20 @@ class Installer:
     """The Python that runs the old virtualenv for interpreters which uv refuses."""
     find_links: Path | None = None
     """A folder of wheels; with it, no index is asked at all."""
+    build: bool = False
+    """Whether what has no wheel is built from source: that takes long, and runs the source's own code."""
+    say: Callable[[str], object] = lambda _: None
+    """Takes a sentence for the person who watches."""
 
     @property
     def sources(self) -> list[str]:
         """Options, the same for uv and pip, that say where distributions come from."""
         return ["--no-index", "--find-links", str(self.find_links)] if self.find_links else []
+
+    @property
+    def kinds(self) -> list[str]:
+        """Options, the same for uv and pip, that say which kinds of distributions are installed."""
+        return [] if self.build else ["--only-binary", ":all:"]
 
 
 class NoEnvironmentError(Exception):
@@ -87,12 +115,38 @@ def prepare(
     failed installation still gives an environment (the standard library can be measured), with the
     reason in it; raises NoEnvironmentError if there is none at all.
     """
+    ours = installers_environment(process_environment)
+    origin = _origin(path, requirements, installer.find_links)
+    attempt = {**origin, "build": installer.build, "settings": _settings(ours)}
+
+    def known() -> Environment | None:
+        if is_made(path, requirements, folder, installer.find_links):
+            return Environment(folder / PYTHON)
+        return _failed_lately(folder, attempt)
+
+    try:
+        with locked(folder, shared=True, say=installer.say):
+            if there := known():
+                return there
+        with locked(folder, shared=False, say=installer.say):
+            # Another run may have made it meanwhile.
+            return known() or _make(path, identity, requirements, folder, installer, ours, attempt)
+    except BusyError as error:
+        raise NoEnvironmentError(str(error)) from None
+
+
+def _make(
+    path: Path,
+    identity: Identity,
+    requirements: Sequence[str],
+    folder: Path,
+    installer: Installer,
+    ours: Mapping[str, str],
+    attempt: Mapping[str, object],
+) -> Environment:
+    """Make the environment, and leave in it what it was made from, or what was tried in vain."""
     python = folder / PYTHON
-    if is_made(path, requirements, folder, installer.find_links):
-        return Environment(python)
     shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    ours = _without_python_settings(process_environment)
     modern = _at_least(identity.version, OLDEST_FOR_UV)
     try:
         # Behind a wrapper is another executable, to which the environment must lead: the conditions set
@@ -106,9 +160,51 @@ def prepare(
         try:
             _run(_install_command(python, requirements, installer, modern=modern), ours)
         except subprocess.SubprocessError as error:
-            return Environment(python, f"{' '.join(requirements)} could not be installed: {error}")
+            problem = f"{' '.join(requirements)} could not be installed: {error}"
+            if _PASSING.search(str(error)):
+                return Environment(python, problem)
+            if not installer.build:
+                problem += " (of wheels alone: --build also builds from source)"
+            note = {"attempt": dict(attempt), "problem": problem, "at": time.time()}
+            (folder / FAILURE).write_text(json.dumps(note))
+            return Environment(python, problem)
     (folder / STAMP).write_text(json.dumps(_origin(path, requirements, installer.find_links)))
     return Environment(python)
+
+
+def forget(folder: Path, say: Callable[[str], object] = lambda _: None) -> None:
+    """Remove an environment, and what is remembered of it, as soon as no other run uses it.
+
+    Raises NoEnvironmentError where one uses it for too long.
+    """
+    try:
+        with locked(folder, shared=False, say=say):
+            shutil.rmtree(folder, ignore_errors=True)
+    except BusyError as error:
+        raise NoEnvironmentError(str(error)) from None
+
+
+def _failed_lately(folder: Path, attempt: Mapping[str, object]) -> Environment | None:
+    """Return the environment where the same attempt failed within a day; None if there is none."""
+    try:
+        note = json.loads((folder / FAILURE).read_text())
+        problem, at = str(note["problem"]), float(note["at"])
+        if note["attempt"] != attempt or not (folder / PYTHON).exists():
+            return None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    # A clock that was set back makes it of the future.
+    if not 0 <= time.time() - at < REMEMBERED:
+        return None
+    when = dt.datetime.fromtimestamp(at, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return Environment(folder / PYTHON, f"{problem} (tried at {when}; --fresh tries again)")
+
+
+def _settings(environment: Mapping[str, str]) -> str:
+    """Return a hash of what decides from where and how the installers install."""
+    names = (name for name in environment if re.match(r"(UV|PIP)_|SSL_CERT_|.*_PROXY$", name, re.IGNORECASE))
+    text = json.dumps({name: environment[name] for name in sorted(names)})
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 def _origin(path: Path, requirements: Sequence[str], find_links: Path | None) -> dict[str, object]:
@@ -151,10 +247,11 @@ def _install_command(
             "--python",
             str(python),
             *installer.sources,
+            *installer.kinds,
             *requirements,
         ]
     quiet = ("--quiet", "--disable-pip-version-check", "--no-python-version-warning")
-    return [str(python), "-m", "pip", "install", *quiet, *installer.sources, *requirements]
+    return [str(python), "-m", "pip", "install", *quiet, *installer.sources, *installer.kinds, *requirements]
 
 
 def _at_least(version: str, wanted: tuple[int, int]) -> bool:
@@ -162,14 +259,18 @@ def _at_least(version: str, wanted: tuple[int, int]) -> bool:
     return (int(major), int(minor)) >= wanted
 
 
-def _without_python_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """Drop what would make an installer see another Python; how to reach the network stays."""
+def installers_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what installers see: nothing that names another Python; how to reach the network stays.
+
+    What is set for pip alone is there for uv too.
+    """
     dropped = {"VIRTUAL_ENV", "CONDA_PREFIX", "UV_PYTHON", "PIP_REQUIRE_VIRTUALENV", "PIP_TARGET", "PIP_USER"}
-    return {
+    kept = {
         name: value
         for name, value in environment.items()
         if name not in dropped and not name.startswith("PYTHON")
     }
+    return kept | pip_sources(kept)
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> None:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
-import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.environments import Installer, NoEnvironmentError, is_made, prepare
+from interpreters.environments import forget as forget_environment
 from interpreters.identify import IdentifyError, Identity, identify, parse_identity
 from interpreters.identify import forget as forget_identity
 from interpreters.inside import to_start
+from interpreters.locks import BusyError, locked
 from interpreters.surroundings import UNWRITTEN, surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from interpreters.locate import Candidate
 
@@ -166,10 +168,44 @@ def is_ready(
     )
 
 
-def forget(candidate: Candidate, cache: Path) -> None:
-    """Remove a candidate's environments, so that they are made again, and what it said of itself."""
+def forget(candidate: Candidate, cache: Path, say: Callable[[str], object] = lambda _: None) -> None:
+    """Remove a candidate's environments, and what it said of itself, so that both are had again.
+
+    An environment that another run uses for long stays, and that is said.
+    """
     forget_identity(candidate.path, cache / "identities")
-    shutil.rmtree(_environments(cache, candidate), ignore_errors=True)
+    there = _environments(cache, candidate)
+    for folder in sorted(there.iterdir()) if there.is_dir() else ():
+        try:
+            if folder.is_dir():
+                forget_environment(folder, say)
+        except NoEnvironmentError as error:
+            say(f"{candidate.id} keeps an environment: {error}")
+
+
+ATTEMPTS = 3
+"""How often what other runs removed is prepared again."""
+
+
+def settle(prepare: Callable[[], Prepared], held: contextlib.ExitStack) -> Prepared:
+    """Prepare a candidate, and keep other runs from removing its environments until `held` is closed.
+
+    Between the two another run may have removed one, as with --fresh: then all is prepared once more.
+    """
+    for _ in range(ATTEMPTS):
+        prepared = prepare()
+        pythons = [one.python for one in prepared.environments if one.python]
+        with contextlib.ExitStack() as mine:
+            try:
+                for python in pythons:
+                    mine.enter_context(locked(python.parents[1], shared=True))
+            except BusyError as error:
+                return replace(prepared, environments=(), problem=str(error))
+            if all(python.exists() for python in pythons):
+                held.push(mine.pop_all())
+                return prepared
+    problem = "other runs keep removing its environments: measure again when those runs have ended"
+    return replace(prepared, environments=(), problem=problem)
 
 
 def _grouped(requirements: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

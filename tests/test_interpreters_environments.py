@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +22,19 @@ from hypothesis import strategies as st
 
 from interpreters import environments as room
 from interpreters.environments import (
+    FAILURE,
     OLD_VIRTUALENV,
     PYTHON,
     STAMP,
     Environment,
     Installer,
     NoEnvironmentError,
+    forget,
     is_made,
     prepare,
 )
 from interpreters.identify import Identity, identify, parse_identity
+from interpreters.locks import locked
 from interpreters.processes import run
 from interpreters.surroundings import surroundings
 
@@ -79,7 +86,11 @@ class Workshop:
         self.script("uv", FAKE_UV % {"make": make, "install": install, "pip": pip})
 
     def prepare(
-        self, *requirements: str, find_links: Path | None = None, variables: Mapping[str, str] | None = None
+        self,
+        *requirements: str,
+        find_links: Path | None = None,
+        build: bool = False,
+        variables: Mapping[str, str] | None = None,
     ) -> Environment:
         """Prepare the environment."""
         return prepare(
@@ -87,8 +98,13 @@ class Workshop:
             self.identity,
             requirements,
             self.place,
-            replace(self.installer, find_links=find_links),
-            {"PATH": os.environ["PATH"], "LOG": str(self.log), **(variables or {})},
+            replace(self.installer, find_links=find_links, build=build),
+            {
+                "PATH": os.environ["PATH"],
+                "LOG": str(self.log),
+                "PIP_CONFIG_FILE": os.devnull,
+                **(variables or {}),
+            },
         )
 
     @property
@@ -125,7 +141,7 @@ def test_an_environment_is_made_and_filled(workshop: Workshop) -> None:
     assert made.startswith("uv venv ")
     assert made.endswith(f" --python {workshop.interpreter} {workshop.place}")
     assert filled.startswith("uv pip install ")
-    assert filled.endswith(f" --python {workshop.place / PYTHON} botocore")
+    assert filled.endswith(f" --python {workshop.place / PYTHON} --only-binary :all: botocore")
 
 
 def test_an_unchanged_environment_is_reused(workshop: Workshop) -> None:
@@ -279,16 +295,141 @@ def test_a_failed_installation_leaves_what_can_be_measured(shop: str, request: p
     workshop.uv(install=fails, pip=fails)
     made = workshop.prepare("botocore", "awscrt")
     assert made.python.exists()
-    assert made.install_problem == "botocore awscrt could not be installed: ERROR: no such thing"
+    assert made.install_problem == (
+        "botocore awscrt could not be installed: ERROR: no such thing"
+        " (of wheels alone: --build also builds from source)"
+    )
 
 
-def test_a_failed_installation_is_tried_again(workshop: Workshop) -> None:
-    """An environment whose requirements could not be installed does not count as made, and heals."""
-    workshop.uv(install="exit 1")
-    assert workshop.prepare("botocore").install_problem
+@pytest.mark.parametrize("shop", ["workshop", "old"])
+@pytest.mark.parametrize("build", [True, False])
+def test_only_wheels_are_installed_unless_building_was_asked_for(
+    shop: str, request: pytest.FixtureRequest, *, build: bool
+) -> None:
+    """Without --build no installer may build from source, and a failure then says how to allow it."""
+    workshop: Workshop = request.getfixturevalue(shop)
+    workshop.prepare("botocore", build=build)
+    (filled,) = [line for line in workshop.done() if " install " in line]
+    assert ("--only-binary :all:" in filled) is not build
+    fails = "echo ERROR: no such thing >&2; exit 1"
+    workshop.uv(install=fails, pip=fails)
+    assert ("--build" in workshop.prepare("other", build=build).install_problem) is not build
+
+
+def _a_day_passes(workshop: Workshop) -> dict[str, Any]:
+    note = json.loads((workshop.place / FAILURE).read_text())
+    (workshop.place / FAILURE).write_text(json.dumps({**note, "at": time.time() - room.REMEMBERED - 1}))
+    return {}
+
+
+def _the_clock_is_set_back(workshop: Workshop) -> dict[str, Any]:
+    note = json.loads((workshop.place / FAILURE).read_text())
+    (workshop.place / FAILURE).write_text(json.dumps({**note, "at": time.time() + 3600}))
+    return {}
+
+
+def _the_note_is_broken(workshop: Workshop) -> dict[str, Any]:
+    (workshop.place / FAILURE).write_text('{"attempt": 1}')
+    return {}
+
+
+def _another_build_of_the_interpreter(workshop: Workshop) -> dict[str, Any]:
+    _rewrite_interpreter(workshop)
+    return {}
+
+
+def _another_index(workshop: Workshop) -> dict[str, Any]:  # noqa: ARG001
+    return {"variables": {"UV_DEFAULT_INDEX": "https://elsewhere"}}
+
+
+def _building(workshop: Workshop) -> dict[str, Any]:  # noqa: ARG001
+    return {"build": True}
+
+
+def _asked_for_anew(workshop: Workshop) -> dict[str, Any]:
+    forget(workshop.place)
+    return {}
+
+
+CHANGES: list[Callable[[Workshop], dict[str, Any]]] = [
+    _a_day_passes,
+    _the_clock_is_set_back,
+    _the_note_is_broken,
+    _another_build_of_the_interpreter,
+    _another_index,
+    _building,
+    _asked_for_anew,
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_failed_installation_is_remembered_until_something_changed(
+    workshop: Workshop, change: Callable[[Workshop], dict[str, Any]]
+) -> None:
+    """For a day the same is not tried again and the reason has its time; then, or otherwise, it is."""
+    workshop.uv(install="echo ERROR: no such thing; exit 1")
+    first = workshop.prepare("botocore").install_problem
     assert not is_made(workshop.interpreter, ["botocore"], workshop.place)
     workshop.uv()
+    workshop.done()
+    again = workshop.prepare("botocore")
+    assert workshop.done() == []
+    assert again.python == workshop.place / PYTHON
+    today = dt.datetime.now(dt.UTC).strftime("%Y-%m-%d")
+    assert re.fullmatch(
+        re.escape(first) + rf" \(tried at {today} \d\d:\d\d UTC; --fresh tries again\)", again.install_problem
+    )
+    assert workshop.prepare("botocore", **change(workshop)) == Environment(workshop.place / PYTHON)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "error: Failed to fetch: `https://index/botocore/`",
+        "dns error",
+        "ERROR: Connection broken",
+        "request timed out",
+        "No space left on device (os error 28)",
+    ],
+)
+def test_what_may_be_over_in_a_minute_is_not_remembered(workshop: Workshop, said: str) -> None:
+    """A network that is down says nothing of the requirement, so that the next run tries again."""
+    workshop.uv(install=f"echo '{said}'; exit 1")
+    assert said.removeprefix("error: ") in workshop.prepare("botocore").install_problem
+    workshop.uv()
     assert workshop.prepare("botocore") == Environment(workshop.place / PYTHON)
+
+
+def test_a_name_is_no_network_trouble(workshop: Workshop) -> None:
+    """What a distribution is called is not taken for a word about the network."""
+    workshop.uv(install="echo ERROR: No matching distribution found for pyopenssl async-timeout; exit 1")
+    assert workshop.prepare("pyopenssl", "async-timeout").install_problem
+    workshop.done()
+    assert "tried at" in workshop.prepare("pyopenssl", "async-timeout").install_problem
+    assert workshop.done() == []
+
+
+def test_two_runs_at_once_make_an_environment_once(workshop: Workshop) -> None:
+    """Of two that need the same environment at once, one makes it and the other waits and takes it."""
+    workshop.uv(make="sleep 0.3;")
+    with ThreadPoolExecutor(2) as pool:
+        made = [pool.submit(workshop.prepare, "botocore") for _ in range(2)]
+        assert [one.result() for one in made] == [Environment(workshop.place / PYTHON)] * 2
+    assert [line.split()[1] for line in workshop.done()] == ["venv", "pip"]
+
+
+def test_what_another_run_uses_is_not_removed(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment in use is neither removed nor made again; who waited too long has a reason."""
+    monkeypatch.setattr(room, "locked", partial(locked, limit=0.2))
+    workshop.prepare("botocore")
+    with locked(workshop.place, shared=True):
+        assert workshop.prepare("botocore") == Environment(workshop.place / PYTHON)
+        for act in (lambda: forget(workshop.place), lambda: workshop.prepare("other")):
+            with pytest.raises(NoEnvironmentError, match=re.escape(str(workshop.place))):
+                act()
+        assert is_made(workshop.interpreter, ["botocore"], workshop.place)
+    forget(workshop.place)
+    assert not workshop.place.exists()
 
 
 def test_an_interrupted_installation_is_not_reused(
@@ -336,6 +477,7 @@ def test_an_installer_that_hangs_is_a_reason(workshop: Workshop, monkeypatch: py
     began = time.monotonic()
     assert workshop.prepare("botocore").install_problem == (
         "botocore could not be installed: uv did not finish within 0.3 s"
+        " (of wheels alone: --build also builds from source)"
     )
     assert time.monotonic() - began < 30
 

@@ -142,7 +142,10 @@ def test_a_failed_installation_names_the_clients(
     prepared = prepare(one, lacks="botocore")
     assert prepared.python is not None
     assert prepared.problem == ""
-    why = "botocore could not be installed: error: no botocore"
+    why = (
+        "botocore could not be installed: error: no botocore"
+        " (of wheels alone: --build also builds from source)"
+    )
     assert prepared.uninstalled == dict.fromkeys(WANTED, why)
     assert not is_ready(one, WANTED, cache)
 

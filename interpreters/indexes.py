@@ -1,0 +1,101 @@
+"""Where pip was told to install from, in uv's terms: uv reads nothing that is set for pip."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+SECTIONS = ("global", "install")
+"""Sections of pip's files that `pip install` reads, the stronger last."""
+
+_ASKS_AN_INDEX = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL")
+_UV_KEYS = ("index", "index-url", "extra-index-url", "no-index", "find-links")
+
+
+def pip_sources(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables with which uv installs from where pip would, if pip was given another index.
+
+    Empty if uv was given an index of its own, by variables or in its files. Sources: pip's documentation,
+    "Configuration"; uv's, "Environment variables" and "Package indexes".
+    """
+    if any(environment.get(name) for name in _ASKS_AN_INDEX) or _uv_is_configured(environment):
+        return {}
+    asked = _pip_settings(environment)
+    if "index-url" not in asked:
+        return {}
+    found = {"UV_DEFAULT_INDEX": asked["index-url"]}
+    if more := [url for url in asked.get("extra-index-url", "").split() if _is_there(url)]:
+        # pip takes the best release of all indexes, where uv takes the first that has the name.
+        found |= {"UV_INDEX": " ".join(more), "UV_INDEX_STRATEGY": "unsafe-best-match"}
+    if links := asked.get("find-links", "").split():
+        found["UV_FIND_LINKS"] = ",".join(links)
+    if trusted := asked.get("trusted-host", "").split():
+        found["UV_INSECURE_HOST"] = " ".join(trusted)
+    if "cert" in asked and not environment.get("SSL_CERT_FILE"):
+        found["SSL_CERT_FILE"] = asked["cert"]
+    return found
+
+
+def _is_there(url: str) -> bool:
+    """Whether an index can be asked: a folder that is missing is a warning of pip's, and an error of uv's."""
+    return not url.startswith("file://") or Path(url.removeprefix("file://")).is_dir()
+
+
+def _pip_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what pip goes by, by the name of its long option: its files, then its variables."""
+    found: dict[str, str] = {}
+    for path in _pip_files(environment):
+        # What pip itself cannot read it says so of; here it is as good as none.
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read(path, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError):
+            continue
+        for section in SECTIONS:
+            if parser.has_section(section):
+                found |= {name.replace("_", "-"): text for name, text in parser.items(section)}
+    for name, text in environment.items():
+        if name.startswith("PIP_") and text:
+            found[name.removeprefix("PIP_").lower().replace("_", "-")] = text
+    return {name: text.strip() for name, text in found.items() if text.strip()}
+
+
+def _pip_files(environment: Mapping[str, str]) -> Iterable[Path]:
+    """Return pip's files, the stronger last: the machine's, the user's, and the one that a variable names."""
+    named = environment.get("PIP_CONFIG_FILE", "")
+    if named == os.devnull:
+        return []
+    home = Path(environment.get("HOME") or Path("~").expanduser())
+    machine = environment.get("XDG_CONFIG_DIRS") or "/etc/xdg"
+    user = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
+    files = [*(Path(one, "pip", "pip.conf") for one in machine.split(":") if one), Path("/etc/pip.conf")]
+    files += [home / ".pip" / "pip.conf", user / "pip" / "pip.conf"]
+    if sys.platform == "darwin":
+        support = "Library/Application Support/pip/pip.conf"
+        files = [Path("/", support), *files, home / support]
+    return [*files, *([Path(named)] if named else [])]
+
+
+def _uv_is_configured(environment: Mapping[str, str]) -> bool:
+    """Whether one of uv's files says where it installs from."""
+    home = Path(environment.get("HOME") or Path("~").expanduser())
+    user = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
+    named = environment.get("UV_CONFIG_FILE")
+    files = [Path(named)] if named else [Path("/etc/uv/uv.toml"), user / "uv" / "uv.toml"]
+    return any(_names_an_index(path) for path in files)
+
+
+def _names_an_index(path: Path) -> bool:
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    inner = tables.get("pip")
+    return any(key in table for table in (tables, inner) if isinstance(table, dict) for key in _UV_KEYS)

@@ -1,0 +1,58 @@
+"""Keeps runs out of each other's way: many use a folder at a time, and one alone makes or removes it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import time
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+WAIT_LIMIT = 300.0
+"""Seconds to wait for other runs: as long as a large measurement takes."""
+
+GLANCE = 0.05
+"""Seconds between two attempts."""
+
+PATIENCE = 1.0
+"""Seconds after which it is said that there is something to wait for."""
+
+
+class BusyError(Exception):
+    """Other runs have used a folder for too long; the message says which, and the remedy."""
+
+
+@contextlib.contextmanager
+def locked(
+    folder: Path, *, shared: bool, say: Callable[[str], object] = lambda _: None, limit: float = WAIT_LIMIT
+) -> Iterator[None]:
+    """Have a folder, which need not be there, alone or `shared` with others while the block lasts.
+
+    Raises BusyError after `limit` seconds. The lock is that of a file beside the folder, which stays, because
+    one that is removed no longer excludes anybody: flock(2). The system lets go of it when a process ends.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f".{folder.name}.lock").open("a") as file:
+        _take(file, folder, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, say, limit)
+        yield
+
+
+def _take(file: IO[str], folder: Path, kind: int, say: Callable[[str], object], limit: float) -> None:
+    began, announced = time.monotonic(), False
+    while True:
+        try:
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waited = time.monotonic() - began
+            if waited >= limit:
+                msg = f"another run has used {folder} for {limit:g} s: measure again when that run has ended"
+                raise BusyError(msg) from None
+            if waited >= PATIENCE and not announced:
+                announced = True
+                say(f"another run uses {folder}: waiting until it lets go, at most {limit:g} s")
+            time.sleep(GLANCE)
+        else:
+            return
