@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,9 @@ from conftest import says
 from interpreters.environments import PYTHON, Installer, NoEnvironmentError
 from interpreters.identify import parse_identity
 from interpreters.locate import Candidate
+from interpreters.locks import BusyError, locked
 from interpreters.prepared import (
+    ATTEMPTS,
     Furnished,
     Prepared,
     distinct,
@@ -22,6 +26,7 @@ from interpreters.prepared import (
     prepare_apart,
     prepare_candidate,
     read_record,
+    settle,
     write_record,
 )
 
@@ -433,3 +438,48 @@ def test_a_venv_that_was_given_is_not_lost(
 def test_all_others_are_kept_as_they_are(prepared: Prepared) -> None:
     """A candidate that is no twin keeps its row, whatever its state."""
     assert distinct([prepared, Prepared(TWO)]) == (prepared, Prepared(TWO))
+
+
+def test_environments_are_held_while_a_run_measures(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], cache: Path
+) -> None:
+    """What was settled can be used by others, and is not removed by them, until the run lets go."""
+    one = candidate(script("python3", says(facts)))
+    with contextlib.ExitStack() as held:
+        settled = settle(lambda: prepare(one), held)
+        (folder,) = {place.python.parents[1] for place in settled.environments if place.python}
+        with locked(folder, shared=True, limit=0):
+            pass
+        with pytest.raises(BusyError), locked(folder, shared=False, limit=0):
+            pass
+    with locked(folder, shared=False, limit=0):
+        pass
+    forget(one, cache)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("times", [1, ATTEMPTS])
+def test_what_another_run_removed_is_prepared_again(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], times: int
+) -> None:
+    """An environment that is gone before it could be held is made again; for ever gone, it is a reason."""
+    one = candidate(script("python3", says(facts)))
+    left = [times]
+
+    def undone() -> Prepared:
+        prepared = prepare(one)
+        if left[0]:
+            left[0] -= 1
+            for place in prepared.environments:
+                assert place.python
+                shutil.rmtree(place.python.parents[1])
+        return prepared
+
+    with contextlib.ExitStack() as held:
+        settled = settle(undone, held)
+    if times < ATTEMPTS:
+        assert settled.problem == ""
+        assert all(place.python and place.python.exists() for place in settled.environments)
+    else:
+        assert settled.environments == ()
+        assert "other runs keep removing its environments" in settled.problem
