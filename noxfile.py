@@ -47,7 +47,7 @@ from interpreters.prepared import distinct, is_ready, prepare_apart, prepare_can
 from interpreters.programs import PROGRAM, ProgramsError, introduce, locate_programs, read_programs  # noqa: E402
 from interpreters.surroundings import absolute, surroundings  # noqa: E402
 from reports.escape import for_terminal  # noqa: E402
-from reports.files import HISTORY, KEPT_RUNS, LATEST, REPORTS, publish  # noqa: E402
+from reports.files import HISTORY, KEPT_RUNS, LATEST, REPORTS, begun, publish  # noqa: E402
 from reports.policy import FLOORS, Policy, PolicyError, read_policy  # noqa: E402
 from servers.catalogue import Role, read_catalogue  # noqa: E402
 from servers.conditions import Condition  # noqa: E402
@@ -314,7 +314,7 @@ def matrix(session: nox.Session) -> None:
 
     _check_arguments(session)
     settings = _settings(session)
-    with _measuring(session) as held:
+    with _measuring(session) as held, begun(RUN_ID):
         subjects = _subjects(session, held, [one for one in SELECTED if one.source == PROGRAM])
         run = _run(settings, programs=OPTIONS.programs)
         found = measure(run, subjects, tuple(SWEEP), settings, session.log)
@@ -341,10 +341,12 @@ def _publish(
 
 def _tell(matrix: Matrix) -> None:
     """Tell whoever watches what the report just written came to."""
+    from reports.scope import headline
     from reports.step_summary import append_summary
     from reports.terminal import show
 
-    show(matrix.rows, matrix.floor, sys.stdout, int(WIDTH), colour=not os.environ.get("NO_COLOR"))
+    scope, colour = headline(matrix.run.parts or (matrix.run,)), not os.environ.get("NO_COLOR")
+    show(matrix.rows, matrix.floor, sys.stdout, int(WIDTH), colour=colour, scope=scope)
     if problem := append_summary(REPORTS / LATEST / "matrix.md", os.environ):
         print(for_terminal(problem))
 
@@ -358,7 +360,7 @@ def truth(session: nox.Session) -> None:
     _check_arguments(session)
     settings = _settings(session, tuple(Condition), roles=(Role.LADDER, Role.PAGE))
     everyone = (*SWEEP, RELAXED)
-    with _measuring(session) as held:
+    with _measuring(session) as held, begun(RUN_ID):
         found = measure(_run(settings), _subjects(session, held), everyone, settings, session.log)
         ambient = {one.interpreter.id: read_ambient(one.interpreter, os.environ) for one in found.measured}
         truth = build_truth(found.rows, found.catalogue, found.floor, ambient)
@@ -385,7 +387,7 @@ def remedy(session: nox.Session) -> None:
 
     _check_arguments(session)
     settings = _settings(session, (Condition.AMBIENT,))
-    with _measuring(session) as held:
+    with _measuring(session) as held, begun(RUN_ID):
         subjects = _subjects(session, held)
         found = measure(_run(settings), subjects, tuple(SWEEP), settings, session.log)
         try:
@@ -551,9 +553,11 @@ def _prove(session: nox.Session, built: Built, find_links: Path | None) -> None:
 def gate(session: nox.Session) -> None:
     """Fail unless the latest matrix is as the policy asks: without one, enforced everywhere."""
     from reports.gate import gate as decide
+    from reports.gate import told
 
     # Where a session of the same command wrote the report, the words were for that.
-    if session.posargs and not (REPORTS / LATEST).resolve().name.startswith(RUN_ID):
+    newest = (REPORTS / LATEST).resolve().name
+    if session.posargs and not newest.startswith(RUN_ID):
         words = " ".join(session.posargs)
         session.error(
             for_terminal(
@@ -561,9 +565,12 @@ def gate(session: nox.Session) -> None:
                 " to decide about another run there is python -m reports.gate FOLDER"
             )
         )
-    decision = decide(REPORTS / LATEST)
-    for notice in decision.notices:
-        session.log(notice)
+    now = dt.datetime.now(dt.UTC)
+    # Whoever merges need not know what the machines' own runs left out.
+    together = newest.startswith(RUN_ID) and not newest.endswith("-merge")
+    decision = decide(REPORTS / LATEST, now=now, together=together)
+    for line in told(decision, now):
+        session.log(line)
     if not decision.passed:
         session.error(str(decision))
     session.log(str(decision))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from interpreters.clients import plain
 from interpreters.programs import PROGRAM
+from reports.doubts import doubts, on_the_way, unfinished
 from reports.matrix import ALL_CLIENTS, MISSING, did_not_report
 from reports.policy import CHOICES
 from reports.verdicts import Verdict
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from reports.files import Begun
     from reports.policy import Policy, Waiver
+    from reports.scope import Scope
     from servers.protocols import Protocol
 
 SEVERITY = (Verdict.DOWNGRADED, *CHOICES)
@@ -34,7 +37,7 @@ class Kind(enum.StrEnum):
     FINDINGS = "findings"
     """Something is below the floor, or would be."""
     INCONCLUSIVE = "inconclusive"
-    """Nothing of that is known, but not everything was measured."""
+    """Nothing of that is known, but not everything was measured, or not as the policy asks, or not now."""
     ERROR = "error"
     """The report or the policy is not fit to decide by."""
 
@@ -69,12 +72,32 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Part:
+    """One machine's run as the gate reads it: an Origin."""
+
+    run_id: str
+    host: str
+    tool: str
+    started: str
+    ended: str
+    scope: Scope
+
+
+@dataclass(frozen=True)
 class Report:
     """A matrix as the gate reads it."""
 
     floor: Protocol
-    run_ids: tuple[str, ...]
+    parts: tuple[Part, ...]
+    """The runs that it is of, without those that stand for a machine that did not report."""
     lines: tuple[Line, ...]
+    begun: tuple[Begun, ...] = ()
+    """Runs of this machine that began and have published nothing."""
+
+    @property
+    def run_ids(self) -> tuple[str, ...]:
+        """The ids of its runs."""
+        return tuple(part.run_id for part in self.parts)
 
 
 @dataclass(frozen=True)
@@ -98,6 +121,8 @@ class Decision:
     """What does not change the decision, and somebody should know."""
     policy: Policy | None = None
     """The policy applied; None where it could not be read."""
+    doubts: tuple[str, ...] = ()
+    """Why the report does not answer for its machines as they are; without findings, what decides."""
 
     @property
     def passed(self) -> bool:
@@ -109,31 +134,56 @@ class Decision:
         return f"{self.kind}: {self.message}"
 
 
-def decide(report: Report, policy: Policy, today: dt.date, baseline: Report | None = None) -> Decision:
+def decide(
+    report: Report,
+    policy: Policy,
+    now: dt.datetime,
+    baseline: Report | None = None,
+    *,
+    together: bool = False,
+) -> Decision:
     """Decide about a matrix. Findings outweigh what is inconclusive; nothing measured never passes.
 
-    `today` is in UTC; `baseline` is the earlier matrix against which only what is new fails.
+    `now` is in UTC; `baseline` is the earlier matrix against which only what is new fails; `together` says
+    that the matrix was asked for in the same command, so that whoever narrowed it knows.
     """
     if trouble := _unfit(report, policy, baseline):
         return Decision(Kind.ERROR, trouble, report, policy=policy)
+    today = now.date()
     lines = _lines(report, policy)
     known = _known(lines, _lines(baseline, policy)) if baseline else frozenset()
     rows = tuple(_judge(line, policy, today, known) for line in lines)
     counted = [row for row in rows if row.fate is not Fate.NOT_COUNTED]
     several = len({row.line.host for row in rows}) > 1
-    failing = [row for row in rows if row.fate is Fate.FAILS]
-    if failing:
-        found = any(row.line.verdict in MEASURED for row in failing)
-        kind, message = Kind.FINDINGS if found else Kind.INCONCLUSIVE, _failures(failing, several=several)
-    elif not any(row.line.verdict in MEASURED for row in counted):
-        kind, message = Kind.INCONCLUSIVE, _nothing(rows, counted)
-    else:
-        kind, message = Kind.PASSED, _success(counted, report.floor)
+    kind, message = _outcome(rows, counted, report.floor, several=several)
+    doubtful = (
+        *unfinished(report.begun, report.parts),
+        *doubts(report.parts, policy, now, together=together),
+    )
     notices = (
+        *on_the_way(report.begun, report.parts),
         *_exceptions(rows, several=several),
         *(said for waiver in policy.waivers if (said := _idle(waiver, counted, today))),
     )
-    return Decision(kind, message, report, rows, notices, policy)
+    if kind is Kind.FINDINGS:
+        notices = (*doubtful, *notices)
+    elif doubtful:
+        # What would pass is left out: it holds for another scope than the policy asks about.
+        message = "; ".join([*doubtful, *([message] if kind is Kind.INCONCLUSIVE else [])])
+        kind = Kind.INCONCLUSIVE
+    return Decision(kind, message, report, rows, notices, policy, doubtful)
+
+
+def _outcome(
+    rows: Sequence[Judged], counted: Sequence[Judged], floor: Protocol, *, several: bool
+) -> tuple[Kind, str]:
+    """Return what the rows come to by themselves, in words."""
+    if failing := [row for row in rows if row.fate is Fate.FAILS]:
+        found = any(row.line.verdict in MEASURED for row in failing)
+        return Kind.FINDINGS if found else Kind.INCONCLUSIVE, _failures(failing, several=several)
+    if not any(row.line.verdict in MEASURED for row in counted):
+        return Kind.INCONCLUSIVE, _nothing(rows, counted)
+    return Kind.PASSED, _success(counted, floor)
 
 
 def _unfit(report: Report, policy: Policy, baseline: Report | None) -> str:
@@ -314,3 +364,37 @@ def _idle(waiver: Waiver, counted: Iterable[Judged], today: dt.date) -> str:
     if all(row.fate is Fate.PASSES for row in covered):
         return f"the waiver for {waiver} {over}is not needed, as its rows pass: remove it"
     return ""
+
+
+RANK = (Fate.FAILS, Fate.WAIVED, Fate.KNOWN, Fate.PASSES, Fate.NOT_COUNTED)
+"""What stands for an interpreter: the first of these that any of its rows came to."""
+
+
+def by_interpreter(rows: Iterable[Judged]) -> list[str]:
+    """Return one line for each interpreter, failing ones first: what became of it, and of each client."""
+    listed = list(rows)
+    several = len({row.line.host for row in listed}) > 1
+    groups: dict[tuple[str, str], list[Judged]] = {}
+    for row in listed:
+        groups.setdefault((row.line.host, row.line.interpreter), []).append(row)
+    lines = []
+    for (host, interpreter), group in groups.items():
+        fate = min((row.fate for row in group), key=RANK.index)
+        silent = did_not_report(interpreter, group[0].line.client)
+        where = f" on {host}" if several and not silent else ""
+        name = f"machine {host}" if silent else f"{interpreter}{where}"
+        lines.append((RANK.index(fate), f"{fate}: {name}: {', '.join(map(_client, group))}"))
+    return [line for _, line in sorted(lines, key=lambda one: one[0])]
+
+
+def _client(row: Judged) -> str:
+    """Say how one client came out, and what became of that where it is no matter of course."""
+    line = row.line
+    verdict = (
+        f"{line.verdict} to {line.lowest}"
+        if line.verdict == Verdict.DOWNGRADED and line.lowest
+        else line.verdict
+    )
+    plainly = row.fate is (Fate.PASSES if line.verdict == Verdict.ENFORCED else Fate.FAILS)
+    words = [line.client, verdict] if line.client != ALL_CLIENTS else [verdict]
+    return " ".join(words) + ("" if plainly else f" ({row.fate})")

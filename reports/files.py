@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
+import fcntl
 import hashlib
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +23,67 @@ SUMS = "SHA256SUMS"
 
 KEPT_RUNS = 20
 """Complete runs kept; the oldest are removed first."""
+
+
+BEGUN = ".begun-"
+"""Begins the name of the mark of a run that has not ended well, or not yet; its id follows."""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A run that began and has published nothing."""
+
+    run_id: str
+    started: dt.datetime
+    """In UTC."""
+    running: bool
+    """Whether it is still on its way."""
+
+
+@contextlib.contextmanager
+def begun(run_id: str, reports: Path = REPORTS) -> Iterator[None]:
+    """Leave a mark in `reports` that a run began, which goes once the block has ended well.
+
+    Whoever reads the report before would otherwise take it for the newest word on the machine. A lock on
+    the mark, which ends with its process, tells a run that measures from one that broke off (flock(2)).
+    """
+    started = dt.datetime.now(dt.UTC)
+    with (reports / f"{BEGUN}{run_id}").open("w", encoding="utf-8") as mark:
+        # Where a file system has no locks, a run on its way looks as if it had broken off.
+        with contextlib.suppress(OSError):
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        mark.write(started.isoformat())
+        mark.flush()
+        yield
+    # A complete run answers for those that began before it, too.
+    for old in marks(reports):
+        if not old.running and old.started <= started:
+            (reports / f"{BEGUN}{old.run_id}").unlink(missing_ok=True)
+
+
+def marks(reports: Path = REPORTS) -> tuple[Begun, ...]:
+    """Return the runs that began and have published nothing, the oldest first."""
+    found = []
+    for path in reports.glob(f"{BEGUN}*"):
+        with contextlib.suppress(FileNotFoundError), path.open(encoding="utf-8") as mark:
+            try:
+                fcntl.flock(mark, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                running = False
+            except BlockingIOError:
+                running = True
+            except OSError:
+                running = False
+            started = _time(mark.read(), path)
+            found.append(Begun(path.name.removeprefix(BEGUN), started, running))
+    return tuple(sorted(found, key=lambda one: one.started))
+
+
+def _time(text: str, path: Path) -> dt.datetime:
+    """Return when a run began, as it wrote into its mark; when that was made, if it did not get so far."""
+    try:
+        return dt.datetime.fromisoformat(text)
+    except ValueError:
+        return dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC)
 
 
 @contextlib.contextmanager

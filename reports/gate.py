@@ -14,11 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from reports.decision import Decision, Kind, Line, Report, decide
+from reports.decision import Decision, Kind, Line, Part, Report, by_interpreter, decide
 from reports.escape import visible
-from reports.files import LATEST, REPORTS, write_aside
+from reports.files import LATEST, REPORTS, marks, write_aside
 from reports.matrix import ALL_CLIENTS, MATRIX_VERSION, MISSING, did_not_report
 from reports.policy import POLICY, PolicyError, read_policy
+from reports.scope import in_short, moment, read_scope
 from reports.verdicts import Verdict
 from servers.conditions import Condition
 from servers.protocols import Protocol
@@ -28,18 +29,27 @@ if TYPE_CHECKING:
 
     from reports.decision import Judged
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class ReportError(Exception):
     """A matrix cannot be decided on; the message names the file and the fact."""
 
 
+class OtherSchemaError(ReportError):
+    """A matrix is another version's: nothing is wrong with it, and it says nothing that we could read."""
+
+
 def read_report(path: Path, remedy: str) -> Report:
     """Read what the gate needs of a run's folder or matrix.json; raises ReportError with the remedy."""
     file = path / "matrix.json" if path.is_dir() else path
     try:
-        return parse_report(json.loads(file.read_bytes()))
+        document = json.loads(file.read_bytes())
+        version = document["schema_version"]
+        if isinstance(version, int) and not isinstance(version, bool) and version != MATRIX_VERSION:
+            msg = f"{file} has schema version {version}, and this gate reads {MATRIX_VERSION}: {remedy}"
+            raise OtherSchemaError(msg)
+        return parse_report(document)
     except OSError as error:
         fact = f"cannot be read ({error.strerror})"
     except KeyError as error:
@@ -55,14 +65,24 @@ def parse_report(document: Any) -> Report:
     if document["schema_version"] != MATRIX_VERSION:
         msg = f"schema_version {document['schema_version']!r}, not {MATRIX_VERSION}"
         raise ValueError(msg)
-    hosts = {_text(run["run_id"]): _text(run["host"]) for run in document["runs"]}
+    parts = [_part(run) for run in document["runs"]]
+    hosts = {part.run_id: part.host for part in parts}
     sources = {(one["run_id"], one["interpreter"]): _text(one["source"]) for one in document["interpreters"]}
     ambient = [one for one in document["verdicts"] if Condition(one["condition"]) is Condition.AMBIENT]
     lines = [_line(one, hosts[one["run_id"]], sources[one["run_id"], one["interpreter"]]) for one in ambient]
     # A machine that measured nothing must not vanish among others that did.
     silent = [host for run_id, host in hosts.items() if run_id not in {one["run_id"] for one in ambient}]
     missing = [Line(host, MISSING, ALL_CLIENTS, "", MISSING) for host in silent if lines]
-    return Report(Protocol(document["floor"]), tuple(hosts), (*lines, *missing))
+    absent = {line.host for line in lines if line.verdict == MISSING}
+    reported = tuple(part for part in parts if part.host not in absent)
+    return Report(Protocol(document["floor"]), reported, (*lines, *missing))
+
+
+def _part(run: Any) -> Part:
+    texts = {name: _text(run[name]) for name in ("run_id", "host", "tool", "started", "ended")}
+    for name in ("started", "ended"):
+        moment(texts[name])
+    return Part(**texts, scope=read_scope(run["scope"]))
 
 
 def _line(one: Any, host: str, source: str) -> Line:
@@ -85,35 +105,57 @@ def _text(value: object) -> str:
     return value
 
 
-def gate(folder: Path, policy_file: Path = POLICY, today: dt.date | None = None) -> Decision:
-    """Decide about the report in `folder`, and leave gate.json in it; `today` is in UTC, by default now's."""
-    decision = _decision(folder, policy_file, today or dt.datetime.now(dt.UTC).date())
+def gate(
+    folder: Path, policy_file: Path = POLICY, now: dt.datetime | None = None, *, together: bool = False
+) -> Decision:
+    """Decide about the report in `folder`, and leave gate.json in it.
+
+    `now` is in UTC, by default the clock's; `together` says that the report was asked for in this command.
+    """
+    now = now or dt.datetime.now(dt.UTC)
+    decision = _decision(folder, policy_file, now, together=together)
     # Names of hosts, reasons and paths are others' words.
-    notices = tuple(visible(notice) for notice in decision.notices)
-    decision = replace(decision, message=visible(decision.message), notices=notices)
+    notices, doubts = (tuple(map(visible, said)) for said in (decision.notices, decision.doubts))
+    decision = replace(decision, message=visible(decision.message), notices=notices, doubts=doubts)
     if folder.is_dir():
         try:
-            write_aside(folder / "gate.json", json.dumps(_record(decision), indent=2) + "\n")
+            write_aside(folder / "gate.json", json.dumps(_record(decision, now), indent=2) + "\n")
         except OSError as error:
             fact = f"{folder / 'gate.json'} cannot be written ({error.strerror}): make room or give leave"
             return Decision(Kind.ERROR, visible(fact), policy=decision.policy)
     return decision
 
 
-def _decision(folder: Path, policy_file: Path, today: dt.date) -> Decision:
+def told(decision: Decision, now: dt.datetime) -> list[str]:
+    """Return what there is to read before a decision: the scope, a line for each interpreter, notices."""
+    scope = in_short(decision.report.parts, now) if decision.report else []
+    return [
+        *map(visible, scope),
+        *map(visible, by_interpreter(decision.rows)),
+        *(f"note: {notice}" for notice in decision.notices),
+    ]
+
+
+def _decision(folder: Path, policy_file: Path, now: dt.datetime, *, together: bool) -> Decision:
     policy = report = baseline = None
     try:
         policy = read_policy(policy_file)
         report = read_report(folder, "run nox -s matrix first")
+        if folder.name == LATEST:
+            report = replace(report, begun=marks(folder.parent))
         if policy.new_only:
             remedy = f"put an earlier run's matrix.json there, or take new_only out of {policy.file}"
             baseline = read_report(policy_file.parent / policy.new_only, remedy)
+    except OtherSchemaError as error:
+        # A report from before an upgrade is in order and says nothing of now; a baseline is up to the policy.
+        kind = Kind.ERROR if report else Kind.INCONCLUSIVE
+        return Decision(kind, str(error), report, policy=policy)
     except (PolicyError, ReportError) as error:
         return Decision(Kind.ERROR, str(error), report, policy=policy)
-    return decide(report, policy, today, baseline)
+    return decide(report, policy, now, baseline, together=together)
 
 
-def _record(decision: Decision) -> dict[str, object]:
+def _record(decision: Decision, now: dt.datetime) -> dict[str, object]:
     """Return what gate.json holds."""
     report, policy = decision.report, decision.policy
     return {
@@ -123,6 +165,8 @@ def _record(decision: Decision) -> dict[str, object]:
         "passed": decision.passed,
         "message": decision.message,
         "notices": list(decision.notices),
+        "doubts": list(decision.doubts),
+        "scope": [visible(sentence) for sentence in in_short(report.parts, now)] if report else [],
         "run_ids": list(report.run_ids) if report else [],
         "floor": str(report.floor) if report else None,
         "policy": policy.record() if policy else None,
@@ -153,7 +197,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(
-    arguments: Sequence[str] | None = None, policy_file: Path = POLICY, today: dt.date | None = None
+    arguments: Sequence[str] | None = None, policy_file: Path = POLICY, now: dt.datetime | None = None
 ) -> int:
     """Print the decision, and return its exit code."""
     codes = ", ".join(f"{kind.exit_code} {kind}" for kind in Kind)
@@ -161,10 +205,9 @@ def main(
     parser.add_argument("folder", nargs="?", type=Path, default=REPORTS / LATEST, metavar="FOLDER")
     folder = parser.parse_args(arguments).folder
     try:
-        decision = gate(folder, policy_file, today)
-        for notice in decision.notices:
-            print(f"note: {notice}")
-        print(decision)
+        now = now or dt.datetime.now(dt.UTC)
+        decision = gate(folder, policy_file, now)
+        print(*told(decision, now), decision, sep="\n")
     except Exception as error:  # noqa: BLE001  a traceback would end with 1, which means findings
         print(f"{Kind.ERROR}: the gate itself failed: {error!r}", file=sys.stderr)
         return Kind.ERROR.exit_code

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from interpreters.programs import PROGRAM
-from reports.scope import Scope, read_scope
+from reports.scope import MADE, Scope, read_scope
 from servers.conditions import Condition
 from servers.control import Control
 from servers.observation import Account, OwnTls
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from servers.tap import Capture
 
 SCHEMA_VERSION = 2
-
-MADE = "made"
-"""The environment of a client that was installed for the measurement."""
 
 
 class RecordError(ValueError):

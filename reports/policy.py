@@ -30,7 +30,16 @@ FLOORS = (Protocol.TLSV1_1, Protocol.TLSV1_2, Protocol.TLSV1_3)
 CHOICES = (Verdict.FRAGILE, Verdict.INCONCLUSIVE, Verdict.UNTESTABLE, MISSING)
 """What fails the gate unless a policy leaves it out, the worst first; `downgraded` always does."""
 
-KEYS = ("floor", "clients", "sources", "fails", "new_only", "waiver")
+MAX_AGE = 7
+"""Days that a run may be old, unless a policy says otherwise."""
+
+OLDEST = 3650
+"""What a policy may say at most: ten years."""
+
+KEYS = (
+    *("floor", "clients", "sources", "fails", "new_only", "partial", "max_age", "openssl_conf"),
+    "waiver",
+)
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,12 @@ class Policy:
     """Which of CHOICES fail, in their order."""
     new_only: str = ""
     """Folder or matrix.json of an earlier run, seen from the policy's folder: only what is new fails."""
+    partial: bool = False
+    """Whether a run that was narrowed may pass."""
+    max_age: int = MAX_AGE
+    """Days after which a run does not answer for its machine any more."""
+    openssl_conf: tuple[str, ...] = ()
+    """Values of OPENSSL_CONF under which a run may have measured."""
     waivers: tuple[Waiver, ...] = ()
     file: str = ""
     """Name of the file that it was read from; empty for the default."""
@@ -88,6 +103,9 @@ class Policy:
             "conditions": [str(Condition.AMBIENT)],
             "fails": [str(verdict) for verdict in (Verdict.DOWNGRADED, *self.fails)],
             "new_only": self.new_only or None,
+            "partial": self.partial,
+            "max_age": self.max_age,
+            "openssl_conf": list(self.openssl_conf),
             "waivers": [
                 {
                     "host": one.host,
@@ -139,6 +157,9 @@ def read_policy(path: Path = POLICY) -> Policy:
         sources=sources,
         fails=_fails(where, table),
         new_only=_text(where, "new_only", table["new_only"]) if "new_only" in table else "",
+        partial=_flag(where, "partial", table.get("partial", False)),
+        max_age=_days(where, "max_age", table.get("max_age", MAX_AGE)),
+        openssl_conf=_paths(where, "openssl_conf", table.get("openssl_conf", [])),
         waivers=_waivers(where, table.get("waiver", [])),
         file=where,
     )
@@ -170,6 +191,31 @@ def _text(where: str, key: str, value: object) -> str:
         msg = f'{where}: {key} must be text, such as "...", not {value!r}'
         raise PolicyError(msg)
     return value
+
+
+def _flag(where: str, key: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        msg = f"{where}: {key} must be true or false, without quotes, not {value!r}"
+        raise PolicyError(msg)
+    return value
+
+
+def _days(where: str, key: str, value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= OLDEST:
+        msg = f"{where}: {key} must be a number of days from 1 to {OLDEST}, such as {MAX_AGE}, not {value!r}"
+        raise PolicyError(msg)
+    return value
+
+
+def _paths(where: str, key: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
+        msg = (
+            f'{where}: {key} must be a path or a list of paths, such as ["/etc/ssl/floor.cnf"], not {value!r}'
+        )
+        raise PolicyError(msg)
+    return tuple(dict.fromkeys(value))
 
 
 def _choice(where: str, key: str, value: object, known: Iterable[str]) -> str:

@@ -1,17 +1,25 @@
-"""The scope of a run: how far its verdicts reach, and what they leave out.
+"""The scope of a run: how far its verdicts reach and what they leave out, as a record and in sentences.
 
 It needs nothing but Python, because the gate reads it.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from interpreters.places import Looked, Status
+from interpreters.surroundings import KEPT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+MADE = "made"
+"""The environment of a client that was installed for the measurement."""
+
+MOST_NAMED = 12
+"""Names in a list of a short sentence; the report has them all."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,9 @@ class Scope:
 def read_scope(facts: Mapping[str, Any]) -> Scope:
     """Return a scope from JSON; raises KeyError, TypeError or ValueError for other shapes."""
     texts = ("commit", "commit_unknown", "user", "distribution", "architecture")
+    if _flag(facts["partial"]) is not bool(facts["narrowed"]):
+        msg = f"partial is {facts['partial']}, beside narrowed {facts['narrowed']}"
+        raise ValueError(msg)
     return Scope(
         **{name: _text(facts[name]) for name in texts},
         local_changes=_flag(facts["local_changes"]),
@@ -107,3 +118,184 @@ def _text(value: object) -> str:
         msg = f"{value!r} where a text should be"
         raise TypeError(msg)
     return value
+
+
+class Origin(Protocol):
+    """A run, as far as its scope can be put into sentences."""
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+
+    @property
+    def host(self) -> str:
+        """The machine that it measured."""
+
+    @property
+    def tool(self) -> str:
+        """Name and version of the tool."""
+
+    @property
+    def started(self) -> str:
+        """UTC, ISO 8601."""
+
+    @property
+    def ended(self) -> str:
+        """UTC, ISO 8601."""
+
+    @property
+    def scope(self) -> Scope:
+        """How far its verdicts reach."""
+
+
+def headline(runs: Sequence[Origin]) -> list[str]:
+    """Return what nobody may overlook who reads only the answer: what narrows it."""
+    return _once(runs, lambda run: [*_partial(run), *_variables(run), *_refused(run)])
+
+
+def in_short(runs: Sequence[Origin], now: dt.datetime) -> list[str]:
+    """Return the scope in a few sentences with each run's age; lists are cut, and places counted."""
+    origins = [_origin(run, now) for run in runs]
+    return origins + _once(
+        runs,
+        lambda run: [
+            *_partial(run),
+            *_variables(run),
+            *_left_out(run, MOST_NAMED),
+            *_not_asked(run),
+            *_refused(run),
+            *_counted(run),
+        ],
+    )
+
+
+def in_full(runs: Sequence[Origin]) -> list[str]:
+    """Return the scope in sentences that leave out nothing."""
+    return [_origin(run) for run in runs] + _once(
+        runs,
+        lambda run: [
+            *_partial(run),
+            *_variables(run),
+            *_kept_away(run),
+            *_left_out(run),
+            *_not_asked(run),
+            *_refused(run),
+            *_places(run),
+        ],
+    )
+
+
+def tool_in_full(run: Origin) -> str:
+    """Return the tool's name and version with its commit, and whether its files differ from that."""
+    scope = run.scope
+    if not scope.commit:
+        unknown = f" (commit unknown: {scope.commit_unknown})" if scope.commit_unknown else ""
+        return f"{run.tool}{unknown}"
+    return f"{run.tool} at commit {scope.commit[:12]}{' with local changes' if scope.local_changes else ''}"
+
+
+def moment(text: str) -> dt.datetime:
+    """Return the time of a record, which is in UTC; raises ValueError where it is none."""
+    read = dt.datetime.fromisoformat(text)
+    return read if read.tzinfo else read.replace(tzinfo=dt.UTC)
+
+
+def said(time: dt.datetime) -> str:
+    """Return a time in words."""
+    return f"{time.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def ago(then: dt.datetime, now: dt.datetime) -> str:
+    """Return how long ago something was, in the largest unit of which there is at least one."""
+    seconds = (now - then).total_seconds()
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if (number := int(seconds // length)) > 0:
+            return f"{number} {unit}{'' if number == 1 else 's'} ago"
+    return "just now"
+
+
+def _once(runs: Sequence[Origin], say: Callable[[Origin], Iterable[str]]) -> list[str]:
+    """Return what there is to say of the runs, each sentence once, with the machines that it is about."""
+    hosts: dict[str, list[str]] = {}
+    for run in runs:
+        for sentence in say(run):
+            hosts.setdefault(sentence, []).append(run.host)
+    return [
+        sentence if len(named) == len(runs) else f"On {', '.join(named)}: {sentence}"
+        for sentence, named in hosts.items()
+    ]
+
+
+def _origin(run: Origin, now: dt.datetime | None = None) -> str:
+    scope, ended = run.scope, moment(run.ended)
+    age = f" ({ago(ended, now)})" if now else ""
+    by = f" by {scope.user}" if scope.user else ""
+    system = ", ".join(filter(None, [scope.distribution, scope.architecture]))
+    where = f", {system}" if system else ""
+    when = f"ended {said(ended)}{age}"
+    return f"Run {run.run_id} on {run.host}{where}: {when}, measured{by} with {tool_in_full(run)}."
+
+
+def _partial(run: Origin) -> list[str]:
+    narrowed = run.scope.narrowed
+    return [f"This run is partial: {', '.join(narrowed)}."] if narrowed else []
+
+
+def _variables(run: Origin) -> list[str]:
+    found = _assignments(run, passed_on=True)
+    return [f"Measured under {found}: what runs without that is not covered."] if found else []
+
+
+def _kept_away(run: Origin) -> list[str]:
+    found = _assignments(run, passed_on=False)
+    return [f"Set, and not passed on to what was measured: {found}."] if found else []
+
+
+def _assignments(run: Origin, *, passed_on: bool) -> str:
+    variables = run.scope.variables.items()
+    return ", ".join(f"{name}={value}" for name, value in variables if (name in KEPT) is passed_on)
+
+
+def _left_out(run: Origin, most: int | None = None) -> list[str]:
+    """Name what was found and not measured, once for each reason."""
+    groups: dict[str, list[str]] = {}
+    for one in run.scope.left_out:
+        groups.setdefault(one.reason, []).append(one.id)
+    return [f"Found and not measured: {_names(ids, most)} ({reason})." for reason, ids in groups.items()]
+
+
+def _not_asked(run: Origin) -> list[str]:
+    clients = run.scope.clients_left_out
+    return [f"Clients that were not asked for: {', '.join(clients)}."] if clients else []
+
+
+def _refused(run: Origin) -> list[str]:
+    refused = [one for one in run.scope.looked if one.status == "unreadable"]
+    named = "; ".join(f"{one.place} ({one.reason})" if one.reason else one.place for one in refused)
+    return [f"Could not look for interpreters in {named}."] if refused else []
+
+
+def _counted(run: Origin) -> list[str]:
+    looked, absent = (len(_where(run, status)) for status in ("looked", "absent"))
+    if not looked + absent:
+        return []
+    places = "1 place" if looked == 1 else f"{looked} places"
+    return [f"Looked for interpreters in {places}; of those that are known, {absent} are not there."]
+
+
+def _places(run: Origin) -> list[str]:
+    looked, absent = (_where(run, status) for status in ("looked", "absent"))
+    return [
+        *([f"Looked for interpreters in {', '.join(looked)}."] if looked else []),
+        *([f"Known places that are not there: {', '.join(absent)}."] if absent else []),
+    ]
+
+
+def _where(run: Origin, status: Status) -> list[str]:
+    return [one.place for one in run.scope.looked if one.status == status]
+
+
+def _names(names: Sequence[str], most: int | None) -> str:
+    if most is None or len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[:most])} and {len(names) - most} more"

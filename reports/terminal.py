@@ -40,13 +40,21 @@ WIDEST = 32
 """Characters of a column: an interpreter may say anything of its version."""
 
 
-def show(rows: Sequence[Row], floor: Protocol, out: TextIO, width: int, *, colour: bool) -> None:
-    """Print what a run came to: the table, the answer, and where to look next.
+def show(
+    rows: Sequence[Row],
+    floor: Protocol,
+    out: TextIO,
+    width: int,
+    *,
+    colour: bool,
+    scope: Sequence[str] = (),
+) -> None:
+    """Print what a run came to: the table, the answer, what narrows it (`scope`), and where to look next.
 
     `width` is the number of columns of the terminal that it ends up on. 0 stands for none: programs and
     logs get the sentences alone, each on a line. Without `colour` a terminal gets the same characters.
     """
-    sentences = [for_terminal(sentence) for sentence in answer(rows, floor)]
+    sentences = [for_terminal(sentence) for sentence in (*answer(rows, floor), *scope)]
     if not width:
         print(*sentences, *NEXT, sep="\n", file=out)
         return

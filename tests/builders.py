@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from interpreters.places import Looked
+from reports.decision import Part
 from reports.matrix import Row
 from reports.observations import Asked, Given, Interpreter, Observation, Run
 from reports.outcomes import Kind, Outcome
@@ -325,6 +326,16 @@ def a_run(catalogue: Catalogue, host: str = "a-host", failing: Iterable[str] = (
     )
 
 
+NOW = dt.datetime(2026, 11, 24, 12, 0, tzinfo=dt.UTC)
+"""Ten hours after that run."""
+
+
+def a_part(run_id: str = "now", host: str = "one", **changes: Any) -> Part:
+    """Return a run as the gate reads it, ended ten hours before NOW; changes are of its scope."""
+    times = ("2026-11-24T02:00:00+00:00", "2026-11-24T02:00:09+00:00")
+    return Part(run_id, host, "tls-floor-matrix 0.1.0", *times, a_scope(**changes))
+
+
 def a_scope(**changes: Any) -> Scope:
     """Return the scope of a run that measured all that it found, with changes."""
     whole = Scope(
@@ -362,6 +373,9 @@ def a_policy() -> Policy:
         sources=("pyenv", "system"),
         fails=(Verdict.FRAGILE, Verdict.INCONCLUSIVE),
         new_only="baseline/matrix.json",
+        partial=True,
+        max_age=30,
+        openssl_conf=("/made/up/floor.cnf",),
         waivers=(
             Waiver("pyenv_2_7_*", "it goes in spring", dt.date(2027, 3, 31)),
             Waiver("pyenv_3_6_15", "<it> is = hard\x1b", dt.date(2026, 12, 31), "bo*", "build-?"),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,13 +38,79 @@ def test_the_gate_tells_findings_by_its_exit_code(checkout: Checkout, loose: Int
     status, said = checkout.nox("-s", "matrix", "--", "--only", loose.id)
     assert status == 0, said
     status, said = _gate_program(checkout)
-    assert (status, said.partition(":")[0]) == (1, "findings"), said
+    decided = said.splitlines()[-1]
+    assert (status, decided.partition(":")[0]) == (1, "findings"), said
+    assert f"fails: {loose.id}: " in said
     assert f"{loose.id}/ssl" in said
     nox_status, nox_said = checkout.nox("-s", "gate")
     assert nox_status == 1
-    assert said.strip() in nox_said
+    assert decided in nox_said
     record = json.loads((checkout.latest / "gate.json").read_text())
     assert (record["kind"], record["exit_code"]) == ("findings", 1)
+
+
+def test_a_narrowed_run_passes_only_where_that_is_asked_for(checkout: Checkout, strict: Interpreter) -> None:
+    """After --only the gate ends with 2 and a sentence, unless asked for at once or a policy allows it."""
+    status, said = checkout.nox("-s", "matrix", "--", "--only", strict.id)
+    assert status == 0, said
+    assert f"This run is partial: --only {strict.id} left out " in said
+    status, said = _gate_program(checkout)
+    assert status == 2, said
+    (decided,) = [line for line in said.splitlines() if line.startswith("inconclusive: ")]
+    assert f"is partial (--only {strict.id} left out " in decided
+    assert decided.endswith("measure without that, or allow it with partial = true in policy.toml")
+    status, said = checkout.nox("-s", "gate")
+    assert (status, decided in said) == (1, True)
+    policy = checkout.folder / "policy.toml"
+    try:
+        policy.write_text("partial = true")
+        status, said = _gate_program(checkout)
+        assert status == 0, said
+    finally:
+        policy.unlink()
+    status, said = checkout.nox("-s", "matrix", "gate", "--", "--only", strict.id)
+    assert status == 0, said
+    assert _gate_program(checkout)[0] == 2
+
+
+def test_a_run_under_a_variable_is_not_taken_for_the_machine(
+    checkout: Checkout, strict: Interpreter, tmp_path: Path
+) -> None:
+    """What an exported OPENSSL_CONF holds is held under that alone, and passes where a policy names it."""
+    floor = tmp_path / "floor.cnf"
+    floor.write_text("")
+    words = ("-s", "matrix", "gate", "--", "--only", strict.id)
+    status, said = checkout.nox(*words, OPENSSL_CONF=str(floor))
+    assert status == 1
+    assert f"measured under OPENSSL_CONF={floor}, so what runs without that is not covered" in said
+    assert f"Measured under OPENSSL_CONF={floor}: what runs without that is not covered." in said
+    policy = checkout.folder / "policy.toml"
+    try:
+        policy.write_text(f'openssl_conf = "{floor}"')
+        assert checkout.nox(*words, OPENSSL_CONF=str(floor))[0] == 0
+    finally:
+        policy.unlink()
+
+
+def test_a_run_that_was_killed_does_not_leave_the_one_before_in_its_place(
+    checkout: Checkout, strict: Interpreter
+) -> None:
+    """After a matrix that was killed the gate does not pass on the report before, and names the run."""
+    status, said = checkout.nox("-s", "matrix", "gate", "--", "--only", strict.id)
+    assert status == 0, said
+    before = (checkout.latest / "run.json").read_text()
+    with checkout.start("-s", "matrix", "--", "--only", strict.id) as process:
+        deadline = time.monotonic() + LIMIT
+        while not list((checkout.folder / "reports").glob(".begun-*")):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=LIMIT)
+    assert (checkout.latest / "run.json").read_text() == before
+    status, said = _gate_program(checkout)
+    assert status == 2
+    assert "and did not finish: run nox -s matrix again, and see what stopped it" in said
+    assert checkout.nox("-s", "matrix", "gate", "--", "--only", strict.id)[0] == 0
 
 
 def test_the_gate_refuses_words_that_it_would_not_heed(checkout: Checkout, sample: Interpreter) -> None:
@@ -75,7 +144,7 @@ def test_a_policy_sets_the_floor_and_rules_the_gate(checkout: Checkout, loose: I
         shutil.copy(checkout.latest / "matrix.json", checkout.folder / "baseline.json")
         status, said = checkout.nox("-s", "matrix", "--", "--only", loose.id)
         assert status == 0, said
-        policy.write_text('new_only = "baseline.json"')
+        policy.write_text('new_only = "baseline.json"\npartial = true')
         status, said = _gate_program(checkout)
         assert status == 0, said
         assert "known from baseline.json" in said

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from builders import TLS1_0, TLS1_1, TLS1_2
+from builders import NOW, TLS1_0, TLS1_1, TLS1_2, a_part
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +19,7 @@ from reports.verdicts import Verdict
 if TYPE_CHECKING:
     from servers.protocols import Protocol
 
-TODAY = dt.date(2026, 11, 24)
+TODAY = NOW.date()
 HOSTS, INTERPRETERS, NAMES, SOURCES = ("one", "two"), ("a", "b"), ("ssl", "botocore", "all"), ("pyenv", "opt")
 UNKNOWN = (Verdict.INCONCLUSIVE, Verdict.UNTESTABLE, MISSING)
 
@@ -35,7 +35,7 @@ LINES = st.builds(
 REPORTS = st.builds(
     Report,
     st.just(TLS1_2),
-    st.just(("now",)),
+    st.just((a_part("now"),)),
     st.lists(LINES, max_size=6, unique_by=lambda one: (one.host, one.interpreter, one.client)).map(tuple),
 )
 WAIVERS = st.builds(
@@ -55,7 +55,7 @@ POLICIES = st.builds(
     waivers=st.lists(WAIVERS, max_size=2).map(tuple),
     file=st.just("policy.toml"),
 )
-BASELINES = st.none() | REPORTS.map(lambda report: replace(report, run_ids=("earlier",)))
+BASELINES = st.none() | REPORTS.map(lambda report: replace(report, parts=(a_part("earlier"),)))
 
 
 @given(REPORTS, POLICIES, BASELINES)
@@ -63,7 +63,7 @@ def test_each_row_has_one_fate_and_the_kind_follows_from_them(
     report: Report, policy: Policy, baseline: Report | None
 ) -> None:
     """Every row is judged once, and findings outweigh what is inconclusive, which outweighs a pass."""
-    decision = decide(report, policy, TODAY, baseline)
+    decision = decide(report, policy, NOW, baseline)
     assert [row.line for row in decision.rows][: len(report.lines)] == list(report.lines)
     assert {row.line.verdict for row in decision.rows[len(report.lines) :]} <= {MISSING}
     failing = {row.line.verdict for row in decision.rows if row.fate is Fate.FAILS}
@@ -81,7 +81,7 @@ def test_each_row_has_one_fate_and_the_kind_follows_from_them(
 @given(REPORTS, POLICIES, BASELINES)
 def test_what_passes_is_enforced_or_excused(report: Report, policy: Policy, baseline: Report | None) -> None:
     """A row that is not enforced passes only by choice, by a waiver that has not expired, or as known."""
-    for row in decide(report, policy, TODAY, baseline).rows:
+    for row in decide(report, policy, NOW, baseline).rows:
         line = row.line
         covering = [one for one in policy.waivers if one.covers(line.host, line.interpreter, line.client)]
         if row.fate is Fate.PASSES:
@@ -103,7 +103,7 @@ def test_what_passes_is_enforced_or_excused(report: Report, policy: Policy, base
 def test_without_a_policy_only_what_is_enforced_throughout_passes(report: Report) -> None:
     """Under the default policy a matrix passes if each of its rows is enforced and it has any."""
     enforced = {line.verdict for line in report.lines} == {Verdict.ENFORCED}
-    assert decide(report, Policy(), TODAY).passed is enforced
+    assert decide(report, Policy(), NOW).passed is enforced
 
 
 @given(REPORTS, POLICIES, BASELINES, st.sampled_from(HOSTS))
@@ -115,7 +115,7 @@ def test_one_more_downgraded_row_never_passes(
     bad = Line(host, "new", client, (policy.sources or SOURCES)[0], Verdict.DOWNGRADED, TLS1_0)
     waivers = tuple(one for one in policy.waivers if one.interpreter != "*")
     more = replace(report, lines=(*report.lines, bad))
-    decision = decide(more, replace(policy, waivers=waivers), TODAY, baseline)
+    decision = decide(more, replace(policy, waivers=waivers), NOW, baseline)
     assert decision.kind is Kind.FINDINGS
     assert "new/" in decision.message
 
@@ -126,7 +126,7 @@ def test_a_program_lacks_no_client() -> None:
         Line("one", name, client, source, Verdict.ENFORCED, TLS1_2)
         for name, client, source in (("a", "ssl", "pyenv"), ("program_tool", "tool", "program"))
     )
-    decision = decide(Report(TLS1_2, ("now",), lines), Policy(clients=("ssl", "botocore")), TODAY)
+    decision = decide(Report(TLS1_2, (a_part("now"),), lines), Policy(clients=("ssl", "botocore")), NOW)
     missing = [row.line for row in decision.rows if row.line.verdict == MISSING]
     assert [(line.interpreter, line.client) for line in missing] == [("a", "botocore")]
 
@@ -136,7 +136,7 @@ PROGRAMS = Policy(clients=("ssl", "tool"), programs=("tool",), file="policy.toml
 
 def _held(*rows: tuple[str, str, str, str]) -> Report:
     """Return a matrix in which every host, interpreter, client and source holds the floor."""
-    return Report(TLS1_2, ("now",), tuple(Line(*row, Verdict.ENFORCED, TLS1_2) for row in rows))
+    return Report(TLS1_2, (a_part("now"),), tuple(Line(*row, Verdict.ENFORCED, TLS1_2) for row in rows))
 
 
 def test_a_program_that_counts_is_missing_once_a_machine() -> None:
@@ -148,7 +148,7 @@ def test_a_program_that_counts_is_missing_once_a_machine() -> None:
         ("two", "b", "ssl", "pyenv"),
     )
     silent = Line("three", MISSING, "all", "", MISSING)
-    decision = decide(replace(report, lines=(*report.lines, silent)), PROGRAMS, TODAY)
+    decision = decide(replace(report, lines=(*report.lines, silent)), PROGRAMS, NOW)
     assert decision.message == "2 missing: machine three, program_tool/tool on two"
 
 
@@ -159,7 +159,7 @@ def test_a_program_that_does_not_hold_is_a_finding() -> None:
         Line("one", f"program_{name}", name, "program", Verdict.DOWNGRADED, TLS1_0)
         for name in ("tool", "saw")
     )
-    decision = decide(Report(TLS1_2, ("now",), lines + bad), PROGRAMS, TODAY)
+    decision = decide(Report(TLS1_2, (a_part("now"),), lines + bad), PROGRAMS, NOW)
     assert decision.message == "1 downgraded: program_tool/tool"
     assert "client saw does not count: program_saw/saw" in decision.notices
 
@@ -169,7 +169,7 @@ def test_where_only_programs_count_no_interpreter_has_to_be_measured() -> None:
     policy = Policy(clients=("tool",), programs=("tool",))
     report = _held(("one", "a", "ssl", "pyenv"), ("one", "program_tool", "tool", "program"))
     broken = Line("one", "broken", "all", "pyenv", Verdict.UNTESTABLE)
-    decision = decide(replace(report, lines=(*report.lines, broken)), policy, TODAY)
+    decision = decide(replace(report, lines=(*report.lines, broken)), policy, NOW)
     assert decision.message == "all 1 rows hold TLSv1.2"
 
 
@@ -180,8 +180,8 @@ def test_where_only_programs_count_no_interpreter_has_to_be_measured() -> None:
 def test_a_waiver_counts_up_to_its_last_day(days: int, fate: Fate) -> None:
     """A waiver counts on the day that it names, and on no later one."""
     waiver = Waiver("a", "so it is", TODAY + dt.timedelta(days))
-    report = Report(TLS1_2, ("now",), (Line("one", "a", "ssl", "pyenv", Verdict.DOWNGRADED, TLS1_0),))
-    (row,) = decide(report, Policy(waivers=(waiver,), file="policy.toml"), TODAY).rows
+    report = Report(TLS1_2, (a_part("now"),), (Line("one", "a", "ssl", "pyenv", Verdict.DOWNGRADED, TLS1_0),))
+    (row,) = decide(report, Policy(waivers=(waiver,), file="policy.toml"), NOW).rows
     assert row.fate is fate
     assert str(waiver.expires) in row.why
 
@@ -200,8 +200,9 @@ def test_a_waiver_counts_up_to_its_last_day(days: int, fate: Fate) -> None:
 def test_what_got_lower_is_new(before: Protocol | None, now: Protocol | None, *, known: bool) -> None:
     """A row is known if it came out the same before and got as low; nowhere is higher than anywhere."""
     old = Line("one", "a", "ssl", "pyenv", Verdict.DOWNGRADED, before)
-    earlier, report = Report(TLS1_2, ("old",), (old,)), Report(TLS1_2, ("now",), (replace(old, lowest=now),))
-    (row,) = decide(report, Policy(new_only="old", file="policy.toml"), TODAY, earlier).rows
+    earlier = Report(TLS1_2, (a_part("old"),), (old,))
+    report = Report(TLS1_2, (a_part("now"),), (replace(old, lowest=now),))
+    (row,) = decide(report, Policy(new_only="old", file="policy.toml"), NOW, earlier).rows
     assert (row.fate is Fate.KNOWN) is known
 
 
@@ -210,9 +211,9 @@ def test_what_came_out_otherwise_is_new(verdict: str) -> None:
     """A downgraded row is new wherever it was anything else before, or was not there."""
     bad = Line("one", "a", "ssl", "pyenv", Verdict.DOWNGRADED, TLS1_0)
     policy = Policy(new_only="old", file="policy.toml")
-    report = Report(TLS1_2, ("now",), (bad,))
+    report = Report(TLS1_2, (a_part("now"),), (bad,))
     for lines in [(), (replace(bad, verdict=verdict),), (replace(bad, client="urllib3"),)]:
-        assert decide(report, policy, TODAY, Report(TLS1_2, ("old",), lines)).kind is Kind.FINDINGS
+        assert decide(report, policy, NOW, Report(TLS1_2, (a_part("old"),), lines)).kind is Kind.FINDINGS
 
 
 def test_hosts_are_told_apart_only_where_there_are_several() -> None:
@@ -223,7 +224,9 @@ def test_hosts_are_told_apart_only_where_there_are_several() -> None:
 
     def fate(now: tuple[Line, ...], before: tuple[Line, ...]) -> Fate:
         return (
-            decide(Report(TLS1_2, ("now",), now), policy, TODAY, Report(TLS1_2, ("old",), before))
+            decide(
+                Report(TLS1_2, (a_part("now"),), now), policy, NOW, Report(TLS1_2, (a_part("old"),), before)
+            )
             .rows[0]
             .fate
         )

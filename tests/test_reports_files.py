@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import signal
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import ROOT
 
-from reports.files import KEPT_RUNS, SUMS, publish, write_aside
+from reports.files import BEGUN, KEPT_RUNS, SUMS, begun, marks, publish, write_aside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -150,3 +154,62 @@ def test_a_file_is_added_complete_or_not_at_all(tmp_path: Path) -> None:
         write_aside(path, "half \udc80")
     assert path.read_text() == "new"
     assert _tree(tmp_path) == {"gate.json"}
+
+
+def test_a_run_that_ends_well_leaves_no_mark(tmp_path: Path) -> None:
+    """While a run is on its way its mark says so, and once it ended well the mark is gone."""
+    with begun("one", tmp_path):
+        (mark,) = marks(tmp_path)
+        assert (mark.run_id, mark.running) == ("one", True)
+    assert _tree(tmp_path) == set()
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_a_run_that_breaks_off_leaves_its_mark(tmp_path: Path, error: type[BaseException]) -> None:
+    """The mark of a run that failed stays, and says that it is not on its way."""
+    with pytest.raises(error), begun("one", tmp_path):
+        raise error
+    (mark,) = marks(tmp_path)
+    assert (mark.run_id, mark.running) == ("one", False)
+    with begun("two", tmp_path):
+        assert [one.run_id for one in marks(tmp_path)] == ["one", "two"]
+    assert marks(tmp_path) == ()
+
+
+KILLED = """
+import os, pathlib, signal, sys
+sys.path.insert(0, {root!r})
+from reports.files import begun
+with begun("killed", pathlib.Path({folder!r})):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_run_that_is_killed_is_not_taken_for_one_on_its_way(tmp_path: Path) -> None:
+    """Nothing that a process could do at its end is needed for its mark to stay and to tell that it ended."""
+    program = KILLED.format(root=str(ROOT), folder=str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", program], check=False)
+    assert done.returncode == -signal.SIGKILL
+    (mark,) = marks(tmp_path)
+    assert (mark.run_id, mark.running) == ("killed", False)
+
+
+def test_a_run_on_its_way_keeps_its_mark_when_another_ends(tmp_path: Path) -> None:
+    """A run that ends well removes the marks of those that broke off before it, and of no other."""
+    with begun("long", tmp_path):
+        with begun("short", tmp_path):
+            pass
+        assert [one.run_id for one in marks(tmp_path)] == ["long"]
+    later = tmp_path / f"{BEGUN}later"
+    with begun("now", tmp_path):
+        later.write_text("2999-01-01T00:00:00+00:00")
+    assert [one.run_id for one in marks(tmp_path)] == ["later"]
+
+
+def test_a_mark_that_says_no_time_counts_from_when_it_was_made(tmp_path: Path) -> None:
+    """A run that was stopped between making its mark and writing the time into it has begun all the same."""
+    mark = tmp_path / f"{BEGUN}empty"
+    mark.touch()
+    os.utime(mark, (0, 0))
+    (found,) = marks(tmp_path)
+    assert found.started.isoformat() == "1970-01-01T00:00:00+00:00"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from builders import (
     FLOORS,
+    NOW,
     TLS1_0,
     TLS1_1,
     TLS1_2,
@@ -21,6 +22,7 @@ from builders import (
     a_policy,
     a_row,
     a_run,
+    a_scope,
     a_server,
     an_interpreter,
 )
@@ -30,7 +32,8 @@ from hypothesis import strategies as st
 
 from interpreters.clients import clients
 from interpreters.programs import read_programs
-from reports.decision import Kind, decide
+from reports.decision import Fate, Kind, decide
+from reports.files import begun, marks
 from reports.gate import gate, main, parse_report
 from reports.matrix import MISSING
 from reports.matrix_json import build_json
@@ -46,7 +49,6 @@ if TYPE_CHECKING:
     from servers.protocols import Protocol
 
 CATALOGUE = a_catalogue(a_server("open", TLS1_0, TLS1_1, TLS1_2, TLS1_3))
-TODAY = dt.date(2026, 11, 24)
 
 DOWN, FRAGILE, UNSURE, UNTESTED, GOOD = (
     a_row(verdict, name)
@@ -58,9 +60,16 @@ NO_ENVIRONMENT = a_row(Verdict.UNTESTABLE, "broken", "all")
 
 
 def _document(
-    rows: Sequence[Row], floor: Protocol = TLS1_2, run_id: str = "now", host: str = "here"
+    rows: Sequence[Row],
+    floor: Protocol = TLS1_2,
+    run_id: str = "now",
+    host: str = "here",
+    *,
+    ended: dt.datetime = NOW,
+    **scope: Any,
 ) -> dict[str, Any]:
-    run = replace(a_run(CATALOGUE, host), run_id=run_id)
+    run = replace(a_run(CATALOGUE, host), run_id=run_id, scope=a_scope(**scope))
+    run = replace(run, started=ended.isoformat(), ended=ended.isoformat())
     document: dict[str, Any] = json.loads(json.dumps(build_json(rows, run, CATALOGUE, floor, Policy())))
     return document
 
@@ -113,6 +122,8 @@ class Case:
 
 CLIENTS = [one.id for one in clients().values() if not one.reference]
 CLIENTS += [one.id for one in read_programs()]
+
+DAYS = "a number of days from 1 to 3650, such as 7"
 
 NEW_ONLY = 'new_only = "baseline"\n'
 
@@ -383,7 +394,151 @@ CASES = [
         "1 missing: machine there",
         _merged(_document([GOOD]), _document([], run_id="then", host="there")),
     ),
+    # What a run was asked to leave out.
+    Case(
+        "a partial run",
+        2,
+        "the run now is partial (--only good left out 9 interpreters):"
+        " measure without that, or allow it with partial = true in policy.toml",
+        _document([GOOD], narrowed=("--only good left out 9 interpreters",)),
+    ),
+    Case(
+        "a partial run, allowed",
+        0,
+        "all 1 rows hold TLSv1.2",
+        _document([GOOD], narrowed=("--only good left out 9 interpreters",)),
+        "partial = true",
+    ),
+    Case(
+        "findings outweigh what was left out",
+        1,
+        "1 downgraded: down/ssl",
+        _document([GOOD, DOWN], narrowed=("--clients left out botocore",)),
+        None,
+        (
+            (
+                "the run now is partial (--clients left out botocore):"
+                " measure without that, or allow it with partial = true in policy.toml"
+            ),
+        ),
+    ),
+    Case(
+        "a partial run of what could not be measured",
+        2,
+        "the run now is partial (--clients left out botocore): measure without that, or allow it with"
+        " partial = true in policy.toml; 1 untestable: untested/ssl",
+        _document([GOOD, UNTESTED], narrowed=("--clients left out botocore",)),
+    ),
+    Case(
+        "one of two machines was measured in part",
+        2,
+        "the run then on there is partial (--clients left out ssl):"
+        " measure without that, or allow it with partial = true in policy.toml",
+        _merged(
+            _document([GOOD]),
+            _document([GOOD], run_id="then", host="there", narrowed=("--clients left out ssl",)),
+        ),
+    ),
+    # When it was measured.
+    Case(
+        "a year old",
+        2,
+        "the run now ended 365 days ago, on 2025-11-24, and may be 7 days old:"
+        " measure again with nox -s matrix, or raise max_age in policy.toml",
+        _document([GOOD], ended=NOW - dt.timedelta(365)),
+    ),
+    Case("a week old", 0, "all 1 rows hold TLSv1.2", _document([GOOD], ended=NOW - dt.timedelta(7))),
+    Case(
+        "two days old where one is allowed",
+        2,
+        "the run now ended 2 days ago, on 2026-11-22, and may be 1 day old:"
+        " measure again with nox -s matrix, or raise max_age in policy.toml",
+        _document([GOOD], ended=NOW - dt.timedelta(2)),
+        "max_age = 1",
+    ),
+    Case(
+        "a month old where that is allowed",
+        0,
+        "all 1 rows hold TLSv1.2",
+        _document([GOOD], ended=NOW - dt.timedelta(30)),
+        "max_age = 31",
+    ),
+    Case(
+        "from the future",
+        2,
+        "the run now ended at 2026-11-24 14:00 UTC, which is yet to come:"
+        " set the clock right, and measure again",
+        _document([GOOD], ended=NOW + dt.timedelta(hours=2)),
+    ),
+    Case(
+        "by a clock that is a little ahead",
+        0,
+        "all 1 rows hold TLSv1.2",
+        _document([GOOD], ended=NOW + dt.timedelta(minutes=50)),
+    ),
+    # Under which variables it was measured.
+    Case(
+        "under an OpenSSL configuration that nobody named",
+        2,
+        "the run now measured under OPENSSL_CONF=/floor.cnf, so what runs without that is not covered:"
+        ' measure without it, or allow it with openssl_conf = ["/floor.cnf"] in policy.toml',
+        _document([GOOD], variables={"OPENSSL_CONF": "/floor.cnf"}),
+    ),
+    Case(
+        "under an OpenSSL configuration that the policy names",
+        0,
+        "all 1 rows hold TLSv1.2",
+        _document([GOOD], variables={"OPENSSL_CONF": "/floor.cnf"}),
+        'openssl_conf = ["/other.cnf", "/floor.cnf"]',
+    ),
+    Case(
+        "under another OpenSSL configuration than the policy names",
+        2,
+        "the run now measured under OPENSSL_CONF=, so what runs without that is not covered:"
+        " measure without it",
+        _document([GOOD], variables={"OPENSSL_CONF": ""}),
+        'openssl_conf = "/floor.cnf"',
+    ),
+    Case(
+        "with modules from elsewhere",
+        2,
+        "the run now measured under OPENSSL_MODULES=/lib, so what runs without that is not covered:"
+        " measure without it",
+        _document([GOOD], variables={"OPENSSL_MODULES": "/lib"}),
+        'openssl_conf = "/lib"',
+    ),
+    Case(
+        "beside a variable that nothing measured has seen",
+        0,
+        "all 1 rows hold TLSv1.2",
+        _document([GOOD], variables={"SSL_CERT_FILE": "/roots.pem"}),
+    ),
     # Policies that cannot be meant.
+    Case("a number in quotes", 3, f"policy.toml: max_age must be {DAYS}, not '7'", [GOOD], 'max_age = "7"'),
+    Case("no day", 3, f"policy.toml: max_age must be {DAYS}, not 0", [GOOD], "max_age = 0"),
+    Case(
+        "a million days",
+        3,
+        f"policy.toml: max_age must be {DAYS}, not 1000000",
+        [GOOD],
+        "max_age = 1_000_000",
+    ),
+    Case("yes is not true", 3, f"policy.toml: max_age must be {DAYS}, not True", [GOOD], "max_age = true"),
+    Case(
+        "a word for true",
+        3,
+        "policy.toml: partial must be true or false, without quotes, not 'yes'",
+        [GOOD],
+        'partial = "yes"',
+    ),
+    Case(
+        "a path that is none",
+        3,
+        "policy.toml: openssl_conf must be a path or a list of paths,"
+        ' such as ["/etc/ssl/floor.cnf"], not [1]',
+        [GOOD],
+        "openssl_conf = [1]",
+    ),
     Case("an unknown key", 3, "policy.toml: unknown key 'flor'; did you mean 'floor'?", [GOOD], "flor = 1"),
     Case(
         "an unknown client",
@@ -413,12 +568,15 @@ def test_policy_case(case: Case, tmp_path: Path, capsys: pytest.CaptureFixture[s
     if (before := case.before) is not None:
         earlier = before if isinstance(before, dict) else _document(before, run_id="earlier")
         _write(tmp_path / "baseline", earlier)
-    exit_code = main([str(folder)], policy, TODAY)
+    exit_code = main([str(folder)], policy, NOW)
     kind = list(Kind)[case.exit_code]
     said = capsys.readouterr().out.splitlines()
-    assert said == [*(f"note: {notice}" for notice in case.notices), f"{kind}: {case.message}"]
-    assert exit_code == case.exit_code
+    ends = [*(f"note: {notice}" for notice in case.notices), f"{kind}: {case.message}"]
+    assert said[-len(ends) :] == ends
     record = _record(folder)
+    assert said[: len(record["scope"])] == record["scope"]
+    assert (len(said) == 1) is not record["scope"]
+    assert exit_code == case.exit_code
     assert (record["exit_code"], record["kind"], record["passed"]) == (exit_code, kind, exit_code == 0)
     assert (record["message"], tuple(record["notices"])) == (case.message, case.notices)
 
@@ -436,9 +594,9 @@ def test_the_record_has_rows_run_floor_and_policy(tmp_path: Path, floor: Protoco
     folder = _write(tmp_path / "run", _document([GOOD, DOWN, FRAGILE], floor))
     policy = tmp_path / "policy.toml"
     policy.write_text('fails = ["inconclusive"]\n' + _waiver("down"), encoding="utf-8")
-    gate(folder, policy, TODAY)
+    gate(folder, policy, NOW)
     record = _record(folder)
-    assert record["schema_version"] == 1
+    assert record["schema_version"] == 2
     assert (record["run_ids"], record["floor"]) == (["now"], floor)
     assert record["policy"]["file"] == "policy.toml"
     assert record["policy"]["fails"] == ["downgraded", "inconclusive"]
@@ -463,10 +621,10 @@ def test_the_record_has_rows_run_floor_and_policy(tmp_path: Path, floor: Protoco
 def test_the_record_tells_the_default_policy_from_none_at_all(tmp_path: Path) -> None:
     """Without a file the default policy is recorded; where the file cannot be meant, none was applied."""
     folder = _write(tmp_path / "run", _document([GOOD]))
-    gate(folder, tmp_path / "policy.toml", TODAY)
+    gate(folder, tmp_path / "policy.toml", NOW)
     assert _record(folder)["policy"] == Policy().record()
     (tmp_path / "policy.toml").write_text("fail = []")
-    gate(folder, tmp_path / "policy.toml", TODAY)
+    gate(folder, tmp_path / "policy.toml", NOW)
     record = _record(folder)
     assert (record["policy"], record["floor"], record["rows"]) == (None, None, [])
 
@@ -488,7 +646,7 @@ def test_a_baseline_is_a_folder_or_a_file_beside_the_policy(tmp_path: Path, name
     policy = tmp_path / "policy.toml"
     for written in (name, str(tmp_path / name)):
         policy.write_text(f"new_only = {json.dumps(written)}")
-        assert gate(folder, policy, TODAY).passed
+        assert gate(folder, policy, NOW).passed
 
 
 DAMAGES = [None, b"", b"{", b"\xff\xfe\x00", b"[]", b"null", b"{}", b'{"schema_version": 2}', b"[" * 100_000]
@@ -503,7 +661,7 @@ def test_a_report_that_cannot_be_read_is_an_error(
     folder.mkdir()
     if content is not None:
         (folder / "matrix.json").write_bytes(content)
-    assert main([str(folder)], tmp_path / "policy.toml", TODAY) == 3
+    assert main([str(folder)], tmp_path / "policy.toml", NOW) == 3
     (said,) = capsys.readouterr().out.splitlines()
     assert said.startswith(f"error: {folder / 'matrix.json'} ")
     assert said.endswith(": run nox -s matrix first")
@@ -518,7 +676,7 @@ def test_a_baseline_that_cannot_be_read_is_an_error(tmp_path: Path, content: byt
     policy.write_text('new_only = "old.json"')
     if content is not None:
         (tmp_path / "old.json").write_bytes(content)
-    decision = gate(folder, policy, TODAY)
+    decision = gate(folder, policy, NOW)
     assert decision.kind is Kind.ERROR
     assert "old.json" in decision.message
     assert decision.message.endswith(
@@ -528,7 +686,7 @@ def test_a_baseline_that_cannot_be_read_is_an_error(tmp_path: Path, content: byt
 
 def test_no_report_folder_is_an_error(tmp_path: Path) -> None:
     """Before the first run the gate says which session to run, and makes no folder."""
-    decision = gate(tmp_path / "latest", tmp_path / "policy.toml", TODAY)
+    decision = gate(tmp_path / "latest", tmp_path / "policy.toml", NOW)
     assert decision.kind is Kind.ERROR
     assert decision.message.endswith("run nox -s matrix first")
     assert list(tmp_path.iterdir()) == []
@@ -566,7 +724,7 @@ def test_no_damage_turns_a_finding_into_a_pass(way: tuple[str | int, ...], wrong
         report = parse_report(document)
     except (KeyError, ValueError, TypeError):
         return
-    assert not decide(report, Policy(), TODAY).passed
+    assert not decide(report, Policy(), NOW).passed
 
 
 @pytest.mark.parametrize("verdict", ["", "safe", "ENFORCED", "enforced ", "missing", None])
@@ -574,7 +732,7 @@ def test_an_unknown_verdict_is_an_error(tmp_path: Path, verdict: str | None) -> 
     """A row whose verdict is none of ours is not passed over, nor counted as anything."""
     document = _document([GOOD, a_row(Verdict.ENFORCED, "odd")])
     document["verdicts"][1]["verdict"] = verdict
-    decision = gate(_write(tmp_path / "run", document), tmp_path / "policy.toml", TODAY)
+    decision = gate(_write(tmp_path / "run", document), tmp_path / "policy.toml", NOW)
     assert decision.kind is Kind.ERROR
     assert f"{verdict!r} is not a valid Verdict" in decision.message
 
@@ -584,22 +742,22 @@ def test_an_unknown_condition_is_an_error(tmp_path: Path, condition: str | None)
     """A row that may be the machine's own is not passed over because its condition is misspelt."""
     document = _document([GOOD, DOWN])
     document["verdicts"][1]["condition"] = condition
-    assert gate(_write(tmp_path / "run", document), tmp_path / "policy.toml", TODAY).kind is Kind.ERROR
+    assert gate(_write(tmp_path / "run", document), tmp_path / "policy.toml", NOW).kind is Kind.ERROR
 
 
 def test_a_failure_does_not_leave_a_pass_behind(tmp_path: Path) -> None:
     """Where a matrix that had passed can no longer be read, the record beside it says no longer passed."""
     folder = _write(tmp_path / "run", _document([GOOD]))
-    assert gate(folder, tmp_path / "policy.toml", TODAY).passed
+    assert gate(folder, tmp_path / "policy.toml", NOW).passed
     (folder / "matrix.json").write_text("")
-    assert not gate(folder, tmp_path / "policy.toml", TODAY).passed
+    assert not gate(folder, tmp_path / "policy.toml", NOW).passed
     assert _record(folder)["passed"] is False
 
 
 def test_nothing_but_the_record_is_left(tmp_path: Path) -> None:
     """Deciding twice leaves one gate.json beside the matrix and no other file."""
     folder = _write(tmp_path / "run", _document([GOOD]))
-    first, second = (gate(folder, tmp_path / "policy.toml", TODAY) for _ in range(2))
+    first, second = (gate(folder, tmp_path / "policy.toml", NOW) for _ in range(2))
     assert first == second
     assert {path.name for path in folder.iterdir()} == {"matrix.json", "gate.json"}
 
@@ -608,7 +766,7 @@ def test_a_record_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     """A pass that leaves no record is none."""
     folder = _write(tmp_path / "run", _document([GOOD]))
     (folder / "gate.json").mkdir()
-    decision = gate(folder, tmp_path / "policy.toml", TODAY)
+    decision = gate(folder, tmp_path / "policy.toml", NOW)
     assert decision.kind is Kind.ERROR
     assert "gate.json cannot be written" in decision.message
 
@@ -621,11 +779,10 @@ def test_texts_from_elsewhere_are_harmless(tmp_path: Path, capsys: pytest.Captur
     )
     folder = _write(tmp_path / "run", document)
     policy = tmp_path / "policy.toml"
-    assert main([str(folder)], policy, TODAY) == 1
+    assert main([str(folder)], policy, NOW) == 1
     policy.write_text(_waiver("ev*").replace("on its way", "on\\u001b its way"))
-    assert main([str(folder)], policy, TODAY) == 0
+    assert main([str(folder)], policy, NOW) == 0
     said = capsys.readouterr().out
-    assert len(said.splitlines()) == 3
     assert said.replace("\n", "").isprintable()
     assert "down" in said
     assert "ev\\x1b[31mil/ssl on ho\\x1b[2Jst\\n" in said
@@ -655,13 +812,13 @@ def test_a_fault_of_the_gate_itself_does_not_read_as_findings(
 ) -> None:
     """Whatever goes wrong in deciding ends with 3 and a sentence, where a traceback would end with 1."""
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         msg = "no such thing"
         raise RuntimeError(msg)
 
     monkeypatch.setattr("reports.gate.decide", fail)
     folder = _write(tmp_path / "run", _document([GOOD]))
-    assert main([str(folder)], tmp_path / "policy.toml", TODAY) == 3
+    assert main([str(folder)], tmp_path / "policy.toml", NOW) == 3
     assert capsys.readouterr().err == "error: the gate itself failed: RuntimeError('no such thing')\n"
 
 
@@ -680,13 +837,13 @@ def test_the_program_needs_nothing_but_python(tmp_path: Path, rows: list[Row] | 
     """In a process without any package, its exit status is the exit code, for each of them."""
     folder = tmp_path / "run"
     if rows:
-        _write(folder, _document(rows))
+        _write(folder, _document(rows, ended=dt.datetime.now(dt.UTC)))
     program = PROGRAM.format(root=str(ROOT), folder=str(folder))
     done = subprocess.run(
         [sys.executable, "-I", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.stderr == ""
-    assert done.stdout.startswith(f"{list(Kind)[status]}: ")
+    assert done.stdout.splitlines()[-1].startswith(f"{list(Kind)[status]}: ")
     assert done.returncode == status
 
 
@@ -695,4 +852,68 @@ def test_the_policy_of_a_matrix_does_not_bind_the_gate(tmp_path: Path) -> None:
     run = a_run(CATALOGUE)
     document = json.loads(json.dumps(build_json([GOOD, UNSURE], run, CATALOGUE, TLS1_2, a_policy())))
     folder = _write(tmp_path / "run", document)
-    assert gate(folder, tmp_path / "policy.toml", TODAY).kind is Kind.INCONCLUSIVE
+    assert gate(folder, tmp_path / "policy.toml", NOW).kind is Kind.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("version", [1, 3])
+def test_another_schema_is_inconclusive(tmp_path: Path, version: int) -> None:
+    """A report of another version of the tool is in order, and says nothing that we could read."""
+    folder = _write(tmp_path / "run", {"schema_version": version, "other": []})
+    decision = gate(folder, tmp_path / "policy.toml", NOW)
+    assert decision.kind is Kind.INCONCLUSIVE
+    said = f"{folder / 'matrix.json'} has schema version {version}, and this gate reads 2"
+    assert decision.message == f"{said}: run nox -s matrix first"
+    policy = tmp_path / "policy.toml"
+    policy.write_text('new_only = "run"')
+    now = _write(tmp_path / "now", _document([GOOD]))
+    assert gate(now, policy, NOW).kind is Kind.ERROR
+
+
+def test_whoever_narrows_and_decides_at_once_knows_of_it(tmp_path: Path) -> None:
+    """In one command a narrowed run may pass, and nothing else that speaks against a run is let pass."""
+    document = _document([GOOD], narrowed=("--only good left out 1 interpreter",))
+    folder, policy = _write(tmp_path / "run", document), tmp_path / "policy.toml"
+    assert gate(folder, policy, NOW, together=True).passed
+    assert not gate(folder, policy, NOW).passed
+    assert not gate(folder, policy, NOW + dt.timedelta(8), together=True).passed
+
+
+def test_a_run_that_broke_off_is_not_passed_over(tmp_path: Path) -> None:
+    """After a run that published nothing, the report before it does not pass, until a run ends well."""
+    folder, policy = _write(tmp_path / "latest", _document([GOOD])), tmp_path / "policy.toml"
+    with pytest.raises(KeyError), begun("broken", tmp_path):
+        raise KeyError
+    (broken,) = marks(tmp_path)
+    later = broken.started + dt.timedelta(minutes=1)
+    stale = broken.started - dt.timedelta(minutes=1)
+    _write(folder, _document([GOOD], ended=stale))
+    decision = gate(folder, policy, later)
+    assert decision.kind is Kind.INCONCLUSIVE
+    began = f"{broken.started:%Y-%m-%d %H:%M} UTC"
+    assert decision.message == (
+        f"a later run, broken, began at {began} and did not finish:"
+        " run nox -s matrix again, and see what stopped it"
+    )
+    assert gate(_write(tmp_path / "kept", _document([GOOD], ended=stale)), policy, later).passed
+    with begun("on its way", tmp_path):
+        notices = gate(folder, policy, later).notices
+    assert any(notice.startswith("another run, on its way, began at") for notice in notices)
+    _write(folder, _document([GOOD], ended=later))
+    assert gate(folder, policy, later).passed
+
+
+def test_a_line_for_each_interpreter_comes_before_the_decision(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What failed comes first, each client with its verdict, and what was let pass is marked."""
+    rows = [GOOD, DOWN, a_row(Verdict.ENFORCED, "down", "botocore"), NO_ENVIRONMENT, FRAGILE]
+    folder, policy = _write(tmp_path / "run", _document(rows)), tmp_path / "policy.toml"
+    policy.write_text(_waiver("fragile"))
+    main([str(folder)], policy, NOW)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.split(":")[0] in list(Fate)]
+    assert lines == [
+        "fails: down: ssl downgraded to TLSv1, botocore enforced",
+        "fails: broken: untestable",
+        "waived: fragile: ssl fragile (waived)",
+        "passes: good: ssl enforced",
+    ]

@@ -15,6 +15,7 @@ import pytest
 from builders import (
     CRT,
     FAILED,
+    NOW,
     PASSED,
     SMALL,
     TLS1_0,
@@ -274,15 +275,15 @@ def test_the_gate_sees_the_machine_that_is_not_there(tmp_path: Path, one: Path) 
     """One that holds and one that is silent is inconclusive, whatever sources count, unless it is waived."""
     target = tmp_path / "merged"
     _merge(target, one, expect=["third"])
-    decision = gate(target, tmp_path / "none.toml")
+    decision = gate(target, tmp_path / "none.toml", NOW)
     assert (decision.kind, decision.message) == (Kind.INCONCLUSIVE, "1 missing: machine third")
     policy = tmp_path / "policy.toml"
     policy.write_text('sources = ["pyenv"]\n')
-    assert gate(target, policy).kind is Kind.INCONCLUSIVE
+    assert gate(target, policy, NOW).kind is Kind.INCONCLUSIVE
     policy.write_text(
         '[[waiver]]\ninterpreter = "missing"\nhost = "third"\nreason = "in repair"\nexpires = 2027-01-01\n'
     )
-    assert gate(target, policy, dt.date(2026, 11, 25)).passed
+    assert gate(target, policy, NOW).passed
     assert Waiver("missing", "in repair", dt.date(2027, 1, 1), host="third").covers("third", "missing", "all")
 
 
@@ -295,7 +296,7 @@ def test_nobody_reported(tmp_path: Path) -> None:
         "2 machines were expected and did not report, so nothing is known about them: a, b.",
     ]
     assert [row["verdict"] for row in _table(target)] == ["untestable", "untestable"]
-    assert gate(target, tmp_path / "none.toml").message == "2 missing: machine a, machine b"
+    assert gate(target, tmp_path / "none.toml", NOW).message == "2 missing: machine a, machine b"
 
 
 @pytest.mark.parametrize("name", ["matrix.json", "observations.jsonl"])

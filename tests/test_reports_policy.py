@@ -30,6 +30,9 @@ clients = ["botocore", "ssl"]
 sources = ["system", "pyenv"]
 fails = ["inconclusive", "fragile"]
 new_only = "baseline/matrix.json"
+partial = true
+max_age = 30
+openssl_conf = ["/made/up/floor.cnf"]
 
 [[waiver]]
 interpreter = "pyenv_2_7_*"
@@ -113,6 +116,12 @@ def test_each_choice_may_be_left_out(tmp_path: Path, verdict: str) -> None:
     assert _read(tmp_path, "fails = []").fails_on("downgraded")
 
 
+def test_a_path_may_stand_alone(tmp_path: Path) -> None:
+    """One OpenSSL configuration needs no list, and one that is named twice counts once."""
+    assert _read(tmp_path, 'openssl_conf = "/a.cnf"').openssl_conf == ("/a.cnf",)
+    assert _read(tmp_path, 'openssl_conf = ["/a.cnf", "/b", "/a.cnf"]').openssl_conf == ("/a.cnf", "/b")
+
+
 def test_a_waiver_covers_what_its_globs_match() -> None:
     """A waiver covers a row only if its host, its interpreter and its client all match, case included."""
     waiver = Waiver("pyenv_3_[67]_*", "so it is", dt.date(2027, 1, 31), "bo*", "build-?")
@@ -138,6 +147,9 @@ def test_the_record_is_jsons_own_types() -> None:
         "conditions": ["ambient"],
         "fails": ["downgraded", "fragile", "inconclusive"],
         "new_only": "baseline/matrix.json",
+        "partial": True,
+        "max_age": 30,
+        "openssl_conf": ["/made/up/floor.cnf"],
         "waivers": [
             {
                 "host": "*",

@@ -52,6 +52,7 @@ def test_the_commit_is_known_and_so_are_changes(checkout: Path) -> None:
     """An edited or added file of the tool is a local change, and an ignored one is none."""
     commit = _git(checkout, "rev-parse", "HEAD")
     assert commit_of(checkout, PLAIN) == (commit, False, "")
+    (checkout / "policy.toml").write_text("partial = true\n")
     (checkout / "reports").mkdir()
     (checkout / "reports" / "latest").write_text("a run")
     assert commit_of(checkout, PLAIN) == (commit, False, "")

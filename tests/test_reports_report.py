@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
-from builders import TLS1_0, TLS1_2, TLS1_3, Client, a_catalogue, a_run, an_interpreter, ladder, meet
+from builders import NOW, TLS1_0, TLS1_2, TLS1_3, Client, a_catalogue, a_run, an_interpreter, ladder, meet
 
 import reports.report
 from reports.gate import gate
@@ -65,7 +65,7 @@ def test_all_files_tell_of_the_same_run(tmp_path: Path) -> None:
 def test_the_gate_reads_what_was_written(tmp_path: Path, stack: Client, passes: bool) -> None:  # noqa: FBT001
     """A report of a client that holds the floor passes the gate, one of a client that does not fails it."""
     _write(tmp_path, _measured("one", stack))
-    assert gate(tmp_path).passed is passes
+    assert gate(tmp_path, now=NOW).passed is passes
 
 
 def test_a_run_that_found_nothing_is_still_a_report(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_run_that_found_nothing_is_still_a_report(tmp_path: Path) -> None:
     _write(tmp_path)
     assert (tmp_path / "observations.jsonl").read_text() == ""
     assert "nothing is known" in (tmp_path / "matrix.md").read_text()
-    assert not gate(tmp_path).passed
+    assert not gate(tmp_path, now=NOW).passed
 
 
 @pytest.mark.parametrize("fits", [True, False])

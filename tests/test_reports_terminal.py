@@ -132,6 +132,16 @@ def test_text_from_an_interpreter_is_neither_markup_nor_escape() -> None:
     assert not set(said) & set("\x1b\u202e")
 
 
+@pytest.mark.parametrize("width", [0, 100])
+def test_what_narrows_a_run_stands_with_the_answer(width: int) -> None:
+    """A partial run says so wherever its answer is read, and in nobody else's escapes."""
+    out = io.StringIO()
+    show(ROWS, TLS1_2, out, width, colour=False, scope=["This run is partial: --only \x1b[2J*."])
+    said = " ".join(out.getvalue().split())
+    assert "This run is partial: --only \\x1b[2J*." in said
+    assert said.index(SENTENCES[0][:30]) < said.index("This run is partial")
+
+
 def test_several_conditions_are_told_apart() -> None:
     """Where more than one condition was measured, each has its own line, which names it."""
     rows = [a_row(Verdict.DOWNGRADED), a_row(Verdict.ENFORCED, condition=Condition.HARDENED)]
