@@ -12,10 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.owners import not_as_root
-from interpreters.places import Looked, Place, Source, expand, not_looked_at, read_places
+from interpreters.places import (
+    Looked,
+    Place,
+    Source,
+    expand,
+    is_called_like_one,
+    not_looked_at,
+    place_at,
+    read_places,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from interpreters.search import Searched
 
 PLACES = read_places()
 
@@ -25,7 +36,10 @@ PATH = next(source for source in PLACES if source.id == "path")
 GIVEN = Source("given", ())
 """The source of what lies in no place and was given by the user."""
 
-SOURCES = tuple(source.id for source in (*PLACES, GIVEN))
+SEARCH = Source("search", (), own=True)
+"""The source of what lies in no place and was found in a tree that the user had searched."""
+
+SOURCES = tuple(source.id for source in (*PLACES, SEARCH, GIVEN))
 """Every source that a candidate can have."""
 
 CFG_LIMIT = 64 * 1024
@@ -33,9 +47,6 @@ CFG_LIMIT = 64 * 1024
 
 NAMED = 5
 """Users that are named; of further ones only the number is said."""
-
-EXECUTABLE = re.compile(r"((platform-)?python|pypy)(\d(\.\d+)?)?t?d?(-dbg|-debug)?")
-"""The names that interpreters are installed under; python3-config and the like are none."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +79,19 @@ def locate(environment: Mapping[str, str], given: Iterable[Path] = ()) -> tuple[
     return look(environment, given).candidates
 
 
-def look(environment: Mapping[str, str], given: Iterable[Path] = ()) -> Discovery:
+def look(
+    environment: Mapping[str, str], given: Iterable[Path] = (), searched: Sequence[Searched] = ()
+) -> Discovery:
     """Return every candidate once, by real path, with ids that are unique and stable.
 
-    Raises SelectionError for a given path where no file is.
+    `searched` are the trees of the user's own, searched already: see search.py. Raises SelectionError for a
+    given path where no file is.
     """
     places, looked = expand(PLACES, environment)
     executables, listed = _executables(places, environment)
+    for tree in searched:
+        executables += [(path, place_at(SEARCH, tree.folder)) for path in tree.executables]
+        listed += tree.looked
     named = {Path(os.path.realpath(path)) for path in map(_existing, given)}
     found = {real: _candidate(real, GIVEN) for real in named}
     for path, place in executables:
@@ -147,7 +164,7 @@ def _executables(
             continue
         if folder in on_path:
             looked.append(Looked(str(folder), "looked", "on PATH"))
-        found += [(folder / name, place) for name in names if EXECUTABLE.fullmatch(name)]
+        found += [(folder / name, place) for name in names if is_called_like_one(name)]
     return found, looked
 
 

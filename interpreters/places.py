@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 PLACES = Path(__file__).with_name("places.toml")
 
+EXECUTABLE = re.compile(r"((platform-)?python|pypy)(\d(\.\d+)?)?t?d?(-dbg|-debug)?")
+"""The names that interpreters are installed under; python3-config and the like are none."""
+
 FIRST_OWN_UID = 100
 """User ids below are the distribution's own (Debian policy 9.2.2): nobody but root has a home there."""
 
@@ -69,6 +72,16 @@ class Place:
     below: re.Pattern[str]
     user: str = ""
     """Whose home it is in; empty outside homes, and in that of whoever runs the tool."""
+
+
+def is_called_like_one(name: str) -> bool:
+    """Whether an interpreter could be installed under this name."""
+    return EXECUTABLE.fullmatch(name) is not None
+
+
+def place_at(source: Source, folder: Path) -> Place:
+    """Return a folder as a place of this source."""
+    return Place(source, (folder,), _below(_escape(str(folder))))
 
 
 def read_places(path: Path = PLACES) -> tuple[Source, ...]:

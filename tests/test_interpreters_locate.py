@@ -233,10 +233,10 @@ def test_links_are_no_second_interpreter(machine: Machine) -> None:
 
 
 def test_sources_are_the_places_and_what_was_given(machine: Machine) -> None:
-    """Each place is a source once, and so is the command line, for what lies in none of them."""
+    """Each place is a source once, and so are both options, for what lies in none of them."""
     given = machine.add("/srv/python/bin/python3.12")
     (candidate,) = locate(machine.environment, [given])
-    assert list(room.SOURCES) == [*(source.id for source in room.PLACES), candidate.source]
+    assert list(room.SOURCES) == [*(source.id for source in room.PLACES), "search", candidate.source]
     assert len(set(room.SOURCES)) == len(room.SOURCES)
 
 

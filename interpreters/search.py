@@ -1,0 +1,145 @@
+"""Searches a tree of the user's own for Pythons: bounded, with progress, and once for a whole command."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import deque
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from interpreters.places import Looked, is_called_like_one
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, MutableMapping
+
+VARIABLE = "TLS_FLOOR_SEARCHED"
+"""Where the first process of a command leaves what it found for the others, which nox starts in parallel."""
+
+VARIABLE_LIMIT = 100_000
+"""Characters that are left in a variable: Linux takes 131,072 bytes (execve(2))."""
+
+UNREAL = frozenset({"/proc", "/sys", "/dev"})
+"""Folders that hold no files of a disk."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far a search goes."""
+
+    seconds: float = 60.0
+    depth: int = 32
+    """Folders below the one that is searched."""
+    folders: int = 1_000_000
+    found: int = 1_000
+    every: float = 2.0
+    """Seconds between two lines of progress."""
+
+
+LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What a search came to."""
+
+    folder: Path
+    executables: tuple[Path, ...]
+    looked: tuple[Looked, ...]
+    """First of all the tree itself, with the reason if a part of it was not looked at."""
+
+
+def search_once(
+    folders: Iterable[Path], environment: MutableMapping[str, str], say: Callable[[str], None]
+) -> tuple[Searched, ...]:
+    """Search each folder, unless another process of this command has; leave what was found for the next."""
+    wanted = tuple(dict.fromkeys(folders))
+    known = {one.folder: one for one in _recall(environment.get(VARIABLE, ""))}
+    found = tuple(known[folder] if folder in known else search(folder, say) for folder in wanted)
+    text = json.dumps([asdict(one) for one in found], default=str)
+    if found and len(text) <= VARIABLE_LIMIT:
+        environment[VARIABLE] = text
+    return found
+
+
+def _recall(text: str) -> list[Searched]:
+    """Return what another process found; anything unreadable is as good as nothing."""
+    try:
+        return [
+            Searched(
+                Path(one["folder"]),
+                tuple(Path(path) for path in one["executables"]),
+                tuple(Looked(**looked) for looked in one["looked"]),
+            )
+            for one in json.loads(text or "[]")
+        ]
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+def search(
+    folder: Path,
+    say: Callable[[str], None],
+    limits: Limits = LIMITS,
+    clock: Callable[[], float] = time.monotonic,
+) -> Searched:
+    """Return every executable below a folder that is called like a Python.
+
+    What is nearer is looked at first. Links to folders are not followed, so that no loop is without end.
+    """
+    began = said = clock()
+    waiting = deque([(folder, 0)])
+    found: list[Path] = []
+    refused: list[Looked] = []
+    looked_at = 0
+    while waiting and not (why := _enough(clock() - began, looked_at, len(found), limits)):
+        here, depth = waiting.popleft()
+        looked_at += 1
+        try:
+            found += _executables(here)
+            below = [one for one in _folders(here) if str(one) not in UNREAL]
+        except OSError as error:
+            refused.append(Looked(str(here), "unreadable", (error.strerror or str(error)).lower()))
+            continue
+        if depth == limits.depth and below:
+            refused.append(Looked(str(here), "unreadable", f"more than {limits.depth} folders deep"))
+        else:
+            waiting.extend((one, depth + 1) for one in below)
+        if clock() - said >= limits.every:
+            said = clock()
+            say(f"searching {folder}: {looked_at} folders looked at, {len(found)} Pythons found")
+    say(f"searched {folder}: {looked_at} folders looked at, {len(found)} Pythons found")
+    whole = Looked(str(folder), "looked", "with --search")
+    if waiting:
+        whole = Looked(
+            str(folder), "unreadable", f"only in part: {why}, {len(waiting)} folders or more left out"
+        )
+    return Searched(folder, tuple(found), (whole, *refused))
+
+
+def _enough(seconds: float, folders: int, found: int, limits: Limits) -> str:
+    """Say which limit ends a search; empty if none does."""
+    if seconds >= limits.seconds:
+        return f"searched for {limits.seconds:g} s"
+    if folders >= limits.folders:
+        return f"looked at {limits.folders} folders"
+    return f"found {limits.found} Pythons" if found >= limits.found else ""
+
+
+def _executables(folder: Path) -> Iterator[Path]:
+    """Give what can be run and is called like a Python, sorted; a folder of shims holds none."""
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries if is_called_like_one(entry.name))
+    for path in (folder / name for name in names if folder.name != "shims"):
+        if path.is_file() and os.access(path, os.X_OK):
+            yield path
+
+
+def _folders(folder: Path) -> list[Path]:
+    """Return the folders in a folder, sorted, without links to folders."""
+    with os.scandir(folder) as entries:
+        return [
+            folder / name for name in sorted(one.name for one in entries if one.is_dir(follow_symlinks=False))
+        ]
