@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import enum
 import hashlib
 import json
 import re
@@ -148,17 +149,17 @@ def _make(
     python = folder / PYTHON
     shutil.rmtree(folder, ignore_errors=True)
     modern = _at_least(identity.version, OLDEST_FOR_UV)
+    # Behind a wrapper is another executable, to which the environment must lead: the conditions set
+    # variables that the wrapper would set again.
+    actual = Path(identity.executable or path)
     try:
-        # Behind a wrapper is another executable, to which the environment must lead: the conditions set
-        # variables that the wrapper would set again.
-        actual = Path(identity.executable or path)
-        _run(_make_command(actual if actual.exists() else path, folder, installer, modern=modern), ours)
+        makes = _make_empty(actual if actual.exists() else path, folder, installer, ours, modern=modern)
     except subprocess.SubprocessError as error:
         msg = f"no environment could be made for {path}: {error}"
         raise NoEnvironmentError(msg) from error
     if requirements:
         try:
-            _run(_install_command(python, requirements, installer, modern=modern), ours)
+            _install(python, requirements, installer, ours, makes)
         except subprocess.SubprocessError as error:
             problem = f"{' '.join(requirements)} could not be installed: {error}"
             if _PASSING.search(str(error)):
@@ -170,6 +171,58 @@ def _make(
             return Environment(python, problem)
     (folder / STAMP).write_text(json.dumps(_origin(path, requirements, installer.find_links)))
     return Environment(python)
+
+
+class _Maker(enum.Enum):
+    """Who made an environment, which decides who can install into it."""
+
+    UV = enum.auto()
+    VIRTUALENV = enum.auto()
+    VENV = enum.auto()
+    """Python's own module: uv refuses an interpreter whose start-up code prints, as some agents' does."""
+
+
+def _make_empty(
+    path: Path, folder: Path, installer: Installer, ours: Mapping[str, str], *, modern: bool
+) -> _Maker:
+    """Make an environment without anything in it; raises SubprocessError with all that was tried."""
+    try:
+        _run(_make_command(path, folder, installer, modern=modern), ours)
+    except subprocess.SubprocessError as error:
+        if not modern:
+            raise
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            _make_by_venv(path, folder, ours)
+        except subprocess.SubprocessError as other:
+            msg = f"{error}; and by its own venv: {other}"
+            raise subprocess.SubprocessError(msg) from error
+        return _Maker.VENV
+    return _Maker.UV if modern else _Maker.VIRTUALENV
+
+
+def _make_by_venv(path: Path, folder: Path, ours: Mapping[str, str]) -> None:
+    _run([str(path), "-m", "venv", "--without-pip", str(folder)], ours)
+    if not (folder / PYTHON).exists():
+        msg = "it made nothing"
+        raise subprocess.SubprocessError(msg)
+
+
+def _install(
+    python: Path, requirements: Sequence[str], installer: Installer, ours: Mapping[str, str], made_by: _Maker
+) -> None:
+    """Install into an environment; raises SubprocessError if that fails."""
+    by_uv = _install_command(python, requirements, installer, modern=True)
+    by_pip = _install_command(python, requirements, installer, modern=False)
+    if made_by is not _Maker.VENV:
+        _run(by_uv if made_by is _Maker.UV else by_pip, ours)
+        return
+    try:
+        _run(by_uv, ours)
+    except subprocess.SubprocessError:
+        # Start-up code that prints in the environment too: uv fails on it, and pip does not.
+        _run([str(python), "-m", "ensurepip"], ours)
+        _run(by_pip, ours)
 
 
 def forget(folder: Path, say: Callable[[str], object] = lambda _: None) -> None:

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from installations import installation, site_packages
 
 from interpreters import environments as room
 from interpreters.environments import (
@@ -456,10 +458,39 @@ def test_no_environment_gives_a_reason(shop: str, request: pytest.FixtureRequest
     workshop.uv(make="echo error: that is no Python >&2; exit 2;")
     with pytest.raises(NoEnvironmentError) as refused:
         workshop.prepare("botocore")
+    by_venv = "; and by its own venv: it made nothing" if shop == "workshop" else ""
     assert str(refused.value) == (
-        f"no environment could be made for {workshop.interpreter}: error: that is no Python"
+        f"no environment could be made for {workshop.interpreter}: error: that is no Python{by_venv}"
     )
     assert len(workshop.done()) == 1
+
+
+OWN_VENV = r"""
+echo "own $*" >>"$LOG"
+for last; do :; done
+mkdir -p "$last/bin" && printf '#!/bin/sh\necho "python $*" >>"$LOG"\n' >"$last/bin/python" &&
+chmod 755 "$last/bin/python"
+"""
+"""A Python whose venv module writes down what it was asked, as does the Python of what it makes."""
+
+
+@pytest.mark.parametrize("install", ["exit 0", "exit 2"])
+def test_what_uv_refuses_gets_an_environment_of_its_own_venv(workshop: Workshop, install: str) -> None:
+    """Where uv makes no environment Python's own venv does, and pip installs where uv does not either."""
+    workshop.script("python3", OWN_VENV)
+    workshop.uv(make="echo error: invalid response >&2; exit 2;", install=install)
+    assert workshop.prepare("botocore") == Environment(workshop.place / PYTHON)
+    asked = [" ".join(line.split()[:4]) for line in workshop.done()]
+    own = ["own -m venv --without-pip", "uv pip install --quiet"]
+    by_pip = ["python -m ensurepip", "python -m pip install"]
+    assert [line for line in asked if not line.startswith("uv venv")] == own + by_pip * (install == "exit 2")
+
+
+def test_what_uv_made_is_not_filled_by_pip(workshop: Workshop) -> None:
+    """Where uv made the environment, what it cannot install is not asked of pip too."""
+    workshop.uv(install="echo error: no such thing >&2; exit 1")
+    assert "no such thing" in workshop.prepare("botocore").install_problem
+    assert [line.split()[0] for line in workshop.done()] == ["uv", "uv"]
 
 
 def test_a_missing_uv_is_a_reason(workshop: Workshop) -> None:
@@ -604,6 +635,32 @@ def test_a_real_environment_is_made_reused_and_rebuilt(
     assert prepare(path, identity, [], place, offline, os.environ) == made
     assert (place / STAMP).stat().st_mtime_ns != stamp
     assert identify(made.python, surroundings(os.environ, tmp_path)).version == identity.version
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_a_real_interpreter_that_prints_gets_an_environment(
+    pythons: tuple[Candidate, ...], real_uv: str, tmp_path: Path, *, everywhere: bool
+) -> None:
+    """An interpreter whose start-up code prints, in its environments too or not, is one to install into."""
+    path, _ = _modern(tuple(one for one in pythons if one.source == "pyenv"), tmp_path)
+    made = installation(path, tmp_path / "made")
+    folder = site_packages(made).parent if everywhere else site_packages(made)
+    (folder / "sitecustomize.py").write_text("print('tracing enabled')\n")
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    facts = {"METADATA": "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n", "RECORD": ""}
+    facts["WHEEL"] = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    with zipfile.ZipFile(wheels / "tiny-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("tiny.py", "")
+        for name, text in facts.items():
+            wheel.writestr(f"tiny-1.0.dist-info/{name}", text)
+    installer = Installer(real_uv, tmp_path / "cache", Path(sys.executable), wheels)
+    identity = identify(made, surroundings(os.environ, tmp_path))
+    done = prepare(made, identity, ["tiny"], tmp_path / "environment", installer, os.environ)
+    assert done.install_problem == ""
+    assert identify(done.python, surroundings(os.environ, tmp_path)).is_venv
+    assert subprocess.run([done.python, "-c", "import tiny"], check=False).returncode == 0
 
 
 @pytest.mark.e2e
