@@ -42,7 +42,15 @@ if str(ROOT) not in sys.path:
 from interpreters.clients import DEFAULT, RELAXED, clients, requirements, specifiers, variants  # noqa: E402
 from interpreters.environments import Installer  # noqa: E402
 from interpreters.interrupts import interruptible  # noqa: E402
-from interpreters.locate import Discovery, SelectionError, locate, look, select  # noqa: E402
+from interpreters.locate import (  # noqa: E402
+    Discovery,
+    SelectionError,
+    leads_to,
+    locate,
+    look,
+    python_of,
+    select,
+)
 from interpreters.prepared import distinct, is_ready, prepare_apart, prepare_candidate, read_record, settle  # noqa: E402
 from interpreters.programs import PROGRAM, ProgramsError, introduce, locate_programs, read_programs  # noqa: E402
 from interpreters.surroundings import absolute, surroundings  # noqa: E402
@@ -148,6 +156,8 @@ def _parser() -> _Parser:
     names = _names([one.id for one in CLIENTS.values() if not one.reference])
     too = "measure this Python too"
     add("--interpreter", type=_path, action="append", default=[], metavar="PATH", help=too)
+    found = "measure this environment as it is"
+    add("--environment", type=_path, action="append", default=[], metavar="DIR", help=found)
     add("--only", action="append", default=[], metavar="GLOB", help="measure only ids that match")
     those = "comma-separated, or all; default: ssl,urllib3,botocore"
     add("--clients", type=names, default=DEFAULT, help=those)
@@ -197,7 +207,7 @@ SPLIT = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
 OPTIONS, UNKNOWN = _parser().parse_known_args([] if "harden" in sys.argv[:SPLIT] else sys.argv[SPLIT + 1 :])
 try:
     KNOWN_PROGRAMS = read_programs() if OPTIONS.programs else ()
-    DISCOVERY = look(os.environ, OPTIONS.interpreter)
+    DISCOVERY = look(os.environ, OPTIONS.interpreter, environments=OPTIONS.environment)
     FOUND = (*DISCOVERY.candidates, *locate_programs(KNOWN_PROGRAMS, os.environ))
     SELECTED = select(FOUND, OPTIONS.only)
     PROBLEM = "" if SELECTED else "no Python was found on this machine: give one with --interpreter PATH"
@@ -458,7 +468,11 @@ def _run(settings: Settings, *, programs: bool = False) -> Run:
         floor=settings.floor,
         attacks=bool(settings.catalogue.only(Role.ATTACK).servers),
         only=tuple(OPTIONS.only),
-        interpreters=tuple(Given(str(p), os.path.realpath(p)) for p in OPTIONS.interpreter),
+        interpreters=tuple(
+            Given(str(path), str(led))
+            for paths, leads in ((OPTIONS.interpreter, leads_to), (OPTIONS.environment, python_of))
+            for path, led in zip(paths, map(leads, paths), strict=True)
+        ),
         botocore=OPTIONS.botocore,
         urllib3=OPTIONS.urllib3,
         programs=programs,

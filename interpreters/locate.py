@@ -45,6 +45,9 @@ SOURCES = tuple(source.id for source in (*PLACES, SEARCH, GIVEN))
 CFG_LIMIT = 64 * 1024
 """Bytes that are read of a pyvenv.cfg; a real one has two hundred."""
 
+COMMON = ("venv", "env", "virtualenv")
+"""Names of environments that say nothing; with the folder around them they do."""
+
 NAMED = 5
 """Users that are named; of further ones only the number is said."""
 
@@ -60,6 +63,8 @@ class Candidate:
     problem: str = ""
     given: bool = field(default=False, compare=False)
     """Whether the user named it, which is no part of what it is."""
+    environment: Path | None = None
+    """The folder of the environment that it starts and that is to be measured as it is, if it is one's."""
 
 
 @dataclass(frozen=True)
@@ -74,25 +79,33 @@ class SelectionError(ValueError):
     """What the user asked for cannot be selected; the message says why and what there is."""
 
 
-def locate(environment: Mapping[str, str], given: Iterable[Path] = ()) -> tuple[Candidate, ...]:
+def locate(
+    environment: Mapping[str, str], given: Iterable[Path] = (), environments: Iterable[Path] = ()
+) -> tuple[Candidate, ...]:
     """Return the candidates of `look`."""
-    return look(environment, given).candidates
+    return look(environment, given, environments=environments).candidates
 
 
 def look(
-    environment: Mapping[str, str], given: Iterable[Path] = (), searched: Sequence[Searched] = ()
+    environment: Mapping[str, str],
+    given: Iterable[Path] = (),
+    searched: Sequence[Searched] = (),
+    environments: Iterable[Path] = (),
 ) -> Discovery:
     """Return every candidate once, by real path, with ids that are unique and stable.
 
-    `searched` are the trees of the user's own, searched already: see search.py. Raises SelectionError for a
-    given path where no file is.
+    `searched` are the trees of the user's own, searched already: see search.py. Of a virtual environment that
+    was given, by its Python or as one of the folders `environments`, the path is its own Python, which leads
+    elsewhere. Raises SelectionError for a given path where no file is.
     """
     places, looked = expand(PLACES, environment)
     executables, listed = _executables(places, environment)
     for tree in searched:
         executables += [(path, place_at(SEARCH, tree.folder)) for path in tree.executables]
         listed += tree.looked
-    named = {Path(os.path.realpath(path)) for path in map(_existing, given)}
+    pythons = [leads_to(_existing(path)) for path in given]
+    own = [*map(python_of, environments), *filter(_in_venv, pythons)]
+    named = {path for path in pythons if not _in_venv(path)}
     found = {real: _candidate(real, GIVEN) for real in named}
     for path, place in executables:
         real = Path(os.path.realpath(path))
@@ -105,6 +118,7 @@ def look(
                 # One that discovery knows keeps the id that it has without --interpreter.
                 found[real] = one
     marked = _without_copies(replace(one, given=one.path in named) for one in found.values())
+    marked += {one.environment: one for one in map(_environment, own)}.values()
     return Discovery(_unique(marked), tuple(dict.fromkeys([*looked, *listed, *_left_out(environment)])))
 
 
@@ -114,6 +128,33 @@ def _existing(path: Path) -> Path:
         return path
     msg = f"--interpreter {str(path)!r}: no such file; give the path of a Python executable"
     raise SelectionError(msg)
+
+
+def leads_to(path: Path) -> Path:
+    """Return the path that a given Python is found under: where it leads, or itself in an environment."""
+    itself = Path(os.path.abspath(path))
+    return itself if _in_venv(itself) else Path(os.path.realpath(path))
+
+
+def python_of(folder: Path) -> Path:
+    """Return the Python of an environment that the user gave; raises SelectionError for none."""
+    python = Path(os.path.abspath(folder), "bin", "python")
+    if os.path.isfile(python):
+        return python
+    msg = f"--environment {str(folder)!r}: there is no bin/python in it; give the folder of an environment"
+    raise SelectionError(msg)
+
+
+def _environment(python: Path) -> Candidate:
+    """Return the environment of a Python in its folder `bin`, named after its folder.
+
+    Root starts it only if the packages in it are nobody else's.
+    """
+    folder = python.parent.parent
+    common = folder.name.strip(".") in COMMON
+    label = _plain(f"{folder.parent.name}_{folder.name}" if common else folder.name)
+    problem = _problem(Path(os.path.realpath(python))) or not_as_root(Path(os.path.realpath(folder)))
+    return Candidate(f"env_{label}", GIVEN.id, python, problem, given=True, environment=folder)
 
 
 def _left_out(environment: Mapping[str, str]) -> list[Looked]:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interpreters.clients import plain
 from interpreters.environments import Installer, NoEnvironmentError, is_made, prepare
 from interpreters.environments import forget as forget_environment
 from interpreters.identify import IdentifyError, Identity, identify, parse_identity
@@ -60,6 +61,12 @@ class Prepared:
         return self.identity.changed if self.identity else {}
 
     @property
+    def environment(self) -> Path | None:
+        """The folder of the environment that is measured as it is; None where environments are made."""
+        own = Path(self.identity.prefix) if self.identity and self.identity.is_venv else None
+        return self.candidate.environment or own
+
+    @property
     def python(self) -> Path | None:
         """The first environment's interpreter; None if there is no environment."""
         return self.environments[0].python if self.environments else None
@@ -78,6 +85,9 @@ class Prepared:
         """
         if self.problem:
             return {}
+        if self.environment:
+            # What is there is there once, whichever versions are asked for.
+            return {self.candidate.path: tuple(dict.fromkeys(map(plain, wanted)))}
         made_for = {client: one.python for one in self.environments for client in one.clients}
         found: dict[Path, list[str]] = {self.actual: []}
         for client in wanted:
@@ -107,8 +117,8 @@ def prepare_candidate(
         identity = identify(candidate.path, surroundings(environment, home) | UNWRITTEN, cache / "identities")
     except IdentifyError as error:
         return Prepared(candidate, problem=str(error))
-    if identity.is_venv:
-        problem = f"it is a virtual environment: measure the interpreter below {identity.base_prefix}"
+    if candidate.environment or identity.is_venv:
+        problem = "" if identity.ssl else f"it has no ssl module: {identity.ssl_error}"
         return Prepared(candidate, identity, problem=problem)
     # A wrapper is another way to start an interpreter that may be there under its own name.
     actual = Path(identity.executable)
@@ -162,7 +172,7 @@ def is_ready(
     candidate: Candidate, requirements: Mapping[str, str], cache: Path, find_links: Path | None = None
 ) -> bool:
     """Whether nothing is left to prepare: its environments are there, or it can have none."""
-    return bool(candidate.problem) or all(
+    return bool(candidate.problem or candidate.environment) or all(
         is_made(candidate.path, text.split(), _environment(cache, candidate, text), find_links)
         for text in _grouped(requirements)
     )

@@ -16,8 +16,11 @@ import functools
 import gc
 import importlib
 import json
+import os
+import re
 import sys
 import time
+import traceback
 
 import identify
 
@@ -79,8 +82,20 @@ def load(name, snippet, told):
         say(kind="client", client=name, version=module.version(), urllib3=beside, tls=own if tls else None)
         return fetch, getattr(module, "note", str)
     except Exception as error:
-        say(kind="client", client=name, version=None, **error_fields(error))
+        say(kind="client", client=name, version=None, absent=is_absent(error), **error_fields(error))
         return None
+
+
+def is_absent(error):
+    """Return whether a client's file asked for a package that is not there: the client is not installed.
+
+    What one of its packages asks for and is not there breaks a client that is installed.
+    """
+    where = traceback.extract_tb(sys.exc_info()[2])[-1][0]
+    # Python 2.7 has the name in the text alone; what is part of a package has a dot in it.
+    missing = re.match(r"No module named '?([^'.]+)'?$", str(error))
+    own = os.path.dirname(os.path.abspath(where)) == os.path.dirname(os.path.abspath(identify.__file__))
+    return isinstance(error, ImportError) and missing is not None and own
 
 
 def attempt(fetch, note, cell, timeout):

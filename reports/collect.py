@@ -10,6 +10,7 @@ from interpreters.inside import applied
 from interpreters.openssl_conf import configuration_path, configuration_sha256
 from reports.matrix import Measured, needing
 from reports.observations import Interpreter, observations
+from reports.scope import MADE
 from reports.start_up import apart
 
 if TYPE_CHECKING:
@@ -96,16 +97,22 @@ def _measured(
     unavailable = dict(one.uninstalled)
     for _, _, visit in visits:
         unavailable |= {c: f"it cannot be imported: {why}" for c, why in visit.import_errors.items()}
+    # What is not installed in an environment as it was found has no row, save where nothing has one.
+    absent = {c for _, _, visit in visits for c in visit.absent} if one.environment else set()
+    unavailable |= dict.fromkeys(absent, f"it is not installed in {one.environment}")
+    asked = dict.fromkeys(client for guest, _, _ in visits for client in guest.clients)
     # What the interpreter said of itself while it was measured is newer than what it said before.
     fresh = next((said for _, _, visit in visits if (said := _said(visit))), one.identity)
     return Measured(
         interpreter=_interpreter(one, fresh, environment),
         unavailable=unavailable,
         observations=tuple(
-            record
+            replace(record, environment=str(one.environment or MADE))
             for _, condition, visit in visits
             for record in observations(one.candidate.id, condition, visit, controls)
+            if record.client not in absent
         ),
+        clients=tuple(c for c in asked if c not in absent) or tuple(asked) if one.environment else (),
         apart=_apart(one, visits),
     )
 
@@ -138,6 +145,7 @@ def _interpreter(one: Prepared, identity: Identity | None, environment: Mapping[
         id=candidate.id,
         source=candidate.source,
         path=str(candidate.path),
+        environment=str(one.environment or MADE),
         build=build_of(candidate.path, identity),
         problem=one.problem,
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from interpreters.clients import RELAXED, plain
 from interpreters.programs import PROGRAM
 from reports.programs import explain_program
+from reports.scope import MADE
 from reports.verdicts import (
     HELD,
     Finding,
@@ -44,6 +45,9 @@ ALL_CLIENTS = "all"
 MISSING = "missing"
 """The interpreter of a row that stands for a whole machine, which was expected and did not report."""
 
+MISFITS = frozenset({"AttributeError", "ImportError", "ModuleNotFoundError", "NameError", "TypeError"})
+"""What Python raises where code asks for what is not there; source: its documentation of exceptions."""
+
 PAGE_CLIENT = "urllib3"
 """The client that the AWS page's check.py uses."""
 
@@ -57,6 +61,8 @@ class Subject(enum.StrEnum):
     """What a row is about; the words are those for one, and what is of different kinds is counted apart."""
 
     INTERPRETER = "interpreter"
+    ENVIRONMENT = "environment"
+    """One that was found, and measured as it is."""
     PROGRAM = "program"
     MACHINE = "machine that did not report"
 
@@ -97,7 +103,9 @@ class Row:
         """What the row is about."""
         if did_not_report(self.interpreter.id, self.client):
             return Subject.MACHINE
-        return Subject.PROGRAM if self.interpreter.is_program else Subject.INTERPRETER
+        if self.interpreter.is_program:
+            return Subject.PROGRAM
+        return Subject.INTERPRETER if self.interpreter.environment == MADE else Subject.ENVIRONMENT
 
     @property
     def verdict(self) -> Verdict:
@@ -177,6 +185,8 @@ def _row(one: Measured, client: str, condition: Condition, catalogue: Catalogue,
     records = one.of(client, condition)
     if client in one.unavailable and not any(record.account for record in records):
         return _untestable(one, client, condition, one.unavailable[client])
+    if why := _misfit(records):
+        return _untestable(one, client, condition, why)
     findings = find(records, catalogue)
     judgement = _judged(one, client, findings, catalogue, floor)
     own_tls = next((record.own_tls for record in records), None)
@@ -204,6 +214,21 @@ def _row(one: Measured, client: str, condition: Condition, catalogue: Catalogue,
         own_tls=own_tls,
         findings=findings,
     )
+
+
+def _misfit(records: Sequence[Observation]) -> str:
+    """Say why a client cannot be probed that fails on each server before it connects; empty if it can.
+
+    Only of an error in what the probe calls: whatever a network does comes out as another.
+    """
+    accounts = [record.account for record in records if record.account]
+    if not accounts or any(record.wire for record in records):
+        return ""
+    first = accounts[0]
+    if any(account.error_class not in MISFITS for account in accounts):
+        return ""
+    named = f"{plain(records[0].client)} {records[0].client_version}"
+    return f"{named} is too old for this probe, or too new: {first.error_class}: {first.error_text}"
 
 
 def _judged(

@@ -87,6 +87,8 @@ class Visit:
     """Versions of the urllib3 that clients found beside them, or carry along."""
     own_tls: Mapping[str, OwnTls] = field(default_factory=dict)
     """The TLS of those clients that bring their own."""
+    absent: frozenset[str] = frozenset()
+    """The clients that could not be imported because they are not installed."""
 
 
 @dataclass
@@ -98,6 +100,7 @@ class _Log:
     import_errors: dict[str, str] = field(default_factory=dict)
     urllib3: dict[str, str] = field(default_factory=dict)
     own_tls: dict[str, OwnTls] = field(default_factory=dict)
+    absent: set[str] = field(default_factory=set)
     accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
     doing: str = "it started"
     ended: bool = False
@@ -150,7 +153,8 @@ async def visit(
             problem = await _run(command, environment, task, log, silence_limit)
         await asyncio.gather(*(tap.settle() for tap in taps.values()))
     cells = tuple(_cell(client, stand, log, taps, problem) for client, stand in pairs)
-    return Visit(log.identity, log.versions, log.import_errors, cells, log.urllib3, log.own_tls)
+    absent = frozenset(log.absent)
+    return Visit(log.identity, log.versions, log.import_errors, cells, log.urllib3, log.own_tls, absent)
 
 
 def unvisited(clients: Iterable[str], stands: Sequence[Stand], reason: str) -> Visit:
@@ -246,6 +250,8 @@ def _take(line: str, log: _Log) -> None:
 def _meet(client: str, record: Mapping[str, Any], log: _Log) -> None:
     """Take in what a client is, or why it cannot be had."""
     if record["version"] is None:
+        if record.get("absent") is True:
+            log.absent.add(client)
         log.import_errors[client] = f"{record['error_class']}: {record['error_text']}"
         return
     log.versions[client] = str(record["version"])

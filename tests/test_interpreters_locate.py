@@ -18,7 +18,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interpreters import locate as room
-from interpreters.locate import Candidate, Discovery, SelectionError, locate, look, select
+from interpreters.locate import (
+    Candidate,
+    Discovery,
+    SelectionError,
+    leads_to,
+    locate,
+    look,
+    python_of,
+    select,
+)
 from interpreters.places import Looked, Source
 
 if TYPE_CHECKING:
@@ -447,6 +456,73 @@ def test_a_given_path_without_a_file_is_refused(machine: Machine, place: str) ->
     machine.add("/built/python3")
     with pytest.raises(SelectionError, match=re.escape(repr(str(machine.at(place))))):
         machine.locate(machine.at(place))
+
+
+def _venv(machine: Machine, folder: str, home: str = "/usr/bin", *, copy: bool = False) -> Path:
+    """Make a virtual environment of the system's Python there; return its Python."""
+    if not machine.at("/usr/bin/python3.11").exists():
+        machine.add("/usr/bin/python3.11")
+    machine.at(folder).mkdir(parents=True)
+    (machine.at(folder) / "pyvenv.cfg").write_text(f"home = {machine.at(home)}\n")
+    name = f"{folder}/bin/python"
+    return machine.add(name) if copy else machine.link(name, "/usr/bin/python3.11")
+
+
+@pytest.mark.parametrize("copy", [False, True])
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("/srv/app/venv", "env_app_venv"),
+        ("/srv/app/.venv", "env_app_venv"),
+        ("/srv/Shop", "env_shop"),
+        ("~/.virtualenvs/shop-3", "env_shop_3"),
+    ],
+)
+def test_a_given_environment_is_itself(machine: Machine, folder: str, name: str, *, copy: bool) -> None:
+    """A virtual environment is no other way to start its base: its own Python is the candidate, once."""
+    python = _venv(machine, folder, copy=copy)
+    one = Candidate(name, "given", python, environment=machine.at(folder))
+    assert [c for c in machine.locate(python) if c.environment] == [one]
+    found = locate(machine.environment, [python, python], [machine.at(folder)])
+    assert {c.id for c in found} == {"system_3_11", name}
+    assert [c for c in found if c.environment] == [one]
+    assert leads_to(python) == python_of(machine.at(folder)) == python
+
+
+def test_an_environment_that_says_nothing_of_itself_is_one_by_name(machine: Machine) -> None:
+    """A folder with a Python in it, such as conda's, is measured as it is if it is given as one."""
+    python = machine.add("/srv/conda/envs/shop/bin/python")
+    (one,) = locate(machine.environment, [], [machine.at("/srv/conda/envs/shop")])
+    assert (one.id, one.path, one.environment) == ("env_shop", python, python.parent.parent)
+    assert leads_to(python) == python
+
+
+def test_environments_of_one_name_are_told_apart(machine: Machine) -> None:
+    """Each of two environments keeps an id of its own, whatever the order they are given in."""
+    folders = [_venv(machine, f"/srv/{name}/app/venv").parent.parent for name in "ab"]
+    found = [locate(machine.environment, [], order) for order in (folders, folders[::-1])]
+    assert found[0] == found[1]
+    assert len({one.id for one in found[0]}) == len(found[0])
+
+
+@pytest.mark.parametrize("place", ["/nowhere", "/srv"])
+def test_a_folder_without_a_python_is_no_environment(machine: Machine, place: str) -> None:
+    """A folder in which there is no Python is refused by name, with what to give."""
+    _venv(machine, "/srv/app/venv")
+    with pytest.raises(SelectionError, match=f"--environment {re.escape(repr(str(machine.at(place))))}"):
+        locate(machine.environment, [], [machine.at(place)])
+
+
+def test_root_starts_no_environment_of_somebody_else(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Python of an environment may be the system's, and what it runs at its start somebody else's."""
+    folder = _venv(machine, "/srv/app/venv").parent.parent
+    monkeypatch.setattr(
+        "interpreters.locate.not_as_root", lambda path: "owned by Alice" if path == folder else ""
+    )
+    (one,) = [c for c in locate(machine.environment, [], [folder]) if c.environment]
+    assert one.problem == "owned by Alice"
 
 
 def test_a_snap_is_named_without_its_revision(machine: Machine) -> None:

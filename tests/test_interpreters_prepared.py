@@ -421,14 +421,43 @@ def test_a_twin_of_the_unknown_is_measured_in_its_place() -> None:
     assert distinct([twin]) == (twin,)
 
 
-def test_a_venv_that_was_given_is_not_lost(
+@pytest.mark.parametrize("known", [False, True])
+def test_an_environment_is_measured_as_it_is(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], tmp_path: Path, *, known: bool
+) -> None:
+    """Nothing is made for a virtual environment: all is measured there, once for all versions asked for."""
+    real = script("real/python3", ":")
+    said = {"executable": str(real), "base_prefix": "/its/base", "prefix": str(tmp_path / "venv")}
+    path = script("venv/bin/python", says(facts | said))
+    one = replace(candidate(path), environment=tmp_path / "venv" if known else None)
+    prepared = prepare(one)
+    assert prepared == Prepared(one, parse_identity(facts | said))
+    assert prepared.environment == tmp_path / "venv"
+    asked = ("ssl", "botocore@botocore-1.20.*", "botocore@botocore-newest", "urllib3@botocore-newest")
+    assert prepared.places(asked) == {path: ("ssl", "botocore", "urllib3")}
+    assert distinct([prepared, Prepared(candidate(real))])[0] == prepared
+    assert not (tmp_path / "uv.log").exists()
+
+
+def test_a_folder_given_as_an_environment_is_measured_as_it_is(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], cache: Path
+) -> None:
+    """What does not say that it is an environment, such as conda's, is one where the user says so."""
+    one = replace(candidate(script("bin/python", says(facts))), environment=Path("/srv/app"))
+    assert is_ready(one, WANTED, cache)
+    prepared = prepare(one)
+    assert prepared.environment == Path("/srv/app")
+    assert prepared.places(("ssl", "botocore")) == {one.path: ("ssl", "botocore")}
+    assert prepare(candidate(one.path)).environment is None
+
+
+def test_an_environment_without_ssl_has_a_problem(
     script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any]
 ) -> None:
-    """A virtual environment's own copy of an interpreter, if the user gives it, keeps a row with a reason."""
-    path = script("venv/bin/python", "")
-    script("venv/bin/python", says(facts | {"executable": str(path), "base_prefix": "/its/base"}))
-    (row,) = distinct([prepare(candidate(path))])
-    assert row.problem
+    """An environment whose Python has no ssl module has that as its problem."""
+    facts |= {"ssl": None, "ssl_error": "ImportError: no _ssl"}
+    one = replace(candidate(script("bin/python", says(facts))), environment=Path("/srv/app"))
+    assert prepare(one).problem == "it has no ssl module: ImportError: no _ssl"
 
 
 @pytest.mark.parametrize(

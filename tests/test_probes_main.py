@@ -101,6 +101,56 @@ def test_a_cell_is_told_from_begin_to_end(
     assert said[2] == {"kind": "begin", "client": "fine", "server": "open"}
 
 
+@pytest.fixture
+def files(program: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str, str], None]:
+    """Return a function that writes a client's file, or a package beside it, to where the program is."""
+    probes, packages = tmp_path / "probes", tmp_path / "packages"
+    for folder in (probes, packages):
+        folder.mkdir()
+        monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setattr(program.identify, "__file__", str(probes / "identify.py"))
+
+    def write(name: str, text: str) -> None:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        ((probes if name.startswith("client_") else packages) / f"{name}.py").write_text(text)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("client", "package", "absent"),
+    [
+        ("import nonesuch_package", "", True),
+        ("import nonesuch_package.part", "", True),
+        ("import some_package", "import nonesuch_package", False),
+        ("import some_package.part", "", False),
+        ("from some_package import part", "", False),
+        ("import some_package\nsome_package.part", "", False),
+        ("raise ValueError('No module named x')", "", False),
+    ],
+)
+def test_a_client_that_is_not_installed_is_told_from_a_broken_one(
+    run: Callable[..., list[dict[str, Any]]],
+    files: Callable[[str, str], None],
+    client: str,
+    package: str,
+    absent: bool,  # noqa: FBT001
+) -> None:
+    """Only a package that the client's own file asks for, and that is not there, makes it absent."""
+    files("some_package", package)
+    files("client_lone", client)
+    _, said, end = run(cell("lone"))
+    assert (said["version"], said["absent"], end["kind"]) == (None, absent, "end")
+    assert said["error_class"]
+
+
+@pytest.mark.e2e
+def test_a_client_that_is_not_installed_is_absent_in_python_27(python27: Path) -> None:
+    """Real Python 2.7, which says less of such an error, tells it too."""
+    said = {one["client"]: one for one in board(python27, [cell("httpx"), cell("ssl")]) if "absent" in one}
+    assert {name: one["absent"] for name, one in said.items()} == {"httpx": True}
+
+
 def test_a_connection_is_told(run: Callable[..., list[dict[str, Any]]]) -> None:
     """A fetch that comes back is `connected`, with the version and cipher that the client named."""
     said = run(cell("fine"), fine=lambda *_: {"version": "TLSv1.3", "cipher": "AES"})

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from builders import CRT, FLOORS, PYCA, TLS1_0, TLS1_1, TLS1_2, a_program, a_row
+from builders import CRT, FLOORS, PYCA, TLS1_0, TLS1_1, TLS1_2, a_program, a_row, an_interpreter
 
 from reports.answer import answer, by_interpreter, page_sentences, standing
 from reports.verdicts import PageCheck, Verdict
@@ -60,6 +61,23 @@ def test_one_version_below_the_floor_is_named_alone() -> None:
     """Where all of them go down to the same version, that version is said, and one interpreter is one."""
     said = answer([a_row(DOWN, "one", lowest=TLS1_1), a_row(HELD, "two")], TLS1_2)[0]
     assert said == "1 of 2 interpreters negotiates TLS 1.1 (below the TLS 1.2 minimum): one."
+
+
+def test_environments_as_found_are_counted_apart() -> None:
+    """An environment that was measured as it is has sentences of its own, behind those of interpreters."""
+    found = replace(an_interpreter("env_app_venv"), environment="/srv/app/venv")
+    other = replace(an_interpreter("env_shop"), environment="/srv/shop")
+    rows = [
+        a_row(HELD, "one"),
+        a_row(DOWN, interpreter=found, client="urllib3"),
+        a_row(HELD, interpreter=other),
+    ]
+    said = answer(rows, TLS1_2)
+    assert said[0] == "The one interpreter does not negotiate a version below TLS 1.2."
+    assert said[2:] == [
+        "1 of 2 environments negotiates TLS 1.0 (below the TLS 1.2 minimum): env_app_venv.",
+        "1 of 2 environments holds TLS 1.2: env_shop.",
+    ]
 
 
 def test_programs_are_counted_apart() -> None:

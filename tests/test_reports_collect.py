@@ -125,6 +125,34 @@ def test_why_a_client_is_unavailable_is_kept() -> None:
     }
 
 
+def test_what_an_environment_does_not_have_has_no_row(facts: dict[str, Any]) -> None:
+    """Of an environment as it was found, the clients are those that are installed, each with its cells."""
+    folder = Path("/srv/app/venv")
+    one = Candidate("env_app_venv", "given", folder / "bin/python", environment=folder)
+    seen = replace(_visit(STRICT, "ssl", "botocore", "httpx", httpx="No module"), absent=frozenset({"httpx"}))
+    guest = Guest(one.id, one.path, {}, ("ssl", "botocore", "httpx"))
+    prepared = Prepared(one, parse_identity(facts))
+    (found,) = collect([prepared], _campaign((guest, Condition.AMBIENT, seen)), {})
+    assert found.interpreter.environment == str(folder)
+    assert found.clients == ("ssl", "botocore")
+    assert {record.client for record in found.observations} == {"ssl", "botocore"}
+    assert {record.environment for record in found.observations} == {str(folder)}
+    assert found.apart == {}
+    lacking = replace(_visit(httpx="No module"), absent=frozenset({"httpx"}))
+    visits = _campaign((replace(guest, clients=("httpx",)), Condition.AMBIENT, lacking))
+    (found,) = collect([prepared], visits, {})
+    assert found.clients == ("httpx",)
+    assert found.unavailable == {"httpx": "it is not installed in /srv/app/venv"}
+
+
+def test_a_client_that_was_to_be_installed_is_not_left_out() -> None:
+    """What is lacking in an environment that we made has its reason."""
+    seen = replace(_visit(STRICT, "ssl", httpx="No module"), absent=frozenset({"httpx"}))
+    (found,) = collect([Prepared(_candidate("a"))], _campaign((_guest("a"), Condition.AMBIENT, seen)), {})
+    assert (found.clients, found.interpreter.environment) == ((), "made")
+    assert found.unavailable == {"httpx": "it cannot be imported: No module"}
+
+
 def test_what_an_interpreter_says_while_measured_counts_more(facts: dict[str, Any]) -> None:
     """An interpreter that was replaced since it was identified is described as what was measured."""
     before, after = facts | {"version": "3.8.1"}, facts | {"version": "3.9.2"}

@@ -17,6 +17,7 @@ from builders import (
     Client,
     a_catalogue,
     a_program,
+    a_row,
     a_server,
     a_wire,
     an_interpreter,
@@ -33,6 +34,7 @@ from reports.matrix import (
     MISSING,
     Measured,
     Row,
+    Subject,
     build_matrix,
     did_not_report,
     needing,
@@ -337,6 +339,44 @@ def test_the_reason_goes_on_with_its_cause() -> None:
     reason = _build(_measured(*_cells(LOOSE, "ssl")))[0].judgement.reason
     assert "connected at SSLv3 to only_ssl3" in reason
     assert "Python 3.9.18 sets no minimum" in reason
+
+
+def _failing(error: str, client: str = "httpx") -> tuple[Observation, ...]:
+    """Let a client fail on each server, before it connects, with an error of Python's."""
+    account = failed("no HTTPTransport", error)
+    return tuple(
+        replace(cell, client=client, client_version="0.16.0", account=account, wire=())
+        for cell in _cells(STRICT, client)
+    )
+
+
+@pytest.mark.parametrize("error", ["AttributeError", "TypeError", "ImportError", "NameError"])
+def test_a_client_that_lacks_what_the_probe_uses_is_untestable_once(error: str) -> None:
+    """What fails everywhere in what the probe calls, and never connects, was not measured."""
+    (row,) = _build(_measured(*_failing(error)), clients=("httpx",))
+    assert row.verdict is Verdict.UNTESTABLE
+    said = f"httpx 0.16.0 is too old for this probe, or too new: {error}: no HTTPTransport"
+    assert row.judgement.reason == said
+
+
+def test_a_client_that_connected_or_failed_otherwise_is_no_misfit() -> None:
+    """One connection, one error of another kind, or no account at all: that is for the verdict to judge."""
+    cells = _failing("AttributeError")
+    connected_once = (*cells[:-1], replace(_cells(STRICT, "httpx")[-1], client="httpx"))
+    seen_once = (*cells[:-1], replace(cells[-1], wire=(a_wire({TLS1_2}, None),)))
+    refused_once = (*cells[:-1], replace(cells[-1], account=failed("refused", "ConnectionError")))
+    nothing = tuple(replace(cell, account=None, missing="it died") for cell in cells)
+    for some in (connected_once, seen_once, refused_once, nothing):
+        (row,) = _build(_measured(*some), clients=("httpx",))
+        assert row.verdict is Verdict.INCONCLUSIVE
+
+
+def test_what_a_row_is_about() -> None:
+    """An environment that was found is told from an interpreter, for which environments were made."""
+    found = replace(an_interpreter(), environment="/srv/app/venv")
+    assert a_row(interpreter=found).subject is Subject.ENVIRONMENT
+    assert a_row().subject is Subject.INTERPRETER
+    assert a_row(interpreter=a_program()).subject is Subject.PROGRAM
 
 
 def test_what_start_up_code_changes_is_said_of_both_sides() -> None:

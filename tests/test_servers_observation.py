@@ -125,7 +125,7 @@ def test_probe_gets_its_plan_and_its_accounts_arrive(tmp_path: Path, nobody: tup
 say(kind="identity", identity=plan)
 tls = dict(name="s2n", reads_openssl_conf=False)
 say(kind="client", client="a", version="1.0", urllib3="2.8.0", tls=tls)
-say(kind="client", client="b", version=None, error_class="ImportError", error_text="no b")
+say(kind="client", client="b", version=None, absent=True, error_class="ImportError", error_text="no b")
 for cell in cells:
     if cell["client"] == "a":
         account(cell, version=cell["server"], note="it is a")
@@ -144,7 +144,7 @@ say(kind="end")
     assert seen.identity["snippets"] == {}
     assert (seen.versions, seen.urllib3) == ({"a": "1.0"}, {"a": "2.8.0"})
     assert seen.own_tls == {"a": OwnTls("s2n", reads_openssl_conf=False)}
-    assert seen.import_errors == {"b": "ImportError: no b"}
+    assert (seen.import_errors, seen.absent) == ({"b": "ImportError: no b"}, frozenset("b"))
     assert [(cell.client, cell.server) for cell in seen.cells] == pairs
     for cell in seen.cells[:2]:
         assert cell.account is not None
