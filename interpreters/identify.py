@@ -32,6 +32,9 @@ REFUSAL_LASTS = 24 * 60 * 60.0
 ANSWER_BYTES = 64 * 1024
 """How long an answer may be; a real one has two thousand bytes."""
 
+BUILD_LIMIT = 1 << 30
+"""Bytes of an executable or a module beyond which it is not hashed: a sparse file can have any number."""
+
 ANSWERED = re.compile(rb"^" + MARK.encode() + rb".*\n", re.MULTILINE)
 
 VERSION = re.compile(r"\d{1,3}\.\d{1,3}(\.\d{1,3})?[a-z]{0,5}\d{0,3}\+?", re.ASCII)
@@ -155,14 +158,19 @@ def build_of(path: Path, identity: Identity | None) -> str:
     alone would not do, because beside a libpython it holds next to nothing. Empty if one cannot be read.
     """
     module = identity.ssl.module if identity and identity.ssl else None
-    files = [path, Path(module)] if module else [path]
+    # The fastest hash at hand: some executables are large.
+    build = hashlib.blake2b(digest_size=8)
     try:
-        # Where its module is, the interpreter says itself: it may name something that never ends.
-        texts = [file.read_bytes() for file in files if file.is_file()]
+        for file in (path, *([Path(module)] if module else [])):
+            # Where its module is, the interpreter says itself: it may name something that never ends.
+            if not file.is_file() or file.stat().st_size > BUILD_LIMIT:
+                return ""
+            with file.open("rb") as opened:
+                while piece := opened.read(1 << 20):
+                    build.update(piece)
     except OSError:
         return ""
-    # The fastest at hand: some executables are large.
-    return hashlib.blake2b(b"".join(texts), digest_size=8).hexdigest() if len(texts) == len(files) else ""
+    return build.hexdigest()
 
 
 def identify(

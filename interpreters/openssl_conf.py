@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+CONFIGURATION_LIMIT = 16 * 1024 * 1024
+"""Bytes of a configuration file beyond which it is not read: a sparse file can be larger than the memory."""
+
 _INCLUDE = re.compile(rb"^[ \t]*\.include(?:[ \t]*=[ \t]*|[ \t]+)([^\r\n#]*[^\s#])", re.MULTILINE)
 
 
@@ -52,8 +55,8 @@ def _read(path: Path, relative_to: str) -> dict[Path, bytes]:
                 inside = sorted(file for file in one.iterdir() if file.suffix in (".cnf", ".conf"))
                 ahead = [*inside, *ahead]
                 continue
-            # Not what never ends, such as a pipe; /dev/null has nothing in it anyway.
-            if not one.is_file():
+            # Not what never ends, such as a pipe, or is no text of anybody's; /dev/null has nothing in it.
+            if not one.is_file() or one.stat().st_size > CONFIGURATION_LIMIT:
                 continue
             found[one] = one.read_bytes()
         except OSError:

@@ -402,6 +402,15 @@ def test_a_build_that_cannot_be_read_is_unknown(facts: dict[str, Any], tmp_path:
     assert build_of(tmp_path / "gone", None) == ""
 
 
+def test_a_module_larger_than_any_is_not_hashed(facts: dict[str, Any], tmp_path: Path) -> None:
+    """A sparse file that an interpreter names as its ssl module takes neither memory nor time."""
+    path, module = tmp_path / "python3", tmp_path / "_ssl.so"
+    path.write_bytes(b"launcher")
+    with module.open("wb") as file:
+        file.truncate(60 << 30)
+    assert build_of(path, built(facts, module)) == ""
+
+
 @pytest.mark.parametrize("damage", ["", "{", "{}", "[]", "null", "\x00"])
 def test_a_damaged_memory_is_mended(
     counted: tuple[Path, Callable[[], int]], tmp_path: Path, damage: str

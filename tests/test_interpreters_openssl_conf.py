@@ -95,3 +95,13 @@ def test_openssl_includes_the_same(tmp_path: Path, form: str) -> None:
         [openssl, "ciphers"], env={"OPENSSL_CONF": str(path)}, capture_output=True, check=True, text=True
     )
     assert {name for name in done.stdout.strip().split(":") if not name.startswith("TLS_")} == {"AES128-SHA"}
+
+
+def test_a_file_larger_than_the_memory_is_not_read(tmp_path: Path) -> None:
+    """A sparse file in the place of a configuration is none, and what includes it is hashed without it."""
+    huge, small = tmp_path / "huge.cnf", tmp_path / "openssl.cnf"
+    with huge.open("wb") as file:
+        file.truncate(60 << 30)
+    small.write_text(f".include {huge}\n")
+    assert configuration_sha256(str(huge), {}) == ""
+    assert configuration_sha256(str(small), {}) == hashlib.sha256(small.read_bytes()).hexdigest()
