@@ -77,6 +77,11 @@ class Identity:
     whose code is elsewhere; empty without an ssl module."""
 
     @property
+    def context_error(self) -> str:
+        """Why its ssl module, which is there, cannot make a context; empty if it can."""
+        return self.contexts.get("SSLContext", {}).get("error", "")
+
+    @property
     def is_venv(self) -> bool:
         """Whether this is a virtual environment rather than an interpreter of its own."""
         return self.prefix != self.base_prefix
@@ -180,8 +185,8 @@ def identify(
 
     Root starts nothing that somebody else could replace: see owners.py. Answers are remembered in the
     folder `cache` under the executable's fingerprint and the variables that matter; so is, for a day, that
-    one did not answer in time. No other refusal is, nor is a missing ssl module, which a library put back
-    may cure: those are asked again.
+    one did not answer in time. No other refusal is, nor is an ssl module that is missing or of no use, which
+    a library put back, or another configuration, may cure: those are asked again.
     """
     if refusal := not_as_root(Path(os.path.realpath(path))):
         raise IdentifyError(refusal)
@@ -200,7 +205,7 @@ def identify(
         if remembered:
             _write(_hang(remembered), {"limit": limit, "at": time.time()})
         raise
-    if remembered and identity.ssl:
+    if remembered and identity.ssl and not identity.context_error:
         _write(remembered, asdict(identity))
     return identity
 

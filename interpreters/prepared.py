@@ -15,8 +15,9 @@ from interpreters.environments import Installer, NoEnvironmentError, is_made, pr
 from interpreters.environments import forget as forget_environment
 from interpreters.identify import IdentifyError, Identity, identify, parse_identity
 from interpreters.identify import forget as forget_identity
-from interpreters.inside import to_start
+from interpreters.inside import applied, to_start
 from interpreters.locks import BusyError, locked
+from interpreters.openssl_conf import configuration_path
 from interpreters.surroundings import UNWRITTEN, surroundings
 
 if TYPE_CHECKING:
@@ -125,6 +126,11 @@ def prepare_candidate(
     same_as = actual if identity.executable and actual != candidate.path and actual.exists() else None
     if identity.ssl is None:
         problem = f"it has no ssl module: {identity.ssl_error}"
+        return Prepared(candidate, identity, problem=problem, same_as=same_as)
+    if identity.context_error:
+        inside = applied(environment, identity.changed)
+        named = configuration_path(identity.ssl.directory, inside) or "an empty OpenSSL configuration"
+        problem = f"its ssl module makes no context under {named}: {identity.context_error}"
         return Prepared(candidate, identity, problem=problem, same_as=same_as)
     environments = []
     for requirement, names in _grouped(requirements).items():

@@ -139,7 +139,8 @@ def context_facts(make):
 def replaced(ssl):
     """Return, by name, the functions of the ssl module and its classes whose code is elsewhere, and where."""
     found = {}
-    for owner in (ssl, ssl.SSLContext, ssl.SSLSocket):
+    classes = [getattr(ssl, name) for name in ("SSLContext", "SSLSocket") if hasattr(ssl, name)]
+    for owner in [ssl] + classes:
         for name, value in vars(owner).items():
             code = getattr(getattr(value, "__func__", value), "__code__", None)
             if code is not None:
@@ -162,13 +163,19 @@ def configure_flags():
 
 
 def library():
-    """Return what the ssl module is linked to, what that has, and the minimum of a new context."""
+    """Return what the ssl module is linked to, what that has, and the minimum of a new context.
+
+    That a context cannot be made, as under a configuration without providers, is no lack of the module: see contexts.
+    """
     import ssl
 
     has = [name for name in dir(ssl) if name.startswith(("HAS_SSLv", "HAS_TLSv"))]
-    # Not create_default_context, which would also read the machine's whole trust store.
-    context = ssl.SSLContext(getattr(ssl, "PROTOCOL_TLS_CLIENT", ssl.PROTOCOL_SSLv23))
-    minimum = getattr(context, "minimum_version", None)
+    try:
+        # Not create_default_context, which would also read the machine's whole trust store.
+        context = ssl.SSLContext(getattr(ssl, "PROTOCOL_TLS_CLIENT", ssl.PROTOCOL_SSLv23))
+        minimum = getattr(context, "minimum_version", None)
+    except Exception:
+        minimum = None
     return {
         "openssl": ssl.OPENSSL_VERSION,
         "has": dict((name, bool(getattr(ssl, name))) for name in has),

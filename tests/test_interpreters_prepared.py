@@ -469,6 +469,25 @@ def test_all_others_are_kept_as_they_are(prepared: Prepared) -> None:
     assert distinct([prepared, Prepared(TWO)]) == (prepared, Prepared(TWO))
 
 
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [({}, "/usr/lib/ssl/openssl.cnf"), ({"OPENSSL_CONF": "/etc/fips.cnf"}, "/etc/fips.cnf")],
+)
+def test_a_configuration_that_allows_no_context_is_named(
+    script: Script, facts: dict[str, Any], cache: Path, variables: dict[str, str], named: str
+) -> None:
+    """Where the ssl module is there and makes no context, the reason names the configuration in force."""
+    facts["ssl"]["directory"] = "/usr/lib/ssl"
+    facts["contexts"] = {"SSLContext": {"error": "SSLError: library has no ciphers"}}
+    one = candidate(script("python3", says(facts)))
+    installer = Installer("/nowhere/uv", cache, Path("/tool"))
+    found = prepare_candidate(one, WANTED, installer, {"PATH": os.environ["PATH"], **variables})
+    assert found.problem == (
+        f"its ssl module makes no context under {named}: SSLError: library has no ciphers"
+    )
+    assert found.environments == ()
+
+
 def test_environments_are_held_while_a_run_measures(
     script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], cache: Path
 ) -> None:

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpreters.identify import MARK, SCRIPT, parse_identity
+from interpreters.identify import identify as identify_apart
+from interpreters.surroundings import surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +27,17 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from interpreters.locate import Candidate
+
+
+WITHOUT_CIPHERS = """openssl_conf = a
+[a]
+providers = b
+[b]
+base = c
+[c]
+activate = 1
+"""
+"""As in many files that are to switch on FIPS and name a module that is not there."""
 
 
 @pytest.fixture
@@ -145,11 +158,41 @@ def test_a_collector_that_is_off_stays_off(identify: ModuleType) -> None:
         gc.enable()
 
 
-def test_a_broken_ssl_module_is_a_fact(identify: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An ssl module that can be imported and makes no context is told like a missing one."""
+def test_a_module_that_makes_no_context_is_not_missing(
+    identify: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An ssl module that can be imported and makes no context is described, with the error beside it."""
     monkeypatch.delattr(ssl, "SSLContext")
-    assert identify.identity()["ssl"] is None
-    assert identify.identity()["ssl_error"].startswith("AttributeError: ")
+    said = identify.identity()
+    assert said["ssl"]["openssl"] == ssl.OPENSSL_VERSION
+    assert said["ssl_error"] is None
+    assert said["contexts"]["SSLContext"]["error"].startswith("AttributeError: ")
+
+
+@pytest.mark.e2e
+def test_a_configuration_without_ciphers_is_an_error_of_contexts(
+    pythons: tuple[Candidate, ...], tmp_path: Path
+) -> None:
+    """Where the configuration switches on no provider with ciphers, the module is there and says so."""
+    conf = tmp_path / "fips.cnf"
+    conf.write_text(WITHOUT_CIPHERS)
+    seen = 0
+    for one in pythons:
+        environment = {**surroundings(os.environ, tmp_path), "OPENSSL_CONF": str(conf)}
+        identity = identify_apart(one.path, environment, tmp_path / "identities")
+        assert identity.ssl is not None
+        # Providers came with OpenSSL 3.
+        if identity.ssl.openssl.startswith("OpenSSL 3"):
+            seen += 1
+            assert "library has no ciphers" in identity.context_error
+            assert "minimum" not in (identity.ssl.default_minimum or "")
+        conf.write_text("")
+        assert identify_apart(one.path, environment, tmp_path / "identities").context_error == ""
+        conf.write_text(WITHOUT_CIPHERS)
+    if not seen:
+        pytest.skip(
+            "no Python here is linked to OpenSSL 3, which has providers: one on Debian 12 enables this"
+        )
 
 
 @pytest.mark.parametrize(
