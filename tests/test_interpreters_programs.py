@@ -58,7 +58,6 @@ def test_our_own_file_can_be_read() -> None:
     """Every table of the file that comes with the tool can be meant, and the promised ones are there."""
     programs = {one.id: one for one in read_programs()}
     assert {"curl", "wget", "openssl", "node", "java", "aws"} <= programs.keys()
-    assert programs["aws"].only
     assert all("{program}" in one.fetch for one in programs.values())
 
 
@@ -178,6 +177,22 @@ def test_another_program_of_the_same_name_is_none(script: Script, *, said: str, 
     one = Program("tool", "tool", ("--version",), r"tool (2\S*)", TOOL.fetch, only="tool 2")
     found = ask(script, f"echo {said}; exit 1", one)
     assert (found is not None) is there
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [
+        ("aws-cli/1.44.87 Python/3.9.18 Linux/6.1 botocore/1.42.97", "1.44.87"),
+        ("aws-cli/2.9.19 Python/3.11.2 Linux/6.1 source/x86_64.debian.12 prompt/off", "2.9.19"),
+    ],
+)
+def test_either_version_of_the_aws_cli_has_a_row(script: Script, said: str, version: str) -> None:
+    """The command aws is measured whichever version it is: on this PATH it is what people run."""
+    (aws,) = [one for one in read_programs() if one.id == "aws"]
+    candidate = Candidate("program_aws", PROGRAM, script("aws", f"echo '{said}'"))
+    found = introduce(candidate, [aws], {"PATH": os.environ["PATH"]})
+    assert found
+    assert (found.version, found.problem) == (version, "")
 
 
 def test_a_floor_stands_in_its_place_only_where_it_is_asked_for(script: Script) -> None:

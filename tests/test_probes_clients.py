@@ -647,3 +647,16 @@ def test_no_client_reads_or_sends_what_is_the_users(furnished: Prepared, tmp_pat
             "no request has one; whether a file was opened, strace would tell: apt-get install strace"
         )
     assert {client: opened(log, planted) for client, log in logs.items()} == {client: [] for client in logs}
+
+
+def test_version_2_of_the_aws_cli_is_measured_as_a_program(
+    passenger: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where the package awscli is version 2, as in Debian, the client says so, and how to measure that."""
+    (tmp_path / "awscli").mkdir()
+    (tmp_path / "awscli" / "__init__.py").write_text("__version__ = '2.9.19'")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "awscli", raising=False)
+    with pytest.raises(ImportError, match=r"it is the AWS CLI 2\.9\.19: measure .* with --programs"):
+        passenger("client_awscli")
+    sys.modules.pop("awscli", None)
