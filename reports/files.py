@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interpreters.locks import locked
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -21,6 +23,8 @@ HISTORY = "history"
 SUMS = "SHA256SUMS"
 """Lists the hash of each file of a run, as sha256sum(1) writes and checks them."""
 
+ORDER = "order"
+"""The file, hidden in the folder of earlier runs, that has their names in the order of publishing."""
 KEPT_RUNS = 20
 """Complete runs kept; the oldest are removed first."""
 
@@ -111,7 +115,29 @@ def publish(run_id: str, reports: Path = REPORTS, kept: int = KEPT_RUNS) -> Iter
         latest.rename(history / f"{run_id}-found-as-latest")
     link.symlink_to(Path(HISTORY) / run_id)
     link.replace(latest)
-    _forget_oldest(history, kept, final)
+    with locked(history / ORDER, shared=False):
+        names = [path.name for path in published(history) if path != final]
+        write_aside(history / f".{ORDER}", "".join(f"{name}\n" for name in [*names, final.name]))
+        _forget_oldest(history, kept, final)
+
+
+def published(history: Path) -> list[Path]:
+    """Return the folders of complete runs in the order in which they were published, the oldest first.
+
+    Their names are times, and a clock that was set back names a run as if it were older. Those whose order
+    is not known, as after they were copied here, are older than those with one, by name.
+    """
+    try:
+        there = {path.name: path for path in sorted(history.iterdir()) if path.is_dir()}
+    except OSError:
+        return []
+    try:
+        known = (history / f".{ORDER}").read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        known = []
+    ordered = {name: there[name] for name in known if name in there}
+    rest = [path for name, path in there.items() if name not in ordered]
+    return [path for path in (*rest, *ordered.values()) if not path.name.startswith(".")]
 
 
 def _write_sums(folder: Path) -> None:
@@ -127,13 +153,10 @@ def _sha256(path: Path) -> str:
 
 
 def _forget_oldest(history: Path, kept: int, newest: Path) -> None:
-    """Remove the oldest runs by name, which is their time, and what killed runs left half-written.
-
-    Never the one just published: a clock that was set back makes it look old.
-    """
-    found = sorted(path for path in history.iterdir() if path != newest)
-    runs = [path for path in found if not path.name.startswith(".")]
-    abandoned = [path for path in found if path.name.startswith(".") and not _is_running(path)]
+    """Remove the runs published first, but never the newest, and what killed runs left half-written."""
+    runs = [path for path in published(history) if path != newest]
+    aside = [path for path in history.iterdir() if path.name.startswith(".") and path.is_dir()]
+    abandoned = [path for path in aside if not _is_running(path)]
     for old in [*runs[: max(0, len(runs) + 1 - kept)], *abandoned]:
         shutil.rmtree(old, ignore_errors=True)
 

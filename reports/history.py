@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reports.files import HISTORY, LATEST, REPORTS
+from reports.files import HISTORY, LATEST, REPORTS, published
 from reports.observations import RecordError, read_summary
 
 if TYPE_CHECKING:
@@ -35,12 +35,8 @@ class NoRunError(ValueError):
 
 
 def kept_runs(reports: Path = REPORTS) -> list[Path]:
-    """Return the folders of the complete runs, oldest first by name, which is their time."""
-    try:
-        found = sorted((reports / HISTORY).iterdir())
-    except OSError:
-        return []
-    return [path for path in found if not path.name.startswith(".") and path.is_dir()]
+    """Return the folders of the complete runs in the order of their publishing, the oldest first."""
+    return published(reports / HISTORY)
 
 
 def past_runs(run: Run, reports: Path = REPORTS) -> tuple[Past, ...]:

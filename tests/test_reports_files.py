@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import ROOT
 
-from reports.files import BEGUN, KEPT_RUNS, SUMS, begun, marks, publish, write_aside
+from reports.files import BEGUN, KEPT_RUNS, ORDER, SUMS, begun, marks, publish, published, write_aside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +24,12 @@ def _publish(reports: Path, run: str, text: str = "whole", kept: int = KEPT_RUNS
         (folder / "matrix.md").write_text(text)
 
 
+FILES = {
+    f"{run}/{name}" for run in ("1", "2", *(f"run{n}" for n in range(5))) for name in ("matrix.md", SUMS)
+}
+"""What is in the folders of runs."""
+
+
 def _fail(reports: Path, error: type[BaseException]) -> None:
     with publish("2", reports) as folder:
         (folder / "matrix.md").write_text("half")
@@ -31,7 +37,8 @@ def _fail(reports: Path, error: type[BaseException]) -> None:
 
 
 def _tree(reports: Path) -> set[str]:
-    return {str(path.relative_to(reports)) for path in reports.rglob("*")}
+    """Return what is there, without the record of the order and its lock."""
+    return {str(path.relative_to(reports)) for path in reports.rglob("*") if f".{ORDER}" not in path.name}
 
 
 def test_a_complete_run_is_published(tmp_path: Path) -> None:
@@ -107,7 +114,7 @@ def test_only_the_newest_runs_are_kept(tmp_path: Path, kept: int) -> None:
     """Past the limit the oldest runs go, by their ids, and the latest is among those that stay."""
     for run in range(5):
         _publish(tmp_path, f"run{run}", kept=kept)
-    runs = {path.name for path in (tmp_path / "history").iterdir()}
+    runs = _tree(tmp_path / "history") - FILES
     assert runs == {f"run{run}" for run in range(5 - kept, 5)}
     assert (tmp_path / "latest" / "matrix.md").read_text() == "whole"
 
@@ -118,7 +125,7 @@ def test_another_runs_folder_in_the_making_is_not_counted(tmp_path: Path) -> Non
     making.mkdir(parents=True)
     _publish(tmp_path, "1", kept=1)
     _publish(tmp_path, "2", kept=1)
-    assert {path.name for path in (tmp_path / "history").iterdir()} == {".other.1", "2"}
+    assert _tree(tmp_path / "history") - FILES == {".other.1", "2"}
 
 
 def test_a_run_that_is_there_already_is_not_overwritten(tmp_path: Path) -> None:
@@ -127,7 +134,7 @@ def test_a_run_that_is_there_already_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="not empty"):
         _publish(tmp_path, "1", "second")
     assert (tmp_path / "latest" / "matrix.md").read_text() == "first"
-    assert {path.name for path in (tmp_path / "history").iterdir()} == {"1"}
+    assert _tree(tmp_path / "history") - FILES == {"1"}
 
 
 def test_a_clock_that_was_set_back_does_not_lose_the_report(tmp_path: Path) -> None:
@@ -135,6 +142,34 @@ def test_a_clock_that_was_set_back_does_not_lose_the_report(tmp_path: Path) -> N
     for run in ("20270101", "20270102", "20260101"):
         _publish(tmp_path, run, run, kept=2)
     assert (tmp_path / "latest" / "matrix.md").read_text() == "20260101"
+
+
+def test_runs_are_in_the_order_of_their_publishing(tmp_path: Path) -> None:
+    """After the clock was set back, the runs published first go first, whatever their ids say."""
+    history = tmp_path / "history"
+    history.mkdir()
+    # From before the order was recorded.
+    for name in ("20270301", "20270201"):
+        (history / name).mkdir()
+    for run in ("20270401", "20260101", "20260102"):
+        _publish(tmp_path, run, kept=5)
+    names = ["20270201", "20270301", "20270401", "20260101", "20260102"]
+    assert [path.name for path in published(history)] == names
+    _publish(tmp_path, "20260103", kept=3)
+    assert [path.name for path in published(history)] == ["20260101", "20260102", "20260103"]
+    _publish(tmp_path, "20250101", kept=3)
+    assert [path.name for path in published(history)] == ["20260102", "20260103", "20250101"]
+
+
+@pytest.mark.parametrize("text", [b"", b"gone\n../../etc\n", b"\xff\xfe"])
+def test_a_broken_record_of_the_order_leaves_that_of_the_names(tmp_path: Path, text: bytes) -> None:
+    """Where the record cannot be read, or names what is not there, runs are in the order of their ids."""
+    for run in ("2", "1"):
+        _publish(tmp_path, run)
+    (tmp_path / "history" / f".{ORDER}").write_bytes(text)
+    assert [path.name for path in published(tmp_path / "history")] == ["1", "2"]
+    _publish(tmp_path, "0")
+    assert [path.name for path in published(tmp_path / "history")] == ["1", "2", "0"]
 
 
 def test_a_real_folder_named_latest_does_not_stop_publishing(tmp_path: Path) -> None:

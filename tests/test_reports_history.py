@@ -19,7 +19,7 @@ from servers.conditions import Condition
 @pytest.fixture
 def reports(tmp_path: Path) -> Path:
     """Return a folder of reports with three runs in it, of which the middle one is the oldest by name."""
-    for run in ("20260102", "20260101", "20260103"):
+    for run in ("20260101", "20260102", "20260103"):
         with publish(run, tmp_path) as folder:
             (folder / "matrix.json").write_text(run)
     return tmp_path
@@ -67,7 +67,7 @@ def test_runs_in_the_making_and_without_a_document_are_none(reports: Path) -> No
     (reports / "history" / "notes.txt").write_text("")
     assert _runs(reports) == ["20260102", "20260103"]
     assert [path.name for path in kept_runs(reports)] == [
-        *("20260101", "20260102", "20260102-old", "20260103")
+        *("20260102-old", "20260101", "20260102", "20260103")
     ]
 
 
@@ -112,7 +112,7 @@ def _keep(reports: Path, *runs: Run, **standings: int) -> None:
 
 def test_earlier_runs_are_looked_back_at(tmp_path: Path) -> None:
     """Each kept run that asked the same says when it ended and how it stood, oldest first."""
-    for number, count in ((2, 5), (1, 6), (3, 4)):
+    for number, count in ((1, 6), (2, 5), (3, 4)):
         _keep(
             tmp_path, _run(run_id=f"r{number}", ended=f"2026-11-0{number}T02:00:00+00:00"), downgraded=count
         )
