@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from interpreters.identify import build_of, parse_identity
 from interpreters.inside import applied
 from interpreters.openssl_conf import configuration_path, configuration_sha256
+from interpreters.openssl_faults import configuration_problems
 from reports.matrix import Measured, needing
 from reports.observations import Interpreter, observations
 from reports.scope import MADE
@@ -165,4 +166,9 @@ def _interpreter(one: Prepared, identity: Identity | None, environment: Mapping[
         openssl_dir=directory,
         openssl_conf=conf,
         openssl_conf_sha256=configuration_sha256(conf, inside),
+        configuration_problems=configuration_problems(
+            conf, inside, identity.ssl.openssl, directory, candidate.path
+        )
+        if identity.ssl
+        else (),
     )

@@ -198,6 +198,8 @@ def _row(one: Measured, client: str, condition: Condition, catalogue: Catalogue,
         reason = f"{judgement.reason}; {changed.itself}"
     else:
         reason = explain(judgement, holder, one.interpreter, floor, own_tls)
+    if condition is Condition.AMBIENT and judgement.verdict is not Verdict.ENFORCED and not own_tls:
+        reason = "; ".join([reason, *_first(one.interpreter.configuration_problems)])
     # In a sweep, the page's client in the same versions.
     asker = PAGE_CLIENT + client.removeprefix(plain(client))
     page = {record.server: record for record in one.of(asker, condition)}
@@ -237,6 +239,12 @@ def _judged(
     """Judge a client's cells under one condition, as far as they hold for the interpreter itself."""
     judgement = judge(findings, catalogue, floor)
     return one.apart[client].weigh(judgement) if client in one.apart else judgement
+
+
+def _first(problems: Sequence[str], most: int = 2) -> list[str]:
+    """Return the first of an interpreter's problems, and how many there are beside them."""
+    more = len(problems) - most
+    return [*problems[:most], *([f"{more} more are in matrix.json"] if more > 0 else [])]
 
 
 def _holder(

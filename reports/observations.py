@@ -106,6 +106,8 @@ class Interpreter:
     """The OpenSSL configuration that it reads by itself; empty if it reads none, or none is known."""
     openssl_conf_sha256: str = ""
     """SHA-256 of that file and of what it includes; empty where there is none."""
+    configuration_problems: tuple[str, ...] = ()
+    """Why the OpenSSL configuration that is meant to hold it does not, or not wholly: in sentences."""
     build: str = ""
     """Hash of its executable and its ssl module; empty if they could not be read."""
     problem: str = ""

@@ -247,6 +247,16 @@ def test_build_and_configuration_are_recorded(facts: dict[str, Any], tmp_path: P
     assert (silent[0].interpreter.build, silent[0].interpreter.openssl_conf) == (ambient.build, "")
 
 
+def test_a_configuration_that_is_not_there_is_named(facts: dict[str, Any], tmp_path: Path) -> None:
+    """Where the probe's environment names a file that does not exist, the interpreter's facts say so."""
+    identity = parse_identity(facts | {"ssl": facts["ssl"] | {"directory": str(tmp_path)}})
+    prepared = Prepared(_candidate("a"), identity=identity)
+    named = collect([prepared], _campaign(), {"OPENSSL_CONF": f"{tmp_path}/gone.cnf"})[0].interpreter
+    (problem,) = named.configuration_problems
+    assert f"OPENSSL_CONF names {tmp_path}/gone.cnf, which does not exist" in problem
+    assert collect([prepared], _campaign(), {})[0].interpreter.configuration_problems == ()
+
+
 def test_an_identity_that_makes_no_sense_is_no_crash() -> None:
     """A probe whose identity has another shape costs that identity, not the report."""
     campaign = _campaign((_guest("a"), Condition.AMBIENT, _visit(identity={"version": "3.9.18"})))

@@ -304,6 +304,22 @@ def test_what_holds_under_our_own_loose_conditions() -> None:
     assert rows == {EMPTY: HeldBy.CODE, PERMISSIVE: HeldBy.CODE}
 
 
+@pytest.mark.parametrize("number", [1, 2, 4])
+def test_what_is_wrong_with_the_configuration_is_said_where_it_should_have_held(number: int) -> None:
+    """Rows below the floor under the ambient configuration say what is wrong with that, and no others."""
+    problems = tuple(f"line {n} is dropped" for n in range(number))
+    cells = [*_cells(LOOSE, "low"), *_cells(LOOSE, "low", PERMISSIVE), *_cells(STRICT, "high")]
+    cells += [replace(cell, own_tls=CRT) for cell in _cells(LOOSE, "own")]
+    one = _measured(*cells)
+    one = replace(one, interpreter=replace(one.interpreter, configuration_problems=problems))
+    rows = _build(one, clients=("low", "high", "own"), conditions=(AMBIENT, PERMISSIVE))
+    for row in rows:
+        told = [problem for problem in problems if problem in row.judgement.reason]
+        expected = (row.client, row.condition) == ("low", AMBIENT)
+        assert told == (list(problems[:2]) if expected else [])
+        assert ("2 more are in matrix.json" in row.judgement.reason) is (expected and number == 4)
+
+
 def test_the_pages_check_is_its_own_clients_in_every_row() -> None:
     """All rows of an interpreter show the page's conclusion, drawn from urllib3 on the page's servers."""
     one = _measured(*_cells(LOOSE, "ssl"), *_cells(STRICT, "urllib3"), *_page(TLS1_3, None))

@@ -432,6 +432,18 @@ def test_a_document_that_was_read_makes_the_same_document(tmp_path: Path, floor:
     assert read == rows
 
 
+def test_what_a_configuration_fails_to_do_is_read_back(tmp_path: Path) -> None:
+    """The problems of a configuration and the minimum of a context are the interpreter's after reading too."""
+    ill = replace(
+        an_interpreter(),
+        configuration_problems=("line 1 is dropped", "so is line 2"),
+        context_minimum="TLSv1_1",
+    )
+    path = tmp_path / "matrix.json"
+    path.write_text(json.dumps(_document([a_row(interpreter=ill)])))
+    assert read_json(path)[0].rows[0].interpreter == ill
+
+
 def test_the_runs_of_a_merged_document_stay_apart(tmp_path: Path) -> None:
     """Each run has its own rows and controls, though interpreters of both have the same ids."""
     first, second = _document(), _document(_rows()[:1], catalogue=a_catalogue())

@@ -1,0 +1,442 @@
+"""Reads an OpenSSL configuration as the library does, and says where it does not do what it is meant to.
+
+OpenSSL says nothing of a configuration that it drops, in whole or in part. Sources: config(5) for the format,
+its "SSL Configuration" for the three links from the library to a minimum, SSL_CONF_cmd(3) for the commands.
+What those leave open was measured on OpenSSL 1.1.1w, 3.0.20, 3.5.9 and 3.6.5, and a test holds each sentence
+against the OpenSSL at hand.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+MINIMA = ("None", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3", "DTLSv1", "DTLSv1.2")
+"""What MinProtocol takes; their case counts."""
+
+COMMANDS = frozenset(
+    {
+        *(
+            "minprotocol",
+            "maxprotocol",
+            "protocol",
+            "options",
+            "ciphersuites",
+            "cipherstring",
+            "groups",
+            "curves",
+        ),
+        *("signaturealgorithms", "clientsignaturealgorithms", "ecdhparameters", "dhparameters", "verifymode"),
+        *("recordpadding", "numtickets", "txcertificatecompression", "rxcertificatecompression"),
+        *("certificate", "privatekey", "serverinfofile", "chaincapath", "chaincafile", "chaincastore"),
+        *(
+            "verifycapath",
+            "verifycafile",
+            "verifycastore",
+            "requestcapath",
+            "requestcafile",
+            "requestcastore",
+        ),
+        *("clientcapath", "clientcafile"),
+    }
+)
+"""The commands of a configuration file, whose case does not count: SSL_CONF_cmd(3)."""
+
+LEVELS = frozenset("012345")
+"""The security levels: SSL_CTX_set_security_level(3)."""
+
+MODULES = frozenset(
+    {"oid_section", "stbl_section", "engines", "alg_section", "providers", "random", "ssl_conf"}
+)
+"""What a start section may name; anything else ends its reading there: config(5)."""
+
+SYSTEMS = ("/etc/ssl/openssl.cnf", "/etc/pki/tls/openssl.cnf")
+"""The distribution's own file, which is what people edit: Debian's and Fedora's."""
+
+DEEPEST = 10
+"""Includes within includes that are followed; a file that includes itself has no end."""
+
+_WHOLE = "so OpenSSL drops the whole file"
+_LINES = "copy the lines that `nox -s remedy` gives"
+_WORD = r"(?:\\.|[\w!.%&*+,/;?@^|~-])*"
+_SETTING = re.compile(rf"(?:({_WORD})::)?({_WORD})\s*(.*)", re.ASCII | re.DOTALL)
+_COMMENT = re.compile(r"""(\\.|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|\#.*""")
+_PIECE = re.compile(
+    r"""\\(.)|"((?:\\.|[^"\\])*)"?|'((?:\\.|[^'\\])*)'?|\$(\{[^}]*\}|\([^)]*\)|\w*(?:::\w+)?)|(.)""",
+    re.ASCII | re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One line that sets something."""
+
+    section: str
+    key: str
+    value: str
+    file: str
+    line: int
+
+    @property
+    def command(self) -> str:
+        """What it sets, as SSL_CONF_cmd(3) has it: neither case nor what precedes a dot counts."""
+        return self.key.rpartition(".")[2].lower()
+
+    @property
+    def level(self) -> str | None:
+        """What it has for a security level; None if it names none."""
+        found = re.search(r"@SECLEVEL=([^:, ;]*)", self.value) if self.command == "cipherstring" else None
+        return found[1] if found else None
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is meant to keep versions of TLS out: a minimum, or a level above 0."""
+        if self.command == "minprotocol":
+            return self.value in MINIMA[1:6]
+        return self.level in LEVELS - {"0"}
+
+    @property
+    def place(self) -> str:
+        """Where it is, in words."""
+        return f"{self.file}, line {self.line}"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the library reads of a configuration."""
+
+    settings: tuple[Setting, ...] = ()
+    """In the order of the lines."""
+    fault: str = ""
+    """Why all of it is dropped; empty if it is not."""
+    skipped: tuple[str, ...] = ()
+    """What it was told to include and does not, and why."""
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What a configuration gives to each new context, and what it fails to."""
+
+    counting: Mapping[str, str] = field(default_factory=dict)
+    """By command, in lower case."""
+    problems: tuple[str, ...] = ()
+    """One sentence each, with the file, the line and a remedy."""
+    holds: bool = False
+    """Whether something in it keeps versions of TLS out."""
+
+
+class _BrokenError(Exception):
+    """The way from the library to its settings ends early; the message says where."""
+
+
+class _DroppedError(Exception):
+    """A line that no configuration may have; the message says where and why."""
+
+
+def configuration_problems(
+    path: str, environment: Mapping[str, str], openssl: str, openssl_dir: str, executable: Path
+) -> tuple[str, ...]:
+    """Say why the configuration that an interpreter is meant to be held by does not hold it.
+
+    `path` is the file that it reads by itself, or is meant to; `openssl` the version of its library. Empty
+    if nothing is wrong, or nothing is meant to hold. Reads files; raises nothing for what is in them.
+    """
+    if "OPENSSL_CONF" in environment:
+        if why := privileged(executable, os.getuid(), os.getgid()):
+            own = f"{openssl_dir}/openssl.cnf" if openssl_dir else "the library's own openssl.cnf"
+            return (f"OPENSSL_CONF is ignored, because {executable} {why}: set the floor in {own}",)
+        if not path:
+            return ("OPENSSL_CONF is empty, so no OpenSSL configuration is read: unset it, or name a file",)
+        if why := unreadable(Path(path)):
+            none = "so no OpenSSL configuration is read: correct the variable or the file"
+            return (f"OPENSSL_CONF names {path}, which {why}, {none}",)
+    if not path:
+        return ()
+    reading = read(Path(path), environment)
+    found = examine(reading, _version(openssl))
+    if found.holds or found.problems or "OPENSSL_CONF" in environment:
+        return found.problems
+    return _elsewhere(Path(path), environment)
+
+
+def unreadable(path: Path) -> str:
+    """Say why a file cannot be read, as in "which ..."; empty if it can."""
+    try:
+        if path.is_dir():
+            return "is a folder"
+        with path.open("rb"):
+            return ""
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            return "does not exist"
+        return f"cannot be read ({error.strerror or error})"
+
+
+def privileged(executable: Path, uid: int, gid: int) -> str:
+    """Say why the system hides the variable from a program of this user's; empty if it does not.
+
+    Source: secure_getenv(3), ld.so(8) "secure-execution mode".
+    """
+    try:
+        status = executable.stat()
+        if status.st_mode & stat.S_ISUID and status.st_uid != uid:
+            return "is setuid"
+        if status.st_mode & stat.S_ISGID and status.st_gid != gid:
+            return "is setgid"
+        attributes = os.listxattr(executable) if hasattr(os, "listxattr") else []
+        capable = uid != 0 and "security.capability" in attributes
+    except OSError:
+        return ""
+    return "has file capabilities" if capable else ""
+
+
+def _elsewhere(path: Path, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Say that a floor is set in the distribution's file, where the library has a folder of its own."""
+    for system in SYSTEMS:
+        if os.path.realpath(system) == os.path.realpath(path):
+            return ()
+        if examine(read(Path(system), environment), (3,)).holds:
+            own = f"{path}, which {unreadable(path) or 'sets none'}"
+            remedy = f"set it there, or name {system} in OPENSSL_CONF"
+            return (f"a floor is set in {system}, but this interpreter's library reads {own}: {remedy}",)
+    return ()
+
+
+def _version(openssl: str) -> tuple[int, ...]:
+    """Return the numbers of a library's version; those of OpenSSL 3 if it is none that we know."""
+    found = re.match(r"OpenSSL (\d+)\.(\d+)\.(\d+)", openssl)
+    return tuple(map(int, found.groups())) if found else (3,)
+
+
+def read(path: Path, environment: Mapping[str, str]) -> Reading:
+    """Return what the library reads of a file; nothing where it cannot be read."""
+    reader = _Reader(environment)
+    try:
+        reader.file(path)
+    except _DroppedError as error:
+        return Reading(fault=str(error), skipped=tuple(reader.skipped))
+    return Reading(tuple(reader.settings), skipped=tuple(reader.skipped))
+
+
+class _Reader:
+    """Goes through a configuration line by line, as crypto/conf/conf_def.c does."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = environment
+        self.settings: list[Setting] = []
+        self.skipped: list[str] = []
+        self._section = "default"
+        self._folder = environment.get("OPENSSL_CONF_INCLUDE", "")
+        self._braced_only = False
+        self._depth = 0
+
+    def file(self, path: Path) -> None:
+        """Read a file; after it, the section is the one that it ended in."""
+        # Not what never ends, such as a pipe.
+        if self._depth > DEEPEST or not path.is_file():
+            return
+        try:
+            text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
+        except OSError:
+            return
+        self._depth += 1
+        for number, line in logical_lines(text):
+            self._line(str(path), number, line)
+        self._depth -= 1
+
+    def _line(self, file: str, number: int, line: str) -> None:
+        here = f"{file}, line {number}"
+        if line.startswith("["):
+            inside, closed, _ = line[1:].partition("]")
+            if not closed:
+                msg = f"{here} opens a section and does not close it, {_WHOLE}: add the ]"
+                raise _DroppedError(msg)
+            self._section = (inside.split() or [""])[-1]
+            return
+        where, key, rest = _SETTING.fullmatch(line).groups()  # type: ignore[union-attr]  # it matches anything
+        if key in (".include", ".pragma"):
+            value = self._value(rest.removeprefix("=").strip(), here)
+            self._include(value, here) if key == ".include" else self._pragma(value)
+            return
+        if not rest.startswith("="):
+            what = f"{here}, {line!r}, is neither a section nor a setting"
+            msg = f"{what}, {_WHOLE}: correct the line, or begin it with #"
+            raise _DroppedError(msg)
+        section = self._section if where is None else where
+        self.settings.append(Setting(section, key, self._value(rest[1:].strip(), here), file, number))
+
+    def _pragma(self, value: str) -> None:
+        name, _, setting = value.partition(":")
+        if name.strip() == "dollarid":
+            self._braced_only = setting.strip() in ("on", "true")
+        elif name.strip() == "includedir":
+            self._folder = setting.strip()
+
+    def _include(self, value: str, here: str) -> None:
+        path = Path(self._folder, value)
+        if not path.is_absolute():
+            why = "is looked for in the folder that a process is in: write its whole path"
+        elif why := unreadable(path) if not path.is_dir() else self._folder_of(path):
+            why = f"{why}, and OpenSSL skips it: correct the path or the file"
+        else:
+            self.file(path)
+        if why:
+            self.skipped.append(f"{here} includes {value}, which {why}")
+
+    def _folder_of(self, path: Path) -> str:
+        """Read the files of a folder that the library would; say why there are none."""
+        try:
+            inside = sorted(path.iterdir())
+        except OSError as error:
+            return f"cannot be read ({error.strerror or error})"
+        read = [one for one in inside if one.suffix in (".cnf", ".conf")]
+        for one in read:
+            self.file(one)
+        return "has files, but no name that ends in .cnf or .conf" if inside and not read else ""
+
+    def _value(self, text: str, here: str) -> str:
+        """Return a value without quotes and escapes, and with what its variables stand for."""
+
+        def piece(match: re.Match[str]) -> str:
+            escaped, double, single, variable, plain = match.groups()
+            if variable is not None:
+                if self._braced_only and not variable.startswith(("{", "(")):
+                    return match[0]
+                return self._variable(variable.strip("{}()"), here)
+            return next(part for part in (escaped, double, single, plain) if part is not None)
+
+        return _PIECE.sub(piece, text)
+
+    def _variable(self, name: str, here: str) -> str:
+        where, given, key = name.rpartition("::")
+        section = where if given else self._section
+        if section == "ENV" and key in self.environment:
+            return self.environment[key]
+        for place in (section, "default"):
+            for one in reversed(self.settings):
+                if (one.section, one.key) == (place, key):
+                    return one.value
+        msg = f"{here} refers to ${name}, which has no value, {_WHOLE}: set it before that line"
+        raise _DroppedError(msg)
+
+
+def logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield, with its number, each line that says something: continued ones joined, without comments."""
+    begun, number = "", 1
+    for at, physical in enumerate(text.split("\n"), 1):
+        line = physical.removesuffix("\r")
+        number = number if begun else at
+        if re.search(r"(?<!\\)(?:\\\\)*\\$", line):
+            begun += line[:-1]
+            continue
+        if said := _COMMENT.sub(lambda match: match[1] or "", begun + line).strip():
+            yield number, said
+        begun = ""
+    if said := _COMMENT.sub(lambda match: match[1] or "", begun).strip():
+        yield number, said
+
+
+def examine(reading: Reading, library: tuple[int, ...]) -> Examined:
+    """Return what a reading gives to each new context, and what it is meant to give and does not."""
+    if reading.fault:
+        return Examined({}, (*reading.skipped, reading.fault))
+    tables = _tables(reading.settings)
+    try:
+        target, broken = _follow(tables), ""
+    except _BrokenError as error:
+        target, broken = "", str(error)
+    counting: dict[str, Setting] = {}
+    faults: dict[Setting, str] = {}
+    for one in tables.get(target, {}).values():
+        # Before 3.0 the first line that is not understood is the last one that is read.
+        if faults and library < (3,):
+            faults[one] = ""
+        elif fault := _misunderstood(one, ", with all that follows there" if library < (3,) else ""):
+            faults[one] = fault
+        elif not one.value.startswith("DTLS"):
+            counting[one.command] = one
+    lost = [one for one in reading.settings if one.holds and one not in (*counting.values(), *faults)]
+    if lost and broken:
+        sayings = [f"{lost[0].place} sets {lost[0].key}, which nothing reads: {broken}; {_LINES}"]
+    else:
+        sayings = [_lost(one, target, counting) for one in lost]
+    return Examined(
+        {command: one.value for command, one in counting.items()},
+        (*reading.skipped, *filter(None, faults.values()), *sayings),
+        any(one.holds for one in counting.values()),
+    )
+
+
+def _tables(settings: tuple[Setting, ...]) -> dict[str, dict[str, Setting]]:
+    """Return the settings of each section by key; what is set again counts from there."""
+    tables: dict[str, dict[str, Setting]] = {}
+    for one in settings:
+        table = tables.setdefault(one.section, {})
+        table.pop(one.key, None)
+        table[one.key] = one
+    return tables
+
+
+def _follow(tables: Mapping[str, Mapping[str, Setting]]) -> str:
+    """Return the section that each new context gets; raises _BrokenError where the way there ends."""
+
+    def inside(one: Setting) -> Mapping[str, Setting]:
+        if found := tables.get(one.value):
+            return found
+        msg = f"{one.place} names the section [{one.value}], in which there is nothing"
+        raise _BrokenError(msg)
+
+    def link(table: Mapping[str, Setting], key: str, where: str) -> Setting:
+        if key in table:
+            return table[key]
+        msg = f"no line {key} stands {where}"
+        raise _BrokenError(msg)
+
+    start = link(tables.get("default", {}), "openssl_conf", "before the first section")
+    names = None
+    for key, one in inside(start).items():
+        module = key.partition(".")[0]
+        if module == "ssl_conf":
+            names = one
+        elif module not in MODULES and names is None:
+            msg = f"{one.place} has {key}, which is nothing that [{start.value}] may have"
+            raise _BrokenError(msg)
+    if names is None:
+        msg = f"no line ssl_conf stands in [{start.value}]"
+        raise _BrokenError(msg)
+    table = inside(names)
+    # One that cannot be followed is enough to drop them all.
+    for one in table.values():
+        inside(one)
+    return link(table, "system_default", f"in [{names.value}]").value
+
+
+def _misunderstood(one: Setting, more: str) -> str:
+    """Say why a line of the section that each context gets does nothing; empty if it does what it says."""
+    sets = f"{one.place} sets {one.key} = {one.value}"
+    drops = f"so OpenSSL drops it{more}"
+    if one.command not in COMMANDS:
+        return f"{sets}, and OpenSSL knows no {one.key}, {drops}: correct its name"
+    if one.command == "minprotocol" and one.value not in MINIMA:
+        return f"{sets}, which is no version, {drops}: write one of {', '.join(MINIMA[1:6])}"
+    if one.level is not None and one.level not in LEVELS:
+        return f"{sets}, whose level is none, {drops}: write a level from 0 to 5"
+    return ""
+
+
+def _lost(one: Setting, target: str, counting: Mapping[str, Setting]) -> str:
+    """Say why a setting that could hold a floor is not one that each new context gets."""
+    if one.section == target:
+        later = counting.get(one.command)
+        by = f"{later.place} sets it again" if later else "a later line sets it again"
+        return f"{one.place} sets {one.key} = {one.value}, but {by}: leave only one"
+    where = "before the first section" if one.section == "default" else f"in [{one.section}]"
+    return f"{one.place} sets {one.key} {where}, where nothing reads it: move it to [{target}]"
