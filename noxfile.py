@@ -339,12 +339,18 @@ def _publish(
     cases: Sequence[Case] | None = None,
     add: Callable[[Path], None] = lambda _: None,
 ) -> None:
-    """Publish a run's report under a name, with what `add` puts into its folder."""
+    """Publish a run's report under a name, with what `add` puts into its folder.
+
+    `cases` are what remedies came to; what earlier runs know of them where this one tried none.
+    """
     from reports.history import past_runs
+    from reports.kept import kept_cases
     from reports.report import write_report
 
     with publish(name, kept=OPTIONS.keep) as folder:
         past, whole = past_runs(matrix.run), OPTIONS.all_evidence
+        if cases is None:
+            cases = kept_cases(matrix, dt.datetime.now(dt.UTC).date())
         write_report(folder, matrix, POLICY, past=past, all_evidence=whole, cases=cases)
         add(folder)
 
@@ -389,10 +395,11 @@ def truth(session: nox.Session) -> None:
 def remedy(session: nox.Session) -> None:
     """Measure, try what may help on every row that needs it, and advise what was measured to."""
     from interpreters.recipes import RecipeError
-    from reports.means import gather
+    from reports.kept import keep
+    from reports.means import gather, know
     from reports.measure import guests_among, measure
-    from reports.remedies import needing, weigh
-    from reports.remedies_files import summary
+    from reports.remedies import weigh
+    from reports.remedies_document import summary
     from reports.trials import try_out, with_trials
 
     _check_arguments(session)
@@ -401,7 +408,8 @@ def remedy(session: nox.Session) -> None:
         subjects = _subjects(session, held)
         found = measure(_run(settings), subjects, tuple(SWEEP), settings, session.log)
         try:
-            means = gather(needing(found.rows), SWEEP, found.floor, _newest(session))
+            known = know(found.rows, SWEEP, found.floor, dt.datetime.now(dt.UTC).date())
+            means = gather(found.rows, known, SWEEP, _newest(session), subjects.environment)
         except RecipeError as error:
             session.error(for_terminal(str(error)))
         guests = guests_among(subjects, tuple(SWEEP))
@@ -410,6 +418,7 @@ def remedy(session: nox.Session) -> None:
         whole = replace(found, measured=with_trials(found.measured, tried))
         # A folder of its own, so that matrix and remedy can be asked for in one command.
         _publish(f"{RUN_ID}-remedy", whole, cases=cases)
+        keep(REPORTS / LATEST)
     for sentence in summary(cases, found.floor):
         print(for_terminal(sentence))
     print(f"Remedies: {(REPORTS / LATEST / 'remedies.md').relative_to(ROOT)}")

@@ -47,20 +47,31 @@ class FloorFile:
     name: str
     text: str
 
+    def __post_init__(self) -> None:
+        """Refuse a name that is not one of ours: it may be from a file, and ends up in commands."""
+        if not re.fullmatch(r"floor-tls1_\d(-\w+)?\.cnf", self.name):
+            msg = f"{self.name!r} is no name of a configuration of ours"
+            raise ValueError(msg)
+
+    def write(self, folder: Path) -> None:
+        """Write it into a folder, under its name."""
+        (folder / self.name).write_text(self.text, encoding="utf-8", errors="surrogateescape")
+
 
 def floor_file_for(one: Interpreter, floor: Protocol, environment: Mapping[str, str]) -> FloorFile:
     """Return the file that adds a floor to what an interpreter reads; raises FloorFileError.
 
-    Where OPENSSL_CONF names a file that is not there, it is added to the library's own. What the files
-    have the same name for is the same.
+    Where OPENSSL_CONF names a file that is not there, it is added to the library's own. Files of one name
+    are the same, on one machine.
     """
     own = Path(one.openssl_dir, "openssl.cnf") if one.openssl_dir else None
     named = Path(one.openssl_conf) if one.openssl_conf else None
     base = next((path for path in (named, own) if path and path.is_file()), None)
     if base is None:
         return FloorFile(_name(floor, "alone"), floor_file("", "", floor))
-    path = os.path.abspath(base)  # noqa: PTH100  a link is named as it is: what it leads to may change
-    known = os.path.realpath(path) in _DISTRIBUTIONS
+    # Any other link is named as it is: what it leads to may change.
+    known = os.path.realpath(base) in _DISTRIBUTIONS
+    path = os.path.realpath(base) if known else str(base.absolute())
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
     text = floor_file(read_configuration(base, environment), path, floor)
     return FloorFile(_name(floor, "" if known else digest), text)
@@ -93,16 +104,12 @@ def floor_file(text: str, path: str, floor: Protocol) -> str:
     return "\n".join(
         [
             *(head if path else [f"# Sets a minimum of {floor}."]),
-            "",
             "[default]",
             f"openssl_conf = {start}",
-            "",
             f"[{start}]",
             f"{module} = {names}",
-            "",
             f"[{names}]",
             f"system_default = {settings}",
-            "",
             f"[{settings}]",
             f"MinProtocol = {minimum}",
             "",

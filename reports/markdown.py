@@ -15,7 +15,7 @@ from reports.verdicts import PAGE_FLOOR
 from servers.catalogue import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from reports.matrix import Matrix, Row
     from reports.observations import Interpreter, Run
@@ -51,7 +51,7 @@ def build_markdown(matrix: Matrix, cases: Sequence[Case] = ()) -> str:
         *_section("## Verdicts", _verdicts(rows)),
         *_section("## Versions", "\n".join(f"- {for_markdown(line)}" for line in sweeps(rows))),
         *_section("## What to do", _advice(rows, floor, cases)),
-        *_section("## Why", _reasons(rows)),
+        *_section("## Why", reasons(rows)),
         *_section("## Attacks on the negotiation", _attacks(rows, attacks) if attacks else ""),
         *_section("## Interpreters", _interpreters(rows)),
         *_section("## The AWS page's own check", _page(rows)),
@@ -127,7 +127,7 @@ def _interpreter(one: Interpreter) -> dict[str, str]:
     }
 
 
-def _reasons(rows: Sequence[Row]) -> str:
+def reasons(rows: Sequence[Row]) -> str:
     """Say each reason once for the interpreters and clients that share it."""
     several = len({row.condition for row in rows}) > 1
     alike: dict[tuple[str, str, str], dict[str, list[str]]] = {}
@@ -136,16 +136,16 @@ def _reasons(rows: Sequence[Row]) -> str:
         sharing = alike.setdefault((str(row.verdict), where, row.judgement.reason), {})
         sharing.setdefault(row.interpreter.name, []).append(row.client)
     return "\n".join(
-        f"- **{verdict}**{where}: {_sharing(sharing)}. {for_markdown(reason[:1].upper() + reason[1:])}."
+        f"- **{verdict}**{where}: {sharers(sharing)}. {for_markdown(reason[:1].upper() + reason[1:])}."
         for (verdict, where, reason), sharing in alike.items()
     )
 
 
-def _sharing(clients: dict[str, list[str]]) -> str:
-    """Name interpreters, those with the same clients together: ``a and b (ssl, botocore), c (ssl)``."""
+def sharers(clients: Mapping[str, Sequence[str]], quote: Callable[[str], str] = for_markdown) -> str:
+    """Name interpreters, those with the same clients together: ``a, b (ssl, botocore); c (ssl)``."""
     groups: dict[str, list[str]] = {}
     for interpreter, names in clients.items():
-        groups.setdefault(", ".join(names), []).append(for_markdown(interpreter))
+        groups.setdefault(", ".join(names), []).append(quote(interpreter))
     return "; ".join(f"{', '.join(names)} ({clients})" for clients, names in groups.items())
 
 
@@ -164,7 +164,7 @@ def _cells(rows: Sequence[Row], catalogue: Catalogue) -> str:
         "Each line is a server, each column a pattern: the version that was negotiated, or what prevented it."
     ]
     numbered = list(enumerate(patterns.items(), 1))
-    parts += ["\n".join(f"- {number}: {_sharing(sharing)}" for number, (_, sharing) in numbered)]
+    parts += ["\n".join(f"- {number}: {sharers(sharing)}" for number, (_, sharing) in numbered)]
     for first in range(0, len(numbered), MOST_PATTERNS):
         some = numbered[first : first + MOST_PATTERNS]
         lines = [

@@ -1,17 +1,22 @@
-"""Gathers what there is to try on the rows that need a remedy."""
+"""Gathers what there is to try on the rows that need a remedy, and which interpreter may help."""
 
 from __future__ import annotations
 
+import os
+import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interpreters.end_of_life import ended
 from interpreters.environments import NoEnvironmentError
 from interpreters.recipes import read_recipes, remedies
-from reports.remedies import Means
+from reports.floor_file import FloorFile, FloorFileError, floor_file_for
+from reports.remedies import Means, needing
 from reports.snippets import snippets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
+    import datetime as dt
+    from collections.abc import Callable, Mapping, Sequence
 
     from interpreters.clients import Client
     from reports.matrix import Row
@@ -19,23 +24,62 @@ if TYPE_CHECKING:
 
 
 def gather(
-    rows: Iterable[Row], clients: Mapping[str, Client], floor: Protocol, newest: Callable[[str, str], Path]
+    rows: Sequence[Row],
+    known: Means,
+    clients: Mapping[str, Client],
+    newest: Callable[[str, str], Path],
+    environment: Mapping[str, str],
 ) -> Means:
-    """Return what there is to try on these rows; raises RecipeError.
+    """Return what there is to try on these rows, beyond what is `known`; raises RecipeError.
 
     `clients` are those that were measured. `newest` makes, for the interpreter of this id, an environment
     with the newest release of a library, and returns its Python; it raises NoEnvironmentError.
+    `environment` is that in which the interpreters were measured.
     """
-    libraries = {client.id: client.library or client.requirement for client in clients.values()}
     upgrades: dict[tuple[str, str], Path | str] = {}
-    for row in rows:
-        library = libraries[row.client]
+    files: dict[str, FloorFile | str] = {}
+    for row in needing(rows):
+        one, library = row.interpreter, known.libraries[row.client]
+        try:
+            files[one.id] = floor_file_for(one, known.floor, environment)
+        except FloorFileError as error:
+            files[one.id] = str(error)
         # Installed by its own name alone it is the newest already.
         if library == clients[row.client].requirement:
             continue
         try:
-            upgrades[row.interpreter.id, row.client] = newest(row.interpreter.id, library)
+            upgrades[one.id, row.client] = newest(one.id, library)
         except NoEnvironmentError as error:
-            upgrades[row.interpreter.id, row.client] = str(error)
-    builds = remedies(read_recipes(), floor)
-    return Means(floor, libraries, snippets(clients.values(), floor), upgrades, builds)
+            upgrades[one.id, row.client] = str(error)
+    return Means(
+        known.floor,
+        known.libraries,
+        snippets(clients.values(), known.floor),
+        upgrades,
+        remedies(read_recipes(), known.floor),
+        files,
+        known.ends,
+        known.closed,
+    )
+
+
+def know(rows: Sequence[Row], clients: Mapping[str, Client], floor: Protocol, today: dt.date) -> Means:
+    """Return what decides, without any trial, whether another interpreter of these rows may help."""
+    interpreters = {row.interpreter.id: row.interpreter for row in rows if not row.interpreter.is_program}
+    ends = {name: end for name, one in interpreters.items() if (end := ended(one.version, today))}
+    closed = {name: folder for name, one in interpreters.items() if (folder := closed_folder(one.path))}
+    libraries = {name: client.library or client.requirement for name, client in clients.items()}
+    return Means(floor, libraries, {}, ends=ends, closed=closed)
+
+
+def closed_folder(path: str) -> str:
+    """Return the first folder on the way to a file that not every user may enter; empty if there is none."""
+    real = Path(os.path.realpath(path))
+    for folder in reversed(real.parents):
+        try:
+            mode = folder.stat().st_mode
+        except OSError:
+            return str(folder)
+        if not mode & stat.S_IXOTH:
+            return str(folder)
+    return ""

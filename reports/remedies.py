@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import enum
-import shlex
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reports.verdicts import PAGE_FLOOR, Verdict
-from servers.conditions import Condition, advised_name
+from reports.floor_file import FloorFile
+from reports.matrix import Row, Subject
+from reports.steps import configuration_steps, flat, interpreter_steps, upgrade_steps
+from reports.verdicts import Verdict
+from servers.conditions import Condition
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Mapping, Sequence
 
-    from reports.matrix import Row
     from servers.protocols import Protocol
 
 MOST_NAMED = 6
 """Interpreters that one remedy names; the matrix has them all."""
-
-SHARED = Path("/etc/ssl")
-"""Where the advice puts the configuration: a folder that every service can read."""
 
 
 class Remedy(enum.StrEnum):
@@ -69,6 +69,12 @@ class Means:
     has it, or why there is none."""
     recipes: Mapping[str, str] = field(default_factory=dict)
     """By Python's minor version (``3.8``), the words after ``nox -s harden --`` that build it."""
+    files: Mapping[str, FloorFile | str] = field(default_factory=dict)
+    """By interpreter, the OpenSSL configuration to try, or why there is none."""
+    ends: Mapping[str, dt.date] = field(default_factory=dict)
+    """By interpreter, the day on which its version of Python reached its end of life, where it has."""
+    closed: Mapping[str, str] = field(default_factory=dict)
+    """By interpreter, the folder on the way to it that not every user may enter, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,21 @@ class Attempt:
     verdict: Verdict | None = None
     lines: tuple[str, ...] = ()
     """What to copy."""
+    file: FloorFile | None = None
+    """The OpenSSL configuration that was tried, for this remedy."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The run in which remedies were tried, where it was an earlier one."""
+
+    run_id: str
+    ended: str
+    """UTC, ISO 8601."""
+
+    def __str__(self) -> str:
+        """Return when that was, in words that follow `measured`."""
+        return f"on {self.ended[:10]} in run {self.run_id}"
 
 
 @dataclass(frozen=True)
@@ -91,6 +112,13 @@ class Case:
     row: Row
     attempts: tuple[Attempt, ...]
     """Empty if its run was not asked to try any, as that of another machine in a merged report."""
+    origin: Origin | None = None
+    """The earlier run that tried them; None if it was this one."""
+
+    @property
+    def when(self) -> str:
+        """When its remedies were tried, in words that follow `measured`."""
+        return str(self.origin) if self.origin else "in this run"
 
     @property
     def advised(self) -> tuple[Attempt, ...]:
@@ -108,18 +136,15 @@ def idle(row: Row, remedy: Remedy, means: Means) -> str:
     """Say why a remedy that takes a trial is not tried on a row; empty if it is to be."""
     if remedy is Remedy.CODE:
         return "" if row.client in means.snippets else f"there are no lines that set a floor in {row.client}"
-    if remedy is Remedy.UPGRADE:
-        library = means.libraries.get(row.client)
-        if not library:
-            return "it comes with Python itself, which has no newer release of it"
-        newer = means.upgrades.get((row.interpreter.id, row.client))
-        if newer is None:
-            return (
-                f"its environment has the newest releases that this Python took when it was made"
-                f" ({row.client} {row.client_version}); --fresh looks again"
-            )
-        return newer if isinstance(newer, str) else ""
-    return ""
+    if remedy is Remedy.CONFIGURATION:
+        file = means.files.get(row.interpreter.id, "no configuration was written for it")
+        return file if isinstance(file, str) else ""
+    if not means.libraries.get(row.client):
+        return "it comes with Python itself, which has no newer release of it"
+    newer = means.upgrades.get((row.interpreter.id, row.client))
+    if newer is None:
+        return "its environment has the newest release that this Python took when made; --fresh looks again"
+    return newer if isinstance(newer, str) else ""
 
 
 def weigh(
@@ -137,7 +162,7 @@ def weigh(
                     _tried(row, one, trials.get((row.interpreter.id, row.client, one)), means)
                     for one in TRIED
                 ),
-                _other_interpreter(row, rows, means),
+                other_interpreter(row, rows, means),
                 _build(row, means),
             ),
         )
@@ -158,58 +183,60 @@ def _tried(row: Row, remedy: Remedy, trial: Row | None, means: Means) -> Attempt
         reason = f"{library} {trial.client_version} in place of {row.client_version}: {reason}"
     if trial.verdict is not Verdict.ENFORCED:
         return Attempt(remedy, Standing.FAILED, reason, trial.verdict)
-    return Attempt(remedy, Standing.ADVISED, reason, trial.verdict, _lines(row, remedy, trial, means))
+    return _advised(row, remedy, trial, means, reason)
 
 
-def _lines(row: Row, remedy: Remedy, trial: Row, means: Means) -> tuple[str, ...]:
+def _advised(row: Row, remedy: Remedy, trial: Row, means: Means, reason: str) -> Attempt:
+    one = row.interpreter
     if remedy is Remedy.UPGRADE:
-        release = f"{means.libraries[row.client]}>={trial.client_version}"
-        return (f"python -m pip install {shlex.quote(release)}",)
-    if remedy is Remedy.CONFIGURATION:
-        return configuration_lines(row.interpreter.path, means.floor)
-    return tuple(means.snippets[row.client].splitlines())
+        steps = upgrade_steps(one, means.libraries[row.client], trial.client_version, row.client_version)
+        return Attempt(remedy, Standing.ADVISED, reason, trial.verdict, flat(steps))
+    file = means.files.get(one.id)
+    if remedy is Remedy.CONFIGURATION and isinstance(file, FloorFile):
+        steps = configuration_steps([one.path], file, means.floor)
+        return Attempt(remedy, Standing.ADVISED, reason, trial.verdict, flat(steps), file)
+    lines = tuple(means.snippets[row.client].splitlines())
+    return Attempt(remedy, Standing.ADVISED, reason, trial.verdict, lines)
 
 
-def configuration_lines(python: str, floor: Protocol) -> tuple[str, ...]:
-    """Return how to put a command, a service or all services under the written configuration."""
-    name = advised_name(floor)
-    there = SHARED / name
-    return (
-        "# Once, to where every service can read it:",
-        f"sudo install -m 644 reports/latest/{name} {there}",
-        "# One command:",
-        f"OPENSSL_CONF={there} {shlex.quote(python)} application.py",
-        "# One service: these lines, with `sudo systemctl edit NAME.service`:",
-        "[Service]",
-        f"Environment=OPENSSL_CONF={there}",
-        "# Every login: this line, in /etc/environment:",
-        f"OPENSSL_CONF={there}",
-        "# Every service: these lines, in /etc/systemd/system.conf.d/tls-floor.conf:",
-        "[Manager]",
-        f"DefaultEnvironment=OPENSSL_CONF={there}",
-        "# To measure again under it:",
-        f"OPENSSL_CONF={there} nox -s matrix{'' if floor is PAGE_FLOOR else f' -- --floor {floor}'}",
-    )
-
-
-def _other_interpreter(row: Row, rows: Sequence[Row], means: Means) -> Attempt:
+def other_interpreter(row: Row, rows: Sequence[Row], means: Means) -> Attempt:
+    """Say which interpreter of this run holds with the same client: maintained, open to all, newest first."""
     held = [
         other
         for other in rows
-        if other.condition is row.condition
-        and other.client == row.client
+        if (other.condition, other.client) == (row.condition, row.client)
         and other.verdict is Verdict.ENFORCED
+        and other.subject is Subject.INTERPRETER
     ]
     if not held:
-        said = f"no interpreter of this run held {means.floor} with {row.client}"
+        said = f"no interpreter of this run holds {means.floor.prose} with it"
         return Attempt(Remedy.INTERPRETER, Standing.IDLE, said)
-    more = f" and {len(held) - MOST_NAMED} more" if len(held) > MOST_NAMED else ""
-    named = ", ".join(other.interpreter.id for other in held[:MOST_NAMED])
-    lines = [f"{shlex.quote(held[0].interpreter.path)} -m venv another"]
-    if library := means.libraries.get(row.client):
-        lines.append(f"another/bin/python -m pip install {shlex.join(library.split())}")
-    said = f"held in this run by {named}{more}"
-    return Attempt(Remedy.INTERPRETER, Standing.ADVISED, said, Verdict.ENFORCED, tuple(lines))
+    unfit = {other.interpreter.id: why for other in held if (why := _unfit(other, row, means))}
+    fit = sorted((other for other in held if other.interpreter.id not in unfit), key=_release, reverse=True)
+    left_out = "; ".join(f"not {name}, {why}" for name, why in unfit.items())
+    if not fit:
+        return Attempt(Remedy.INTERPRETER, Standing.IDLE, left_out)
+    more = f" and {len(fit) - MOST_NAMED} more" if len(fit) > MOST_NAMED else ""
+    named = ", ".join(other.interpreter.id for other in fit[:MOST_NAMED])
+    lines = flat(interpreter_steps(fit[0].interpreter, means.libraries.get(row.client, "")))
+    said = "; ".join(filter(None, [f"held in this run by {named}{more}", left_out]))
+    return Attempt(Remedy.INTERPRETER, Standing.ADVISED, said, Verdict.ENFORCED, lines)
+
+
+def _unfit(other: Row, row: Row, means: Means) -> str:
+    """Say why an interpreter that holds is not proposed in another's place; empty if it is."""
+    name = other.interpreter.id
+    if end := means.ends.get(name):
+        return f"at its end of life since {end}"
+    closed = means.closed.get(name, "")
+    # Who uses what is in that folder already may use more of it.
+    if closed and not Path(row.interpreter.path).is_relative_to(closed):
+        return f"in {closed}, which not every user may enter"
+    return ""
+
+
+def _release(row: Row) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", row.interpreter.version))
 
 
 def _build(row: Row, means: Means) -> Attempt:
@@ -220,7 +247,7 @@ def _build(row: Row, means: Means) -> Attempt:
     if words := means.recipes.get(minor):
         said = f"it takes minutes; nox -s harden -- {words} makes one, and measures what it made"
     else:
-        said = f"no recipe that is still maintained builds Python {minor}"
+        said = "no recipe that is still maintained builds this version of Python"
     return Attempt(Remedy.BUILD, Standing.IDLE, said)
 
 
@@ -241,17 +268,16 @@ def shared(cases: Sequence[Case], standing: Standing) -> dict[tuple[Remedy, str,
 
 def in_short(cases: Sequence[Case]) -> list[str]:
     """Return what to do about one interpreter in short, for the matrix; remedies.md has what to copy."""
-    said = []
+    said: dict[str, list[str]] = {}
     for remedy in Remedy:
-        for standing, words in (
-            (Standing.ADVISED, "measured in this run, it holds with"),
-            (Standing.FAILED, "tried in this run, it does not help"),
+        for standing, done, came in (
+            (Standing.ADVISED, "measured", "it holds with"),
+            (Standing.FAILED, "tried", "it does not help"),
         ):
-            clients = [
-                case.row.client
-                for case in cases
-                if any((a.remedy, a.standing) == (remedy, standing) for a in case.attempts)
-            ]
-            if clients:
-                said.append(f"{TITLES[remedy]}: {words} {', '.join(clients)}.")
-    return [*said, "What to copy, and what was not tried, is in `remedies.md`."]
+            for case in cases:
+                if any((a.remedy, a.standing) == (remedy, standing) for a in case.attempts):
+                    # What another interpreter holds, every run measures again.
+                    when = "in this run" if remedy is Remedy.INTERPRETER else case.when
+                    said.setdefault(f"{TITLES[remedy]}: {done} {when}, {came}", []).append(case.row.client)
+    lines = [f"{start} {', '.join(clients)}." for start, clients in said.items()]
+    return [*lines, "What to copy, and what was not tried, is in `remedies.md`."]

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.clients import RELAXED
+from reports.floor_file import FloorFile
 from reports.matrix import Measured, Row, build_matrix
 from reports.observations import observations
 from reports.remedies import TRIED, Means, Remedy, idle, needing
 from servers.campaign import run_campaign
 from servers.catalogue import Role
-from servers.conditions import Condition, configuration
+from servers.conditions import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,9 +58,11 @@ def try_out(
     catalogue = settings.catalogue.only(Role.LADDER, Role.ATTACK)
     settings = replace(settings, catalogue=catalogue, conditions=(Condition.AMBIENT,))
     with tempfile.TemporaryDirectory(dir=settings.cache, prefix="remedy-") as scratch:
-        file = Path(scratch) / "floor.cnf"
-        file.write_text(configuration(Condition.HARDENED, means.floor), encoding="utf-8")
-        trials = plan_trials(rows, guests, means, file)
+        # Every process that a trial starts, under whichever user, has to be able to read them.
+        for file in means.files.values():
+            if isinstance(file, FloorFile):
+                file.write(Path(scratch))
+        trials = plan_trials(rows, guests, means, Path(scratch))
         if not trials:
             return ()
         campaign = asyncio.run(run_campaign(guests_of(trials), settings, lambda *_: (), RELAXED, say))
@@ -67,13 +70,13 @@ def try_out(
 
 
 def plan_trials(
-    rows: Sequence[Row], guests: Sequence[Guest], means: Means, configuration: Path
+    rows: Sequence[Row], guests: Sequence[Guest], means: Means, folder: Path
 ) -> tuple[Trial, ...]:
     """Return every trial that the rows call for.
 
-    `guests` are those that were measured; `configuration` is the OpenSSL configuration to try. A
-    configuration holds for a whole process, so the clients of one environment share one. Whatever else is
-    tried has a process of its own: a floor set in code must reach no other client.
+    `guests` are those that were measured; `folder` has the OpenSSL configurations to try. A configuration
+    holds for a whole process, so the clients of one environment share one. Whatever else is tried has a
+    process of its own: a floor set in code must reach no other client.
     """
     needy = needing(rows)
     configured = {
@@ -81,9 +84,10 @@ def plan_trials(
             guest,
             id=f"{guest.id}+{Remedy.CONFIGURATION}",
             clients=tuple(row.client for row in needy if _home(row, guests) is guest),
-            environment={**guest.environment, "OPENSSL_CONF": str(configuration)},
+            environment={**guest.environment, "OPENSSL_CONF": str(folder / file.name)},
         )
         for guest in guests
+        if isinstance(file := means.files.get(guest.id), FloorFile)
     }
 
     def guest(row: Row, remedy: Remedy) -> Guest:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import shlex
-import shutil
-from pathlib import Path
+import re
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +15,9 @@ from reports.snippets import snippets
 from servers.protocols import Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from checkout import Checkout
 
     from reports.observations import Interpreter
@@ -80,35 +82,60 @@ def test_a_merged_report_keeps_what_was_tried(
     assert text.count("measured in this run, it holds with") >= len(ill)
 
 
-def test_the_advised_configuration_makes_the_next_matrix_enforced(
-    checkout: Checkout,
-    ill: list[str],
-    remedied: dict[tuple[str, str], dict[str, dict[str, Any]]],
-    tmp_path: Path,
+def _blocks(document: str) -> list[str]:
+    """Return what remedies.md has to copy into a shell."""
+    return re.findall(r"^```sh\n(.*?)^```$", document, re.DOTALL | re.MULTILINE)
+
+
+def test_the_advised_lines_make_the_next_matrix_enforced(
+    checkout: Checkout, ill: list[str], remedied: object, script: Callable[[str, str], Path], tmp_path: Path
 ) -> None:
-    """Copied and exported as the lines say, the file turns every row of these interpreters to enforced."""
-    only = [word for name in ill for word in ("--only", name)]
-    told = [
-        shlex.split(line) for line in remedied[ill[0], "botocore"]["openssl.cnf"]["lines"] if line[0] != "#"
-    ]
-    source, target = next(words[-2:] for words in told if "install" in words)
-    settings = [word for words in told for word in words if "OPENSSL_CONF=" in word]
-    assert len(settings) > 1
-    assert all(setting.endswith(f"OPENSSL_CONF={target}") for setting in settings)
+    """Taken out of remedies.md and run, the lines write a file under which every row is enforced."""
+    assert remedied
+    # A merged report, which has them too, may have come after.
+    blocks = _blocks((checkout.latest / "remedies.md").read_text())
+    (written,) = [block for block in blocks if "/etc/ssl/" in block and "sudo install" in block][:1]
+    (name,) = set(re.findall(r"/etc/ssl/(floor[\w.-]+)", "".join(blocks)))
     # The one liberty taken: the tests are not root.
-    copy = tmp_path / Path(target).name
-    shutil.copy(checkout.folder / source, copy)
-    status, said = checkout.nox("-s", "matrix", "--", *only, OPENSSL_CONF=str(copy))
+    script("sudo", 'exec "$@"')
+    target = tmp_path / "etc" / name
+    commands = written.replace(f"/etc/ssl/{name}", str(target))
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    subprocess.run(["sh", "-ec", commands], env=environment, check=True)
+    variables = set(re.findall(r"OPENSSL_CONF=\S+", "".join(blocks)))
+    assert variables == {f"OPENSSL_CONF=/etc/ssl/{name}"}
+    only = [word for name in ill for word in ("--only", name)]
+    status, said = checkout.nox("-s", "matrix", "--", *only, OPENSSL_CONF=str(target))
     assert status == 0, said
     assert {row["verdict"] for row in checkout.matrix().values()} == {"enforced"}
     assert {checkout.matrix()[name, "botocore"]["held_by"] for name in ill} == {"openssl.cnf"}
     policy = checkout.folder / "policy.toml"
     try:
-        policy.write_text(f'partial = true\nopenssl_conf = "{copy}"')
+        policy.write_text(f'partial = true\nopenssl_conf = "{target}"')
         status, said = checkout.nox("-s", "gate")
     finally:
         policy.unlink()
     assert status == 0, said
+
+
+def test_what_remedy_found_is_still_there_after_the_next_matrix(
+    checkout: Checkout, ill: list[str], remedied: dict[tuple[str, str], dict[str, dict[str, Any]]]
+) -> None:
+    """A later matrix shows what was tried, with the run that tried it, and has its files again."""
+    status, said = checkout.nox("-s", "matrix", "--", "--only", ill[0])
+    assert status == 0, said
+    rows = json.loads((checkout.latest / "remedies.json").read_text())["rows"]
+    assert {row["interpreter"] for row in rows} == {ill[0]}
+    for row in rows:
+        assert row["run_id"] != json.loads((checkout.latest / "run.json").read_text())["run_id"]
+        tried = {one["remedy"]: one for one in row["remedies"]}
+        assert tried["code"] == remedied[row["interpreter"], row["client"]]["code"]
+        file = tried["openssl.cnf"]["file"]
+        assert (checkout.latest / file["name"]).read_text() == file["text"]
+    text = (checkout.latest / "matrix.md").read_text()
+    assert f"measured on {rows[0]['ended'][:10]} in run {rows[0]['run_id']}" in text
+    assert "Not tried yet" not in text
+    assert (checkout.folder / "reports" / "remedies" / "remedies.md").exists()
 
 
 @pytest.fixture(scope="module")

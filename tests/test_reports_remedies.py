@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
+import datetime as dt
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from builders import TLS1_2, TLS1_3, a_row, an_interpreter
+from builders import TLS1_2, a_program, a_row, an_interpreter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reports.floor_file import FloorFile
 from reports.remedies import (
     MOST_NAMED,
     TITLES,
@@ -19,9 +20,9 @@ from reports.remedies import (
     Attempt,
     Case,
     Means,
+    Origin,
     Remedy,
     Standing,
-    configuration_lines,
     idle,
     in_short,
     needing,
@@ -39,6 +40,7 @@ MEANS = Means(
     floor=TLS1_2,
     libraries={"ssl": "", "urllib3": "urllib3", "botocore": "botocore"},
     snippets={"ssl": "one\ntwo", "urllib3": "three", "botocore": "four"},
+    files={"one": FloorFile("floor-tls1_2.cnf", "a = b\n")},
 )
 NEWER = replace(MEANS, upgrades={("one", "urllib3"): Path("/made/up/newer/bin/python")})
 
@@ -100,6 +102,24 @@ def test_what_does_not_help_is_listed_with_its_verdict(verdict: Verdict) -> None
     assert one == Attempt(Remedy.CONFIGURATION, Standing.FAILED, "connected at TLSv1 all the same", verdict)
 
 
+def test_the_file_that_is_advised_is_the_one_that_was_tried() -> None:
+    """Where the configuration held, its text is among the lines to copy, and the file goes with them."""
+    one = attempts(a_row(DOWN, "one"), {Remedy.CONFIGURATION: a_row(HELD, "one")})[Remedy.CONFIGURATION]
+    assert one.file == MEANS.files["one"]
+    assert "a = b" in one.lines
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [({"one": "its file is broken"}, "its file is broken"), ({}, "no configuration was written for it")],
+)
+def test_a_configuration_that_cannot_be_written_is_not_tried(
+    files: dict[str, FloorFile | str], why: str
+) -> None:
+    """Where the floor cannot be added to what a machine has, the reason is said."""
+    assert idle(a_row(DOWN, "one"), Remedy.CONFIGURATION, replace(MEANS, files=files)) == why
+
+
 def test_a_trial_that_did_not_take_place_is_no_success() -> None:
     """Where a trial is missing the remedy counts as not tried."""
     assert {one.standing for one in attempts(a_row(DOWN, "one")).values()} == {Standing.IDLE}
@@ -120,7 +140,7 @@ def test_a_client_without_lines_is_not_tried_in_code() -> None:
     ("client", "means", "words"),
     [
         ("ssl", MEANS, "comes with Python itself"),
-        ("botocore", MEANS, "has the newest releases"),
+        ("botocore", MEANS, "has the newest release"),
         ("urllib3", replace(MEANS, upgrades={("one", "urllib3"): "no network"}), "no network"),
         ("urllib3", NEWER, ""),
     ],
@@ -148,7 +168,8 @@ def test_a_newer_release_is_named() -> None:
     one = attempts(a_row(DOWN, "one", "urllib3"), {Remedy.UPGRADE: trial}, NEWER)[Remedy.UPGRADE]
     assert one.standing is Standing.ADVISED
     assert "2.2.3 in place of 1.26.20" in one.said
-    assert one.lines == ("python -m pip install 'urllib3>=2.2.3'",)
+    assert one.lines[1:] == ("/made/up/one/bin/python -m pip install 'urllib3>=2.2.3'",)
+    assert "Undo: the same with urllib3==1.26.20." in one.lines[0]
 
 
 def test_another_interpreter_has_to_have_held_with_the_same_client() -> None:
@@ -163,9 +184,9 @@ def test_another_interpreter_has_to_have_held_with_the_same_client() -> None:
     one = attempts(row, None, MEANS, *others)[Remedy.INTERPRETER]
     assert one.standing is Standing.ADVISED
     assert one.said == "held in this run by two"
-    assert one.lines == (
-        "/made/up/two/bin/python -m venv another",
-        "another/bin/python -m pip install botocore",
+    assert one.lines[1:] == (
+        "/made/up/two/bin/python -m venv tls-floor-two",
+        "tls-floor-two/bin/python -m pip install botocore",
     )
     none = attempts(row, None, MEANS, *others[1:])[Remedy.INTERPRETER]
     assert none.standing is Standing.IDLE
@@ -178,10 +199,45 @@ def test_not_every_interpreter_is_named() -> None:
     assert attempts(a_row(DOWN, "one"), None, MEANS, *others)[Remedy.INTERPRETER].said.endswith("and 3 more")
 
 
+def _version(name: str, version: str, path: str = "") -> Row:
+    one = an_interpreter(name, version)
+    return a_row(HELD, interpreter=replace(one, path=path or one.path))
+
+
+def test_the_newest_interpreter_that_is_maintained_and_open_comes_first() -> None:
+    """What is at its end of life, or where not every user may enter, is left out, with the reason."""
+    others = [
+        _version("old", "3.9.18"),
+        _version("ten", "3.12.10"),
+        _version("two", "3.12.2"),
+        _version("shut", "3.14.0"),
+    ]
+    ended, shut = {"old": dt.date(2025, 10, 31)}, {"shut": "/made"}
+    means = replace(MEANS, ends=ended, closed=shut)
+    elsewhere = a_row(DOWN, interpreter=replace(an_interpreter("one"), path="/usr/bin/python3"))
+    one = attempts(elsewhere, None, means, *others)[Remedy.INTERPRETER]
+    assert one.said == (
+        "held in this run by ten, two; not old, at its end of life since 2025-10-31;"
+        " not shut, in /made, which not every user may enter"
+    )
+    assert "/made/up/ten/bin/python -m venv tls-floor-ten" in one.lines
+    none = attempts(elsewhere, None, means, others[0], others[3])[Remedy.INTERPRETER]
+    assert (none.standing, none.lines) == (Standing.IDLE, ())
+    # Who uses an interpreter in that folder may enter it.
+    beside = attempts(a_row(DOWN, "one"), None, means, *others)[Remedy.INTERPRETER]
+    assert beside.said.startswith("held in this run by shut, ten, two; not old,")
+
+
+def test_a_program_is_no_other_interpreter() -> None:
+    """A program that holds the floor as a client of its own runs no application."""
+    other = a_row(HELD, client="ssl", interpreter=a_program("ssl"))
+    assert attempts(a_row(DOWN, "one"), None, MEANS, other)[Remedy.INTERPRETER].standing is Standing.IDLE
+
+
 def test_a_build_is_named_where_there_is_a_recipe_and_never_advised() -> None:
     """A build takes minutes, so nobody made one: it is not tried, with the words that would."""
     row = a_row(DOWN, interpreter=an_interpreter("one", "3.9.18"))
-    assert "no recipe that is still maintained builds Python 3.9" in attempts(row)[Remedy.BUILD].said
+    assert "no recipe that is still maintained builds this version" in attempts(row)[Remedy.BUILD].said
     able = replace(MEANS, recipes={"3.9": "--python 3.9"})
     one = attempts(row, None, able)[Remedy.BUILD]
     assert one.standing is Standing.IDLE
@@ -196,18 +252,6 @@ def test_no_build_is_named_for_a_client_that_brings_its_own_tls() -> None:
     assert "nox -s harden" not in said
 
 
-def test_paths_are_quoted_for_the_shell() -> None:
-    """An interpreter in a folder with a space is one word in the lines to copy."""
-    path = "/made up/bin/python"
-    lines = configuration_lines(path, TLS1_2)
-    command = next(line for line in lines if line.endswith("application.py"))
-    assert path in shlex.split(command)
-    assert sum(line.endswith("OPENSSL_CONF=/etc/ssl/floor-tls1_2.cnf") for line in lines) == 3
-    assert all("/etc/ssl/floor-tls1_2.cnf" in line for line in lines if "OPENSSL_CONF" in line)
-    assert lines[-1] == "OPENSSL_CONF=/etc/ssl/floor-tls1_2.cnf nox -s matrix"
-    assert configuration_lines(path, TLS1_3)[-1].endswith("-tls1_3.cnf nox -s matrix -- --floor TLSv1.3")
-
-
 def test_in_short_each_remedy_is_said_once_for_its_clients() -> None:
     """The matrix says what holds and what does not, each with its clients, and where to read on."""
     helped = Attempt(Remedy.CODE, Standing.ADVISED, "so it was seen", HELD)
@@ -218,3 +262,14 @@ def test_in_short_each_remedy_is_said_once_for_its_clients() -> None:
     assert configured == f"{TITLES[Remedy.CONFIGURATION]}: tried in this run, it does not help ssl, botocore."
     assert coded == f"{TITLES[Remedy.CODE]}: measured in this run, it holds with ssl, botocore."
     assert "remedies.md" in more
+
+
+def test_in_short_an_earlier_run_is_named() -> None:
+    """What an earlier run measured is said with its date and id; another interpreter is of this run."""
+    helped = Attempt(Remedy.CODE, Standing.ADVISED, "so it was seen", HELD)
+    other = Attempt(Remedy.INTERPRETER, Standing.ADVISED, "held in this run by two", HELD)
+    origin = Origin("20261101T000000Z-aaaa", "2026-11-01T00:00:09+00:00")
+    coded, held, _ = in_short([Case(a_row(DOWN, "one"), (helped, other), origin)])
+    when = "measured on 2026-11-01 in run 20261101T000000Z-aaaa"
+    assert coded == f"{TITLES[Remedy.CODE]}: {when}, it holds with ssl."
+    assert held == f"{TITLES[Remedy.INTERPRETER]}: measured in this run, it holds with ssl."

@@ -1,4 +1,4 @@
-"""The files about remedies: what to copy, what failed and what was not tried, for people and scripts."""
+"""The files about remedies: all that was tried, for scripts, and the configuration that is advised."""
 
 from __future__ import annotations
 
@@ -6,86 +6,76 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
 from builders import TLS1_2, a_catalogue, a_row, a_run
 
-from reports.remedies import Attempt, Case, Remedy, Standing
-from reports.remedies_files import build_remedies_markdown, summary, write_remedies
+from reports.floor_file import FloorFile
+from reports.observations import RecordError
+from reports.remedies import Attempt, Case, Origin, Remedy, Standing
+from reports.remedies_document import build_remedies_markdown
+from reports.remedies_files import read_remedies, write_remedies
 from reports.verdicts import Verdict
-from servers.conditions import Condition, configuration
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 RUN = a_run(a_catalogue(), host="a|host")
-DOWN = Verdict.DOWNGRADED
-HELPED = Attempt(
-    Remedy.CODE, Standing.ADVISED, "never went below", Verdict.ENFORCED, ("import ssl", "floor()")
-)
-FAILED = Attempt(Remedy.CONFIGURATION, Standing.FAILED, "it <ignores> it", DOWN)
+DOWN, HELD = Verdict.DOWNGRADED, Verdict.ENFORCED
+FILE = FloorFile("floor-tls1_2.cnf", "a = b\n")
+HELPED = Attempt(Remedy.CODE, Standing.ADVISED, "never went below", HELD, ("import ssl", "floor()"))
+CONFIGURED = Attempt(Remedy.CONFIGURATION, Standing.ADVISED, "never went below", HELD, ("a = b",), FILE)
 UNTRIED = Attempt(Remedy.BUILD, Standing.IDLE, "there is no recipe")
+EARLIER = Origin("20261101T000000Z-aaaa", "2026-11-01T00:00:09+00:00")
 CASES = (
-    Case(a_row(DOWN, "one", "ssl"), (FAILED, HELPED, UNTRIED)),
-    Case(a_row(DOWN, "one", "botocore"), (FAILED, HELPED, UNTRIED)),
-    Case(a_row(DOWN, "two", "ssl"), (FAILED, UNTRIED)),
+    Case(a_row(DOWN, "one", "ssl"), (CONFIGURED, HELPED, UNTRIED)),
+    Case(a_row(DOWN, "two", "ssl"), (replace(CONFIGURED, standing=Standing.FAILED, file=None, lines=()),)),
+    Case(a_row(DOWN, "three", "ssl"), (HELPED,), EARLIER),
 )
 
 
-def test_the_three_files_are_written(tmp_path: Path) -> None:
+def test_the_files_are_written(tmp_path: Path) -> None:
     """The configuration is the very one that was tried, and JSON and Markdown stand beside it."""
     write_remedies(tmp_path, CASES, RUN, TLS1_2)
-    document = json.loads((tmp_path / "remedies.json").read_text())
-    assert (tmp_path / document["configuration"]).read_text() == configuration(Condition.HARDENED, TLS1_2)
-    assert [(row["interpreter"], row["client"]) for row in document["rows"]] == [
-        (case.row.interpreter.id, case.row.client) for case in CASES
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "floor-tls1_2.cnf",
+        "remedies.json",
+        "remedies.md",
     ]
-    first, second, third = document["rows"][0]["remedies"]
-    assert first == {
-        "remedy": "openssl.cnf",
-        "standing": "tried and failed",
-        "said": "it <ignores> it",
-        "verdict": "downgraded",
-        "lines": [],
-    }
-    assert (second["standing"], second["lines"]) == ("advised", ["import ssl", "floor()"])
-    assert (third["standing"], third["verdict"]) == ("not tried", None)
-    assert document["run_id"] == RUN.run_id
+    assert (tmp_path / FILE.name).read_text() == FILE.text
     assert (tmp_path / "remedies.md").read_text() == build_remedies_markdown(CASES, RUN, TLS1_2)
+    first, second, third = json.loads((tmp_path / "remedies.json").read_text())["rows"]
+    assert first["remedies"][0] == {
+        "remedy": "openssl.cnf",
+        "standing": "advised",
+        "said": "never went below",
+        "verdict": "enforced",
+        "lines": ["a = b"],
+        "file": {"name": "floor-tls1_2.cnf", "text": "a = b\n"},
+    }
+    assert (second["remedies"][0]["standing"], second["remedies"][0]["file"]) == ("tried and failed", None)
+    assert [(one["run_id"], one["ended"]) for one in (first, third)] == [
+        (RUN.run_id, RUN.ended),
+        (EARLIER.run_id, EARLIER.ended),
+    ]
 
 
-def test_markdown_shows_lines_only_for_what_is_advised() -> None:
-    """What helped is shown with its lines, once for the clients that share it, what failed is listed."""
-    text = build_remedies_markdown(CASES, RUN, TLS1_2)
-    first, second = text.split("\n## ")[1:]
-    assert first.count("```python\nimport ssl\nfloor()\n```") == 1
-    assert "for ssl, botocore: enforced: never went below." in first
-    assert "Tried and failed:" in first
-    assert "ssl, botocore: downgraded: it &lt;ignores&gt; it." in first
-    assert "Not tried:" in first
-    assert "```" not in second
+def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+    """Every case comes back as it was, those of an earlier run with their origin."""
+    write_remedies(tmp_path, CASES, RUN, TLS1_2)
+    assert read_remedies(tmp_path / "remedies.json", RUN, [case.row for case in CASES]) == CASES
 
 
-def test_text_from_elsewhere_is_harmless() -> None:
-    """A line to copy stays one line within its block, and reasons are no markup."""
-    evil = Attempt(Remedy.INTERPRETER, Standing.ADVISED, "held by `x`", Verdict.ENFORCED, ("/a\n```\n# b",))
-    text = build_remedies_markdown([Case(a_row(DOWN), (evil,))], RUN, TLS1_2)
-    assert text.count("\n```") == 2
-    assert r"held by \`x\`" in text
-    fenced = replace(evil, lines=("````", "# b"))
-    assert "`````sh\n````\n# b\n`````" in build_remedies_markdown([Case(a_row(DOWN), (fenced,))], RUN, TLS1_2)
-    assert text.startswith(r"# Remedies: TLSv1.2 on a\|host")
+def test_a_name_that_is_not_ours_is_not_read(tmp_path: Path) -> None:
+    """A file's name goes into commands and paths, so one that we would not give is a broken record."""
+    write_remedies(tmp_path, CASES, RUN, TLS1_2)
+    path = tmp_path / "remedies.json"
+    path.write_text(path.read_text().replace(FILE.name, "../../x;reboot"))
+    with pytest.raises(RecordError, match="no name of a configuration"):
+        read_remedies(path, RUN, [case.row for case in CASES])
 
 
-def test_the_summary_counts_what_helped_and_names_whom_nothing_did() -> None:
-    """Rows with and without a remedy are counted, and trials apart from what the matrix measured itself."""
-    other = Attempt(Remedy.INTERPRETER, Standing.ADVISED, "held in this run by x", Verdict.ENFORCED)
-    first, second = summary([*CASES, Case(a_row(DOWN, "three"), (other,))], TLS1_2)
-    assert first.startswith("3 of 4 rows")
-    assert "2 of 5 trials" in first
-    assert second == "Nothing that was tried helped two/ssl."
-
-
-def test_without_cases_there_is_nothing_to_remedy() -> None:
-    """A machine that holds the floor everywhere is told so."""
-    (sentence,) = summary([], TLS1_2)
-    assert "nothing to remedy" in sentence
-    assert sentence in build_remedies_markdown([], RUN, TLS1_2)
+def test_a_merged_report_has_no_configuration_beside_it(tmp_path: Path) -> None:
+    """Two machines' files may have one name, so there they are in what is to be copied alone."""
+    write_remedies(tmp_path, CASES, replace(RUN, parts=(RUN,)), TLS1_2)
+    assert not list(tmp_path.glob("*.cnf"))
+    assert "a = b" in (tmp_path / "remedies.md").read_text()

@@ -22,13 +22,14 @@ from builders import (
 )
 
 import reports.trials
+from reports.floor_file import FloorFile
 from reports.matrix import Measured, build_matrix
 from reports.remedies import TRIED, Means, Remedy
 from reports.trials import guests_of, marked, outcomes, plan_trials, try_out, with_trials
 from reports.verdicts import Verdict
 from servers.campaign import Campaign, FollowUp, Guest, Progress, Settings
 from servers.catalogue import Role
-from servers.conditions import Condition, configuration
+from servers.conditions import Condition
 from servers.observation import Cell, Visit
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 
 AMBIENT = Condition.AMBIENT
 CATALOGUE = a_catalogue(*ladder(a_catalogue()))
-FILE = Path("/made/up/floor.cnf")
+FOLDER = Path("/made/up/scratch")
+FILE = FloorFile("floor-tls1_2.cnf", "a = b\n")
 NEWER = Path("/made/up/newer/bin/python")
 GUEST = Guest("one", Path("/made/up/bin/python"), {"PATH": "/bin"}, ("ssl", "urllib3"))
 OTHER = replace(GUEST, python=Path("/made/up/other/bin/python"), clients=("requests",))
@@ -46,6 +48,7 @@ MEANS = Means(
     libraries={"ssl": "", "urllib3": "urllib3"},
     snippets={"ssl": "one", "urllib3": "two"},
     upgrades={("one", "urllib3"): NEWER},
+    files={"one": FILE},
 )
 ROWS = (a_row(Verdict.DOWNGRADED, "one", "ssl"), a_row(Verdict.DOWNGRADED, "one", "urllib3"))
 STRICT = Client(frozenset({TLS1_2, TLS1_3}))
@@ -54,7 +57,7 @@ LOOSE = Client(frozenset({TLS1_0, TLS1_2, TLS1_3}))
 
 def test_each_remedy_that_can_be_tried_has_one_trial() -> None:
     """Every trial is the row's client where it was measured, with one remedy applied and no other."""
-    trials = plan_trials(ROWS, GUESTS, MEANS, FILE)
+    trials = plan_trials(ROWS, GUESTS, MEANS, FOLDER)
     assert [(t.row.client, t.remedy) for t in trials] == [
         ("ssl", Remedy.CONFIGURATION),
         ("ssl", Remedy.CODE),
@@ -64,14 +67,16 @@ def test_each_remedy_that_can_be_tried_has_one_trial() -> None:
         guest, client = trial.guest, trial.row.client
         configured, coded = trial.remedy is Remedy.CONFIGURATION, trial.remedy is Remedy.CODE
         assert client in guest.clients
-        assert guest.environment == {"PATH": "/bin"} | ({"OPENSSL_CONF": str(FILE)} if configured else {})
+        assert guest.environment == {"PATH": "/bin"} | (
+            {"OPENSSL_CONF": str(FOLDER / FILE.name)} if configured else {}
+        )
         assert guest.snippets == ({client: MEANS.snippets[client]} if coded else {})
         assert guest.python == (NEWER if trial.remedy is Remedy.UPGRADE else GUEST.python)
 
 
 def test_only_a_configuration_is_shared() -> None:
     """Clients of one environment meet a configuration in one process, and any other remedy alone."""
-    trials = plan_trials([*ROWS, a_row(Verdict.DOWNGRADED, "one", "requests")], GUESTS, MEANS, FILE)
+    trials = plan_trials([*ROWS, a_row(Verdict.DOWNGRADED, "one", "requests")], GUESTS, MEANS, FOLDER)
     visited = {(guest.id, guest.python): guest.clients for guest in guests_of(trials)}
     assert visited == {
         ("one+openssl.cnf", GUEST.python): ("ssl", "urllib3"),
@@ -86,17 +91,17 @@ def test_the_configuration_takes_the_place_of_the_callers() -> None:
     """A configuration that the caller exports is not the one that is tried."""
     guest = replace(GUEST, environment={"OPENSSL_CONF": "/the/callers.cnf"})
     given = {
-        t.remedy: t.guest.environment["OPENSSL_CONF"] for t in plan_trials(ROWS[:1], [guest], MEANS, FILE)
+        t.remedy: t.guest.environment["OPENSSL_CONF"] for t in plan_trials(ROWS[:1], [guest], MEANS, FOLDER)
     }
-    assert given == {Remedy.CONFIGURATION: str(FILE), Remedy.CODE: "/the/callers.cnf"}
+    assert given == {Remedy.CONFIGURATION: str(FOLDER / FILE.name), Remedy.CODE: "/the/callers.cnf"}
 
 
 def test_nothing_is_tried_on_rows_that_hold() -> None:
     """An enforced row has no trials."""
-    assert plan_trials([a_row(Verdict.ENFORCED, "one")], GUESTS, MEANS, FILE) == ()
+    assert plan_trials([a_row(Verdict.ENFORCED, "one")], GUESTS, MEANS, FOLDER) == ()
 
 
-TRIALS = plan_trials(ROWS, GUESTS, MEANS, FILE)
+TRIALS = plan_trials(ROWS, GUESTS, MEANS, FOLDER)
 
 
 def _campaign(stacks: Mapping[str, Client | None]) -> Campaign:
@@ -214,8 +219,8 @@ def test_what_is_tried_is_what_was_planned(tmp_path: Path, monkeypatch: pytest.M
     settings = _settings(tmp_path)
     found = try_out(ROWS, GUESTS, MEANS, settings, said.append)
     ((conf, text),) = tried.configurations.items()
-    assert text == configuration(Condition.HARDENED, TLS1_2)
-    planned = plan_trials(ROWS, GUESTS, MEANS, Path(conf))
+    assert text == FILE.text
+    planned = plan_trials(ROWS, GUESTS, MEANS, Path(conf).parent)
     assert tried.guests == list(guests_of(planned))
     assert [one.trial for one in found] == list(planned)
     for one in found:
