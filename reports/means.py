@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from interpreters.end_of_life import ended
 from interpreters.environments import NoEnvironmentError
+from interpreters.openssl_conf import configuration_path
 from interpreters.recipes import read_recipes, remedies
 from reports.floor_file import FloorFile, FloorFileError, floor_file_for
 from reports.remedies import Means, needing
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from interpreters.clients import Client
     from reports.matrix import Row
+    from reports.observations import Interpreter
     from servers.protocols import Protocol
 
 
@@ -40,10 +42,7 @@ def gather(
     files: dict[str, FloorFile | str] = {}
     for row in needing(rows):
         one, library = row.interpreter, known.libraries[row.client]
-        try:
-            files[one.id] = floor_file_for(one, known.floor, environment)
-        except FloorFileError as error:
-            files[one.id] = str(error)
+        files[one.id] = _file(one, known.floor, environment)
         # Installed by its own name alone it is the newest already.
         if library == clients[row.client].requirement:
             continue
@@ -61,6 +60,16 @@ def gather(
         known.ends,
         known.closed,
     )
+
+
+def _file(one: Interpreter, floor: Protocol, environment: Mapping[str, str]) -> FloorFile | str:
+    """Return the configuration to try on an interpreter, or why there is none."""
+    if one.openssl_conf != configuration_path(one.openssl_dir, environment):
+        return f"{one.path} sets OPENSSL_CONF itself, to {one.openssl_conf}, whatever it is started with"
+    try:
+        return floor_file_for(one, floor, environment)
+    except FloorFileError as error:
+        return str(error)
 
 
 def know(rows: Sequence[Row], clients: Mapping[str, Client], floor: Protocol, today: dt.date) -> Means:

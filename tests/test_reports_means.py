@@ -111,16 +111,28 @@ def test_lines_libraries_and_builds_are_those_of_the_floor(floor: Protocol) -> N
 
 def test_each_interpreter_gets_the_floor_on_top_of_what_it_reads(tmp_path: Path) -> None:
     """The configuration to try is made from the file in force, and where none can be made it says why."""
-    sound, broken = tmp_path / "sound.cnf", tmp_path / "broken.cnf"
-    sound.write_text("a = b\n")
-    broken.write_text("this is an error\n")
+    texts = {"sound": "a = b\n", "broken": "this is an error\n"}
+    for name, text in texts.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "openssl.cnf").write_text(text)
     one, two = (
-        replace(an_interpreter(path.stem), openssl_dir=str(tmp_path), openssl_conf=str(path))
-        for path in (sound, broken)
+        replace(an_interpreter(name), openssl_dir=str(folder), openssl_conf=str(folder / "openssl.cnf"))
+        for name, folder in ((name, tmp_path / name) for name in texts)
     )
     means = _gather([a_row(Verdict.FRAGILE, interpreter=each) for each in (one, two)], NEWEST, _Shop())
     assert means.files["sound"] == floor_file_for(one, TLS1_2, {})
     assert "this is an error" in str(means.files["broken"])
+
+
+def test_what_sets_the_variable_itself_gets_no_configuration() -> None:
+    """A wrapper that exports OPENSSL_CONF is reached by no variable, so none is tried, and it says so."""
+    wrapper = replace(an_interpreter("one"), openssl_dir="/usr/lib/ssl", openssl_conf="/its/own.cnf")
+    rows = [a_row(Verdict.DOWNGRADED, interpreter=wrapper)]
+    said = _gather(rows, NEWEST, _Shop()).files["one"]
+    assert said == f"{wrapper.path} sets OPENSSL_CONF itself, to /its/own.cnf, whatever it is started with"
+    under = {"OPENSSL_CONF": "/its/own.cnf"}
+    means = gather(rows, know(rows, NEWEST, TLS1_2, TODAY), NEWEST, _Shop().newest, under)
+    assert not isinstance(means.files["one"], str)
 
 
 def test_a_damaged_file_of_recipes_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
