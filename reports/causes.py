@@ -122,6 +122,11 @@ def _of_build(before: Interpreter, after: Interpreter) -> Iterator[Cause]:
         flags += [f"no longer with {flag}" for flag in sorted(left - right)]
         if flags:
             yield Cause(Source.INTERPRETER, f"it is configured {', '.join(flags)}")
+        old, new = set(before.start_up), set(after.start_up)
+        files = [f"also {file}" for file in sorted(new - old)]
+        files += [f"no longer {file}" for file in sorted(old - new)]
+        if files:
+            yield Cause(Source.INTERPRETER, f"at its start it runs {', '.join(files)}")
     if _both_differ(before.openssl, after.openssl):
         yield Cause(Source.OPENSSL, f"its TLS library is {after.openssl}, before {before.openssl}")
 

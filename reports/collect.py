@@ -161,6 +161,7 @@ def _interpreter(one: Prepared, identity: Identity | None, environment: Mapping[
         implementation=identity.implementation,
         openssl=identity.ssl.openssl if identity.ssl else "",
         configure_flags=identity.configure_flags,
+        start_up=identity.start_up,
         has=identity.ssl.has if identity.ssl else {},
         context_minimum=(identity.ssl.default_minimum or "") if identity.ssl else "",
         openssl_dir=directory,

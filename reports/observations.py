@@ -95,6 +95,8 @@ class Interpreter:
     implementation: str = ""
     openssl: str = ""
     configure_flags: tuple[str, ...] = ()
+    start_up: tuple[str, ...] = ()
+    """The files whose code it runs by itself at every start: sitecustomize, usercustomize, some `.pth`."""
     has: Mapping[str, bool] = field(default_factory=dict, hash=False)
     """HAS_TLSv1 and so on, as far as the ssl module reports them: all of them since Python 3.7."""
     context_minimum: str = ""

@@ -278,7 +278,11 @@ def _cause(holder: HeldBy, interpreter: Interpreter, floor: Protocol) -> str:
     enough = interpreter.sets_minimum and not PYTHON_MINIMUM.below(floor)
     if holder is HeldBy.NOTHING:
         if interpreter.sets_minimum:
-            return f"{python}, {'but the client goes below it' if enough else 'which is below the floor'}"
+            # Start-up code may do that in the place of the client.
+            ran = f"; at its start it runs {', '.join(interpreter.start_up)}" if interpreter.start_up else ""
+            return (
+                f"{python}, {f'but the client goes below it{ran}' if enough else 'which is below the floor'}"
+            )
         return f"{python}, and the client none that would hold"
     if holder is HeldBy.CODE:
         # Where a new context has a minimum already, it need not be the client that sets one.

@@ -178,11 +178,12 @@ def test_the_urllib3_is_the_one_beside_the_client(said: dict[str, str], shown: s
 def test_an_identity_becomes_what_the_report_shows(facts: dict[str, Any]) -> None:
     """Version, implementation, OpenSSL and the configure flags that matter come from the identity."""
     flags = ["--with-ssl-default-suites=openssl"]
-    identity = parse_identity(facts | {"configure_flags": flags, "ssl": None})
+    identity = parse_identity(facts | {"configure_flags": flags, "ssl": None, "start_up": ["/hook.pth"]})
     prepared = Prepared(_candidate("a"), identity=identity, problem="it has no ssl module")
     interpreter = collect([prepared], _campaign(), {})[0].interpreter
     assert interpreter.version == "3.9.18"
     assert interpreter.implementation == "CPython"
+    assert interpreter.start_up == ("/hook.pth",)
     assert interpreter.openssl == ""
     assert interpreter.leaves_suites_to_openssl
     assert interpreter.problem == "it has no ssl module"

@@ -146,6 +146,11 @@ OLD = an_interpreter()
             "it is configured with --with-ssl-default-suites=openssl",
         ),
         (
+            {"start_up": ("/made/up/site-packages/hook.pth",)},
+            Source.INTERPRETER,
+            "at its start it runs also /made/up/site-packages/hook.pth",
+        ),
+        (
             {"openssl": "OpenSSL 3.0.20"},
             Source.OPENSSL,
             "its TLS library is OpenSSL 3.0.20, before OpenSSL 3.0.19",

@@ -210,6 +210,7 @@ def _set(*path: str | int, to: object) -> Callable[[Any], None]:
         _set("interpreters", 0, "build", to="another"),
         _set("interpreters", 0, "openssl_conf_sha256", to="deadbeef"),
         _set("interpreters", 0, "configure_flags", to="--none"),
+        _set("interpreters", 0, "start_up", to="/hook.pth"),
         _set("interpreters", 0, "more", to=""),
         _set("verdicts", 0, "verdict", to="safe"),
         _set("verdicts", 0, "lowest_negotiated", to=""),
@@ -569,7 +570,7 @@ def test_what_cannot_be_decoded_stays_readable() -> None:
     """Half a surrogate pair, which strict parsers refuse, is written out wherever text comes from."""
     half = "a\udc80b"
     said: Any = dict.fromkeys(TEXTS_FROM_ELSEWHERE, half)
-    odd = replace(an_interpreter(configure_flags=(half,)), **said)
+    odd = replace(an_interpreter(configure_flags=(half,)), start_up=(half,), **said)
     row = replace(
         a_row(
             interpreter=odd,
@@ -591,4 +592,4 @@ def test_what_cannot_be_decoded_stays_readable() -> None:
     )
     run = replace(RUN, host=half, engine=half, asked=asked, controls=controls, scope=scope)
     written = json.dumps(build_json([row], run, CATALOGUE, TLS1_2, Policy()), ensure_ascii=False)
-    assert written.encode("utf-8").count(b"a\\\\udc80b") == 28 + len(CATALOGUE.servers)
+    assert written.encode("utf-8").count(b"a\\\\udc80b") == 29 + len(CATALOGUE.servers)

@@ -485,6 +485,16 @@ def test_the_cause_names_the_configure_flag(holder: HeldBy) -> None:
     assert flag not in explain(judgement, holder, OLD, TLS1_2)
 
 
+@pytest.mark.parametrize("interpreter", [OLD, NEW, DEBIAN])
+def test_start_up_code_is_named_where_python_itself_would_hold(interpreter: Interpreter) -> None:
+    """Where Python sets a minimum and a client is below it, the code that may have done so is named."""
+    hooked = replace(interpreter, start_up=("/a.pth", "/sitecustomize.py"))
+    judgement = Judgement(Verdict.DOWNGRADED, "so it was seen")
+    said = explain(judgement, HeldBy.NOTHING, hooked, TLS1_2)
+    assert said.endswith("; at its start it runs /a.pth, /sitecustomize.py") is (interpreter is NEW)
+    assert "at its start" not in explain(judgement, HeldBy.NOTHING, interpreter, TLS1_2)
+
+
 @pytest.mark.parametrize("floor", FLOORS)
 @pytest.mark.parametrize("interpreter", [OLD, NEW, DEBIAN])
 def test_the_cause_follows_from_what_python_sets(interpreter: Interpreter, floor: Protocol) -> None:
