@@ -205,6 +205,10 @@ def identify(
         if remembered:
             _write(_hang(remembered), {"limit": limit, "at": time.time()})
         raise
+    actual = Path(identity.executable or path)
+    if actual != path and actual.exists() and (refusal := not_as_root(actual)):
+        msg = f"{path} starts {actual}, {refusal}"
+        raise IdentifyError(msg)
     if remembered and identity.ssl and not identity.context_error:
         _write(remembered, asdict(identity))
     return identity
@@ -264,7 +268,7 @@ def _recall_hang(path: Path, remembered: Path, limit: float) -> str:
     # A clock that was set back makes it older than it is, never younger.
     if had < limit or not 0 <= time.time() - when < REFUSAL_LASTS:
         return ""
-    return f"{path} did not say what it is within {had:g} s on {day}; --fresh asks again"
+    return f"{path} did not say what it is within {had:g} s on {day}; it is asked again with --fresh"
 
 
 def _ask(path: Path, environment: Mapping[str, str], limit: float) -> str:

@@ -183,6 +183,17 @@ def test_root_starts_nothing_that_others_could_replace(
     assert not (tmp_path / "ran").exists()
 
 
+def test_root_uses_no_wrapper_of_what_others_could_replace(
+    script: Script, facts: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrapper whose interpreter everybody may write to is refused once that is known, if root asks."""
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    real = script("real/python3", ":")
+    real.chmod(0o777)
+    path = script("python3", says(facts | {"executable": str(real)}))
+    assert refusal(path).startswith(f"{path} starts {real}, {real} is writable by everybody")
+
+
 def test_a_lot_of_rubbish_is_cut(script: Script) -> None:
     """However much a candidate prints, the reason stays short."""
     path = script("python3", "printf '%010000d' 7")
@@ -457,7 +468,7 @@ def test_one_that_hangs_is_waited_for_once_a_day(
     assert ask(hanging, cache) == f"{hanging} did not say what it is within 0.3 s"
     (tmp_path / "healed").touch()
     day = dt.datetime.fromtimestamp(now, dt.UTC).date()
-    again = f"{hanging} did not say what it is within 0.3 s on {day}; --fresh asks again"
+    again = f"{hanging} did not say what it is within 0.3 s on {day}; it is asked again with --fresh"
     assert ask(hanging, cache) == again
     for later, said in ((23 * 3600, again), (25 * 3600, facts["version"])):
         monkeypatch.setattr("time.time", lambda later=later: now + later)
