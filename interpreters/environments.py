@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interpreters.errors import FloorError
 from interpreters.identify import fingerprint
 from interpreters.indexes import pip_sources
 from interpreters.locks import BusyError, locked
@@ -89,7 +90,7 @@ class Installer:
         return [] if self.build else ["--only-binary", ":all:"]
 
 
-class NoEnvironmentError(Exception):
+class NoEnvironmentError(FloorError):
     """No environment can be made; the message is the reason a report can print."""
 
 

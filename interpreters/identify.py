@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from interpreters.errors import FloorError
 from interpreters.inside import TELLING, changes, telling
 from interpreters.owners import not_as_root
 from interpreters.processes import run_until, signal_name
@@ -87,7 +88,7 @@ class Identity:
         return self.prefix != self.base_prefix
 
 
-class IdentifyError(Exception):
+class IdentifyError(FloorError):
     """The candidate is no usable Python; the message is the reason a report can print."""
 
 

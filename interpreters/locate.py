@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interpreters.errors import FloorError
 from interpreters.owners import not_as_root
 from interpreters.places import (
     Looked,
@@ -75,7 +76,7 @@ class Discovery:
     looked: tuple[Looked, ...]
 
 
-class SelectionError(ValueError):
+class SelectionError(FloorError):
     """What the user asked for cannot be selected; the message says why and what there is."""
 
 

@@ -7,6 +7,9 @@ import fcntl
 import time
 from typing import IO, TYPE_CHECKING
 
+from interpreters.errors import FloorError
+from interpreters.processes import pause
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -21,7 +24,7 @@ PATIENCE = 1.0
 """Seconds after which it is said that there is something to wait for."""
 
 
-class BusyError(Exception):
+class BusyError(FloorError):
     """Other runs have used a folder for too long; the message says which, and the remedy."""
 
 
@@ -53,6 +56,6 @@ def _take(file: IO[str], folder: Path, kind: int, say: Callable[[str], object], 
             if waited >= PATIENCE and not announced:
                 announced = True
                 say(f"another run uses {folder}: waiting until it lets go, at most {limit:g} s")
-            time.sleep(GLANCE)
+            pause(GLANCE)
         else:
             return

@@ -3,24 +3,69 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import os
 import signal
 import subprocess
 import tempfile
 import threading
 import time
-from typing import IO, TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from typing import IO, TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 OUTPUT_LIMIT = 4 * 1024 * 1024
 """Bytes after which a command is ended: an identity has a thousand, an installer's error a few more."""
 
 GLANCE = 0.05
 """Seconds between two looks at how much a command has printed."""
+
+
+_STOPPED: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar("stopped", default=None)
+"""Set while commands run side by side; the event is set when they have to end."""
+
+
+def side_by_side(
+    work: Callable[[_Item], _Result], items: Iterable[_Item], workers: int | None = None
+) -> list[_Result]:
+    """Return what `work` makes of each item, in order; at a time, one more than there are processors.
+
+    `work` mostly waits for commands of `run`. If it fails for one item, or on Ctrl-C, the commands of all
+    others are ended before the exception goes on.
+    """
+    stopped = threading.Event()
+    with ThreadPoolExecutor(workers or (os.cpu_count() or 1) + 1) as pool:
+        try:
+            reset = _STOPPED.set(stopped)
+            try:
+                futures = [pool.submit(contextvars.copy_context().run, work, item) for item in items]
+            finally:
+                _STOPPED.reset(reset)
+            return [future.result() for future in futures]
+        except BaseException:
+            stopped.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def pause(seconds: float) -> None:
+    """Wait a moment; raises KeyboardInterrupt where what runs side by side has to end."""
+    _go_on()
+    time.sleep(seconds)
+
+
+def _go_on() -> None:
+    """Raise KeyboardInterrupt, which reaches the main thread alone, in a thread that has to end."""
+    stopped = _STOPPED.get()
+    if stopped and stopped.is_set():
+        raise KeyboardInterrupt
 
 
 def run(
@@ -135,6 +180,7 @@ def _wait(
             if size > seen and enough(_printed(output)):
                 return False
             seen = size
+            _go_on()
             if left <= 0:
                 raise
             if size > OUTPUT_LIMIT:

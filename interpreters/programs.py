@@ -12,6 +12,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from interpreters.errors import FloorError
 from interpreters.locate import Candidate
 from interpreters.processes import run, signal_name
 
@@ -62,7 +63,7 @@ class Found:
     """Why it cannot be measured; empty if it can."""
 
 
-class ProgramsError(ValueError):
+class ProgramsError(FloorError):
     """The file has an entry that cannot be meant; the message names entry, fact and remedy."""
 
 

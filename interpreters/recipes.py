@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from interpreters.errors import FloorError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -15,7 +17,7 @@ BUILDS = Path(__file__).with_name("builds.toml")
 OS_RELEASE = Path("/etc/os-release")
 
 
-class HardenError(Exception):
+class HardenError(FloorError):
     """A hardened build cannot be had; the message is one sentence that says why, and what would help."""
 
 

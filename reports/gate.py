@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from interpreters.errors import FloorError
 from reports.decision import Decision, Kind, Line, Part, Report, by_interpreter, decide
 from reports.escape import visible
 from reports.files import LATEST, REPORTS, marks, write_aside
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 2
 
 
-class ReportError(Exception):
+class ReportError(FloorError):
     """A matrix cannot be decided on; the message names the file and the fact."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from interpreters.errors import FloorError
 from reports.files import HISTORY, LATEST, REPORTS, published
 from reports.observations import RecordError, read_summary
 
@@ -30,7 +31,7 @@ class Past:
     standings: Mapping[str, int]
 
 
-class NoRunError(ValueError):
+class NoRunError(FloorError):
     """There is no such run to compare; the message says which there are."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from interpreters.errors import FloorError
 from reports.history import DOCUMENT
 from reports.matrix import ALL_CLIENTS, MISSING, Matrix, Measured, Row
 from reports.matrix_json import read_json
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 DID_NOT_REPORT = "this machine was expected and did not report: see what became of its job"
 
 
-class MergeError(ValueError):
+class MergeError(FloorError):
     """These runs cannot become one; the message says which, why, and what to do."""
 
 

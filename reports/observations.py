@@ -8,6 +8,7 @@ import re
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from interpreters.errors import FloorError
 from interpreters.programs import PROGRAM
 from reports.scope import MADE, Scope, read_scope
 from servers.conditions import Condition
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 2
 
 
-class RecordError(ValueError):
+class RecordError(FloorError):
     """A file is no record that this tool can read; the message says which, why, and what to do."""
 
 

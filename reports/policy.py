@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.clients import clients
+from interpreters.errors import FloorError
 from interpreters.locate import SOURCES
 from interpreters.programs import PROGRAM, ProgramsError, read_programs
 from reports.matrix import MISSING
@@ -119,7 +120,7 @@ class Policy:
         }
 
 
-class PolicyError(ValueError):
+class PolicyError(FloorError):
     """The policy cannot be meant as it is written; the message names file, key, fact and remedy."""
 
 

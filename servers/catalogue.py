@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from interpreters.errors import FloorError
 from servers.protocols import LADDER, Protocol
 
 _E = TypeVar("_E", bound=enum.StrEnum)
@@ -92,7 +93,7 @@ class Catalogue:
         return {server.id: server for server in self.servers}[server_id]
 
 
-class CatalogueError(ValueError):
+class CatalogueError(FloorError):
     """The catalogue has an entry that cannot be meant; the message names entry, fact and remedy."""
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Protocol as Interface
 
+from interpreters.errors import FloorError
 from servers.catalogue import Certificate, KeyExchange, Role, Server
 from servers.processes import running
 from servers.protocols import LADDER, Protocol
@@ -28,7 +29,7 @@ START_LIMIT = 20.0
 """Seconds that a server may take to say that it listens."""
 
 
-class EngineError(Exception):
+class EngineError(FloorError):
     """This engine cannot serve the entry here; the message is the reason a report can print."""
 
 

@@ -10,6 +10,8 @@ import resource
 import shutil
 from pathlib import Path
 
+from interpreters.errors import FloorError
+
 MEBIBYTE = 2**20
 
 ROOM = 16 * MEBIBYTE
@@ -34,7 +36,7 @@ _EXHAUSTED = {
 """What the system's errors mean for a run, and the remedy: errno(3)."""
 
 
-class ResourceError(RuntimeError):
+class ResourceError(FloorError):
     """This machine does not let a run have what it needs; the message names subject, limit and remedy."""
 
 

@@ -434,7 +434,7 @@ def test_a_document_that_was_read_makes_the_same_document(tmp_path: Path, floor:
 
 
 def test_what_a_configuration_fails_to_do_is_read_back(tmp_path: Path) -> None:
-    """The problems of a configuration and the minimum of a context are the interpreter's after reading too."""
+    """The problems of a configuration and the minimum of a context survive reading."""
     ill = replace(
         an_interpreter(),
         configuration_problems=("line 1 is dropped", "so is line 2"),

@@ -1,0 +1,1 @@
+"""What each session does: its options, what nox must know beforehand, and the session itself."""

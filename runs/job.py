@@ -1,0 +1,231 @@
+"""What every session has at hand: its options, its cache, the interpreters, and who measures them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import tomllib
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from interpreters.clients import Client, clients, requirements, specifiers, variants
+from interpreters.environments import Installer
+from interpreters.locate import SelectionError, leads_to, python_of, select
+from interpreters.prepared import distinct, forget, prepare_candidate, settle
+from interpreters.processes import side_by_side
+from interpreters.programs import PROGRAM, introduce, locate_programs, read_programs
+from interpreters.surroundings import surroundings
+from reports.escape import for_terminal
+from reports.policy import Policy, read_policy
+from servers.catalogue import Role, read_catalogue
+from servers.protocols import Protocol
+from servers.resources import ResourceError, own_problem, writing_problem
+
+if TYPE_CHECKING:
+    import argparse
+    import contextlib
+    from collections.abc import Mapping, Sequence
+
+    import nox
+
+    from interpreters.locate import Candidate
+    from interpreters.prepared import Prepared
+    from interpreters.programs import Program
+    from reports.measure import Subjects
+    from reports.observations import Asked, Run
+    from reports.scope import LeftOut
+    from runs.plan import Plan
+    from servers.campaign import Settings
+    from servers.conditions import Condition
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Job:
+    """One session at work: what nox gave it, what was planned, and its own options."""
+
+    session: nox.Session
+    plan: Plan
+    options: argparse.Namespace
+    held: contextlib.ExitStack
+    """What is closed when the session ends: it keeps other runs from removing environments in use."""
+
+    @property
+    def run_id(self) -> str:
+        """The id of this run."""
+        return self.plan.run_id
+
+    def say(self, sentence: str) -> None:
+        """Tell the person who watches how far the session is."""
+        self.session.log(for_terminal(sentence))
+
+    @cached_property
+    def cache(self) -> Path:
+        """The folder, readable by us alone, for all that is kept between and during runs.
+
+        Raises ResourceError where it cannot be that.
+        """
+        try:
+            cache = self.session.cache_dir.absolute()
+        except (FileExistsError, NotADirectoryError) as error:
+            msg = f"{Path(error.filename).absolute()} is no folder: remove it"
+            raise ResourceError(msg) from error
+        refuse(own_problem(cache) or writing_problem(cache))
+        cache.mkdir(parents=True, exist_ok=True)
+        cache.chmod(0o700)
+        return cache
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The policy in force; raises PolicyError if it cannot be read."""
+        return read_policy()
+
+    @property
+    def floor(self) -> Protocol:
+        """The floor that was asked for, or the policy's."""
+        policy = self.policy  # read first: one that cannot be read is said before anything is measured
+        return self.option("floor") or policy.floor or Protocol.TLSV1_2
+
+    @cached_property
+    def sweep(self) -> dict[str, Client]:
+        """The clients to measure, those on botocore once for each of the versions asked for."""
+        known = clients()
+        wanted = [known[name] for name in self.options.clients]
+        return variants(wanted, specifiers(self.options.botocore), specifiers(self.options.urllib3))
+
+    @cached_property
+    def known_programs(self) -> tuple[Program, ...]:
+        """The programs that can be measured, if programs are to be; raises ProgramsError."""
+        return read_programs() if self.option("programs") else ()
+
+    @cached_property
+    def found(self) -> tuple[Candidate, ...]:
+        """The interpreters, and the programs if those are to be measured, on this machine."""
+        return (*self.plan.discovery.candidates, *locate_programs(self.known_programs, os.environ))
+
+    @cached_property
+    def selected(self) -> tuple[Candidate, ...]:
+        """The interpreters, and the programs, to measure; raises SelectionError if there is none."""
+        if self.plan.problem:
+            raise SelectionError(self.plan.problem)
+        selected = select(self.found, self.options.only)
+        if not selected:
+            msg = "no Python was found on this machine: give one with --interpreter PATH"
+            raise SelectionError(msg)
+        return selected
+
+    @property
+    def chosen(self) -> tuple[Candidate, ...]:
+        """The interpreters among those selected."""
+        return tuple(one for one in self.selected if one.source != PROGRAM)
+
+    @cached_property
+    def uv(self) -> str:
+        """The uv that came with the tool's own dependencies."""
+        return shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
+
+    @cached_property
+    def environment(self) -> dict[str, str]:
+        """What everything measured is run in under the ambient condition."""
+        return surroundings(os.environ, self.cache / "home")
+
+    def option(self, name: str, default: Any = None) -> Any:
+        """Return the value of an option, or a default where the session has no such option."""
+        return getattr(self.options, name, default)
+
+    @cached_property
+    def installer(self) -> Installer:
+        """Who makes environments, and from what."""
+        find_links, build = self.option("find_links"), self.option("build", default=False)
+        return Installer(self.uv, self.cache, Path(sys.executable), find_links, build, self.say)
+
+    def prepare(self, candidate: Candidate, required: Mapping[str, str]) -> Prepared:
+        """Return an interpreter with its environments, made again if that was asked for."""
+        if self.option("fresh"):
+            forget(candidate, self.cache, self.say)
+        prepare = partial(prepare_candidate, candidate, required, self.installer, os.environ)
+        return settle(prepare, self.held)
+
+    def prepared(self, names: Sequence[str] = ()) -> list[Prepared]:
+        """Return the interpreters chosen, prepared side by side for these clients, or those asked for."""
+        known = clients()
+        required = requirements([known[name] for name in names] or self.sweep.values())
+        return side_by_side(lambda one: self.prepare(one, required), self.chosen)
+
+    def subjects(self) -> Subjects:
+        """Return the interpreters and programs selected, ready to be measured."""
+        from reports.measure import Subjects
+        from reports.provenance import same_twice
+
+        everyone = self.prepared()
+        prepared = distinct(everyone)
+        programs = (one for one in self.selected if one.source == PROGRAM)
+        found = [said for one in programs if (said := introduce(one, self.known_programs, self.environment))]
+        return Subjects(prepared, self.environment, tuple(found), same_twice(everyone, prepared))
+
+    def settings(
+        self, conditions: tuple[Condition, ...], roles: Sequence[Role] = (), floor: Protocol | None = None
+    ) -> Settings:
+        """Return with which servers, and how, the session measures."""
+        from servers.campaign import Settings
+
+        usual = tuple(Role) if self.option("attacks") else (Role.LADDER, Role.PAGE)
+        catalogue = read_catalogue().only(*(roles or usual))
+        openssl = self.option("openssl")
+        return Settings(catalogue, floor or self.floor, conditions, self.cache, os.environ, openssl)
+
+    def asked(self, settings: Settings) -> Asked:
+        """Return what this run was asked to measure."""
+        from reports.observations import Asked, Given
+
+        return Asked(
+            clients=tuple(self.sweep),
+            conditions=settings.conditions,
+            floor=settings.floor,
+            attacks=bool(settings.catalogue.only(Role.ATTACK).servers),
+            only=tuple(self.options.only),
+            interpreters=tuple(
+                Given(str(path), str(led))
+                for paths, leads in (
+                    (self.options.interpreter, leads_to),
+                    (self.options.environment, python_of),
+                )
+                for path, led in zip(paths, map(leads, paths), strict=True)
+            ),
+            botocore=self.options.botocore,
+            urllib3=self.options.urllib3,
+            programs=self.option("programs", default=False),
+        )
+
+    def unchosen(self) -> tuple[LeftOut, ...]:
+        """Return what --only leaves out."""
+        from reports.provenance import not_chosen
+
+        return not_chosen(self.found, self.selected, self.options.only)
+
+    def run(self, asked: Asked, unchosen: Sequence[LeftOut] = ()) -> Run:
+        """Return this run as it is known before it begins."""
+        from reports.measure import now
+        from reports.observations import Run
+        from reports.provenance import survey
+
+        host = self.option("host") or platform.node()
+        scope = survey(ROOT, asked, unchosen, self.plan.discovery.looked, os.environ)
+        return Run(self.run_id, host, tool(), "", "", now(), now(), asked, {}, scope)
+
+
+def refuse(problem: str) -> None:
+    """Raise ResourceError if there is a problem."""
+    if problem:
+        raise ResourceError(problem)
+
+
+def tool() -> str:
+    """Return the tool's name and version."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        return f"tls-floor-matrix {tomllib.load(file)['project']['version']}"

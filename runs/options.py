@@ -1,0 +1,359 @@
+"""The options of each session: what follows `--` on the command line, with a parser for each session."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from interpreters.clients import DEFAULT, clients
+from interpreters.errors import FloorError
+from interpreters.harden import FLOORS as HARDEN_FLOORS
+from interpreters.recipes import read_recipes
+from reports.files import KEPT_RUNS
+from reports.policy import FLOORS
+from servers.conditions import Condition
+from servers.protocols import Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+
+class OptionError(FloorError):
+    """Sessions that were asked for together cannot share an option; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a session, or its words without an option."""
+
+    name: str
+    """``--only``; without dashes it stands for words by themselves."""
+    meaning: str
+    """For the help; two sessions mean the same by an option if this text is the same."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What argparse is given besides: type, metavar, default, ..."""
+    details: str = ""
+    """What the help says besides, such as the default, which sessions that share an option may differ in."""
+
+    @property
+    def positional(self) -> bool:
+        """Whether it is words by themselves."""
+        return not self.name.startswith("-")
+
+    @property
+    def dest(self) -> str:
+        """The attribute that holds its value."""
+        return self.name.lstrip("-").replace("-", "_")
+
+    def add_to(self, parser: argparse.ArgumentParser) -> None:
+        """Make it known to a parser."""
+        text = f"{self.meaning}; {self.details}" if self.details else self.meaning
+        parser.add_argument(self.name, help=text.replace("%", "%%"), **self.settings)
+
+    def among(self, words: Iterable[str]) -> bool:
+        """Whether it was given."""
+        return any(word == self.name or word.startswith(f"{self.name}=") for word in words)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong in one sentence rather than in all its usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def _names(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
+    """Return an argparse type for a comma-separated choice from `known`, or all, in the order of `known`."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        wanted = list(known) if text == "all" else [word.strip() for word in text.split(",")]
+        if unknown := [name for name in wanted if name not in known]:
+            msg = f"there is no {unknown[0]!r}; there are {', '.join(known)}"
+            raise argparse.ArgumentTypeError(msg)
+        return tuple(name for name in known if name in wanted)
+
+    return parse
+
+
+def _positive(text: str) -> int:
+    """Return a whole number of 1 or more, as an argparse type."""
+    if not text.isdecimal() or int(text) < 1:
+        msg = f"{text!r} is not a whole number of 1 or more"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
+def _floor(known: Sequence[str]) -> Callable[[str], Protocol]:
+    """Return an argparse type for a floor among `known`."""
+
+    def parse(text: str) -> Protocol:
+        if text not in known:
+            msg = f"there is no floor {text!r}; there are {', '.join(known)}"
+            raise argparse.ArgumentTypeError(msg)
+        return Protocol(text)
+
+    return parse
+
+
+def _path(text: str) -> Path:
+    """Return what a path means here, as an argparse type."""
+    return Path(text).absolute()
+
+
+def _folder(text: str) -> Path:
+    """Return a folder that is there, as an argparse type."""
+    if not Path(text).is_dir():
+        msg = f"there is no folder {text!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return _path(text)
+
+
+def _program(text: str) -> Path:
+    """Return a program that can be run, as an argparse type: one on PATH if it is a bare name."""
+    found = shutil.which(text)
+    if found is None:
+        msg = f"there is no program {text!r} that can be run"
+        raise argparse.ArgumentTypeError(msg)
+    return Path(found).absolute()
+
+
+INTERPRETER = Option(
+    "--interpreter",
+    "measure this Python too; may be repeated",
+    {"type": _path, "action": "append", "default": [], "metavar": "PATH"},
+)
+ONLY = Option(
+    "--only",
+    "only the interpreters and programs whose id matches; may be repeated",
+    {"action": "append", "default": [], "metavar": "GLOB"},
+)
+ENVIRONMENT = Option(
+    "--environment",
+    "measure this environment as it is; may be repeated",
+    {"type": _path, "action": "append", "default": [], "metavar": "DIR"},
+)
+CHOOSING = (INTERPRETER, ENVIRONMENT, ONLY)
+"""The options that decide for which interpreters there are sessions, which nox wants to know at once."""
+
+_CLIENTS = [client.id for client in clients().values() if not client.reference]
+CLIENTS = Option(
+    "--clients",
+    f"the clients to measure, comma-separated, or all: {', '.join(_CLIENTS)}",
+    {"type": _names(_CLIENTS), "default": DEFAULT, "metavar": "NAMES"},
+    f"default: {','.join(DEFAULT)}",
+)
+BOTOCORE = Option(
+    "--botocore",
+    "a version or specifier, such as 1.34.0 or '<1.40'; of several, comma-separated, each in turn",
+    {"default": "", "metavar": "SPEC"},
+    "default: the newest that can be installed",
+)
+URLLIB3 = Option(
+    "--urllib3",
+    "the same, of the urllib3 beside botocore",
+    {"default": "", "metavar": "SPEC"},
+    "default: what botocore asks for",
+)
+FIND_LINKS = Option(
+    "--find-links", "install from this folder of wheels, no index", {"type": _folder, "metavar": "DIR"}
+)
+BUILD = Option("--build", "build from source what has no wheel; slow", {"action": "store_true"})
+FRESH = Option("--fresh", "make the environments again", {"action": "store_true"})
+PREPARING = (*CHOOSING, CLIENTS, BOTOCORE, URLLIB3, FIND_LINKS, BUILD, FRESH)
+
+FLOOR = Option(
+    "--floor",
+    "the lowest version that is allowed",
+    {"type": _floor(FLOORS), "metavar": "VERSION"},
+    f"one of {', '.join(FLOORS)}; default: what policy.toml says, or TLSv1.2",
+)
+OPENSSL = Option(
+    "--openssl",
+    "serve with this openssl",
+    {"type": _program, "metavar": "PATH"},
+    "default: the first on PATH",
+)
+HOST = Option(
+    "--host",
+    "call this machine so",
+    {"default": platform.node(), "metavar": "NAME"},
+    f"default: {platform.node()}",
+)
+KEEP = Option(
+    "--keep",
+    "how many runs reports/history keeps",
+    {"type": _positive, "default": KEPT_RUNS, "metavar": "N"},
+    f"default: {KEPT_RUNS}",
+)
+ALL_EVIDENCE = Option("--all-evidence", "write captures however large they are", {"action": "store_true"})
+ATTACKS = Option(
+    "--attacks", "meet the servers that tamper with the negotiation too", {"action": "store_true"}
+)
+MEASURING = (*PREPARING, FLOOR, OPENSSL, HOST, KEEP, ALL_EVIDENCE)
+
+MATRIX = (
+    *MEASURING,
+    Option(
+        "--conditions",
+        f"the OpenSSL configurations to measure under, comma-separated, or all: {', '.join(Condition)}",
+        {"type": _names(list(Condition)), "default": (Condition.AMBIENT,), "metavar": "NAMES"},
+        f"default: {Condition.AMBIENT}",
+    ),
+    Option(
+        "--programs", "measure other programs on PATH too: probes/programs.toml", {"action": "store_true"}
+    ),
+    ATTACKS,
+)
+
+HARDEN = (
+    Option(
+        "--recipe",
+        "the pair of interpreters/builds.toml with this id: see below",
+        {"default": "", "metavar": "ID"},
+        "default: the one for this system, or the first",
+    ),
+    Option("--openssl", "the recipe with this OpenSSL, such as 3.0", {"default": "", "metavar": "VERSION"}),
+    Option("--python", "the recipe with this Python, such as 3.11", {"default": "", "metavar": "VERSION"}),
+    replace(
+        FLOOR,
+        settings={"type": _floor(list(HARDEN_FLOORS)), "default": Protocol.TLSV1_2, "metavar": "VERSION"},
+        details=f"one of {', '.join(HARDEN_FLOORS)}; default: TLSv1.2",
+    ),
+    Option(
+        "--prefix",
+        "the folder that gets both prefixes",
+        {"type": _path, "metavar": "DIR"},
+        "default: /opt, or your data folder if /opt is not writable",
+    ),
+    Option(
+        "--jobs",
+        "compile so many files at once",
+        {"type": _positive, "default": os.cpu_count() or 1, "metavar": "N"},
+        "default: one for each processor",
+    ),
+    Option("--openssl-source", "an archive of its source, or a .dsc", {"type": _path, "metavar": "FILE"}),
+    Option("--python-source", "the same for Python", {"type": _path, "metavar": "FILE"}),
+    FIND_LINKS,
+    Option(
+        "--quick", "not optimized, without the openssl program: to try the build", {"action": "store_true"}
+    ),
+    Option("--fresh", "build again, in place of an earlier build of ours", {"action": "store_true"}),
+)
+
+MERGE = (
+    Option(
+        "folders", "a run's folder, or one that holds some", {"nargs": "*", "type": _path, "metavar": "DIR"}
+    ),
+    Option(
+        "--expect",
+        "say that this machine is missing if it did not report; may be repeated",
+        {"action": "append", "default": [], "metavar": "HOST"},
+    ),
+    KEEP,
+)
+
+COMPARE = (
+    Option(
+        "runs",
+        "the older run, then the newer; each is a run's id, its folder or its matrix.json",
+        {"nargs": "*", "metavar": "RUN"},
+        "one alone is compared with the latest; default: the last two",
+    ),
+)
+
+SESSIONS: Mapping[str, tuple[Option, ...]] = {
+    "matrix": MATRIX,
+    "gate": (),
+    "remedy": (*MEASURING, ATTACKS),
+    "harden": HARDEN,
+    "compare": COMPARE,
+    "merge": MERGE,
+    "serve": (FLOOR, OPENSSL),
+    "truth": MEASURING,
+    "bench": (ONLY,),
+    "tests": (),
+    "lint": (),
+    "venv": PREPARING,
+}
+"""The options of each session; of `tests` none, because pytest gets every word."""
+
+PASSED_ON = "tests"
+"""The session whose words are another program's."""
+
+EPILOGS = {
+    "gate": "policy.toml says what the gate asks; python -m reports.gate FOLDER decides about another run.",
+}
+"""What the help of a session says at its end."""
+
+
+def parse(name: str, asked: Sequence[str], words: Sequence[str], summary: str) -> argparse.Namespace:
+    """Return a session's own options among the words that follow `--`, which all `asked` sessions share.
+
+    Paths are meant in the current folder. Exits, as nothing else in a session does: with 0 after the help,
+    which `summary` opens, and with 2 and one sentence for a word that no asked session knows or a value that
+    is none. Raises OptionError for an option by which two of the sessions mean different things.
+    """
+    others = [other for other in asked if other != name]
+    if PASSED_ON in asked:
+        _refuse_shared(asked, words)
+        words = []
+    _refuse_clashes(name, others, words)
+    parser = _Parser(
+        f"nox -s {name} --",
+        description=summary,
+        epilog=_epilog(name),
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    own = {option.name: option for option in SESSIONS[name]}
+    theirs = {option.name: option for other in others for option in SESSIONS[other]}
+    for option in own.values():
+        option.add_to(parser)
+    for option in theirs.values():
+        if option.name not in own:
+            replace(option, meaning=argparse.SUPPRESS, details="").add_to(parser)
+    found = parser.parse_args(words)
+    return argparse.Namespace(**{option.dest: getattr(found, option.dest) for option in own.values()})
+
+
+def _epilog(name: str) -> str:
+    """Return what a session's help says at its end."""
+    if name == "harden":
+        recipes = [
+            f"  {recipe.id}: OpenSSL {recipe.openssl.version}, Python {recipe.python.version}"
+            for recipe in read_recipes()
+        ]
+        return "\n".join(["recipes:", *recipes])
+    return EPILOGS.get(name, "")
+
+
+def _refuse_shared(asked: Sequence[str], words: Sequence[str]) -> None:
+    """Refuse words of which some would be another session's, and all go to pytest."""
+    for other in asked:
+        for option in SESSIONS[other]:
+            if option.among(words):
+                msg = (
+                    f"{PASSED_ON} hands every word to pytest, and {option.name} is an option of {other}:"
+                    " ask for one session at a time"
+                )
+                raise OptionError(msg)
+
+
+def _refuse_clashes(name: str, others: Sequence[str], words: Sequence[str]) -> None:
+    """Refuse an option that was given and means different things in the sessions asked for together."""
+    for other in others:
+        for mine in SESSIONS[name]:
+            for theirs in SESSIONS[other]:
+                both_words = mine.positional and theirs.positional
+                same_name = mine.name == theirs.name and mine.among(words)
+                if (both_words or same_name) and mine.meaning != theirs.meaning:
+                    msg = (
+                        f"{mine.name} means one thing to {name} ({mine.meaning}) and another to {other}"
+                        f" ({theirs.meaning}): ask for one session at a time"
+                    )
+                    raise OptionError(msg)

@@ -1,0 +1,119 @@
+"""What nox must know when it loads the sessions: which interpreters there are, and what was asked for."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime as dt
+import inspect
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from interpreters.locate import Discovery, SelectionError, look, select
+from interpreters.surroundings import absolute
+from runs.options import CHOOSING
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping, Sequence
+
+    from interpreters.locate import Candidate
+
+RUN_ID = "TLS_FLOOR_RUN"
+"""The variable by which sessions of one command share the id of their run: nox -j runs each in a process."""
+
+DEFAULT_SESSION = "matrix"
+
+NOTHING = Discovery((), ())
+
+
+class _LenientError(Exception):
+    """The words cannot be parsed; the session's own parser says why."""
+
+
+class _Lenient(argparse.ArgumentParser):
+    """A parser that neither exits nor knows any help."""
+
+    def error(self, message: str) -> NoReturn:
+        raise _LenientError(message)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the command line and the machine say before any session has its own options."""
+
+    run_id: str
+    asked: tuple[str, ...] = ()
+    """The sessions of this command, without parameters; empty if nox was asked for them in another way."""
+    discovery: Discovery = NOTHING
+    """Every interpreter found on this machine, those given with --interpreter, and where we looked."""
+    chosen: tuple[Candidate, ...] = ()
+    """Those of them that --only leaves."""
+    problem: str = ""
+    """Why interpreters that were asked for cannot be located, in one sentence."""
+
+    @classmethod
+    def at_load(
+        cls, arguments: Sequence[str], environment: MutableMapping[str, str], called_from: Path
+    ) -> Plan:
+        """Return the plan for nox's own arguments; never exits, and keeps what is wrong as text.
+
+        Names the run in `environment` if nobody did, and makes paths in it absolute, which are meant in the
+        folder where nox was called.
+        """
+        environment.update(absolute(environment, called_from))
+        end = arguments.index("--") if "--" in arguments else len(arguments)
+        run_id = environment.setdefault(
+            RUN_ID, f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+        )
+        asked = _asked(arguments[:end], environment.get("NOXSESSION", ""))
+        with contextlib.chdir(called_from):
+            choice = _parsed(_choosing(), arguments[end + 1 :])
+        try:
+            discovery = look(environment, choice.interpreter, environments=choice.environment)
+        except SelectionError as error:
+            return cls(run_id, asked, problem=str(error))
+        chosen: tuple[Candidate, ...] = ()
+        # With --programs a pattern may be a program's: the session that measures them says what is wrong.
+        with contextlib.suppress(SelectionError):
+            chosen = select(discovery.candidates, choice.only)
+        return cls(run_id, asked, discovery, chosen)
+
+
+def called_from() -> Path:
+    """Return the folder in which nox was called: while it loads the sessions, it is in theirs."""
+    frame = inspect.currentframe()
+    while frame:
+        if (config := frame.f_locals.get("global_config")) is not None:
+            return Path(config.invoked_from)
+        frame = frame.f_back
+    return Path.cwd()
+
+
+def _choosing() -> _Lenient:
+    parser = _Lenient(add_help=False, allow_abbrev=False)
+    for option in CHOOSING:
+        option.add_to(parser)
+    return parser
+
+
+def _parsed(parser: _Lenient, words: Sequence[str]) -> argparse.Namespace:
+    """Return what a parser makes of the words that it knows; of words without sense, its defaults."""
+    try:
+        return parser.parse_known_args(words)[0]
+    except _LenientError:
+        return parser.parse_args([])
+
+
+def _asked(arguments: Sequence[str], variable: str) -> tuple[str, ...]:
+    """Return the names of the sessions that nox was asked for; none where it chooses by keyword or tag."""
+    parser = _Lenient(add_help=False, allow_abbrev=False)
+    names = [name for name in variable.split(",") if name] or [DEFAULT_SESSION]
+    parser.add_argument("-s", "-e", "--session", "--sessions", dest="sessions", nargs="*", default=names)
+    parser.add_argument("-k", "--keywords", default="")
+    parser.add_argument("-t", "--tags", nargs="*", default=[])
+    found = _parsed(parser, arguments)
+    if found.keywords or found.tags:
+        return ()
+    return tuple(dict.fromkeys(name.partition("(")[0] for name in found.sessions))

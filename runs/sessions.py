@@ -1,0 +1,353 @@
+"""The sessions, one function each, and the one place where an error becomes a sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from interpreters.clients import DEFAULT, RELAXED
+from interpreters.errors import FloorError
+from interpreters.interrupts import interruptible
+from interpreters.locate import SelectionError
+from reports.escape import for_terminal
+from reports.files import HISTORY, LATEST, REPORTS, begun, publish
+from runs.job import ROOT, Job, refuse, tool
+from runs.options import parse
+from servers.resources import exhausted, writing_problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import nox
+
+    from reports.matrix import Matrix
+    from reports.remedies import Case
+    from runs.plan import Plan
+
+
+def perform(work: Callable[..., None], session: nox.Session, plan: Plan, *parameters: str) -> None:
+    """Run what a session does with its own options; an error that is meant for its user is one sentence."""
+    name = work.__name__
+    asked = plan.asked if name in plan.asked else (name,)
+    try:
+        with contextlib.chdir(session.invoked_from):
+            options = parse(name, asked, session.posargs, work.__doc__ or "")
+        with interruptible(), contextlib.ExitStack() as held:
+            work(Job(session, plan, options, held), *parameters)
+    except FloorError as error:
+        session.error(for_terminal(str(error)))
+    except (OSError, RuntimeError, MemoryError) as error:
+        if not (sentence := exhausted(error)):
+            raise
+        session.error(for_terminal(f"{name} broke off, and what it had written before stays: {sentence}"))
+
+
+def matrix(job: Job) -> None:
+    """Measure every Python on this machine and write reports/latest."""
+    from reports.measure import measure
+
+    _refuse_unwritable_reports()
+    settings = job.settings(job.options.conditions)
+    with begun(job.run_id):
+        run = job.run(job.asked(settings), job.unchosen())
+        found = measure(run, job.subjects(), tuple(job.sweep), settings, job.say)
+        _publish(job, job.run_id, found)
+    _show(found)
+
+
+def _publish(
+    job: Job,
+    name: str,
+    matrix: Matrix,
+    *,
+    cases: Sequence[Case] | None = None,
+    add: Callable[[Path], None] = lambda _: None,
+) -> None:
+    """Publish a run's report under a name, with what `add` puts into its folder.
+
+    `cases` are what remedies came to; what earlier runs know of them where this one tried none.
+    """
+    from reports.history import past_runs
+    from reports.kept import kept_cases
+    from reports.report import write_report
+
+    with publish(name, kept=job.options.keep) as folder:
+        past, whole = past_runs(matrix.run), job.option("all_evidence", default=False)
+        if cases is None:
+            cases = kept_cases(matrix, dt.datetime.now(dt.UTC).date())
+        write_report(folder, matrix, job.policy, past=past, all_evidence=whole, cases=cases)
+        add(folder)
+
+
+def _show(matrix: Matrix) -> None:
+    """Print what the report just written says in short."""
+    from reports.scope import headline
+    from reports.step_summary import append_summary
+    from reports.terminal import show
+
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    scope, colour = headline(matrix.run.parts or (matrix.run,)), not os.environ.get("NO_COLOR")
+    show(matrix.rows, matrix.floor, sys.stdout, width, colour=colour, scope=scope)
+    if problem := append_summary(REPORTS / LATEST / "matrix.md", os.environ):
+        print(for_terminal(problem))
+
+
+def truth(job: Job) -> None:
+    """Measure under every condition and compare each cell and verdict with its causes."""
+    from reports.measure import measure
+    from reports.truth import build_truth, needed_cells, read_ambient, score, summary, write_truth
+    from servers.conditions import Condition
+
+    _refuse_unwritable_reports()
+    _refuse_no_interpreter(job)
+    settings = job.settings(tuple(Condition))
+    everyone = (*job.sweep, RELAXED)
+    with begun(job.run_id):
+        found = measure(
+            job.run(job.asked(settings), job.unchosen()), job.subjects(), everyone, settings, job.say
+        )
+        ambient = {one.interpreter.id: read_ambient(one.interpreter, os.environ) for one in found.measured}
+        truth = build_truth(found.rows, found.catalogue, found.floor, ambient)
+        result = score(truth, needed_cells(found, everyone, settings.conditions))
+        ours = replace(found, rows=tuple(row for row in found.rows if row.client != RELAXED))
+        # A folder of its own, so that matrix and truth can be asked for in one command.
+        _publish(job, f"{job.run_id}-truth", ours, add=lambda folder: write_truth(folder, truth.frame))
+    for sentence in summary(result):
+        print(sentence)
+    print(f"Truth: {(REPORTS / LATEST / 'truth.csv').relative_to(ROOT)}")
+    if not result.clean:
+        msg = "the truth set is not clean"
+        raise FloorError(msg)
+
+
+def remedy(job: Job) -> None:
+    """Measure, try what may help on every row that needs it, and advise what was measured to help."""
+    from reports.kept import keep
+    from reports.means import gather, know
+    from reports.measure import guests_among, measure
+    from reports.remedies import weigh
+    from reports.remedies_document import summary
+    from reports.trials import try_out, with_trials
+    from servers.conditions import Condition
+
+    _refuse_unwritable_reports()
+    _refuse_no_interpreter(job)
+    settings = job.settings((Condition.AMBIENT,))
+    with begun(job.run_id):
+        subjects = job.subjects()
+        found = measure(
+            job.run(job.asked(settings), job.unchosen()), subjects, tuple(job.sweep), settings, job.say
+        )
+        known = know(found.rows, job.sweep, found.floor, dt.datetime.now(dt.UTC).date())
+        means = gather(found.rows, known, job.sweep, partial(_newest, job), subjects.environment)
+        guests = guests_among(subjects, tuple(job.sweep))
+        tried = try_out(found.rows, guests, means, settings, job.say)
+        cases = weigh(found.rows, {one.trial.key: one.row for one in tried}, means)
+        whole = replace(found, measured=with_trials(found.measured, tried))
+        # A folder of its own, so that matrix and remedy can be asked for in one command.
+        _publish(job, f"{job.run_id}-remedy", whole, cases=cases)
+        keep(REPORTS / LATEST)
+    for sentence in summary(cases, found.floor):
+        print(for_terminal(sentence))
+    print(f"Remedies: {(REPORTS / LATEST / 'remedies.md').relative_to(ROOT)}")
+
+
+def _newest(job: Job, name: str, library: str) -> Path:
+    """Return the Python of an environment, for an interpreter, with the newest release of a library."""
+    from interpreters.prepared import prepare_apart
+
+    known = {one.id: one for one in job.chosen}
+    return prepare_apart(known[name], library, job.installer, os.environ)
+
+
+def _refuse_unwritable_reports() -> None:
+    refuse(writing_problem(REPORTS) or writing_problem(REPORTS / HISTORY))
+
+
+def _refuse_no_interpreter(job: Job) -> None:
+    if not job.chosen:
+        msg = "no interpreter was chosen, and only matrix measures programs"
+        raise SelectionError(msg)
+
+
+def harden(job: Job) -> None:
+    """Build an OpenSSL and a Python that have nothing below the floor, and prove it."""
+    from interpreters.harden import Order, default_base, hardened
+    from interpreters.recipes import choose, read_recipes, this_system
+    from runs.harden import prove
+
+    options = job.options
+    order = Order(
+        recipe=choose(read_recipes(), options.recipe, options.openssl, options.python, this_system()),
+        floor=options.floor,
+        base=options.prefix or default_base(os.environ, job.say),
+        jobs=options.jobs,
+        quick=options.quick,
+        openssl_source=options.openssl_source,
+        python_source=options.python_source,
+    )
+    with hardened(order, job.cache / "harden", os.environ, job.say, anew=options.fresh) as built:
+        if built.fresh:
+            prove(built, job)
+    print(for_terminal(built.summary))
+
+
+def gate(job: Job) -> None:
+    """Fail unless the latest matrix is as the policy asks: without one, enforced everywhere."""
+    from reports.gate import ReportError, told
+    from reports.gate import gate as decide
+
+    now = dt.datetime.now(dt.UTC)
+    newest = (REPORTS / LATEST).resolve().name
+    # Whoever merges need not know what the machines' own runs left out.
+    together = newest.startswith(job.run_id) and not newest.endswith("-merge")
+    decision = decide(REPORTS / LATEST, now=now, together=together)
+    for line in told(decision, now):
+        job.say(line)
+    if not decision.passed:
+        raise ReportError(str(decision))
+    job.say(str(decision))
+
+
+def merge(job: Job) -> None:
+    """Join the reports of several machines into one."""
+    from reports.measure import now
+    from reports.merge import MergeError, merge_cases, read_parts
+    from reports.merge import merge as join
+    from reports.observations import Asked, Run
+    from servers.conditions import Condition
+
+    folders, expected = job.options.folders, job.options.expect
+    if not folders and not expected:
+        msg = "there is nothing to merge: give the folders of some reports, as in nox -s merge -- DIR DIR"
+        raise MergeError(msg)
+    # A folder of its own, so that matrix and merge can be asked for in one command.
+    name = f"{job.run_id}-merge"
+    asked = Asked(DEFAULT, (Condition.AMBIENT,), job.floor)
+    own = Run(name, platform.node(), tool(), "", "", now(), now(), asked, {})
+    here = Path(job.session.invoked_from)
+    parts = read_parts([here / folder for folder in folders], expected)
+    merged = join(parts, expected, own)
+    _publish(job, own.run_id, merged, cases=merge_cases(parts))
+    _show(merged)
+
+
+def compare(job: Job) -> None:
+    """Say what changed between two runs, and why: the last two unless others are named."""
+    from reports.compare import compare as set_against
+    from reports.compare import sections, write_comparison
+    from reports.history import NoRunError, choose
+    from reports.matrix_json import read_json
+
+    older, newer = choose(job.options.runs, Path(job.session.invoked_from))
+    comparison = set_against(read_json(older), read_json(newer))
+    try:
+        write_comparison(newer.parent, comparison)
+    except OSError as error:
+        msg = f"the comparison cannot be written: {error}"
+        raise NoRunError(msg) from error
+    for title, sentences in sections(comparison):
+        if title:
+            print(f"{title}:")
+        for sentence in sentences:
+            print(f"  {for_terminal(sentence)}" if title else for_terminal(sentence))
+    written = newer.resolve().with_name("compare.md")
+    print(f"Comparison: {written.relative_to(ROOT) if written.is_relative_to(ROOT) else written}")
+
+
+def serve(job: Job) -> None:
+    """Keep the catalogue's servers up until Ctrl-C, and show what connects to them."""
+    import asyncio
+
+    from reports.so_far import so_far
+    from servers.catalogue import read_catalogue
+    from servers.serve import serve_forever
+
+    catalogue, floor = read_catalogue(), job.floor
+    judge = partial(so_far, catalogue=catalogue, floor=floor)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve_forever(catalogue, floor, judge, job.cache, os.environ, job.options.openssl, print))
+
+
+def bench(job: Job) -> None:
+    """Time the AWS page's procedure against ours on the same interpreters."""
+    import subprocess
+
+    from reports.bench import run_bench, write_bench
+
+    if not (REPORTS / LATEST).exists():
+        msg = "there is no report to put bench.json beside: run nox -s matrix first"
+        raise FloorError(msg)
+    # The page makes its environments with `python3 -m venv`, which Python 2 does not have.
+    able = [
+        one
+        for one in job.prepared(DEFAULT)
+        if one.python and one.identity and not one.identity.version.startswith("2.")
+    ]
+    if not able:
+        msg = "the page's procedure needs a Python 3 that can be measured: choose one with --only"
+        raise SelectionError(msg)
+    try:
+        with tempfile.TemporaryDirectory(dir=job.cache, prefix="bench-") as folder:
+            done = run_bench(able, job.uv, Path(folder), print)
+    except (subprocess.SubprocessError, OSError) as error:
+        msg = f"the bench broke off, so there are no figures: {error}"
+        raise FloorError(msg) from error
+    write_bench(REPORTS / LATEST / "bench.json", done)
+    for name, ratio in done.ratios().items():
+        print(f"{name}: {ratio}")
+
+
+def venv(job: Job, interpreter: str) -> None:
+    """Prepare the environments of one interpreter, as matrix does for all."""
+    from interpreters.clients import requirements
+
+    candidate = next(one for one in job.chosen if one.id == interpreter)
+    prepared = job.prepare(candidate, requirements(job.sweep.values()))
+    problems = "; ".join(dict.fromkeys(prepared.uninstalled.values()))
+    job.say(prepared.problem or problems or f"ready: {candidate.path}")
+
+
+def tests(job: Job) -> None:
+    """Run the tests, end to end on this machine's interpreters (-- -m 'not e2e': the quick ones)."""
+    _install(job.session, "test")
+    if {"-h", "--help"}.intersection(job.session.posargs):
+        print(f"nox -s tests -- [pytest's options]\n\n{tests.__doc__}\n\nThe help of pytest:\n")
+    # By file, because what a file's tests share (a whole matrix, for some) is made once for them; and in the
+    # order that tests/conftest.py gives, where xdist's own would put the files with the fewest tests, which
+    # are the longest, last.
+    side_by_side = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
+    # uv compiles nothing that it installs. Where Python may not either, as in many containers, every session
+    # that a test starts would compile pandas and all else anew: three seconds each.
+    unset = {"PYTHONDONTWRITEBYTECODE": None}
+    job.session.run("pytest", *side_by_side, *job.session.posargs, env=unset)
+
+
+def lint(job: Job) -> None:
+    """Check style, types and the CI workflows."""
+    session = job.session
+    _install(session, "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy", ".")
+    workflows = sorted(map(str, Path(".github", "workflows").glob("*.yml")))
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
+    session.run("zizmor", "--offline", *workflows)
+
+
+def _install(session: nox.Session, group: str) -> None:
+    """Install the tool's dependencies and one development group into the session's environment."""
+    import nox
+
+    tool = nox.project.load_toml("noxfile.py")["dependencies"]
+    project = nox.project.load_toml("pyproject.toml")
+    session.install(*tool, *nox.project.dependency_groups(project, group))
