@@ -31,18 +31,12 @@ def advice(
     `cases` are what remedies came to, where any were tried. Backticks mark what is to be typed. Text
     that comes from the interpreter goes through `quote`, which makes it harmless in the format at hand.
     """
-    verdict, one = standing(group), group[0].interpreter
+    verdict = standing(group)
     if verdict is Verdict.ENFORCED:
         return _guard(group, quote)
     if verdict not in ILL:
         return _without_an_answer(group, verdict, quote)
-    tried = [case for case in cases if case.attempts and case.row.interpreter.name == one.name]
-    known = {case.row.client for case in tried}
-    rest = [row for row in group if row.verdict in ILL and row.client not in known]
-    said = in_short(tried) if tried else []
-    if not rest:
-        return said
-    return [*said, *(_program(rest[0], floor) if one.is_program else _interpreter(rest, floor, quote))]
+    return _remedies([row for row in group if row.verdict in ILL], floor, quote, cases)
 
 
 def _guard(group: Sequence[Row], quote: Callable[[str], str]) -> list[str]:
@@ -52,7 +46,8 @@ def _guard(group: Sequence[Row], quote: Callable[[str], str]) -> list[str]:
         return []
     one = group[0].interpreter
     file = f", `{quote(one.openssl_conf)}`" if one.openssl_conf else ""
-    return [f"Guard the machine's OpenSSL configuration{file}: nothing else holds {', '.join(loose)}."]
+    guard = f"Guard the machine's OpenSSL configuration{file}: nothing else holds {', '.join(loose)}."
+    return [guard, *configuration_in_force(one, quote)]
 
 
 def _without_an_answer(group: Sequence[Row], verdict: Verdict, quote: Callable[[str], str]) -> list[str]:
@@ -60,7 +55,27 @@ def _without_an_answer(group: Sequence[Row], verdict: Verdict, quote: Callable[[
     return [f"Remove the cause and measure again: {quote(row.judgement.reason)}."]
 
 
-def _program(row: Row, floor: Protocol) -> list[str]:
+def _remedies(
+    ill: Sequence[Row], floor: Protocol, quote: Callable[[str], str], cases: Sequence[Case]
+) -> list[str]:
+    """Say which file is in force, what was tried, and how what was not is tried."""
+    one = ill[0].interpreter
+    tried = [case for case in cases if case.attempts and case.row.interpreter.name == one.name]
+    known = {case.row.client for case in tried}
+    rest = [row for row in ill if row.client not in known]
+    said = list(configuration_in_force(one, quote)) if any(map(_reads_configuration, ill)) else []
+    if tried:
+        said += in_short(tried)
+    if rest:
+        said.append(_program(rest[0], floor) if one.is_program else _not_tried(rest, floor))
+    return said
+
+
+def _reads_configuration(row: Row) -> bool:
+    return not row.own_tls or row.own_tls.reads_openssl_conf
+
+
+def _program(row: Row, floor: Protocol) -> str:
     """Say how a program is started with a floor, and how to measure whether a configuration sets one."""
     words = advised_words(row.client) if floor is PAGE_FLOOR else ""
     own = (
@@ -69,17 +84,15 @@ def _program(row: Row, floor: Protocol) -> list[str]:
         else f"Set {floor.prose} as its minimum where it is started or configured, as its manual says."
     )
     hardened = f"nox -s matrix -- --programs --only {row.interpreter.id} --conditions ambient,hardened"
-    return [f"{own} `{hardened}` measures whether an OpenSSL configuration reaches it."]
+    return f"{own} `{hardened}` measures whether an OpenSSL configuration reaches it."
 
 
-def _interpreter(ill: Sequence[Row], floor: Protocol, quote: Callable[[str], str]) -> list[str]:
-    """Say which file is in force, and how remedies are tried: none is advised before that."""
-    deaf = [row for row in ill if row.own_tls and not row.own_tls.reads_openssl_conf]
-    names = ", ".join(dict.fromkeys(plain(row.client) for row in deaf))
-    beyond = f" No OpenSSL configuration reaches {names}." if deaf else ""
-    tries = f"`{remedy_command(ill, floor)}` tries what may help, and advises only what it measured to help."
-    in_force = "" if len(deaf) == len(ill) else configuration_in_force(ill[0].interpreter, quote)
-    return [*([in_force] if in_force else []), f"Not tried yet: {tries}{beyond}"]
+def _not_tried(rows: Sequence[Row], floor: Protocol) -> str:
+    """Return how remedies are tried: none is advised before that."""
+    deaf = dict.fromkeys(plain(row.client) for row in rows if not _reads_configuration(row))
+    beyond = f" No OpenSSL configuration reaches {', '.join(deaf)}." if deaf else ""
+    tries = f"`{remedy_command(rows, floor)}` tries what may help, and advises only what it measured to help."
+    return f"Not tried yet: {tries}{beyond}"
 
 
 def remedy_command(rows: Sequence[Row], floor: Protocol) -> str:
@@ -90,19 +103,20 @@ def remedy_command(rows: Sequence[Row], floor: Protocol) -> str:
     return f"nox -s remedy -- --only {rows[0].interpreter.id}{others}{asked}"
 
 
-def configuration_in_force(one: Interpreter, quote: Callable[[str], str] = str) -> str:
-    """Say which file OPENSSL_CONF put in the place of the library's own; empty if it put none.
+def configuration_in_force(one: Interpreter, quote: Callable[[str], str] = str) -> tuple[str, ...]:
+    """Say which file OPENSSL_CONF put in the place of the library's own; nothing if it put none.
 
     Source: config(5), "ENVIRONMENT": the variable names the file, and none is read where it is empty or
     the file cannot be read.
     """
     own = str(Path(one.openssl_dir) / "openssl.cnf") if one.openssl_dir else ""
     if not own or one.openssl_conf == own:
-        return ""
+        return ()
     place = f"in place of `{quote(own)}`"
     if not one.openssl_conf:
-        return f"OPENSSL_CONF was empty in this run, so no OpenSSL configuration was read {place}."
+        return (f"OPENSSL_CONF was empty in this run, so no OpenSSL configuration was read {place}.",)
     named = f"OPENSSL_CONF named `{quote(one.openssl_conf)}` in this run"
     if not one.openssl_conf_sha256:
-        return f"{named}, where no file could be read, so no OpenSSL configuration was read {place}."
-    return f"{named}, and that file was read {place}."
+        nothing = "where no file could be read, so no OpenSSL configuration was read"
+        return (f"{named}, {nothing} {place}.",)
+    return (f"{named}, and that file was read {place}.",)

@@ -43,7 +43,7 @@ def build_remedies_markdown(cases: Sequence[Case], run: Run, floor: Protocol) ->
         f"# Remedies: {floor.prose} on {for_markdown(run.host)}",
         " ".join(map(for_markdown, summary(cases, floor))),
         METHOD,
-        *(["## Why they go below", reasons([case.row for case in cases])] if cases else []),
+        *(["## Why they go, or would go, below", reasons([case.row for case in cases])] if cases else []),
         *chain.from_iterable(_helps(remedy, cases, floor) for remedy in Remedy),
         *_rest("## Tried, and does not help", cases, Standing.FAILED),
         *_rest("## Not tried", cases, Standing.IDLE),

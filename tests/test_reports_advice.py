@@ -66,21 +66,34 @@ def test_the_file_that_openssl_conf_names_is_named() -> None:
     )
     assert "nox -s remedy" in tries
     missing = replace(there, openssl_conf="/nonexistent/openssl.cnf", openssl_conf_sha256="")
-    assert configuration_in_force(missing) == (
+    (said,) = configuration_in_force(missing)
+    assert said == (
         "OPENSSL_CONF named `/nonexistent/openssl.cnf` in this run, where no file could be read, so no"
         " OpenSSL configuration was read in place of `/usr/lib/ssl/openssl.cnf`."
     )
     empty = replace(there, openssl_conf="", openssl_conf_sha256="")
-    assert configuration_in_force(empty) == (
+    (said,) = configuration_in_force(empty)
+    assert said == (
         "OPENSSL_CONF was empty in this run, so no OpenSSL configuration was read in place of"
         " `/usr/lib/ssl/openssl.cnf`."
     )
 
 
+def test_that_file_is_named_whatever_else_there_is_to_say() -> None:
+    """Beside what was tried, and beside the file to guard, the report says that the variable named it."""
+    named = replace(DEBIAN, openssl_conf="/tmp/legacy.cnf")
+    row = a_row(DOWN, interpreter=named)
+    cases = [Case(row, (Attempt(Remedy.CODE, Standing.ADVISED, "so it was seen", HELD),))]
+    (said,) = configuration_in_force(named)
+    assert advice([row], TLS1_2, cases=cases) == [said, *in_short(cases)]
+    held = a_row(HELD, interpreter=named, holder=HeldBy.CONFIGURATION)
+    assert advice([held], TLS1_2)[1:] == [said]
+
+
 def test_the_librarys_own_file_is_no_news() -> None:
     """Where the variable does not decide, or nothing is known of the library, nothing is said of it."""
     for one in (DEBIAN, an_interpreter(), replace(DEBIAN, openssl_conf_sha256="")):
-        assert configuration_in_force(one) == ""
+        assert configuration_in_force(one) == ()
         assert len(advice([a_row(DOWN, interpreter=one)], TLS1_2)) == 1
 
 

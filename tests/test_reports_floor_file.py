@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trustme
-from builders import FLOORS, TLS1_1, TLS1_2, TLS1_3, an_interpreter
+from builders import FLOORS, TLS1_1, TLS1_2, TLS1_3, a_catalogue, a_row, a_run, an_interpreter
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.floor_file import FloorFileError, floor_file, floor_file_for, read_configuration, sections
+from reports.remedies import Attempt, Case, Remedy, Standing
+from reports.remedies_files import write_remedies
+from reports.steps import configuration_steps, flat
+from reports.verdicts import Verdict
 from servers.protocols import LADDER, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 STOCK = {
     "Debian 12": Path(__file__).with_name("openssl-debian-12.cnf"),
@@ -135,6 +139,31 @@ def test_the_floor_holds_on_a_stock_configuration(
     assert _starts(openssl, ours)[0]
 
 
+@pytest.mark.parametrize("release", STOCK)
+def test_the_lines_of_the_written_report_hold(
+    release: str, openssl: str, old_server: str, tmp_path: Path, script: Callable[[str, str], Path]
+) -> None:
+    """Taken out of remedies.md and run, the lines put a copy of Debian's configuration under the floor."""
+    machine = tmp_path / "openssl.cnf"
+    shutil.copy(STOCK[release], machine)
+    one = replace(an_interpreter(), openssl_dir=str(tmp_path), openssl_conf=str(machine))
+    file = floor_file_for(one, TLS1_2, {})
+    lines = flat(configuration_steps([one.path], file, TLS1_2))
+    held = Attempt(Remedy.CONFIGURATION, Standing.ADVISED, "it held", Verdict.ENFORCED, lines, file)
+    case = Case(a_row(Verdict.DOWNGRADED, interpreter=one), (held,))
+    write_remedies(tmp_path, [case], a_run(a_catalogue()), TLS1_2)
+    report = (tmp_path / "remedies.md").read_text()
+    first = re.findall(r"```sh\n(.*?)```", report, re.DOTALL)[0]
+    # The one liberty taken: the tests are not root.
+    script("sudo", 'exec "$@"')
+    there = tmp_path / "etc" / file.name
+    commands = first.replace(f"/etc/ssl/{file.name}", str(there))
+    subprocess.run(["sh", "-ec", commands], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=True)
+    assert _connects(openssl, old_server, machine)
+    assert not _connects(openssl, old_server, there)
+    assert _starts(openssl, there) == _starts(openssl, machine)
+
+
 @pytest.mark.parametrize("place", ["top", "end", "start section"])
 def test_the_bare_line_works_nowhere(place: str, openssl: str, old_server: str, tmp_path: Path) -> None:
     """Alone at the top or end of Debian 12's file the line does nothing; in the start section it harms."""
@@ -153,6 +182,26 @@ def test_the_bare_line_works_nowhere(place: str, openssl: str, old_server: str, 
     else:
         assert place == "start section"
         assert "MinProtocol" in said
+
+
+def test_what_a_distribution_configures_stays(openssl: str, old_server: str, tmp_path: Path) -> None:
+    """Providers that the machine loads, and a policy that it includes, are there under the floor too."""
+    policy, machine = tmp_path / "policy.cnf", tmp_path / "openssl.cnf"
+    policy.write_text("CipherString = DEFAULT\nTLS.MinProtocol = TLSv1\n")
+    machine.write_text(
+        "openssl_conf = start\n[start]\nproviders = loaded\nssl_conf = names\n"
+        "[loaded]\ndefault = on\nbase = on\n[on]\nactivate = 1\n"
+        f"[names]\nsystem_default = policy\n[policy]\n.include = {policy}\n"
+    )
+    text = floor_file(read_configuration(machine, {}), str(machine), TLS1_2)
+    ours = tmp_path / "floor.cnf"
+    ours.write_text(text)
+    assert "[policy]\nMinProtocol = TLSv1.2\n" in text
+    assert _connects(openssl, old_server, machine)
+    assert not _connects(openssl, old_server, ours)
+    starts, said = _starts(openssl, ours)
+    assert (starts, said) == _starts(openssl, machine)
+    assert "base" in said or said.startswith("OpenSSL 1.")
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_each_remedy_is_said_once_for_all_that_it_helps() -> None:
 
 def test_causes_come_first_and_once() -> None:
     """Why rows go below stands once for the interpreters and clients that share it."""
-    why = _section(build_remedies_markdown(CASES, RUN, TLS1_2), "Why they go below")
+    why = _section(build_remedies_markdown(CASES, RUN, TLS1_2), "Why they go, or would go, below")
     assert why.strip() == "- **downgraded**: one (ssl, botocore); two (ssl). So it was seen."
 
 
