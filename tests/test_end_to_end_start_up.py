@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,7 +107,7 @@ def site(known: dict[str, Interpreter], tmp_path_factory: pytest.TempPathFactory
             pytest.skip("two Pythons of pyenv enable this: one before 3.10, and one from 3.10 on")
         python = _install(fits[-1], folder / kind)
         (packages,) = folder.glob(f"{kind}/lib/python*/site-packages")
-        for name, text in HOOKS[kind].items():
+        for name, text in HOOKS.get(kind, {}).items():
             (packages / name).write_text(text.replace("{conf!r}", repr(str(conf))))
         return python
 
@@ -143,6 +144,24 @@ def test_start_up_code_that_lowers_the_minimum_is_measured(done: Done, kind: str
         assert next(iter(HOOKS[kind])) in row["reason"]
         assert "minimum_version of create_default_context is TLSv1, not TLSv1_2" in row["reason"]
         assert "sets TLSv1.2 as minimum in every context" not in row["reason"]
+
+
+def test_the_users_own_start_up_code_is_measured(
+    checkout: Checkout, site: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """What is in the user's own site-packages runs in each program of the user's, so it runs here too."""
+    if sys.platform == "darwin":
+        pytest.skip("a framework build has the user's site-packages elsewhere: Linux enables this")
+    python = site("users")
+    packages = tmp_path / ".local" / "lib" / next(python.parent.parent.glob("lib/python*")).name
+    (packages / "site-packages").mkdir(parents=True)
+    (packages / "site-packages" / "usercustomize.py").write_text(LOWERING)
+    before = _tree(packages)
+    words = ("--interpreter", str(python), "--only", "given_users", "--clients", "ssl")
+    row = checkout.measure(*words, HOME=str(tmp_path))["given_users", "ssl"]
+    assert (row["verdict"], row["lowest_negotiated"]) == ("downgraded", "TLSv1")
+    assert "usercustomize.py" in row["reason"]
+    assert _tree(packages) == before
 
 
 def test_harmless_start_up_code_changes_nothing(done: Done) -> None:
