@@ -9,6 +9,7 @@ from reports.matrix import Subject
 from reports.sweep import counted
 from reports.sweep import in_short as sweep_in_short
 from reports.verdicts import PAGE_FLOOR, PageCheck, Verdict
+from servers.catalogue import Role
 from servers.conditions import Condition
 from servers.protocols import LADDER
 
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     from servers.protocols import Protocol
 
 Groups = dict[str, list["Row"]]
+
+GAPS = (Verdict.INCONCLUSIVE, Verdict.UNTESTABLE)
+"""Verdicts by which nothing is known: one client there is a gap in what is said of its interpreter."""
+
+MOST_NAMED = 6
+"""Clients that are named whose cells say nothing; the table has them all."""
 
 
 def by_interpreter(rows: Sequence[Row], condition: Condition = Condition.AMBIENT) -> Groups:
@@ -56,6 +63,18 @@ def standings(rows: Sequence[Row], condition: Condition) -> dict[str, int]:
     return {str(verdict): stands.count(verdict) for verdict in Verdict}
 
 
+def counts(rows: Sequence[Row], condition: Condition) -> dict[str, int]:
+    """Return how many stand at each verdict; of GAPS, how many have any client there, whatever is worse."""
+    groups = by_interpreter(rows, condition)
+    return standings(rows, condition) | {str(gap): len(with_any(groups, gap)) for gap in GAPS}
+
+
+def with_any(groups: Groups, verdict: Verdict) -> Groups:
+    """Return the rows at one verdict, of those interpreters that have any."""
+    found = {name: [row for row in group if row.verdict is verdict] for name, group in groups.items()}
+    return {name: rows for name, rows in found.items() if rows}
+
+
 def answer(rows: Sequence[Row], floor: Protocol) -> list[str]:
     """Return the answer in sentences, the most important first; programs apart from interpreters."""
     apart = by_subject(rows)
@@ -84,7 +103,7 @@ def _answer(rows: Sequence[Row], floor: Protocol, subject: Subject) -> list[str]
     downgraded = by_verdict[Verdict.DOWNGRADED]
     # The first of an interpreter's sentences says what they are about.
     several = "" if subject is Subject.INTERPRETER else f" of {total} {subject.plural}"
-    unknown = len(by_verdict[Verdict.INCONCLUSIVE]) + len(by_verdict[Verdict.UNTESTABLE])
+    unknown = sum(any(row.verdict in GAPS for row in group) for group in groups.values())
     if downgraded:
         sentences = [_downgraded(downgraded, f"{total} {subject.plural}", floor, where)]
     else:
@@ -96,15 +115,7 @@ def _answer(rows: Sequence[Row], floor: Protocol, subject: Subject) -> list[str]
             f"{len(fragile)}{several} made no connection below {floor.prose} but would try to, or was stopped"
             f" by something other than the version: {_names(fragile)}."
         )
-    if undecided := by_verdict[Verdict.INCONCLUSIVE]:
-        sentences.append(
-            f"{len(undecided)}{several} gave no clear answer and must not be read as safe:"
-            f" {_names(undecided)}."
-        )
-    if untestable := by_verdict[Verdict.UNTESTABLE]:
-        sentences.append(
-            f"{len(untestable)}{several} could not be measured, wholly or in part: {_names(untestable)}."
-        )
+    sentences += _gaps(groups, several)
     if enforced := by_verdict[Verdict.ENFORCED]:
         held = several or f" of {total}"
         clients = " with every client measured" if subject is Subject.INTERPRETER else ""
@@ -125,19 +136,56 @@ def _none_downgraded(unknown: int, total: int, subject: Subject, floor: Protocol
     return f"{none} {negotiates} {below}{rest}."
 
 
+def _gaps(groups: Groups, several: str) -> list[str]:
+    """Say of which nothing is known, as a whole or of some clients, whatever is known of the others."""
+    undecided, untestable = (with_any(groups, gap) for gap in GAPS)
+    found = []
+    if undecided:
+        read = "gave no clear answer and must not be read as safe"
+        found.append(f"{len(undecided)}{several} {read}: {_some(undecided, groups)}.")
+    if untestable:
+        part = "could not be measured, wholly or in part"
+        found.append(f"{len(untestable)}{several} {part}: {_some(untestable, groups)}.")
+    return [*found, *_silent_cells(groups)]
+
+
+def _some(found: Groups, groups: Groups) -> str:
+    """Name interpreters, each with its clients where not all of them are meant."""
+    named = []
+    for name, rows in found.items():
+        some = ", ".join(counted([row.client for row in rows], [row.client for row in groups[name]]))
+        named.append(name if len(rows) == len(groups[name]) else f"{name} ({some})")
+    return ", ".join(named)
+
+
+def _silent_cells(groups: Groups) -> list[str]:
+    """Count the cells that say nothing of clients of which other cells say enough for a verdict."""
+    rows = [row for group in groups.values() for row in group if row.verdict not in GAPS]
+    cells = {
+        f"{row.interpreter.name}/{row.client}": [
+            finding.undecided for finding in row.findings.values() if finding.server.role is not Role.PAGE
+        ]
+        for row in rows
+    }
+    silent = [name for name, undecided in cells.items() if any(undecided)]
+    if not silent:
+        return []
+    number, total = sum(map(sum, cells.values())), sum(map(len, cells.values()))
+    say = "says" if number == 1 else "say"
+    more = f" and {len(silent) - MOST_NAMED} more" if len(silent) > MOST_NAMED else ""
+    named = ", ".join(silent[:MOST_NAMED]) + more
+    return [f"{number} of {total} cells of the other clients {say} nothing: {named}."]
+
+
 def _downgraded(groups: Groups, every: str, floor: Protocol, where: str) -> str:
     """Say how many go below the floor and how far, and name the clients where not all of them do."""
     reached = {row.judgement.lowest for group in groups.values() for row in group if row.judgement.lowest}
     low = sorted((p for p in reached if p.below(floor)), key=LADDER.index)
     negotiates = "negotiates" if len(groups) == 1 else "negotiate"
     version = f"{low[0].prose} (below" if len(low) == 1 else f"versions down to {low[0].prose} (below"
-    named = []
-    for interpreter, group in groups.items():
-        down = [row.client for row in group if row.verdict is Verdict.DOWNGRADED]
-        some = ", ".join(counted(down, [row.client for row in group]))
-        named.append(interpreter if len(down) == len(group) else f"{interpreter} ({some})")
     below = f"{version} the {floor.prose} minimum){where}"
-    return f"{len(groups)} of {every} {negotiates} {below}: {', '.join(named)}."
+    named = _some(with_any(groups, Verdict.DOWNGRADED), groups)
+    return f"{len(groups)} of {every} {negotiates} {below}: {named}."
 
 
 def _own_tls(downgraded: Groups, floor: Protocol) -> list[str]:

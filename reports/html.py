@@ -14,9 +14,11 @@ from markupsafe import Markup
 
 from reports.advice import advice
 from reports.answer import (
+    GAPS,
     answer,
     by_interpreter,
     by_subject,
+    counts,
     page_sentences,
     standing,
     standings,
@@ -27,7 +29,9 @@ from reports.history import Past
 from reports.markdown import PAGE_CHECK, SCOPE
 from reports.matrix import ALL_CLIENTS, Subject
 from reports.outcomes import Kind, offer
+from reports.policy import Policy
 from reports.remedies import TITLES, Standing, shared
+from reports.scope import headline, in_full, tool_in_full
 from reports.verdicts import Verdict
 from servers.catalogue import Role
 from servers.conditions import Condition
@@ -93,10 +97,16 @@ class _Table:
         return self._places[entry]
 
 
-def build_html(matrix: Matrix, past: Sequence[Past] = (), cases: Sequence[Case] = ()) -> str:
+def build_html(
+    matrix: Matrix,
+    past: Sequence[Past] = (),
+    cases: Sequence[Case] = (),
+    policy: Policy | None = None,
+) -> str:
     """Return the whole page; `cases` are what remedies came to, if this run tried any.
 
-    It refers to nothing outside itself, and its policy lets it load nothing.
+    `policy` is the one in force, by default the one of who has no file. The page refers to nothing outside
+    itself, and its own security policy lets it load nothing.
     """
     run, rows, catalogue, floor = matrix.run, matrix.rows, matrix.catalogue, matrix.floor
     columns = _columns(rows)
@@ -110,6 +120,10 @@ def build_html(matrix: Matrix, past: Sequence[Past] = (), cases: Sequence[Case] 
         long=LONG,
         scope=" ".join(SCOPE.split()),
         answer=[_split(sentence) for sentence in answer(rows, floor)],
+        caveats=headline(run.reporting),
+        reach=in_full(run.reporting),
+        policy=(policy or Policy()).sentences(),
+        tool=tool_in_full(run),
         subjects=subjects,
         every=" and ".join(subject.plural for subject in subjects),
         counts=_counts(rows, primary, floor, subjects),
@@ -203,13 +217,13 @@ def _counts(
 ) -> list[dict[str, object]]:
     """Return one entry for each verdict: how many stand there, and how many of which subject."""
     apart = by_subject(rows)
-    stand = {subject: standings(apart.get(subject, ()), condition) for subject in subjects}
+    stand = {subject: counts(apart.get(subject, ()), condition) for subject in subjects}
     return [
         {
             "verdict": verdict,
-            "count": sum(counts[verdict] for counts in stand.values()),
+            "count": sum(found[verdict] for found in stand.values()),
             "apart": ", ".join(
-                subject.counted(counts[verdict]) for subject, counts in stand.items() if counts[verdict]
+                subject.counted(found[verdict]) for subject, found in stand.items() if found[verdict]
             ),
             "meaning": MEANING[verdict].format(floor=floor.prose),
         }
@@ -388,6 +402,7 @@ def _evidence(matrix: Matrix) -> dict[str, object]:
         "floor": str(floor),
         "ladder": [str(protocol) for protocol in LADDER],
         "verdicts": [str(verdict) for verdict in Verdict],
+        "gaps": [str(verdict) for verdict in GAPS],
         "servers": [
             {name: visible(v) if isinstance(v, str) else v for name, v in _server(server, run).items()}
             for server in catalogue.servers

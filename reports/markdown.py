@@ -10,6 +10,8 @@ from reports.advice import advice
 from reports.answer import answer, by_interpreter, page_sentences, standing, worst_first
 from reports.escape import for_markdown
 from reports.outcomes import Kind
+from reports.policy import Policy
+from reports.scope import headline, in_full, tool_in_full
 from reports.sweep import sweeps
 from reports.verdicts import PAGE_FLOOR
 from servers.catalogue import Role
@@ -41,20 +43,25 @@ else the same client talks to. RFC 8996 forbids TLS 1.0 and 1.1, and PCI DSS v4 
 no fallback to insecure versions is supported."""
 
 
-def build_markdown(matrix: Matrix, cases: Sequence[Case] = ()) -> str:
-    """Return the whole report; `cases` are what remedies came to, if this run tried any."""
+def build_markdown(matrix: Matrix, cases: Sequence[Case] = (), policy: Policy | None = None) -> str:
+    """Return the whole report; `cases` are what remedies came to, if this run tried any.
+
+    `policy` is the one in force, by default the one of who has no file.
+    """
     run, rows, catalogue, floor = matrix.run, worst_first(matrix.rows), matrix.catalogue, matrix.floor
     attacks = [s for s in catalogue.servers if s.role is Role.ATTACK]
     parts = [
         f"# TLS floor matrix: {floor.prose} on {for_markdown(run.host)}",
-        " ".join(map(for_markdown, answer(rows, floor))),
+        " ".join(map(for_markdown, [*answer(rows, floor), *headline(run.reporting)])),
         *_section("## Verdicts", _verdicts(rows)),
-        *_section("## Versions", "\n".join(f"- {for_markdown(line)}" for line in sweeps(rows))),
+        *_section("## Versions", _list(sweeps(rows))),
         *_section("## What to do", _advice(rows, floor, cases)),
         *_section("## Why", reasons(rows)),
         *_section("## Attacks on the negotiation", _attacks(rows, attacks) if attacks else ""),
         *_section("## Interpreters", _interpreters(rows)),
         *_section("## The AWS page's own check", _page(rows)),
+        *_section("## Scope", _list(in_full(run.reporting))),
+        *_section("## Policy", _list((policy or Policy()).sentences())),
         *_section(EVERY_CELL, _cells(rows, catalogue)),
         "## Provenance",
         _provenance(run, catalogue),
@@ -67,6 +74,10 @@ def _page(rows: Sequence[Row]) -> str:
     """Say what the AWS page's check would have concluded; empty where it was right."""
     sentences = page_sentences(rows)
     return " ".join([PAGE_CHECK, *map(for_markdown, sentences)]) if sentences else ""
+
+
+def _list(sentences: Iterable[str]) -> str:
+    return "\n".join(f"- {for_markdown(sentence)}" for sentence in sentences)
 
 
 def _section(title: str, text: str) -> list[str]:
@@ -212,7 +223,7 @@ def _attacks(rows: Sequence[Row], attacks: Sequence[Server]) -> str:
 def _provenance(run: Run, catalogue: Catalogue) -> str:
     lines = [
         f"- run: {run.run_id}, {run.started} to {run.ended} on {for_markdown(run.host)}",
-        f"- tool: {for_markdown(run.tool)}",
+        f"- tool: {for_markdown(tool_in_full(run))}",
         f"- servers: {for_markdown(run.engine)}",
         f"- catalogue: SHA-256 {run.catalogue}",
         *(

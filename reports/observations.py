@@ -80,6 +80,11 @@ class Run:
     parts: tuple[Run, ...] = ()
     """The runs of several machines that it was merged from; empty for one that measured."""
 
+    @property
+    def reporting(self) -> tuple[Run, ...]:
+        """The runs that measured: itself, or those of its parts that reported."""
+        return tuple(part for part in self.parts if part.controls) if self.parts else (self,)
+
     def of(self, interpreter: Interpreter) -> Run:
         """Return the run that an interpreter was measured in: one of the parts, or this."""
         return next((part for part in self.parts if part.host == interpreter.host), self)

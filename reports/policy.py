@@ -94,6 +94,25 @@ class Policy:
         """Whether a row that came out like this fails the gate."""
         return verdict == Verdict.DOWNGRADED or verdict in self.fails
 
+    def sentences(self) -> list[str]:
+        """Return what it asks, and each waiver, for people to read beside what it is held against."""
+        age = f"at most {self.max_age} day{'' if self.max_age == 1 else 's'} old"
+        whole = "may be partial" if self.partial else "must be whole"
+        named = " or ".join(self.openssl_conf)
+        under = f"under OPENSSL_CONF={named} or none" if named else "under no variable of OpenSSL's"
+        lists = {
+            "Clients that count": self.clients,
+            "Sources that count": self.sources,
+            "Fails": (Verdict.DOWNGRADED, *self.fails),
+        }
+        return [
+            f"In force is {self.file or 'no policy file, so the default'}: a run {whole}, {age} and {under}.",
+            *([f"The floor is {self.floor}."] if self.floor else []),
+            *(f"{what}: {', '.join(some)}." for what, some in lists.items() if some),
+            *([f"What failed alike in {self.new_only} is let pass."] if self.new_only else []),
+            *(f"Waived until {one.expires}: {one}: {one.reason}." for one in self.waivers),
+        ]
+
     def record(self) -> dict[str, object]:
         """Return it in JSON's own types, as matrix.json and gate.json show it; null is no restriction."""
         return {

@@ -95,7 +95,7 @@ def _show(matrix: Matrix) -> None:
     from reports.terminal import show
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
-    scope, colour = headline(matrix.run.parts or (matrix.run,)), not os.environ.get("NO_COLOR")
+    scope, colour = headline(matrix.run.reporting), not os.environ.get("NO_COLOR")
     show(matrix.rows, matrix.floor, sys.stdout, width, colour=colour, scope=scope)
     if problem := append_summary(REPORTS / LATEST / "matrix.md", os.environ):
         print(for_terminal(problem))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib
 import json
@@ -250,6 +251,9 @@ def chromium() -> Iterator[Browser]:
         pytest.skip("no Chromium was found on this machine: `apt-get install chromium` enables this")
     quiet = ("no-first-run", "disable-gpu", "disable-background-networking", "disable-component-update")
     arguments = ["--no-sandbox", "--disable-sync", *(f"--{name}" for name in quiet)]
+    if sys.version_info < (3, 12):
+        # That of servers/processes.py serves the loops of asyncio.run alone, and Playwright has its own loop.
+        asyncio.set_child_watcher(asyncio.ThreadedChildWatcher())
     with api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=arguments)
         yield browser

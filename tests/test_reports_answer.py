@@ -6,9 +6,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from builders import CRT, FLOORS, PYCA, TLS1_0, TLS1_1, TLS1_2, a_program, a_row, an_interpreter
+from builders import (
+    CRT,
+    FLOORS,
+    PYCA,
+    TLS1_0,
+    TLS1_1,
+    TLS1_2,
+    a_catalogue,
+    a_finding,
+    a_program,
+    a_row,
+    an_interpreter,
+)
 
-from reports.answer import answer, by_interpreter, page_sentences, standing
+from reports.answer import answer, by_interpreter, counts, page_sentences, standing
+from reports.outcomes import Kind
 from reports.verdicts import PageCheck, Verdict
 from servers.conditions import Condition
 
@@ -129,6 +142,56 @@ def test_none_downgraded_is_not_called_safe() -> None:
         assert first == f"{none}, but for 2 of them this is not known."
         first = answer([nothing[0], a_row(known, "two"), a_row(known, "three")], TLS1_2)[0]
         assert first == f"{none}, but for 1 of them this is not known."
+
+
+def test_gaps_are_counted_beside_whatever_is_worse() -> None:
+    """Clients of which nothing is known are counted, though another of their interpreter goes below."""
+    rows = [
+        *(a_row(verdict, "one", client) for verdict, client in ((DOWN, "ssl"), (UNTESTABLE, "awscrt"))),
+        *(a_row(verdict, "two", client) for verdict, client in ((FRAGILE, "ssl"), (UNCLEAR, "boto3"))),
+        *(a_row(verdict, "three", client) for verdict, client in ((DOWN, "ssl"), (UNCLEAR, "boto3"))),
+        a_row(UNTESTABLE, "four", "all"),
+        a_row(HELD, "five"),
+    ]
+    said = answer(rows, TLS1_2)
+    assert "2 gave no clear answer and must not be read as safe: two (boto3), three (boto3)." in said
+    assert "2 could not be measured, wholly or in part: one (awscrt), four." in said
+    assert "1 of 5 holds TLS 1.2 with every client measured: five." in said
+    assert counts(rows, Condition.AMBIENT) == {
+        str(DOWN): 2,
+        str(FRAGILE): 1,
+        str(HELD): 1,
+        str(UNCLEAR): 2,
+        str(UNTESTABLE): 2,
+    }
+
+
+def test_what_is_not_known_of_a_client_beside_another_does_not_open_like_safety() -> None:
+    """An interpreter with a client that was not measured is one of which not all is known."""
+    rows = [a_row(FRAGILE, "one", "ssl"), a_row(UNTESTABLE, "one", "pip"), a_row(HELD, "two", "ssl")]
+    assert answer(rows, TLS1_2)[0] == (
+        "None of the 2 interpreters negotiates a version below TLS 1.2, but for 1 of them this is not known."
+    )
+
+
+def test_cells_that_say_nothing_are_counted() -> None:
+    """Where a verdict rests on some cells, those that say nothing are counted."""
+    catalogue = a_catalogue()
+    findings = {
+        "only_1_1": a_finding(catalogue["only_1_1"], Kind.CONNECTED, TLS1_1),
+        "only_1_0": a_finding(catalogue["only_1_0"], Kind.INCONCLUSIVE),
+        "page_first": a_finding(catalogue["page_first"], Kind.MISSING),
+    }
+    silent = {"only_1_0": a_finding(catalogue["only_1_0"], Kind.MISSING)}
+    rows = [
+        *(a_row(DOWN, f"p{number}", findings=findings) for number in range(8)),
+        a_row(UNCLEAR, "unclear", findings=silent),
+        a_row(HELD, "held"),
+    ]
+    named = ", ".join(f"p{number}/ssl" for number in range(6))
+    assert f"8 of 16 cells of the other clients say nothing: {named} and 2 more." in answer(rows, TLS1_2)
+    whole = {"only_1_1": findings["only_1_1"]}
+    assert not any("cells" in said for said in answer([a_row(DOWN, findings=whole)], TLS1_2))
 
 
 def test_an_interpreter_holds_only_with_every_client() -> None:

@@ -22,9 +22,12 @@ from builders import (
     Client,
     Obstacle,
     a_catalogue,
+    a_narrow_scope,
+    a_policy,
     a_program,
     a_row,
     a_run,
+    a_scope,
     an_interpreter,
     an_observation,
     meet,
@@ -40,6 +43,7 @@ from reports.matrix import Matrix, Measured, build_matrix
 from reports.observations import Interpreter, Run
 from reports.outcomes import Kind, Outcome
 from reports.remedies import TITLES, Attempt, Case, Remedy, Standing
+from reports.scope import headline, in_full
 from reports.verdicts import Finding, PageCheck, Verdict
 from servers.catalogue import Role, read_catalogue
 from servers.conditions import Condition
@@ -333,6 +337,36 @@ def test_every_interpreter_has_its_library_and_path() -> None:
     places = [text.index(one.interpreter.path) for one in worst_first(rows)]
     assert places == sorted(places)
     assert all(row.interpreter.openssl in text for row in rows)
+
+
+def test_a_client_of_which_nothing_is_known_is_counted_beside_what_is_worse() -> None:
+    """The tiles count an interpreter wherever a client of it was not measured, though another goes below."""
+    rows = [
+        *(a_row(verdict, "one", client) for verdict, client in zip(Verdict, "abcde", strict=True)),
+        a_row(Verdict.UNTESTABLE, "two"),
+        a_row(Verdict.ENFORCED, "three"),
+    ]
+    tiles = build_html(a_matrix(rows)).split('<label class="tile')[1:]
+    numbers = [int(tile.split('class="number">')[1].split("<")[0]) for tile in tiles]
+    assert dict(zip(Verdict, numbers, strict=True)) == {
+        Verdict.DOWNGRADED: 1,
+        Verdict.FRAGILE: 0,
+        Verdict.INCONCLUSIVE: 1,
+        Verdict.UNTESTABLE: 2,
+        Verdict.ENFORCED: 1,
+    }
+
+
+def test_says_what_narrows_a_run_and_which_policy_is_in_force() -> None:
+    """A partial run says so before the matrix, and its whole scope and the policy are there."""
+    run = replace(a_run(CATALOGUE), scope=a_narrow_scope())
+    html = build_html(a_matrix([a_row()], run=run), policy=a_policy())
+    text = " ".join(Page(html).text.split())
+    for sentence in headline([run]):
+        assert text.index(sentence) < text.index("The matrix")
+    for sentence in (*in_full([run]), *(said.replace("\x1b", "\\x1b") for said in a_policy().sentences())):
+        assert sentence in text
+    assert 'id="caveats"' not in build_html(a_matrix([a_row()], run=replace(run, scope=a_scope(looked=()))))
 
 
 def test_what_the_page_would_say_stands_apart() -> None:

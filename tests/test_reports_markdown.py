@@ -14,6 +14,8 @@ from builders import (
     TLS1_2,
     TLS1_3,
     a_catalogue,
+    a_narrow_scope,
+    a_policy,
     a_program,
     a_row,
     a_run,
@@ -24,6 +26,7 @@ from builders import (
 from reports.markdown import MOST_PATTERNS, build_markdown
 from reports.matrix import Matrix
 from reports.outcomes import Kind, Outcome
+from reports.scope import in_full
 from reports.verdicts import Finding, HeldBy, PageCheck, Verdict
 from servers.catalogue import Catalogue, Role
 from servers.conditions import Condition
@@ -209,6 +212,31 @@ def test_the_provenance_names_every_instrument_and_control() -> None:
     for server in CATALOGUE.servers:
         assert ("FAILED" in lines[server.id]) is (server.id in ("only_1_0", "page_second"))
         assert ("no verdict rests" in lines[server.id]) is (server.role is Role.PAGE)
+
+
+def test_what_narrows_a_run_opens_and_its_whole_scope_is_a_section() -> None:
+    """A partial run under a variable says so beside the answer, and all that it left out in a section."""
+    report = _report(run=replace(a_run(CATALOGUE), scope=a_narrow_scope()))
+    opening = report.split("\n\n")[1].replace("\\", "")
+    assert "This run is partial: --only pyenv_* left out 1 interpreter." in opening
+    assert "Measured under OPENSSL_CONF=/made/up/floor.cnf: what runs without that is not covered." in opening
+    lines = _section(report, "Scope").replace("\\", "").splitlines()
+    assert lines == [
+        f"- {sentence}" for sentence in in_full([replace(a_run(CATALOGUE), scope=a_narrow_scope())])
+    ]
+    assert "partial" not in _report().split("\n\n")[1]
+
+
+def test_the_policy_in_force_is_a_section() -> None:
+    """What the gate will ask, each waiver included, stands in the report; without a file that is said."""
+    matrix = Matrix(a_run(CATALOGUE), (), ROWS, CATALOGUE)
+    said = _section(build_markdown(matrix, policy=a_policy()), "Policy").replace("\\", "")
+    assert "In force is policy.toml: a run may be partial, at most 30 days old" in said
+    assert "Waived until 2027-03-31: pyenv_2_7_*/*: it goes in spring." in said
+    assert "&lt;it&gt; is = hardx1b" in said
+    assert _section(_report(), "Policy").startswith(
+        "- In force is no policy file, so the default: a run must be"
+    )
 
 
 def test_it_does_not_claim_more_than_was_measured() -> None:

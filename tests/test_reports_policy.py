@@ -135,6 +135,37 @@ def test_a_waiver_covers_what_its_globs_match() -> None:
     assert (str(waiver), str(everywhere)) == ("pyenv_3_[67]_*/bo* on build-?", "pyenv_*/*")
 
 
+@pytest.mark.parametrize(
+    ("policy", "opening"),
+    [
+        (
+            Policy(),
+            "no policy file, so the default: a run must be whole, at most 7 days old and under no variable",
+        ),
+        (
+            Policy(file="policy.toml", partial=True, max_age=1, openssl_conf=("/a", "/b")),
+            "policy.toml: a run may be partial, at most 1 day old and under OPENSSL_CONF=/a or /b or none.",
+        ),
+    ],
+)
+def test_a_policy_is_said_in_sentences(policy: Policy, opening: str) -> None:
+    """The first sentence says which policy is in force and which runs it takes."""
+    assert policy.sentences()[0].startswith(f"In force is {opening}")
+
+
+def test_all_that_a_policy_asks_is_said() -> None:
+    """Floor, what counts, what fails, the baseline and each waiver with its end have a sentence each."""
+    assert a_policy().sentences()[1:] == [
+        "The floor is TLSv1.2.",
+        "Clients that count: ssl, botocore.",
+        "Sources that count: pyenv, system.",
+        "Fails: downgraded, fragile, inconclusive.",
+        "What failed alike in baseline/matrix.json is let pass.",
+        "Waived until 2027-03-31: pyenv_2_7_*/*: it goes in spring.",
+        "Waived until 2026-12-31: pyenv_3_6_15/bo* on build-?: <it> is = hard\x1b.",
+    ]
+
+
 def test_the_record_is_jsons_own_types() -> None:
     """The record of a policy can be written as JSON and has each of its facts, dates as ISO 8601 has them."""
     record = a_policy().record()

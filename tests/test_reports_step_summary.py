@@ -54,6 +54,8 @@ def test_what_a_person_acts_upon_is_there(report: Path, tmp_path: Path) -> None:
         "## Why",
         "## Interpreters",
         "## The AWS page's own check",
+        "## Scope",
+        "## Policy",
     ]
     assert "## Provenance" in looked_up
     assert "matrix.md" in shown.removeprefix(acted_upon.rstrip())
