@@ -56,8 +56,10 @@ class Option:
         parser.add_argument(self.name, help=text.replace("%", "%%"), **self.settings)
 
     def among(self, words: Iterable[str]) -> bool:
-        """Whether it was given."""
-        return any(word == self.name or word.startswith(f"{self.name}=") for word in words)
+        """Whether it was given, if it is an option."""
+        return not self.positional and any(
+            word == self.name or word.startswith(f"{self.name}=") for word in words
+        )
 
 
 class _Parser(argparse.ArgumentParser):
@@ -302,7 +304,10 @@ def parse(name: str, asked: Sequence[str], words: Sequence[str], summary: str) -
     if PASSED_ON in asked:
         _refuse_shared(asked, words)
         words = []
-    _refuse_clashes(name, others, words)
+    own = {option.name: option for option in SESSIONS[name]}
+    theirs = {option.name: option for other in others for option in SESSIONS[other]}
+    for other in others:
+        _refuse_clash(name, other, [option.name for option in own.values() if option.among(words)])
     parser = _Parser(
         f"nox -s {name} --",
         description=summary,
@@ -310,15 +315,15 @@ def parse(name: str, asked: Sequence[str], words: Sequence[str], summary: str) -
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    own = {option.name: option for option in SESSIONS[name]}
-    theirs = {option.name: option for other in others for option in SESSIONS[other]}
     for option in own.values():
         option.add_to(parser)
     for option in theirs.values():
         if option.name not in own:
             replace(option, meaning=argparse.SUPPRESS, details="").add_to(parser)
-    found = parser.parse_args(words)
-    return argparse.Namespace(**{option.dest: getattr(found, option.dest) for option in own.values()})
+    found = vars(parser.parse_intermixed_args(words))
+    for other in others:
+        _refuse_clash(name, other, [one.name for one in own.values() if one.positional and found[one.dest]])
+    return argparse.Namespace(**{option.dest: found[option.dest] for option in own.values()})
 
 
 def _epilog(name: str) -> str:
@@ -344,16 +349,18 @@ def _refuse_shared(asked: Sequence[str], words: Sequence[str]) -> None:
                 raise OptionError(msg)
 
 
-def _refuse_clashes(name: str, others: Sequence[str], words: Sequence[str]) -> None:
-    """Refuse an option that was given and means different things in the sessions asked for together."""
-    for other in others:
-        for mine in SESSIONS[name]:
-            for theirs in SESSIONS[other]:
-                both_words = mine.positional and theirs.positional
-                same_name = mine.name == theirs.name and mine.among(words)
-                if (both_words or same_name) and mine.meaning != theirs.meaning:
-                    msg = (
-                        f"{mine.name} means one thing to {name} ({mine.meaning}) and another to {other}"
-                        f" ({theirs.meaning}): ask for one session at a time"
-                    )
-                    raise OptionError(msg)
+def _refuse_clash(name: str, other: str, given: Sequence[str]) -> None:
+    """Refuse what was given of one session's options if it means something else to another session.
+
+    Words without an option are everybody's who takes such words.
+    """
+    for mine in SESSIONS[name]:
+        for theirs in SESSIONS[other]:
+            same = mine.name == theirs.name or (mine.positional and theirs.positional)
+            if mine.name in given and same and mine.meaning != theirs.meaning:
+                what = "a word without an option" if mine.positional else mine.name
+                msg = (
+                    f"{what} means one thing to {name} ({mine.meaning}) and another to {other}"
+                    f" ({theirs.meaning}): ask for one session at a time"
+                )
+                raise OptionError(msg)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.processes import run, run_until
+from interpreters.processes import run, run_until, side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,3 +117,45 @@ def test_what_never_says_enough_has_its_end(script: Script) -> None:
     assert run_until([script("ends", "echo one; exit 3")], os.environ, LONG, lambda _: False) == (3, "one\n")
     with pytest.raises(subprocess.TimeoutExpired):
         run_until([script("hangs", f"echo one; sleep {LONG:g}")], os.environ, 0.3, lambda _: False)
+
+
+def test_work_side_by_side_keeps_its_order() -> None:
+    """Results come in the order of the items, and the items are worked on at once."""
+    together = threading.Barrier(3, timeout=LONG)
+
+    def work(item: int) -> int:
+        together.wait()
+        return item * 2
+
+    assert side_by_side(work, [3, 1, 2], workers=3) == [6, 2, 4]
+
+
+def test_a_failure_side_by_side_ends_the_others(script: Script, witness: Witness) -> None:
+    """If the work on one item fails, the commands of the others are ended, and the exception goes on."""
+    hangs = script("hangs", f"{witness.watch}; sleep {LONG:g} & sleep {LONG:g}")
+
+    def work(item: str) -> None:
+        if item == "fails":
+            time.sleep(0.3)
+            raise ZeroDivisionError
+        run([hangs], os.environ, LONG)
+
+    with pytest.raises(ZeroDivisionError):
+        side_by_side(work, ["fails", "hangs"], workers=2)
+    assert witness.all_gone()
+
+
+def test_an_interrupt_ends_what_runs_side_by_side(script: Script, witness: Witness) -> None:
+    """Ctrl-C ends the commands of every item, and those that had not begun never do."""
+    hangs = script("hangs", f"{witness.watch}; sleep {LONG:g} & sleep {LONG:g}")
+    begun = []
+
+    def work(item: int) -> None:
+        begun.append(item)
+        run([hangs], os.environ, LONG)
+
+    witness.when_watching(lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        side_by_side(work, range(9), workers=2)
+    assert witness.all_gone()
+    assert len(begun) < 9
