@@ -37,6 +37,31 @@ def not_as_root(path: Path, status: Callable[[Path], os.stat_result] = os.stat) 
     return ""
 
 
+def others(path: Path, status: Callable[[Path], os.stat_result] = os.stat) -> str:
+    """Return who beside root may change a file, or put another in its place; empty if nobody.
+
+    `path` is a real path. Folders above count as for `not_as_root`; what cannot be looked at is anybody's.
+    """
+    try:
+        trusted = {0, status(SYSTEM).st_uid}
+        for one in (path, *path.parents):
+            found = status(one)
+            if found.st_uid not in trusted:
+                return _name(found.st_uid)
+            if who := _writers(found):
+                return who
+    except OSError:
+        return "somebody"
+    return ""
+
+
+def _name(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return f"user {user}"
+
+
 def _owned(path: Path, one: Path, owner: int) -> str:
     try:
         name = pwd.getpwuid(owner).pw_name

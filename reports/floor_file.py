@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interpreters.owners import others
 from servers.conditions import advised_name
 from servers.protocols import LADDER, Protocol
 
@@ -36,6 +37,10 @@ _DEEPEST = 10
 """Includes within includes that are followed; a file that includes itself has no end."""
 
 
+SHARED = "/etc/ssl"
+"""Where the advice puts a configuration: a folder that every process can read."""
+
+
 class FloorFileError(ValueError):
     """No floor can be added to a configuration; the message says why, and what to do."""
 
@@ -46,6 +51,10 @@ class FloorFile:
 
     name: str
     text: str
+    folder: str = SHARED
+    """Where it is to be put."""
+    owner: str = ""
+    """Who beside root may change what it includes, and with that what loads into every process under it."""
 
     def __post_init__(self) -> None:
         """Refuse a name that is not one of ours: it may be from a file, and ends up in commands."""
@@ -73,8 +82,10 @@ def floor_file_for(one: Interpreter, floor: Protocol, environment: Mapping[str, 
     known = os.path.realpath(base) in _DISTRIBUTIONS
     path = os.path.realpath(base) if known else str(base.absolute())
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
+    name = _name(floor, "" if known else digest)
     text = floor_file(read_configuration(base, environment), path, floor)
-    return FloorFile(_name(floor, "" if known else digest), text)
+    owner = others(Path(os.path.realpath(path)))
+    return FloorFile(name, text, str(Path(path).parent) if owner else SHARED, owner)
 
 
 def _name(floor: Protocol, what: str) -> str:

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from reports.observations import Interpreter
     from servers.protocols import Protocol
 
-SHARED = Path("/etc/ssl")
-"""Where the advice puts the configuration: a folder that every service can read."""
-
 LOGINS = "/etc/environment"
 """Read for each session by pam_env(8)."""
 
@@ -51,39 +48,51 @@ def flat(steps: Iterable[Step]) -> tuple[str, ...]:
 
 
 def configuration_steps(pythons: Iterable[str], file: FloorFile, floor: Protocol) -> tuple[Step, ...]:
-    """Return how to write the file that was measured, and each way to put something under it."""
-    there = SHARED / file.name
+    """Return how to write the file that was measured, and each way to put something under it.
+
+    An OpenSSL configuration can load code. Where somebody beside root may change what the file includes,
+    it is for that user's commands alone: no service and no other user is to be put under it.
+    """
+    there = shlex.quote(str(Path(file.folder, file.name)))
     variable = f"OPENSSL_CONF={there}"
     again = "" if floor is PAGE_FLOOR else f" -- --floor {floor}"
+    command = Step(
+        "Then, for one command",
+        "that command and what it starts",
+        "leave its first word out",
+        tuple(f"{variable} {shlex.quote(python)} application.py" for python in pythons),
+        NO_ROOT,
+    )
+    everybody = (_for_a_service, _for_every_login, _for_every_service)
+    last = Step(
+        "Measure again under it",
+        "nothing but the report",
+        "not needed",
+        (f"{variable} nox -s matrix{again}",),
+        NO_ROOT,
+    )
     return (
-        Step(
-            "First write the file, where every process can read it",
+        _the_file(file, there),
+        command,
+        *([] if file.owner else [place(variable) for place in everybody]),
+        last,
+    )
+
+
+def _the_file(file: FloorFile, there: str) -> Step:
+    if file.owner:
+        return Step(
+            f"First write the file; only for commands of {file.owner}, who may change what it includes",
             "nothing yet",
-            f"`sudo rm {there}`",
-            _written(file.text, there),
-        ),
-        Step(
-            "Then, for one command",
-            "that command and what it starts",
-            "leave its first word out",
-            tuple(f"{variable} {shlex.quote(python)} application.py" for python in pythons),
+            f"`rm {there}`",
+            _written(file.text, there, sudo=""),
             NO_ROOT,
-        ),
-        _for_a_service(variable),
-        Step(
-            "Or, for every login",
-            "all that uses OpenSSL in later sessions of every user",
-            f"delete that line from {LOGINS}",
-            (f"echo {variable} | sudo tee -a {LOGINS}",),
-        ),
-        _for_every_service(variable),
-        Step(
-            "Measure again under it",
-            "nothing but the report",
-            "not needed",
-            (f"{variable} nox -s matrix{again}",),
-            NO_ROOT,
-        ),
+        )
+    return Step(
+        "First write the file, where every process can read it",
+        "nothing yet",
+        f"`sudo rm {there}`",
+        _written(file.text, there),
     )
 
 
@@ -101,6 +110,15 @@ def _for_a_service(variable: str) -> Step:
     )
 
 
+def _for_every_login(variable: str) -> Step:
+    return Step(
+        "Or, for every login",
+        "all that uses OpenSSL in later sessions of every user",
+        f"delete that line from {LOGINS}",
+        (f"echo {variable} | sudo tee -a {LOGINS}",),
+    )
+
+
 def _for_every_service(variable: str) -> Step:
     path = f"{SYSTEMD}/system.conf.d/{DROP_IN}"
     return Step(
@@ -111,9 +129,9 @@ def _for_every_service(variable: str) -> Step:
     )
 
 
-def _written(text: str, path: Path | str) -> tuple[str, ...]:
-    """Return the lines that write a file which every user can read, whatever root's umask is."""
-    return (f"sudo install -D -m 644 /dev/stdin {path} <<'END'", *text.splitlines(), "END")
+def _written(text: str, path: str, sudo: str = "sudo ") -> tuple[str, ...]:
+    """Return the lines that write a file which every user can read, whatever the umask is."""
+    return (f"{sudo}install -D -m 644 /dev/stdin {path} <<'END'", *text.splitlines(), "END")
 
 
 def upgrade_steps(one: Interpreter, library: str, newer: str, older: str) -> tuple[Step, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.owners import not_as_root
+from interpreters.owners import not_as_root, others
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,3 +121,24 @@ def test_what_cannot_be_looked_at_is_not_started() -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
     assert not_as_root(FILE, refuse) == f"who owns {FILE} cannot be found out: Permission denied"
+
+
+@pytest.mark.parametrize("user", [0, ALICE])
+def test_who_may_change_a_file_is_known_to_everybody(monkeypatch: pytest.MonkeyPatch, user: int) -> None:
+    """Whoever asks, it is the owner or the writer of the file or of a folder above, by name."""
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    assert others(FILE, told()) == ""
+    assert others(FILE, told(python3=(ALICE, 0, 0o644))) == "alice"
+    assert others(FILE, told(alice=(STRANGER, 0, 0o755))) == f"user {STRANGER}"
+    assert others(FILE, told(bin=(0, 0, 0o777))) == "everybody"
+    assert others(FILE, told(bin=(0, TEAM, 0o775))) == "bob"
+    assert others(FILE, told(bin=(0, EMPTY, 0o775))) == ""
+
+
+def test_what_cannot_be_looked_at_may_be_anybodys() -> None:
+    """Where an owner cannot be found out, a file is not taken to be root's alone."""
+
+    def refused(path: Path) -> os.stat_result:
+        raise PermissionError(path)
+
+    assert others(FILE, refused) == "somebody"

@@ -157,7 +157,7 @@ def test_the_lines_of_the_written_report_hold(
     # The one liberty taken: the tests are not root.
     script("sudo", 'exec "$@"')
     there = tmp_path / "etc" / file.name
-    commands = first.replace(f"/etc/ssl/{file.name}", str(there))
+    commands = first.replace(str(Path(file.folder, file.name)), str(there))
     subprocess.run(["sh", "-ec", commands], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=True)
     assert _connects(openssl, old_server, machine)
     assert not _connects(openssl, old_server, there)
@@ -331,6 +331,21 @@ def test_the_file_in_force_is_the_one_that_is_added_to(tmp_path: Path) -> None:
     assert f".include = {named}\n" in second.text
     assert len({alone.name, first.name, second.name}) == 3
     assert floor_file_for(one, TLS1_3, {}).name.startswith("floor-tls1_3-")
+
+
+def test_what_somebody_else_may_change_is_not_for_everybody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A configuration can load code, so a file that includes another user's stays in that user's folder."""
+    (tmp_path / "openssl.cnf").write_text(BULLSEYE)
+    one = replace(an_interpreter(), openssl_dir="", openssl_conf=str(tmp_path / "openssl.cnf"))
+    for owner, folder in (("", "/etc/ssl"), ("alice", str(tmp_path))):
+        monkeypatch.setattr("reports.floor_file.others", lambda _, owner=owner: owner)
+        file = floor_file_for(one, TLS1_2, {})
+        assert (file.owner, file.folder) == (owner, folder)
+        lines = " ".join(flat(configuration_steps(["/p"], file, TLS1_2)))
+        assert ("sudo" in lines) is ("systemd" in lines) is ("/etc/environment" in lines) is (not owner)
+        assert f"OPENSSL_CONF={folder}/{file.name} /p application.py" in lines
 
 
 def test_the_distributions_own_file_gives_the_plain_name(monkeypatch: pytest.MonkeyPatch) -> None:

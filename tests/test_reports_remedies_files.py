@@ -50,7 +50,7 @@ def test_the_files_are_written(tmp_path: Path) -> None:
         "said": "never went below",
         "verdict": "enforced",
         "lines": ["a = b"],
-        "file": {"name": "floor-tls1_2.cnf", "text": "a = b\n"},
+        "file": {"name": "floor-tls1_2.cnf", "text": "a = b\n", "folder": "/etc/ssl", "owner": ""},
     }
     assert (second["remedies"][0]["standing"], second["remedies"][0]["file"]) == ("tried and failed", None)
     assert [(one["run_id"], one["ended"]) for one in (first, third)] == [
