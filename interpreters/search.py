@@ -109,8 +109,8 @@ def search(
             waiting.extend((one, depth + 1) for one in below)
         if clock() - said >= limits.every:
             said = clock()
-            say(f"searching {folder}: {looked_at} folders looked at, {len(found)} Pythons found")
-    say(f"searched {folder}: {looked_at} folders looked at, {len(found)} Pythons found")
+            say(f"searching {folder}: folders looked at: {looked_at}, Pythons found: {len(found)}")
+    say(f"searched {folder}: folders looked at: {looked_at}, Pythons found: {len(found)}")
     whole = Looked(str(folder), "looked", "with --search")
     if waiting:
         whole = Looked(

@@ -139,7 +139,12 @@ ENVIRONMENT = Option(
     "measure this environment as it is; may be repeated",
     {"type": _path, "action": "append", "default": [], "metavar": "DIR"},
 )
-CHOOSING = (INTERPRETER, ENVIRONMENT, ONLY)
+SEARCH = Option(
+    "--search",
+    "measure every Python below this folder too; may be repeated",
+    {"type": _folder, "action": "append", "default": [], "metavar": "DIR"},
+)
+CHOOSING = (INTERPRETER, ENVIRONMENT, SEARCH, ONLY)
 """The options that decide for which interpreters there are sessions, which nox wants to know at once."""
 
 _CLIENTS = [client.id for client in clients().values() if not client.reference]

@@ -7,12 +7,15 @@ import contextlib
 import datetime as dt
 import inspect
 import secrets
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from interpreters.locate import Discovery, SelectionError, look, select
+from interpreters.search import search_once
 from interpreters.surroundings import absolute
+from reports.escape import for_terminal
 from runs.options import CHOOSING
 
 if TYPE_CHECKING:
@@ -71,7 +74,8 @@ class Plan:
         with contextlib.chdir(called_from):
             choice = _parsed(_choosing(), arguments[end + 1 :])
         try:
-            discovery = look(environment, choice.interpreter, environments=choice.environment)
+            searched = search_once(choice.search, environment, _tell)
+            discovery = look(environment, choice.interpreter, searched, choice.environment)
         except SelectionError as error:
             return cls(run_id, asked, problem=str(error))
         chosen: tuple[Candidate, ...] = ()
@@ -79,6 +83,11 @@ class Plan:
         with contextlib.suppress(SelectionError):
             chosen = select(discovery.candidates, choice.only)
         return cls(run_id, asked, discovery, chosen)
+
+
+def _tell(sentence: str) -> None:
+    """Show how far a search is: it happens before any session could."""
+    print(for_terminal(sentence), file=sys.stderr, flush=True)
 
 
 def called_from() -> Path:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from installations import installation
 
 from interpreters.locate import look
 from interpreters.places import Looked
 from interpreters.search import VARIABLE, Limits, Searched, search, search_once
+from runs.plan import Plan
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from checkout import Checkout
+
+    from reports.observations import Interpreter
 
 
 def add(path: Path, mode: int = 0o755) -> Path:
@@ -95,7 +101,7 @@ def test_a_search_shows_how_far_it_is(tmp_path: Path) -> None:
     said: list[str] = []
     search(tmp_path, said.append, Limits(every=3), lambda: next(seconds))
     assert said[0].startswith(f"searching {tmp_path}: ")
-    assert said[-1] == f"searched {tmp_path}: 4 folders looked at, 3 Pythons found"
+    assert said[-1] == f"searched {tmp_path}: folders looked at: 4, Pythons found: 3"
 
 
 def test_a_command_searches_once(tmp_path: Path) -> None:
@@ -150,3 +156,24 @@ def test_a_link_to_the_tree_is_the_tree(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "tree")
     found = look({"HOME": str(tmp_path)}, searched=[search(tmp_path / "link", quiet)])
     assert {one.path: one.id for one in found.candidates}[own] == "search_mine"
+
+
+def test_the_option_searches_before_any_session(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What --search finds is among the interpreters of every session of the command, and is searched once."""
+    own = add(tmp_path / "tree/mine/bin/python3.9")
+    environment = {"HOME": str(tmp_path)}
+    for _ in ("nox", "a session that nox starts in parallel"):
+        plan = Plan.at_load(["-s", "matrix", "--", "--search", "tree"], environment, tmp_path)
+        assert own in {one.path for one in plan.chosen if one.id == "search_mine"}
+    assert capsys.readouterr().err == f"searched {tmp_path}/tree: folders looked at: 3, Pythons found: 1\n"
+
+
+@pytest.mark.e2e
+def test_a_searched_interpreter_is_measured(checkout: Checkout, loose: Interpreter, tmp_path: Path) -> None:
+    """An installation in a folder that nobody knows is measured with --search, and in the report's scope."""
+    made = installation(Path(loose.path), tmp_path / "depot/mine")
+    words = ("--search", str(tmp_path / "depot"), "--only", "search_mine", "--clients", "ssl")
+    row = checkout.measure(*words)["search_mine", "ssl"]
+    assert (row["path"], row["source"], row["verdict"]) == (str(made), "search", "downgraded")
+    run = json.loads((checkout.latest / "run.json").read_text())
+    assert str(tmp_path / "depot") in {one["place"] for one in run["scope"]["looked"]}
