@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 MINIMA = ("None", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3", "DTLSv1", "DTLSv1.2")
 """What MinProtocol takes; their case counts."""
@@ -161,7 +161,7 @@ def configuration_problems(
     if not path:
         return ()
     reading = read(Path(path), environment)
-    found = examine(reading, _version(openssl))
+    found = examine(reading, library_version(openssl))
     if found.holds or found.problems or "OPENSSL_CONF" in environment:
         return found.problems
     return _elsewhere(Path(path), environment)
@@ -210,7 +210,7 @@ def _elsewhere(path: Path, environment: Mapping[str, str]) -> tuple[str, ...]:
     return ()
 
 
-def _version(openssl: str) -> tuple[int, ...]:
+def library_version(openssl: str) -> tuple[int, ...]:
     """Return the numbers of a library's version; those of OpenSSL 3 if it is none that we know."""
     found = re.match(r"OpenSSL (\d+)\.(\d+)\.(\d+)", openssl)
     return tuple(map(int, found.groups())) if found else (3,)
@@ -218,9 +218,18 @@ def _version(openssl: str) -> tuple[int, ...]:
 
 def read(path: Path, environment: Mapping[str, str]) -> Reading:
     """Return what the library reads of a file; nothing where it cannot be read."""
+    return _reading(environment, lambda reader: reader.file(path))
+
+
+def read_text(text: str, environment: Mapping[str, str]) -> Reading:
+    """Return what the library would read of a file with this text."""
+    return _reading(environment, lambda reader: reader.text("the configuration", text))
+
+
+def _reading(environment: Mapping[str, str], go: Callable[[_Reader], None]) -> Reading:
     reader = _Reader(environment)
     try:
-        reader.file(path)
+        go(reader)
     except _DroppedError as error:
         return Reading(fault=str(error), skipped=tuple(reader.skipped))
     return Reading(tuple(reader.settings), skipped=tuple(reader.skipped))
@@ -248,9 +257,13 @@ class _Reader:
         except OSError:
             return
         self._depth += 1
-        for number, line in logical_lines(text):
-            self._line(str(path), number, line)
+        self.text(str(path), text)
         self._depth -= 1
+
+    def text(self, file: str, text: str) -> None:
+        """Read the text of a file."""
+        for number, line in logical_lines(text):
+            self._line(file, number, line)
 
     def _line(self, file: str, number: int, line: str) -> None:
         here = f"{file}, line {number}"

@@ -20,6 +20,7 @@ import pandas as pd
 
 from interpreters.clients import plain
 from interpreters.openssl_conf import configuration_path
+from interpreters.openssl_faults import examine, library_version, read, read_text
 from servers.catalogue import Certificate, KeyExchange, Role
 from servers.conditions import Condition, configuration
 from servers.protocols import LADDER, Protocol
@@ -27,6 +28,7 @@ from servers.protocols import LADDER, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from interpreters.openssl_faults import Reading
     from reports.matrix import Matrix, Row
     from reports.observations import Interpreter
     from servers.catalogue import Catalogue, Server
@@ -39,7 +41,8 @@ YES, NO, UNDECIDED = "yes", "no", "undecided"
 
 COLUMNS = (
     *("interpreter", "condition", "client", "client_version", "server", "floor", "expected", "observed"),
-    *("agrees", "verdict", "true_safe", "our_safe", "page_true_safe", "page_safe", "because"),
+    *("agrees", "verdict", "true_safe", "our_safe", "page_true_safe", "page_safe"),
+    *("true_held_by", "held_by", "because"),
 )
 """The columns of truth.csv; those that end in `_safe` and `agrees` hold yes, no, or undecided."""
 
@@ -75,9 +78,19 @@ DEFAULT_BUILD = Cause(
     "OpenSSL INSTALL.md, enable-ssl3; CHANGES.md",
 )
 
+NO_SSLV3_4 = Cause(
+    "OpenSSL 4.0 has no SSLv3, whatever an ssl module says that was made for earlier ones; TLS 1.0 and 1.1"
+    " are still built in",
+    "OpenSSL CHANGES.md, 4.0; ssl.HAS_SSLv3 of CPython 3.13 on OpenSSL 4.0.3 is True, falsely",
+)
+
 # What the library's security level does.
 
 OWN_LEVEL = Cause("OpenSSL's own default level is 1 since 1.1.0", "SSL_CTX_set_security_level(3)")
+BULLSEYE_LEVEL = Cause(
+    "Debian's OpenSSL 1.1.1 is compiled with OpenSSL's own level 1; its openssl.cnf makes that 2",
+    "Debian 11, openssl: debian/patches/Set-systemwide-default-settings-for-libssl-users.patch",
+)
 OWN_LEVEL_3_2 = Cause("OpenSSL's own default level is 2 since 3.2", "OpenSSL CHANGES.md, 3.2")
 DISTRIBUTION_LEVEL = Cause(
     "the distribution's OpenSSL is compiled with -DOPENSSL_TLS_SECURITY_LEVEL=2",
@@ -249,22 +262,31 @@ def library_of(interpreter: Interpreter) -> Library:
         level, why = 2, OWN_LEVEL_3_2
     elif own:
         level, why = 1, OWN_LEVEL
+    elif version < (3,):
+        level, why = 1, BULLSEYE_LEVEL
     else:
         level, why = 2, DISTRIBUTION_LEVEL
     reported = REPORTED if _HAS[Protocol.TLSV1] in has else DEFAULT_BUILD
+    if version >= (4,):
+        protocols, reported = protocols - {Protocol.SSLV3}, NO_SSLV3_4
     return Library(version, protocols, level, (reported, why))
 
 
 def context_of(
-    interpreter: Interpreter, library: Library, client: str, client_version: str, urllib3: str, conf: str
+    interpreter: Interpreter,
+    library: Library,
+    client: str,
+    client_version: str,
+    urllib3: str,
+    settings: Mapping[str, str],
 ) -> Context:
-    """Return the context that a client ends up with, under the OpenSSL configuration `conf`.
+    """Return the context that a client ends up with, under what an OpenSSL configuration sets.
 
     `urllib3` is the version next to botocore. Raises UnknownCauseError for what is not covered.
     """
     python = _version(interpreter.version)
     context = Context(None, library.level, (library.causes[1],))
-    if library.version >= (1, 1, 1) and (settings := system_default(conf)):
+    if library.version >= (1, 1, 1) and settings:
         context = _configured(context, settings)
     context = _constructed(interpreter, python, context)
     if client == "ssl":
@@ -310,47 +332,28 @@ def _constructed(interpreter: Interpreter, python: tuple[int, ...], context: Con
 def _configured(context: Context, settings: Mapping[str, str]) -> Context:
     """Take the step that an OpenSSL configuration takes."""
     # Options switches no version: SSL_CONF_cmd(3).
-    if unknown := sorted(set(settings) - {"MinProtocol", "CipherString", "Options"}):
+    if unknown := sorted(set(settings) - {"minprotocol", "cipherstring", "options"}):
         msg = f"no rules are known for {unknown[0]} in an OpenSSL configuration"
         raise UnknownCauseError(msg)
     context = context.then(CONFIGURED)
-    if "MinProtocol" in settings:
-        said = settings["MinProtocol"]
+    if "minprotocol" in settings:
+        said = settings["minprotocol"]
         if said not in ("None", *Protocol):
             msg = f"no rules are known for MinProtocol = {said}"
             raise UnknownCauseError(msg)
         context = replace(context, minimum=None if said == "None" else Protocol(said))
-    if "CipherString" in settings:
-        match = re.fullmatch(r"(?:DEFAULT|ALL)(?:[:@]+SECLEVEL=([0-2]))?", settings["CipherString"])
+    if "cipherstring" in settings:
+        match = re.fullmatch(r"(?:DEFAULT|ALL)(?:[:@]+SECLEVEL=([0-2]))?", settings["cipherstring"])
         if not match:
-            msg = f"no rules are known for CipherString = {settings['CipherString']}"
+            msg = f"no rules are known for CipherString = {settings['cipherstring']}"
             raise UnknownCauseError(msg)
         context = replace(context, level=context.level if match[1] is None else int(match[1]))
     return context
 
 
-def system_default(conf: str) -> dict[str, str]:
-    """Return the settings that an OpenSSL configuration file gives to each new context; source config(5).
-
-    Raises UnknownCauseError where it includes other files, which are not read.
-    """
-    section = "the lines before the first section"
-    sections: dict[str, dict[str, str]] = {section: {}}
-    for raw in conf.splitlines():
-        line = raw.split("#")[0].strip()
-        if line.startswith(".include"):
-            msg = "an OpenSSL configuration that includes other files is not followed"
-            raise UnknownCauseError(msg)
-        if match := re.fullmatch(r"\[\s*(.+?)\s*\]", line):
-            section = match[1]
-        elif "=" in line:
-            name, _, value = line.partition("=")
-            sections.setdefault(section, {})[name.strip()] = value.strip()
-    reached = next(iter(sections.values()))
-    for link in ("openssl_conf", "ssl_conf", "system_default"):
-        reached = sections.get(reached.get(link, ""), {})
-    # With a module named before it, as in "ssl_module.MinProtocol", the last part is the command.
-    return {key.rpartition(".")[2]: value for key, value in reached.items()}
+def settings_of(reading: Reading, version: tuple[int, ...]) -> Mapping[str, str]:
+    """Return the settings that a configuration gives to each new context, by command in lower case."""
+    return examine(reading, version).counting
 
 
 def expect(
@@ -361,16 +364,18 @@ def expect(
     server: Server,
     floor: Protocol,
     urllib3: str = "",
-    ambient: str = "",
+    ambient: Mapping[str, str] | None = None,
 ) -> Expectation:
     """Return what one cell must show, with the causes.
 
-    `ambient` is the text of the machine's own OpenSSL configuration; empty, it sets nothing. Raises
-    UnknownCauseError for what no cause here covers.
+    `ambient` is what the machine's own OpenSSL configuration sets. Raises UnknownCauseError for what no
+    cause here covers.
     """
     library = library_of(interpreter)
-    conf = ambient if condition is Condition.AMBIENT else configuration(condition, floor)
-    context = context_of(interpreter, library, client, client_version, urllib3, conf)
+    settings = ambient or {}
+    if condition is not Condition.AMBIENT:
+        settings = settings_of(read_text(configuration(condition, floor), {}), library.version)
+    context = context_of(interpreter, library, client, client_version, urllib3, settings)
     built = [p for p in library.protocols if context.sslv3 or p is not Protocol.SSLV3]
     wanted = [p for p in built if not (context.minimum and p.below(context.minimum))]
     offered = sorted((p for p in wanted if library.allows(p, context.level)), key=LADDER.index)
@@ -415,17 +420,14 @@ def _version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in parts[0].split(".")) if parts else (0,)
 
 
-def read_ambient(interpreter: Interpreter, environment: Mapping[str, str]) -> str:
-    """Return the OpenSSL configuration that an interpreter reads by itself; empty where there is none.
+def read_ambient(interpreter: Interpreter, environment: Mapping[str, str]) -> Mapping[str, str]:
+    """Return what the OpenSSL configuration sets that an interpreter reads by itself.
 
-    `interpreter.openssl_dir` is the folder of ssl.get_default_verify_paths().openssl_cafile. Behind a wrapper
-    the interpreter has an environment of its own, which its `openssl_conf` comes from.
+    `interpreter.openssl_dir` is the folder of ssl.get_default_verify_paths().openssl_cafile.
     """
-    named = interpreter.openssl_conf or configuration_path(interpreter.openssl_dir, environment)
-    try:
-        return Path(named).read_text(encoding="utf-8", errors="replace") if named else ""
-    except OSError:
-        return ""
+    named = configuration_path(interpreter.openssl_dir, environment)
+    version = library_version(interpreter.openssl)
+    return settings_of(read(Path(named), environment), version) if named else {}
 
 
 @dataclass(frozen=True)
@@ -438,12 +440,15 @@ class Truth:
 
 
 def build_truth(
-    rows: Sequence[Row], catalogue: Catalogue, floor: Protocol, ambient: Mapping[str, str] | None = None
+    rows: Sequence[Row],
+    catalogue: Catalogue,
+    floor: Protocol,
+    ambient: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Truth:
     """Hold the rows of a matrix, those of the reference client among them, against the expectation.
 
-    `ambient` has the text of each interpreter's own OpenSSL configuration, by interpreter id. There is
-    a cell for each row on each server of role ladder, whether anything was observed there or not.
+    `ambient` has what each interpreter's own OpenSSL configuration sets, by interpreter id. There is a
+    cell for each row on each server of role ladder, whether anything was observed there or not.
 
     A row is truly safe if and only if none of its cells must connect below the floor. `enforced` and
     `fragile` say that nothing did; `downgraded` that something did; all else is undecided. The page
@@ -459,6 +464,7 @@ def build_truth(
             continue
         try:
             cells = [_expect_row(row, server, floor, ambient or {}) for server in ladder]
+            holder = _expect_holder(row, ladder, floor, ambient or {})
         except UnknownCauseError as error:
             left_out[f"{name} under {row.condition}: {error}"] = None
             continue
@@ -481,6 +487,8 @@ def build_truth(
                     "true_safe": NO if below else YES,
                     "our_safe": _OURS.get(str(row.verdict), UNDECIDED),
                     "page_safe": _PAGE.get(str(row.page_check), UNDECIDED),
+                    "true_held_by": holder,
+                    "held_by": str(row.held_by),
                     "because": "; ".join(map(str, cell.causes)),
                 }
             )
@@ -497,11 +505,36 @@ _OURS = {"enforced": YES, "fragile": YES, "downgraded": NO}
 _PAGE = {"pass": YES, "fail": NO}
 
 
-def _expect_row(row: Row, server: Server, floor: Protocol, ambient: Mapping[str, str]) -> Expectation:
-    conf, client = ambient.get(row.interpreter.id, ""), plain(row.client)
+def _expect_row(
+    row: Row, server: Server, floor: Protocol, ambient: Mapping[str, Mapping[str, str]]
+) -> Expectation:
+    settings, client = ambient.get(row.interpreter.id, {}), plain(row.client)
     return expect(
-        row.interpreter, client, row.client_version, row.condition, server, floor, row.urllib3, conf
+        row.interpreter, client, row.client_version, row.condition, server, floor, row.urllib3, settings
     )
+
+
+_WITHOUT = {Condition.AMBIENT: (Condition.EMPTY,), Condition.HARDENED: (Condition.AMBIENT, Condition.EMPTY)}
+"""Where to look for what a condition's own configuration holds: under those that are without it."""
+
+
+def _expect_holder(
+    row: Row, ladder: Sequence[Server], floor: Protocol, ambient: Mapping[str, Mapping[str, str]]
+) -> str:
+    """Return what must hold a row's client: who, taken away, lets it below."""
+
+    def below(condition: Condition, client: str = row.client) -> bool:
+        there = replace(row, condition=condition, client=client)
+        found = (_expect_row(there, server, floor, ambient).protocol for server in ladder)
+        return any(protocol is not None and protocol.below(floor) for protocol in found)
+
+    if below(row.condition):
+        return "nothing"
+    if any(below(condition) for condition in _WITHOUT.get(row.condition, ())):
+        return "openssl.cnf"
+    if below(Condition.PERMISSIVE):
+        return "library"
+    return "code" if below(Condition.PERMISSIVE, REFERENCE) else "build"
 
 
 @dataclass(frozen=True)
@@ -531,13 +564,15 @@ class Score:
     page: Tally
     """By interpreter and condition."""
     left_out: tuple[str, ...]
+    misheld: tuple[str, ...] = ()
+    """Each row that names another holder than it must, in words; the undecided are not among them."""
 
     @property
     def clean(self) -> bool:
-        """Whether there are enough cells, each as it must be, and no verdict is wrong or wanting."""
+        """Whether there are enough cells, each as it must be, and no verdict or holder is wrong."""
         enough = self.cells >= max(1, self.minimum_cells)
         failings = self.ours.false_safe + self.ours.false_unsafe + self.ours.undecided + self.undecided
-        return enough and not self.wrong and not failings
+        return enough and not self.wrong and not self.misheld and not failings
 
 
 def needed_cells(matrix: Matrix, clients: Sequence[str], conditions: Sequence[Condition]) -> int:
@@ -566,6 +601,12 @@ def score(truth: Truth, minimum_cells: int) -> Score:
         ours=_tally(rows, "our_safe", "true_safe"),
         page=_tally(places, "page_safe", "page_true_safe"),
         left_out=truth.left_out,
+        misheld=tuple(
+            f"{row['interpreter']}/{row['client']} under {row['condition']}: held by"
+            f" {row['held_by'] or 'it is not known what'}, must be {row['true_held_by']}"
+            for row in rows[rows["our_safe"] != UNDECIDED].to_dict("records")
+            if row["held_by"] != row["true_held_by"]
+        ),
     )
 
 
@@ -586,8 +627,9 @@ def write_truth(folder: Path, frame: pd.DataFrame) -> None:
 def summary(result: Score, most: int = 10) -> list[str]:
     """Return the score in sentences, ours and the page's side by side; at most `most` wrong cells."""
     agreeing = result.cells - len(result.wrong) - result.undecided
-    wrong = [f"Wrong: {line}." for line in result.wrong[:most]]
-    more = [f"And {len(result.wrong) - most} more."] if len(result.wrong) > most else []
+    failings = (*result.wrong, *result.misheld)
+    wrong = [f"Wrong: {line}." for line in failings[:most]]
+    more = [f"And {len(failings) - most} more."] if len(failings) > most else []
     few = [f"That is fewer than the {result.minimum_cells} cells it takes."]
     first = (
         f"{agreeing} of {result.cells} cells are what their causes say they must be;"
