@@ -1,8 +1,8 @@
 """Passenger program: runs clients against servers inside the interpreter under test and prints what happened.
 
 Run as `python probes/`, back to Python 2.7. Reads one JSON object from standard input: `timeout` in
-seconds, and `cells`, each with `client`, `server`, `host`, `port`, `cafile` and, optionally, `retries`
-and, where the client is no Python module but a program, `program`: see program.py.
+seconds, and `cells`, each with `client`, `server`, `host`, `port`, `cafile` and, optionally, `retries`, what
+names.py needs, and, where the client is no Python module but a program, `program`: see program.py.
 Optionally also `snippets`: by client, source text that is run before that client is used, as an application
 that took the text over would.
 Prints marked lines of JSON: one with the interpreter's identity, one for each client when it is first
@@ -23,6 +23,7 @@ import time
 import traceback
 
 import identify
+import names
 
 MARK = "TLS-FLOOR-PROBE "
 
@@ -121,6 +122,7 @@ def main():
     say(kind="identity", identity=identify.identity())
     fetches = {}
     for cell in plan["cells"]:
+        cell["host"] = names.host(cell)
         name = cell["client"]
         if name not in fetches:
             fetches[name] = load(name, plan.get("snippets", {}).get(name), cell.get("program"))

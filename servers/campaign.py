@@ -15,7 +15,8 @@ from servers.conditions import Condition, write_configurations
 from servers.control import Control
 from servers.engines import EngineError
 from servers.lab import open_lab
-from servers.observation import PROBES, Visit, unvisited, visit
+from servers.observation import PROBES, Visit, strangers_told, unvisited, visit
+from servers.peers import can_tell
 from servers.resources import exhausted, visits_at_once
 
 if TYPE_CHECKING:
@@ -73,6 +74,11 @@ FILES_A_SERVER = 3
 FILES_A_VISIT = 16
 """Open files of a visit beside one for each tap: the pipes of its process, and connections on both sides."""
 
+NOBODY_TELLS = (
+    "this system does not say whose a connection is: what another program sends to a port of ours would be"
+    " taken for the client's"
+)
+
 FollowUp = Callable[[Condition, Guest, Mapping[Condition, Visit], Mapping[str, Control]], tuple[str, ...]]
 """Names the clients of a guest that are worth one more visit, under this condition, after those so far."""
 
@@ -124,8 +130,18 @@ async def run_campaign(
             interpreters: dict[str, list[Guest]] = {}
             for guest in guests:
                 interpreters.setdefault(guest.id, []).append(guest)
-            visits = await asyncio.gather(*(attend(rooms) for rooms in interpreters.values()))
-            return Campaign(bed.engine, await controls, tuple(one for several in visits for one in several))
+            attended = await asyncio.gather(*(attend(rooms) for rooms in interpreters.values()))
+            visits = tuple(one for several in attended for one in several)
+            for sentence in _company(visits):
+                progress(sentence)
+            return Campaign(bed.engine, await controls, visits)
+
+
+def _company(visits: Sequence[Visited]) -> tuple[str, ...]:
+    """Say who else was about, or that nobody can tell."""
+    if not can_tell():
+        return (NOBODY_TELLS,)
+    return strangers_told(one for _, _, seen in visits for one in seen.strangers)
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING
 import trustme
 
 from servers.catalogue import Certificate
+from servers.peers import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+NAME = "localhost"
+"""The only name in the page's certificate, and in ours for clients that know no addresses in certificates."""
 
 ISSUE_LIMIT = 60.0
 """Seconds that OpenSSL may take for the page's 4096 bit key on a busy machine."""
@@ -25,6 +29,8 @@ class KeyPair:
     certificate: Path
     key: Path
     trust: Path
+    host: str = LOOPBACK
+    """By what clients have to address its server: the address, or the name where it is for that alone."""
 
 
 def issue(folder: Path) -> dict[Certificate, KeyPair]:
@@ -37,7 +43,7 @@ def issue(folder: Path) -> dict[Certificate, KeyPair]:
         (Certificate.RSA, trustme.KeyType.RSA),
         (Certificate.ECDSA, trustme.KeyType.ECDSA),
     ):
-        leaf = authority.issue_cert("127.0.0.1", "localhost", key_type=key_type)
+        leaf = authority.issue_cert(LOOPBACK, NAME, key_type=key_type)
         pair = KeyPair(folder / f"{kind}.pem", folder / f"{kind}.key", trust)
         leaf.cert_chain_pems[0].write_to_path(pair.certificate)
         pair.key.touch(mode=0o600)
@@ -55,7 +61,7 @@ def issue_page(openssl: Path, folder: Path, environment: Mapping[str, str]) -> K
     certificate, key = folder / "cert.pem", folder / "key.pem"
     subprocess.run(
         [
-            *(openssl, "req", "-subj", "/CN=localhost", "-x509", "-newkey", "rsa:4096"),
+            *(openssl, "req", "-subj", f"/CN={NAME}", "-x509", "-newkey", "rsa:4096"),
             *("-nodes", "-keyout", key, "-out", certificate, "-days", "365"),
         ],
         check=True,
@@ -64,4 +70,4 @@ def issue_page(openssl: Path, folder: Path, environment: Mapping[str, str]) -> K
         stdin=subprocess.DEVNULL,
         env=dict(environment),
     )
-    return KeyPair(certificate, key, certificate)
+    return KeyPair(certificate, key, certificate, NAME)

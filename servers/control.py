@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tlslite.api import HandshakeSettings, TLSConnection
 from tlslite.errors import BaseTLSException
 
+from servers.peers import LOOPBACK, admit_port
 from servers.protocols import LADDER, Protocol
 from servers.scripts import SCRIPTS
 from servers.tap import Tap
@@ -19,7 +20,7 @@ from servers.wire import WireAccount, read_capture
 
 if TYPE_CHECKING:
     from servers.catalogue import Server
-    from servers.engines import Address
+    from servers.entrance import Reachable
 
 ATTEMPT_LIMIT = 10.0
 """Seconds for each socket operation of one control attempt."""
@@ -74,7 +75,9 @@ def _fault(protocols: frozenset[Protocol], attempt: Attempt) -> str:
         return f"deaf at {attempt.protocol}, which it claims ({_why(attempt)})" if deaf else ""
     wire_shows = seen or "nothing of it"
     checks = {
-        f"the record of the control at {completed} is unfit": bool(wire and wire.faults),
+        f"the record of the control at {completed} is unfit: {'; '.join(wire.faults) if wire else ''}": bool(
+            wire and wire.faults
+        ),
         f"the control completed at {completed}, the wire shows {wire_shows}": completed is not seen,
         f"asked for {attempt.protocol} it completed at {completed}": completed is not attempt.protocol,
         f"speaks {completed}, which it denies": completed not in protocols,
@@ -89,7 +92,7 @@ def _why(attempt: Attempt) -> str:
     return ", ".join(readable) or attempt.error or "no reason given"
 
 
-async def run_control(server: Server, address: Address, certificate: str) -> Control:
+async def run_control(server: Server, address: Reachable, certificate: str) -> Control:
     """Try every version on a server that listens at `address`, through a tap of its own.
 
     `certificate` is the one that it must show, in PEM: another server on that port would be no control.
@@ -120,15 +123,23 @@ def judge_sentinel(control: Control) -> Control:
     return replace(control, passed=False, reason="its random has no downgrade sentinel")
 
 
-async def _try(address: Address, protocol: Protocol, expected: bytes) -> Attempt:
-    async with Tap(address) as tap:
-        completed, error = await asyncio.to_thread(_attempt, tap.port, protocol, expected)
-        await tap.settle()
-        wire = read_capture(tap.captures[0]) if tap.captures else None
+async def _try(address: Reachable, protocol: Protocol, expected: bytes) -> Attempt:
+    # Bound before the tap listens, so that the tap knows whom to let in.
+    with socket.socket() as plain:
+        plain.bind((LOOPBACK, 0))
+        plain.settimeout(ATTEMPT_LIMIT)
+        admission = admit_port(plain.getsockname()[1])
+        async with Tap(address, admission=admission) as tap:
+            completed, error = await asyncio.to_thread(_attempt, plain, tap.port, protocol, expected)
+            plain.close()
+            await tap.settle()
+            wire = read_capture(tap.captures[0]) if tap.captures else None
     return Attempt(protocol, completed, error, wire)
 
 
-def _attempt(port: int, protocol: Protocol, expected: bytes) -> tuple[Protocol | None, str]:
+def _attempt(
+    plain: socket.socket, port: int, protocol: Protocol, expected: bytes
+) -> tuple[Protocol | None, str]:
     """Connect at exactly one version, fetch one byte or more; return the version, or why not."""
     settings = HandshakeSettings()
     settings.minVersion = settings.maxVersion = protocol.wire
@@ -140,15 +151,15 @@ def _attempt(port: int, protocol: Protocol, expected: bytes) -> tuple[Protocol |
     settings.keyShares = ["secp256r1"]
     settings.dhGroups = ["ffdhe2048"]
     try:
-        with socket.create_connection(("127.0.0.1", port), ATTEMPT_LIMIT) as plain:
-            connection = TLSConnection(plain)
-            connection.handshakeClientCert(settings=settings)
-            shown = bytes(connection.session.serverCertChain.x509List[0].bytes)
-            if shown != expected:
-                return None, "another server's certificate was shown"
-            connection.sendall(REQUEST)
-            if not connection.recv(1):
-                return None, "no data came back"
-            return Protocol.from_wire(connection.version), ""
+        plain.connect((LOOPBACK, port))
+        connection = TLSConnection(plain)
+        connection.handshakeClientCert(settings=settings)
+        shown = bytes(connection.session.serverCertChain.x509List[0].bytes)
+        if shown != expected:
+            return None, "another server's certificate was shown"
+        connection.sendall(REQUEST)
+        if not connection.recv(1):
+            return None, "no data came back"
+        return Protocol.from_wire(connection.version), ""
     except (OSError, BaseTLSException, ValueError) as error:
         return None, f"{type(error).__name__}: {error}".strip(": ")

@@ -15,6 +15,8 @@ from typing import Protocol as Interface
 
 from interpreters.errors import FloorError
 from servers.catalogue import Certificate, KeyExchange, Role, Server
+from servers.entrance import Entrance, private_socket
+from servers.peers import LOOPBACK
 from servers.processes import running
 from servers.protocols import LADDER, Protocol
 
@@ -22,8 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from servers.certificates import KeyPair
-
-Address = tuple[str, int]
+    from servers.entrance import Address, Reachable
 
 START_LIMIT = 20.0
 """Seconds that a server may take to say that it listens."""
@@ -41,8 +42,8 @@ class Engine(Interface):
         """The engine, its version and where it is, for the report's provenance."""
         ...
 
-    def serve(self, server: Server, pair: KeyPair) -> contextlib.AbstractAsyncContextManager[Address]:
-        """Serve the entry while the block lasts; the address is given once it accepts.
+    def serve(self, server: Server, pair: KeyPair) -> contextlib.AbstractAsyncContextManager[Reachable]:
+        """Serve the entry while the block lasts; its address is given once it accepts.
 
         Raises EngineError where the engine cannot serve it.
         """
@@ -74,16 +75,21 @@ class SServer:
     """
 
     openssl: Path
+    """An absolute path: it is run in `folder`."""
     description: str
     options: frozenset[str]
     environment: Mapping[str, str]
     """For our own entries: OPENSSL_CONF is a file of ours, so no setting of the machine restricts them."""
     page_environment: Mapping[str, str]
     """For the page's servers: the machine's own configuration, as the page has it."""
+    folder: Path | None = None
+    """Only we can enter it, so nobody else gets to the sockets in it; without one, servers listen on TCP."""
 
-    def command(self, server: Server, pair: KeyPair) -> list[str]:
+    def command(self, server: Server, pair: KeyPair, socket: Path | None = None) -> list[str]:
         """Return the command line for an entry; raises EngineError for what this binary lacks."""
-        base = [str(self.openssl), "s_server", "-accept", "127.0.0.1:0"]
+        # By its name alone: an s_server that is to say where it listens ends if that takes 32 bytes or more.
+        where = ["-unix", socket.name] if socket else ["-accept", f"{LOOPBACK}:0"]
+        base = [str(self.openssl), "s_server", *where]
         base += ["-key", str(pair.key), "-cert", str(pair.certificate)]
         if server.role is Role.PAGE:
             # The page itself says to leave out -no_tls1_3 where the option is unknown.
@@ -102,31 +108,34 @@ class SServer:
         return [*base, "-www", *off, "-cipher", f"{ciphers}:!aNULL:!eNULL:@SECLEVEL=0", *lean]
 
     @contextlib.asynccontextmanager
-    async def serve(self, server: Server, pair: KeyPair) -> AsyncIterator[Address]:
+    async def serve(self, server: Server, pair: KeyPair) -> AsyncIterator[Entrance]:
         """Run the server while the block lasts; see Engine.serve."""
         page = server.role is Role.PAGE
         environment = self.page_environment if page else self.environment
         async with contextlib.AsyncExitStack() as stack:
             try:
-                command = self.command(server, pair)
-                process = await stack.enter_async_context(running(command, environment))
+                socket = private_socket(self.folder) if "-unix" in self.options else None
+                command = self.command(server, pair, socket)
+                process = await stack.enter_async_context(running(command, environment, folder=self.folder))
             except OSError as error:
                 msg = f"{self.openssl} cannot be started: {error.strerror or error}"
                 raise EngineError(msg) from error
             said: deque[str] = deque(maxlen=5)
-            address = await _listening(process, said)
+            address = await _listening(process, said, socket)
             drain = asyncio.create_task(_drain(process, said))
             stack.callback(drain.cancel)
-            yield address
+            yield Entrance(address, one_at_a_time=True)
 
 
-async def _listening(process: asyncio.subprocess.Process, said: deque[str]) -> Address:
-    """Read what the server prints until it names its address (`ACCEPT host:port`)."""
+async def _listening(process: asyncio.subprocess.Process, said: deque[str], socket: Path | None) -> Address:
+    """Read what the server prints until it accepts (`ACCEPT host:port`); return where."""
     assert process.stdout is not None  # noqa: S101  we asked for a pipe
     try:
         async with asyncio.timeout(START_LIMIT):
             while line := await process.stdout.readline():
                 text = line.decode(errors="replace").strip()
+                if socket and re.match(r"ACCEPT\b", text):
+                    return socket
                 if match := re.fullmatch(r"ACCEPT (127\.0\.0\.1):(\d+)(?: PID=\d+)?", text):
                     return match[1], int(match[2])
                 said.append(text)
@@ -159,6 +168,7 @@ def find_s_server(wanted: Path | None, scratch: Path, environment: Mapping[str, 
         what = f"--openssl {str(wanted)!r} is not an executable" if wanted else "no openssl on PATH"
         msg = f"{what}, so no server can be started: {REMEDY}"
         raise EngineError(msg)
+    found = str(Path(found).absolute())
     neutral = scratch / "neutral.cnf"
     neutral.write_text(NEUTRAL_CONFIGURATION)
     ours = {name: text for name, text in environment.items() if not name.startswith("OPENSSL_")}
@@ -178,6 +188,7 @@ def find_s_server(wanted: Path | None, scratch: Path, environment: Mapping[str, 
         options=frozenset(re.findall(r"^ +(-\w[\w-]*)", usage, re.MULTILINE)),
         environment=ours,
         page_environment=environment,
+        folder=scratch,
     )
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from servers.catalogue import Certificate
-from servers.certificates import KeyPair, issue, issue_page
+from servers.certificates import NAME, KeyPair, issue, issue_page
 from servers.control import Control, run_control
-from servers.engines import Address, Engine, EngineError, SServer, find_s_server, last_words
+from servers.engines import Engine, EngineError, SServer, find_s_server, last_words
 from servers.scripts import ScriptedServer
 from servers.tlslite_engine import TlsliteServer
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from servers.catalogue import Catalogue, Server
+    from servers.entrance import Reachable
 
 PAGE_PAIR_AGE = 7 * 24 * 3600.0
 """Seconds for which the page's key is used again. It takes seconds to make (4096 bits) and nobody but
@@ -38,7 +39,7 @@ class Stand:
     """A server of the catalogue as it stands in this run: its address, or why it has none."""
 
     server: Server
-    address: Address | None
+    address: Reachable | None
     pair: KeyPair | None
     problem: str = ""
 
@@ -84,7 +85,10 @@ async def open_lab(
     """
     pairs = issue(scratch)
     unmade = "openssl did not make the page's certificate"
-    engines: dict[str, Engine | EngineError] = {"tlslite": TlsliteServer(), "script": ScriptedServer()}
+    engines: dict[str, Engine | EngineError] = {
+        "tlslite": TlsliteServer(scratch),
+        "script": ScriptedServer(scratch),
+    }
     try:
         s_server = find_s_server(openssl, scratch, environment)
         engines[S_SERVER], described = s_server, s_server.description
@@ -148,7 +152,7 @@ def _page_pair(engine: SServer, cache: Path) -> KeyPair:
     kept = cache / "page"
     certificate, key = kept / "cert.pem", kept / "key.pem"
     if certificate.exists() and key.exists() and _is_fresh(key):
-        return KeyPair(certificate, key, certificate)
+        return KeyPair(certificate, key, certificate, NAME)
     # Made aside: another run may be reading, or making, the same.
     made = cache / f"page.{os.getpid()}"
     made.mkdir(mode=0o700)
@@ -158,7 +162,7 @@ def _page_pair(engine: SServer, cache: Path) -> KeyPair:
         made.rename(kept)
     finally:
         shutil.rmtree(made, ignore_errors=True)
-    return KeyPair(certificate, key, certificate)
+    return KeyPair(certificate, key, certificate, NAME)
 
 
 def _is_fresh(key: Path) -> bool:

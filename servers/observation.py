@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from servers.certificates import NAME
+from servers.peers import LOOPBACK, admit_family, can_tell
 from servers.processes import ended, running, signal_name
 from servers.tap import Capture, Tap
 from servers.wire import WireAccount, read_capture
@@ -18,13 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from servers.lab import Stand
+    from servers.peers import Admission, Endpoint
 
 PROBES = Path(__file__).parent.parent / "probes"
 MARK = "TLS-FLOOR-PROBE "
-
-HOST = "localhost"
-"""The name in every client's URL: Python 2.7 does not accept a certificate for an IP address, and the
-page's certificate names nothing else."""
 
 ATTEMPT_LIMIT = 5.0
 """Seconds that a client waits for a socket; every server is on this machine."""
@@ -67,9 +66,31 @@ class Cell:
     missing: str
     """Why there is no account; empty if there is one."""
     wire: tuple[WireAccount, ...]
-    """Every connection that was made for this cell, in order."""
+    """Every connection that the probe, or what it started, made for this cell, in order."""
     captures: tuple[Capture, ...] = ()
     """The same connections as the tap kept them."""
+
+
+@dataclass(frozen=True)
+class Stranger:
+    """Somebody who connected in the place of a client: nothing of it was passed on, kept or counted."""
+
+    server: str
+    who: str
+    """In words, such as ``a process of user 1000``."""
+    times: int
+
+
+def strangers_told(strangers: Iterable[Stranger]) -> tuple[str, ...]:
+    """Tell, in a sentence for each server, who else connected to it and how often."""
+    servers: dict[str, Counter[str]] = {}
+    for one in strangers:
+        servers.setdefault(one.server, Counter())[one.who] += one.times
+    return tuple(
+        f"somebody else connected to the server of {server} {who.total()} times ({', '.join(sorted(who))}):"
+        " nothing of it was passed on or counted"
+        for server, who in servers.items()
+    )
 
 
 @dataclass(frozen=True)
@@ -89,6 +110,7 @@ class Visit:
     """The TLS of those clients that bring their own."""
     absent: frozenset[str] = frozenset()
     """The clients that could not be imported because they are not installed."""
+    strangers: tuple[Stranger, ...] = ()
 
 
 @dataclass
@@ -103,6 +125,8 @@ class _Log:
     absent: set[str] = field(default_factory=set)
     accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
     doing: str = "it started"
+    pid: int = 0
+    """Of the process that prints it; 0 before it starts."""
     ended: bool = False
     rest: deque[str] = field(default_factory=lambda: deque(maxlen=3))
 
@@ -122,24 +146,29 @@ async def visit(
     `snippets` are, by client, source text that the probe runs before it uses that client.
 
     Each client and server pair has a tap of its own, so a connection belongs to its cell by the port
-    it came in on, whatever the client says. A probe that dies, hangs or lies leaves cells without an
-    account, each with the reason. `programs` says, of clients that are programs, how to run them.
+    it came in on, whatever the client says, if it is the probe's at all: others are sent away. A probe
+    that dies, hangs or lies leaves cells without an account, each with the reason. `programs` says, of
+    clients that are programs, how to run them.
     """
     pairs = [(client, stand) for client in clients for stand in stands]
     taps: dict[tuple[str, str], Tap] = {}
     log = _Log()
+    admission = _admission(log) if can_tell() else None
     async with contextlib.AsyncExitStack() as stack:
         plan = []
         for client, stand in pairs:
             if stand.address is None or stand.pair is None:
                 continue
-            tap = await stack.enter_async_context(Tap(stand.address))
+            by_name = stand.pair.host != LOOPBACK
+            tap = await stack.enter_async_context(Tap(stand.address, admission=admission, by_name=by_name))
             taps[client, stand.server.id] = tap
             plan.append(
                 {
                     "client": client,
                     "server": stand.server.id,
-                    "host": HOST,
+                    "host": stand.pair.host,
+                    "address": LOOPBACK,
+                    "name": NAME,
                     "port": tap.port,
                     "cafile": str(stand.pair.trust),
                     "retries": stand.server.retries,
@@ -153,8 +182,28 @@ async def visit(
             problem = await _run(command, environment, task, log, silence_limit)
         await asyncio.gather(*(tap.settle() for tap in taps.values()))
     cells = tuple(_cell(client, stand, log, taps, problem) for client, stand in pairs)
-    absent = frozenset(log.absent)
-    return Visit(log.identity, log.versions, log.import_errors, cells, log.urllib3, log.own_tls, absent)
+    strangers = [
+        Stranger(server, who, n) for (_, server), tap in taps.items() for who, n in tap.strangers.items()
+    ]
+    return Visit(
+        log.identity,
+        log.versions,
+        log.import_errors,
+        cells,
+        log.urllib3,
+        log.own_tls,
+        frozenset(log.absent),
+        tuple(strangers),
+    )
+
+
+def _admission(log: _Log) -> Admission:
+    """Return that of the probe which prints to this log, once it is there, and of what it starts."""
+
+    def admission(far: Endpoint, near: Endpoint) -> str:
+        return admit_family(log.pid)(far, near) if log.pid else "a process that the probe did not start"
+
+    return admission
 
 
 def unvisited(clients: Iterable[str], stands: Sequence[Stand], reason: str) -> Visit:
@@ -185,6 +234,7 @@ async def _run(
     """Run the probe to its end; return why it did not reach it, or an empty text."""
     try:
         async with running(command, environment, stdin=asyncio.subprocess.PIPE) as process:
+            log.pid = process.pid
             await _listen(process, plan, log, silence_limit)
             return "" if log.ended else _ending(await ended(process), log)
     except TimeoutError:

@@ -27,12 +27,15 @@ LINE_LIMIT = 2**20
 
 @contextlib.asynccontextmanager
 async def running(
-    command: Sequence[str | Path], environment: Mapping[str, str], stdin: int = asyncio.subprocess.DEVNULL
+    command: Sequence[str | Path],
+    environment: Mapping[str, str],
+    stdin: int = asyncio.subprocess.DEVNULL,
+    folder: Path | None = None,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Start a command whose output, both streams mixed, is a pipe; kill its whole group at the end.
 
     The group, because an interpreter or an openssl may be a wrapper script, and a client may have
-    helpers. Raises OSError if it cannot be started.
+    helpers. It runs in `folder`, or in ours. Raises OSError if it cannot be started.
     """
     process = await asyncio.create_subprocess_exec(
         *command,
@@ -40,6 +43,7 @@ async def running(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env=dict(environment),
+        cwd=folder,
         process_group=0,
         limit=LINE_LIMIT,
     )

@@ -13,15 +13,18 @@ from tlslite.messages import Alert, ClientHello, RecordHeader3, ServerHello
 from tlslite.utils.codec import DecodeError, Parser
 from tlslite.utils.cryptomath import getRandomBytes
 
+from servers.entrance import private_socket
+from servers.peers import LOOPBACK
 from servers.protocols import Protocol
 from servers.tap import Sender, reset
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
     from servers.catalogue import Server
     from servers.certificates import KeyPair
-    from servers.engines import Address
+    from servers.entrance import Address
     from servers.wire import WireAccount
 
 REACTION_LIMIT = 2.0
@@ -96,7 +99,11 @@ SCRIPTS = {
 
 
 class ScriptedServer:
-    """The engine of catalogue entries with a script."""
+    """The engine of catalogue entries with a script; with a folder of ours, out of everybody else's reach."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """Remember where sockets go."""
+        self._folder = folder
 
     description = "scripted answers, made with tlslite-ng's messages"
 
@@ -116,9 +123,13 @@ class ScriptedServer:
                 reset(writer)
             writer.close()
 
-        listening = await asyncio.start_server(play, "127.0.0.1", 0)
+        path = private_socket(self._folder)
+        if path:
+            listening = await asyncio.start_unix_server(play, path)
+        else:
+            listening = await asyncio.start_server(play, LOOPBACK, 0)
         try:
-            yield "127.0.0.1", listening.sockets[0].getsockname()[1]
+            yield path or (LOOPBACK, listening.sockets[0].getsockname()[1])
         finally:
             listening.close()
 

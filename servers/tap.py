@@ -5,20 +5,49 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
+import errno
 import socket
 import struct
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
+from servers.entrance import Entrance
+from servers.peers import LOOPBACK
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from servers.entrance import Reachable
+    from servers.peers import Admission
 
 CONNECTION_LIMIT = 20.0
 """Seconds until the tap ends a connection that neither side has ended."""
 
 KEPT_BYTES = 256 * 1024
 """Bytes kept of a connection; a handshake and a status page take a twentieth of it."""
+
+BACKLOG = 1024
+"""Connections that may wait to be accepted: a flood of others must not leave a client's own outside."""
+
+ACCEPTED_AT_ONCE = 100
+"""Connections that are accepted before others have their turn."""
+
+PAUSE = 0.2
+"""Seconds until a tap tries again that could not accept."""
+
+NO_LINGER = struct.pack("ii", 1, 0)
+"""A SO_LINGER of zero, with which a connection ends with a TCP reset: socket(7)."""
+
+PORT_ATTEMPTS = 20
+"""Ports that are tried until one is free on both families."""
+
+RECORD_HEADER = 5
+"""Bytes of a record header: RFC 8446 section 5.1, RFC 5246 section 6.2.1."""
+
+HANDSHAKE = 22
+"""The first byte of a record with a ClientHello: ContentType.handshake, RFC 8446 section 5.1."""
 
 
 class Sender(enum.StrEnum):
@@ -47,6 +76,8 @@ class Capture:
     chunks: list[Chunk] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    touched: float = field(default=0.0, compare=False)
+    """When the last byte came, in seconds of time.monotonic()."""
     _kept: int = field(default=0, init=False, repr=False)
     _cut: bool = field(default=False, init=False, repr=False)
 
@@ -56,6 +87,7 @@ class Capture:
 
     def add(self, sender: Sender, data: bytes) -> None:
         """Keep some bytes, up to the limit; past it a note says that the record is incomplete."""
+        self.touched = time.monotonic()
         left = KEPT_BYTES - self._kept
         if len(data) > left and not self._cut:
             self._cut = True
@@ -71,25 +103,45 @@ class Tap:
     Use as ``async with Tap(address) as tap``: it listens on `tap.port` until the block ends.
     """
 
-    def __init__(self, upstream: tuple[str, int], ended: Callable[[Capture], None] | None = None) -> None:
-        """Remember where connections go, and whom to tell when one has ended; nothing listens yet."""
-        self.upstream = upstream
+    def __init__(
+        self,
+        upstream: Reachable,
+        ended: Callable[[Capture], None] | None = None,
+        admission: Admission | None = None,
+        *,
+        port: int = 0,
+        by_name: bool = False,
+    ) -> None:
+        """Remember where connections go, and whom to tell when one has ended; nothing listens yet.
+
+        Without an `admission` everybody is let in. `by_name` says that clients find it by the name localhost:
+        then it holds its port on ::1 too, where that is, so that nobody else answers there.
+        """
+        self._entrance = upstream if isinstance(upstream, Entrance) else Entrance(upstream)
         self._ended = ended
-        self.port = 0
+        self._admission = admission
+        self._by_name = by_name
+        self.port = port
         self.captures: list[Capture] = []
+        self.strangers: Counter[str] = Counter()
+        """Who else connected, in words, and how often: nothing of theirs is kept or passed on."""
         self._open: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        """Listen on an ephemeral port of the loopback interface."""
+        """Listen on the port, or on an ephemeral one; raises OSError if that cannot be had."""
         # Where no more files can be opened, asyncio would say something else, or nothing.
-        listening = socket.create_server(("127.0.0.1", 0))
-        self.port = listening.getsockname()[1]
-        self._server = await asyncio.start_server(self._serve, sock=listening)
+        self._listening = _listening(self.port, by_name=self._by_name)
+        self.port = self._listening[0].getsockname()[1]
+        for one in self._listening:
+            self._watch(one)
         return self
 
     async def __aexit__(self, *error: object) -> None:
         """Stop listening and end what is still open."""
-        self._server.close()
+        for one in self._listening:
+            asyncio.get_running_loop().remove_reader(one)
+            one.close()
+        await asyncio.sleep(0)  # what was accepted just now gets to where it closes its socket
         for task in self._open:
             task.cancel()
         await self.settle()
@@ -99,12 +151,39 @@ class Tap:
         if self._open:
             await asyncio.wait(self._open, timeout=limit)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101  asyncio runs this callback in a task of its own
-        self._open.add(task)
-        capture = Capture()
-        self.captures.append(capture)
+    def _watch(self, listening: socket.socket) -> None:
+        if listening.fileno() >= 0:
+            asyncio.get_running_loop().add_reader(listening, self._accept, listening)
+
+    def _accept(self, listening: socket.socket) -> None:
+        """Let in who may come in, and send everybody else away before a byte was read.
+
+        Not asyncio's own server: it makes streams and a task for each of a thousand strangers first.
+        """
+        try:
+            for _ in range(ACCEPTED_AT_ONCE):
+                connection, far = listening.accept()
+                if who := self._stranger(connection, far):
+                    self.strangers[who] += 1
+                    with connection, contextlib.suppress(OSError):
+                        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+                    continue
+                connection.setblocking(False)
+                capture = Capture()
+                self.captures.append(capture)
+                task = asyncio.create_task(self._serve(capture, connection))
+                self._open.add(task)
+                task.add_done_callback(self._open.discard)
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError:
+            # Out of files: what waits stays readable, and the loop would do nothing but come back here.
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(listening)
+            loop.call_later(PAUSE, self._watch, listening)
+
+    async def _serve(self, capture: Capture, connection: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=connection)
         try:
             async with asyncio.timeout(CONNECTION_LIMIT):
                 await self._forward(capture, reader, writer)
@@ -117,33 +196,72 @@ class Tap:
             capture.notes.append(f"connection broke: {error}")
         finally:
             writer.close()
-            self._open.discard(task)
             if self._ended:
                 self._ended(capture)
+
+    def _stranger(self, connection: socket.socket, far: tuple[str, int]) -> str:
+        """Say who is there instead of whom this is for; nothing if nobody."""
+        return self._admission(far[:2], connection.getsockname()[:2]) if self._admission else ""
 
     async def _forward(
         self, capture: Capture, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         # A server that handles one connection at a time must not be held up by a client that
-        # connects and stays silent, so the server is dialled with the first byte in hand.
-        first = await reader.read(65536)
+        # connects and stays silent, so the server is dialled with the first record in hand.
+        first = await _first_record(capture, reader)
         if not first:
             capture.notes.append("the client closed without a byte")
             return
-        capture.add(Sender.CLIENT, first)
-        try:
-            up_reader, up_writer = await asyncio.open_connection(*self.upstream)
-        except OSError as error:
-            capture.notes.append(f"the server did not accept: {error}")
-            return
-        try:
+        async with contextlib.AsyncExitStack() as stack:
+            turn = await stack.enter_async_context(self._entrance.turn(lambda: capture.touched))
+            try:
+                up_reader, up_writer = await turn.dial()
+            except OSError as error:
+                capture.notes.append(f"the server did not accept: {error}")
+                return
             up_writer.write(first)
-            await asyncio.gather(
-                _pump(capture, Sender.CLIENT, reader, up_writer),
-                _pump(capture, Sender.SERVER, up_reader, writer),
-            )
-        finally:
-            up_writer.close()
+            sending = asyncio.create_task(_pump(capture, Sender.CLIENT, reader, up_writer))
+            stack.callback(sending.cancel)
+            await _pump(capture, Sender.SERVER, up_reader, writer)
+            if turn.lost:
+                capture.faults.append(turn.lost)
+            # The server is done, and free for the next; what the client still says is kept all the same.
+            turn.leave()
+            await sending
+
+
+async def _first_record(capture: Capture, reader: asyncio.StreamReader) -> bytes:
+    """Return the first TLS record, or the start of what is none, or what there was before the end."""
+    seen = b""
+    while data := await reader.read(65536):
+        capture.add(Sender.CLIENT, data)
+        seen += data
+        length = int.from_bytes(seen[3:RECORD_HEADER], "big")
+        if seen[0] != HANDSHAKE or len(seen) >= RECORD_HEADER + length > RECORD_HEADER:
+            break
+    return seen
+
+
+def _listening(port: int, *, by_name: bool) -> list[socket.socket]:
+    """Return sockets bound to one port of loopback, by name on both families; raises OSError."""
+    for _ in range(1 if port else PORT_ATTEMPTS):
+        first = _bound(LOOPBACK, port)
+        if not by_name:
+            return [first]
+        try:
+            return [first, _bound("::1", first.getsockname()[1])]
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                return [first]  # there is no IPv6 here, so nobody can answer there
+            first.close()
+    raise OSError(errno.EADDRINUSE, f"port {port or '(any)'} of ::1 is taken")
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    listening.setblocking(False)
+    return listening
 
 
 async def _pump(
@@ -173,7 +291,6 @@ async def _pump(
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
-    """End a connection with a TCP reset: SO_LINGER of zero, socket(7)."""
-    linger = struct.pack("ii", 1, 0)
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    """End a connection with a TCP reset."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
     writer.transport.abort()

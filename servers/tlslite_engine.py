@@ -13,14 +13,17 @@ from tlslite.errors import BaseTLSException
 from tlslite.messages import ServerHello
 
 from servers.catalogue import KeyExchange, Server
+from servers.entrance import private_socket
+from servers.peers import LOOPBACK
 from servers.protocols import LADDER, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
     from socket import socket
 
     from servers.certificates import KeyPair
-    from servers.engines import Address
+    from servers.entrance import Address
 
 CONNECTION_LIMIT = 5.0
 """Seconds for each socket operation with a client."""
@@ -52,7 +55,14 @@ class _Connection(TLSConnection):  # type: ignore[misc]  # tlslite-ng has no typ
 
 
 class TlsliteServer:
-    """tlslite-ng's server, restricted to what the entry says; see servers.engines.Engine."""
+    """tlslite-ng's server, restricted to what the entry says; see servers.engines.Engine.
+
+    With a folder of ours it is out of everybody else's reach.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """Remember where sockets go."""
+        self._folder = folder
 
     description = "tlslite-ng"
 
@@ -69,11 +79,12 @@ class TlsliteServer:
             def handle(self) -> None:
                 _answer(self.request, chain, key, settings, sentinel)
 
-        with _Threads(("127.0.0.1", 0), Handler) as listening:
+        path = private_socket(self._folder)
+        with _UnixThreads(str(path), Handler) if path else _Threads((LOOPBACK, 0), Handler) as listening:
             loop = threading.Thread(target=listening.serve_forever, args=(0.05,), daemon=True)
             loop.start()
             try:
-                yield "127.0.0.1", int(listening.server_address[1])
+                yield path or listening.socket.getsockname()
             finally:
                 listening.shutdown()
 
@@ -82,6 +93,11 @@ class _Threads(socketserver.ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False
     allow_reuse_address = False
+
+
+class _UnixThreads(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+    block_on_close = False
 
 
 def _settings(server: Server) -> HandshakeSettings:

@@ -20,7 +20,7 @@ from tlslite.messages import Alert, ClientHello, RecordHeader3, ServerHello
 from tlslite.utils.codec import DecodeError, Parser
 
 from servers.protocols import Protocol
-from servers.tap import Capture, Sender
+from servers.tap import RECORD_HEADER, Capture, Sender
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,9 +32,6 @@ RANDOM = slice(6, 38)
 """Where a hello message has its random: behind its type, length and legacy_version (RFC 8446 4.1.2)."""
 
 _Hello = TypeVar("_Hello", ClientHello, ServerHello)
-
-RECORD_HEADER = 5
-"""Bytes of a record header: RFC 8446 section 5.1, RFC 5246 section 6.2.1."""
 
 
 @dataclass(frozen=True)

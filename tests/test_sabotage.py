@@ -73,8 +73,8 @@ def test_a_deaf_server(measure: Callable[[], Judgement], monkeypatch: pytest.Mon
     """Servers at OpenSSL's default security level refuse the control, so their cells count for nothing."""
     honest = engines.SServer.command
 
-    def deaf(self: engines.SServer, server: Server, pair: KeyPair) -> list[str]:
-        return [word.removesuffix(":@SECLEVEL=0") for word in honest(self, server, pair)]
+    def deaf(self: engines.SServer, server: Server, pair: KeyPair, socket: Path | None) -> list[str]:
+        return [word.removesuffix(":@SECLEVEL=0") for word in honest(self, server, pair, socket)]
 
     monkeypatch.setattr(engines.SServer, "command", deaf)
     judgement = measure()
@@ -88,8 +88,8 @@ def test_a_server_that_speaks_what_it_denies(
     """A server with more versions than its entry says fails its control."""
     honest = engines.SServer.command
 
-    def loose(self: engines.SServer, server: Server, pair: KeyPair) -> list[str]:
-        return [word for word in honest(self, server, pair) if word != "-no_tls1_2"]
+    def loose(self: engines.SServer, server: Server, pair: KeyPair, socket: Path | None) -> list[str]:
+        return [word for word in honest(self, server, pair, socket) if word != "-no_tls1_2"]
 
     monkeypatch.setattr(engines.SServer, "command", loose)
     judgement = measure()
@@ -99,7 +99,7 @@ def test_a_server_that_speaks_what_it_denies(
 
 def test_a_control_that_lies(measure: Callable[[], Judgement], monkeypatch: pytest.MonkeyPatch) -> None:
     """A control that claims success without having connected is contradicted by the wire."""
-    monkeypatch.setattr(control, "_attempt", lambda _port, protocol, _expected: (protocol, ""))
+    monkeypatch.setattr(control, "_attempt", lambda _plain, _port, protocol, _expected: (protocol, ""))
     judgement = measure()
     assert judgement.verdict is Verdict.INCONCLUSIVE
     assert "the wire shows nothing of it" in judgement.reason

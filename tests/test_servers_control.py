@@ -22,7 +22,7 @@ from servers.wire import WireAccount, WireAlert
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from servers.engines import Address
+    from servers.entrance import Reachable
 
 LIMIT = 60.0
 """Seconds until a test that hangs fails."""
@@ -185,7 +185,7 @@ def _entry(protocols: frozenset[Protocol]) -> Server:
     return Server("one", "why", protocols, KeyExchange.ANY, Certificate.RSA)
 
 
-def _control(server: Server, address: Address, pair: KeyPair) -> Control:
+def _control(server: Server, address: Reachable, pair: KeyPair) -> Control:
     async def limited() -> Control:
         async with asyncio.timeout(LIMIT):
             return await run_control(server, address, pair.certificate.read_text())
@@ -291,8 +291,8 @@ def test_page_s_restricted_server_is_deaf(engine: SServer, pairs: dict[Certifica
 class _AtTheDefaultLevel(SServer):
     """An engine that forgets to lower the security level."""
 
-    def command(self, server: Server, pair: KeyPair) -> list[str]:
-        return [argument.replace(":@SECLEVEL=0", "") for argument in super().command(server, pair)]
+    def command(self, server: Server, pair: KeyPair, socket: Path | None = None) -> list[str]:
+        return [argument.replace(":@SECLEVEL=0", "") for argument in super().command(server, pair, socket)]
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import os
 import shutil
-import socket
+import time
+from dataclasses import replace
 from itertools import pairwise, product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ from servers.protocols import LADDER, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from servers.entrance import Entrance
 
 LIMIT = 30.0
 """Seconds until a test that hangs fails."""
@@ -327,7 +330,7 @@ def test_server_that_talks_a_lot_is_not_blocked(tmp_path: Path) -> None:
 
     async def test() -> None:
         async with asyncio.timeout(LIMIT), engine.serve(_server(Protocol.TLSV1_2), PAIR) as address:
-            assert address == ("127.0.0.1", 4433)
+            assert address.address == ("127.0.0.1", 4433)
             readable = asyncio.Event()
             asyncio.get_running_loop().add_reader(reader, readable.set)
             try:
@@ -414,25 +417,67 @@ def test_real_openssl_has_the_options_that_we_ask_for(real: SServer) -> None:
 
 
 @pytest.mark.e2e
-def test_real_server_listens_until_the_block_ends(real: SServer, pairs: dict[Certificate, KeyPair]) -> None:
-    """A server accepts when its address is given, two at a time are two ports, and then both are closed."""
+@pytest.mark.parametrize("private", [True, False])
+def test_real_server_listens_until_the_block_ends(
+    real: SServer, pairs: dict[Certificate, KeyPair], tmp_path: Path, *, private: bool
+) -> None:
+    """A server accepts when its address is given, two at a time have two, and then both are gone."""
     server, pair = read_catalogue()["tls1_2"], pairs[Certificate.RSA]
+    engine = replace(real, folder=tmp_path if private else None)
 
-    async def test() -> list[tuple[str, int]]:
+    async def test() -> list[Entrance]:
         async with (
             asyncio.timeout(LIMIT),
-            real.serve(server, pair) as one,
-            real.serve(server, pair) as other,
+            engine.serve(server, pair) as one,
+            engine.serve(server, pair) as other,
         ):
-            for address in (one, other):
-                socket.create_connection(address, LIMIT).close()
+            for entrance in (one, other):
+                await _dial(entrance)
             return [one, other]
 
-    addresses = asyncio.run(test())
-    assert len(set(addresses)) == 2
-    for address in addresses:
-        with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(address, LIMIT)
+    entrances = asyncio.run(test())
+    assert len({entrance.address for entrance in entrances}) == 2
+    for entrance in entrances:
+        assert isinstance(entrance.address, Path) is private
+        with pytest.raises((ConnectionRefusedError, FileNotFoundError)):
+            asyncio.run(_dial(entrance))
+
+
+async def _dial(entrance: Entrance) -> None:
+    async with entrance.turn(time.monotonic) as turn:
+        await turn.dial()
+
+
+def test_server_is_in_a_folder_that_nobody_else_can_enter(tmp_path: Path) -> None:
+    """With a folder of ours a server has a socket in it in place of a TCP port, which anybody can reach."""
+    program = _program(tmp_path / "openssl", 'echo "ACCEPT localhost:$3"; exec sleep 600')
+    engine = SServer(program, "OpenSSL 0.0", ALL | {"-unix"}, os.environ, os.environ, tmp_path)
+
+    async def test() -> Entrance:
+        async with asyncio.timeout(LIMIT), engine.serve(_server(Protocol.TLSV1_2), PAIR) as entrance:
+            return entrance
+
+    address = asyncio.run(test()).address
+    assert isinstance(address, Path)
+    assert address.parent == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("options", "folder"), [(ALL, "here"), (ALL | {"-unix"}, "x" * 120), (ALL | {"-unix"}, None)]
+)
+def test_tcp_is_what_is_left(tmp_path: Path, options: frozenset[str], folder: str | None) -> None:
+    """Without the option, without a folder, or with a path that is too long for a socket, a port is used."""
+    program = _program(tmp_path / "openssl", '[ "$2" = -accept ] && echo "ACCEPT $3"3; exec sleep 600')
+    home = tmp_path / folder if folder else None
+    if home:
+        home.mkdir()
+    engine = SServer(program, "OpenSSL 0.0", options, os.environ, os.environ, home)
+
+    async def test() -> Entrance:
+        async with asyncio.timeout(LIMIT), engine.serve(_server(Protocol.TLSV1_2), PAIR) as entrance:
+            return entrance
+
+    assert asyncio.run(test()).address == ("127.0.0.1", 3)
 
 
 @pytest.mark.e2e

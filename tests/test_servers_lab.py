@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import stat
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from servers import lab as lab_module
 from servers.catalogue import Catalogue, Certificate, Role, Server, read_catalogue
 from servers.certificates import KeyPair, issue
 from servers.engines import EngineError, find_s_server
+from servers.entrance import Entrance
 from servers.lab import Lab, open_lab
 
 if TYPE_CHECKING:
@@ -240,8 +241,14 @@ def test_nothing_stays_behind(folders: tuple[Path, Path], started: list[int], ho
     assert all(addresses)
     for address in addresses:
         assert address is not None
-        with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(address, LIMIT)
+        entrance = address if isinstance(address, Entrance) else Entrance(address)
+        with pytest.raises((ConnectionRefusedError, FileNotFoundError)):
+            asyncio.run(_dial(entrance))
+
+
+async def _dial(entrance: Entrance) -> None:
+    async with entrance.turn(time.monotonic) as turn:
+        await turn.dial()
 
 
 @pytest.mark.e2e

@@ -139,7 +139,9 @@ say(kind="end")
     assert [(cell["client"], cell["server"]) for cell in asked] == pairs
     assert len({cell["port"] for cell in asked}) == len(pairs)
     assert {cell["cafile"] for cell in asked} == {str(PAIR.trust)}
-    assert {cell["host"] for cell in asked} == {"localhost"}
+    assert {(cell["host"], cell["address"], cell["name"]) for cell in asked} == {
+        ("127.0.0.1", "127.0.0.1", "localhost")
+    }
     assert seen.identity["timeout"] > 0
     assert seen.identity["snippets"] == {}
     assert (seen.versions, seen.urllib3) == ({"a": "1.0"}, {"a": "2.8.0"})

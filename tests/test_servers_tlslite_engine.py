@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from servers.catalogue import Catalogue, Role, Server, read_catalogue
 from servers.certificates import KeyPair, issue
 from servers.control import run_control
+from servers.entrance import Entrance
 from servers.protocols import LADDER, Protocol
 from servers.tap import Tap
 from servers.tlslite_engine import SENTINELS, TlsliteServer
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from servers.catalogue import Certificate
+    from servers.entrance import Address
     from servers.wire import WireAccount
 
 CATALOGUE = read_catalogue()
@@ -94,16 +97,27 @@ def test_sentinels_are_those_of_the_rfc() -> None:
     assert below | {Protocol.TLSV1_2: text + b"\1"} == SENTINELS
 
 
-def test_nothing_listens_behind_the_block(pairs: Mapping[Certificate, KeyPair]) -> None:
-    """Once the block has ended the port is closed."""
+@pytest.mark.parametrize("private", [True, False])
+def test_nothing_listens_behind_the_block(
+    pairs: Mapping[Certificate, KeyPair], tmp_path: Path, *, private: bool
+) -> None:
+    """Once the block has ended its socket is closed, be it a port or in a folder of ours."""
     server = CATALOGUE["ssl3_rsa"]
 
-    async def run() -> tuple[str, int]:
-        async with TlsliteServer().serve(server, pairs[server.certificate]) as address:
+    async def dial(address: Address) -> None:
+        async with Entrance(address).turn(lambda: 0.0) as turn:
+            await turn.dial()
+
+    async def run() -> Address:
+        engine = TlsliteServer(tmp_path if private else None)
+        async with engine.serve(server, pairs[server.certificate]) as address:
+            await dial(address)
             return address
 
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(asyncio.run(run()), 5)
+    address = asyncio.run(run())
+    assert isinstance(address, Path) is private
+    with pytest.raises((ConnectionRefusedError, FileNotFoundError)):
+        asyncio.run(dial(address))
 
 
 def test_the_catalogue_can_be_cut_by_role() -> None:
