@@ -50,6 +50,15 @@ def for_terminal(text: str) -> str:
     return visible(text)
 
 
+def for_json(text: str) -> str:
+    """Return text that every JSON parser can read.
+
+    Threat: half a surrogate pair, which is what Python makes of a path that cannot be decoded, is not
+    Unicode; parsers may refuse the whole document for it (RFC 8259, section 8.2). JSON escapes all else.
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def for_csv(text: str) -> str:
     """Return text that no spreadsheet takes for a formula, and that stays on one line.
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reports.decision import Judged
+    from reports.policy import Policy
 
 SCHEMA_VERSION = 2
 
@@ -144,9 +145,7 @@ def _decision(folder: Path, policy_file: Path, now: dt.datetime, *, together: bo
         report = read_report(folder, "run nox -s matrix first")
         if folder.name == LATEST:
             report = replace(report, begun=marks(folder.parent))
-        if policy.new_only:
-            remedy = f"put an earlier run's matrix.json there, or take new_only out of {policy.file}"
-            baseline = read_report(policy_file.parent / policy.new_only, remedy)
+        baseline = _baseline(policy, policy_file.parent)
     except OtherSchemaError as error:
         # A report from before an upgrade is in order and says nothing of now; a baseline is up to the policy.
         kind = Kind.ERROR if report else Kind.INCONCLUSIVE
@@ -154,6 +153,29 @@ def _decision(folder: Path, policy_file: Path, now: dt.datetime, *, together: bo
     except (PolicyError, ReportError) as error:
         return Decision(Kind.ERROR, str(error), report, policy=policy)
     return decide(report, policy, now, baseline, together=together)
+
+
+def foresee(
+    document: Any, policy: Policy, folder: Path = POLICY.parent, *, together: bool = False
+) -> Decision:
+    """Decide about a matrix.json that is being written, as the gate does as long as nothing is newer.
+
+    `folder` is the policy's. Age cannot be known yet, save that of a part beside newer ones.
+    """
+    report = parse_report(document)
+    newest = max((moment(part.ended) for part in report.parts), default=dt.datetime.now(dt.UTC))
+    try:
+        return decide(report, policy, newest, _baseline(policy, folder), together=together)
+    except ReportError as error:
+        return Decision(Kind.ERROR, str(error), report, policy=policy)
+
+
+def _baseline(policy: Policy, folder: Path) -> Report | None:
+    """Return the earlier matrix against which only what is new fails, if there is to be one."""
+    if not policy.new_only:
+        return None
+    remedy = f"put an earlier run's matrix.json there, or take new_only out of {policy.file}"
+    return read_report(folder / policy.new_only, remedy)
 
 
 def _record(decision: Decision, now: dt.datetime) -> dict[str, object]:

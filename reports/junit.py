@@ -11,12 +11,16 @@ import datetime as dt
 import math
 import xml.etree.ElementTree as ET
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from reports.escape import for_xml, visible
-from reports.matrix import did_not_report
+from reports.decision import Fate, Judged, Line
+from reports.decision import Kind as Ending
+from reports.escape import for_json, for_xml, visible
+from reports.matrix import MISSING
 from reports.outcomes import Kind, Outcome
+from reports.policy import Policy
+from reports.scope import in_full
 from reports.verdicts import Finding, Verdict
 from servers.catalogue import Role
 from servers.conditions import Condition
@@ -24,10 +28,10 @@ from servers.conditions import Condition
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from reports.matrix import Measured, Row
+    from reports.decision import Decision
+    from reports.matrix import Matrix, Row
     from reports.observations import Interpreter, Run
-    from reports.policy import Policy
-    from servers.catalogue import Catalogue, Server
+    from servers.catalogue import Server
     from servers.protocols import Protocol
 
 PACKAGE = "tls_floor"
@@ -35,6 +39,9 @@ PACKAGE = "tls_floor"
 
 VERDICT = "verdict"
 """Name of the case that stands for a client as a whole."""
+
+MATRIX, SCOPE = "matrix", "scope"
+"""Names of the suite that stands for the run as a whole, and of its case."""
 
 _SUMS = {"failure": "failures", "error": "errors", "skipped": "skipped"}
 """What a suite calls its number of each result."""
@@ -65,35 +72,39 @@ class _Suite:
     """What there is to read for those that passed too: a line for each client."""
 
 
-def build_junit(
-    rows: Sequence[Row],
-    run: Run,
-    catalogue: Catalogue,
-    floor: Protocol,
-    policy: Policy,
-    measured: Iterable[Measured] = (),
-) -> str:
+@dataclass
+class _Subject:
+    """What one suite is about: the rows of an interpreter, and what the policy misses of it."""
+
+    name: str
+    run: Run
+    rows: list[tuple[Row, Judged]] = field(default_factory=list)
+    absent: list[Judged] = field(default_factory=list)
+
+
+def build_junit(matrix: Matrix, decision: Decision) -> str:
     """Return the document: a suite for each interpreter, a case for each client and server.
 
-    A failure is a connection below the floor, or a server that tampers and was followed; an error is a
-    cell that says nothing; skipped is what could not be tested. One more case for each client, named
-    `verdict`, stands for it as a whole, and also fails where it is fragile. The servers that repeat the
-    AWS page's check have no case, because no verdict rests on them. A run without any row is one error.
+    What is red here is what the gate fails, `decision`, as far as that can be known while the report is
+    written: a case named `verdict` stands for each client as a whole, and where it fails a connection below
+    the floor and a server that tampers and was followed are failures, and a cell that says nothing is an
+    error. What the policy lets pass is skipped, and says why. The servers that repeat the AWS page's check
+    have no case, because no verdict rests on them, and so has what was not measured under the machine's own
+    configuration. A suite of its own says whether the run answers for its machine at all.
 
-    Results are those of the measurement, whatever the policy waives: that is among the properties.
-    Cases take the time that `measured` has for them; without it, none.
+    Cases take the time that their observations say.
     """
+    run, floor = matrix.run, matrix.floor
     seconds = {
         (one.interpreter.name, o.client, o.condition, o.server): _seconds(o.account.seconds)
-        for one in measured
+        for one in matrix.measured
         for o in one.observations
         if o.account and o.interpreter == one.interpreter.id
     }
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(row.interpreter.name, []).append(row)
-    suites = [_suite(group, run, catalogue, floor, seconds, _applied(policy)) for group in groups.values()]
-    return _document(suites or [_nothing(run, _provenance(run, floor) | _applied(policy))], run, floor)
+    policy = _applied(decision.policy or Policy())
+    suites = [_suite(one, matrix, seconds, policy) for one in _subjects(matrix, decision)]
+    whole = _Suite(MATRIX, run, _provenance(run, floor) | policy, [_answers(decision)], [])
+    return _document([*suites, whole], run, floor)
 
 
 def _seconds(told: float) -> float:
@@ -101,37 +112,62 @@ def _seconds(told: float) -> float:
     return max(0.0, told) if math.isfinite(told) else 0.0
 
 
-def _nothing(run: Run, provenance: Mapping[str, str]) -> _Suite:
-    """Return the suite of a run that has no rows: an empty document would pass."""
-    said = "no interpreter was measured, so nothing is known about this machine"
-    case = _Case("matrix", VERDICT, result="error", kind=Kind.MISSING, message=said)
-    return _Suite("matrix", run, provenance, [case], [])
+def _subjects(matrix: Matrix, decision: Decision) -> list[_Subject]:
+    """Return what there is a suite for, in the order of the rows; then what the policy misses altogether."""
+    run = matrix.run
+    fates = {(row.line.host, row.line.interpreter, row.line.client): row for row in decision.rows}
+    found: dict[tuple[str, str], _Subject] = {}
+    # What holds under a configuration that is not the machine's makes no build red or green.
+    for row in (row for row in matrix.rows if row.condition is Condition.AMBIENT):
+        own = run.of(row.interpreter)
+        place = (for_json(own.host), row.interpreter.id)
+        judged = fates.pop((*place, row.client), None) or _by_itself(row, own)
+        found.setdefault(place, _Subject(row.interpreter.name, own)).rows.append((row, judged))
+    runs = {for_json(part.host): part for part in run.reporting}
+    for (host, interpreter, _), judged in fates.items():
+        name = f"{interpreter} on {host}" if run.parts else interpreter
+        place = (host, interpreter)
+        found.setdefault(place, _Subject(name, runs.get(host, run))).absent.append(judged)
+    return list(found.values())
+
+
+def _by_itself(row: Row, run: Run) -> Judged:
+    """Judge a row where nothing was decided, because the report is not fit to be held against the policy."""
+    line = Line(run.host, row.interpreter.id, row.client, row.interpreter.source, row.verdict)
+    return Judged(line, Fate.PASSES if row.verdict is Verdict.ENFORCED else Fate.FAILS)
+
+
+def _answers(decision: Decision) -> _Case:
+    """Return the case that fails where the report is not fit to pass, whatever its rows came to."""
+    red = any(row.fate is Fate.FAILS for row in decision.rows)
+    said = "; ".join(decision.doubts) or ("" if decision.passed or red else decision.message)
+    kind = decision.kind if said and decision.kind is not Ending.FINDINGS else Ending.INCONCLUSIVE
+    return _Case(MATRIX, SCOPE, result="error" if said else "", kind=str(kind), message=said)
 
 
 def _suite(
-    rows: Sequence[Row],
-    run: Run,
-    catalogue: Catalogue,
-    floor: Protocol,
+    subject: _Subject,
+    matrix: Matrix,
     seconds: Mapping[tuple[str, str, str, str], float],
-    policy: Mapping[str, str],
+    policy: dict[str, str],
 ) -> _Suite:
-    interpreter = rows[0].interpreter
-    own = run.of(interpreter)
-    servers = [s for s in catalogue.servers if s.role is not Role.PAGE and s.id in own.controls]
+    own, floor = subject.run, matrix.floor
+    servers = [s for s in matrix.catalogue.servers if s.role is not Role.PAGE and s.id in own.controls]
     cases: list[_Case] = []
-    for row in rows:
-        cases.append(_whole(row))
+    for row, judged in subject.rows:
+        cases.append(_whole(row, judged))
         for server in servers:
-            took = seconds.get((interpreter.name, row.client, row.condition, server.id), 0.0)
-            cases.append(_cell(row, server, own, floor, took))
-    properties = {**_provenance(own, floor), **policy, **_facts(interpreter)}
-    for row in rows:
-        properties |= _settled(row)
-    return _Suite(interpreter.name, own, properties, cases, [_line(row, servers) for row in rows])
+            took = seconds.get((row.interpreter.name, row.client, row.condition, server.id), 0.0)
+            cases.append(replace(_cell(row, judged, server, own, floor), seconds=took))
+    cases += [_absent(subject.name, judged) for judged in subject.absent]
+    properties = _provenance(own, floor) | policy
+    for row, _ in subject.rows:
+        properties |= _facts(row.interpreter) | _settled(row)
+    return _Suite(subject.name, own, properties, cases, [_line(row, servers) for row, _ in subject.rows])
 
 
 def _provenance(run: Run, floor: Protocol) -> dict[str, str]:
+    scope = run.scope
     return {
         "floor": str(floor),
         "run_id": run.run_id,
@@ -141,11 +177,18 @@ def _provenance(run: Run, floor: Protocol) -> dict[str, str]:
         "catalogue": run.catalogue,
         "started": run.started,
         "ended": run.ended,
+        "commit": scope.commit or scope.commit_unknown,
+        "local changes": "yes" if scope.local_changes else "no",
+        "user": scope.user,
+        "distribution": scope.distribution,
+        "architecture": scope.architecture,
+        "partial": "; ".join(scope.narrowed) or "no",
+        "scope": " ".join(in_full(run.reporting)),
     }
 
 
 def _applied(policy: Policy) -> dict[str, str]:
-    """Return the policy that was in force, with a property for each waiver; a result here is free of it."""
+    """Return the policy that was in force, with a property for each waiver."""
     said = {
         "policy": policy.file or "default",
         "policy floor": str(policy.floor or "as measured"),
@@ -153,6 +196,9 @@ def _applied(policy: Policy) -> dict[str, str]:
         "policy sources": ", ".join(policy.sources) or "all",
         "policy fails": ", ".join([Verdict.DOWNGRADED, *policy.fails]),
         "policy new_only": policy.new_only or "no",
+        "policy partial": "yes" if policy.partial else "no",
+        "policy max_age": str(policy.max_age),
+        "policy openssl_conf": ", ".join(policy.openssl_conf) or "none",
     }
     for number, waiver in enumerate(policy.waivers, 1):
         said[f"policy waiver {number}"] = f"{waiver} until {waiver.expires}: {waiver.reason}"
@@ -171,47 +217,49 @@ def _facts(one: Interpreter) -> dict[str, str]:
 
 def _settled(row: Row) -> dict[str, str]:
     """Return what was found out about a client as a whole, beside its verdict."""
-    name = row.client + _where(row)
     return {
-        f"{name} version": row.client_version,
-        f"{name} offered": row.judgement.offer,
-        f"{name} held_by": str(row.held_by),
-        f"{name} page_check": str(row.page_check),
+        f"{row.client} version": row.client_version,
+        f"{row.client} offered": row.judgement.offer,
+        f"{row.client} held_by": str(row.held_by),
+        f"{row.client} page_check": str(row.page_check),
     }
-
-
-def _where(row: Row) -> str:
-    """Name the condition, unless it is the machine's own: a case keeps its name whatever else is measured."""
-    return "" if row.condition is Condition.AMBIENT else f" under {row.condition}"
 
 
 def _classname(row: Row) -> str:
     return f"{row.interpreter.name}.{row.client}"
 
 
-def _whole(row: Row) -> _Case:
-    result = {
-        Verdict.DOWNGRADED: "failure",
-        Verdict.FRAGILE: "failure",
-        Verdict.INCONCLUSIVE: "error",
-        # A machine that did not report must not look like one that was left out on purpose.
-        Verdict.UNTESTABLE: "error" if did_not_report(row.interpreter.id, row.client) else "skipped",
-        Verdict.ENFORCED: "",
-    }[row.verdict]
-    return _Case(
-        _classname(row),
-        VERDICT + _where(row),
-        result=result,
-        kind=str(row.verdict),
-        message=row.judgement.reason,
-        body=_context(row) if result in ("failure", "error") else "",
-    )
+def _whole(row: Row, judged: Judged) -> _Case:
+    bad = "failure" if row.verdict in (Verdict.DOWNGRADED, Verdict.FRAGILE) else "error"
+    measured = ("", "", "") if row.verdict is Verdict.ENFORCED else (bad, row.verdict, row.judgement.reason)
+    result, kind, message = _fated(judged, *measured)
+    if judged.why and result == bad:
+        message = f"{message} ({judged.why})"
+    body = _context(row) if result in ("failure", "error") else ""
+    return _Case(_classname(row), VERDICT, result=result, kind=kind, message=message, body=body)
 
 
-def _cell(row: Row, server: Server, run: Run, floor: Protocol, seconds: float) -> _Case:
+def _fated(judged: Judged, result: str, kind: str, message: str) -> tuple[str, str, str]:
+    """Return a result as the gate takes it: what does not fail there is skipped here, and says why."""
+    if judged.fate is Fate.FAILS or (judged.fate is Fate.PASSES and not result):
+        return result, str(kind), message
+    why = judged.why or str(judged.fate)
+    return "skipped", str(kind or judged.fate), f"{why}: {message}" if message else why
+
+
+def _absent(suite: str, judged: Judged) -> _Case:
+    """Return the case of what has to be measured and was not."""
+    said = "it has to be measured, and was not"
+    result, kind, message = _fated(judged, "error", MISSING, said)
+    return _Case(f"{suite}.{judged.line.client}", VERDICT, result=result, kind=kind, message=message)
+
+
+def _cell(row: Row, judged: Judged, server: Server, run: Run, floor: Protocol) -> _Case:
     missing = Finding(server, Outcome(Kind.MISSING, reason="it was not measured"))
     finding = row.findings.get(server.id, missing)
     result, kind, message = _result(row, finding, floor)
+    if result in ("failure", "error"):
+        result, kind, message = _fated(judged, result, kind, message)
     control = run.controls[server.id]
     body = (
         f"{_context(row)}\n"
@@ -220,12 +268,11 @@ def _cell(row: Row, server: Server, run: Run, floor: Protocol, seconds: float) -
     )
     return _Case(
         _classname(row),
-        server.id + _where(row),
-        seconds,
-        result,
-        kind,
-        message,
-        body if result in ("failure", "error") else "",
+        server.id,
+        result=result,
+        kind=kind,
+        message=message,
+        body=body if result in ("failure", "error") else "",
     )
 
 
@@ -260,7 +307,7 @@ def _context(row: Row) -> str:
 def _line(row: Row, servers: Iterable[Server]) -> str:
     """Say how one client came out on every server."""
     cells = ", ".join(f"{s.id} {row.findings[s.id].outcome}" for s in servers if s.id in row.findings)
-    said = f"{row.client}{_where(row)}: {row.verdict}: {row.judgement.reason}"
+    said = f"{row.client}: {row.verdict}: {row.judgement.reason}"
     return visible(f"{said} [{cells}]" if cells else said)
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from reports.escape import for_json as _text
 from reports.matrix import MATRIX_VERSION, Row
 from reports.observations import Interpreter, RecordError, Run, build_run, read_record, reading
 from reports.outcomes import Kind, Outcome
@@ -72,15 +73,6 @@ def build_json(
             for server in _met(own, catalogue)
         ],
     }
-
-
-def _text(text: str) -> str:
-    """Return text as every JSON parser can read it.
-
-    Half a surrogate pair, which is what Python makes of a path that cannot be decoded, is not Unicode;
-    parsers may refuse the whole document for it (RFC 8259, section 8.2). JSON escapes all else itself.
-    """
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _texts(value: object) -> object:

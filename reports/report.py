@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from reports.answer import standings
 from reports.escape import for_csv
 from reports.frame import build_frame
+from reports.gate import foresee
 from reports.html import build_html
 from reports.junit import build_junit
 from reports.markdown import build_markdown
 from reports.matrix_json import build_json
 from reports.observations import write_jsonl, write_run
 from reports.remedies_files import write_remedies
-from servers.conditions import Condition
 from servers.evidence import fits, write_evidence
 
 if TYPE_CHECKING:
@@ -35,11 +35,13 @@ def write_report(
     past: Sequence[Past] = (),
     all_evidence: bool = False,
     cases: Sequence[Case] | None = None,
+    together: bool = False,
 ) -> None:
     """Write a run's files into a folder, with the policy that was in force and the runs before it.
 
     Files about remedies are written only if the run tried any (`cases`). An interpreter's evidence is
-    left out where it would be larger than EVIDENCE_LIMIT, unless `all_evidence` asks for it.
+    left out where it would be larger than EVIDENCE_LIMIT, unless `all_evidence` asks for it. `together` says
+    that the gate was asked for in the same command.
     """
     run, measured, rows = matrix.run, matrix.measured, matrix.rows
     catalogue, floor = matrix.catalogue, matrix.floor
@@ -50,13 +52,11 @@ def write_report(
     frame.map(for_csv).to_csv(folder / "matrix.csv", index=False)
     document = build_json(rows, run, catalogue, floor, policy)
     (folder / "matrix.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    # What holds under a configuration that is not the machine's makes no build red or green.
-    ambient = [row for row in rows if row.condition is Condition.AMBIENT]
-    junit = build_junit(ambient, run, catalogue, floor, policy, measured)
+    junit = build_junit(matrix, foresee(document, policy, together=together))
     (folder / "junit.xml").write_text(junit, encoding="utf-8")
-    markdown = build_markdown(matrix, cases or ())
+    markdown = build_markdown(matrix, cases or (), policy)
     (folder / "matrix.md").write_text(markdown, encoding="utf-8")
-    html = build_html(matrix, past, cases or ())
+    html = build_html(matrix, past, cases or (), policy)
     (folder / "matrix.html").write_text(html, encoding="utf-8")
     if cases is not None:
         write_remedies(folder, cases, run, floor)

@@ -84,7 +84,10 @@ def _publish(
         past, whole = past_runs(matrix.run), job.option("all_evidence", default=False)
         if cases is None:
             cases = kept_cases(matrix, dt.datetime.now(dt.UTC).date())
-        write_report(folder, matrix, job.policy, past=past, all_evidence=whole, cases=cases)
+        together = "gate" in job.plan.asked and not matrix.run.parts
+        write_report(
+            folder, matrix, job.policy, past=past, all_evidence=whole, cases=cases, together=together
+        )
         add(folder)
 
 

@@ -19,7 +19,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reports.escape import for_csv, for_markdown, for_terminal, for_xml, visible
+from reports.gate import foresee
 from reports.junit import build_junit
+from reports.matrix import Matrix
 from reports.matrix_json import build_json
 from reports.policy import Policy
 
@@ -244,7 +246,9 @@ def _in_xml(version: str) -> str:
     """Return the version from junit.xml, with its newlines and tabs made visible."""
     catalogue = a_catalogue()
     row = a_row(interpreter=an_interpreter(version=version))
-    written = build_junit([row], a_run(catalogue), catalogue, TLS1_2, Policy())
+    run = a_run(catalogue)
+    decision = foresee(build_json([row], run, catalogue, TLS1_2, Policy()), Policy())
+    written = build_junit(Matrix(run, (), (row,), catalogue), decision)
     assert written.replace("\n", "").replace("\t", "").isprintable()
     assert "<script" not in written
     (found,) = ET.fromstring(written.encode()).iterfind(".//property[@name='version']")  # noqa: S314  our own

@@ -26,6 +26,7 @@ from builders import (
     a_program,
     a_row,
     a_run,
+    a_scope,
     a_server,
     an_interpreter,
     an_observation,
@@ -35,13 +36,13 @@ from builders import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.decision import decide
-from reports.gate import parse_report
+from reports.decision import Fate, decide
+from reports.gate import foresee, parse_report
 from reports.junit import build_junit
-from reports.matrix import Measured, build_matrix
+from reports.matrix import Matrix, Measured, build_matrix
 from reports.matrix_json import build_json
 from reports.outcomes import Kind
-from reports.policy import Policy
+from reports.policy import CHOICES, Policy, Waiver
 from reports.verdicts import Finding, Verdict
 from servers.catalogue import Role, read_catalogue
 from servers.conditions import Condition
@@ -148,7 +149,9 @@ def _document(
     policy: Policy = Policy(),  # noqa: B008  frozen
 ) -> ET.Element:
     """Return the document as a reader gets it."""
-    written = build_junit(rows, run, catalogue, floor, policy, measured)
+    run = replace(run, asked=replace(run.asked, floor=floor))
+    decision = foresee(build_json(rows, run, catalogue, floor, policy), policy)
+    written = build_junit(Matrix(run, tuple(measured), tuple(rows), catalogue), decision)
     assert written.endswith(">\n")
     return ET.fromstring(written.encode("utf-8"))  # noqa: S314  our own document
 
@@ -202,7 +205,7 @@ def test_the_catalogue_that_we_ship_makes_a_valid_document() -> None:
     catalogue = read_catalogue()
     document = _document([a_row()], run=a_run(catalogue), catalogue=catalogue)
     assert violations(document) == []
-    assert len(_cases(document)) == 1 + sum(server.role is not Role.PAGE for server in catalogue.servers)
+    assert len(_cases(document)) == 2 + sum(server.role is not Role.PAGE for server in catalogue.servers)
 
 
 def _remove(path: str, attribute: str) -> Callable[[ET.Element], object]:
@@ -274,7 +277,7 @@ def test_a_cell_is_red_for_its_reason(server: str, result: str, kind: str, messa
 def test_a_held_attack_passes_and_a_fooled_one_says_at_which_version() -> None:
     """A client that did as it must passes; one that connected to a server that tampers says how low."""
     held = a_row(findings={"tampers": a_finding(ATTACK, Kind.HELD)})
-    fooled = a_row(findings={"tampers": a_finding(ATTACK, Kind.FOOLED, TLS1_1)})
+    fooled = a_row(Verdict.DOWNGRADED, findings={"tampers": a_finding(ATTACK, Kind.FOOLED, TLS1_1)})
     assert _result(_cases(_document([held]))["pyenv_3_9_18.ssl:tampers"]) == ""
     (failure,) = _cases(_document([fooled]))["pyenv_3_9_18.ssl:tampers"]
     assert failure.get("message") == "a server that tampers fooled it at TLSv1.1: so it was seen"
@@ -309,7 +312,7 @@ def test_red_follows_the_floor(floor: Protocol, red: set[str]) -> None:
         (Verdict.DOWNGRADED, "failure"),
         (Verdict.FRAGILE, "failure"),
         (Verdict.INCONCLUSIVE, "error"),
-        (Verdict.UNTESTABLE, "skipped"),
+        (Verdict.UNTESTABLE, "error"),
         (Verdict.ENFORCED, ""),
     ],
 )
@@ -321,12 +324,14 @@ def test_the_verdict_has_a_case_of_its_own(verdict: Verdict, result: str) -> Non
         assert (case[0].get("type"), case[0].get("message")) == (str(verdict), "for this reason")
 
 
-def test_what_is_untestable_is_skipped_throughout() -> None:
-    """Where nothing could be tested every case is skipped, with the reason, and none is an error."""
+def test_what_is_untestable_is_red_once() -> None:
+    """Where nothing could be tested the verdict is an error, and its cells are skipped."""
     row = a_row(Verdict.UNTESTABLE, client="all", reason="it hung")
-    cases = _cases(_document([row])).values()
-    assert len(cases) == 1 + len(SERVERS)
-    assert {(_result(case), case[0].get("message")) for case in cases} == {("skipped", "it hung")}
+    cases = _cases(_document([row, a_row(name="other")]))
+    own = {key.partition(":")[2]: case for key, case in cases.items() if key.startswith("pyenv_3_9_18.all")}
+    assert len(own) == 1 + len(SERVERS)
+    assert _result(own.pop("verdict")) == "error"
+    assert {(_result(case), case[0].get("message")) for case in own.values()} == {("skipped", "it hung")}
 
 
 def test_the_pages_servers_have_no_case() -> None:
@@ -341,23 +346,24 @@ def test_a_run_without_rows_is_an_error() -> None:
     document = _document([])
     (case,) = _cases(document).values()
     assert _result(case) == "error"
-    assert "nothing is known" in str(case[0].get("message"))
+    assert case[0].get("message") == "nothing was measured under the machine's own configuration"
     assert (document.get("tests"), document.get("errors")) == ("1", "1")
 
 
 def test_each_interpreter_is_one_suite() -> None:
     """Rows of one interpreter share a suite wherever they are, and suites are numbered from nought."""
     suites = _document(_rows()).findall("testsuite")
-    assert [(suite.get("name"), suite.get("id")) for suite in suites] == [("b", "0"), ("a", "1"), ("c", "2")]
-    assert [len(suite.findall("testcase")) for suite in suites] == [n * (1 + len(SERVERS)) for n in (3, 1, 1)]
+    names = [(suite.get("name"), suite.get("id")) for suite in suites]
+    assert names == [("b", "0"), ("a", "1"), ("c", "2"), ("matrix", "3")]
+    numbers = [len(suite.findall("testcase")) for suite in suites]
+    assert numbers == [*(n * (1 + len(SERVERS)) for n in (2, 1, 1)), 1]
 
 
-def test_a_case_keeps_its_name() -> None:
-    """Under the machine's own configuration a case is called the same whatever else was measured."""
-    alone, beside = (_cases(_document(rows)) for rows in (_rows()[:1], _rows()))
-    assert set(alone) < set(beside)
-    assert "b.ssl:verdict under hardened" in beside
-    assert "b.ssl:open under hardened" in beside
+def test_another_condition_makes_nothing_red() -> None:
+    """What was measured under another configuration than the machine's own has no case."""
+    hardened = a_row(Verdict.DOWNGRADED, "b", condition=Condition.HARDENED)
+    assert set(_cases(_document(_rows()))) == set(_cases(_document([*_rows(), hardened])))
+    assert not any("hardened" in key for key in _cases(_document([*_rows(), hardened])))
 
 
 @settings(max_examples=40)
@@ -390,18 +396,19 @@ def test_its_counts_are_true_and_agree_with_the_gate(
     assert violations(document) == []
     servers = [server for server in catalogue.servers if server.role is not Role.PAGE]
     expected: Counter[str] = Counter()
+    # The case of the run as a whole is red where nothing else is and nothing was measured.
+    expected.update(tests=1, errors=int(not rows))
     for row in rows:
         expected["tests"] += 1 + len(servers)
         if row.verdict is Verdict.UNTESTABLE:
-            expected["skipped"] += 1 + len(servers)
+            expected["skipped"] += len(servers)
+            expected["errors"] += 1
             continue
         cells = [row.findings[server.id] for server in servers]
         expected["failures"] += sum(bool(c.negotiated and c.negotiated.below(floor)) for c in cells)
         expected["failures"] += row.verdict in (Verdict.DOWNGRADED, Verdict.FRAGILE)
         expected["errors"] += sum(cell.undecided for cell in cells)
         expected["errors"] += row.verdict is Verdict.INCONCLUSIVE
-    if not rows:
-        expected.update(tests=1, errors=1)
     for name in ("tests", "failures", "errors", "skipped"):
         assert sum(int(suite.get(name, "?")) for suite in document) == expected[name]
     assert [document.get(name) for name in ("tests", "failures", "errors")] == [
@@ -413,9 +420,88 @@ def test_its_counts_are_true_and_agree_with_the_gate(
             str(number)
             for number in (results.total(), *(results[r] for r in ("failure", "error", "skipped")))
         ]
-    green = not (expected["failures"] or expected["errors"] or expected["skipped"])
+    green = not (expected["failures"] or expected["errors"])
     report = parse_report(build_json(rows, run, catalogue, floor, Policy()))
     assert green is decide(report, Policy(), NOW).passed
+
+
+LEFT_OUT = ("--only p* left out 1 interpreter",)
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("ab"), st.sampled_from(("ssl", "botocore", "all")), st.sampled_from(Verdict)
+        ),
+        max_size=5,
+        unique_by=lambda one: one[:2],
+    ),
+    st.builds(
+        Policy,
+        clients=st.sampled_from(((), ("ssl",), ("ssl", "botocore"), ("curl",))),
+        programs=st.just(()),
+        sources=st.sampled_from(((), ("pyenv",), ("system",))),
+        fails=st.sets(st.sampled_from(CHOICES)).map(lambda some: tuple(c for c in CHOICES if c in some)),
+        partial=st.booleans(),
+        waivers=st.sampled_from(((), (Waiver("a", "so it is", dt.date(2027, 1, 1)),))),
+        file=st.just("policy.toml"),
+    ),
+    st.sampled_from(((), LEFT_OUT)),
+    st.booleans(),
+)
+def test_it_is_red_where_the_gate_fails(
+    named: list[tuple[str, str, Verdict]],
+    policy: Policy,
+    narrowed: tuple[str, ...],
+    together: bool,  # noqa: FBT001
+) -> None:
+    """Under any policy a document is green if the gate passes, and each red verdict fails there."""
+    policy = replace(policy, programs=tuple(one for one in policy.clients if one == "curl"))
+    rows = tuple(a_row(verdict, name, client) for name, client, verdict in named)
+    run = replace(RUN, scope=a_scope(narrowed=narrowed))
+    decision = foresee(build_json(rows, run, CATALOGUE, TLS1_2, policy), policy, together=together)
+    document = ET.fromstring(build_junit(Matrix(run, (), rows, CATALOGUE), decision))  # noqa: S314  our own
+    assert violations(document) == []
+    red = {key for key, case in _cases(document).items() if _result(case) in ("failure", "error")}
+    assert (not red) is decision.passed
+    failing = [row.line for row in decision.rows if row.fate is Fate.FAILS]
+    assert {key for key in red if key.endswith(":verdict")} == {
+        f"{line.interpreter}.{line.client}:verdict" for line in failing
+    }
+    assert ("matrix:scope" in red) is bool(decision.doubts or (not failing and not decision.passed))
+
+
+def test_what_the_policy_lets_pass_is_skipped_and_says_why() -> None:
+    """A waived row is skipped with its cells and its waiver, and one that does not count with its reason."""
+    waiver = Waiver("b", "in spring", dt.date(2027, 3, 31), "ssl")
+    policy = Policy(clients=("ssl",), waivers=(waiver,), file="policy.toml")
+    cases = _cases(_document([*_rows()[:2], a_row(name="good")], policy=policy))
+    said = {key: (_result(case), case[0].get("message")) for key, case in cases.items() if len(case)}
+    assert said["b.ssl:verdict"] == ("skipped", "waived until 2027-03-31: in spring: connected at TLSv1.1")
+    assert said["b.ssl:only_1_1"] == (
+        "skipped",
+        "waived until 2027-03-31: in spring: connected at TLSv1.1, below TLSv1.2",
+    )
+    assert said["b.urllib3:verdict"] == ("skipped", "client urllib3 does not count: so it was seen")
+    assert not any(result in ("failure", "error") for result, _ in said.values())
+
+
+def test_what_the_policy_misses_has_a_case() -> None:
+    """A client that has to be measured and was not is an error beside its interpreter's other clients."""
+    document = _document([a_row(name="b")], policy=Policy(clients=("ssl", "botocore"), file="policy.toml"))
+    (missing,) = _cases(document)["b.botocore:verdict"]
+    assert (missing.tag, missing.get("type")) == ("error", "missing")
+    assert missing.get("message") == "it has to be measured, and was not"
+    assert [suite.get("name") for suite in document] == ["b", "matrix"]
+
+
+def test_a_report_that_does_not_fit_the_policy_is_red() -> None:
+    """Where the gate could not decide at all, as without its baseline, the run's own case says so."""
+    policy = Policy(new_only="nowhere/matrix.json", file="policy.toml")
+    cases = _cases(_document([a_row(name="b"), a_row(Verdict.DOWNGRADED, "c")], policy=policy))
+    assert "cannot be read" in str(cases["matrix:scope"][0].get("message"))
+    assert (_result(cases["b.ssl:verdict"]), _result(cases["c.ssl:verdict"])) == ("", "failure")
 
 
 def test_cases_take_their_time() -> None:
@@ -479,7 +565,8 @@ def test_a_red_program_is_called_no_interpreter() -> None:
 
 def test_a_suite_has_its_provenance() -> None:
     """Each suite has as properties the run's facts, the floor, and the interpreter's and its clients' own."""
-    suites = _document(_rows(), TLS1_3).findall("testsuite")
+    *suites, whole = _document(_rows(), TLS1_3).findall("testsuite")
+    assert {p.get("value") for p in whole.iter("property") if p.get("name") == "run_id"} == {RUN.run_id}
     for suite in suites:
         properties = {p.get("name"): p.get("value") for p in suite.iter("property")}
         assert len(properties) == len(list(suite.iter("property")))
@@ -489,7 +576,7 @@ def test_a_suite_has_its_provenance() -> None:
         assert properties["path"] == f"/made/up/{suite.get('name')}/bin/python"
     first = {p.get("name"): p.get("value") for p in suites[0].iter("property")}
     assert (first["version"], first["openssl"], first["source"]) == ("3.9.18", "OpenSSL 3.0.19", "pyenv")
-    assert (first["ssl version"], first["ssl under hardened version"]) == ("1.26.20", "1.26.20")
+    assert first["ssl version"] == "1.26.20"
     assert (first["ssl offered"], first["ssl page_check"]) == ("TLSv1.2 TLSv1.3", "broken")
 
 
@@ -507,6 +594,9 @@ def test_each_suite_has_the_policy(rows: list[Row]) -> None:
             "policy sources": "pyenv, system",
             "policy fails": "downgraded, fragile, inconclusive",
             "policy new_only": "baseline/matrix.json",
+            "policy partial": "yes",
+            "policy max_age": "30",
+            "policy openssl_conf": "/made/up/floor.cnf",
             "policy waiver 1": "pyenv_2_7_*/* until 2027-03-31: it goes in spring",
             "policy waiver 2": "pyenv_3_6_15/bo* on build-? until 2026-12-31: <it> is = hard\\x1b",
         }
@@ -521,22 +611,22 @@ def test_green_cases_are_told_too() -> None:
     """A suite's output has one line for each client, with every cell, whatever its reason holds."""
     rows = [replace(one, judgement=replace(one.judgement, reason="one\ntwo\x1b")) for one in _rows()]
     lines = str(_document(rows)[0].findtext("system-out")).splitlines()
-    assert len(lines) == 3
+    assert len(lines) == 2
     assert lines[0].startswith(r"ssl: downgraded: one\ntwo\x1b [open TLSv1.3, only_1_3 not offered, ")
-    assert lines[2] == r"ssl under hardened: enforced: one\ntwo\x1b"
+    assert lines[1] == r"urllib3: fragile: one\ntwo\x1b"
 
 
 @pytest.mark.parametrize("host", ["", " ", "a-host"])
 def test_a_suite_has_a_host(host: str) -> None:
     """A machine without a name is localhost, as the schema asks."""
-    (suite,) = _document([a_row()], run=replace(RUN, host=host))
+    suite, _ = _document([a_row()], run=replace(RUN, host=host))
     assert suite.get("hostname") == (host.strip() or "localhost")
 
 
 @pytest.mark.parametrize("started", ["2026-11-24T02:00:00+00:00", "2026-11-24T03:00:00+01:00"])
 def test_the_time_is_utc_without_saying_so(started: str) -> None:
     """A suite's timestamp is in UTC and names no time zone, which the schema forbids."""
-    (suite,) = _document([a_row()], run=replace(RUN, started=started))
+    suite, _ = _document([a_row()], run=replace(RUN, started=started))
     assert dt.datetime.fromisoformat(str(suite.get("timestamp"))) == dt.datetime(2026, 11, 24, 2)  # noqa: DTZ001
 
 
