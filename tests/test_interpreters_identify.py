@@ -177,6 +177,7 @@ def test_root_starts_nothing_that_others_could_replace(
 ) -> None:
     """A file that everybody may write to is not even asked what it is, if root would be asking."""
     monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("interpreters.owners.SYSTEM", tmp_path)  # whoever runs the tests is trusted
     path = script("python3", f"touch '{tmp_path}/ran'")
     path.chmod(0o777)
     assert "not started as root" in refusal(path)
@@ -184,10 +185,11 @@ def test_root_starts_nothing_that_others_could_replace(
 
 
 def test_root_uses_no_wrapper_of_what_others_could_replace(
-    script: Script, facts: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    script: Script, facts: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A wrapper whose interpreter everybody may write to is refused once that is known, if root asks."""
     monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("interpreters.owners.SYSTEM", tmp_path)  # whoever runs the tests is trusted
     real = script("real/python3", ":")
     real.chmod(0o777)
     path = script("python3", says(facts | {"executable": str(real)}))

@@ -612,6 +612,7 @@ def test_others_say_whose_homes_they_leave_out(neighbour: Machine, monkeypatch: 
 def test_what_root_must_not_start_has_a_problem(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A candidate that somebody else could replace is kept, with the reason why root does not start it."""
     monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("interpreters.owners.SYSTEM", machine.root)  # whoever runs the tests is trusted
     path = machine.add("/opt/open/bin/python3.9", mode=0o757)
     (found,) = machine.locate()
     assert found.problem.startswith(f"{path} is writable by everybody")
