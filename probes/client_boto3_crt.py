@@ -6,6 +6,7 @@ from concurrent import futures
 import boto3
 import client_botocore
 import introduction
+import releases
 import status_page
 
 try:
@@ -17,6 +18,15 @@ try:
     from s3transfer.subscribers import BaseSubscriber
 except ImportError as error:
     raise ImportError("boto3 %s transfers nothing through the CRT: %s" % (boto3.__version__, error))
+
+# Measured: 0.23.8 and each release tried before it go to port 443 of the endpoint's host, whatever its port, and
+# so to whoever listens there; 0.23.9 and each tried after it go to the endpoint.
+KNOWS_PORTS = (0, 23, 9)
+if releases.older(client_awscrt.version(), KNOWS_PORTS):
+    raise ImportError(
+        "awscrt %s ignores the port of an endpoint and goes to port 443, where no server of ours is; 0.23.9 is the"
+        " first release that can be measured" % client_awscrt.version()
+    )
 
 REQUIREMENT = "boto3[crt]"
 

@@ -18,7 +18,7 @@ from servers.conditions import Condition
 
 @pytest.fixture
 def reports(tmp_path: Path) -> Path:
-    """Return a folder of reports with three runs in it, of which the middle one is the oldest by name."""
+    """Return a folder of reports with three runs in it."""
     for run in ("20260101", "20260102", "20260103"):
         with publish(run, tmp_path) as folder:
             (folder / "matrix.json").write_text(run)
