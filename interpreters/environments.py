@@ -18,7 +18,7 @@ from interpreters.errors import FloorError
 from interpreters.identify import fingerprint
 from interpreters.indexes import pip_sources
 from interpreters.locks import BusyError, locked
-from interpreters.processes import run
+from interpreters.processes import run, signal_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -46,7 +46,7 @@ REMEMBERED = 24 * 3600.0
 _PASSING = re.compile(
     r"dns error|failed to fetch|\bconnect(ion|ing)?\b|(connect|read)timeout|timed out|\bnetwork\b|unreachable"
     r"|status code 5\d\d|certificate verify|temporary failure|no space left|too many open files"
-    r"|permission denied",
+    r"|permission denied|died of SIG",
     re.IGNORECASE,
 )
 """Words of an installer about what may be over in a minute, and says nothing of the requirement."""
@@ -337,6 +337,9 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> None:
     except OSError as error:
         msg = f"{command[0]} cannot be run: {error.strerror or error}"
         raise subprocess.SubprocessError(msg) from error
+    if status < 0:
+        msg = f"{Path(command[0]).name} died of {signal_name(-status)}: {_last_words(said)}"
+        raise subprocess.SubprocessError(msg)
     if status:
         raise subprocess.SubprocessError(_last_words(said))
 

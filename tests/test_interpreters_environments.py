@@ -402,6 +402,15 @@ def test_what_may_be_over_in_a_minute_is_not_remembered(workshop: Workshop, said
     assert workshop.prepare("botocore") == Environment(workshop.place / PYTHON)
 
 
+def test_an_installer_that_is_killed_is_a_reason_and_tried_again(workshop: Workshop) -> None:
+    """Where the system kills an installer for want of memory, the reason names the signal; later it goes on."""
+    workshop.uv(install="kill -KILL $$")
+    made = workshop.prepare("botocore")
+    assert made.install_problem.startswith("botocore could not be installed: uv died of SIGKILL")
+    workshop.uv()
+    assert workshop.prepare("botocore") == Environment(workshop.place / PYTHON)
+
+
 def test_a_name_is_no_network_trouble(workshop: Workshop) -> None:
     """What a distribution is called is not taken for a word about the network."""
     workshop.uv(install="echo ERROR: No matching distribution found for pyopenssl async-timeout; exit 1")
