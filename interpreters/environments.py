@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,12 @@ _PASSING = re.compile(
     re.IGNORECASE,
 )
 """Words of an installer about what may be over in a minute, and says nothing of the requirement."""
+
+WORKING_FOLDER = Path("/proc/self/cwd")
+"""Another name of the folder in which a process runs, on Linux."""
+
+UTF8_LOCALE = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
+"""A locale that takes any path, and in which installers speak the English that is read here."""
 
 STEP_LIMIT = 600.0
 """Seconds that one installer command may take."""
@@ -216,14 +223,14 @@ def _install(
     by_uv = _install_command(python, requirements, installer, modern=True)
     by_pip = _install_command(python, requirements, installer, modern=False)
     if made_by is not _Maker.VENV:
-        _run(by_uv if made_by is _Maker.UV else by_pip, ours)
+        _run(by_uv if made_by is _Maker.UV else by_pip, ours, python.parents[1])
         return
     try:
-        _run(by_uv, ours)
+        _run(by_uv, ours, python.parents[1])
     except subprocess.SubprocessError:
         # Start-up code that prints in the environment too: uv fails on it, and pip does not.
         _run([str(python), "-m", "ensurepip"], ours)
-        _run(by_pip, ours)
+        _run(by_pip, ours, python.parents[1])
 
 
 def forget(folder: Path, say: Callable[[str], object] = lambda _: None) -> None:
@@ -305,7 +312,16 @@ def _install_command(
             *requirements,
         ]
     quiet = ("--quiet", "--disable-pip-version-check", "--no-python-version-warning")
-    return [str(python), "-m", "pip", "install", *quiet, *installer.sources, *installer.kinds, *requirements]
+    return [
+        str(_in_ascii(python)),
+        "-m",
+        "pip",
+        "install",
+        *quiet,
+        *installer.sources,
+        *installer.kinds,
+        *requirements,
+    ]
 
 
 def _at_least(version: str, wanted: tuple[int, int]) -> bool:
@@ -324,13 +340,22 @@ def installers_environment(environment: Mapping[str, str]) -> dict[str, str]:
         for name, value in environment.items()
         if name not in dropped and not name.startswith("PYTHON")
     }
-    return kept | pip_sources(kept)
+    # Old ones cannot read a path that has other letters than the locale, which cron leaves at C.
+    return kept | pip_sources(kept) | {"LC_ALL": UTF8_LOCALE}
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Run one installer command; raises SubprocessError whose text is one line of its last words."""
+def _in_ascii(python: Path) -> Path:
+    """Return an environment's Python as its path can be spelled within the environment's own folder.
+
+    The pip of Python 2.7 installs into no folder whose path has letters that are not ASCII: proc(5).
+    """
+    return python if str(python).isascii() or not WORKING_FOLDER.is_dir() else WORKING_FOLDER / PYTHON
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str], folder: Path | None = None) -> None:
+    """Run one installer command in a folder; raises SubprocessError with one line of its last words."""
     try:
-        status, said = run(command, environment, STEP_LIMIT)
+        status, said = run(command, environment, STEP_LIMIT, folder)
     except subprocess.TimeoutExpired:
         msg = f"{Path(command[0]).name} did not finish within {STEP_LIMIT:g} s"
         raise subprocess.SubprocessError(msg) from None

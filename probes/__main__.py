@@ -99,13 +99,27 @@ def is_absent(error):
     return isinstance(error, ImportError) and missing is not None and own
 
 
+def within_reach(path):
+    """Return a path, as what this interpreter can open whatever its locale: one that is not ASCII relative to its folder.
+
+    Python 3.6 in the locale C takes no path with other letters, and 2.7 none that is unicode; a few clients take neither bytes.
+    """
+    try:
+        path.encode("ascii")
+        return path
+    except UnicodeError:
+        folder, name = os.path.split(path.encode("utf-8", *([] if str is bytes else ["surrogateescape"])))
+        os.chdir(folder)
+        return name.decode("ascii")
+
+
 def attempt(fetch, note, cell, timeout):
     """Try one cell and say what came of it."""
     say(kind="begin", client=cell["client"], server=cell["server"])
     began = clock()
     record = {"outcome": "failed", "version": None, "cipher": None, "error_class": None, "error_text": None}
     try:
-        record.update(fetch(cell["host"], cell["port"], cell["cafile"], timeout, cell.get("retries", 0)))
+        record.update(fetch(cell["host"], cell["port"], within_reach(cell["cafile"]), timeout, cell.get("retries", 0)))
         record["outcome"] = "connected"
     except Exception as error:
         record.update(error_fields(error))

@@ -403,7 +403,7 @@ def test_what_may_be_over_in_a_minute_is_not_remembered(workshop: Workshop, said
 
 
 def test_an_installer_that_is_killed_is_a_reason_and_tried_again(workshop: Workshop) -> None:
-    """Where the system kills an installer for want of memory, the reason names the signal; later it goes on."""
+    """Where the system kills an installer, the reason names the signal, and the next run tries again."""
     workshop.uv(install="kill -KILL $$")
     made = workshop.prepare("botocore")
     assert made.install_problem.startswith("botocore could not be installed: uv died of SIGKILL")
@@ -448,10 +448,12 @@ def test_an_interrupted_installation_is_not_reused(
 ) -> None:
     """An environment whose preparation was interrupted does not count as made."""
 
-    def interrupted(command: list[str], environment: Mapping[str, str], limit: float) -> tuple[int, str]:
+    def interrupted(
+        command: list[str], environment: Mapping[str, str], limit: float, folder: Path | None = None
+    ) -> tuple[int, str]:
         if "install" in command:
             raise KeyboardInterrupt
-        return run(command, environment, limit)
+        return run(command, environment, limit, folder)
 
     monkeypatch.setattr(room, "run", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -589,6 +591,29 @@ ERROR: Command errored out with exit status 1: python setup.py egg_info
 def test_last_words_are_the_error(said: str, words: str) -> None:
     """Of an installer's output the error remains, without its drawing, warnings and hints."""
     assert room._last_words(said) == words
+
+
+def test_installers_run_where_any_path_can_be_read(workshop: Workshop) -> None:
+    """In the locale C, which cron leaves, installers get one that takes every path."""
+    workshop.uv(make='echo "<$LC_ALL>" >>"$LOG"')
+    workshop.prepare(variables={"LC_ALL": "C", "LANG": "C"})
+    assert workshop.done()[1] == f"<{room.UTF8_LOCALE}>"
+    assert room.UTF8_LOCALE.endswith(".UTF-8")
+
+
+@pytest.mark.e2e
+def test_python_27_installs_below_a_folder_with_an_umlaut(
+    python27: Path, real_uv: str, callers_environment: Mapping[str, str], tmp_path: Path
+) -> None:
+    """Where the path has letters that its pip cannot read, Python 2.7 gets its environment all the same."""
+    if not room.WORKING_FOLDER.is_dir():
+        pytest.skip("there is no /proc/self/cwd, by which such a folder has another name: Linux has it")
+    identity = identify(python27, surroundings(os.environ, tmp_path))
+    installer = Installer(real_uv, tmp_path / "cache", Path(sys.executable))
+    place = tmp_path / "prüf" / "environment"
+    made = prepare(python27, identity, ["six"], place, installer, callers_environment)
+    assert made.install_problem == ""
+    assert subprocess.run([made.python, "-c", "import six"], check=False).returncode == 0
 
 
 @given(st.text())

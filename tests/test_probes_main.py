@@ -405,6 +405,28 @@ def test_nothing_listens_to_any_interpreter(pythons: tuple[Candidate, ...], clos
 
 
 @pytest.mark.e2e
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_a_path_of_any_letters_is_within_reach(
+    pythons: tuple[Candidate, ...],
+    closed: int,
+    tmp_path: Path,
+    locale: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever the locale, each real interpreter reads what it is to trust below a folder with an umlaut."""
+    folder = tmp_path / "prüf"
+    folder.mkdir()
+    trustme.CA().cert_pem.write_to_path(str(folder / "ca.pem"))
+    monkeypatch.setenv("LC_ALL", locale)
+    cells = [{**cell("ssl", port=closed), "cafile": str(folder / "ca.pem")}] * 2
+    for one in pythons:
+        said = board(one.path, cells)
+        errors = [record["account"]["error_text"] for record in said if record["kind"] == "account"]
+        assert len(errors) == 2
+        assert all("refused" in error for error in errors), (one.id, errors)
+
+
+@pytest.mark.e2e
 def test_a_missing_package_is_said_by_a_real_interpreter(python27: Path, closed: int, trust: str) -> None:
     """In a real interpreter without botocore that client is said to be missing, and others go on."""
     cells = [{**cell(client, port=closed), "cafile": trust} for client in ("botocore", "ssl")]
