@@ -13,6 +13,7 @@ from interpreters.openssl_conf import configuration_path
 from interpreters.recipes import read_recipes, remedies
 from reports.floor_file import FloorFile, FloorFileError, floor_file_for
 from reports.remedies import Means, needing
+from reports.scope import MADE
 from reports.snippets import snippets
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ def gather(
     for row in needing(rows):
         one, library = row.interpreter, known.libraries[row.client]
         files[one.id] = _file(one, known.floor, environment)
-        # Installed by its own name alone it is the newest already.
-        if library == clients[row.client].requirement:
+        # What we installed, by its own name alone, is the newest already.
+        if not library or (one.environment == MADE and library == clients[row.client].requirement):
             continue
         try:
             upgrades[one.id, row.client] = newest(one.id, library)

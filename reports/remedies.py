@@ -24,6 +24,10 @@ MOST_NAMED = 6
 """Interpreters that one remedy names; the matrix has them all."""
 
 
+BUNDLE = "bundle"
+"""The source of interpreters that came with a program: interpreters/places.toml."""
+
+
 class Remedy(enum.StrEnum):
     """A kind of remedy; those that take least effort come first."""
 
@@ -226,6 +230,8 @@ def other_interpreter(row: Row, rows: Sequence[Row], means: Means) -> Attempt:
 def _unfit(other: Row, row: Row, means: Means) -> str:
     """Say why an interpreter that holds is not proposed in another's place; empty if it is."""
     name = other.interpreter.id
+    if other.interpreter.source == BUNDLE:
+        return "another program's own"
     if end := means.ends.get(name):
         return f"at its end of life since {end}"
     closed = means.closed.get(name, "")

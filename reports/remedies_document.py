@@ -95,11 +95,13 @@ def _helps(remedy: Remedy, cases: Sequence[Case], floor: Protocol) -> list[str]:
         key = {Remedy.CONFIGURATION: one.file, Remedy.CODE: one.lines}.get(remedy)
         groups.setdefault(key, []).append((case, one))
     head = [f"## {TITLES[remedy]}", *([NOTES[remedy]] if remedy in NOTES else [])] if found else []
+    # What stands in a list goes on, in Markdown, until an empty line or a block.
+    end = "\n\n" if remedy is Remedy.CONFIGURATION else "\n"
     texts = (
-        (_measured(remedy, [case for case, _ in group]), _copied(remedy, group, floor))
+        _measured(remedy, [case for case, _ in group]) + end + _copied(remedy, group, floor)
         for group in groups.values()
     )
-    return [*head, *chain.from_iterable(texts)]
+    return [*head, *texts]
 
 
 def _measured(remedy: Remedy, cases: Sequence[Case]) -> str:

@@ -78,6 +78,14 @@ def test_the_newest_is_not_made_again() -> None:
     assert (shop.asked, means.upgrades) == ([], {})
 
 
+def test_an_environment_that_was_found_may_have_an_old_release() -> None:
+    """What we did not install is tried in the newest release, but for what comes with Python itself."""
+    shop = _Shop()
+    found = replace(an_interpreter("found"), environment="/its/own")
+    _gather([a_row(Verdict.DOWNGRADED, client=name, interpreter=found) for name in NEWEST], NEWEST, shop)
+    assert shop.asked == [("found", "requests"), ("found", "botocore")]
+
+
 def test_nothing_is_made_for_rows_that_hold() -> None:
     """Where a row needs no remedy, neither an environment nor a configuration is made."""
     shop = _Shop()

@@ -162,7 +162,7 @@ def test_what_one_machine_tried_is_not_called_untried(tmp_path: Path, other: Pat
     said = (target / "remedies.md").read_text(encoding="utf-8")
     assert "1 of 1 rows that go or would go below TLS 1.2 have a remedy" in said
     assert "Nothing was tried yet on py on other (ssl): run nox -s remedy there." in said
-    assert "- measured in this run: py on tried (ssl).\n\n```python\nimport ssl\na_floor()\n```" in said
+    assert "- measured in this run: py on tried (ssl).\n```python\nimport ssl\na_floor()\n```" in said
     assert said.count("py on other") == 2
     assert "a_floor()" in (target / "matrix.html").read_text(encoding="utf-8")
     rows = json.loads((target / "remedies.json").read_text(encoding="utf-8"))["rows"]

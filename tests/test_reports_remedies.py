@@ -12,8 +12,10 @@ from builders import TLS1_2, a_program, a_row, an_interpreter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from interpreters.locate import SOURCES
 from reports.floor_file import FloorFile
 from reports.remedies import (
+    BUNDLE,
     MOST_NAMED,
     TITLES,
     TRIED,
@@ -221,6 +223,15 @@ def test_the_newest_interpreter_that_is_maintained_and_open_comes_first() -> Non
         " not shut, in /made, which not every user may enter"
     )
     assert "/made/up/ten/bin/python -m venv tls-floor-ten" in one.lines
+    assert BUNDLE in SOURCES
+    bundled = _version("sdk", "3.15.0")
+    bundled = replace(bundled, interpreter=replace(bundled.interpreter, source=BUNDLE))
+    assert attempts(elsewhere, None, means, bundled, others[1])[Remedy.INTERPRETER].said == (
+        "held in this run by ten; not sdk, another program's own"
+    )
+    found = _version("found", "3.15.0")
+    found = replace(found, interpreter=replace(found.interpreter, environment="/its/own"))
+    assert attempts(elsewhere, None, means, found)[Remedy.INTERPRETER].standing is Standing.IDLE
     none = attempts(elsewhere, None, means, others[0], others[3])[Remedy.INTERPRETER]
     assert (none.standing, none.lines) == (Standing.IDLE, ())
     # Who uses an interpreter in that folder may enter it.
