@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.clients import DEFAULT, plain
+from interpreters.locate import GIVEN
 from reports.answer import standing
 from reports.programs import advised_words
 from reports.remedies import in_short
+from reports.scope import MADE
 from reports.verdicts import PAGE_FLOOR, HeldBy, Verdict
 
 if TYPE_CHECKING:
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
     from reports.observations import Interpreter
     from reports.remedies import Case
     from servers.protocols import Protocol
+
+PLAIN = re.compile(r"[A-Za-z0-9_./+-]+")
+"""A path that means the same in a shell and in every format of a report."""
 
 ILL = (Verdict.DOWNGRADED, Verdict.FRAGILE)
 """Verdicts that a remedy is for."""
@@ -100,7 +106,19 @@ def remedy_command(rows: Sequence[Row], floor: Protocol) -> str:
     clients = list(dict.fromkeys(plain(row.client) for row in rows))
     others = f" --clients {','.join(clients)}" if not set(clients) <= set(DEFAULT) else ""
     asked = f" --floor {floor}" if floor is not PAGE_FLOOR else ""
-    return f"nox -s remedy -- --only {rows[0].interpreter.id}{others}{asked}"
+    one = rows[0].interpreter
+    return f"nox -s remedy --{_named(one)} --only {one.id}{others}{asked}"
+
+
+def _named(one: Interpreter) -> str:
+    """Return the words by which what the user gave is found; a path that needs quotes is left open."""
+    if one.source != GIVEN.id:
+        return ""
+    itself = one.environment == MADE
+    option, path, open_ = (
+        ("interpreter", one.path, "PATH") if itself else ("environment", one.environment, "DIR")
+    )
+    return f" --{option} {path if PLAIN.fullmatch(path) else open_}"
 
 
 def configuration_in_force(one: Interpreter, quote: Callable[[str], str] = str) -> tuple[str, ...]:

@@ -56,6 +56,23 @@ def test_the_advice_to_try_asks_for_what_was_asked() -> None:
     assert "`nox -s remedy -- --only one`" in advice(rows[:2], TLS1_2)[0]
 
 
+@pytest.mark.parametrize(
+    ("source", "environment", "path", "words"),
+    [
+        ("pyenv", "made", "/opt/x/bin/python", ""),
+        ("given", "made", "/srv/x/bin/python3.9", "--interpreter /srv/x/bin/python3.9 "),
+        ("given", "/srv/app_1/venv", "/srv/app_1/venv/bin/python", "--environment /srv/app_1/venv "),
+        ("given", "made", "/srv/a `b`/python", "--interpreter PATH "),
+        ("given", "/srv/a b/venv", "/srv/a b/venv/bin/python", "--environment DIR "),
+    ],
+)
+def test_the_command_names_what_was_given(source: str, environment: str, path: str, words: str) -> None:
+    """What the user gave is named again, and a path that a shell would take apart is left open."""
+    one = replace(an_interpreter("one"), source=source, environment=environment, path=path)
+    (step,) = advice([a_row(DOWN, interpreter=one)], TLS1_2)
+    assert f"`nox -s remedy -- {words}--only one`" in step
+
+
 def test_the_file_that_openssl_conf_names_is_named() -> None:
     """Where the variable decides which file is read, the advice names that file, and whether it is there."""
     there = replace(DEBIAN, openssl_conf="/tmp/legacy.cnf")
