@@ -213,6 +213,9 @@ def _judge_abort(wire: WireAccount, account: Account) -> Outcome:
     alerts = [a.description for a in wire.alerts if a.sender is Sender.CLIENT]
     if "protocol_version" in alerts:
         return Outcome(Kind.REJECTED, reason=f"client: protocol_version after {version}")
+    if wire.finished:
+        # What it sends next is encrypted and may be a goodbye: nothing of this says that it was blocked.
+        return _inconclusive(f"completed a handshake at {version}, and then failed: {_said(account)}")
     certificate = next((a for a in alerts if a in CERTIFICATE_ALERTS), None)
     if certificate or "certificate" in str(account.error_text).lower():
         return _inconclusive(f"the client refused the certificate: {certificate or _said(account)}")

@@ -26,10 +26,10 @@ def so_far(
     """Return a word and a reason; `sound` are the ids of the servers whose control passed.
 
     It never says `enforced`, which takes the client's own account beside the wire's: that is for the
-    matrix. A connection below the floor is proof enough, because data went both ways.
+    matrix. A handshake that was completed below the floor is proof enough, whether or not data followed.
     """
     counted = [one for one in met if one.server.id in sound and not one.wire.faults]
-    if below := [one for one in counted if one.wire.data_both_ways and _chose_below(one, floor)]:
+    if below := [one for one in counted if _completed(one) and _chose_below(one, floor)]:
         lowest = min(below, key=lambda one: LADDER.index(one.wire.server_version or floor))
         return Verdict.DOWNGRADED, f"connected at {lowest.wire.server_version} to {lowest.server.id}"
     if old := frozenset(p for one in counted for p in one.wire.offered or () if p.below(floor)):
@@ -47,6 +47,10 @@ def so_far(
 
 def _chose_below(one: Met, floor: Protocol) -> bool:
     return one.wire.server_version is not None and one.wire.server_version.below(floor)
+
+
+def _completed(one: Met) -> bool:
+    return one.wire.finished or one.wire.data_both_ways
 
 
 def _refused(one: Met) -> bool:

@@ -151,9 +151,15 @@ def _account(wire: WireAccount) -> dict[str, str]:
     return {
         "offered": span(wire.offered) if wire.offered is not None else f"up to {wire.legacy_version}",
         "chosen": chosen,
-        "end": "data both ways" if wire.data_both_ways else "no data exchanged",
+        "end": _end(wire),
         "alerts": wire.alerted or "none",
     }
+
+
+def _end(wire: WireAccount) -> str:
+    if wire.data_both_ways:
+        return "data both ways"
+    return "handshake completed, no data exchanged" if wire.finished else "no data exchanged"
 
 
 def describe(server: Server, wire: WireAccount) -> str:

@@ -67,6 +67,12 @@ class WireAccount:
     """What makes this record unfit as evidence: bytes that make no sense, a record cut short."""
     notes: tuple[str, ...] = ()
     """What the tap has to add, such as who broke off."""
+    finished: bool = False
+    """Whether both sides sent a Finished, so that the handshake is complete, with or without data behind it.
+
+    Up to TLS 1.2 an encrypted handshake record behind ChangeCipherSpec is one (RFC 5246 7.1, 7.4.9). In TLS
+    1.3 the wire does not tell.
+    """
 
     @property
     def data_both_ways(self) -> bool:
@@ -96,6 +102,7 @@ class _Side:
     alerts: list[WireAlert]
     data: int
     faults: list[str]
+    finished: bool = False
 
 
 def read_capture(capture: Capture) -> WireAccount:
@@ -109,11 +116,12 @@ def read_capture(capture: Capture) -> WireAccount:
         faults.append("more hellos than one handshake has")
     client_hello = _parse(ClientHello(), client.hellos[:1], faults)
     server_hello = _parse(ServerHello(), server.hellos[-1:], faults)
+    chosen = _chosen(server_hello) if server_hello else None
     return WireAccount(
         offered=_offered(client_hello) if client_hello else None,
         legacy_version=Protocol.from_wire(client_hello.client_version) if client_hello else None,
         cipher_count=len(client_hello.cipher_suites) if client_hello else None,
-        server_version=_chosen(server_hello) if server_hello else None,
+        server_version=chosen,
         server_cipher=_cipher(server_hello) if server_hello else None,
         alerts=(*client.alerts, *server.alerts),
         client_data=client.data,
@@ -122,6 +130,7 @@ def read_capture(capture: Capture) -> WireAccount:
         server_hello=server.hellos[-1].hex() if server.hellos else "",
         faults=tuple(faults),
         notes=tuple(capture.notes),
+        finished=client.finished and server.finished and chosen not in (None, Protocol.TLSV1_3),
     )
 
 
@@ -140,14 +149,17 @@ def _read_side(sender: Sender, stream: bytes, hello_type: int) -> _Side:
             side.data += len(payload)
         elif kind == ContentType.alert and len(payload) != ALERT_LENGTH:
             side.alerts.append(WireAlert(sender, None, None))
-        elif kind == ContentType.alert or (
-            kind == ContentType.handshake
-            # After a HelloRetryRequest and its dummy record the real ServerHello is still in clear.
-            and (not encrypted or (len(side.hellos) == 1 and _is_retry(side.hellos[0])))
-        ):
+        elif kind == ContentType.handshake and encrypted and not _clear_again(side):
+            side.finished = True
+        elif kind in (ContentType.alert, ContentType.handshake):
             defragmenter.add_data(kind, bytearray(payload))
             _take_messages(sender, defragmenter, hello_type, side)
     return side
+
+
+def _clear_again(side: _Side) -> bool:
+    """Whether the ServerHello is still to come: behind a HelloRetryRequest's dummy record, in clear."""
+    return len(side.hellos) == 1 and _is_retry(side.hellos[0])
 
 
 def _records(stream: bytes, side: _Side) -> Iterator[tuple[int, bytes]]:

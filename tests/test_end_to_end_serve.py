@@ -52,8 +52,21 @@ def test_serve_shows_any_client_what_it_negotiated(checkout: Checkout) -> None:
     assert checkout.processes() == []
 
 
-def _fetch(port: int, trust: str, protocol: Protocol) -> None:
-    """Fetch a page with a context that is held to one version, in code."""
+def test_a_handshake_without_data_is_told_as_a_connection(checkout: Checkout) -> None:
+    """A client that completes TLS 1.0 and sends nothing is downgraded, as the terminal says at once."""
+    if not ssl.HAS_TLSv1:
+        pytest.skip("this Python has no TLS 1.0: one whose OpenSSL was built with it enables this")
+    with serving(checkout) as (ports, trust, _, process):
+        _fetch(ports["tls1_0_rsa"], trust, Protocol.TLSV1, request=b"")
+        assert process.stdout is not None
+        evidence = next(line for line in process.stdout if line.startswith("tls1_0_rsa: "))
+        verdict = next(process.stdout)
+    assert "handshake completed, no data exchanged" in evidence
+    assert "so far: downgraded: connected at TLSv1 to tls1_0_rsa" in verdict
+
+
+def _fetch(port: int, trust: str, protocol: Protocol, request: bytes = b"GET / HTTP/1.0\r\n\r\n") -> None:
+    """Fetch a page with a context that is held to one version, in code; without a request, only connect."""
     context = ssl.create_default_context(cafile=trust)
     context.set_ciphers("ALL:@SECLEVEL=0")
     with warnings.catch_warnings():
@@ -62,8 +75,8 @@ def _fetch(port: int, trust: str, protocol: Protocol) -> None:
         context.minimum_version = context.maximum_version = version
     plain = socket.create_connection(("127.0.0.1", port), 10)
     with context.wrap_socket(plain, server_hostname="localhost") as secure:
-        secure.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        assert secure.recv(15)
+        secure.sendall(request)
+        assert not request or secure.recv(15)
 
 
 @contextlib.contextmanager

@@ -140,6 +140,19 @@ SABOTAGE: dict[str, tuple[Kind, Any]] = {
 """What is done to a cell that both witnesses agree went to TLS 1.0, and what it is worth then."""
 
 
+@pytest.mark.parametrize("alerts", [(), (None,), ("internal_error",), ("unknown_ca",)])
+@pytest.mark.parametrize("version", [TLS1_0, TLS1_1, TLS1_2])
+def test_a_client_that_fails_behind_the_handshake_was_not_stopped(
+    version: Protocol, alerts: tuple[str | None, ...]
+) -> None:
+    """Who completed a handshake and then failed was not blocked by anything in it, however it took leave."""
+    server = a_server("only", version)
+    wire = replace(a_wire((version,), version, alerts=map(an_alert, alerts)), finished=True)
+    outcome = judge_cell(an_observation(server, failed("no answer"), wire), server)
+    assert outcome.kind is Kind.INCONCLUSIVE
+    assert f"completed a handshake at {version}" in outcome.reason
+
+
 @pytest.mark.parametrize("version", FLOORS)
 def test_a_client_that_cannot_tell_its_version_leaves_it_to_the_wire(version: Protocol) -> None:
     """An answer whose client cannot tell the version counts at the wire's, where the wire shows the data."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from builders import FLOORS, SMALL, TLS1_2, TLS1_3, Client, Obstacle, a_catalogue, ladder, meet
@@ -37,6 +38,16 @@ def test_a_connection_below_the_floor_is_proof() -> None:
     """The lowest version at which data went both ways is named, with its server."""
     said = so_far(after(OLD, SMALL), SOUND, CATALOGUE, TLS1_2)
     assert said == (Verdict.DOWNGRADED, "connected at SSLv3 to only_ssl3")
+
+
+def test_a_handshake_below_the_floor_is_proof_without_data() -> None:
+    """Who completes an old handshake and sends nothing has connected below the floor all the same."""
+    (one,) = after(OLD, [server for server in SMALL if server.id == "only_1_0"])
+    silent = replace(one, wire=replace(one.wire, client_data=0, server_data=0, finished=True))
+    said = so_far([silent], SOUND, CATALOGUE, TLS1_2)
+    assert said == (Verdict.DOWNGRADED, "connected at TLSv1 to only_1_0")
+    broken = replace(silent, wire=replace(silent.wire, faults=("record cut",)))
+    assert so_far([broken], SOUND, CATALOGUE, TLS1_2)[0] != Verdict.DOWNGRADED
 
 
 def test_a_server_without_a_control_does_not_count() -> None:

@@ -93,8 +93,8 @@ def _identity() -> tuple[X509CertChain, Any]:
     return chain, parsePEMKey(_leaf().private_key_pem.bytes().decode(), private=True)
 
 
-def _shake(client: HandshakeSettings, server: HandshakeSettings) -> _Handshake:
-    """Let tlslite-ng's client and server talk, with some data each way if they agree."""
+def _shake(client: HandshakeSettings, server: HandshakeSettings, *, talk: bool = True) -> _Handshake:
+    """Let tlslite-ng's client and server shake hands, and, if they are to talk, send some data each way."""
     near, far = socket.socketpair()
     near.settimeout(LIMIT)
     far.settimeout(LIMIT)
@@ -104,8 +104,9 @@ def _shake(client: HandshakeSettings, server: HandshakeSettings) -> _Handshake:
         connection = TLSConnection(far)
         with far, contextlib.suppress(OSError, BaseTLSException):
             connection.handshakeServer(certChain=chain, privateKey=key, settings=server)
-            connection.read(min=8)
-            connection.sendall(b"an answer")
+            if talk:
+                connection.read(min=8)
+                connection.sendall(b"an answer")
             connection.close()
 
     thread = threading.Thread(target=serve)
@@ -116,8 +117,9 @@ def _shake(client: HandshakeSettings, server: HandshakeSettings) -> _Handshake:
     with near, contextlib.suppress(OSError, BaseTLSException):
         connection.handshakeClientCert(settings=client)
         suite = connection.session.cipherSuite
-        connection.sendall(b"question")
-        connection.read(min=9)
+        if talk:
+            connection.sendall(b"question")
+            connection.read(min=9)
         connection.close()
         while recorder.recv(65536):
             pass
@@ -189,6 +191,30 @@ def test_completed_handshake_is_told_as_it_was(version: Protocol) -> None:
 
 
 @pytest.mark.parametrize("version", LADDER)
+@pytest.mark.parametrize("talk", [True, False])
+def test_a_handshake_is_complete_with_or_without_data(version: Protocol, *, talk: bool) -> None:
+    """Up to TLS 1.2 both Finished messages show, whether or not data follows; in TLS 1.3 nothing does."""
+    account = read_capture(_shake(_only(version), _only(version), talk=talk).capture)
+    assert account.finished is (version is not Protocol.TLSV1_3)
+    if version is not Protocol.TLSV1_3:
+        assert account.data_both_ways is talk
+
+
+@pytest.mark.parametrize("sender", Sender)
+def test_half_a_handshake_is_not_complete(sender: Sender) -> None:
+    """Where what one side sent behind its ChangeCipherSpec is lost, nothing was completed."""
+    whole = _shake(_only(Protocol.TLSV1), _only(Protocol.TLSV1), talk=False).capture
+    half = Capture()
+    for chunk in whole.chunks:
+        cut = chunk.data.find(b"\x14\x03\x01\x00\x01\x01") if chunk.sender is sender else -1
+        half.add(chunk.sender, chunk.data if cut < 0 else chunk.data[:cut])
+        if cut >= 0:
+            break
+    assert read_capture(whole).finished
+    assert not read_capture(half).finished
+
+
+@pytest.mark.parametrize("version", LADDER)
 def test_offer_is_the_client_s_list(version: Protocol) -> None:
     """A client of TLS 1.3 lists its versions; of one before it only the ceiling is known."""
     account = read_capture(_at(version).capture)
@@ -237,6 +263,7 @@ def test_client_that_refuses_the_version_says_so() -> None:
     assert account.alerts == (WireAlert(Sender.CLIENT, "fatal", "protocol_version"),)
     assert account.alerted == "client: protocol_version"
     assert not account.data_both_ways
+    assert not account.finished
     assert account.faults == ()
 
 
