@@ -30,6 +30,7 @@ from runs.plan import DEFAULT_SESSION, Plan, called_from  # noqa: E402
 
 nox.needs_version = ">=2026.10.20"
 nox.options.sessions = [DEFAULT_SESSION]
+sessions.keep_answer_last()
 
 PLAN = Plan.at_load(sys.argv[1:], os.environ, called_from())
 

@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import sys
+import time
 import tomllib
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -22,6 +23,7 @@ from interpreters.surroundings import surroundings
 from reports.escape import for_terminal
 from reports.policy import Policy, read_policy
 from servers.catalogue import Role, read_catalogue
+from servers.progress import counted
 from servers.protocols import Protocol
 from servers.resources import ResourceError, own_problem, writing_problem
 
@@ -43,6 +45,9 @@ if TYPE_CHECKING:
     from servers.conditions import Condition
 
 ROOT = Path(__file__).parent.parent
+
+WORTH_SAYING = 1.0
+"""Seconds after which it is said that an interpreter's environments are there: they had to be made."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +160,17 @@ class Job:
         """Return the interpreters chosen, prepared side by side for these clients, or those asked for."""
         known = clients()
         required = requirements([known[name] for name in names] or self.sweep.values())
-        return side_by_side(lambda one: self.prepare(one, required), self.chosen)
+        with counted(len(self.chosen), "prepared", self.say) as tally:
+
+            def prepare(candidate: Candidate) -> Prepared:
+                began = time.monotonic()
+                with tally.at_work(f"the environments of {candidate.id}"):
+                    prepared = self.prepare(candidate, required)
+                took = time.monotonic() - began
+                tally.done(f"{candidate.id} in {took:.0f} s" if took > WORTH_SAYING else "")
+                return prepared
+
+            return side_by_side(prepare, self.chosen)
 
     def subjects(self) -> Subjects:
         """Return the interpreters and programs selected, ready to be measured."""

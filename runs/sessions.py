@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import logging
 import os
 import platform
+import re
 import shutil
 import sys
 import tempfile
@@ -32,6 +34,19 @@ if TYPE_CHECKING:
     from reports.matrix import Matrix
     from reports.remedies import Case
     from runs.plan import Plan
+
+
+class _AnswerLast(logging.Filter):
+    """Drops what nox says after a session that went well, so that its answer is the last on the screen."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether nox's line says more than that all is well."""
+        return record.levelname != "SUCCESS" and not re.match(r"Ran \d+ sessions", record.getMessage())
+
+
+def keep_answer_last() -> None:
+    """Let nox say nothing after a session that went well; what failed it still names."""
+    logging.getLogger("nox").addFilter(_AnswerLast())
 
 
 def perform(work: Callable[..., None], session: nox.Session, plan: Plan, *parameters: str) -> None:

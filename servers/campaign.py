@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from servers.engines import EngineError
 from servers.lab import open_lab
 from servers.observation import PROBES, Visit, strangers_told, unvisited, visit
 from servers.peers import can_tell
+from servers.progress import Tally, counted
 from servers.resources import exhausted, visits_at_once
 
 if TYPE_CHECKING:
@@ -106,7 +108,10 @@ async def run_campaign(
 
     Raises EngineError, before anything is measured, where openssl can serve nothing of the catalogue.
     """
-    with tempfile.TemporaryDirectory(dir=settings.cache, prefix="run-") as folder:
+    with (
+        tempfile.TemporaryDirectory(dir=settings.cache, prefix="run-") as folder,
+        contextlib.ExitStack() as held,
+    ):
         scratch = Path(folder)
         files = write_configurations(scratch, settings.floor)
         places = asyncio.Semaphore(_side_by_side(guests, settings, progress))
@@ -116,7 +121,11 @@ async def run_campaign(
             if bed.problem:
                 raise EngineError(bed.problem)
             controls = asyncio.create_task(bed.controls())
-            usher = _Usher(settings, bed.stands, files, places, reference, progress)
+            interpreters: dict[str, list[Guest]] = {}
+            for guest in guests:
+                interpreters.setdefault(guest.id, []).append(guest)
+            tally = held.enter_context(counted(len(interpreters), "measured", progress))
+            usher = _Usher(settings, bed.stands, files, places, reference, tally)
 
             async def attend(rooms: Sequence[Guest]) -> list[Visited]:
                 """Visit one interpreter, itself first and all of its environments side by side."""
@@ -125,11 +134,9 @@ async def run_campaign(
                     if condition not in settings.conditions:
                         wanted = _wanted(rooms, condition, visits, follow_up, await controls)
                         visits += await usher.tell(rooms[0], wanted, condition)
+                tally.done(_in_short(rooms, visits))
                 return visits
 
-            interpreters: dict[str, list[Guest]] = {}
-            for guest in guests:
-                interpreters.setdefault(guest.id, []).append(guest)
             attended = await asyncio.gather(*(attend(rooms) for rooms in interpreters.values()))
             visits = tuple(one for several in attended for one in several)
             for sentence in _company(visits):
@@ -153,7 +160,7 @@ class _Usher:
     files: Mapping[Condition, Path | None]
     places: asyncio.Semaphore
     reference: str
-    progress: Progress
+    tally: Tally
 
     async def measure(self, rooms: Sequence[Guest]) -> list[Visited]:
         """Send an interpreter's environments to every server, under each condition that was asked for."""
@@ -184,22 +191,30 @@ class _Usher:
         ours = {"OPENSSL_CONF": str(conf)} if conf else {}
         stands = [stand for stand in self.stands if stand.server in servers]
         there = [client for client in clients if guest.has(client)]
+        named = f"{guest.id} ({', '.join(there) or 'its identity'}) under {condition}"
         async with self.places:
             try:
-                seen = await visit(
-                    (guest.python, PROBES),
-                    {**guest.environment, **ours},
-                    there,
-                    stands,
-                    snippets=guest.snippets,
-                    programs=guest.programs,
-                )
+                with self.tally.at_work(named):
+                    seen = await visit(
+                        (guest.python, PROBES),
+                        {**guest.environment, **ours},
+                        there,
+                        stands,
+                        snippets=guest.snippets,
+                        programs=guest.programs,
+                    )
             except (OSError, RuntimeError) as error:
                 # One visit that cannot be made is no reason to lose what the others measured.
                 seen = unvisited(there, stands, f"it could not be visited: {exhausted(error) or error}")
-        if there:
-            self.progress(f"{guest.id} ({', '.join(there)}): {len(seen.cells)} cells under {condition}")
         return guest, condition, seen
+
+
+def _in_short(rooms: Sequence[Guest], visits: Sequence[Visited]) -> str:
+    """Return what was measured in an interpreter; empty if no client was."""
+    clients = dict.fromkeys(client for room in rooms for client in room.clients)
+    if not clients:
+        return ""
+    return f"{rooms[0].id} ({', '.join(clients)}): {sum(len(seen.cells) for _, _, seen in visits)} cells"
 
 
 def _wanted(

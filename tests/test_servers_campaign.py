@@ -9,7 +9,9 @@ import re
 import ssl
 import stat
 import sys
+import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,7 @@ from servers.catalogue import Catalogue, Role, read_catalogue
 from servers.conditions import Condition, configuration
 from servers.engines import EngineError, find_s_server
 from servers.observation import PROBES, Visit
+from servers.progress import counted
 from servers.protocols import Protocol
 
 if TYPE_CHECKING:
@@ -374,20 +377,44 @@ def test_keys_of_the_run_are_gone_with_it(
     assert not list(settings.cache.glob("run-*"))
 
 
-def test_progress_names_each_visit(tmp_path: Path, visits: _Visits) -> None:
-    """After each visit one line says whose it was, with which clients, and under which condition."""
+def test_progress_counts_the_interpreters(tmp_path: Path, visits: _Visits) -> None:
+    """After each interpreter one line says how many of how many are measured, and with which clients."""
     lines: list[str] = []
     settings = _settings(tmp_path, *Condition)
+    guests = [_guest("one"), _guest("other"), replace(_guest("other"), clients=("botocore",))]
+    asyncio.run(run_campaign(guests, settings, _nothing, REFERENCE, lines.append))
+    assert len(visits.commands) == len(guests) * len(Condition)
+    assert sorted(line.partition(": ")[0] for line in lines) == ["measured 1 of 2", "measured 2 of 2"]
+    assert sorted(line.partition(": ")[2] for line in lines) == [
+        "one (ssl): 0 cells",
+        "other (ssl, botocore): 0 cells",
+    ]
+
+
+@pytest.mark.usefixtures("no_keys")
+def test_a_slow_visit_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While nothing is done for long, the line that says so names the interpreter, clients and condition."""
+    lines: list[str] = []
+    settings = _settings(tmp_path, Condition.AMBIENT)
+    spoken = threading.Event()
+
+    def say(line: str) -> None:
+        lines.append(line)
+        spoken.set()
+
+    async def slow(*_: object, **__: object) -> Visit:
+        await asyncio.to_thread(spoken.wait, LIMIT)
+        return Visit(None, {}, {}, ())
+
+    monkeypatch.setattr(campaign_module, "visit", slow)
+    monkeypatch.setattr(campaign_module, "counted", partial(counted, patience=0.05))
 
     async def test() -> None:
         async with asyncio.timeout(LIMIT):
-            await run_campaign([_guest("it")], settings, _nothing, REFERENCE, lines.append)
+            await run_campaign([_guest("it")], settings, _nothing, REFERENCE, say)
 
     asyncio.run(test())
-    assert len(lines) == len(visits.commands) == len(Condition)
-    for line, condition in zip(lines, Condition, strict=True):
-        assert line.startswith("it (ssl")
-        assert condition in line
+    assert lines[0] == "0 of 1 done, waiting for it (ssl) under ambient (for 0 s)"
 
 
 def test_no_progress_is_made_without_a_client(tmp_path: Path, visits: _Visits) -> None:

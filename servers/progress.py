@@ -1,0 +1,85 @@
+"""Says how many of several things are done, and which take long, to whoever watches: on a pipe too."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Say = Callable[[str], object]
+
+PATIENCE = 10.0
+"""Seconds without a word after which it is said what is being waited for."""
+
+NAMED = 3
+"""How many of those that are waited for are named, the slowest first."""
+
+
+class Tally:
+    """Counts what is done; safe to use from several threads."""
+
+    def __init__(self, total: int, what: str, say: Say) -> None:
+        self.total = total
+        self.what = what
+        self._say = say
+        self._lock = threading.Lock()
+        self._at_work: dict[object, tuple[float, str]] = {}
+        self._done = 0
+        self._spoke = time.monotonic()
+
+    @contextlib.contextmanager
+    def at_work(self, who: str) -> Iterator[None]:
+        """Count somebody as being waited for while the block lasts."""
+        key = object()
+        with self._lock:
+            self._at_work[key] = (time.monotonic(), who)
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._at_work[key]
+
+    def done(self, sentence: str) -> None:
+        """Count one more that is done, and say so; without a sentence, in silence."""
+        with self._lock:
+            self._done += 1
+            if sentence:
+                self._tell(f"{self.what} {self._done} of {self.total}: {sentence}")
+
+    def wait(self, patience: float = PATIENCE) -> None:
+        """Say who is waited for, if nothing was said for so long."""
+        with self._lock:
+            now = time.monotonic()
+            if not self._at_work or now - self._spoke < patience:
+                return
+            slowest = sorted(self._at_work.values())
+            named = [f"{who} (for {now - since:.0f} s)" for since, who in slowest[:NAMED]]
+            more = f" and {len(slowest) - NAMED} more" if len(slowest) > NAMED else ""
+            self._tell(f"{self._done} of {self.total} done, waiting for {', '.join(named)}{more}")
+
+    def _tell(self, sentence: str) -> None:
+        self._say(sentence)
+        self._spoke = time.monotonic()
+
+
+@contextlib.contextmanager
+def counted(total: int, what: str, say: Say, patience: float = PATIENCE) -> Iterator[Tally]:
+    """Return a count of so many things, which says after so many seconds of silence who is waited for."""
+    tally = Tally(total, what, say)
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(patience / 4):
+            tally.wait(patience)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield tally
+    finally:
+        ended.set()
+        thread.join()

@@ -1,0 +1,49 @@
+"""Whoever watches learns how many of how many are done, and who is waited for."""
+
+from __future__ import annotations
+
+import threading
+
+from servers.progress import Tally, counted
+
+LIMIT = 20.0
+"""Seconds that nothing here takes."""
+
+
+def test_what_is_done_is_counted() -> None:
+    """Each thing done is a line with its number and the total, and without a sentence only counted."""
+    lines: list[str] = []
+    with counted(3, "measured", lines.append) as tally:
+        tally.done("first")
+        tally.done("")
+        tally.done("last")
+    assert lines == ["measured 1 of 3: first", "measured 3 of 3: last"]
+
+
+def test_silence_is_explained() -> None:
+    """After a while without a word a line names who is waited for, the slowest first, and how many more."""
+    lines: list[str] = []
+    spoken = threading.Event()
+
+    def say(line: str) -> None:
+        lines.append(line)
+        spoken.set()
+
+    with counted(5, "measured", say, patience=0.05) as tally:
+        with tally.at_work("a"), tally.at_work("b"), tally.at_work("c"), tally.at_work("d"):
+            assert spoken.wait(LIMIT)
+        spoken.clear()
+        assert not spoken.wait(0.2)
+    assert lines[0] == "0 of 5 done, waiting for a (for 0 s), b (for 0 s), c (for 0 s) and 1 more"
+
+
+def test_nobody_is_named_twice_in_a_short_while() -> None:
+    """Where a line was just written, no other says that somebody is waited for."""
+    lines: list[str] = []
+    tally = Tally(2, "measured", lines.append)
+    with tally.at_work("a"):
+        tally.done("first")
+        tally.wait(LIMIT)
+        assert lines == ["measured 1 of 2: first"]
+        tally.wait(0.0)
+    assert lines[1:] == ["1 of 2 done, waiting for a (for 0 s)"]
