@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reports.scope import passed_on, tool_in_full
 from reports.verdicts import Verdict
 from servers.catalogue import Role
 from servers.conditions import Condition
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from reports.matrix import Row
     from reports.matrix_json import Record
-    from reports.observations import Interpreter
+    from reports.observations import Interpreter, Run
 
 ON_URLLIB3 = frozenset({"requests", "botocore", "boto3", "pip"})
 """Clients of others that speak through urllib3."""
@@ -65,9 +66,21 @@ def of_runs(older: Record, newer: Record) -> tuple[Cause, ...]:
         (broken, Source.CONTROL, f"the control fails on {_names(broken)}, and passed before"),
         (mended, Source.CONTROL, f"the control passes on {_names(mended)}, and failed before"),
         (before.engine != after.engine, Source.ENGINE, f"serving is {after.engine}, before {before.engine}"),
-        (before.tool != after.tool, Source.TOOL, f"measuring is {after.tool}, before {before.tool}"),
+        *_of_scopes(before, after),
     )
     return tuple(Cause(source, text) for differs, source, text in found if differs)
+
+
+def _of_scopes(before: Run, after: Run) -> Iterator[tuple[bool, Source, str]]:
+    """Give what differs in how two runs came about: by which tool, under which variables, where, by whom."""
+    was, now = (tool_in_full(run) for run in (before, after))
+    yield was != now, Source.TOOL, f"measuring is {now}, before {was}"
+    was, now = (f"under {passed_on(run)}" if passed_on(run) else "without" for run in (before, after))
+    yield was != now, Source.CONFIGURATION, f"variables of OpenSSL or its loader: {now}, before {was}"
+    was, now = (run.scope.distribution for run in (before, after))
+    yield _both_differ(was, now), Source.MACHINE, f"the system is {now}, before {was}"
+    was, now = (run.scope.user for run in (before, after))
+    yield _both_differ(was, now), Source.MACHINE, f"the user who measured is {now}, before {was}"
 
 
 def _names(servers: set[str]) -> str:

@@ -194,6 +194,11 @@ def tool_in_full(run: Origin) -> str:
     return f"{run.tool} at commit {scope.commit[:12]}{' with local changes' if scope.local_changes else ''}"
 
 
+def passed_on(run: Origin) -> str:
+    """Return the variables that decided which TLS was measured, as they were set; empty if none was."""
+    return _assignments(run, kept=True)
+
+
 def moment(text: str) -> dt.datetime:
     """Return the time of a record, which is in UTC; raises ValueError where it is none."""
     read = dt.datetime.fromisoformat(text)
@@ -242,18 +247,18 @@ def _partial(run: Origin) -> list[str]:
 
 
 def _variables(run: Origin) -> list[str]:
-    found = _assignments(run, passed_on=True)
+    found = passed_on(run)
     return [f"Measured under {found}: what runs without that is not covered."] if found else []
 
 
 def _kept_away(run: Origin) -> list[str]:
-    found = _assignments(run, passed_on=False)
+    found = _assignments(run, kept=False)
     return [f"Set, and not passed on to what was measured: {found}."] if found else []
 
 
-def _assignments(run: Origin, *, passed_on: bool) -> str:
+def _assignments(run: Origin, *, kept: bool) -> str:
     variables = run.scope.variables.items()
-    return ", ".join(f"{name}={value}" for name, value in variables if (name in KEPT) is passed_on)
+    return ", ".join(f"{name}={value}" for name, value in variables if (name in KEPT) is kept)
 
 
 def _left_out(run: Origin, most: int | None = None) -> list[str]:

@@ -187,17 +187,3 @@ def test_machines_are_merged_and_a_silent_one_is_named(
     status, said = checkout.nox("-s", "merge")
     assert status == 1
     assert "there is nothing to merge" in said
-
-
-def test_without_openssl_nothing_is_called_safe(checkout: Checkout, sample: Interpreter) -> None:
-    """A missing openssl makes every row inconclusive with that reason, and the gate fails."""
-    words = ("--only", sample.id, "--openssl", "/nonexistent/openssl")
-    status, said = checkout.nox("-s", "matrix", "--", *words)
-    assert status == 0, said
-    rows = checkout.matrix().values()
-    assert {row["verdict"] for row in rows} == {"inconclusive"}
-    assert all("/nonexistent/openssl" in row["reason"] for row in rows)
-    status, said = checkout.nox("-s", "gate")
-    assert status == 1
-    assert "inconclusive" in said
-    assert _gate_program(checkout)[0] == 2

@@ -18,6 +18,7 @@ from builders import (
     a_program,
     a_row,
     a_run,
+    a_scope,
     an_interpreter,
 )
 from hypothesis import given
@@ -251,6 +252,11 @@ def test_the_standard_librarys_version_is_its_interpreters() -> None:
         ({"catalogue": "1" * 64}, Source.SERVERS),
         ({"engine": "OpenSSL 3.5.0 at /made/up/openssl"}, Source.ENGINE),
         ({"tool": "tls-floor-matrix 0.2.0"}, Source.TOOL),
+        ({"scope": a_scope(commit="d1" * 20)}, Source.TOOL),
+        ({"scope": a_scope(local_changes=True)}, Source.TOOL),
+        ({"scope": a_scope(variables={"OPENSSL_CONF": "/made/up/floor.cnf"})}, Source.CONFIGURATION),
+        ({"scope": a_scope(distribution="Debian GNU/Linux 13 (trixie)")}, Source.MACHINE),
+        ({"scope": a_scope(user="root")}, Source.MACHINE),
     ],
 )
 def test_what_differs_between_the_runs_is_a_cause(differs: dict[str, Any], source: Source) -> None:
@@ -260,6 +266,12 @@ def test_what_differs_between_the_runs_is_a_cause(differs: dict[str, Any], sourc
     assert ([cause.source for cause in comparison.between], comparison.changes) == ([source], ())
     assert sources(only(older, worse)) == {source}
     assert len(said(comparison)["Between the runs themselves"]) == 1
+
+
+def test_what_was_not_passed_on_is_no_cause() -> None:
+    """A variable that reaches nothing measured, or what a run was narrowed by, explains no verdict."""
+    scope = a_scope(variables={"SSL_CERT_FILE": "/made/up/roots.pem"}, narrowed=("--clients left out ssl",))
+    assert compare([record(a_row())], [record(a_row(), scope=scope)]).between == ()
 
 
 @pytest.mark.parametrize(("old", "new"), [(ENFORCED, INCONCLUSIVE), (INCONCLUSIVE, ENFORCED)])
