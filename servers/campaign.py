@@ -235,9 +235,12 @@ def _wanted(
 def _side_by_side(guests: Sequence[Guest], settings: Settings, progress: Progress) -> int:
     """Return how many visits are made at once: fewer than the processors can do where files would run out."""
     wanted = (os.cpu_count() or 1) + WAITING
-    servers, clients = len(settings.catalogue.servers), max((len(one.clients) for one in guests), default=0)
-    # The reference client comes along on some visits.
-    fitting, why = visits_at_once(wanted, (clients + 1) * servers + FILES_A_VISIT, servers * FILES_A_SERVER)
+    servers, clients = settings.catalogue.servers, max((len(one.clients) for one in guests), default=0)
+    # The page's are found by name, on both families. The reference client comes along on some visits.
+    ports = len(servers) + sum(1 for server in servers if server.role is Role.PAGE)
+    fitting, why = visits_at_once(
+        wanted, (clients + 1) * ports + FILES_A_VISIT, len(servers) * FILES_A_SERVER
+    )
     if why:
         progress(f"interpreters are visited {why}")
     return fitting

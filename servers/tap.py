@@ -97,6 +97,10 @@ class Capture:
             self.chunks.append(Chunk(time.time(), sender, kept))
 
 
+NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
+"""Errors where there is no ::1, ipv6(7); with any other one somebody else could have that port."""
+
+
 class Tap:
     """A listening port on loopback in front of one server, and the captures it made.
 
@@ -251,9 +255,11 @@ def _listening(port: int, *, by_name: bool) -> list[socket.socket]:
         try:
             return [first, _bound("::1", first.getsockname()[1])]
         except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                return [first]  # there is no IPv6 here, so nobody can answer there
+            if error.errno in NO_IPV6:
+                return [first]  # so nobody can answer there
             first.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
     raise OSError(errno.EADDRINUSE, f"port {port or '(any)'} of ::1 is taken")
 
 

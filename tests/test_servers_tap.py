@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import socket
 import struct
 from typing import TYPE_CHECKING, TypeVar
@@ -312,3 +314,29 @@ def test_settle_waits_for_the_open_and_no_longer_than_told() -> None:
             assert tap.captures[0].stream(Sender.CLIENT) == b"x"
 
     _run(test())
+
+
+@pytest.mark.parametrize(
+    ("number", "there_is_none"),
+    [(errno.EAFNOSUPPORT, True), (errno.EADDRNOTAVAIL, True), (errno.EMFILE, False), (errno.EACCES, False)],
+)
+def test_only_where_there_is_no_ipv6_its_port_is_left(
+    monkeypatch: pytest.MonkeyPatch, number: int, *, there_is_none: bool
+) -> None:
+    """A port on ::1 that cannot be had for want of files could be another's, so that no tap stands then."""
+    real, bound = tap_module._bound, []
+
+    def only_the_old_family(host: str, port: int) -> socket.socket:
+        if ":" in host:
+            raise OSError(number, os.strerror(number))
+        bound.append(real(host, port))
+        return bound[-1]
+
+    monkeypatch.setattr(tap_module, "_bound", only_the_old_family)
+    if there_is_none:
+        assert tap_module._listening(0, by_name=True) == bound
+        bound[0].close()
+    else:
+        with pytest.raises(OSError, match=os.strerror(number)):
+            tap_module._listening(0, by_name=True)
+        assert [one.fileno() for one in bound] == [-1]
