@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from interpreters.end_of_life import ended
 from interpreters.environments import NoEnvironmentError
 from interpreters.openssl_conf import configuration_path
+from interpreters.openssl_faults import examine, library_version, privileged, read_text
 from interpreters.recipes import read_recipes, remedies
 from reports.floor_file import FloorFile, FloorFileError, floor_file_for
 from reports.remedies import Means, needing
@@ -67,10 +68,15 @@ def _file(one: Interpreter, floor: Protocol, environment: Mapping[str, str]) -> 
     """Return the configuration to try on an interpreter, or why there is none."""
     if one.openssl_conf != configuration_path(one.openssl_dir, environment):
         return f"{one.path} sets OPENSSL_CONF itself, to {one.openssl_conf}, whatever it is started with"
+    if why := privileged(Path(one.path), os.getuid(), os.getgid()):
+        return f"{one.path} {why}, so the system hides OPENSSL_CONF from it"
     try:
-        return floor_file_for(one, floor, environment)
+        file = floor_file_for(one, floor, environment)
     except FloorFileError as error:
         return str(error)
+    # What it includes can keep it from being read.
+    found = examine(read_text(file.text, environment), library_version(one.openssl))
+    return file if found.holds else "; ".join(found.problems)
 
 
 def know(rows: Sequence[Row], clients: Mapping[str, Client], floor: Protocol, today: dt.date) -> Means:

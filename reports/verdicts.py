@@ -285,19 +285,26 @@ def _cause(holder: HeldBy, interpreter: Interpreter, floor: Protocol) -> str:
             )
         return f"{python}, and the client none that would hold"
     if holder is HeldBy.CODE:
-        # Where a new context has a minimum already, it need not be the client that sets one.
-        own = enough or _context_minimum(interpreter) in _FROM_PYTHONS
-        setter = python if own else f"{python}, but the client sets one of its own"
-        return f"{setter}; a permissive OpenSSL configuration changes nothing"
+        if not enough:
+            # Where a new context has a minimum already, it need not be the client that sets one.
+            minimum = _context_minimum(interpreter)
+            there = minimum is not None and not minimum.below(floor)
+            python += f", but {f'a new context has {minimum}' if there else 'the client sets one of its own'}"
+        return f"{python}; a permissive OpenSSL configuration changes nothing"
     if holder is HeldBy.CONFIGURATION:
         return f"{_ONLY_CONFIGURATION}: {python}"
     if holder is HeldBy.LIBRARY:
-        return f"{_built_in(interpreter.openssl, floor)}: {python}"
-    return f"{interpreter.openssl} has nothing below it: a client relaxed in code cannot go there either"
+        return f"{_built_in(_library(interpreter), floor)}: {python}"
+    return f"{_library(interpreter)} has nothing below it: a client relaxed in code cannot go there either"
 
 
 LEVEL_RULES_SINCE = (3, 1)
 """The first OpenSSL whose security levels above 0 leave nothing below TLS 1.2: its NEWS.md, 3.1."""
+
+
+def _library(interpreter: Interpreter) -> str:
+    """Name the library; PyPy's ssl module says the version that it was made for, not that which it loads."""
+    return "the OpenSSL that PyPy loads" if interpreter.implementation == "PyPy" else interpreter.openssl
 
 
 def _built_in(library: str, floor: Protocol) -> str:
@@ -307,9 +314,6 @@ def _built_in(library: str, floor: Protocol) -> str:
     if version and ruled and not PAGE_FLOOR.below(floor):
         return f"{version[0]} refuses versions below {PAGE_FLOOR} at its default security level"
     return f"only the defaults built into {library or 'its TLS library'} hold it"
-
-
-_FROM_PYTHONS = frozenset(p for p in LADDER if not p.below(PYTHON_MINIMUM))
 
 
 def _context_minimum(interpreter: Interpreter) -> Protocol | None:
@@ -327,13 +331,9 @@ def _python_minimum(interpreter: Interpreter) -> str:
         if not interpreter.context_minimum or _context_minimum(interpreter) is PYTHON_MINIMUM:
             return f"{itself} in every context"
         return f"{itself} by itself, but a new context here has {interpreter.context_minimum}"
-    why = (
-        "this Python was configured --with-ssl-default-suites=openssl, so it sets no minimum"
-        if interpreter.leaves_suites_to_openssl
-        else f"Python {interpreter.version} sets no minimum (3.10 was the first to)"
-    )
-    minimum = _context_minimum(interpreter)
-    return f"{why} by itself, but a new context here has {minimum}" if minimum in _FROM_PYTHONS else why
+    if interpreter.leaves_suites_to_openssl:
+        return "this Python was configured --with-ssl-default-suites=openssl, so it sets no minimum"
+    return f"Python {interpreter.version} sets no minimum (3.10 was the first to)"
 
 
 def page_check(records: Mapping[str, Observation], default: str, restricted: str) -> PageCheck:

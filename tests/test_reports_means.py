@@ -194,3 +194,19 @@ def test_a_closed_folder_reaches_the_advice(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(reports.means, "closed_folder", lambda path: "/made" if "one" in path else "")
     rows = [a_row(name="one"), a_row(name="two")]
     assert know(rows, NEWEST, TLS1_2, TODAY).closed == {"one": "/made"}
+
+
+def test_a_file_that_would_not_hold_is_not_tried(tmp_path: Path) -> None:
+    """Where the machine's own configuration keeps a floor from being read, its line is named instead."""
+    own = tmp_path / "openssl.cnf"
+    row = _row("one", "ssl")
+    placed = replace(row.interpreter, openssl_dir=str(tmp_path), openssl_conf=str(own))
+    row = replace(row, interpreter=placed)
+    for text, words in (
+        ("[init]\nssl_conf = x\n", ""),
+        ("[init]\nMinProtocol = TLSv1.2\n", "line 3 has MinProtocol"),
+    ):
+        own.write_text("openssl_conf = init\n" + text)
+        file = _gather([row], NEWEST, _Shop()).files["one"]
+        assert isinstance(file, str) is bool(words)
+        assert words in str(file)
