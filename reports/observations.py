@@ -121,7 +121,8 @@ class Interpreter:
     problem: str = ""
     """Why nothing at all can be measured in it; empty if something can."""
     environment: str = MADE
-    """Where its clients are: `made`, or the path of the environment that was found and measured as it is."""
+    """Where its clients are that have to be installed: `made`, or the path of the environment that was found
+    and measured as it is. What needs no installation is measured in the interpreter itself."""
     host: str = ""
     """The machine that it is on, in a report that was merged; empty in a machine's own."""
 
