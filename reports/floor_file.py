@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interpreters.openssl_conf import CONFIGURATION_LIMIT
 from interpreters.owners import others
 from servers.conditions import advised_name
 from servers.protocols import LADDER, Protocol
@@ -131,8 +132,8 @@ def floor_file(text: str, path: str, floor: Protocol) -> str:
 def _target(known: Mapping[str, Mapping[str, str]], section: str, key: str, ours: str, path: str) -> str:
     """Return the section that a key of a section names, or the name of ours where it names none."""
     value = known.get(section, {}).get(key, "")
-    if "$" in value:
-        msg = f"{path} names a section by a variable, {key} = {value}: write the section's name itself there"
+    if value and not re.fullmatch(r"[\w.-]+", value):
+        msg = f"{path} has {key} = {value!r}, which is no plain name of a section: give that section one"
         raise FloorFileError(msg)
     return value or ours
 
@@ -209,7 +210,9 @@ def read_configuration(path: Path, environment: Mapping[str, str], depth: int = 
         if path.is_dir():
             inside = sorted(file for file in path.iterdir() if file.suffix in (".cnf", ".conf"))
             return "\n".join(read_configuration(file, environment, depth + 1) for file in inside)
-        text = path.read_text(encoding="utf-8", errors="surrogateescape") if path.is_file() else ""
+        if not path.is_file() or path.stat().st_size > CONFIGURATION_LIMIT:
+            return ""
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
         return ""
     lines = []

@@ -121,7 +121,7 @@ def _copied(remedy: Remedy, group: Sequence[Tried], floor: Protocol) -> str:
         pythons = dict.fromkeys(case.row.interpreter.path for case, _ in group)
         steps = configuration_steps(pythons, file, floor)
         # Apart, because each takes a decision of its own.
-        return "\n".join(f"{step.head}\n{_block(remedy, step.lines)}" for step in steps)
+        return "\n".join(f"{for_markdown(step.head)}\n{_block(remedy, step.lines)}" for step in steps)
     texts = dict.fromkeys(one.lines for _, one in group)
     # One text is a whole, whose lines may repeat; commands of several are each given once.
     lines = list(*texts) if len(texts) == 1 else list(dict.fromkeys(chain.from_iterable(texts)))

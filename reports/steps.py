@@ -84,14 +84,14 @@ def _the_file(file: FloorFile, there: str) -> Step:
         return Step(
             f"First write the file; only for commands of {file.owner}, who may change what it includes",
             "nothing yet",
-            f"`rm {there}`",
+            f"rm {there}",
             _written(file.text, there, sudo=""),
             NO_ROOT,
         )
     return Step(
         "First write the file, where every process can read it",
         "nothing yet",
-        f"`sudo rm {there}`",
+        f"sudo rm {there}",
         _written(file.text, there),
     )
 
@@ -101,7 +101,7 @@ def _for_a_service(variable: str) -> Step:
     return Step(
         "Or, for one service (put its name for NAME)",
         "all in that service that uses OpenSSL",
-        f"`sudo rm {path}`, then the last two lines again",
+        f"sudo rm {path}, then the last two lines again",
         (
             *_written(f"[Service]\nEnvironment={variable}", path),
             "sudo systemctl daemon-reload",
@@ -124,7 +124,7 @@ def _for_every_service(variable: str) -> Step:
     return Step(
         "Or, for every service",
         "all services that use OpenSSL, once they are started again",
-        f"`sudo rm {path}`, then the last line again",
+        f"sudo rm {path}, then the last line again",
         (*_written(f"[Manager]\nDefaultEnvironment={variable}", path), "sudo systemctl daemon-reexec"),
     )
 
@@ -164,7 +164,7 @@ def _beside(one: Interpreter, requirement: str) -> tuple[Step, ...]:
         Step(
             "Make an environment, and start the application with its Python",
             "only what is started with that",
-            f"`rm -r {folder}`",
+            f"rm -r {folder}",
             (f"{shlex.quote(one.path)} -m venv {folder}", *([install] if requirement else [])),
             NO_ROOT,
         ),

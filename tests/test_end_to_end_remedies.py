@@ -138,6 +138,23 @@ def test_what_remedy_found_is_still_there_after_the_next_matrix(
     assert (checkout.folder / "reports" / "remedies" / "remedies.md").exists()
 
 
+@pytest.mark.parametrize("text", ["", "openssl_conf = start\n", None])
+def test_the_file_in_force_is_named_and_no_other_is_to_be_edited(
+    checkout: Checkout, ill: list[str], tmp_path: Path, text: str | None
+) -> None:
+    """Under OPENSSL_CONF both reports name its file, and whether there was one, and no line to add."""
+    named = tmp_path / "legacy.cnf"
+    if text is not None:
+        named.write_text(text)
+    rows = checkout.measure("--only", ill[0], OPENSSL_CONF=str(named))
+    assert rows[ill[0], "botocore"]["verdict"] == "downgraded"
+    steps = (checkout.latest / "matrix.md").read_text().partition("## What to do")[2].partition("\n## ")[0]
+    assert f"OPENSSL_CONF named `{named}` in this run" in steps
+    assert ("no file could be read" in steps) is (text is None)
+    assert "MinProtocol" not in steps
+    assert str(named) in (checkout.latest / "matrix.html").read_text()
+
+
 @pytest.fixture(scope="module")
 def all_remedied(checkout: Checkout, ill: list[str]) -> dict[str, dict[str, dict[str, Any]]]:
     """What `remedy` says of every client of the first of them: by client, each remedy by name."""

@@ -16,6 +16,7 @@ from builders import FLOORS, TLS1_1, TLS1_2, TLS1_3, a_catalogue, a_row, a_run, 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from interpreters.openssl_conf import CONFIGURATION_LIMIT
 from reports.floor_file import FloorFileError, floor_file, floor_file_for, read_configuration, sections
 from reports.remedies import Attempt, Case, Remedy, Standing
 from reports.remedies_files import write_remedies
@@ -291,9 +292,10 @@ def test_a_line_that_openssl_cannot_read_is_named() -> None:
 
 
 def test_what_names_its_sections_by_variables_is_not_followed() -> None:
-    """A link through a variable is not guessed at."""
-    with pytest.raises(FloorFileError, match="by a variable, openssl_conf = "):
-        floor_file("openssl_conf = $name\n", "/o.cnf", TLS1_2)
+    """A link through a variable, or by a name in quotes or with escapes, is not guessed at."""
+    for name in ("$name", "${s::name}", '"a b"', "a\\ b", "a\x1bb"):
+        with pytest.raises(FloorFileError, match="which is no plain name of a section"):
+            floor_file(f"openssl_conf = {name}\n", "/o.cnf", TLS1_2)
     with pytest.raises(FloorFileError, match="another name"):
         floor_file("", "/o\n.cnf", TLS1_2)
 
@@ -311,6 +313,15 @@ def test_includes_are_read_in_their_place(tmp_path: Path) -> None:
     assert sections(read_configuration(whole, {}))["s"] == {"MinProtocol": "TLSv1.3"}
     near = sections(read_configuration(whole, {"OPENSSL_CONF_INCLUDE": str(tmp_path)}))["s"]
     assert near == {"MinProtocol": "TLSv1.3", "x": "y"}
+
+
+def test_a_file_without_end_is_not_read(tmp_path: Path) -> None:
+    """What is larger than any configuration, or is a pipe, is passed over."""
+    large, pipe = tmp_path / "large.cnf", tmp_path / "pipe.cnf"
+    with large.open("wb") as file:
+        file.truncate(CONFIGURATION_LIMIT + 1)
+    os.mkfifo(pipe)
+    assert [read_configuration(path, {}) for path in (large, pipe)] == ["", ""]
 
 
 def test_the_file_in_force_is_the_one_that_is_added_to(tmp_path: Path) -> None:

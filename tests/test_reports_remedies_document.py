@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from builders import TLS1_2, a_catalogue, a_row, a_run, an_interpreter
 
+from reports.escape import for_markdown
 from reports.floor_file import FloorFile
 from reports.remedies import TITLES, Attempt, Case, Origin, Remedy, Standing
 from reports.remedies_document import build_remedies_markdown, summary
@@ -66,7 +67,7 @@ def test_one_configuration_is_written_once_with_a_command_for_each_python() -> N
     section = _section(build_remedies_markdown(cases, RUN, TLS1_2), TITLES[Remedy.CONFIGURATION])
     paths = [a_row(DOWN, name).interpreter.path for name in ("one", "two")]
     for step in configuration_steps(paths, FILE, TLS1_2):
-        assert "\n".join([step.head, "```sh", *step.lines, "```"]) in section
+        assert "\n".join([for_markdown(step.head), "```sh", *step.lines, "```"]) in section
     assert section.count("sudo install -D -m 644 /dev/stdin /etc/ssl/floor") == 2
     assert section.count("/made/up/one/bin/python application.py") == 1
 
@@ -112,6 +113,11 @@ def test_text_from_elsewhere_is_harmless() -> None:
     fenced = replace(evil, lines=("````", "# b"))
     assert "`````sh\n````\n# b\n`````" in build_remedies_markdown([Case(a_row(DOWN), (fenced,))], RUN, TLS1_2)
     assert text.startswith(r"# Remedies: TLS 1.2 on a\|host")
+    named = replace(CONFIGURED, file=replace(FILE, folder="/a`<b>`", owner="a|b"))
+    text = build_remedies_markdown([Case(a_row(DOWN), (named,))], RUN, TLS1_2)
+    prose = "".join(line for line in text.splitlines() if "Undo" in line)
+    assert r"commands of a\|b" in prose
+    assert "<b>" not in prose
 
 
 def test_the_summary_counts_what_helped_and_names_whom_nothing_did() -> None:
