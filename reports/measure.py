@@ -92,7 +92,11 @@ def measure(
         started=started,
         ended=now(),
         controls=campaign.controls,
-        scope=replace(own.scope, left_out=(*own.scope.left_out, *subjects.left_out)),
+        scope=replace(
+            own.scope,
+            left_out=(*own.scope.left_out, *subjects.left_out),
+            strangers=campaign.strangers,
+        ),
     )
     measured = (
         *collect(subjects.prepared, campaign, subjects.environment),

@@ -51,6 +51,8 @@ class Campaign:
     engine: str
     controls: Mapping[str, Control]
     visits: tuple[tuple[Guest, Condition, Visit], ...]
+    strangers: tuple[str, ...] = ()
+    """Who else was about, or that nobody can tell, in sentences."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,8 @@ FILES_A_VISIT = 16
 """Open files of a visit beside one for each tap: the pipes of its process, and connections on both sides."""
 
 NOBODY_TELLS = (
-    "this system does not say whose a connection is: what another program sends to a port of ours would be"
-    " taken for the client's"
+    "This system does not say whose a connection is: what another program sends to a port of ours would be"
+    " taken for the client's."
 )
 
 FollowUp = Callable[[Condition, Guest, Mapping[Condition, Visit], Mapping[str, Control]], tuple[str, ...]]
@@ -139,12 +141,13 @@ async def run_campaign(
 
             attended = await asyncio.gather(*(attend(rooms) for rooms in interpreters.values()))
             visits = tuple(one for several in attended for one in several)
-            for sentence in _company(visits):
+            strangers = _strangers(visits)
+            for sentence in strangers:
                 progress(sentence)
-            return Campaign(bed.engine, await controls, visits)
+            return Campaign(bed.engine, await controls, visits, strangers)
 
 
-def _company(visits: Sequence[Visited]) -> tuple[str, ...]:
+def _strangers(visits: Sequence[Visited]) -> tuple[str, ...]:
     """Say who else was about, or that nobody can tell."""
     if not can_tell():
         return (NOBODY_TELLS,)

@@ -87,8 +87,8 @@ def strangers_told(strangers: Iterable[Stranger]) -> tuple[str, ...]:
     for one in strangers:
         servers.setdefault(one.server, Counter())[one.who] += one.times
     return tuple(
-        f"somebody else connected to the server of {server} {who.total()} times ({', '.join(sorted(who))}):"
-        " nothing of it was passed on or counted"
+        f"Somebody else connected to the server of {server}, {who.total()} times ({', '.join(sorted(who))});"
+        " nothing of it was passed on or counted."
         for server, who in servers.items()
     )
 

@@ -88,7 +88,9 @@ def test_somebody_connects(tmp_path: Path, strict_here: Path, way: str, uid: str
     }
     assert seen
     assert {one.who for one in seen} <= allowed
-    assert any("somebody else connected" in line for line in done.said)
+    told = done.campaign.strangers
+    assert {f"of {one.server}," in " ".join(told) for one in seen} == {True}
+    assert set(told) <= set(done.said)
 
 
 HANGS = """#!{python}

@@ -110,6 +110,13 @@ def test_what_narrows_a_run_is_in_the_headline() -> None:
     ]
 
 
+def test_strangers_are_in_the_scope() -> None:
+    """Which other programs connected while a run measured is said in short and in full."""
+    part = a_part(strangers=("Somebody else connected.",))
+    assert "Somebody else connected." in in_short([part], NOW)
+    assert "Somebody else connected." in in_full([part])
+
+
 def test_what_is_not_passed_on_is_told_from_what_is() -> None:
     """Only variables that reach what is measured narrow a run; the others are named in full alone."""
     assert set(TLS_VARIABLES) - KEPT == {"SSL_CERT_FILE", "SSL_CERT_DIR", "LD_PRELOAD"}

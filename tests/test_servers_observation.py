@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,8 @@ from servers.catalogue import Certificate, KeyExchange, Server
 from servers.certificates import KeyPair, issue
 from servers.engines import EngineError, find_s_server
 from servers.lab import Stand
-from servers.observation import MARK, PROBES, Cell, OwnTls, Visit, visit
+from servers.observation import MARK, PROBES, Cell, OwnTls, Stranger, Visit, strangers_told, visit
+from servers.peers import can_tell
 from servers.protocols import LADDER, Protocol
 
 if TYPE_CHECKING:
@@ -114,6 +116,44 @@ say(kind="end")
     seen = asyncio.run(limited())
     assert seen.identity is not None
     assert [cell["program"] for cell in seen.identity["cells"]] == [None, how]
+
+
+def test_strangers_are_told_once_for_each_server() -> None:
+    """Who else connected is added up over all visits, with how often and who; of nobody nothing is told."""
+    seen = [Stranger("one", "a process of user 7", 2), Stranger("two", "x", 1), Stranger("one", "y", 3)]
+    one, two = strangers_told(seen)
+    assert one.startswith("Somebody else connected to the server of one, 5 times (a process of user 7, y);")
+    assert two.startswith("Somebody else connected to the server of two, 1 times (x);")
+    assert strangers_told([]) == ()
+
+
+def test_another_process_is_a_stranger(tmp_path: Path, nobody: tuple[str, int]) -> None:
+    """A connection of a process that the probe did not start is in no cell, and is counted with its user."""
+    if not can_tell():
+        pytest.skip("this system does not say whose a connection is: Linux enables this")
+    ready, go_on = tmp_path / "port", tmp_path / "go"
+    os.mkfifo(ready)
+    os.mkfifo(go_on)
+    script = f"""
+open({str(ready)!r}, "w").write(str(cells[0]["port"]))
+open({str(go_on)!r}).read()
+account(cells[0])
+say(kind="end")
+"""
+
+    def meddle() -> None:
+        port = int(ready.read_text())
+        with socket.create_connection(("127.0.0.1", port)) as connection, contextlib.suppress(OSError):
+            connection.sendall(b"GET / HTTP/1.0")
+            connection.recv(1)
+        go_on.write_text("on")
+
+    thread = threading.Thread(target=meddle)
+    thread.start()
+    seen = _visit(_python(tmp_path, script), [_stand("one", nobody)])
+    thread.join()
+    assert seen.cells[0].wire == ()
+    assert seen.strangers == (Stranger("one", f"a process of user {os.getuid()}", 1),)
 
 
 # Probes that keep to the rules ----------------------------------------------------------------------------
