@@ -7,6 +7,7 @@ import fnmatch
 import itertools
 import os
 import re
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -119,7 +120,7 @@ def look(
                 # One that discovery knows keeps the id that it has without --interpreter.
                 found[real] = one
     marked = _without_copies(replace(one, given=one.path in named) for one in found.values())
-    marked += {one.environment: one for one in map(_environment, own)}.values()
+    marked += _environments(own)
     return Discovery(_unique(marked), tuple(dict.fromkeys([*looked, *listed, *_left_out(environment)])))
 
 
@@ -146,16 +147,21 @@ def python_of(folder: Path) -> Path:
     raise SelectionError(msg)
 
 
-def _environment(python: Path) -> Candidate:
-    """Return the environment of a Python in its folder `bin`, named after its folder.
+def _environments(pythons: Iterable[Path]) -> list[Candidate]:
+    """Return the environments of these Pythons, each in its folder `bin`, once, named after their folders.
 
-    Root starts it only if the packages in it are nobody else's.
+    Where that name says nothing, or several have it, the folder around it is named too. Root starts an
+    environment's Python only if the packages beside it are nobody else's.
     """
-    folder = python.parent.parent
-    common = folder.name.strip(".") in COMMON
-    label = _plain(f"{folder.parent.name}_{folder.name}" if common else folder.name)
-    problem = _problem(Path(os.path.realpath(python))) or not_as_root(Path(os.path.realpath(folder)))
-    return Candidate(f"env_{label}", GIVEN.id, python, problem, given=True, environment=folder)
+    folders = {python.parent.parent: python for python in pythons}
+    names = Counter(_plain(folder.name) for folder in folders)
+    found = []
+    for folder, python in folders.items():
+        telling = folder.name.strip(".") not in COMMON and names[_plain(folder.name)] == 1
+        label = _plain(folder.name if telling else f"{folder.parent.name}_{folder.name}")
+        problem = _problem(Path(os.path.realpath(python))) or not_as_root(Path(os.path.realpath(folder)))
+        found.append(Candidate(f"env_{label}", GIVEN.id, python, problem, given=True, environment=folder))
+    return found
 
 
 def _left_out(environment: Mapping[str, str]) -> list[Looked]:

@@ -505,6 +505,13 @@ def test_environments_of_one_name_are_told_apart(machine: Machine) -> None:
     assert len({one.id for one in found[0]}) == len(found[0])
 
 
+def test_environments_of_one_name_have_the_folder_around_it(machine: Machine) -> None:
+    """Two environments that are called alike are told apart by where they are, not by their order."""
+    folders = [_venv(machine, f"/srv/{name}/botocore").parent.parent for name in ("one", "two")]
+    found = [one.id for one in locate(machine.environment, [], folders) if one.environment]
+    assert found == ["env_one_botocore", "env_two_botocore"]
+
+
 @pytest.mark.parametrize("place", ["/nowhere", "/srv"])
 def test_a_folder_without_a_python_is_no_environment(machine: Machine, place: str) -> None:
     """A folder in which there is no Python is refused by name, with what to give."""
