@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from interpreters.clients import DEFAULT, clients, plain
 from interpreters.processes import run
-from interpreters.programs import PROGRAM
+from interpreters.programs import PROGRAM, ProgramsError, read_programs
 from reports.scope import LeftOut, Scope
 from servers.conditions import Condition
 
@@ -48,6 +48,7 @@ def survey(
     """
     commit, changes, unknown = commit_of(root, environment)
     known = [one.id for one in clients().values() if not one.reference]
+    known += [] if asked.programs else _programs()
     wanted = {plain(client) for client in asked.clients}
     return Scope(
         commit=commit,
@@ -62,6 +63,14 @@ def survey(
         narrowed=narrowings(asked, unchosen),
         looked=tuple(looked),
     )
+
+
+def _programs() -> list[str]:
+    """Return the ids of the programs that can be measured; a table that is not in order offers none."""
+    try:
+        return [one.id for one in read_programs()]
+    except ProgramsError:
+        return []
 
 
 def not_chosen(

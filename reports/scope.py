@@ -54,7 +54,7 @@ class Scope:
     left_out: tuple[LeftOut, ...] = ()
     """What was found and not measured; what could not be measured has a row that says so."""
     clients_left_out: tuple[str, ...] = ()
-    """The clients that this tool knows and was not asked for."""
+    """The clients, and the programs, that this tool knows and was not asked for."""
     narrowed: tuple[str, ...] = ()
     """What it was asked to leave out of all that a run without options measures, in words for each."""
     looked: tuple[Looked, ...] = ()
@@ -277,7 +277,10 @@ def _left_out(run: Origin, most: int | None = None) -> list[str]:
 
 def _not_asked(run: Origin) -> list[str]:
     clients = run.scope.clients_left_out
-    return [f"Clients that were not asked for: {', '.join(clients)}."] if clients else []
+    return [
+        *([f"Clients and programs that were not asked for: {', '.join(clients)}."] if clients else []),
+        "Environments of applications were not looked for; --environment measures one as it is.",
+    ]
 
 
 def _refused(run: Origin) -> list[str]:
@@ -303,7 +306,8 @@ def _places(run: Origin) -> list[str]:
 
 
 def _where(run: Origin, status: Status) -> list[str]:
-    return [one.place for one in run.scope.looked if one.status == status]
+    # A folder may be a known place and on PATH.
+    return list(dict.fromkeys(one.place for one in run.scope.looked if one.status == status))
 
 
 def _names(names: Sequence[str], most: int | None) -> str:

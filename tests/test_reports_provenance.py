@@ -17,6 +17,7 @@ from interpreters.clients import DEFAULT, clients
 from interpreters.locate import Candidate
 from interpreters.places import Looked
 from interpreters.prepared import Prepared
+from interpreters.programs import ProgramsError, read_programs
 from reports.provenance import commit_of, distribution, narrowings, not_chosen, same_twice, survey, user_name
 from reports.scope import LeftOut
 from servers.conditions import Condition
@@ -122,9 +123,24 @@ def test_a_survey_records_what_is_set_and_what_was_not_asked_for(checkout: Path)
     scope = survey(checkout, ASKED, (), looked, environment)
     assert dict(scope.variables) == {"OPENSSL_CONF": "", "SSL_CERT_FILE": "/roots.pem"}
     known = {one.id for one in clients().values() if not one.reference}
-    assert set(scope.clients_left_out) == known - set(DEFAULT)
+    programs = {one.id for one in read_programs()}
+    assert set(scope.clients_left_out) == (known - set(DEFAULT)) | programs
+    both = survey(checkout, replace(ASKED, programs=True), (), looked, environment)
+    assert set(both.clients_left_out) == known - set(DEFAULT)
     assert (scope.looked, scope.left_out, scope.narrowed) == (looked, (), ())
     assert (scope.user, scope.architecture) == (user_name(), platform.machine())
+
+
+def test_a_table_of_programs_that_is_not_in_order_stops_nothing(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that was not asked for programs does not need their table."""
+
+    def fail() -> None:
+        raise ProgramsError
+
+    monkeypatch.setattr("reports.provenance.read_programs", fail)
+    assert "curl" not in survey(checkout, ASKED, (), (), PLAIN).clients_left_out
 
 
 PYTHONS = (LeftOut("pyenv_2_7_18", "/p", "--only system_*"), LeftOut("program_curl", "/c", "--only system_*"))
