@@ -251,7 +251,10 @@ def _build(row: Row, means: Means) -> Attempt:
         return Attempt(Remedy.BUILD, Standing.IDLE, said)
     minor = ".".join(row.interpreter.version.split(".")[:2])
     if words := means.recipes.get(minor):
-        said = f"it takes minutes; nox -s harden -- {words} makes one, and measures what it made"
+        said = (
+            f"nox -s harden -- {words} takes minutes to build another Python, and measures it; that touches"
+            " nothing but folders of its own (/opt needs root, --prefix DIR does not): undo: delete them"
+        )
     else:
         said = "no recipe that is still maintained builds this version of Python"
     return Attempt(Remedy.BUILD, Standing.IDLE, said)

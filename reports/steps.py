@@ -158,14 +158,19 @@ def interpreter_steps(other: Interpreter, library: str) -> tuple[Step, ...]:
 
 def _beside(one: Interpreter, requirement: str) -> tuple[Step, ...]:
     """Return how to make an environment of an interpreter, with nothing or a requirement installed."""
+    # Without that package Debian's Python has the module, but no pip to put into an environment.
+    package = f" (on Debian and Ubuntu with the package {Path(one.path).name}-venv)"
+    with_package = package if is_distributions(one) else ""
     folder = f"tls-floor-{one.id}"
+    # Python 2 has no venv.
+    module = "virtualenv" if one.version.startswith("2.") else "venv"
     install = f"{folder}/bin/python -m pip install {shlex.join(requirement.split())}"
     return (
         Step(
-            "Make an environment, and start the application with its Python",
+            f"Make an environment{with_package}, and start the application with its Python",
             "only what is started with that",
             f"rm -r {folder}",
-            (f"{shlex.quote(one.path)} -m venv {folder}", *([install] if requirement else [])),
+            (f"{shlex.quote(one.path)} -m {module} {folder}", *([install] if requirement else [])),
             NO_ROOT,
         ),
     )

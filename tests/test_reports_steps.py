@@ -101,4 +101,17 @@ def test_a_distributions_own_python_is_left_as_it_is() -> None:
             f"{one.path} -m venv tls-floor-{one.id}",
             f"tls-floor-{one.id}/bin/python -m pip install 'urllib3>=2.0'",
         )
-    assert not is_distributions(an_interpreter())
+        assert f"with the package {Path(one.path).name}-venv)" in step.head
+    own = an_interpreter()
+    assert not is_distributions(own)
+    assert "package" not in interpreter_steps(own, "")[0].head
+
+
+def test_python_2_has_no_venv() -> None:
+    """Of a distribution's Python 2 an environment is made by virtualenv."""
+    old = replace(an_interpreter("system_2_7", "2.7.18"), source="system", path="/usr/bin/python2.7")
+    assert (
+        upgrade_steps(old, "urllib3", "1.26.20", "1.25")[0]
+        .lines[0]
+        .startswith("/usr/bin/python2.7 -m virtualenv ")
+    )
