@@ -113,7 +113,12 @@ def _imported_meanwhile(module: str) -> Iterator[None]:
     Where no thread can be started it is imported when it is needed. An import that was still at work when
     this process ends would break off with a traceback.
     """
-    importing = threading.Thread(target=importlib.import_module, args=[module])
+
+    def quietly() -> None:
+        with contextlib.suppress(Exception):  # what goes wrong goes wrong again where it is needed
+            importlib.import_module(module)
+
+    importing = threading.Thread(target=quietly)
     with contextlib.suppress(RuntimeError):
         importing.start()
     try:

@@ -60,7 +60,7 @@ def perform(work: Callable[..., None], session: nox.Session, plan: Plan, *parame
             work(Job(session, plan, options, held), *parameters)
     except FloorError as error:
         session.error(for_terminal(str(error)))
-    except (OSError, RuntimeError, MemoryError) as error:
+    except (OSError, RuntimeError, MemoryError, ImportError) as error:
         if not (sentence := exhausted(error)):
             raise
         session.error(for_terminal(f"{name} broke off, and what it had written before stays: {sentence}"))

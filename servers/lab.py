@@ -15,6 +15,7 @@ from servers.catalogue import Certificate
 from servers.certificates import NAME, KeyPair, issue, issue_page
 from servers.control import Control, run_control
 from servers.engines import Engine, EngineError, SServer, find_s_server, last_words
+from servers.resources import exhausted
 from servers.scripts import ScriptedServer
 from servers.tlslite_engine import TlsliteServer
 
@@ -67,7 +68,11 @@ class Lab:
 async def _control(stand: Stand) -> Control:
     if stand.address is None or stand.pair is None:
         return Control(False, stand.problem)
-    return await run_control(stand.server, stand.address, stand.pair.certificate.read_text())
+    try:
+        return await run_control(stand.server, stand.address, stand.pair.certificate.read_text())
+    except (OSError, RuntimeError) as error:
+        # Where no thread or file can be had the other servers may have their controls all the same.
+        return Control(False, f"it could not be run: {exhausted(error) or error}")
 
 
 @contextlib.asynccontextmanager

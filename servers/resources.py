@@ -28,7 +28,7 @@ _EXHAUSTED = {
     errno.EROFS: "the file system is read-only: use a checkout that can be written to",
     errno.EACCES: "permission is denied: give the folder to the user who measures",
     errno.EPERM: "permission is denied: give the folder to the user who measures",
-    errno.EAGAIN: "no more processes or threads can be started: raise the limit (ulimit -u)",
+    errno.EAGAIN: "no more processes or threads can be started: raise the limits (ulimit -u, ulimit -v)",
     errno.ENOMEM: "there is not enough memory: free some, or raise the limit (ulimit -v)",
     errno.EADDRINUSE: "no port is left: end what holds many of them",
     errno.EADDRNOTAVAIL: "no port is left: end what holds many of them",
@@ -42,7 +42,7 @@ class ResourceError(FloorError):
 
 def exhausted(error: BaseException) -> str:
     """Return a sentence for an error that says that a resource has run out; empty for any other error."""
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or (isinstance(error, ImportError) and "failed to map" in str(error)):
         return _EXHAUSTED[errno.ENOMEM]
     if isinstance(error, RuntimeError) and "start new thread" in str(error):
         return _EXHAUSTED[errno.EAGAIN]

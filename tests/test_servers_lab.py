@@ -14,9 +14,10 @@ import pytest
 from servers import lab as lab_module
 from servers.catalogue import Catalogue, Certificate, Role, Server, read_catalogue
 from servers.certificates import KeyPair, issue
+from servers.control import Control
 from servers.engines import EngineError, find_s_server
 from servers.entrance import Entrance
-from servers.lab import Lab, open_lab
+from servers.lab import Lab, Stand, open_lab
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,6 +136,26 @@ def test_missing_openssl_is_every_stand_s_reason(folders: tuple[Path, Path]) -> 
             assert bed.problem == bed.stands[0].problem
 
     asyncio.run(test())
+
+
+def test_a_control_that_cannot_be_run_has_failed(
+    monkeypatch: pytest.MonkeyPatch, issued: dict[Certificate, KeyPair]
+) -> None:
+    """Where no thread can be started for a control it has failed for that reason, and the others are run."""
+
+    async def control(server: Server, *_: object) -> Control:
+        if server is DRIVEN[0]:
+            msg = "can't start new thread"
+            raise RuntimeError(msg)
+        return Control(True, "completed")
+
+    monkeypatch.setattr(lab_module, "run_control", control)
+    pair = issued[Certificate.RSA]
+    bed = Lab(tuple(Stand(server, ("127.0.0.1", 9), pair) for server in DRIVEN[:2]), "")
+    first, second = asyncio.run(bed.controls()).values()
+    assert not first.passed
+    assert "no more processes or threads" in first.reason
+    assert second.passed
 
 
 @pytest.mark.usefixtures("quick")

@@ -114,6 +114,7 @@ def test_what_is_open_is_counted(tmp_path: Path) -> None:
         (BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), "processes or threads"),
         (RuntimeError("can't start new thread"), "processes or threads"),
         (MemoryError(), "memory"),
+        (ImportError("x.so: failed to map segment from shared object"), "memory"),
     ],
 )
 def test_an_end_of_resources_is_a_sentence(error: BaseException, words: str) -> None:
@@ -121,7 +122,9 @@ def test_an_end_of_resources_is_a_sentence(error: BaseException, words: str) -> 
     assert words in exhausted(error)
 
 
-@pytest.mark.parametrize("error", [RuntimeError("other"), FileNotFoundError(errno.ENOENT, "no"), KeyError()])
+@pytest.mark.parametrize(
+    "error", [RuntimeError("other"), ImportError("no x"), FileNotFoundError(errno.ENOENT, "no"), KeyError()]
+)
 def test_other_errors_are_not_taken_for_one(error: BaseException) -> None:
     """A mistake of ours is not called an end of resources."""
     assert exhausted(error) == ""
