@@ -1,8 +1,9 @@
-"""What to do about one interpreter, program or machine, in sentences: only what was measured, or how to."""
+"""What to do about interpreters and programs, in sentences: what was measured to help, or how to try."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from reports.scope import MADE
 from reports.verdicts import PAGE_FLOOR, HeldBy, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from reports.matrix import Row
     from reports.observations import Interpreter
@@ -29,19 +30,61 @@ ILL = (Verdict.DOWNGRADED, Verdict.FRAGILE)
 """Verdicts that a remedy is for."""
 
 
+_Key = tuple[Verdict, tuple[str, ...], tuple[object, ...]]
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What to do about one interpreter, or about all of which the same is to be said."""
+
+    groups: tuple[Sequence[Row], ...]
+    """The rows of each of these interpreters."""
+    steps: tuple[str, ...]
+    """In sentences; empty if there is nothing to do."""
+
+
+def together(
+    groups: Iterable[Sequence[Row]],
+    floor: Protocol,
+    quote: Callable[[str], str] = str,
+    cases: Sequence[Case] = (),
+) -> list[Advice]:
+    """Return what to do, once for all interpreters of which the same is to be said, in the order given.
+
+    `cases` are what remedies came to, where any were tried. Backticks mark what is to be typed. Text
+    that comes from an interpreter goes through `quote`, which makes it harmless in the format at hand.
+    """
+    alike: dict[_Key, list[tuple[Sequence[Row], Sequence[Row]]]] = {}
+    for group in groups:
+        steps, untried = _steps(group, floor, quote, cases)
+        # A command is for one machine, and for the clients that it names.
+        about = tuple(dict.fromkeys((row.client, _reads_configuration(row)) for row in untried))
+        key = (standing(group), steps, (group[0].interpreter.host, about))
+        alike.setdefault(key, []).append((group, untried))
+    found = []
+    for (_, steps, _), same in alike.items():
+        untried = [row for _, rows in same for row in rows]
+        found.append(Advice(tuple(group for group, _ in same), steps + _not_tried(untried, floor)))
+    return found
+
+
 def advice(
     group: Sequence[Row], floor: Protocol, quote: Callable[[str], str] = str, cases: Sequence[Case] = ()
 ) -> list[str]:
-    """Return what to do about one interpreter, in sentences; empty if there is nothing to do.
+    """Return what to do about one interpreter, in sentences; empty if there is nothing to do."""
+    (one,) = together([group], floor, quote, cases)
+    return list(one.steps)
 
-    `cases` are what remedies came to, where any were tried. Backticks mark what is to be typed. Text
-    that comes from the interpreter goes through `quote`, which makes it harmless in the format at hand.
-    """
+
+def _steps(
+    group: Sequence[Row], floor: Protocol, quote: Callable[[str], str], cases: Sequence[Case]
+) -> tuple[tuple[str, ...], Sequence[Row]]:
+    """Return what is known to help one interpreter, and the rows on which nothing was tried yet."""
     verdict = standing(group)
     if verdict is Verdict.ENFORCED:
-        return _guard(group, quote)
+        return tuple(_guard(group, quote)), ()
     if verdict not in ILL:
-        return _without_an_answer(group, verdict, quote)
+        return tuple(_without_an_answer(group, verdict, quote)), ()
     return _remedies([row for row in group if row.verdict in ILL], floor, quote, cases)
 
 
@@ -63,8 +106,8 @@ def _without_an_answer(group: Sequence[Row], verdict: Verdict, quote: Callable[[
 
 def _remedies(
     ill: Sequence[Row], floor: Protocol, quote: Callable[[str], str], cases: Sequence[Case]
-) -> list[str]:
-    """Say which file is in force, what was tried, and how what was not is tried."""
+) -> tuple[tuple[str, ...], Sequence[Row]]:
+    """Say which file is in force and what was tried; return the rows on which nothing was."""
     one = ill[0].interpreter
     tried = [case for case in cases if case.attempts and case.row.interpreter.name == one.name]
     known = {case.row.client for case in tried}
@@ -72,9 +115,9 @@ def _remedies(
     said = list(configuration_in_force(one, quote)) if any(map(_reads_configuration, ill)) else []
     if tried:
         said += in_short(tried)
-    if rest:
-        said.append(_program(rest[0], floor) if one.is_program else _not_tried(rest, floor))
-    return said
+    if rest and one.is_program:
+        return (*said, _program(rest[0], floor)), ()
+    return tuple(said), rest
 
 
 def _reads_configuration(row: Row) -> bool:
@@ -93,21 +136,25 @@ def _program(row: Row, floor: Protocol) -> str:
     return f"{own} `{hardened}` measures whether an OpenSSL configuration reaches it."
 
 
-def _not_tried(rows: Sequence[Row], floor: Protocol) -> str:
-    """Return how remedies are tried: none is advised before that."""
+def _not_tried(rows: Sequence[Row], floor: Protocol) -> tuple[str, ...]:
+    """Say how remedies are tried on rows, of which none is advised before; nothing without any."""
+    if not rows:
+        return ()
     deaf = dict.fromkeys(plain(row.client) for row in rows if not _reads_configuration(row))
     beyond = f" No OpenSSL configuration reaches {', '.join(deaf)}." if deaf else ""
     tries = f"`{remedy_command(rows, floor)}` tries what may help, and advises only what it measured to help."
-    return f"Not tried yet: {tries}{beyond}"
+    return (f"Not tried yet: {tries}{beyond}",)
 
 
 def remedy_command(rows: Sequence[Row], floor: Protocol) -> str:
-    """Return the command that tries remedies on these rows of one interpreter."""
+    """Return the command that tries remedies on these rows of one machine's interpreters."""
     clients = list(dict.fromkeys(plain(row.client) for row in rows))
     others = f" --clients {','.join(clients)}" if not set(clients) <= set(DEFAULT) else ""
     asked = f" --floor {floor}" if floor is not PAGE_FLOOR else ""
-    one = rows[0].interpreter
-    return f"nox -s remedy --{_named(one)} --only {one.id}{others}{asked}"
+    interpreters = list({row.interpreter.id: row.interpreter for row in rows}.values())
+    named = "".join(dict.fromkeys(map(_named, interpreters)))
+    only = " ".join(f"--only {one.id}" for one in interpreters)
+    return f"nox -s remedy --{named} {only}{others}{asked}"
 
 
 def _named(one: Interpreter) -> str:

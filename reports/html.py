@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.advice import advice
+from reports.advice import together
 from reports.answer import (
     GAPS,
     answer,
@@ -26,25 +26,25 @@ from reports.answer import (
 )
 from reports.escape import visible
 from reports.history import Past
-from reports.markdown import PAGE_CHECK, SCOPE
+from reports.markdown import PAGE_CHECK, SCOPE, end_of_life, sharers
 from reports.matrix import ALL_CLIENTS, Subject
 from reports.outcomes import Kind, offer
 from reports.policy import Policy
-from reports.remedies import TITLES, Standing, shared
-from reports.scope import headline, in_full, tool_in_full
+from reports.remedies import TITLES
+from reports.scope import headline, in_full, moment, tool_in_full
 from reports.verdicts import Verdict
 from servers.catalogue import Role
 from servers.conditions import Condition
 from servers.protocols import LADDER, span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from jinja2 import Template
 
     from reports.matrix import Matrix, Row
     from reports.observations import Interpreter, Observation, Run
-    from reports.remedies import Case
+    from reports.remedies import Case, Remedy
     from reports.verdicts import Finding
     from servers.catalogue import Server
     from servers.protocols import Protocol
@@ -136,7 +136,7 @@ def build_html(
         shapes=shapes.entries,
         remedies=_remedies(rows, floor, cases),
         page_check=[PAGE_CHECK, *said] if (said := page_sentences(rows)) else [],
-        worst_first=list({row.interpreter.name: row.interpreter for row in worst_first(rows)}.values()),
+        table=_table_of(rows, run),
         trend=_trend([*past, Past(run.run_id, run.ended, standings(rows, primary))]),
         servers=[_server(server, run) for server in catalogue.servers],
         evidence=_evidence(matrix),
@@ -295,38 +295,61 @@ def _shape(findings: Iterable[Finding], floor: Protocol) -> str:
     return "".join(f"M{left} {12 - high}h4v{high}h-4z" for left, high in heights if high)
 
 
+def _table_of(rows: Sequence[Row], run: Run) -> list[tuple[Interpreter, str]]:
+    """Return each interpreter, the worst first, with since when its release is not maintained."""
+    found = {row.interpreter.name: row.interpreter for row in worst_first(rows)}
+    return [(one, end_of_life(one, moment(run.ended).date())) for one in found.values()]
+
+
 def _remedies(rows: Sequence[Row], floor: Protocol, cases: Sequence[Case]) -> list[dict[str, object]]:
-    """Return, worst first, what to do about each interpreter that something can be done about."""
-    groups = by_interpreter(rows)
+    """Return, worst first, what to do, once for all interpreters with the same steps and lines to copy."""
+    groups = by_interpreter(worst_first(rows))
     numbers = {name: number for number, name in enumerate(dict.fromkeys(r.interpreter.name for r in rows))}
-    entries = {
-        name: {
-            "number": numbers[name],
-            "interpreter": group[0].interpreter,
-            "verdict": standing(group),
-            "reasons": _reasons(group),
-            "steps": advice(group, floor, cases=cases),
-            "copies": _copies([case for case in cases if case.row.interpreter.name == name]),
+    return [
+        {
+            "numbers": [numbers[name] for name in names],
+            "interpreters": [group[0].interpreter for group in one.groups],
+            "verdict": standing(one.groups[0]),
+            "reasons": _reasons([row for group in one.groups for row in group]),
+            "steps": one.steps,
+            "copies": _copies([case for case in cases if case.row.interpreter.name in names]),
         }
-        for name, group in groups.items()
-    }
-    order = sorted(groups, key=lambda name: list(Verdict).index(standing(groups[name])))
-    return [entries[name] for name in order if entries[name]["steps"]]
+        for one in together(groups.values(), floor, cases=cases)
+        for names in [[group[0].interpreter.name for group in one.groups]]
+        if one.steps
+    ]
 
 
 def _copies(cases: Sequence[Case]) -> list[tuple[str, str, tuple[str, ...]]]:
-    """Return what to copy for each remedy that was measured to help, with its title and its clients."""
-    found = shared(cases, Standing.ADVISED)
-    return [(TITLES[remedy], ", ".join(clients), lines) for (remedy, _, lines), clients in found.items()]
+    """Return what to copy for each remedy that was measured to help, with its title and whom it is for."""
+    found: dict[tuple[Remedy, tuple[str, ...]], dict[str, list[str]]] = {}
+    for case in cases:
+        for one in case.advised:
+            sharing = found.setdefault((one.remedy, one.lines), {})
+            sharing.setdefault(case.row.interpreter.name, []).append(case.row.client)
+    order = sorted(found, key=lambda key: list(TITLES).index(key[0]))
+    several = len({case.row.interpreter.name for case in cases}) > 1
+    return [
+        (TITLES[remedy], _sharers(found[remedy, lines], several=several), lines) for remedy, lines in order
+    ]
 
 
-def _reasons(group: Iterable[Row]) -> list[tuple[str, Verdict, str]]:
-    """Say each reason once for the clients that share it, worst first."""
-    shared: dict[tuple[Verdict, str], list[str]] = {}
-    for row in group:
-        shared.setdefault((row.verdict, row.judgement.reason), []).append(row.client)
-    said = [(", ".join(clients), verdict, reason) for (verdict, reason), clients in shared.items()]
-    return sorted(said, key=lambda entry: list(Verdict).index(entry[1]))
+def _reasons(rows: Sequence[Row]) -> list[tuple[str, Verdict, str]]:
+    """Say each reason once for the interpreters and clients that share it, worst first."""
+    alike: dict[tuple[Verdict, str], dict[str, list[str]]] = {}
+    for row in rows:
+        sharing = alike.setdefault((row.verdict, row.judgement.reason), {})
+        sharing.setdefault(row.interpreter.name, []).append(row.client)
+    several = len({row.interpreter.name for row in rows}) > 1
+    found = [
+        (_sharers(sharing, several=several), verdict, reason) for (verdict, reason), sharing in alike.items()
+    ]
+    return sorted(found, key=lambda entry: list(Verdict).index(entry[1]))
+
+
+def _sharers(clients: Mapping[str, Sequence[str]], *, several: bool) -> str:
+    """Name clients by interpreter; where an entry is not about several, the clients alone."""
+    return sharers(clients, str) if several else ", ".join(*clients.values())
 
 
 def _server(server: Server, run: Run) -> dict[str, object]:

@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from reports.advice import advice
+from interpreters.end_of_life import ended
+from reports.advice import Advice, together
 from reports.answer import answer, by_interpreter, page_sentences, standing, worst_first
 from reports.escape import for_markdown
 from reports.outcomes import Kind
 from reports.policy import Policy
-from reports.scope import headline, in_full, tool_in_full
+from reports.scope import headline, in_full, moment, tool_in_full
 from reports.sweep import sweeps
 from reports.verdicts import PAGE_FLOOR
 from servers.catalogue import Role
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from reports.matrix import Matrix, Row
@@ -58,7 +60,7 @@ def build_markdown(matrix: Matrix, cases: Sequence[Case] = (), policy: Policy | 
         *_section("## What to do", _advice(rows, floor, cases)),
         *_section("## Why", reasons(rows)),
         *_section("## Attacks on the negotiation", _attacks(rows, attacks) if attacks else ""),
-        *_section("## Interpreters", _interpreters(rows)),
+        *_section("## Interpreters", _interpreters(rows, moment(run.ended).date())),
         *_section("## The AWS page's own check", _page(rows)),
         *_section("## Scope", _list(in_full(run.reporting))),
         *_section("## Policy", _list((policy or Policy()).sentences())),
@@ -121,21 +123,28 @@ def _named(row: Row) -> str:
     return row.client if own else " ".join(filter(None, [row.client, row.client_version]))
 
 
-def _interpreters(rows: Sequence[Row]) -> str:
-    """Return where each interpreter is, and which library does its TLS."""
+def _interpreters(rows: Sequence[Row], today: dt.date) -> str:
+    """Return where each interpreter is, which library does its TLS, and whether its release is maintained."""
     found = {row.interpreter.name: row.interpreter for row in rows if row.interpreter.path}
-    return _table(_interpreter(one) for one in found.values())
+    return _table(_interpreter(one, today) for one in found.values())
 
 
-def _interpreter(one: Interpreter) -> dict[str, str]:
+def _interpreter(one: Interpreter, today: dt.date) -> dict[str, str]:
     implementation = "" if one.implementation == "CPython" else one.implementation
     return {
         "host": one.host,
         "interpreter": one.id,
         "Python": "" if one.is_program else " ".join(filter(None, [implementation, one.version])),
+        "end of life": end_of_life(one, today),
         "TLS library": one.openssl,
         "path": one.path,
     }
+
+
+def end_of_life(one: Interpreter, today: dt.date) -> str:
+    """Return since when python.org does not maintain an interpreter's release; empty where it does."""
+    end = None if one.is_program else ended(one.version, today)
+    return f"since {end}" if end else ""
 
 
 def reasons(rows: Sequence[Row]) -> str:
@@ -187,21 +196,22 @@ def _cells(rows: Sequence[Row], catalogue: Catalogue) -> str:
 
 
 def _advice(rows: Sequence[Row], floor: Protocol, cases: Sequence[Case]) -> str:
-    groups = by_interpreter(rows)
-    entries, idle = [], []
-    for interpreter, group in groups.items():
-        steps = advice(group, floor, for_markdown, cases)
-        if steps:
-            one = group[0].interpreter
-            path = f" ({for_markdown(one.path)})" if one.path else ""
-            head = f"- **{for_markdown(interpreter)}**{path}: {standing(group)}."
-            entries.append("\n".join([head, *(f"  - {step}" for step in steps)]))
-        else:
-            idle.append(for_markdown(interpreter))
-    if idle:
+    found = together(by_interpreter(rows).values(), floor, for_markdown, cases)
+    entries = [_entry(one) for one in found if one.steps]
+    if idle := [
+        for_markdown(group[0].interpreter.name) for one in found if not one.steps for group in one.groups
+    ]:
         hold = "it holds" if len(idle) == 1 else "they hold"
         entries.append(f"- Nothing for {', '.join(idle)}: {hold} {floor.prose}.")
     return "\n".join(entries) or "Nothing was measured under the machine's own configuration."
+
+
+def _entry(advice: Advice) -> str:
+    """Return what to do as an entry of a list, headed by those that it is about."""
+    verdict, about = standing(advice.groups[0]), [group[0].interpreter for group in advice.groups]
+    path = f" ({for_markdown(about[0].path)})" if len(about) == 1 and about[0].path else ""
+    names = ", ".join(for_markdown(one.name) for one in about)
+    return "\n".join([f"- **{names}**{path}: {verdict}.", *(f"  - {step}" for step in advice.steps)])
 
 
 def _attacks(rows: Sequence[Row], attacks: Sequence[Server]) -> str:

@@ -260,21 +260,6 @@ def _build(row: Row, means: Means) -> Attempt:
     return Attempt(Remedy.BUILD, Standing.IDLE, said)
 
 
-def shared(cases: Sequence[Case], standing: Standing) -> dict[tuple[Remedy, str, tuple[str, ...]], list[str]]:
-    """Return, for each attempt of a standing, the clients that share it: same words, same lines to copy.
-
-    The least effort comes first.
-    """
-    found: dict[tuple[Remedy, str, tuple[str, ...]], list[str]] = {}
-    for remedy in Remedy:
-        for case in cases:
-            for one in case.attempts:
-                if one.remedy is remedy and one.standing is standing:
-                    said = f"{one.verdict}: {one.said}" if one.verdict else one.said
-                    found.setdefault((remedy, said, one.lines), []).append(case.row.client)
-    return found
-
-
 def in_short(cases: Sequence[Case]) -> list[str]:
     """Return what to do about one interpreter in short, for the matrix; remedies.md has what to copy."""
     said: dict[str, list[str]] = {}

@@ -327,13 +327,13 @@ def _python_minimum(interpreter: Interpreter) -> str:
     A patched build or code that runs at its start can change what version and flags alone make it.
     """
     if interpreter.sets_minimum:
-        itself = f"Python {interpreter.version} sets {PYTHON_MINIMUM} as minimum"
+        itself = f"this Python sets {PYTHON_MINIMUM} as minimum"
         if not interpreter.context_minimum or _context_minimum(interpreter) is PYTHON_MINIMUM:
             return f"{itself} in every context"
         return f"{itself} by itself, but a new context here has {interpreter.context_minimum}"
     if interpreter.leaves_suites_to_openssl:
         return "this Python was configured --with-ssl-default-suites=openssl, so it sets no minimum"
-    return f"Python {interpreter.version} sets no minimum (3.10 was the first to)"
+    return "this Python sets no minimum (3.10 was the first to)"
 
 
 def page_check(records: Mapping[str, Observation], default: str, restricted: str) -> PageCheck:

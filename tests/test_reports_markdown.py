@@ -23,6 +23,7 @@ from builders import (
     an_interpreter,
 )
 
+from interpreters.end_of_life import read_ends
 from reports.markdown import MOST_PATTERNS, build_markdown
 from reports.matrix import Matrix
 from reports.outcomes import Kind, Outcome
@@ -125,9 +126,37 @@ def test_clients_that_came_out_differently_have_lines_of_their_own() -> None:
 def test_every_interpreter_is_told_with_its_path_and_library() -> None:
     """Where it is and what does its TLS is there for each, the worst first."""
     head, *lines = _lines(_report(), "Interpreters")
-    assert head == ["interpreter", "Python", "TLS library", "path"]
+    assert head == ["interpreter", "Python", "end of life", "TLS library", "path"]
     assert [line[0] for line in lines] == ["one", "three", "two"]
-    assert all(line[3] == f"/made/up/{line[0]}/bin/python" for line in lines)
+    assert all(line[4] == f"/made/up/{line[0]}/bin/python" for line in lines)
+
+
+def test_a_release_past_its_end_is_marked() -> None:
+    """Since when a release is not maintained is said as of the day of the run, and nothing of others."""
+    rows = [
+        a_row(name=name, interpreter=an_interpreter(name, version))
+        for name, version in (("old", "3.9.18"), ("new", "3.13.0"), ("ending", "3.10.0"))
+    ]
+    run = replace(a_run(CATALOGUE), ended="2026-10-31T12:00:00+00:00")
+    marks = {line[0]: line[2] for line in _lines(_report(rows, run), "Interpreters")[1:]}
+    assert marks == {"old": f"since {read_ends()['3.9']}", "new": "", "ending": ""}
+    later = replace(run, ended="2026-11-02T12:00:00+00:00")
+    assert {line[0]: line[2] for line in _lines(_report(rows, later), "Interpreters")[1:]}["ending"]
+
+
+def test_interpreters_with_the_same_to_do_share_an_entry() -> None:
+    """One command tries remedies on all of them, and each is named; another verdict has its own entry."""
+    rows = [
+        a_row(Verdict.DOWNGRADED, "one"),
+        a_row(Verdict.FRAGILE, "two"),
+        a_row(Verdict.DOWNGRADED, "three"),
+        a_row(Verdict.DOWNGRADED, "four", "boto3"),
+    ]
+    steps = _section(_report(rows), "What to do")
+    assert "- **one, three**: downgraded." in steps
+    assert "`nox -s remedy -- --only one --only three`" in steps
+    assert "`nox -s remedy -- --only two`" in steps
+    assert "`nox -s remedy -- --only four --clients boto3`" in steps
 
 
 def _findings(outcome: Outcome) -> dict[str, Finding]:
