@@ -122,7 +122,7 @@ def run_bench(prepared: Sequence[Prepared], uv: str, scratch: Path, say: Callabl
     spent = Cost(sum(c.wall for c in certificates), sum(c.cpu for c in certificates), 0)
     say(f"the page's procedure: {page.wall:.1f} s ({spent.wall:.1f} s for its keys), {page.cells} cells")
     copy = scratch / "checkout"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".nox", ".git", "history", "latest"))
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".nox", ".venv", ".git", "history", "latest"))
     outer = scratch / "outer"
     _must(uv, "venv", "--quiet", "--python", sys.executable, outer)
     _must(uv, "pip", "install", "--quiet", "--python", outer / "bin" / "python", "nox")

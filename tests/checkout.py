@@ -114,7 +114,7 @@ class Checkout:
 def copy_repository(folder: Path) -> Path:
     """Copy what git tracks, or would track, into a folder that is not there yet; return it."""
     ignore = shutil.ignore_patterns(
-        ".nox", ".git", "history", "latest", "__pycache__", ".*_cache", ".hypothesis", "policy.toml"
+        ".nox", ".venv", ".git", "history", "latest", "__pycache__", ".*_cache", ".hypothesis", "policy.toml"
     )
     return shutil.copytree(ROOT, folder, ignore=ignore)
 

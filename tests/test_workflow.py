@@ -78,9 +78,11 @@ def test_the_commands_are_the_readmes(workflow: Any) -> None:
     """Whoever reads the README knows the commands of the workflow, and cron and systemd run the same."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (measure,) = (step["run"] for step in _steps(workflow, "measure") if "run" in step)
-    assert measure.startswith("python3 -m pip install nox && nox -s matrix -- ")
-    assert "python3 -m pip install nox && nox -s matrix" in readme
-    assert [step["run"] for step in _steps(workflow, "gate") if "run" in step][-1] == "nox -s gate"
+    first, second = re.findall(r"^\$ (python3 -m venv .*?) +#", readme, re.MULTILINE)
+    assert measure.startswith(f"{first} -- ")
+    assert [step["run"] for step in _steps(workflow, "gate") if "run" in step][-1] == ".venv/bin/nox -s gate"
+    ours = [line.strip() for line in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()]
+    assert (ours.count(first), ours.count(second)) == (1, 1)
     assert readme.count("nox -s matrix && nox -s gate") >= 3
 
 
@@ -150,7 +152,7 @@ class Runner:
         artifacts = self.folder / "artifacts"
         if action == "actions/checkout":
             shutil.copytree(
-                ROOT, checkout, ignore=shutil.ignore_patterns(".nox", ".git", "history", "latest")
+                ROOT, checkout, ignore=shutil.ignore_patterns(".nox", ".venv", ".git", "history", "latest")
             )
         elif action == "actions/upload-artifact":
             source = checkout / asked["path"]
@@ -192,7 +194,7 @@ def test_its_commands_measure_merge_and_gate(runner: Runner) -> None:
     image, silent = runner.workflow["jobs"]["measure"]["strategy"]["matrix"]["image"]
     ((_, status, said),), summary = runner.run("measure", image=image)
     assert status == 0, said
-    assert summary.startswith("# TLS floor matrix: TLSv1.2 on ")
+    assert summary.startswith("# TLS floor matrix: TLS 1.2 on ")
     assert image in summary.splitlines()[0]
     ran, summary = runner.run("gate")
     (_, merged, told), (_, gated, decided) = ran
