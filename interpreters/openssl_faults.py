@@ -131,6 +131,8 @@ class Examined:
     """One sentence each, with the file, the line and a remedy."""
     holds: bool = False
     """Whether something in it keeps versions of TLS out."""
+    opens: str = ""
+    """What in it lets in what the library keeps out by itself, in a sentence with a remedy."""
 
 
 class _BrokenError(Exception):
@@ -162,8 +164,9 @@ def configuration_problems(
         return ()
     reading = read(Path(path), environment)
     found = examine(reading, library_version(openssl))
-    if found.holds or found.problems or "OPENSSL_CONF" in environment:
-        return found.problems
+    problems = (*found.problems, *filter(None, [found.opens]))
+    if found.holds or problems or "OPENSSL_CONF" in environment:
+        return problems
     return _elsewhere(Path(path), environment)
 
 
@@ -385,6 +388,7 @@ def examine(reading: Reading, library: tuple[int, ...]) -> Examined:
         {command: one.value for command, one in counting.items()},
         (*reading.skipped, *filter(None, faults.values()), *sayings),
         any(one.holds for one in counting.values()),
+        next((_opens(one) for one in counting.values() if one.level == "0"), ""),
     )
 
 
@@ -443,6 +447,11 @@ def _misunderstood(one: Setting, more: str) -> str:
     if one.level is not None and one.level not in LEVELS:
         return f"{sets}, whose level is none, {drops}: write a level from 0 to 5"
     return ""
+
+
+def _opens(one: Setting) -> str:
+    """Say that a level of 0 opens what every other one keeps out; sources: those of reports/truth.py."""
+    return f"{one.place} sets {one.key} = {one.value}, and level 0 allows every version: write level 2 there"
 
 
 def _lost(one: Setting, target: str, counting: Mapping[str, Setting]) -> str:

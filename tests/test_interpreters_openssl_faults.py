@@ -334,6 +334,15 @@ def test_our_own_files_do_what_they_are_meant_to(floor: Protocol, write: Callabl
         )
 
 
+def test_a_level_that_opens_every_version_is_named(write: Callable[[str], Path]) -> None:
+    """Level 0 in the configuration that is read is said to let every version through."""
+    path = write(CHAIN + "CipherString = DEFAULT:@SECLEVEL=0\nMinProtocol = TLSv1\n")
+    (said,) = _problems(str(path))
+    assert f"{path}, line 7 sets CipherString" in said
+    assert "level 0 allows every version: write level 2" in said
+    assert _problems(str(write(CHAIN + "CipherString = DEFAULT:@SECLEVEL=1\n"))) == ()
+
+
 def test_a_floor_in_a_file_that_the_library_does_not_read_is_found(
     write: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
