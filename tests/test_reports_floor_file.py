@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -64,20 +65,18 @@ def openssl() -> str:
     return program
 
 
-@pytest.fixture(scope="module")
-def old_server(openssl: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server that speaks TLS 1.0 alone, by RSA key exchange."""
-    folder = tmp_path_factory.mktemp("server")
+@contextlib.contextmanager
+def _serving(openssl: str, folder: Path, *options: str) -> Iterator[str]:
+    """Run OpenSSL's server, whatever the machine's configuration, and give its address."""
     pem, empty = folder / "server.pem", folder / "empty.cnf"
     trustme.CA(key_type=trustme.KeyType.RSA).issue_cert(
         "localhost", key_type=trustme.KeyType.RSA
     ).private_key_and_cert_chain_pem.write_to_path(str(pem))
     empty.write_text("")
-    words = [openssl, "s_server", "-accept", "127.0.0.1:0", "-tls1", "-cipher", WIDE, "-www"]
-    environment = {**os.environ, "OPENSSL_CONF": str(empty)}
+    words = [openssl, "s_server", "-accept", "127.0.0.1:0", "-www", *options]
     with subprocess.Popen(
         [*words, "-cert", pem, "-key", pem],
-        env=environment,
+        env={**os.environ, "OPENSSL_CONF": str(empty)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -91,19 +90,30 @@ def old_server(openssl: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             server.kill()
 
 
-def _connects(openssl: str, address: str, configuration: Path) -> bool:
-    """Whether OpenSSL's client, under a configuration, goes along with TLS 1.0; it must have tried."""
-    environment = {**os.environ, "OPENSSL_CONF": str(configuration)}
+@pytest.fixture(scope="module")
+def old_server(openssl: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server that speaks TLS 1.0 alone, by RSA key exchange."""
+    with _serving(openssl, tmp_path_factory.mktemp("server"), "-tls1", "-cipher", WIDE) as address:
+        yield address
+
+
+def _client(openssl: str, address: str, configuration: Path, *options: str) -> str:
+    """Return what OpenSSL's client says of a connection, under a configuration."""
     done = subprocess.run(
-        [openssl, "s_client", "-connect", address, "-cipher", WIDE, "-brief"],
-        env=environment,
+        [openssl, "s_client", "-connect", address, "-brief", *options],
+        env={**os.environ, "OPENSSL_CONF": str(configuration)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
         timeout=20,
     )
-    said = done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def _connects(openssl: str, address: str, configuration: Path) -> bool:
+    """Whether OpenSSL's client, under a configuration, goes along with TLS 1.0; it must have tried."""
+    said = _client(openssl, address, configuration, "-cipher", WIDE)
     assert ("Protocol version: TLSv1\n" in said) != ("alert protocol version" in said), said
     return "Protocol version: TLSv1\n" in said
 
@@ -270,10 +280,22 @@ def test_what_is_no_minimum_for_tls_counts_as_none() -> None:
         assert f"MinProtocol = {minimum}\n" in floor_file(f"{BULLSEYE}{line}\n", "/o.cnf", TLS1_1)
 
 
-def test_a_stricter_level_stays() -> None:
-    """Nothing of the machine's ciphers or security level is set again, so that whatever is there counts."""
-    assert "SECLEVEL" not in floor_file(BULLSEYE.replace("=2", "=3"), "/o.cnf", TLS1_2)
-    assert "CipherString" not in floor_file(BULLSEYE, "/o.cnf", TLS1_2)
+def test_a_stricter_level_stays(openssl: str, tmp_path: Path) -> None:
+    """A client whose level finds a key of 2048 bits too weak finds it so under the floor too."""
+    text = BULLSEYE.replace("DEFAULT@SECLEVEL=2", "DEFAULT:@SECLEVEL={}")
+    with _serving(openssl, tmp_path, "-tls1_2") as address:
+        for level, weak in (("2", False), ("3", True)):
+            for configuration in _floored(tmp_path, text.replace("{}", level)):
+                said = _client(openssl, address, configuration)
+                assert "Protocol version: TLSv1.2" in said
+                assert ("EE certificate key too weak" in said) is weak, said
+
+
+def test_nothing_but_the_minimum_is_set() -> None:
+    """Whatever the machine says of ciphers and levels stays, because the file says nothing of them."""
+    said = sections(floor_file(BULLSEYE, "/o.cnf", TLS1_2))
+    keys = {key for settings in said.values() for key in settings}
+    assert keys == {"openssl_conf", "ssl_conf", "system_default", "MinProtocol"}
 
 
 @given(st.sampled_from(FLOORS), st.sampled_from([BULLSEYE, LOOSE, ""]))
