@@ -135,7 +135,7 @@ def build_html(
         interpreters=_interpreters(rows, columns, primary, floor, shapes),
         shapes=shapes.entries,
         remedies=_remedies(rows, floor, cases),
-        page_check=[PAGE_CHECK, *said] if (said := page_sentences(rows)) else [],
+        page_check=[" ".join(PAGE_CHECK.split()), *said] if (said := page_sentences(rows)) else [],
         table=_table_of(rows, run),
         trend=_trend([*past, Past(run.run_id, run.ended, standings(rows, primary))]),
         servers=[_server(server, run) for server in catalogue.servers],

@@ -79,7 +79,7 @@ def test_an_interpreter_that_did_not_speak_is_not_known(said: Any) -> None:
     assert "did not say" in judgement.reason
 
 
-@pytest.mark.parametrize("verdict", set(Verdict))
+@pytest.mark.parametrize("verdict", Verdict)
 def test_what_was_measured_elsewhere_is_never_enforced(verdict: Verdict) -> None:
     """A connection below the floor stays one; that there was none says nothing of other contexts."""
     judgement = DIFFERENT.weigh(Judgement(verdict, "it is so"))
