@@ -45,7 +45,7 @@ def kept_cases(matrix: Matrix, today: dt.date, reports: Path = REPORTS) -> tuple
         return None
     known = clients()
     means = know(matrix.rows, {row.client: known[plain(row.client)] for row in rows}, matrix.floor, today)
-    return tuple(_anew(case, matrix.rows, means) for case in kept)
+    return tuple(_with_other_interpreter(case, matrix.rows, means) for case in kept)
 
 
 def _entries(matrix: Matrix, reports: Path) -> Iterator[Entry]:
@@ -74,7 +74,7 @@ def _kept(row: Row, entries: Iterable[Entry], matrix: Matrix) -> Case:
     return Case(row, ())
 
 
-def _anew(case: Case, rows: tuple[Row, ...], means: Means) -> Case:
+def _with_other_interpreter(case: Case, rows: tuple[Row, ...], means: Means) -> Case:
     if not case.attempts:
         return case
     other = other_interpreter(case.row, rows, means)

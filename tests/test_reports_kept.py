@@ -123,7 +123,7 @@ def test_what_needs_no_remedy_has_none(tmp_path: Path) -> None:
 
 
 def test_another_interpreter_is_looked_for_in_this_run(tmp_path: Path) -> None:
-    """Which interpreter holds is measured anew, so what an earlier run said of it does not count."""
+    """Which interpreter holds is measured again, so what an earlier run said of it does not count."""
     _tried(tmp_path)
     holds = a_row(HELD, interpreter=an_interpreter("two", "3.13.0"))
     (case,) = kept_cases(_matrix(ROW, holds), TODAY, tmp_path) or ()

@@ -256,7 +256,7 @@ def test_a_build_is_named_where_there_is_a_recipe_and_never_advised() -> None:
 
 
 def test_no_build_is_named_for_a_client_that_brings_its_own_tls() -> None:
-    """Building Python anew changes nothing for what does not use its OpenSSL, recipe or not."""
+    """Building Python again changes nothing for what does not use its OpenSSL, recipe or not."""
     row = replace(a_row(DOWN, interpreter=an_interpreter("one", "3.9.18")), own_tls=OwnTls("the CRT", False))
     said = attempts(row, None, replace(MEANS, recipes={"3.9": "--python 3.9"}))[Remedy.BUILD].said
     assert "the CRT" in said

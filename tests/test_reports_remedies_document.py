@@ -140,7 +140,7 @@ def test_the_summary_says_what_is_from_an_earlier_run_and_what_nobody_tried() ->
 
 
 def test_without_cases_there_is_nothing_to_remedy() -> None:
-    """A machine that holds the floor everywhere is told so."""
+    """A machine that holds the floor everywhere has nothing to remedy, and the report says so."""
     (sentence,) = summary([], TLS1_2)
     assert "nothing to remedy" in sentence
     assert sentence in build_remedies_markdown([], RUN, TLS1_2)

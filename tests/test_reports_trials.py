@@ -116,8 +116,8 @@ def _campaign(stacks: Mapping[str, Client | None]) -> Campaign:
             stack = stacks[marked(client, remedy)]
             for server in CATALOGUE.servers:
                 met = meet(stack, server) if stack else None
-                told = (met.account, "", met.wire) if met else (None, "gone", ())
-                cells.append(Cell(client, server.id, *told))
+                seen = (met.account, "", met.wire) if met else (None, "gone", ())
+                cells.append(Cell(client, server.id, *seen))
             (versions if stack else errors)[client] = "2.0" if stack else "ImportError: gone"
         visits.append((guest, AMBIENT, Visit(None, versions, errors, tuple(cells))))
     return Campaign("made up", {server.id: PASSED for server in CATALOGUE.servers}, tuple(visits))
