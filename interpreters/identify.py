@@ -65,7 +65,6 @@ class Identity:
     executable: str
     prefix: str
     base_prefix: str
-    bits: int
     configure_flags: tuple[str, ...]
     ssl: Library | None
     ssl_error: str | None
@@ -104,7 +103,6 @@ def parse_identity(facts: Mapping[str, Any]) -> Identity:
         executable=_text(facts, "executable"),
         prefix=_text(facts, "prefix"),
         base_prefix=_text(facts, "base_prefix"),
-        bits=_bits(facts["bits"]),
         configure_flags=tuple(str(flag) for flag in facts["configure_flags"]),
         ssl=None if library is None else _parse_library(library),
         ssl_error=None if error is None else str(error),
@@ -129,13 +127,6 @@ def _text(facts: Mapping[str, Any], key: str) -> str:
         return value
     msg = f"{key} is no text"
     raise TypeError(msg)
-
-
-def _bits(value: object) -> int:
-    if value in (32, 64):
-        return int(str(value))
-    msg = "no Python has pointers of that many bits"
-    raise ValueError(msg)
 
 
 def _parse_library(facts: Mapping[str, Any]) -> Library:

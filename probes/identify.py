@@ -12,7 +12,6 @@ import gc
 import json
 import os
 import platform
-import struct
 import sys
 
 MARK = "TLS-FLOOR-IDENTITY "
@@ -29,7 +28,6 @@ def identity(beginnings=()):
         "executable": executable(),
         "prefix": sys.prefix,
         "base_prefix": getattr(sys, "base_prefix", getattr(sys, "real_prefix", sys.prefix)),
-        "bits": struct.calcsize("P") * 8,
         "configure_flags": configure_flags(),
         "variables": variables(beginnings),
         "lacks": lacking(),

@@ -266,7 +266,9 @@ def _own_cause(holder: HeldBy, own_tls: OwnTls) -> str:
     if holder is HeldBy.CONFIGURATION:
         return f"{brings}; {_ONLY_CONFIGURATION}"
     if holder is HeldBy.LIBRARY:
-        return f"{brings}; only its built-in defaults hold it, a permissive OpenSSL configuration does not"
+        return (
+            f"{brings}; only its built-in defaults hold it: a permissive OpenSSL configuration lets it below"
+        )
     return f"{brings}; what holds it is not known" if holder is HeldBy.UNKNOWN else brings
 
 

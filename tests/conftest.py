@@ -225,7 +225,6 @@ def facts() -> dict[str, Any]:
         "executable": "",
         "prefix": "/made/up",
         "base_prefix": "/made/up",
-        "bits": 64,
         "configure_flags": ["--with-openssl=/made/up"],
         "ssl": {
             "openssl": "OpenSSL 3.0.19",

@@ -63,7 +63,6 @@ def an_identity(**ssl: object) -> dict[str, object]:
         "executable": "",
         "prefix": "/x",
         "base_prefix": "/x",
-        "bits": 64,
         "configure_flags": [],
         "ssl": {
             "openssl": "OpenSSL 3.0.99 1 Jan 2026",

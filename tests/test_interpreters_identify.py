@@ -70,7 +70,6 @@ def test_facts_become_an_identity(script: Script, facts: dict[str, Any]) -> None
         executable=facts["executable"],
         prefix=facts["prefix"],
         base_prefix=facts["base_prefix"],
-        bits=facts["bits"],
         configure_flags=tuple(facts["configure_flags"]),
         ssl=Library(**facts["ssl"]),
         ssl_error=None,
@@ -243,7 +242,6 @@ def test_a_file_that_is_gone_is_refused(tmp_path: Path, *, remember: bool) -> No
     [
         {"ssl": "OpenSSL"},
         {"ssl": {"openssl": "OpenSSL 3.0.19"}},
-        {"bits": "many"},
         {"configure_flags": None},
         {"start_up": None},
         {"contexts": None},
@@ -254,9 +252,6 @@ def test_a_file_that_is_gone_is_refused(tmp_path: Path, *, remember: bool) -> No
         {"version": "3.12.1\n"},
         {"version": "3"},
         {"version": 3.12},
-        {"bits": float("inf")},
-        {"bits": float("nan")},
-        {"bits": True},
         {"implementation": ["CPython"]},
         {"executable": None},
         {"executable": "/bin/\0"},
@@ -527,7 +522,6 @@ IDENTITIES = st.builds(
     executable=TEXT,
     prefix=TEXT,
     base_prefix=TEXT,
-    bits=st.sampled_from([32, 64]),
     configure_flags=st.lists(TEXT, max_size=3).map(tuple),
     ssl=st.none()
     | st.builds(
