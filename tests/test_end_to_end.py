@@ -298,9 +298,9 @@ def test_a_wrong_argument_is_one_sentence_and_a_failure(checkout: Checkout) -> N
     status, said = checkout.nox("-s", "matrix", "--", "--floor", "1.2")
     assert status == 2
     assert "there is no floor '1.2'; there are TLSv1.1, TLSv1.2, TLSv1.3" in said
-    status, said = checkout.nox("-s", "matrix", "--", "--find-links", "/nonexistent")
+    status, said = checkout.nox("-s", "matrix", "--", "--find-links", "/dev/null/wheels")
     assert status == 2
-    assert "there is no folder '/nonexistent'" in said
+    assert "there is no folder '/dev/null/wheels'" in said
     status, said = checkout.nox("-s", "matrix", "--", "--openssl", "/nonexistent/openssl")
     assert status == 2
     assert "there is no program '/nonexistent/openssl' that can be run" in said
