@@ -70,7 +70,7 @@ def fetch(host, port, cafile, timeout, retries=0):
         transfer.result(min(timeout, LIMIT))
     except futures.TimeoutError:
         transfer.cancel()
-        raise ValueError("no answer within %g s, in which the CRT tried again by itself" % min(timeout, LIMIT))
+        raise ValueError("no answer within %g s; after a failure the CRT tries again by itself" % min(timeout, LIMIT))
     return {"version": status_page.UNTOLD, "cipher": None}
 
 
