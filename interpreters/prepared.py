@@ -154,10 +154,11 @@ def prepare_apart(
     library: str,
     installer: Installer,
     environment: Mapping[str, str],
+    held: contextlib.ExitStack,
 ) -> Path:
     """Return the Python of an environment with the newest release of one library, which nothing holds back.
 
-    Raises NoEnvironmentError with the reason there is none.
+    No other run removes it until `held` is closed. Raises NoEnvironmentError with the reason there is none.
     """
     cache = installer.cache
     home = cache / "home"
@@ -167,10 +168,14 @@ def prepare_apart(
         identity = identify(candidate.path, surroundings(environment, home) | UNWRITTEN, cache / "identities")
         reach = to_start(environment, identity.changed)
         made = prepare(candidate.path, identity, [library], folder, installer, reach)
-    except (IdentifyError, OSError) as error:
+        held.enter_context(locked(folder, shared=True, say=installer.say))
+    except (IdentifyError, OSError, BusyError) as error:
         raise NoEnvironmentError(str(error)) from error
     if made.install_problem:
         raise NoEnvironmentError(made.install_problem)
+    if not made.python.exists():
+        msg = "another run removed its environment: measure again when that run has ended"
+        raise NoEnvironmentError(msg)
     return made.python
 
 

@@ -184,7 +184,7 @@ def _newest(job: Job, name: str, library: str) -> Path:
     from interpreters.prepared import prepare_apart
 
     known = {one.id: one for one in job.chosen}
-    return prepare_apart(known[name], library, job.installer, os.environ)
+    return prepare_apart(known[name], library, job.installer, os.environ, job.held)
 
 
 def _refuse_unwritable_reports() -> None:

@@ -317,9 +317,12 @@ def test_a_library_apart_has_an_environment_of_its_own(
     python = prepare(one).python
     environment = {"PATH": os.environ["PATH"]}
     installer = Installer(str(tmp_path / "uv"), cache, Path("/tool"))
-    apart = prepare_apart(one, "urllib3", installer, environment)
-    assert apart != python
-    assert apart.exists()
+    with contextlib.ExitStack() as held:
+        apart = prepare_apart(one, "urllib3", installer, environment, held)
+        assert apart != python
+        assert apart.exists()
+        with pytest.raises(BusyError), locked(apart.parents[1], shared=False, limit=0):
+            pass
     log = (tmp_path / "uv.log").read_text().splitlines()
     assert [line.split()[-1] for line in log if line.startswith("pip")] == ["botocore", "urllib3"]
     forget(one, cache)
@@ -335,7 +338,7 @@ def test_a_library_that_cannot_be_had_apart_is_a_reason(
     installer = Installer(str(script("uv", UV)), cache, Path("/tool"))
     environment = {"PATH": os.environ["PATH"], "UV_LACKS": "urllib3"}
     with pytest.raises(NoEnvironmentError, match="no urllib3" if body == "fails" else "printed nothing"):
-        prepare_apart(one, "urllib3", installer, environment)
+        prepare_apart(one, "urllib3", installer, environment, contextlib.ExitStack())
 
 
 def test_other_requirements_are_not_ready(
