@@ -197,6 +197,12 @@ KEEP = Option(
     {"type": _positive, "default": KEPT_RUNS, "metavar": "N"},
     f"default: {KEPT_RUNS}",
 )
+PORT = Option(
+    "--port",
+    "the first server's port; the others follow in the order of the catalogue",
+    {"type": _positive, "metavar": "N"},
+    "default: whichever ports are free",
+)
 ALL_EVIDENCE = Option("--all-evidence", "write captures however large they are", {"action": "store_true"})
 ATTACKS = Option(
     "--attacks", "meet the servers that tamper with the negotiation too", {"action": "store_true"}
@@ -280,7 +286,7 @@ SESSIONS: Mapping[str, tuple[Option, ...]] = {
     "harden": HARDEN,
     "compare": COMPARE,
     "merge": MERGE,
-    "serve": (FLOOR, OPENSSL),
+    "serve": (FLOOR, OPENSSL, PORT),
     "truth": MEASURING,
     "bench": (ONLY,),
     "tests": (),

@@ -288,12 +288,15 @@ def serve(job: Job) -> None:
 
     from reports.so_far import so_far
     from servers.catalogue import read_catalogue
-    from servers.serve import serve_forever
+    from servers.serve import Service, serve_forever
 
-    catalogue, floor = read_catalogue(), job.floor
-    judge = partial(so_far, catalogue=catalogue, floor=floor)
+    catalogue, options = read_catalogue(), job.options
+    judge = partial(so_far, catalogue=catalogue, floor=job.floor)
+    service = Service(
+        catalogue, job.floor, job.cache, REPORTS / "served", os.environ, options.openssl, options.port
+    )
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve_forever(catalogue, floor, judge, job.cache, os.environ, job.options.openssl, print))
+        asyncio.run(serve_forever(service, judge, print))
 
 
 def bench(job: Job) -> None:

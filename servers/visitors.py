@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import string
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tlslite.constants import ExtensionType
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from servers.catalogue import Server
+    from servers.tap import Capture
     from servers.wire import WireAccount
 
 _VARYING = frozenset(
@@ -40,6 +41,8 @@ class Met:
     at: float
     server: Server
     wire: WireAccount
+    capture: Capture | None = field(default=None, compare=False, repr=False)
+    """The bytes behind it, where there was room to keep them."""
 
 
 @dataclass(frozen=True)

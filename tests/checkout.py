@@ -7,6 +7,7 @@ import csv
 import fcntl
 import os
 import pty
+import re
 import shutil
 import signal
 import struct
@@ -114,21 +115,32 @@ class Checkout:
 def copy_repository(folder: Path) -> Path:
     """Copy what git tracks, or would track, into a folder that is not there yet; return it."""
     ignore = shutil.ignore_patterns(
-        ".nox", ".venv", ".git", "history", "latest", "__pycache__", ".*_cache", ".hypothesis", "policy.toml"
+        ".nox",
+        ".venv",
+        ".git",
+        "history",
+        "latest",
+        "served",
+        "__pycache__",
+        ".*_cache",
+        ".hypothesis",
+        "policy.toml",
     )
     return shutil.copytree(ROOT, folder, ignore=ignore)
 
 
 @contextlib.contextmanager
-def serving(checkout: Checkout) -> Iterator[tuple[dict[str, int], str, str, subprocess.Popen[str]]]:
+def serving(
+    checkout: Checkout, *words: str
+) -> Iterator[tuple[dict[str, int], str, str, subprocess.Popen[str]]]:
     """Run `serve`; give the ports by server id, the authority's file, the page, and the process."""
-    with checkout.start("-s", "serve") as process:
+    with checkout.start("-s", "serve", *(("--", *words) if words else ())) as process:
         try:
             ports, trust, page = {}, "", ""
             assert process.stdout is not None
             for line in process.stdout:
-                if "https://localhost:" in line:
-                    ports[line.split()[0]] = int(line.split("localhost:")[1].split("/")[0])
+                if found := re.match(r"(\w+) +https://(?:127\.0\.0\.1|localhost):(\d+)/", line):
+                    ports[found[1]] = int(found[2])
                 if "trust " in line and "authority" in line:
                     trust = line.split("trust ")[-1].strip()
                 if line.startswith("Serving with"):

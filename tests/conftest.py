@@ -12,6 +12,7 @@ import select
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -324,6 +325,16 @@ def read_end(reader: int) -> bytes:
         if not (data := os.read(reader, 4096)):
             return said
         said += data
+
+
+def free_ports(count: int) -> int:
+    """Return the first of so many free ports in a row, below those that the system hands out by itself."""
+    for first in range(20000, 30000, count):
+        with contextlib.ExitStack() as held, contextlib.suppress(OSError):
+            for port in range(first, first + count):
+                held.enter_context(socket.create_server(("127.0.0.1", port)))
+            return first
+    pytest.skip(f"there are no {count} free ports in a row here: a machine with some enables this")
 
 
 class Witness:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import signal
 import socket
 import ssl
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 from checkout import serving
-from conftest import axe_violations
+from conftest import axe_violations, free_ports
 
 from servers.protocols import Protocol
 
@@ -63,6 +65,23 @@ def test_a_handshake_without_data_is_told_as_a_connection(checkout: Checkout) ->
         verdict = next(process.stdout)
     assert "handshake completed, no data exchanged" in evidence
     assert "so far: downgraded: connected at TLSv1 to tls1_0_rsa" in verdict
+
+
+def test_what_serve_leaves_can_be_attached(checkout: Checkout) -> None:
+    """On Ctrl-C who connected is in a folder that is named last, and ports are those that were asked for."""
+    first = free_ports(50)
+    with serving(checkout, "--port", str(first)) as (ports, trust, _, process):
+        assert list(ports.values()) == list(range(first, first + len(ports)))
+        _fetch(ports["tls1_2"], trust, Protocol.TLSV1_2)
+        assert process.stdout is not None
+        assert any(line.startswith("tls1_2: ") for line in process.stdout)
+        process.send_signal(signal.SIGINT)
+        said = process.stdout.read()
+    (told,) = [line for line in said.splitlines() if "record.json" in line]
+    folder = Path(told.rpartition(" in ")[2])
+    record = json.loads((folder / "record.json").read_text())
+    assert [one["server"] for client in record["clients"] for one in client["connections"]] == ["tls1_2"]
+    assert b"client A/tls1_2" in (folder / "captures.pcapng").read_bytes()
 
 
 def _fetch(port: int, trust: str, protocol: Protocol, request: bytes = b"GET / HTTP/1.0\r\n\r\n") -> None:

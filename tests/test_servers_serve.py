@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+import socket
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from builders import FAILED, PASSED, a_server, a_wire, an_alert
+from conftest import free_ports
 
+from servers import serve
+from servers.catalogue import read_catalogue
+from servers.certificates import KeyPair
 from servers.lab import Lab, Stand
 from servers.protocols import Protocol
-from servers.serve import Guestbook, describe, opening
+from servers.resources import ResourceError
+from servers.serve import Guestbook, describe, opening, pointing, port_block
+from servers.tap import Capture, Sender
 from servers.visitors import Met
 
 if TYPE_CHECKING:
@@ -93,3 +102,97 @@ def test_a_connection_of_nobody_is_told_without_a_verdict() -> None:
     book = a_book()
     book.met.append(Met(0.0, SERVER, replace(a_wire([], None), client_hello="")))
     assert "so far" not in book.tell(book.met[0])
+
+
+def a_capture() -> Capture:
+    """Return a capture of a few bytes."""
+    capture = Capture()
+    capture.add(Sender.CLIENT, b"GET / HTTP/1.0\r\n\r\n")
+    return capture
+
+
+def test_the_record_has_every_connection_and_what_it_amounts_to(tmp_path: Path) -> None:
+    """Each client is in the record with its word, reason, time and hellos, and so is what said no hello."""
+    book = a_book()
+    wire = a_wire([Protocol.TLSV1_2], Protocol.TLSV1_2)
+    book.met += [Met(0.0, SERVER, wire, a_capture()), Met(61.0, OTHER, wire)]
+    book.enter(SERVER, a_capture())
+    book.write(tmp_path / "new" / "folder")
+    record = json.loads((tmp_path / "new" / "folder" / "record.json").read_text())
+    (client,) = record["clients"]
+    assert (client["name"], client["word"], client["reason"]) == ("client A", "open", "1 counted")
+    assert [one["at"] for one in client["connections"]] == [
+        "1970-01-01T00:00:00.000+00:00",
+        "1970-01-01T00:01:01.000+00:00",
+    ]
+    assert {one["client_hello"] for one in client["connections"]} == {wire.client_hello}
+    (stray,) = record["without_hello"]
+    assert stray["server"] == "only_1_0"
+    assert "no TLS record" in stray["notes"][0]
+    assert record["captures_left_out"] == 1
+    captures = (tmp_path / "new" / "folder" / "captures.pcapng").read_bytes()
+    assert captures.count(b"client A/only_1_0") >= 1
+    assert captures.count(b"nobody/only_1_0") >= 1
+
+
+def test_captures_are_kept_while_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What no longer fits is entered without its bytes, and what is smaller still fits."""
+    monkeypatch.setattr(serve, "KEPT_CAPTURES", 30)
+    book = a_book()
+    assert [book.enter(SERVER, a_capture()).capture is None for _ in range(3)] == [False, True, True]
+
+
+def test_ports_follow_the_catalogue() -> None:
+    """The first server has the port that was asked for, and each next one the next; without one, any."""
+    servers = read_catalogue()
+    first = free_ports(len(servers.servers))
+    assert list(port_block(servers, first).items()) == [
+        (server.id, first + number) for number, server in enumerate(servers.servers)
+    ]
+    assert set(port_block(servers, None).values()) == {0}
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    """A taken port is one sentence with the port, its server and what to do."""
+    servers = read_catalogue()
+    first = free_ports(len(servers.servers))
+    taken = servers.servers[2].id
+    with socket.create_server(("127.0.0.1", first + 2)), pytest.raises(ResourceError) as caught:
+        port_block(servers, first)
+    assert str(caught.value).startswith(
+        f"port {first + 2} of 127.0.0.1, which is for {taken}, cannot be had ("
+    )
+    assert str(caught.value).endswith("give another --port")
+
+
+def test_ports_end() -> None:
+    """A block that would go past the last port is refused with the highest that can be given."""
+    servers = read_catalogue()
+    highest = 65536 - len(servers.servers)
+    with pytest.raises(ResourceError, match=f": {highest} at most"):
+        port_block(servers, highest + 1)
+
+
+def test_lines_for_a_shell_lead_to_the_widest_server_below_the_floor() -> None:
+    """The lines name the RSA server that speaks most below the floor, among those whose control passed."""
+    everything = read_catalogue()
+    pair = KeyPair(Path("c"), Path("k"), Path("/a folder/authority.pem"))
+    lab = Lab(tuple(Stand(server, ("127.0.0.1", 1), pair) for server in everything.servers), "OpenSSL")
+    controls = {server.id: PASSED for server in everything.servers}
+    book = Guestbook("OpenSSL", Protocol.TLSV1_2, controls, lambda _met, _sound: ("", ""))
+    book.addresses |= {server.id: f"https://127.0.0.1/{server.id}" for server in everything.servers}
+    head, endpoint, trust = pointing(lab, book)
+    assert "max_tls1_1_rsa" in head
+    assert endpoint.strip() == "export AWS_ENDPOINT_URL=https://127.0.0.1/max_tls1_1_rsa"
+    for name in (
+        "AWS_CA_BUNDLE",
+        "SSL_CERT_FILE",
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+        "NODE_EXTRA_CA_CERTS",
+    ):
+        assert f"{name}='/a folder/authority.pem'" in trust
+    book.controls = controls | {"max_tls1_1_rsa": FAILED}
+    assert "max_tls1_1_ecdhe" in pointing(lab, book)[0]
+    book.controls = dict.fromkeys(controls, FAILED)
+    assert pointing(lab, book) == []
