@@ -19,7 +19,7 @@ from interpreters.apt import Apt
 from interpreters.build import Phase, Work, build_environment, moved_in
 from interpreters.checks import Check, check_build
 from interpreters.preflight import check_room, check_tools, check_writable, existing, unwritable
-from interpreters.recipes import HardenError
+from interpreters.recipes import FLOORS, HardenError
 from interpreters.sources import Source, SourceError, obtain, sha256_of
 from interpreters.surroundings import surroundings
 from interpreters.unpack import DiskFullError, unpack
@@ -34,12 +34,6 @@ PAGE_BASE = Path("/opt")
 
 STAMP = "harden.json"
 """Names, in a prefix, what was built there, from what, and how that was proven."""
-
-FLOORS = {
-    "TLSv1.2": ("ssl3", "tls1", "tls1_1"),
-    "TLSv1.3": ("ssl3", "tls1", "tls1_1", "tls1_2"),
-}
-"""The protocols that a build for this floor is without, as OpenSSL's configure calls them."""
 
 TRUST = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 """Where systems keep the certificates that they trust, in one file."""

@@ -1,19 +1,18 @@
-"""Gets an interpreter ready to be measured, and leaves a record of it for the session that measures."""
+"""Gets an interpreter ready to be measured."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.clients import plain
-from interpreters.environments import Installer, NoEnvironmentError, is_made, prepare
+from interpreters.environments import Installer, NoEnvironmentError, prepare
 from interpreters.environments import forget as forget_environment
-from interpreters.identify import IdentifyError, Identity, identify, parse_identity
+from interpreters.identify import IdentifyError, Identity, identify
 from interpreters.identify import forget as forget_identity
 from interpreters.inside import applied, to_start
 from interpreters.locks import BusyError, locked
@@ -179,16 +178,6 @@ def prepare_apart(
     return made.python
 
 
-def is_ready(
-    candidate: Candidate, requirements: Mapping[str, str], cache: Path, find_links: Path | None = None
-) -> bool:
-    """Whether nothing is left to prepare: its environments are there, or it can have none."""
-    return bool(candidate.problem or candidate.environment) or all(
-        is_made(candidate.path, text.split(), _environment(cache, candidate, text), find_links)
-        for text in _grouped(requirements)
-    )
-
-
 def forget(candidate: Candidate, cache: Path, say: Callable[[str], object] = lambda _: None) -> None:
     """Remove a candidate's environments, and what it said of itself, so that both are had again.
 
@@ -246,41 +235,6 @@ def _environment(cache: Path, candidate: Candidate, requirement: str) -> Path:
     name = re.sub(r"[^a-z0-9.]+", "_", requirement.lower()).strip("_")
     unique = "" if name == requirement else f"-{hashlib.sha256(requirement.encode()).hexdigest()[:8]}"
     return _environments(cache, candidate) / (name + unique or "plain")
-
-
-def _record(folder: Path, candidate: Candidate) -> Path:
-    return folder / f"{candidate.id}.json"
-
-
-def write_record(folder: Path, prepared: Prepared) -> None:
-    """Leave the record in the run's folder, complete or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = _record(folder, prepared.candidate)
-    aside = path.with_suffix(".new")
-    aside.write_text(json.dumps(asdict(prepared), default=str))
-    aside.replace(path)
-
-
-def read_record(folder: Path, candidate: Candidate) -> Prepared | None:
-    """Return what this run's session for the candidate left; None if it left nothing that can be read."""
-    try:
-        facts = json.loads(_record(folder, candidate).read_text())
-        return Prepared(
-            candidate,
-            identity=parse_identity(facts["identity"]) if facts["identity"] else None,
-            environments=tuple(
-                Furnished(
-                    Path(one["python"]) if one["python"] else None,
-                    tuple(one["clients"]),
-                    str(one["install_problem"]),
-                )
-                for one in facts["environments"]
-            ),
-            problem=str(facts["problem"]),
-            same_as=Path(facts["same_as"]) if facts["same_as"] else None,
-        )
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def distinct(prepared: Sequence[Prepared]) -> tuple[Prepared, ...]:

@@ -17,6 +17,13 @@ BUILDS = Path(__file__).with_name("builds.toml")
 OS_RELEASE = Path("/etc/os-release")
 
 
+FLOORS = {
+    "TLSv1.2": ("ssl3", "tls1", "tls1_1"),
+    "TLSv1.3": ("ssl3", "tls1", "tls1_1", "tls1_2"),
+}
+"""The protocols that a build for this floor is without, as OpenSSL's configure calls them."""
+
+
 class HardenError(FloorError):
     """A hardened build cannot be had; the message is one sentence that says why, and what would help."""
 

@@ -14,8 +14,7 @@ from reports.scope import MADE, Scope, read_scope
 from servers.conditions import Condition
 from servers.control import Control
 from servers.observation import Account, OwnTls
-from servers.protocols import Protocol
-from servers.tap import Sender
+from servers.protocols import Protocol, Sender
 from servers.wire import WireAccount, WireAlert
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from servers.catalogue import Role
-from servers.protocols import Protocol, span
-from servers.tap import Sender
+from servers.protocols import Protocol, Sender, span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,15 +18,12 @@ from interpreters.programs import PROGRAM, ProgramsError, read_programs
 from reports.matrix import MISSING
 from reports.verdicts import Verdict
 from servers.conditions import Condition
-from servers.protocols import Protocol
+from servers.protocols import FLOORS, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 POLICY = Path(__file__).parent.parent / "policy.toml"
-
-FLOORS = (Protocol.TLSV1_1, Protocol.TLSV1_2, Protocol.TLSV1_3)
-"""What may be a floor: there is something below it, and something at or above it."""
 
 CHOICES = (Verdict.FRAGILE, Verdict.INCONCLUSIVE, Verdict.UNTESTABLE, MISSING)
 """What fails the gate unless a policy leaves it out, the worst first; `downgraded` always does."""

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from reports.verdicts import Verdict
 from servers.catalogue import Role
-from servers.protocols import LADDER, span
-from servers.tap import Sender
+from servers.protocols import LADDER, Sender, span
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -21,7 +21,6 @@ from interpreters.processes import side_by_side
 from interpreters.programs import PROGRAM, introduce, locate_programs, read_programs
 from interpreters.surroundings import surroundings
 from reports.escape import for_terminal
-from reports.policy import Policy, read_policy
 from servers.catalogue import Role, read_catalogue
 from servers.progress import counted
 from servers.protocols import Protocol
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from interpreters.programs import Program
     from reports.measure import Subjects
     from reports.observations import Asked, Run
+    from reports.policy import Policy
     from reports.scope import LeftOut
     from runs.plan import Plan
     from servers.campaign import Settings
@@ -88,6 +88,8 @@ class Job:
     @cached_property
     def policy(self) -> Policy:
         """The policy in force; raises PolicyError if it cannot be read."""
+        from reports.policy import read_policy
+
         return read_policy()
 
     @property

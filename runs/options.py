@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from interpreters.clients import DEFAULT, clients
 from interpreters.errors import FloorError
-from interpreters.harden import FLOORS as HARDEN_FLOORS
+from interpreters.recipes import FLOORS as HARDEN_FLOORS
 from interpreters.recipes import read_recipes
 from reports.files import KEPT_RUNS
-from reports.policy import FLOORS
 from servers.conditions import Condition
-from servers.protocols import Protocol
+from servers.protocols import FLOORS, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -15,7 +15,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from servers.tap import Sender
+from servers.protocols import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator

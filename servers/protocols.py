@@ -1,8 +1,15 @@
-"""The ladder of protocol versions: their names, their order and their bytes on the wire."""
+"""The ladder of protocol versions: their names, order and bytes on the wire; and the two sides."""
 
 from __future__ import annotations
 
 import enum
+
+
+class Sender(enum.StrEnum):
+    """Who sent something."""
+
+    CLIENT = "client"
+    SERVER = "server"
 
 
 class Protocol(enum.StrEnum):
@@ -53,3 +60,7 @@ def span(protocols: frozenset[Protocol] | tuple[Protocol, ...]) -> str:
     if len(ordered) > 1 and last - first + 1 == len(ordered):
         return f"{ordered[0]} to {ordered[-1]}"
     return ", ".join(ordered)
+
+
+FLOORS = (Protocol.TLSV1_1, Protocol.TLSV1_2, Protocol.TLSV1_3)
+"""What may be a floor: there is something below it, and something at or above it."""

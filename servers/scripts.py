@@ -15,8 +15,8 @@ from tlslite.utils.cryptomath import getRandomBytes
 
 from servers.entrance import private_socket
 from servers.peers import LOOPBACK
-from servers.protocols import Protocol
-from servers.tap import Sender, reset
+from servers.protocols import Protocol, Sender
+from servers.tap import reset
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

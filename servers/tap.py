@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import enum
 import errno
 import socket
 import struct
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from servers.entrance import Entrance
 from servers.peers import LOOPBACK
+from servers.protocols import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,13 +48,6 @@ RECORD_HEADER = 5
 
 HANDSHAKE = 22
 """The first byte of a record with a ClientHello: ContentType.handshake, RFC 8446 section 5.1."""
-
-
-class Sender(enum.StrEnum):
-    """Who sent something."""
-
-    CLIENT = "client"
-    SERVER = "server"
 
 
 @dataclass(frozen=True)

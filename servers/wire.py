@@ -19,8 +19,8 @@ from tlslite.errors import BaseTLSException
 from tlslite.messages import Alert, ClientHello, RecordHeader3, ServerHello
 from tlslite.utils.codec import DecodeError, Parser
 
-from servers.protocols import Protocol
-from servers.tap import RECORD_HEADER, Capture, Sender
+from servers.protocols import Protocol, Sender
+from servers.tap import RECORD_HEADER, Capture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,8 +19,7 @@ from servers.catalogue import Catalogue, Certificate, KeyExchange, Role, Server
 from servers.conditions import Condition
 from servers.control import Control
 from servers.observation import Account, OwnTls
-from servers.protocols import LADDER, Protocol
-from servers.tap import Sender
+from servers.protocols import LADDER, Protocol, Sender
 from servers.wire import WireAccount, WireAlert
 
 if TYPE_CHECKING:

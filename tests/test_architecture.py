@@ -90,6 +90,16 @@ def test_imports_run_one_way(path: Path) -> None:
     assert {module for module in foreign if not {module, module.partition(".")[0]} & may} == set()
 
 
+def test_what_every_command_loads_is_light() -> None:
+    """For `nox -l` nothing is imported that only a measurement, a build or a report needs."""
+    program = "import runs.plan, runs.sessions, sys; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    heavy = {"asyncio", "http.client", "jinja2", "pandas", "reports.verdicts", "rich", "tlslite", "trustme"}
+    assert heavy & set(done.stdout.split()) == set()
+
+
 BRINGS = {
     "boto3[crt]": {"boto3", "botocore", "s3transfer"},
     # Before the CLI had a botocore of its own.

@@ -1,4 +1,4 @@
-"""What becomes of a candidate: an environment or a reason, and a record for the session that measures."""
+"""What becomes of a candidate: an environment, or a reason why there is none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import says
 
-from interpreters.environments import PYTHON, Installer, NoEnvironmentError
+from interpreters import prepared as prepared_module
+from interpreters.environments import PYTHON, Installer, NoEnvironmentError, is_made
 from interpreters.identify import parse_identity
 from interpreters.locate import Candidate
 from interpreters.locks import BusyError, locked
@@ -22,16 +23,13 @@ from interpreters.prepared import (
     Prepared,
     distinct,
     forget,
-    is_ready,
     prepare_apart,
     prepare_candidate,
-    read_record,
     settle,
-    write_record,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     Script = Callable[[str, str], Path]
 
@@ -68,6 +66,14 @@ def prepare(script: Script, cache: Path) -> Callable[..., Prepared]:
 def candidate(path: Path, problem: str = "") -> Candidate:
     """Return a candidate at a path."""
     return Candidate("opt_one", "opt", path, problem)
+
+
+def is_ready(one: Candidate, wanted: Mapping[str, str], cache: Path) -> bool:
+    """Whether nothing is left to prepare for a candidate."""
+    places = {text: prepared_module._environment(cache, one, text) for text in wanted.values()}
+    return bool(one.problem or one.environment) or all(
+        is_made(one.path, text.split(), at) for text, at in places.items()
+    )
 
 
 def test_a_healthy_candidate_gets_an_environment(
@@ -352,47 +358,6 @@ def test_other_requirements_are_not_ready(
 
 ONE = candidate(Path("/opt/one/bin/python3"))
 TWO = Candidate("opt_two", "opt", Path("/opt/two/bin/python3"))
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"environments": (Furnished(Path("/cache/one/bin/python")),)},
-        {"problem": "it has no ssl module"},
-        {
-            "environments": (
-                Furnished(Path("/cache/one"), ("ssl",)),
-                Furnished(None, ("a", "b"), "no network"),
-            )
-        },
-        {"same_as": TWO.path},
-    ],
-)
-@pytest.mark.parametrize("identified", [False, True])
-def test_a_record_says_what_was_prepared(
-    tmp_path: Path, facts: dict[str, Any], fields: dict[str, Any], *, identified: bool
-) -> None:
-    """What is read from a record is what was written to it."""
-    prepared = Prepared(ONE, parse_identity(facts) if identified else None, **fields)
-    write_record(tmp_path / "run", prepared)
-    assert read_record(tmp_path / "run", ONE) == prepared
-    assert len(list((tmp_path / "run").iterdir())) == 1
-
-
-def test_a_candidate_without_a_record_has_none(tmp_path: Path) -> None:
-    """Without a record, and without the folder for it, nothing is read."""
-    write_record(tmp_path, Prepared(ONE))
-    assert read_record(tmp_path, TWO) is None
-    assert read_record(tmp_path / "missing", ONE) is None
-
-
-@pytest.mark.parametrize("damage", ["", "{", "{}", "[]", "null", "3"])
-def test_a_damaged_record_is_none(tmp_path: Path, damage: str) -> None:
-    """A record that cannot be read counts as none, so that the candidate is prepared again."""
-    write_record(tmp_path, Prepared(ONE))
-    (record,) = tmp_path.iterdir()
-    record.write_text(damage)
-    assert read_record(tmp_path, ONE) is None
 
 
 def test_twins_are_dropped_where_the_interpreter_is_known() -> None:

@@ -32,8 +32,7 @@ from hypothesis import strategies as st
 from reports.outcomes import CERTIFICATE_ALERTS, UNTOLD, Kind, Outcome, judge_cell, offer
 from servers.catalogue import Role
 from servers.observation import Account
-from servers.protocols import LADDER, Protocol
-from servers.tap import Sender
+from servers.protocols import LADDER, Protocol, Sender
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -20,6 +20,7 @@ from interpreters.locate import SOURCES
 from interpreters.programs import ProgramsError, read_programs
 from reports.policy import CHOICES, KEYS, Policy, PolicyError, Waiver, read_policy
 from reports.verdicts import Verdict
+from servers import protocols
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,7 +103,7 @@ def test_this_repository_has_no_policy_of_its_own() -> None:
 def test_each_floor_may_be_asked_for(tmp_path: Path, floor: str) -> None:
     """Every version that a run can have as its floor may be a policy's."""
     assert _read(tmp_path, f'floor = "{floor}"').floor is floor
-    assert tuple(reports.policy.FLOORS) == FLOORS
+    assert tuple(protocols.FLOORS) == FLOORS
 
 
 @pytest.mark.parametrize("verdict", CHOICES)

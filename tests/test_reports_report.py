@@ -16,7 +16,8 @@ from reports.matrix import Matrix, Measured, build_matrix
 from reports.policy import Policy
 from reports.report import write_report
 from servers.conditions import Condition
-from servers.tap import Capture, Chunk, Sender
+from servers.protocols import Sender
+from servers.tap import Capture, Chunk
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -52,8 +52,7 @@ from reports.verdicts import (
 )
 from servers.catalogue import KeyExchange, Role
 from servers.conditions import Condition
-from servers.protocols import LADDER, Protocol
-from servers.tap import Sender
+from servers.protocols import LADDER, Protocol, Sender
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -20,8 +20,8 @@ from servers import campaign, control, engines, observation, tap
 from servers.campaign import Guest, Settings, run_campaign
 from servers.catalogue import Catalogue, read_catalogue
 from servers.conditions import Condition
-from servers.protocols import Protocol
-from servers.tap import Capture, Chunk, Sender
+from servers.protocols import Protocol, Sender
+from servers.tap import Capture, Chunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -28,8 +28,8 @@ from servers.evidence import (
     fits,
     write_evidence,
 )
-from servers.protocols import LADDER, Protocol
-from servers.tap import KEPT_BYTES, Capture, Chunk, Sender, Tap
+from servers.protocols import LADDER, Protocol, Sender
+from servers.tap import KEPT_BYTES, Capture, Chunk, Tap
 from servers.wire import WireAccount, read_capture
 
 if TYPE_CHECKING:

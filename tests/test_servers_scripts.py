@@ -13,9 +13,9 @@ from tlslite.messages import ClientHello
 from servers.catalogue import Role, Server, read_catalogue
 from servers.certificates import KeyPair
 from servers.control import Attempt, judge_script, run_control
-from servers.protocols import Protocol
+from servers.protocols import Protocol, Sender
 from servers.scripts import SCRIPTS, ScriptedServer
-from servers.tap import Capture, Chunk, Sender, Tap
+from servers.tap import Capture, Chunk, Tap
 from servers.wire import read_capture
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from servers import serve
 from servers.catalogue import read_catalogue
 from servers.certificates import KeyPair
 from servers.lab import Lab, Stand
-from servers.protocols import Protocol
+from servers.protocols import Protocol, Sender
 from servers.resources import ResourceError
 from servers.serve import Guestbook, describe, opening, pointing, port_block
-from servers.tap import Capture, Sender
+from servers.tap import Capture
 from servers.visitors import Met
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servers import tap as tap_module
-from servers.tap import Capture, Sender, Tap
+from servers.protocols import Sender
+from servers.tap import Capture, Tap
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine

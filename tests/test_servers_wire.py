@@ -20,8 +20,8 @@ from tlslite.errors import BaseTLSException
 from tlslite.extensions import SupportedVersionsExtension, TLSExtension
 from tlslite.messages import ClientHello, ServerHello
 
-from servers.protocols import LADDER, Protocol
-from servers.tap import Capture, Chunk, Sender
+from servers.protocols import LADDER, Protocol, Sender
+from servers.tap import Capture, Chunk
 from servers.wire import WireAccount, WireAlert, read_capture
 
 if TYPE_CHECKING:

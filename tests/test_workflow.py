@@ -158,7 +158,8 @@ class Runner:
             source = checkout / asked["path"]
             assert not source.is_symlink()
             if source.exists():
-                shutil.copytree(source, artifacts / asked["name"])
+                # Hidden files stay behind unless the action is told otherwise (include-hidden-files).
+                shutil.copytree(source, artifacts / asked["name"], ignore=shutil.ignore_patterns(".*"))
         elif action == "actions/download-artifact":
             for found in artifacts.glob(asked["pattern"]):
                 shutil.copytree(found, checkout / asked["path"] / found.name)
