@@ -31,7 +31,7 @@ from reports.matrix import ALL_CLIENTS, Subject
 from reports.outcomes import Kind, offer
 from reports.policy import Policy
 from reports.remedies import TITLES
-from reports.scope import headline, in_full, moment, tool_in_full
+from reports.scope import headline, in_full, moment, opening, tool_in_full
 from reports.verdicts import Verdict
 from servers.catalogue import Role
 from servers.conditions import Condition
@@ -120,7 +120,7 @@ def build_html(
         long=LONG,
         scope=" ".join(SCOPE.split()),
         answer=[_split(sentence) for sentence in answer(rows, floor)],
-        caveats=headline(run.reporting),
+        caveats=[*headline(run.reporting), *opening(run.reporting)],
         reach=in_full(run.reporting),
         policy=(policy or Policy()).sentences(),
         tool=tool_in_full(run),

@@ -12,7 +12,7 @@ from reports.answer import answer, by_interpreter, page_sentences, standing, wor
 from reports.escape import for_markdown
 from reports.outcomes import Kind
 from reports.policy import Policy
-from reports.scope import headline, in_full, moment, tool_in_full
+from reports.scope import headline, in_full, moment, opening, tool_in_full
 from reports.sweep import sweeps
 from reports.verdicts import PAGE_FLOOR
 from servers.catalogue import Role
@@ -55,6 +55,7 @@ def build_markdown(matrix: Matrix, cases: Sequence[Case] = (), policy: Policy | 
     parts = [
         f"# TLS floor matrix: {floor.prose} on {for_markdown(run.host)}",
         " ".join(map(for_markdown, [*answer(rows, floor), *headline(run.reporting)])),
+        " ".join(map(for_markdown, opening(run.reporting))),
         *_section("## Verdicts", _verdicts(rows)),
         *_section("## Versions", _list(sweeps(rows))),
         *_section("## What to do", _advice(rows, floor, cases)),

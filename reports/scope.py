@@ -157,6 +157,13 @@ def headline(runs: Sequence[Origin]) -> list[str]:
     return _once(runs, lambda run: [*_partial(run), *_variables(run), *_refused(run)])
 
 
+def opening(runs: Sequence[Origin]) -> list[str]:
+    """Return where an answer comes from, and what of the machine it leaves out, in a few sentences."""
+    return [_origin(run) for run in runs] + _once(
+        runs, lambda run: [*_left_out(run, MOST_NAMED), *_counted(run)]
+    )
+
+
 def in_short(runs: Sequence[Origin], now: dt.datetime) -> list[str]:
     """Return the scope in a few sentences with each run's age; lists are cut, and places counted."""
     origins = [_origin(run, now) for run in runs]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 from reports.answer import answer, standing
 from reports.escape import for_terminal
 from reports.matrix import ALL_CLIENTS
+from reports.scope import headline, opening
 from reports.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from reports.matrix import Row
-    from servers.protocols import Protocol
+    from reports.matrix import Matrix, Row
 
 STYLES = {
     Verdict.DOWNGRADED: "bold red",
@@ -40,23 +40,18 @@ WIDEST = 32
 """Characters of a column: an interpreter may say anything of its version."""
 
 
-def show(
-    rows: Sequence[Row],
-    floor: Protocol,
-    out: TextIO,
-    width: int,
-    *,
-    colour: bool,
-    scope: Sequence[str] = (),
-) -> None:
-    """Print what a run came to: the table, the answer, what narrows it (`scope`), and where to look next.
+def show(matrix: Matrix, out: TextIO, width: int, *, colour: bool) -> None:
+    """Print what a run came to: the table, where it comes from, the answer, and where to look next.
 
     `width` is the number of columns of the terminal that it ends up on. 0 stands for none: programs and
     logs get the sentences alone, each on a line. Without `colour` a terminal gets the same characters.
     """
-    sentences = [for_terminal(sentence) for sentence in (*answer(rows, floor), *scope)]
+    rows, runs = matrix.rows, matrix.run.reporting
+    # What narrows a run stands beside the answer, where nobody overlooks it.
+    sentences = [for_terminal(said) for said in (*answer(rows, matrix.floor), *headline(runs))]
+    origin = [for_terminal(said) for said in opening(runs)]
     if not width:
-        print(*sentences, *NEXT, sep="\n", file=out)
+        print(*origin, *sentences, *NEXT, sep="\n", file=out)
         return
     from rich.console import Console
     from rich.text import Text
@@ -78,6 +73,8 @@ def show(
         console.print(_table(rows, short=True) if short else table)
         if short:
             console.print(Text(_key(rows)))
+    for sentence in origin:
+        console.print(Text(sentence, style="dim"))
     first, *others = sentences
     console.print(Text(first, style="bold"))
     for sentence in others:

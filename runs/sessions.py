@@ -108,13 +108,11 @@ def _publish(
 
 def _show(matrix: Matrix) -> None:
     """Print what the report just written says in short."""
-    from reports.scope import headline
     from reports.step_summary import append_summary
     from reports.terminal import show
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
-    scope, colour = headline(matrix.run.reporting), not os.environ.get("NO_COLOR")
-    show(matrix.rows, matrix.floor, sys.stdout, width, colour=colour, scope=scope)
+    show(matrix, sys.stdout, width, colour=not os.environ.get("NO_COLOR"))
     if problem := append_summary(REPORTS / LATEST / "matrix.md", os.environ):
         print(for_terminal(problem))
 

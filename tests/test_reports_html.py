@@ -43,7 +43,7 @@ from reports.matrix import Matrix, Measured, build_matrix
 from reports.observations import Interpreter, Run
 from reports.outcomes import Kind, Outcome
 from reports.remedies import TITLES, Attempt, Case, Remedy, Standing
-from reports.scope import headline, in_full
+from reports.scope import headline, in_full, opening
 from reports.verdicts import Finding, PageCheck, Verdict
 from servers.catalogue import Role, read_catalogue
 from servers.conditions import Condition
@@ -362,11 +362,12 @@ def test_says_what_narrows_a_run_and_which_policy_is_in_force() -> None:
     run = replace(a_run(CATALOGUE), scope=a_narrow_scope())
     html = build_html(a_matrix([a_row()], run=run), policy=a_policy())
     text = " ".join(Page(html).text.split())
-    for sentence in headline([run]):
+    for sentence in (*headline([run]), *opening([run])):
         assert text.index(sentence) < text.index("The matrix")
     for sentence in (*in_full([run]), *(said.replace("\x1b", "\\x1b") for said in a_policy().sentences())):
         assert sentence in text
-    assert 'id="caveats"' not in build_html(a_matrix([a_row()], run=replace(run, scope=a_scope(looked=()))))
+    whole = build_html(a_matrix([a_row()], run=replace(run, scope=a_scope(looked=()))))
+    assert "This run is partial" not in whole
 
 
 def test_interpreters_with_the_same_to_do_share_an_entry() -> None:

@@ -254,6 +254,7 @@ def test_what_narrows_a_run_opens_and_its_whole_scope_is_a_section() -> None:
         f"- {sentence}" for sentence in in_full([replace(a_run(CATALOGUE), scope=a_narrow_scope())])
     ]
     assert "partial" not in _report().split("\n\n")[1]
+    assert report.split("\n\n")[2].replace("\\", "").startswith("Run 20261124T020000Z-abcd on a-host")
 
 
 def test_the_policy_in_force_is_a_section() -> None:

@@ -244,7 +244,7 @@ def test_the_same_id_on_two_machines_is_told_apart(tmp_path: Path, one: Path, ot
         f'<div class="id" title="/made/up/py/bin/python">py on {host}<' in html for host in ("one", "other")
     )
     out = io.StringIO()
-    show(merged.rows, TLS1_2, out, 100, colour=False)
+    show(merged, out, 100, colour=False)
     words = [line.split() for line in out.getvalue().splitlines() if line.strip()]
     assert words[0] == ["host", "interpreter", "Python", "ssl"]
     assert words[2:4] == [
@@ -437,6 +437,6 @@ def test_a_hostile_host_is_harmless(tmp_path: Path) -> None:
     assert r"=a\|b\\n&lt;b&gt;\\x1b\[1m\`\*\_c" in markdown
     assert all("=a|b" not in line for line in markdown.splitlines())
     out = io.StringIO()
-    show(merged.rows, TLS1_2, out, 0, colour=False)
+    show(merged, out, 0, colour=False)
     assert f"py on {visible(HOSTILE)}" in out.getvalue()
     assert "\x1b" not in out.getvalue()

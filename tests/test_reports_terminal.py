@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from builders import TLS1_2, a_program, a_row, an_interpreter
+from builders import TLS1_2, a_catalogue, a_program, a_row, a_run, a_scope, an_interpreter
 
 from reports.answer import answer
-from reports.matrix import ALL_CLIENTS
+from reports.matrix import ALL_CLIENTS, Matrix
+from reports.scope import opening
 from reports.terminal import NEXT, STYLES, show
 from reports.verdicts import Verdict
 from servers.conditions import Condition
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reports.matrix import Row
+    from reports.observations import Run
 
 HOSTILE = "[red]3[/red]\x1b[1m\u202e"
 ROWS = (
@@ -29,6 +32,7 @@ ROWS = (
     a_row(Verdict.ENFORCED, "half", "urllib3", interpreter=an_interpreter("half", HOSTILE)),
     a_row(Verdict.UNTESTABLE, "none", ALL_CLIENTS, interpreter=an_interpreter("none", problem="it hangs")),
 )
+RUN = replace(a_run(a_catalogue()), scope=a_scope(looked=()))
 SENTENCES = answer(ROWS, TLS1_2)
 ESCAPE = re.compile(r"\x1b\[([0-9;]*)m")
 
@@ -41,9 +45,9 @@ def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def _shown(width: int = 100, rows: Sequence[Row] = ROWS, *, colour: bool = True) -> str:
+def _shown(width: int = 100, rows: Sequence[Row] = ROWS, run: Run = RUN, *, colour: bool = True) -> str:
     out = io.StringIO()
-    show(rows, TLS1_2, out, width, colour=colour)
+    show(Matrix(run, (), tuple(rows), a_catalogue()), out, width, colour=colour)
     return out.getvalue()
 
 
@@ -122,7 +126,7 @@ def test_a_dumb_terminal_gets_no_escape(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_pipe_gets_the_sentences_alone(monkeypatch: pytest.MonkeyPatch, *, colour: bool) -> None:
     """Where there is no terminal each sentence and path is a line of its own, whatever else is asked for."""
     monkeypatch.setenv("FORCE_COLOR", "1")
-    assert _shown(0, colour=colour).splitlines() == [*SENTENCES, *NEXT]
+    assert _shown(0, colour=colour).splitlines() == [*opening([RUN]), *SENTENCES, *NEXT]
 
 
 def test_text_from_an_interpreter_is_neither_markup_nor_escape() -> None:
@@ -134,12 +138,18 @@ def test_text_from_an_interpreter_is_neither_markup_nor_escape() -> None:
 
 @pytest.mark.parametrize("width", [0, 100])
 def test_what_narrows_a_run_stands_with_the_answer(width: int) -> None:
-    """A partial run says so wherever its answer is read, and in nobody else's escapes."""
-    out = io.StringIO()
-    show(ROWS, TLS1_2, out, width, colour=False, scope=["This run is partial: --only \x1b[2J*."])
-    said = " ".join(out.getvalue().split())
-    assert "This run is partial: --only \\x1b[2J*." in said
-    assert said.index(SENTENCES[0][:30]) < said.index("This run is partial")
+    """Where an answer comes from stands before it, and a partial run says so behind it, without escapes."""
+    run = replace(RUN, scope=a_scope(narrowed=("--only \x1b[2J* left out 1 interpreter",)))
+    said = " ".join(_shown(width, run=run, colour=False).split())
+    origin, answered, narrowed = (
+        said.index(part)
+        for part in (
+            f"Run {RUN.run_id} on a-host",
+            SENTENCES[0][:30],
+            "This run is partial: --only \\x1b[2J*",
+        )
+    )
+    assert origin < answered < narrowed
 
 
 def test_several_conditions_are_told_apart() -> None:
@@ -168,4 +178,6 @@ def test_programs_share_a_column() -> None:
 
 def test_nothing_measured_is_said() -> None:
     """Without rows a terminal gets the sentence that nothing is known, and no empty table."""
-    assert _shown(rows=[], colour=False).startswith("No interpreter was measured")
+    said = _shown(rows=[], colour=False)
+    assert said.startswith("Run ")
+    assert "No interpreter was measured" in said
