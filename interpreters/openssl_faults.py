@@ -61,8 +61,12 @@ MODULES = frozenset(
 SYSTEMS = ("/etc/ssl/openssl.cnf", "/etc/pki/tls/openssl.cnf")
 """The distribution's own file, which is what people edit: Debian's and Fedora's."""
 
+BUDGET, A_FILE = 4 * 1024 * 1024, 1024
+"""Bytes that are read of a configuration with all it includes, and what each file costs beside its own: a
+sparse file can be larger than the memory, and one that includes itself twice has no end."""
+
 DEEPEST = 10
-"""Includes within includes that are followed; a file that includes itself has no end."""
+"""Includes within includes that are followed."""
 
 _WHOLE = "so OpenSSL drops the whole file"
 _LINES = "copy the lines that `nox -s remedy` gives"
@@ -173,8 +177,12 @@ def configuration_problems(
 def unreadable(path: Path) -> str:
     """Say why a file cannot be read, as in "which ..."; empty if it can."""
     try:
-        if path.is_dir():
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
             return "is a folder"
+        # A device such as /dev/null can be read; to open what never ends, such as a pipe, never ends.
+        if not stat.S_ISREG(mode):
+            return "" if stat.S_ISCHR(mode) else "is no file"
         with path.open("rb"):
             return ""
     except OSError as error:
@@ -248,14 +256,15 @@ class _Reader:
         self._section = "default"
         self._folder = environment.get("OPENSSL_CONF_INCLUDE", "")
         self._braced_only = False
+        self._budget = BUDGET
         self._depth = 0
 
     def file(self, path: Path) -> None:
         """Read a file; after it, the section is the one that it ended in."""
-        # Not what never ends, such as a pipe.
-        if self._depth > DEEPEST or not path.is_file():
-            return
         try:
+            self._budget -= path.stat().st_size + A_FILE
+            if self._budget < 0 or self._depth > DEEPEST or not path.is_file():
+                return
             text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
         except OSError:
             return

@@ -287,6 +287,21 @@ def test_a_file_without_permission_is_named(write: Callable[[str], Path]) -> Non
         assert unreadable(path) == "cannot be read (Permission denied)"
 
 
+@pytest.mark.timeout(20)
+def test_what_never_ends_costs_no_time(write: Callable[[str], Path], tmp_path: Path) -> None:
+    """A pipe, a sparse file of the size of a disk, and files that include themselves are no trap."""
+    pipe, sparse, again = tmp_path / "pipe", tmp_path / "sparse.cnf", tmp_path / "again.cnf"
+    os.mkfifo(pipe)
+    assert "is no file" in _problems(str(pipe))[0]
+    with sparse.open("wb") as file:
+        file.truncate(1 << 40)
+    assert read(sparse, {}).settings == ()
+    again.write_text(f".include {again}\n" * 10)
+    assert read(again, {}).settings == ()
+    folder = write(HELD).parent
+    assert examine(read(write(f".include {pipe}\n.include {folder}/sound.cnf\n"), {}), NEW).holds
+
+
 def test_an_empty_file_and_the_machines_own_have_no_problem(write: Callable[[str], Path]) -> None:
     """Nothing is said where nothing is meant to hold: of no lines, of no file, of Debian's own files."""
     assert _problems(str(write(""))) == ()
