@@ -631,7 +631,7 @@ def test_the_record_tells_the_default_policy_from_none_at_all(tmp_path: Path) ->
 
 def test_today_is_the_day_in_utc(tmp_path: Path) -> None:
     """Unless it is told the day, the gate holds waivers against the present one."""
-    folder = _write(tmp_path / "run", _document([GOOD, DOWN]))
+    folder = _write(tmp_path / "run", _document([GOOD, DOWN], ended=dt.datetime.now(dt.UTC)))
     policy = tmp_path / "policy.toml"
     for expires, kind in (("9999-12-31", Kind.PASSED), ("2026-01-01", Kind.FINDINGS)):
         policy.write_text(_waiver("down", expires=expires))
