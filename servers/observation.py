@@ -125,8 +125,8 @@ class _Log:
     absent: set[str] = field(default_factory=set)
     accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
     doing: str = "it started"
-    pid: int = 0
-    """Of the process that prints it; 0 before it starts."""
+    admission: Admission | None = None
+    """Lets in the process that prints it and what that started; None before it starts and after its end."""
     ended: bool = False
     rest: deque[str] = field(default_factory=lambda: deque(maxlen=3))
 
@@ -201,7 +201,7 @@ def _admission(log: _Log) -> Admission:
     """Return that of the probe which prints to this log, once it is there, and of what it starts."""
 
     def admission(far: Endpoint, near: Endpoint) -> str:
-        return admit_family(log.pid)(far, near) if log.pid else "a process that the probe did not start"
+        return log.admission(far, near) if log.admission else "a process that the probe did not start"
 
     return admission
 
@@ -234,9 +234,12 @@ async def _run(
     """Run the probe to its end; return why it did not reach it, or an empty text."""
     try:
         async with running(command, environment, stdin=asyncio.subprocess.PIPE) as process:
-            log.pid = process.pid
-            await _listen(process, plan, log, silence_limit)
-            return "" if log.ended else _ending(await ended(process), log)
+            log.admission = admit_family(process.pid)
+            try:
+                await _listen(process, plan, log, silence_limit)
+                return "" if log.ended else _ending(await ended(process), log)
+            finally:
+                log.admission = None
     except TimeoutError:
         return f"the probe said nothing for {silence_limit:g} s after {log.doing}, and was ended"
     except OSError as error:

@@ -30,7 +30,12 @@ whoever answers there in our place would speak for the client."""
 CLOSED = "a process that closed at once"
 """Who it was, where the socket is gone before anybody could look: nothing can have passed on it."""
 
-_SOCK_DIAG, _BY_FAMILY, _REQUEST, _LISTENING = 4, 20, 1, 10
+AFTERWARDS = "a process with the id of a probe that has ended"
+"""Who it was, where the id of a process of ours belongs to somebody else by now."""
+
+_SOCK_DIAG, _BY_FAMILY, _REQUEST = 4, 20, 1
+_UNCONNECTED = (2, 10)
+"""States of a socket that is no end of a connection yet, TCP_SYN_SENT, or never, TCP_LISTEN: tcp_states.h."""
 _ANY_STATE, _ANY_COOKIE = 0xFFFFFFFF, (0xFFFFFFFF, 0xFFFFFFFF)
 _HEADER = struct.Struct("=IHHII")
 """struct nlmsghdr: length, type, flags, sequence, port."""
@@ -77,12 +82,18 @@ def stranger(holder: Holder | None, uid: int, holds: Iterable[bool | None]) -> s
 
 
 def admit_family(root: int) -> Admission:
-    """Return the admission of a process and what it started, for as long as it lives."""
+    """Return the admission of a process that runs and of what it started, for as long as it lives."""
+    born = _born(root)
+
+    def look(holder: Holder | None) -> str:
+        inode = holder.inode if holder else 0
+        who = stranger(holder, os.geteuid(), (_holds(pid, inode) for pid in family(root, _children)))
+        return who or ("" if _born(root) == born else AFTERWARDS)
 
     def admission(far: Endpoint, near: Endpoint) -> str:
         holder = _holder(far, near)
-        inode = holder.inode if holder else 0
-        who = stranger(holder, os.geteuid(), (_holds(pid, inode) for pid in family(root, _children)))
+        # Looked at twice: one of ours may have ended during the first look, and a stranger have got its id.
+        who = look(holder) or look(holder)
         # What was closed while we looked is nobody's any more.
         return CLOSED if who and _holder(far, near) != holder else who
 
@@ -140,7 +151,7 @@ def _ask_netlink(far: Endpoint, near: Endpoint) -> Holder | None:
     if kind_of_answer != _BY_FAMILY:
         return None
     state, uid, inode = _ANSWER.unpack_from(answer, _HEADER.size)
-    return None if state == _LISTENING else Holder(inode, uid)
+    return None if state in _UNCONNECTED else Holder(inode, uid)
 
 
 def _look_up(far: Endpoint, near: Endpoint) -> Holder | None:
@@ -149,7 +160,7 @@ def _look_up(far: Endpoint, near: Endpoint) -> Holder | None:
     table = Path("/proc/net/tcp6" if ":" in far[0] else "/proc/net/tcp")
     for line in table.read_text(encoding="ascii").splitlines()[1:]:
         fields = line.split()
-        if fields[1:3] == ends:
+        if fields[1:3] == ends and int(fields[3], 16) not in _UNCONNECTED:
             return Holder(int(fields[9]), int(fields[7]))
     return None
 
@@ -170,6 +181,20 @@ def _holds(pid: int, inode: int) -> bool | None:
         return None
     except OSError:
         return False
+
+
+def _born(pid: int) -> str:
+    """Return when a process started, in ticks since the machine did; empty if there is none of this id."""
+    try:
+        # The name before it may have blanks and brackets: proc_pid_stat(5), where this is field 22.
+        return (
+            Path(f"/proc/{pid}/stat")
+            .read_text(encoding="utf-8", errors="replace")
+            .rpartition(")")[2]
+            .split()[19]
+        )
+    except (OSError, IndexError):
+        return ""
 
 
 def _leads_to(path: Path) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from servers.entrance import Entrance
-from servers.peers import LOOPBACK
+from servers.peers import CLOSED, LOOPBACK
 from servers.protocols import Sender
 
 if TYPE_CHECKING:
@@ -198,7 +198,17 @@ class Tap:
 
     def _stranger(self, connection: socket.socket, far: tuple[str, int]) -> str:
         """Say who is there instead of whom this is for; nothing if nobody."""
-        return self._admission(far[:2], connection.getsockname()[:2]) if self._admission else ""
+        if self._admission is None:
+            return ""
+        if who := self._admission(far[:2], connection.getsockname()[:2]):
+            return who
+        # A stranger may have gone before it was accepted, and the client's own connection, which waits
+        # behind, have the same port: that one was found, and this one is without a far end.
+        try:
+            connection.getpeername()
+        except OSError:
+            return CLOSED
+        return ""
 
     async def _forward(
         self, capture: Capture, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

@@ -10,19 +10,21 @@ import signal
 import socket
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from conftest import alive, read_end
 
+from servers import observation
 from servers.catalogue import Certificate, KeyExchange, Server
 from servers.certificates import KeyPair, issue
 from servers.engines import EngineError, find_s_server
 from servers.lab import Stand
 from servers.observation import MARK, PROBES, Cell, OwnTls, Stranger, Visit, strangers_told, visit
-from servers.peers import can_tell
-from servers.protocols import LADDER, Protocol
+from servers.peers import admit_family, can_tell
+from servers.protocols import LADDER, Protocol, Sender
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -154,6 +156,44 @@ say(kind="end")
     thread.join()
     assert seen.cells[0].wire == ()
     assert seen.strangers == (Stranger("one", f"a process of user {os.getuid()}", 1),)
+
+
+def test_after_its_end_a_probe_lets_nobody_in(
+    tmp_path: Path, nobody: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While connections come to their end, its id may be anybody's, and who has it is turned away."""
+    if not can_tell():
+        pytest.skip("this system does not say whose a connection is: Linux enables this")
+    monkeypatch.setattr(
+        observation, "admit_family", lambda _: admit_family(os.getpid())
+    )  # ours and the probe's
+    ready = tmp_path / "port"
+    os.mkfifo(ready)
+    script = f"""
+import os, time
+account(cells[0])
+kept = socket.create_connection(("127.0.0.1", cells[0]["port"]))
+kept.send(b"x")
+if os.fork() == 0:
+    os.setsid()
+    time.sleep(1.5)
+    os._exit(0)
+open({str(ready)!r}, "w").write(str(cells[0]["port"]))
+say(kind="end")
+"""
+
+    def come_late() -> None:
+        port = int(ready.read_text())
+        time.sleep(0.5)
+        with socket.create_connection(("127.0.0.1", port)) as connection, contextlib.suppress(OSError):
+            connection.recv(1)
+
+    thread = threading.Thread(target=come_late)
+    thread.start()
+    seen = _visit(_python(tmp_path, script), [_stand("one", nobody)])
+    thread.join()
+    assert [capture.stream(Sender.CLIENT) for capture in seen.cells[0].captures] == [b"x"]
+    assert Stranger("one", "a process that the probe did not start", 1) in seen.strangers
 
 
 # Probes that keep to the rules ----------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from servers import peers
-from servers.peers import CLOSED, Holder, admit_family, admit_port, can_tell, family, stranger
+from servers.peers import AFTERWARDS, CLOSED, Holder, admit_family, admit_port, can_tell, family, stranger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,6 +167,47 @@ def test_a_closed_connection_is_nobody_s(stage: _Stage, way: str, monkeypatch: p
     pid, far = stage.connect()
     stage.started[0].communicate("")
     assert admit_family(pid)(far, stage.near) == CLOSED
+
+
+@on_linux
+@pytest.mark.parametrize("way", ["_ask_netlink", "_look_up"])
+def test_who_only_asks_for_a_connection_has_none(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A socket that has sent its first segment and got no answer is not the far end of what was accepted."""
+    _way(way, monkeypatch)
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):  # more than may wait, so that the last one gets no answer
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listening.getsockname())
+        far = waiting.getsockname()
+        assert admit_family(os.getpid())(far, listening.getsockname()) == CLOSED
+
+
+@on_linux
+def test_the_id_of_a_process_that_has_ended(stage: _Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever got the id of a probe that has ended is not let in for it: it began at another time."""
+    pid, far = stage.connect()
+    began = peers._born(pid)
+    assert int(began) > 0
+    monkeypatch.setattr(peers, "_born", lambda _: "1")
+    admission = admit_family(pid)
+    monkeypatch.undo()
+    assert admission(far, stage.near) == AFTERWARDS
+    assert admit_family(pid)(far, stage.near) == ""
+    stage.started[0].communicate("")
+    assert peers._born(pid) == ""
+
+
+@on_linux
+def test_the_id_of_a_child_that_ends_while_it_is_looked_at(
+    stage: _Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process counts as a child only if it still is one after its files were looked at."""
+    pid, far = stage.connect()
+    lists = iter([[pid]])
+    monkeypatch.setattr(peers, "_children", lambda one: next(lists, []) if one == os.getpid() else [])
+    assert admit_family(os.getpid())(far, stage.near) == f"a process of user {os.getuid()}"
 
 
 @on_linux

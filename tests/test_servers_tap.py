@@ -8,6 +8,7 @@ import errno
 import os
 import socket
 import struct
+import sys
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servers import tap as tap_module
+from servers.peers import CLOSED
 from servers.protocols import Sender
 from servers.tap import Capture, Tap
 
@@ -341,3 +343,35 @@ def test_only_where_there_is_no_ipv6_its_port_is_left(
         with pytest.raises(OSError, match=os.strerror(number)):
             tap_module._listening(0, by_name=True)
         assert [one.fileno() for one in bound] == [-1]
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"),
+    reason="other systems do not end a connection when a new one has the same ports: run this on Linux",
+)
+def test_who_left_before_being_let_in_is_not_who_has_that_port_now() -> None:
+    """What a stranger sent and left is not said of the client whose connection got the same port."""
+
+    def connect(near: int, far: int = 0) -> socket.socket:
+        one = socket.socket()
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.bind(("127.0.0.1", far))
+        one.connect(("127.0.0.1", near))
+        return one
+
+    async def test() -> None:
+        # Nothing here awaits, so that both wait when the tap looks. It takes everybody for the client.
+        async with _upstream(_stay) as upstream, Tap(upstream.address, admission=lambda *_: "") as tap:
+            stranger = connect(tap.port)
+            port = stranger.getsockname()[1]
+            stranger.sendall(b"stranger")
+            stranger.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, tap_module.NO_LINGER)
+            stranger.close()
+            with connect(tap.port, port) as client:
+                client.sendall(b"client")
+                await upstream.reached.wait()
+            await tap.settle()
+        assert [capture.stream(Sender.CLIENT) for capture in tap.captures] == [b"client"]
+        assert tap.strangers == {CLOSED: 1}
+
+    _run(test())
