@@ -452,7 +452,7 @@ def _misunderstood(one: Setting, more: str) -> str:
     if one.command not in COMMANDS:
         return f"{sets}, and OpenSSL knows no {one.key}, {drops}: correct its name"
     if one.command == "minprotocol" and one.value not in MINIMA:
-        return f"{sets}, which is no version, {drops}: write one of {', '.join(MINIMA[1:6])}"
+        return f"{sets}, which is no version, {drops}: write TLSv1.2 or TLSv1.3"
     if one.level is not None and one.level not in LEVELS:
         return f"{sets}, whose level is none, {drops}: write a level from 0 to 5"
     return ""

@@ -170,7 +170,9 @@ def build_matrix(
     for one in measured:
         if one.interpreter.problem:
             (client,) = one.clients or (ALL_CLIENTS,)
-            rows.append(_untestable(one, client, conditions[0], one.interpreter.problem))
+            # With config_diagnostics a fault in the configuration leaves Python without any context.
+            reason = "; ".join([one.interpreter.problem, *_first(one.interpreter.configuration_problems)])
+            rows.append(_untestable(one, client, conditions[0], reason))
             continue
         rows += [_row(one, cl, co, catalogue, floor) for co in conditions for cl in one.clients or clients]
     return tuple(rows)

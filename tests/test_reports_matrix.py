@@ -122,6 +122,13 @@ def test_an_interpreter_that_cannot_be_measured_keeps_one_row() -> None:
     assert rows[0].page_check is PageCheck.UNKNOWN
 
 
+def test_an_interpreter_without_contexts_names_the_line_that_takes_them() -> None:
+    """What is wrong with its configuration is said of an interpreter that cannot be measured too."""
+    broken = replace(an_interpreter(problem="it makes no context"), configuration_problems=("line 7 is bad",))
+    (row,) = _build(Measured(broken, {}, ()))
+    assert row.judgement.reason == "it makes no context; line 7 is bad"
+
+
 def test_a_client_that_could_not_be_installed_is_untestable() -> None:
     """Its row says why, and the interpreter's other clients keep their verdicts."""
     one = _measured(*_cells(STRICT, "ssl"), unavailable={"botocore": "no network"})
