@@ -13,6 +13,7 @@ from reports.verdicts import Verdict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.console import Console
     from rich.table import Table
 
     from reports.matrix import Matrix, Row
@@ -53,19 +54,9 @@ def show(matrix: Matrix, out: TextIO, width: int, *, colour: bool) -> None:
     if not width:
         print(*origin, *sentences, *NEXT, sep="\n", file=out)
         return
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(
-        file=out,
-        width=width,
-        # A parallel session's output is a pipe, which nox shows on the terminal.
-        force_terminal=True,
-        color_system="auto" if colour else None,
-        markup=False,
-        highlight=False,
-        emoji=False,
-    )
+    console = _console(out, width, colour=colour)
     if rows:
         table = _table(rows)
         # Within its own options the table would be measured as wide as the terminal at most.
@@ -82,6 +73,21 @@ def show(matrix: Matrix, out: TextIO, width: int, *, colour: bool) -> None:
     for line in NEXT:
         # Not wrapped, so that a path can be taken with a double click.
         console.print(Text(line), soft_wrap=True)
+
+
+def _console(out: TextIO, width: int, *, colour: bool) -> Console:
+    from rich.console import Console
+
+    return Console(
+        file=out,
+        width=width,
+        # A parallel session's output is a pipe, which nox shows on the terminal.
+        force_terminal=True,
+        color_system="auto" if colour else None,
+        markup=False,
+        highlight=False,
+        emoji=False,
+    )
 
 
 def _key(rows: Sequence[Row]) -> str:
