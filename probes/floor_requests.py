@@ -4,8 +4,9 @@ import ssl
 
 import requests
 import requests.adapters
+from urllib3.util.ssl_ import create_urllib3_context
 
-context = ssl.create_default_context()
+context = create_urllib3_context()
 if hasattr(context, "minimum_version"):
     context.minimum_version = ssl.TLSVersion.TLSv1_2
 else:  # Python before 3.7

@@ -3,8 +3,10 @@
 import ssl
 
 import urllib3
+from urllib3.util.ssl_ import create_urllib3_context
 
-context = ssl.create_default_context()
+context = create_urllib3_context()
+context.load_default_certs()
 if hasattr(context, "minimum_version"):
     context.minimum_version = ssl.TLSVersion.TLSv1_2
 else:  # Python before 3.7

@@ -101,6 +101,7 @@ def test_what_every_command_loads_is_light() -> None:
 
 
 BRINGS = {
+    "requests": {"urllib3"},
     "boto3[crt]": {"boto3", "botocore", "s3transfer"},
     # Before the CLI had a botocore of its own.
     "awscli": {"botocore"},
