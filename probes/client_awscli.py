@@ -7,11 +7,12 @@ import tempfile
 
 import awscli
 import introduction
+import releases
 import status_page
 
 if not awscli.__version__.startswith("1."):
     # Distributions ship it as a package of the same name; it is no library, and its own parts have moved.
-    raise ImportError("it is the AWS CLI %s: measure the command aws with --programs" % awscli.__version__)
+    raise releases.NotMeasurableError("it is the AWS CLI %s: measure the command aws with --programs" % awscli.__version__)
 
 import awscli.clidriver
 

@@ -23,7 +23,7 @@ except ImportError as error:
 # so to whoever listens there; 0.23.9 and each tried after it go to the endpoint.
 KNOWS_PORTS = (0, 23, 9)
 if releases.older(client_awscrt.version(), KNOWS_PORTS):
-    raise ImportError(
+    raise releases.NotMeasurableError(
         "awscrt %s ignores the port of an endpoint and goes to port 443, where no server of ours is; 0.23.9 is the"
         " first release that can be measured" % client_awscrt.version()
     )

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from servers.observation import Visit
     from servers.protocols import Protocol
 
+REFUSAL = "releases.NotMeasurableError"
+"""The exception by which a client's file in probes/ says of a release that it cannot be measured."""
+
 
 def collect(
     prepared: Sequence[Prepared], campaign: Campaign, environment: Mapping[str, str]
@@ -97,7 +100,7 @@ def _measured(
 ) -> Measured:
     unavailable = dict(one.uninstalled)
     for _, _, visit in visits:
-        unavailable |= {c: f"it cannot be imported: {why}" for c, why in visit.import_errors.items()}
+        unavailable |= {c: _unavailable(why) for c, why in visit.import_errors.items()}
     # What is not installed in an environment as it was found has no row, save where nothing has one.
     absent = {c for _, _, visit in visits for c in visit.absent} if one.environment else set()
     unavailable |= dict.fromkeys(absent, f"it is not installed in {one.environment}")
@@ -173,3 +176,9 @@ def _interpreter(one: Prepared, identity: Identity | None, environment: Mapping[
         if identity.ssl
         else (),
     )
+
+
+def _unavailable(why: str) -> str:
+    """Say why a client that is installed cannot be had; some say so themselves of their own release."""
+    kind, _, text = why.partition(": ")
+    return text if kind == REFUSAL else f"it cannot be imported: {why}"

@@ -657,6 +657,7 @@ def test_version_2_of_the_aws_cli_is_measured_as_a_program(
     (tmp_path / "awscli" / "__init__.py").write_text("__version__ = '2.9.19'")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "awscli", raising=False)
-    with pytest.raises(ImportError, match=r"it is the AWS CLI 2\.9\.19: measure .* with --programs"):
+    refusal = passenger("releases").NotMeasurableError
+    with pytest.raises(refusal, match=r"it is the AWS CLI 2\.9\.19: measure .* with --programs"):
         passenger("client_awscli")
     sys.modules.pop("awscli", None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from builders import (
@@ -25,10 +25,14 @@ from interpreters.identify import parse_identity
 from interpreters.locate import Candidate
 from interpreters.prepared import Furnished, Prepared
 from interpreters.programs import Found, Program
-from reports.collect import collect, collect_programs, follow_up
+from reports.collect import REFUSAL, collect, collect_programs, follow_up
 from servers.campaign import Campaign, Guest
 from servers.conditions import Condition
 from servers.observation import Cell, Visit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
 
 CATALOGUE = a_catalogue()
 CONTROLS = {server.id: PASSED for server in CATALOGUE.servers}
@@ -123,6 +127,21 @@ def test_why_a_client_is_unavailable_is_kept() -> None:
         "botocore": "no network",
         "urllib3": "it cannot be imported: ImportError: no module",
     }
+
+
+def test_a_release_that_cannot_be_measured_has_its_own_reason() -> None:
+    """Where a client's file refuses a release, as of an old CRT, nothing is said of an import."""
+    visit = _visit(
+        STRICT, "ssl", boto3_crt="releases.NotMeasurableError: awscrt 0.23.8 ignores the port: of all"
+    )
+    (one,) = collect([Prepared(_candidate("a"))], _campaign((_guest("a"), Condition.AMBIENT, visit)), {})
+    assert one.unavailable == {"boto3_crt": "awscrt 0.23.8 ignores the port: of all"}
+
+
+def test_the_name_of_a_refusal_is_that_of_the_probe_s(passenger: Callable[[str], ModuleType]) -> None:
+    """The exception that is looked for is the one that clients raise, as a probe names it."""
+    refusal = passenger("releases").NotMeasurableError
+    assert f"{refusal.__module__}.{refusal.__name__}" == REFUSAL
 
 
 def test_what_an_environment_does_not_have_has_no_row(facts: dict[str, Any]) -> None:
