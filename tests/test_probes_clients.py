@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import MagicMock
 
 import pytest
 import trustme
@@ -661,3 +662,21 @@ def test_version_2_of_the_aws_cli_is_measured_as_a_program(
     with pytest.raises(refusal, match=r"it is the AWS CLI 2\.9\.19: measure .* with --programs"):
         passenger("client_awscli")
     sys.modules.pop("awscli", None)
+
+
+@pytest.mark.parametrize(("version", "refused"), [("0.19.17", True), ("0.23.8", True), ("0.23.9", False)])
+def test_a_crt_that_ignores_ports_is_sent_nowhere(
+    passenger: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, version: str, *, refused: bool
+) -> None:
+    """With a release that goes to port 443 of any endpoint, boto3_crt is refused before it connects."""
+    names = ("boto3", "boto3.crt", "boto3.s3", "boto3.s3.transfer", "s3transfer", "s3transfer.crt")
+    for name in (*names, "s3transfer.manager", "s3transfer.subscribers", "client_botocore", "client_awscrt"):
+        monkeypatch.setitem(sys.modules, name, MagicMock())
+    sys.modules["s3transfer.subscribers"].BaseSubscriber = object  # type: ignore[attr-defined]
+    sys.modules["client_awscrt"].version = lambda: version  # type: ignore[attr-defined]
+    refusal = passenger("releases").NotMeasurableError
+    if refused:
+        with pytest.raises(refusal, match=rf"^awscrt {version} ignores the port of an endpoint"):
+            passenger("client_boto3_crt")
+    else:
+        assert passenger("client_boto3_crt").REQUIREMENT == "boto3[crt]"
