@@ -60,7 +60,8 @@ def error_fields(error):
 def load(name, snippet, told):
     """Import a client and say its version, or why it cannot be had; return what fetches with it, or None.
 
-    With what fetches comes what has a note on the last attempt, such as how the client introduced itself.
+    With what fetches comes what has a note on the last attempt, such as how the client introduced itself, and
+    whether the client looks up names by itself, and not by the socket module.
     What a snippet leaves in its namespace goes to the client's `fetch_given`, if the client has one; GIVEN_TLS
     is then whose TLS that uses, where it is not that of TLS. A client that is a program has been told of in the plan, and has a module's functions as methods.
     """
@@ -81,7 +82,7 @@ def load(name, snippet, told):
         urllib3 = getattr(module, "urllib3", sys.modules.get("urllib3"))
         beside = getattr(urllib3, "__version__", "")
         say(kind="client", client=name, version=module.version(), urllib3=beside, tls=own if tls else None)
-        return fetch, getattr(module, "note", str)
+        return fetch, getattr(module, "note", str), getattr(module, "LOOKS_UP", False)
     except Exception as error:
         say(kind="client", client=name, version=None, absent=is_absent(error), **error_fields(error))
         return None
@@ -113,13 +114,14 @@ def within_reach(path):
         return name.decode("ascii")
 
 
-def attempt(fetch, note, cell, timeout):
+def attempt(fetch, note, looks_up, cell, timeout):
     """Try one cell and say what came of it."""
     say(kind="begin", client=cell["client"], server=cell["server"])
     began = clock()
     record = {"outcome": "failed", "version": None, "cipher": None, "error_class": None, "error_text": None}
     try:
-        record.update(fetch(cell["host"], cell["port"], within_reach(cell["cafile"]), timeout, cell.get("retries", 0)))
+        host = names.host(cell, looks_up)
+        record.update(fetch(host, cell["port"], within_reach(cell["cafile"]), timeout, cell.get("retries", 0)))
         record["outcome"] = "connected"
     except Exception as error:
         record.update(error_fields(error))
@@ -136,13 +138,12 @@ def main():
     say(kind="identity", identity=identify.identity())
     fetches = {}
     for cell in plan["cells"]:
-        cell["host"] = names.host(cell)
         name = cell["client"]
         if name not in fetches:
             fetches[name] = load(name, plan.get("snippets", {}).get(name), cell.get("program"))
         if fetches[name] is not None:
-            fetch, note = fetches[name]
-            attempt(fetch, note, cell, plan["timeout"])
+            fetch, note, looks_up = fetches[name]
+            attempt(fetch, note, looks_up, cell, plan["timeout"])
     say(kind="end")
 
 

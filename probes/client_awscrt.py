@@ -11,6 +11,9 @@ REQUIREMENT = "awscrt"
 TLS = "the AWS CRT"
 READS_OPENSSL_CONF = False
 
+# With a resolver of its own.
+LOOKS_UP = True
+
 GROUP = io.EventLoopGroup(1)
 BOOTSTRAP = io.ClientBootstrap(GROUP, io.DefaultHostResolver(GROUP))
 

@@ -32,6 +32,7 @@ REQUIREMENT = "boto3[crt]"
 
 TLS = client_awscrt.TLS
 READS_OPENSSL_CONF = client_awscrt.READS_OPENSSL_CONF
+LOOKS_UP = client_awscrt.LOOKS_UP
 
 # With its lines it does not use the CRT.
 GIVEN_TLS = ""

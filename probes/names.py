@@ -13,14 +13,21 @@ look_up = socket.getaddrinfo
 PINNED = {}
 
 
-def host(cell):
+class UnknownName(Exception):
+    """A client would have to ask a name server what a name stands for."""
+
+
+def host(cell, looks_up=False):
     """Return what goes into a cell's URL; a name is `address` from then on, to all that ask the socket module.
 
-    The cell has its `host` and, optionally, the `address` that a name stands for, and a `name` that the
-    server's certificate has for those who do not find the address in it.
+    The cell has its `host` and, optionally, the `address` that a name stands for, a `name` that the server's
+    certificate has for those who do not find the address in it, and whether the name is `known` to the machine
+    as this address: if not, a client that looks it up by itself raises UnknownName.
     """
     wanted = cell["host"] if KNOWS_ADDRESSES else cell.get("name", cell["host"])
     if wanted != cell.get("address", wanted):
+        if looks_up and not cell.get("known", True):
+            raise UnknownName("/etc/hosts does not say that %s is this machine alone, and nobody else is asked" % wanted)
         PINNED[wanted] = cell["address"]
         socket.getaddrinfo = getaddrinfo
     return wanted

@@ -33,6 +33,8 @@ class ProgramError(Exception):
 class Program(object):
     """One program: `told` has its path, version, the words of its command, and what it reads as request."""
 
+    LOOKS_UP = True
+
     def __init__(self, told):
         self._told = told
         self._ended = 0

@@ -95,7 +95,7 @@ def measure(
         scope=replace(
             own.scope,
             left_out=(*own.scope.left_out, *subjects.left_out),
-            strangers=campaign.strangers,
+            notes=campaign.notes,
         ),
     )
     measured = (

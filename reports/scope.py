@@ -59,8 +59,8 @@ class Scope:
     """What it was asked to leave out of all that a run without options measures, in words for each."""
     looked: tuple[Looked, ...] = ()
     """Where interpreters were looked for."""
-    strangers: tuple[str, ...] = ()
-    """Which other programs connected to our servers while it measured, or that nobody can tell: sentences."""
+    notes: tuple[str, ...] = ()
+    """What disturbed the run as a whole, in sentences: which other programs connected to its servers, say."""
 
     @property
     def partial(self) -> bool:
@@ -76,7 +76,7 @@ class Scope:
             "clients_left_out": list(self.clients_left_out),
             "narrowed": list(self.narrowed),
             "looked": [asdict(one) for one in self.looked],
-            "strangers": list(self.strangers),
+            "notes": list(self.notes),
         }
 
 
@@ -94,7 +94,7 @@ def read_scope(facts: Mapping[str, Any]) -> Scope:
         clients_left_out=tuple(map(_text, facts["clients_left_out"])),
         narrowed=tuple(map(_text, facts["narrowed"])),
         looked=tuple(_read_looked(one) for one in facts["looked"]),
-        strangers=tuple(map(_text, facts["strangers"])),
+        notes=tuple(map(_text, facts["notes"])),
     )
 
 
@@ -176,7 +176,7 @@ def in_short(runs: Sequence[Origin], now: dt.datetime) -> list[str]:
             *_not_asked(run),
             *_refused(run),
             *_counted(run),
-            *run.scope.strangers,
+            *run.scope.notes,
         ],
     )
 
@@ -193,7 +193,7 @@ def in_full(runs: Sequence[Origin]) -> list[str]:
             *_not_asked(run),
             *_refused(run),
             *_places(run),
-            *run.scope.strangers,
+            *run.scope.notes,
         ],
     )
 

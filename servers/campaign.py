@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from servers.catalogue import Catalogue, Role, Server
+from servers.catalogue import Catalogue, Certificate, Role, Server
+from servers.certificates import NAME
 from servers.conditions import Condition, write_configurations
 from servers.control import Control
 from servers.engines import EngineError
 from servers.lab import open_lab
 from servers.observation import PROBES, Visit, strangers_told, unvisited, visit
-from servers.peers import can_tell
+from servers.peers import HOSTS, can_tell, hosts_file, is_ours
 from servers.progress import Tally, counted
 from servers.resources import exhausted, visits_at_once
 
@@ -51,8 +52,8 @@ class Campaign:
     engine: str
     controls: Mapping[str, Control]
     visits: tuple[tuple[Guest, Condition, Visit], ...]
-    strangers: tuple[str, ...] = ()
-    """Who else was about, or that nobody can tell, in sentences."""
+    notes: tuple[str, ...] = ()
+    """What disturbed the run as a whole, in sentences."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,11 @@ FILES_A_VISIT = 16
 NOBODY_TELLS = (
     "This system does not say whose a connection is: what another program sends to a port of ours would be"
     " taken for the client's."
+)
+
+NAME_UNKNOWN = (
+    f"{HOSTS} does not say that {NAME} is this machine alone: a client that looks it up by itself is not sent"
+    " to the AWS page's two servers, whose certificate has only that name, and no verdict rests on them."
 )
 
 FollowUp = Callable[[Condition, Guest, Mapping[Condition, Visit], Mapping[str, Control]], tuple[str, ...]]
@@ -141,17 +147,18 @@ async def run_campaign(
 
             attended = await asyncio.gather(*(attend(rooms) for rooms in interpreters.values()))
             visits = tuple(one for several in attended for one in several)
-            strangers = _strangers(visits)
-            for sentence in strangers:
+            notes = _notes(visits, settings.catalogue)
+            for sentence in notes:
                 progress(sentence)
-            return Campaign(bed.engine, await controls, visits, strangers)
+            return Campaign(bed.engine, await controls, visits, notes)
 
 
-def _strangers(visits: Sequence[Visited]) -> tuple[str, ...]:
-    """Say who else was about, or that nobody can tell."""
-    if not can_tell():
-        return (NOBODY_TELLS,)
-    return strangers_told(one for _, _, seen in visits for one in seen.strangers)
+def _notes(visits: Sequence[Visited], catalogue: Catalogue) -> tuple[str, ...]:
+    """Say who else was about, or that nobody can tell, and what the machine makes of our name."""
+    told = strangers_told(one for _, _, seen in visits for one in seen.strangers)
+    by_name = any(server.certificate is Certificate.PAGE for server in catalogue.servers)
+    unknown = by_name and not is_ours(NAME, hosts_file())
+    return (*(() if can_tell() else (NOBODY_TELLS,)), *told, *((NAME_UNKNOWN,) if unknown else ()))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from servers.certificates import NAME
-from servers.peers import LOOPBACK, admit_family, can_tell
+from servers.peers import LOOPBACK, admit_family, can_tell, hosts_file, is_ours
 from servers.processes import ended, running, signal_name
 from servers.tap import Capture, Tap
 from servers.wire import WireAccount, read_capture
@@ -154,6 +154,7 @@ async def visit(
     taps: dict[tuple[str, str], Tap] = {}
     log = _Log()
     admission = _admission(log) if can_tell() else None
+    known = is_ours(NAME, hosts_file())
     async with contextlib.AsyncExitStack() as stack:
         plan = []
         for client, stand in pairs:
@@ -169,6 +170,7 @@ async def visit(
                     "host": stand.pair.host,
                     "address": LOOPBACK,
                     "name": NAME,
+                    "known": known,
                     "port": tap.port,
                     "cafile": str(stand.pair.trust),
                     "retries": stand.server.retries,

@@ -27,6 +27,9 @@ LOOPBACK = "127.0.0.1"
 """Where all that we run listens: an address, not a name. What a name stands for is up to the machine, and
 whoever answers there in our place would speak for the client."""
 
+HOSTS = Path("/etc/hosts")
+"""What names stand for before anybody else is asked: hosts(5)."""
+
 CLOSED = "a process that closed at once"
 """Who it was, where the socket is gone before anybody could look: nothing can have passed on it."""
 
@@ -103,6 +106,23 @@ def admit_family(root: int) -> Admission:
 def admit_port(port: int) -> Admission:
     """Return the admission of the one socket that is bound to this port of loopback."""
     return lambda far, _: "" if far[1] == port else "a process"
+
+
+def is_ours(name: str, hosts: str) -> bool:
+    """Whether a name stands for nothing but addresses that a tap holds, by a text such as that of /etc/hosts.
+
+    Then who looks it up asks no name server, and gets to nobody else.
+    """
+    lines = (line.partition("#")[0].split() for line in hosts.splitlines())
+    homes = {words[0] for words in lines if name in words[1:]}
+    return bool(homes) and homes <= {LOOPBACK, "::1"}
+
+
+def hosts_file() -> str:
+    """Return the text of /etc/hosts; nothing where it cannot be read."""
+    with contextlib.suppress(OSError):
+        return HOSTS.read_text(encoding="utf-8", errors="replace")
+    return ""
 
 
 def can_tell() -> bool:

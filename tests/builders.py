@@ -361,7 +361,7 @@ def a_narrow_scope() -> Scope:
         variables={"OPENSSL_CONF": "/made/up/floor.cnf", "SSL_CERT_FILE": "/made/up/roots.pem"},
         left_out=(LeftOut("system_3_11", "/usr/bin/python3.11", "--only pyenv_*"),),
         narrowed=("--only pyenv_* left out 1 interpreter",),
-        strangers=("Somebody else connected to the server of open, 2 times (a process of user 1000).",),
+        notes=("Somebody else connected to the server of open, 2 times (a process of user 1000).",),
     )
 
 

@@ -49,6 +49,20 @@ def test_address_or_name(
     assert names.host(cell) == host
 
 
+@pytest.mark.parametrize("looks_up", [True, False])
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("cell", [OURS, PAGE])
+def test_no_name_server_is_asked(
+    names: ModuleType, cell: Mapping[str, str], *, looks_up: bool, known: bool
+) -> None:
+    """A client with a look-up of its own is sent to a name only where the machine itself knows it."""
+    if cell is PAGE and looks_up and not known:
+        with pytest.raises(names.UnknownName, match="nobody else is asked"):
+            names.host({**cell, "known": known}, looks_up)
+    else:
+        assert names.host({**cell, "known": known}, looks_up)
+
+
 @pytest.mark.parametrize("name", [NAME, NAME.encode()])
 def test_a_pinned_name_is_not_looked_up(names: ModuleType, name: str | bytes) -> None:
     """A name that nobody has is the address it was pinned to, for whoever asks in this process."""

@@ -112,7 +112,7 @@ def test_what_narrows_a_run_is_in_the_headline() -> None:
 
 def test_strangers_are_in_the_scope() -> None:
     """Which other programs connected while a run measured is said in short and in full."""
-    part = a_part(strangers=("Somebody else connected.",))
+    part = a_part(notes=("Somebody else connected.",))
     assert "Somebody else connected." in in_short([part], NOW)
     assert "Somebody else connected." in in_full([part])
 

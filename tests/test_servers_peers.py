@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from servers import peers
-from servers.peers import AFTERWARDS, CLOSED, Holder, admit_family, admit_port, can_tell, family, stranger
+from servers.peers import (
+    AFTERWARDS,
+    CLOSED,
+    Holder,
+    admit_family,
+    admit_port,
+    can_tell,
+    family,
+    is_ours,
+    stranger,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,6 +79,25 @@ def test_one_port_is_admitted() -> None:
     admission = admit_port(5000)
     assert admission(("127.0.0.1", 5000), ("127.0.0.1", 1)) == ""
     assert admission(("127.0.0.1", 5001), ("127.0.0.1", 1)) != ""
+
+
+@pytest.mark.parametrize(
+    ("hosts", "ours"),
+    [
+        ("127.0.0.1 localhost", True),
+        ("::1 ip6 localhost # and more\n127.0.0.1\tlocalhost\n", True),
+        ("192.0.2.1 localhost", False),
+        ("127.0.0.1 localhost\n192.0.2.1 localhost", False),
+        ("127.0.0.2 localhost", False),
+        ("# 127.0.0.1 localhost", False),
+        ("127.0.0.1 localhost.example", False),
+        ("localhost 127.0.0.1", False),
+        ("", False),
+    ],
+)
+def test_a_name_is_ours_if_it_leads_nowhere_else(hosts: str, *, ours: bool) -> None:
+    """A name may be looked up where each of its addresses is one that a tap holds."""
+    assert is_ours("localhost", hosts) is ours
 
 
 # Real processes ---------------------------------------------------------------------------------------------
