@@ -28,6 +28,8 @@ TLS_VARIABLES = (
     *("SSL_CERT_FILE", "SSL_CERT_DIR"),
     # They can put another OpenSSL in the place of the one that is linked to (ld.so(8), dyld(1)).
     *("LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"),
+    # By them an interpreter finds start-up code and modules, ssl among them (python(1)).
+    *("PYTHONPATH", "PYTHONHOME"),
 )
 """Variables that can decide which TLS a process gets (openssl-env(7))."""
 
