@@ -65,6 +65,9 @@ BUDGET, A_FILE = 4 * 1024 * 1024, 1024
 """Bytes that are read of a configuration with all it includes, and what each file costs beside its own: a
 sparse file can be larger than the memory, and one that includes itself twice has no end."""
 
+MOST = 40
+"""Letters of a name or value that are repeated at the most."""
+
 DEEPEST = 10
 """Includes within includes that are followed."""
 
@@ -292,7 +295,8 @@ class _Reader:
             self._include(value, here) if key == ".include" else self._pragma(value)
             return
         if not rest.startswith("="):
-            what = f"{here}, {line!r}, is neither a section nor a setting"
+            # Its words are not repeated: the file may be no configuration, but one with secrets.
+            what = f"{here} is neither a section nor a setting"
             msg = f"{what}, {_WHOLE}: correct the line, or begin it with #"
             raise _DroppedError(msg)
         section = self._section if where is None else where
@@ -349,7 +353,7 @@ class _Reader:
             for one in reversed(self.settings):
                 if (one.section, one.key) == (place, key):
                     return one.value
-        msg = f"{here} refers to ${name}, which has no value, {_WHOLE}: set it before that line"
+        msg = f"{here} refers to a variable that has no value, {_WHOLE}: set it before that line"
         raise _DroppedError(msg)
 
 
@@ -447,10 +451,10 @@ def _follow(tables: Mapping[str, Mapping[str, Setting]]) -> str:
 
 def _misunderstood(one: Setting, more: str) -> str:
     """Say why a line of the section that each context gets does nothing; empty if it does what it says."""
-    sets = f"{one.place} sets {one.key} = {one.value}"
     drops = f"so OpenSSL drops it{more}"
     if one.command not in COMMANDS:
-        return f"{sets}, and OpenSSL knows no {one.key}, {drops}: correct its name"
+        return f"{one.place} sets {one.key[:MOST]}, which OpenSSL does not know, {drops}: correct its name"
+    sets = f"{one.place} sets {one.key} = {one.value[:MOST]}"
     if one.command == "minprotocol" and one.value not in MINIMA:
         return f"{sets}, which is no version, {drops}: write TLSv1.2 or TLSv1.3"
     if one.level is not None and one.level not in LEVELS:

@@ -67,14 +67,17 @@ SOUND = {
 """Texts by which TLS 1.3 holds; the names of files stand for those below the test's folder."""
 
 BROKEN = {
-    "no equal sign": (HELD + "CipherString DEFAULT\n", "line 8, 'CipherString DEFAULT', is neither"),
-    "a comment of another kind": (HELD + "; weaker = no\n", "line 8, '; weaker = no', is neither"),
+    "no equal sign": (HELD + "CipherString DEFAULT\n", "line 8 is neither"),
+    "a comment of another kind": (HELD + "; weaker = no\n", "line 8 is neither"),
     "an open section": (HELD + "[more\n", "line 8 opens a section and does not close it"),
-    "a variable that is not set": (HELD + "x = $nothing\n", "line 8 refers to $nothing"),
+    "a variable that is not set": (HELD + "x = $nothing\n", "line 8 refers to a variable that has no value"),
     "no version": (_set("TLS1.3"), "line 7 sets MinProtocol = TLS1.3, which is no version"),
     "another case of a version": (_set("tlsv1.3"), "line 7 sets MinProtocol = tlsv1.3, which is no version"),
     "nothing": (_set(""), "line 7 sets MinProtocol = , which is no version"),
-    "a name that is not known": (CHAIN + "MinProtokol = TLSv1.3\n", "OpenSSL knows no MinProtokol"),
+    "a name that is not known": (
+        CHAIN + "MinProtokol = TLSv1.3\n",
+        "sets MinProtokol, which OpenSSL does not know",
+    ),
     "at the top": (
         "MinProtocol = TLSv1.3\n" + CHAIN + "Options = ServerPreference\n",
         "line 1 sets MinProtocol before",
@@ -127,7 +130,7 @@ BROKEN = {
     "a folder of other names": (".include texts\n", "has files, but no name that ends in .cnf or .conf"),
     "an include that is broken": (
         HELD + ".include broken.cnf\n",
-        "{folder}/broken.cnf, line 2, 'oh', is neither",
+        "{folder}/broken.cnf, line 2 is neither",
     ),
 }
 """Texts that are meant to hold TLS 1.3 and do not, with what is said of each."""
@@ -139,7 +142,7 @@ HALF = {
     ),
     "another name that is not known": (
         CHAIN + "Minimum = 1\nMinProtocol = TLSv1.3\n",
-        "OpenSSL knows no Minimum",
+        "sets Minimum, which OpenSSL does not know",
     ),
 }
 """Texts with a line that is dropped: since OpenSSL 3.0 alone, before with all that follows."""
@@ -285,6 +288,16 @@ def test_a_file_without_permission_is_named(write: Callable[[str], Path]) -> Non
     path.chmod(0)
     with _nobody():
         assert unreadable(path) == "cannot be read (Permission denied)"
+
+
+def test_what_is_no_configuration_is_not_repeated(write: Callable[[str], Path]) -> None:
+    """A file that OPENSSL_CONF should not name, such as one with passwords, leaves no word in the report."""
+    (said,) = _problems(str(write("root:$6$salt$secret:19000:0:99999:7:::\n")))
+    assert "line 1 is neither a section nor a setting" in said
+    assert "secret" not in said
+    long = examine(read(write(f"{CHAIN}{'secret' * 20} = {'word' * 20}\n"), {}), NEW).problems[0]
+    assert "secret" * 10 not in long
+    assert "word" not in long
 
 
 @pytest.mark.timeout(20)
