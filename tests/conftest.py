@@ -104,7 +104,10 @@ def python27(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _usable(candidates: Sequence[Candidate], home: Path) -> list[tuple[Candidate, Identity]]:
-    """Ask all candidates side by side what they are; keep those that answer like an interpreter."""
+    """Ask all candidates side by side what they are; keep those that answer like an interpreter.
+
+    A wrapper of one that is among them is another way to start it, which this machine may have too.
+    """
 
     def ask(candidate: Candidate) -> Identity | None:
         try:
@@ -115,7 +118,9 @@ def _usable(candidates: Sequence[Candidate], home: Path) -> list[tuple[Candidate
     runnable = [one for one in candidates if not one.problem]
     with ThreadPoolExecutor(4) as pool:
         answers = zip(runnable, pool.map(ask, runnable), strict=True)
-        return [(one, said) for one, said in answers if said and said.ssl and not said.is_venv]
+        found = [(one, said) for one, said in answers if said and said.ssl and not said.is_venv]
+    others = {one.path for one, _ in found}
+    return [(one, said) for one, said in found if Path(said.executable) not in others - {one.path}]
 
 
 @pytest.fixture(scope="session")
