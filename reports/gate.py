@@ -38,6 +38,10 @@ class ReportError(FloorError):
     """A matrix cannot be decided on; the message names the file and the fact."""
 
 
+ROW = ("run_id", "interpreter", "client", "condition")
+"""The facts by which a verdict and its cells belong together."""
+
+
 class OtherSchemaError(ReportError):
     """A matrix is another version's: nothing is wrong with it, and it says nothing that we could read."""
 
@@ -71,6 +75,7 @@ def parse_report(document: Any) -> Report:
     hosts = {part.run_id: part.host for part in parts}
     sources = {(one["run_id"], one["interpreter"]): _text(one["source"]) for one in document["interpreters"]}
     ambient = [one for one in document["verdicts"] if Condition(one["condition"]) is Condition.AMBIENT]
+    _check_verdicts(ambient, document["cells"], Protocol(document["floor"]))
     lines = [_line(one, hosts[one["run_id"]], sources[one["run_id"], one["interpreter"]]) for one in ambient]
     # A machine that measured nothing must not vanish among others that did.
     silent = [host for run_id, host in hosts.items() if run_id not in {one["run_id"] for one in ambient}]
@@ -78,6 +83,17 @@ def parse_report(document: Any) -> Report:
     absent = {line.host for line in lines if line.verdict == MISSING}
     reported = tuple(part for part in parts if part.host not in absent)
     return Report(Protocol(document["floor"]), reported, (*lines, *missing))
+
+
+def _check_verdicts(verdicts: Sequence[Any], cells: Sequence[Any], floor: Protocol) -> None:
+    """Refuse a verdict that holds the floor where its own facts do not, as after a hand has changed it."""
+    below = {tuple(cell[name] for name in ROW) for cell in cells if cell["below_floor"]}
+    for one in verdicts:
+        lowest = one["lowest_negotiated"]
+        went = tuple(one[name] for name in ROW) in below or (lowest and Protocol(lowest).below(floor))
+        if went and Verdict(one["verdict"]) is Verdict.ENFORCED:
+            msg = f"{one['interpreter']}/{one['client']} is enforced, but connected below {floor}"
+            raise ValueError(msg)
 
 
 def _part(run: Any) -> Part:

@@ -225,7 +225,13 @@ CASES = [
     ),
     # The floor.
     Case(
-        "the floor that was measured", 0, "all 1 rows hold TLSv1.3", [GOOD], 'floor = "TLSv1.3"', (), TLS1_3
+        "the floor that was measured",
+        0,
+        "all 1 rows hold TLSv1.3",
+        [a_row(Verdict.ENFORCED, "good", lowest=TLS1_3)],
+        'floor = "TLSv1.3"',
+        (),
+        TLS1_3,
     ),
     Case(
         "a stricter floor than was measured",
@@ -591,7 +597,8 @@ def test_the_table_is_large_enough_and_has_every_exit_code() -> None:
 @pytest.mark.parametrize("floor", FLOORS)
 def test_the_record_has_rows_run_floor_and_policy(tmp_path: Path, floor: Protocol) -> None:
     """gate.json tells what became of each row and why, of which run, and under which policy."""
-    folder = _write(tmp_path / "run", _document([GOOD, DOWN, FRAGILE], floor))
+    good = a_row(Verdict.ENFORCED, "good", lowest=floor)
+    folder = _write(tmp_path / "run", _document([good, DOWN, FRAGILE], floor))
     policy = tmp_path / "policy.toml"
     policy.write_text('fails = ["inconclusive"]\n' + _waiver("down"), encoding="utf-8")
     gate(folder, policy, NOW)
@@ -917,3 +924,17 @@ def test_a_line_for_each_interpreter_comes_before_the_decision(
         "waived: fragile: ssl fragile (waived)",
         "passes: good: ssl enforced",
     ]
+
+
+@pytest.mark.parametrize("witness", ["the row", "a cell"])
+def test_a_verdict_that_its_own_facts_deny_is_an_error(tmp_path: Path, witness: str) -> None:
+    """A row called enforced that went below the floor, by its own words or by its cells, never passes."""
+    document = _document([GOOD])
+    if witness == "the row":
+        document["verdicts"][0]["lowest_negotiated"] = str(TLS1_1)
+    else:
+        (cell,) = document["cells"]
+        cell.update(outcome="connected", negotiated=str(TLS1_0), below_floor=True)
+    decision = gate(_write(tmp_path / "run", document), tmp_path / "policy.toml", NOW)
+    assert decision.kind is Kind.ERROR
+    assert "good/ssl is enforced, but connected below TLSv1.2" in decision.message
