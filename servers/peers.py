@@ -104,8 +104,11 @@ def admit_family(root: int) -> Admission:
 
 
 def admit_port(port: int) -> Admission:
-    """Return the admission of the one socket that is bound to this port of loopback."""
-    return lambda far, _: "" if far[1] == port else "a process"
+    """Return the admission of the one socket that is bound to this port of LOOPBACK.
+
+    All of 127.0.0.0/8 is loopback, and the same port of another address may be anybody's.
+    """
+    return lambda far, _: "" if far == (LOOPBACK, port) else "a process"
 
 
 def is_ours(name: str, hosts: str) -> bool:

@@ -75,10 +75,11 @@ def test_a_family_is_what_descends(root: int, members: set[int]) -> None:
 
 
 def test_one_port_is_admitted() -> None:
-    """Of all ports, only the one that was bound for a connection is let in."""
+    """Of all ports, only the one that was bound for a connection is let in, and only from its address."""
     admission = admit_port(5000)
     assert admission(("127.0.0.1", 5000), ("127.0.0.1", 1)) == ""
     assert admission(("127.0.0.1", 5001), ("127.0.0.1", 1)) != ""
+    assert admission(("127.0.0.2", 5000), ("127.0.0.1", 1)) != ""
 
 
 @pytest.mark.parametrize(
