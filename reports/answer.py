@@ -8,7 +8,7 @@ from interpreters.programs import PROGRAM
 from reports.matrix import Subject
 from reports.sweep import counted
 from reports.sweep import in_short as sweep_in_short
-from reports.verdicts import PAGE_FLOOR, PageCheck, Verdict
+from reports.verdicts import PAGE_FLOOR, HeldBy, PageCheck, Verdict
 from servers.catalogue import Role
 from servers.conditions import Condition
 from servers.protocols import LADDER
@@ -18,6 +18,29 @@ if TYPE_CHECKING:
 
     from reports.matrix import Row
     from servers.protocols import Protocol
+
+_MEANING = {
+    Verdict.DOWNGRADED: "connected below {floor}",
+    Verdict.FRAGILE: "would go lower if it could",
+    Verdict.INCONCLUSIVE: "no clear answer: not safe",
+    Verdict.UNTESTABLE: "could not be measured",
+    Verdict.ENFORCED: "holds {floor}",
+}
+
+HOLDERS = {
+    HeldBy.BUILD: "the library has nothing lower",
+    HeldBy.LIBRARY: "the library's built-in default",
+    HeldBy.CODE: "Python's or the client's own minimum",
+    HeldBy.CONFIGURATION: "the OpenSSL configuration",
+    HeldBy.NOTHING: "nothing does",
+}
+"""What each holder of the floor is, in a few words."""
+
+
+def meaning(verdict: Verdict, floor: Protocol) -> str:
+    """Return what a verdict means, in the few words that fit under its count."""
+    return _MEANING[verdict].format(floor=floor.prose)
+
 
 Groups = dict[str, list["Row"]]
 

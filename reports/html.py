@@ -19,6 +19,7 @@ from reports.answer import (
     by_interpreter,
     by_subject,
     counts,
+    meaning,
     page_sentences,
     standing,
     standings,
@@ -51,15 +52,6 @@ if TYPE_CHECKING:
     from servers.wire import WireAccount
 
 TEMPLATE = Path(__file__).with_name("matrix.html.j2")
-
-MEANING = {
-    Verdict.DOWNGRADED: "connected below {floor}",
-    Verdict.FRAGILE: "would go lower if it could",
-    Verdict.INCONCLUSIVE: "no clear answer: not safe",
-    Verdict.UNTESTABLE: "could not be measured",
-    Verdict.ENFORCED: "holds {floor}",
-}
-"""What each verdict means, in the few words that fit under its count."""
 
 NEUTRAL = "N"
 """The tone of a cell that no verdict rests on; the others are the verdicts' own letters."""
@@ -225,7 +217,7 @@ def _counts(
             "apart": ", ".join(
                 subject.counted(found[verdict]) for subject, found in stand.items() if found[verdict]
             ),
-            "meaning": MEANING[verdict].format(floor=floor.prose),
+            "meaning": meaning(verdict, floor),
         }
         for verdict in Verdict
     ]

@@ -8,13 +8,21 @@ import pandas as pd
 
 from interpreters.end_of_life import ended
 from reports.advice import Advice, together
-from reports.answer import answer, by_interpreter, page_sentences, standing, worst_first
+from reports.answer import (
+    HOLDERS,
+    answer,
+    by_interpreter,
+    meaning,
+    page_sentences,
+    standing,
+    worst_first,
+)
 from reports.escape import for_markdown
 from reports.outcomes import Kind
 from reports.policy import Policy
 from reports.scope import headline, in_full, moment, opening, tool_in_full
 from reports.sweep import sweeps
-from reports.verdicts import PAGE_FLOOR
+from reports.verdicts import PAGE_FLOOR, Verdict
 from servers.catalogue import Role
 
 if TYPE_CHECKING:
@@ -56,7 +64,7 @@ def build_markdown(matrix: Matrix, cases: Sequence[Case] = (), policy: Policy | 
         f"# TLS floor matrix: {floor.prose} on {for_markdown(run.host)}",
         " ".join(map(for_markdown, [*answer(rows, floor), *headline(run.reporting)])),
         " ".join(map(for_markdown, opening(run.reporting))),
-        *_section("## Verdicts", _verdicts(rows)),
+        *_section("## Verdicts", "\n\n".join(filter(None, [_verdicts(rows), _legend(rows, floor)]))),
         *_section("## Versions", _list(sweeps(rows))),
         *_section("## What to do", _advice(rows, floor, cases)),
         *_section("## Why", reasons(rows)),
@@ -116,6 +124,15 @@ def _verdicts(rows: Sequence[Row]) -> str:
         clients.setdefault(tuple(facts.values()), []).append(_named(row))
         lines[tuple(facts.values())] = facts
     return _table(facts | {"clients": ", ".join(clients[key])} for key, facts in lines.items())
+
+
+def _legend(rows: Sequence[Row], floor: Protocol) -> str:
+    """Say what those words of the table mean that are in it; empty without any."""
+    verdicts = sorted({row.verdict for row in rows}, key=list(Verdict).index)
+    held = {row.held_by for row in rows}
+    words = "; ".join(f"*{verdict}*: {meaning(verdict, floor)}" for verdict in verdicts)
+    holders = "; ".join(f"*{holder}*: {what}" for holder, what in HOLDERS.items() if holder in held)
+    return " ".join(filter(None, [words and f"{words}.", holders and f"Held by {holders}."]))
 
 
 def _named(row: Row) -> str:

@@ -24,6 +24,7 @@ from builders import (
 )
 
 from interpreters.end_of_life import read_ends
+from reports.answer import HOLDERS
 from reports.markdown import MOST_PATTERNS, build_markdown
 from reports.matrix import Matrix
 from reports.outcomes import Kind, Outcome
@@ -107,6 +108,16 @@ def test_the_verdicts_have_a_line_for_the_clients_that_came_out_alike() -> None:
         ["three", "3.9.18", "inconclusive", "", "", "ssl 1.26.20"],
         ["two", "3.9.18", "enforced", "TLSv1.2", "code", "ssl 1.26.20"],
     ]
+
+
+def test_the_words_of_the_table_are_explained() -> None:
+    """Below the verdicts each verdict and holder that occurs is explained once, and no other."""
+    legend = _section(_report(), "Verdicts").split("\n\n")[1]
+    assert legend == (
+        "*downgraded*: connected below TLS 1.2; *inconclusive*: no clear answer: not safe; *enforced*: holds"
+        " TLS 1.2. Held by *code*: Python's or the client's own minimum."
+    )
+    assert set(HOLDERS) == set(HeldBy) - {HeldBy.UNKNOWN}
 
 
 def test_clients_that_came_out_differently_have_lines_of_their_own() -> None:
