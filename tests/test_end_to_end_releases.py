@@ -152,6 +152,8 @@ def release(
         name: text
         for name, text in callers_environment.items()
         if name.startswith(("UV_", "SSL_CERT_")) or name.upper().endswith("_PROXY")
+        # By which nox tells uv of the environment that the tests run in.
+        if name not in ("UV_PYTHON", "UV_PROJECT_ENVIRONMENT")
     }
     one = Release(_root(request.param), folder, index)
     shutil.copy(find_uv_bin(), folder / "home" / "uv")

@@ -169,22 +169,29 @@ def test_after_its_end_a_probe_lets_nobody_in(
     )  # ours and the probe's
     ready = tmp_path / "port"
     os.mkfifo(ready)
+    # What is sent begins a record, for the rest of which the tap waits.
     script = f"""
 import os, time
 account(cells[0])
 kept = socket.create_connection(("127.0.0.1", cells[0]["port"]))
-kept.send(b"x")
+kept.send(b"\\x16")
 if os.fork() == 0:
     os.setsid()
-    time.sleep(1.5)
+    time.sleep(3)
     os._exit(0)
-open({str(ready)!r}, "w").write(str(cells[0]["port"]))
+time.sleep(0.5)  # until the connection is let in, and the child has left the group that is ended
+open({str(ready)!r}, "w").write("%d %d" % (cells[0]["port"], os.getpid()))
 say(kind="end")
 """
 
     def come_late() -> None:
-        port = int(ready.read_text())
-        time.sleep(0.5)
+        port, probe = map(int, ready.read_text().split())
+        with contextlib.suppress(ProcessLookupError):
+            while True:
+                os.kill(probe, 0)
+                time.sleep(0.01)
+        # Its end is known to whoever waited for it, and in a moment to whom that is to be said.
+        time.sleep(0.1)
         with socket.create_connection(("127.0.0.1", port)) as connection, contextlib.suppress(OSError):
             connection.recv(1)
 
@@ -192,7 +199,7 @@ say(kind="end")
     thread.start()
     seen = _visit(_python(tmp_path, script), [_stand("one", nobody)])
     thread.join()
-    assert [capture.stream(Sender.CLIENT) for capture in seen.cells[0].captures] == [b"x"]
+    assert [capture.stream(Sender.CLIENT) for capture in seen.cells[0].captures] == [b"\x16"]
     assert Stranger("one", "a process that the probe did not start", 1) in seen.strangers
 
 
