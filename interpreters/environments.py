@@ -58,6 +58,10 @@ WORKING_FOLDER = Path("/proc/self/cwd")
 UTF8_LOCALE = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
 """A locale that takes any path, and in which installers speak the English that is read here."""
 
+WITHOUT_WHEELS = ("contextvars", "idna-ssl")
+"""Pure Python that was published without wheels, and is built all the same, in a second: without these two
+Python 3.6 gets an httpx and an aiobotocore of years before."""
+
 STEP_LIMIT = 600.0
 """Seconds that one installer command may take."""
 
@@ -94,7 +98,11 @@ class Installer:
     @property
     def kinds(self) -> list[str]:
         """Options, the same for uv and pip, that say which kinds of distributions are installed."""
-        return [] if self.build else ["--only-binary", ":all:"]
+        if self.build:
+            return []
+        # A folder of wheels may have some of these, which would be refused.
+        built = () if self.find_links else WITHOUT_WHEELS
+        return ["--only-binary", ":all:", *(word for name in built for word in ("--no-binary", name))]
 
 
 class NoEnvironmentError(FloorError):

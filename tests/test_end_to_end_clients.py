@@ -71,8 +71,6 @@ WITHOUT = {
     ("2.7", "httpx"): "No matching distribution found for httpx",
     ("2.7", "aiobotocore"): "No matching distribution found for aiobotocore (of wheels alone",
     ("2.7", "boto3_crt"): "transfers nothing through the CRT",
-    # contextvars, which newer releases need there, has no wheel.
-    ("3.6", "httpx"): "is too old for this probe",
     ("3.6", "boto3_crt"): "transfers nothing through the CRT",
 }
 """Clients that an old Python has not, with what says so: the installer, the distribution or the client."""

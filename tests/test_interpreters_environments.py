@@ -28,6 +28,7 @@ from interpreters.environments import (
     OLD_VIRTUALENV,
     PYTHON,
     STAMP,
+    WITHOUT_WHEELS,
     Environment,
     Installer,
     NoEnvironmentError,
@@ -143,7 +144,8 @@ def test_an_environment_is_made_and_filled(workshop: Workshop) -> None:
     assert made.startswith("uv venv ")
     assert made.endswith(f" --python {workshop.interpreter} {workshop.place}")
     assert filled.startswith("uv pip install ")
-    assert filled.endswith(f" --python {workshop.place / PYTHON} --only-binary :all: botocore")
+    assert f" --python {workshop.place / PYTHON} --only-binary :all: " in filled
+    assert filled.endswith(" botocore")
 
 
 def test_an_unchanged_environment_is_reused(workshop: Workshop) -> None:
@@ -303,6 +305,14 @@ def test_a_failed_installation_leaves_what_can_be_measured(shop: str, request: p
     )
 
 
+def test_a_folder_of_wheels_is_used_as_it_is(workshop: Workshop, tmp_path: Path) -> None:
+    """With --find-links nothing is built, and no wheel that is there is refused."""
+    workshop.prepare("botocore", find_links=tmp_path)
+    (filled,) = [line for line in workshop.done() if " install " in line]
+    assert "--only-binary :all:" in filled
+    assert "--no-binary" not in filled
+
+
 @pytest.mark.parametrize("shop", ["workshop", "old"])
 @pytest.mark.parametrize("build", [True, False])
 def test_only_wheels_are_installed_unless_building_was_asked_for(
@@ -313,6 +323,7 @@ def test_only_wheels_are_installed_unless_building_was_asked_for(
     workshop.prepare("botocore", build=build)
     (filled,) = [line for line in workshop.done() if " install " in line]
     assert ("--only-binary :all:" in filled) is not build
+    assert all((f"--no-binary {name}" in filled) is not build for name in WITHOUT_WHEELS)
     fails = "echo ERROR: no such thing >&2; exit 1"
     workshop.uv(install=fails, pip=fails)
     assert ("--build" in workshop.prepare("other", build=build).install_problem) is not build
