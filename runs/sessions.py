@@ -280,6 +280,11 @@ def compare(job: Job) -> None:
     print(f"Comparison: {written.relative_to(ROOT) if written.is_relative_to(ROOT) else written}")
 
 
+def _say(text: str) -> None:
+    """Print a line at once: who watches through a pipe waits for it as who sits at a terminal does."""
+    print(text, flush=True)
+
+
 def serve(job: Job) -> None:
     """Keep the catalogue's servers up until Ctrl-C, and show what connects to them."""
     import asyncio
@@ -294,7 +299,7 @@ def serve(job: Job) -> None:
         catalogue, job.floor, job.cache, REPORTS / "served", os.environ, options.openssl, options.port
     )
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve_forever(service, judge, print))
+        asyncio.run(serve_forever(service, judge, _say))
 
 
 def bench(job: Job) -> None:
@@ -317,7 +322,7 @@ def bench(job: Job) -> None:
         raise SelectionError(msg)
     try:
         with tempfile.TemporaryDirectory(dir=job.cache, prefix="bench-") as folder:
-            done = run_bench(able, job.uv, Path(folder), print)
+            done = run_bench(able, job.uv, Path(folder), _say)
     except (subprocess.SubprocessError, OSError) as error:
         msg = f"the bench broke off, so there are no figures: {error}"
         raise FloorError(msg) from error

@@ -134,7 +134,8 @@ def serving(
     checkout: Checkout, *words: str
 ) -> Iterator[tuple[dict[str, int], str, str, subprocess.Popen[str]]]:
     """Run `serve`; give the ports by server id, the authority's file, the page, and the process."""
-    with checkout.start("-s", "serve", *(("--", *words) if words else ())) as process:
+    # Empty is as good as not set: what it prints must not wait in a buffer for most people either.
+    with checkout.start("-s", "serve", *(("--", *words) if words else ()), PYTHONUNBUFFERED="") as process:
         try:
             ports, trust, page = {}, "", ""
             assert process.stdout is not None
