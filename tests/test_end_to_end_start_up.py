@@ -66,7 +66,9 @@ LOOSE = ("raising", "conf")
 def _install(interpreter: Interpreter, folder: Path) -> Path:
     """Make an installation of the same Python with site-packages of its own, by links; return its Python."""
     script = "import os, sys; print(os.path.realpath(sys.prefix)); print(os.path.dirname(os.__file__))"
-    prefix, modules = map(Path, subprocess.check_output([interpreter.path, "-c", script], text=True).split()[-2:])
+    # Its own start-up code may print something before.
+    printed = subprocess.check_output([interpreter.path, "-c", script], text=True)
+    prefix, modules = map(Path, printed.split()[-2:])
     python = folder / "bin" / Path(interpreter.path).name
     library = folder / "lib" / modules.name
     for place, source in ((folder, prefix), (folder / "lib", prefix / "lib"), (library, modules)):
