@@ -15,7 +15,7 @@ from interpreters.processes import run
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from interpreters.identify import Library
+    from interpreters.identify import LinkedLibrary
 
 LINKED = Path(__file__).parent.parent / "probes" / "linked.py"
 MARK = "TLS-FLOOR-LINKED "
@@ -66,7 +66,7 @@ def check_build(
     )
 
 
-def _library_checks(library: Library, version: str, floor: str) -> tuple[Check, ...]:
+def _library_checks(library: LinkedLibrary, version: str, floor: str) -> tuple[Check, ...]:
     ours = library.openssl.split()[:2] == ["OpenSSL", version]
     below = {f"HAS_{name}": library.has.get(f"HAS_{name}") for name in BELOW[floor]}
     return (

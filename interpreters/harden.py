@@ -20,14 +20,14 @@ from interpreters.build import Phase, Work, build_environment, moved_in
 from interpreters.checks import Check, check_build
 from interpreters.preflight import check_room, check_tools, check_writable, existing, unwritable
 from interpreters.recipes import FLOORS, HardenError
-from interpreters.sources import Source, SourceError, obtain, sha256_of
+from interpreters.sources import SourceError, SourceFile, obtain, sha256_of
 from interpreters.surroundings import surroundings
 from interpreters.unpack import DiskFullError, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from interpreters.recipes import Part, Recipe
+    from interpreters.recipes import Component, Recipe
 
 PAGE_BASE = Path("/opt")
 """Where the AWS page puts both prefixes."""
@@ -43,7 +43,7 @@ class ProofError(HardenError):
     """What was built is not what it should be; the message says what was missed."""
 
 
-class BusyError(HardenError):
+class BuildInProgressError(HardenError):
     """Another build is at work on the same folder."""
 
 
@@ -76,7 +76,7 @@ class Order:
         """Return the source file that was given for ``openssl`` or ``python``."""
         return {"openssl": self.openssl_source, "python": self.python_source}[name]
 
-    def part(self, name: str) -> Part:
+    def part(self, name: str) -> Component:
         """Return the recipe's part of that name."""
         return {"openssl": self.recipe.openssl, "python": self.recipe.python}[name]
 
@@ -253,7 +253,7 @@ def _build(
             shutil.rmtree(other, ignore_errors=True)
     if work.is_new:
         check_room(work.folder, order.prefixes["python"])
-    site = Site(order, key, work, environment, say)
+    site = PairBuilder(order, key, work, environment, say)
     work.run(site.phases())
     return site.stamp(), {prefix: site.aside(name) for name, prefix in order.prefixes.items()}
 
@@ -266,7 +266,7 @@ def _needs_package_tools(order: Order) -> bool:
     return given or (from_apt and shutil.which("apt-get") is not None)
 
 
-class Site:
+class PairBuilder:
     """One build: its phases, and where each finds what the one before has left."""
 
     def __init__(
@@ -347,9 +347,11 @@ class Site:
         }
         (self.work.folder / "sources.json").write_text(json.dumps(told), encoding="utf-8")
 
-    def _sources(self) -> dict[str, Source]:
+    def _sources(self) -> dict[str, SourceFile]:
         told = json.loads((self.work.folder / "sources.json").read_text(encoding="utf-8"))
-        return {name: Source(Path(one["path"]), one["sha256"], one["origin"]) for name, one in told.items()}
+        return {
+            name: SourceFile(Path(one["path"]), one["sha256"], one["origin"]) for name, one in told.items()
+        }
 
     def _unpack(self, name: str) -> None:
         part = self.order.part(name)
@@ -495,7 +497,7 @@ def _inside(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Hold a folder for one build; raises BusyError if another has it.
+    """Hold a folder for one build; raises BuildInProgressError if another has it.
 
     The lock is on the folder itself, so nothing is left behind, and it ends with the process.
     """
@@ -505,7 +507,7 @@ def _alone(folder: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             msg = f"another hardened build is at work in {folder}: wait until it is done"
-            raise BusyError(msg) from None
+            raise BuildInProgressError(msg) from None
         yield
     finally:
         os.close(handle)

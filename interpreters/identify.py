@@ -43,7 +43,7 @@ VERSION = re.compile(r"\d{1,3}\.\d{1,3}(\.\d{1,3})?[a-z]{0,5}\d{0,3}\+?", re.ASC
 
 
 @dataclass(frozen=True)
-class Library:
+class LinkedLibrary:
     """What an interpreter's ssl module is linked to."""
 
     openssl: str
@@ -66,7 +66,7 @@ class Identity:
     prefix: str
     base_prefix: str
     configure_flags: tuple[str, ...]
-    ssl: Library | None
+    ssl: LinkedLibrary | None
     ssl_error: str | None
     changed: Mapping[str, str | None] = field(default_factory=dict, hash=False)
     """The variables that are not inside as they were given, as where a wrapper sets some: see inside.py."""
@@ -129,8 +129,8 @@ def _text(facts: Mapping[str, Any], key: str) -> str:
     raise TypeError(msg)
 
 
-def _parse_library(facts: Mapping[str, Any]) -> Library:
-    library = Library(**facts)
+def _parse_library(facts: Mapping[str, Any]) -> LinkedLibrary:
+    library = LinkedLibrary(**facts)
     texts = (library.openssl, library.default_minimum or "", library.module or "", library.directory or "")
     flags = library.has.values() if isinstance(library.has, dict) else [None]
     if not all(isinstance(text, str) and "\0" not in text for text in texts) or not all(

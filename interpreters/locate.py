@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from interpreters.errors import FloorError
 from interpreters.owners import not_as_root
 from interpreters.places import (
+    InterpreterSource,
     Looked,
     Place,
-    Source,
     expand,
     is_called_like_one,
     not_looked_at,
@@ -35,10 +35,10 @@ PLACES = read_places()
 PATH = next(source for source in PLACES if source.id == "path")
 """The source of what lies in no place and was found on PATH."""
 
-GIVEN = Source("given", ())
+GIVEN = InterpreterSource("given", ())
 """The source of what lies in no place and was given by the user."""
 
-SEARCH = Source("search", (), own=True)
+SEARCH = InterpreterSource("search", (), own=True)
 """The source of what lies in no place and was found in a tree that the user had searched."""
 
 SOURCES = tuple(source.id for source in (*PLACES, SEARCH, GIVEN))
@@ -216,7 +216,7 @@ def _executables(
     return found, looked
 
 
-def _home(path: Path, places: Iterable[Place], found_in: Place | None) -> tuple[Path, Source, str]:
+def _home(path: Path, places: Iterable[Place], found_in: Place | None) -> tuple[Path, InterpreterSource, str]:
     """Return a path with the source that it belongs to, and the user in whose home that is, if another's."""
     for place in places:
         if not place.source.own and place.below.match(str(path)):
@@ -283,7 +283,7 @@ def _same_program(one: Path, other: Path) -> bool:
         return False
 
 
-def _candidate(path: Path, source: Source, user: str = "", problem: str = "") -> Candidate:
+def _candidate(path: Path, source: InterpreterSource, user: str = "", problem: str = "") -> Candidate:
     words = (source.id, _label(source, path), *([_plain(user)] if user else []))
     return Candidate("_".join(words), source.id, path, problem or _problem(path))
 
@@ -293,7 +293,7 @@ def _problem(path: Path) -> str:
     return not_as_root(path) if os.access(path, os.X_OK) else f"{path} is not executable"
 
 
-def _label(source: Source, path: Path) -> str:
+def _label(source: InterpreterSource, path: Path) -> str:
     """Name an executable by the folder of its installation, or by itself in a shared folder."""
     own_folder = source.id not in ("system", "path") and path.parent.name == "bin"
     text = path.parent.parent.name if own_folder else path.name

@@ -31,7 +31,7 @@ class PlacesError(ValueError):
 
 
 @dataclass(frozen=True)
-class Source:
+class InterpreterSource:
     """A source of interpreters as its table describes it; the keys are explained at the head of the file."""
 
     id: str
@@ -67,7 +67,7 @@ class Home:
 class Place:
     """One line of the file on this machine: the folders it names, and all that lies below."""
 
-    source: Source
+    source: InterpreterSource
     folders: tuple[Path, ...]
     below: re.Pattern[str]
     user: str = ""
@@ -79,12 +79,12 @@ def is_called_like_one(name: str) -> bool:
     return EXECUTABLE.fullmatch(name) is not None
 
 
-def place_at(source: Source, folder: Path) -> Place:
+def place_at(source: InterpreterSource, folder: Path) -> Place:
     """Return a folder as a place of this source."""
     return Place(source, (folder,), _below(_escape(str(folder))))
 
 
-def read_places(path: Path = PLACES) -> tuple[Source, ...]:
+def read_places(path: Path = PLACES) -> tuple[InterpreterSource, ...]:
     """Read and check a file of places; raises PlacesError that names the entry at fault."""
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -94,14 +94,14 @@ def read_places(path: Path = PLACES) -> tuple[Source, ...]:
     return tuple(_read_source(f"{path.name} [{name}]", name, table) for name, table in tables.items())
 
 
-def _read_source(where: str, name: str, table: Any) -> Source:
+def _read_source(where: str, name: str, table: Any) -> InterpreterSource:
     if not re.fullmatch(r"[a-z][a-z0-9]*", name):
         msg = f"{where}: a source begins the ids of its interpreters: lower-case letters and digits only"
         raise PlacesError(msg)
     if not isinstance(table, dict):
         msg = f"{where} is not a table; write [{name}] and its keys below it"
         raise PlacesError(msg)
-    known = [field.name for field in fields(Source) if field.name != "id"]
+    known = [field.name for field in fields(InterpreterSource) if field.name != "id"]
     if unknown := [key for key in table if key not in known]:
         msg = f"{where}: unknown key {unknown[0]!r}; the keys are {', '.join(known)}"
         raise PlacesError(msg)
@@ -117,7 +117,7 @@ def _read_source(where: str, name: str, table: Any) -> Source:
             _check_pattern(where, key, pattern)
     for expression in texts["names"]:
         _check_name(where, expression)
-    return Source(name, **texts, own=own)
+    return InterpreterSource(name, **texts, own=own)
 
 
 def _texts(where: str, key: str, value: object) -> tuple[str, ...]:
@@ -180,7 +180,9 @@ def _users_homes() -> Iterator[Home]:
             yield Home(user.pw_dir, user.pw_name)
 
 
-def expand(sources: Iterable[Source], environment: Mapping[str, str]) -> tuple[list[Place], list[Looked]]:
+def expand(
+    sources: Iterable[InterpreterSource], environment: Mapping[str, str]
+) -> tuple[list[Place], list[Looked]]:
     """Return the places of all sources on this machine, in order, and what was looked at to find them."""
     places: list[Place] = []
     looked: list[Looked] = []
@@ -220,7 +222,7 @@ def _locked(folder: str) -> str:
 
 
 def _expand(
-    source: Source, pattern: str, users: Iterable[Home], environment: Mapping[str, str]
+    source: InterpreterSource, pattern: str, users: Iterable[Home], environment: Mapping[str, str]
 ) -> tuple[list[Place], list[Looked]]:
     """Return the places of one pattern: one in each home, if it is of homes."""
     places, refused = [], []
@@ -238,7 +240,7 @@ def _expand(
 
 
 def _expand_list(
-    source: Source, pattern: str, users: Iterable[Home], environment: Mapping[str, str]
+    source: InterpreterSource, pattern: str, users: Iterable[Home], environment: Mapping[str, str]
 ) -> tuple[list[Place], list[Looked]]:
     """Return the places that the lines of a file name: an installation each."""
     places, looked = [], []

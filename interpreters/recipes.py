@@ -33,7 +33,7 @@ class RecipeError(HardenError):
 
 
 @dataclass(frozen=True)
-class Part:
+class Component:
     """One of the two things that a recipe builds: where its source comes from, and how it is configured."""
 
     version: str
@@ -62,8 +62,8 @@ class Recipe:
 
     id: str
     why: str
-    openssl: Part
-    python: Part
+    openssl: Component
+    python: Component
     default_for: tuple[str, ...] = ()
     end_of_life: bool = False
 
@@ -132,7 +132,7 @@ def this_system(path: Path = OS_RELEASE) -> str:
     return f"{said.get('ID', '')} {said.get('VERSION_ID', '')}".strip()
 
 
-def _fits(part: Part, version: str) -> bool:
+def _fits(part: Component, version: str) -> bool:
     return not version or version == part.version or part.accepts(version)
 
 
@@ -152,14 +152,14 @@ def _recipe(file: str, name: str, table: Any) -> Recipe:
     )
 
 
-def _part(where: str, table: Any) -> Part:
-    _check_keys(where, table, Part, {"version", "release", "url", "sha256"})
+def _part(where: str, table: Any) -> Component:
+    _check_keys(where, table, Component, {"version", "release", "url", "sha256"})
     texts = {
         key: _text(where, key, value)
         for key, value in table.items()
         if key not in ("skip_patches", "configure", "setup")
     }
-    part = Part(
+    part = Component(
         **texts,
         skip_patches=_texts(where, "skip_patches", table.get("skip_patches", [])),
         configure=_texts(where, "configure", table.get("configure", [])),

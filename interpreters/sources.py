@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from interpreters.apt import Apt
-    from interpreters.recipes import Part
+    from interpreters.recipes import Component
 
 SILENCE_LIMIT = 60.0
 """Seconds that a server of releases may stay silent."""
@@ -35,7 +35,7 @@ class SourceError(HardenError):
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceFile:
     """A source file that may be unpacked: it is what was asked for, as far as that can be known."""
 
     path: Path
@@ -51,7 +51,7 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def given(name: str, part: Part, path: Path) -> Source:
+def given(name: str, part: Component, path: Path) -> SourceFile:
     """Return a source that the user gave; raises SourceError if it is not what its name says.
 
     A file that is named like the pinned release must have the pinned hash. What vouches for any other
@@ -67,24 +67,24 @@ def given(name: str, part: Part, path: Path) -> Source:
         raise SourceError(msg) from error
     pinned = Path(part.url).name.partition(part.release)[2]
     if digest == part.sha256:
-        return Source(path, digest, f"{path}, whose sha256 is that of the release {part.release}")
+        return SourceFile(path, digest, f"{path}, whose sha256 is that of the release {part.release}")
     if path.name.endswith(f"{part.release}{pinned}") or path.name.endswith(f"{part.release}.orig{pinned}"):
         msg = (
             f"{path} is not the release {part.release} that its name says: its sha256 is {digest}, not "
             f"{part.sha256}; nothing was unpacked"
         )
         raise SourceError(msg)
-    return Source(path, digest, f"{path}, as given: no hash is known for it")
+    return SourceFile(path, digest, f"{path}, as given: no hash is known for it")
 
 
 def obtain(
     name: str,
-    part: Part,
+    part: Component,
     file: Path | None,
     folder: Path,
     apt: Apt,
     say: Callable[[str], None],
-) -> Source:
+) -> SourceFile:
     """Return the source of a part from the first place that has it; raises HardenError that names all.
 
     `name` is ``openssl`` or ``python``. A hash or signature that does not match ends the search.
@@ -100,7 +100,7 @@ def obtain(
             problems.append(str(error))
         else:
             origin = f"the distribution's source package {part.package} {version}, verified by apt"
-            return Source(path, sha256_of(path), origin)
+            return SourceFile(path, sha256_of(path), origin)
     try:
         return _upstream(part, folder)
     except (OSError, http.client.HTTPException) as error:
@@ -110,7 +110,7 @@ def obtain(
     raise SourceError(msg)
 
 
-def _upstream(part: Part, folder: Path) -> Source:
+def _upstream(part: Component, folder: Path) -> SourceFile:
     """Fetch the pinned release; raises OSError or HTTPException, and SourceError if it is another."""
     path = folder / Path(part.url).name
     if not (path.is_file() and sha256_of(path) == part.sha256):
@@ -127,7 +127,7 @@ def _upstream(part: Part, folder: Path) -> Source:
             )
             raise SourceError(msg)
         aside.replace(path)
-    return Source(path, part.sha256, f"{part.url}, whose sha256 is the pinned one")
+    return SourceFile(path, part.sha256, f"{part.url}, whose sha256 is the pinned one")
 
 
 def _copy(answer: http.client.HTTPResponse, file: IO[bytes]) -> None:

@@ -23,7 +23,7 @@ from interpreters.sources import PIECE, SourceError, sha256_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from interpreters.sources import Source
+    from interpreters.sources import SourceFile
 
 STEP_LIMIT = 300.0
 """Seconds that unpacking a package, or one of its patches, may take."""
@@ -33,7 +33,9 @@ class DiskFullError(HardenError):
     """There is no space left where something has to be written."""
 
 
-def unpack(source: Source, skip_patches: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+def unpack(
+    source: SourceFile, skip_patches: Sequence[str], folder: Path, environment: Mapping[str, str]
+) -> None:
     """Unpack a source to `folder`, which appears only when it is complete.
 
     Raises SourceError for an archive that is damaged, reaches outside its root or has no single root,

@@ -30,7 +30,7 @@ class ProgramError(Exception):
     """The program did not do what it was asked for; the message has its last words."""
 
 
-class Program(object):
+class ProgramClient(object):
     """One program: `told` has its path, version, the words of its command, and what it reads as request."""
 
     LOOKS_UP = True

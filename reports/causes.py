@@ -25,7 +25,7 @@ UNKNOWN = (Verdict.INCONCLUSIVE, Verdict.UNTESTABLE)
 """Verdicts by which nothing is known."""
 
 
-class Source(enum.StrEnum):
+class CauseSubject(enum.StrEnum):
     """What a cause is about."""
 
     MACHINE = "machine"
@@ -44,43 +44,51 @@ class Source(enum.StrEnum):
 
 
 @dataclass(frozen=True)
-class Cause:
+class ChangeCause:
     """Something that differs, in words that can follow a colon."""
 
-    source: Source
+    source: CauseSubject
     text: str
 
 
-def of_runs(older: Record, newer: Record) -> tuple[Cause, ...]:
+def of_runs(older: Record, newer: Record) -> tuple[ChangeCause, ...]:
     """Return how two runs differ by themselves: where, against what, and with which instruments."""
     before, after = older.run, newer.run
     left, right = ({server.id for server in record.catalogue.servers} for record in (older, newer))
     passed, passes = _passed(older), _passed(newer)
     broken, mended = (passed & right) - passes, (passes & left) - passed
     found = (
-        (before.host != after.host, Source.MACHINE, f"the machine is {after.host}, before {before.host}"),
-        (older.floor != newer.floor, Source.FLOOR, f"the floor is {newer.floor}, before {older.floor}"),
-        (before.catalogue != after.catalogue, Source.SERVERS, "the catalogue of servers was edited"),
-        (right - left, Source.SERVERS, f"only now these servers were met: {_names(right - left)}"),
-        (left - right, Source.SERVERS, f"only before these servers were met: {_names(left - right)}"),
-        (broken, Source.CONTROL, f"the control fails on {_names(broken)}, and passed before"),
-        (mended, Source.CONTROL, f"the control passes on {_names(mended)}, and failed before"),
-        (before.engine != after.engine, Source.ENGINE, f"serving is {after.engine}, before {before.engine}"),
+        (
+            before.host != after.host,
+            CauseSubject.MACHINE,
+            f"the machine is {after.host}, before {before.host}",
+        ),
+        (older.floor != newer.floor, CauseSubject.FLOOR, f"the floor is {newer.floor}, before {older.floor}"),
+        (before.catalogue != after.catalogue, CauseSubject.SERVERS, "the catalogue of servers was edited"),
+        (right - left, CauseSubject.SERVERS, f"only now these servers were met: {_names(right - left)}"),
+        (left - right, CauseSubject.SERVERS, f"only before these servers were met: {_names(left - right)}"),
+        (broken, CauseSubject.CONTROL, f"the control fails on {_names(broken)}, and passed before"),
+        (mended, CauseSubject.CONTROL, f"the control passes on {_names(mended)}, and failed before"),
+        (
+            before.engine != after.engine,
+            CauseSubject.ENGINE,
+            f"serving is {after.engine}, before {before.engine}",
+        ),
         *_of_scopes(before, after),
     )
-    return tuple(Cause(source, text) for differs, source, text in found if differs)
+    return tuple(ChangeCause(source, text) for differs, source, text in found if differs)
 
 
-def _of_scopes(before: Run, after: Run) -> Iterator[tuple[bool, Source, str]]:
+def _of_scopes(before: Run, after: Run) -> Iterator[tuple[bool, CauseSubject, str]]:
     """Give what differs in how two runs came about: by which tool, under which variables, where, by whom."""
     was, now = (tool_in_full(run) for run in (before, after))
-    yield was != now, Source.TOOL, f"measuring is {now}, before {was}"
+    yield was != now, CauseSubject.TOOL, f"measuring is {now}, before {was}"
     was, now = (f"under {passed_on(run)}" if passed_on(run) else "without" for run in (before, after))
-    yield was != now, Source.CONFIGURATION, f"variables of OpenSSL or its loader: {now}, before {was}"
+    yield was != now, CauseSubject.CONFIGURATION, f"variables of OpenSSL or its loader: {now}, before {was}"
     was, now = (run.scope.distribution for run in (before, after))
-    yield _both_differ(was, now), Source.MACHINE, f"the system is {now}, before {was}"
+    yield _both_differ(was, now), CauseSubject.MACHINE, f"the system is {now}, before {was}"
     was, now = (run.scope.user for run in (before, after))
-    yield _both_differ(was, now), Source.MACHINE, f"the user who measured is {now}, before {was}"
+    yield _both_differ(was, now), CauseSubject.MACHINE, f"the user who measured is {now}, before {was}"
 
 
 def _names(servers: set[str]) -> str:
@@ -93,7 +101,7 @@ def _passed(record: Record) -> set[str]:
     return {name for name in resting if record.run.controls[name].passed}
 
 
-def of_rows(client: str, older: Row, newer: Row, link: str = "") -> tuple[Cause, ...]:
+def of_rows(client: str, older: Row, newer: Row, link: str = "") -> tuple[ChangeCause, ...]:
     """Return what differs between two rows beside what was measured, the most telling first.
 
     `client` is which one they are about, where one of them stands for all; `link` is the path that led
@@ -106,13 +114,13 @@ def of_rows(client: str, older: Row, newer: Row, link: str = "") -> tuple[Cause,
         causes += _of_configuration(before, after)
     causes += _of_client(client, older, newer)
     if newer.verdict in UNKNOWN and newer.verdict is not older.verdict:
-        causes.append(Cause(Source.REASON, newer.judgement.reason))
+        causes.append(ChangeCause(CauseSubject.REASON, newer.judgement.reason))
     elif older.verdict in UNKNOWN and newer.verdict not in UNKNOWN:
-        causes.append(Cause(Source.REASON, f"no longer so: {older.judgement.reason}"))
+        causes.append(ChangeCause(CauseSubject.REASON, f"no longer so: {older.judgement.reason}"))
     return tuple(causes)
 
 
-def _of_file(before: Interpreter, after: Interpreter, link: str) -> Iterator[Cause]:
+def _of_file(before: Interpreter, after: Interpreter, link: str) -> Iterator[ChangeCause]:
     """Give what became of the interpreter's file."""
     kind, name = ("program", "version") if after.is_program else ("interpreter", "Python")
     changed = _both_differ(before.version, after.version)
@@ -120,31 +128,33 @@ def _of_file(before: Interpreter, after: Interpreter, link: str) -> Iterator[Cau
     aside = f" ({versions})" if before.version and after.version else ""
     if _both_differ(before.path, after.path):
         text = f"{link} leads to" if link else "it is"
-        yield Cause(Source.INTERPRETER, f"{text} {after.path}, before {before.path}{aside}")
+        yield ChangeCause(CauseSubject.INTERPRETER, f"{text} {after.path}, before {before.path}{aside}")
     elif before.build and after.build and before.build != after.build:
-        yield Cause(Source.INTERPRETER, f"the {kind} was rebuilt or replaced{aside}")
+        yield ChangeCause(CauseSubject.INTERPRETER, f"the {kind} was rebuilt or replaced{aside}")
     elif changed:
-        yield Cause(Source.INTERPRETER, versions)
+        yield ChangeCause(CauseSubject.INTERPRETER, versions)
 
 
-def _of_build(before: Interpreter, after: Interpreter) -> Iterator[Cause]:
+def _of_build(before: Interpreter, after: Interpreter) -> Iterator[ChangeCause]:
     """Give what differs in how it was configured and in what it is linked to, where both are known."""
     if before.version and after.version:
         left, right = set(before.configure_flags), set(after.configure_flags)
         flags = [f"with {flag}" for flag in sorted(right - left)]
         flags += [f"no longer with {flag}" for flag in sorted(left - right)]
         if flags:
-            yield Cause(Source.INTERPRETER, f"it is configured {', '.join(flags)}")
+            yield ChangeCause(CauseSubject.INTERPRETER, f"it is configured {', '.join(flags)}")
         old, new = set(before.start_up), set(after.start_up)
         files = [f"also {file}" for file in sorted(new - old)]
         files += [f"no longer {file}" for file in sorted(old - new)]
         if files:
-            yield Cause(Source.INTERPRETER, f"at its start it runs {', '.join(files)}")
+            yield ChangeCause(CauseSubject.INTERPRETER, f"at its start it runs {', '.join(files)}")
     if _both_differ(before.openssl, after.openssl):
-        yield Cause(Source.OPENSSL, f"its TLS library is {after.openssl}, before {before.openssl}")
+        yield ChangeCause(
+            CauseSubject.OPENSSL, f"its TLS library is {after.openssl}, before {before.openssl}"
+        )
 
 
-def _of_configuration(before: Interpreter, after: Interpreter) -> Iterator[Cause]:
+def _of_configuration(before: Interpreter, after: Interpreter) -> Iterator[ChangeCause]:
     known = before.openssl and after.openssl
     if not known or before.openssl_conf_sha256 == after.openssl_conf_sha256:
         return
@@ -153,16 +163,18 @@ def _of_configuration(before: Interpreter, after: Interpreter) -> Iterator[Cause
         text = f"the OpenSSL configuration {reads}, or what it includes, was edited"
     else:
         text = f"the OpenSSL configuration that it reads is {reads}, before {read}"
-    yield Cause(Source.CONFIGURATION, text)
+    yield ChangeCause(CauseSubject.CONFIGURATION, text)
 
 
-def _of_client(client: str, older: Row, newer: Row) -> Iterator[Cause]:
+def _of_client(client: str, older: Row, newer: Row) -> Iterator[ChangeCause]:
     # The standard library has its interpreter's version, of which enough was said.
     own = all(row.client_version == row.interpreter.version for row in (older, newer))
     if _both_differ(older.client_version, newer.client_version) and not own:
-        yield Cause(Source.CLIENT, f"{client} is {newer.client_version}, before {older.client_version}")
+        yield ChangeCause(
+            CauseSubject.CLIENT, f"{client} is {newer.client_version}, before {older.client_version}"
+        )
     if client in ON_URLLIB3 and _both_differ(older.urllib3, newer.urllib3):
-        yield Cause(Source.URLLIB3, f"urllib3 is {newer.urllib3}, before {older.urllib3}")
+        yield ChangeCause(CauseSubject.URLLIB3, f"urllib3 is {newer.urllib3}, before {older.urllib3}")
 
 
 def _both_differ(before: str, after: str) -> bool:

@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reports.causes import UNKNOWN, Cause, Source, of_rows, of_runs
+from reports.causes import UNKNOWN, CauseSubject, ChangeCause, of_rows, of_runs
 from reports.escape import for_markdown
 from reports.files import write_aside
 from reports.matrix import ALL_CLIENTS, MISSING, did_not_report
@@ -35,7 +35,7 @@ GIVEN = "given"
 """The source of an interpreter that only --interpreter leads to."""
 
 
-class Kind(enum.StrEnum):
+class ChangeKind(enum.StrEnum):
     """What became of a row; what asks for attention comes first."""
 
     WORSE = "worse"
@@ -47,11 +47,11 @@ class Kind(enum.StrEnum):
 
 
 TITLES = {
-    Kind.WORSE: "Worse",
-    Kind.APPEARED: "Appeared",
-    Kind.VANISHED: "Vanished",
-    Kind.BETTER: "Better",
-    Kind.CHANGED: "Changed, with no effect on the verdict",
+    ChangeKind.WORSE: "Worse",
+    ChangeKind.APPEARED: "Appeared",
+    ChangeKind.VANISHED: "Vanished",
+    ChangeKind.BETTER: "Better",
+    ChangeKind.CHANGED: "Changed, with no effect on the verdict",
 }
 
 
@@ -59,7 +59,7 @@ TITLES = {
 class Change:
     """One client in one interpreter under one condition, of which two runs do not say the same."""
 
-    kind: Kind
+    kind: ChangeKind
     host: str
     interpreter: str
     client: str
@@ -67,7 +67,7 @@ class Change:
     older: Row | None
     """None if it was not there."""
     newer: Row | None
-    causes: tuple[Cause, ...]
+    causes: tuple[ChangeCause, ...]
     """Empty if nothing in the records explains it."""
 
 
@@ -77,7 +77,7 @@ class Comparison:
 
     older: tuple[Run, ...]
     newer: tuple[Run, ...]
-    between: tuple[Cause, ...]
+    between: tuple[ChangeCause, ...]
     """How the runs themselves differ."""
     changes: tuple[Change, ...]
     unasked: tuple[str, ...]
@@ -106,7 +106,7 @@ class _Pair:
 
 def compare(older: Sequence[Record], newer: Sequence[Record]) -> Comparison:
     """Compare two runs, or two documents of several machines each, which are then paired by host."""
-    between: dict[Cause, None] = {}
+    between: dict[ChangeCause, None] = {}
     changes: list[Change] = []
     unasked: dict[str, None] = {}
     same = 0
@@ -126,7 +126,7 @@ def compare(older: Sequence[Record], newer: Sequence[Record]) -> Comparison:
         older=tuple(record.run for record in older),
         newer=tuple(record.run for record in newer),
         between=tuple(between),
-        changes=tuple(sorted(changes, key=lambda change: list(Kind).index(change.kind))),
+        changes=tuple(sorted(changes, key=lambda change: list(ChangeKind).index(change.kind))),
         unasked=tuple(unasked),
         same=same,
     )
@@ -230,19 +230,19 @@ def _not_asked(pair: _Pair, before: Asked, after: Asked) -> str:
     return f"Only the {which} run was asked for {what}."
 
 
-def _change(pair: _Pair, before: Record, after: Record, shared: Sequence[Cause]) -> Change | None:
+def _change(pair: _Pair, before: Record, after: Record, shared: Sequence[ChangeCause]) -> Change | None:
     """Return what became of a row; None if both runs say the same and nothing that decides it differs."""
     old, new = pair.older, pair.newer
-    causes: tuple[Cause, ...]
+    causes: tuple[ChangeCause, ...]
     if old is None or new is None:
-        kind = Kind.APPEARED if new else Kind.VANISHED
+        kind = ChangeKind.APPEARED if new else ChangeKind.VANISHED
         causes = (_absence(pair, before, after),)
     else:
         kind = _kind(old, new)
         causes = of_rows(pair.client, old, new, pair.link)
         if _facts(old) != _facts(new):
             unclear = Verdict.INCONCLUSIVE in (old.verdict, new.verdict)
-            causes += tuple(cause for cause in shared if unclear or cause.source is not Source.CONTROL)
+            causes += tuple(cause for cause in shared if unclear or cause.source is not CauseSubject.CONTROL)
         elif not causes:
             return None
     return Change(kind, after.run.host, pair.interpreter.id, pair.client, pair.condition, old, new, causes)
@@ -254,22 +254,22 @@ def _facts(row: Row) -> tuple[object, ...]:
     return (judged.verdict, judged.lowest, judged.highest, judged.offer, row.held_by)
 
 
-def _absence(pair: _Pair, before: Record, after: Record) -> Cause:
+def _absence(pair: _Pair, before: Record, after: Record) -> ChangeCause:
     """Say why a row has no other side, which was asked for it."""
     record, when = (before, "before") if pair.newer else (after, "any more")
     if not record.rows:
-        return Cause(Source.MACHINE, f"nothing of {record.run.host} is there {when}")
-    return Cause(Source.INTERPRETER, f"{pair.interpreter.path} was not found {when}")
+        return ChangeCause(CauseSubject.MACHINE, f"nothing of {record.run.host} is there {when}")
+    return ChangeCause(CauseSubject.INTERPRETER, f"{pair.interpreter.path} was not found {when}")
 
 
-def _kind(older: Row, newer: Row) -> Kind:
+def _kind(older: Row, newer: Row) -> ChangeKind:
     """Judge the way from one row to the other: to know nothing any more is worse, whatever was known."""
     old, new = _badness(older), _badness(newer)
     if old == new:
-        return Kind.CHANGED
+        return ChangeKind.CHANGED
     if old is None or new is None:
-        return Kind.BETTER if newer.verdict is Verdict.ENFORCED else Kind.WORSE
-    return Kind.WORSE if new > old else Kind.BETTER
+        return ChangeKind.BETTER if newer.verdict is Verdict.ENFORCED else ChangeKind.WORSE
+    return ChangeKind.WORSE if new > old else ChangeKind.BETTER
 
 
 def _badness(row: Row) -> tuple[int, int] | None:
@@ -284,7 +284,7 @@ def _badness(row: Row) -> tuple[int, int] | None:
 
 def sections(comparison: Comparison) -> list[tuple[str, list[str]]]:
     """Return a comparison in sentences under titles; the first, without a title, sums it up."""
-    counts = {kind: sum(change.kind is kind for change in comparison.changes) for kind in Kind}
+    counts = {kind: sum(change.kind is kind for change in comparison.changes) for kind in ChangeKind}
     said = [f"{count} {kind}" for kind, count in counts.items() if count]
     olds, news = (", ".join(run.run_id for run in runs) for runs in (comparison.older, comparison.newer))
     found = [("", [f"{news}, compared with {olds}: {', '.join([*said, f'{comparison.same} the same'])}."])]
@@ -334,7 +334,7 @@ def _stands(row: Row) -> str:
 def _why(change: Change) -> str:
     if not change.causes:
         return "The records do not show why."
-    opening = "What differs" if change.kind is Kind.CHANGED else "Likely cause"
+    opening = "What differs" if change.kind is ChangeKind.CHANGED else "Likely cause"
     return f"{opening}: {'; '.join(cause.text for cause in change.causes)}."
 
 

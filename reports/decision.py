@@ -30,7 +30,7 @@ MEASURED = frozenset({Verdict.DOWNGRADED, Verdict.FRAGILE, Verdict.ENFORCED})
 """What says something about a client, be it good or bad."""
 
 
-class Kind(enum.StrEnum):
+class GateOutcome(enum.StrEnum):
     """How the gate ends; each has an exit code of its own, because each wants another person to act."""
 
     PASSED = "passed"
@@ -44,7 +44,7 @@ class Kind(enum.StrEnum):
     @property
     def exit_code(self) -> int:
         """The exit code of `python -m reports.gate`."""
-        return list(Kind).index(self)
+        return list(GateOutcome).index(self)
 
 
 class Fate(enum.StrEnum):
@@ -72,7 +72,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Part:
+class GateRun:
     """One machine's run as the gate reads it: an Origin."""
 
     run_id: str
@@ -88,7 +88,7 @@ class Report:
     """A matrix as the gate reads it."""
 
     floor: Protocol
-    parts: tuple[Part, ...]
+    parts: tuple[GateRun, ...]
     """The runs that it is of, without those that stand for a machine that did not report."""
     lines: tuple[Line, ...]
     begun: tuple[Begun, ...] = ()
@@ -113,7 +113,7 @@ class Judged:
 class Decision:
     """What the gate decided, and the rows it rests on."""
 
-    kind: Kind
+    kind: GateOutcome
     message: str
     report: Report | None = None
     rows: tuple[Judged, ...] = ()
@@ -127,7 +127,7 @@ class Decision:
     @property
     def passed(self) -> bool:
         """Whether a build may go on."""
-        return self.kind is Kind.PASSED
+        return self.kind is GateOutcome.PASSED
 
     def __str__(self) -> str:
         """Return the decision as a person reads it."""
@@ -148,7 +148,7 @@ def decide(
     that the matrix was asked for in the same command, so that whoever narrowed it knows.
     """
     if trouble := _unfit(report, policy, baseline):
-        return Decision(Kind.ERROR, trouble, report, policy=policy)
+        return Decision(GateOutcome.ERROR, trouble, report, policy=policy)
     today = now.date()
     lines = _lines(report, policy)
     known = _known(lines, _lines(baseline, policy)) if baseline else frozenset()
@@ -165,25 +165,27 @@ def decide(
         *_exceptions(rows, several=several),
         *(said for waiver in policy.waivers if (said := _idle(waiver, counted, today))),
     )
-    if kind is Kind.FINDINGS:
+    if kind is GateOutcome.FINDINGS:
         notices = (*doubtful, *notices)
     elif doubtful:
         # What would pass is left out: it holds for another scope than the policy asks about.
-        message = "; ".join([*doubtful, *([message] if kind is Kind.INCONCLUSIVE else [])])
-        kind = Kind.INCONCLUSIVE
+        message = "; ".join([*doubtful, *([message] if kind is GateOutcome.INCONCLUSIVE else [])])
+        kind = GateOutcome.INCONCLUSIVE
     return Decision(kind, message, report, rows, notices, policy, doubtful)
 
 
 def _outcome(
     rows: Sequence[Judged], counted: Sequence[Judged], floor: Protocol, *, several: bool
-) -> tuple[Kind, str]:
+) -> tuple[GateOutcome, str]:
     """Return what the rows come to by themselves, in words."""
     if failing := [row for row in rows if row.fate is Fate.FAILS]:
         found = any(row.line.verdict in MEASURED for row in failing)
-        return Kind.FINDINGS if found else Kind.INCONCLUSIVE, _failures(failing, several=several)
+        return GateOutcome.FINDINGS if found else GateOutcome.INCONCLUSIVE, _failures(
+            failing, several=several
+        )
     if not any(row.line.verdict in MEASURED for row in counted):
-        return Kind.INCONCLUSIVE, _nothing(rows, counted)
-    return Kind.PASSED, _success(counted, floor)
+        return GateOutcome.INCONCLUSIVE, _nothing(rows, counted)
+    return GateOutcome.PASSED, _success(counted, floor)
 
 
 def _unfit(report: Report, policy: Policy, baseline: Report | None) -> str:

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
     from reports.files import Begun
     from reports.policy import Policy
-    from reports.scope import Origin
+    from reports.scope import ScopedRun
 
 CLOCKS = dt.timedelta(hours=1)
 """How far the clocks of two machines may be apart before a run counts as one from the future."""
 
 
 def doubts(
-    runs: Sequence[Origin], policy: Policy, now: dt.datetime, *, together: bool = False
+    runs: Sequence[ScopedRun], policy: Policy, now: dt.datetime, *, together: bool = False
 ) -> tuple[str, ...]:
     """Return why these runs do not answer for their machines now, under this policy; empty if they do.
 
@@ -42,7 +42,7 @@ def doubts(
     return tuple(found)
 
 
-def unfinished(begun: Iterable[Begun], runs: Iterable[Origin]) -> tuple[str, ...]:
+def unfinished(begun: Iterable[Begun], runs: Iterable[ScopedRun]) -> tuple[str, ...]:
     """Return a sentence for each run that began after these and broke off, whose result nobody knows."""
     return tuple(
         f"a later run, {one.run_id}, began at {said(one.started)} and did not finish:"
@@ -52,7 +52,7 @@ def unfinished(begun: Iterable[Begun], runs: Iterable[Origin]) -> tuple[str, ...
     )
 
 
-def on_the_way(begun: Iterable[Begun], runs: Iterable[Origin]) -> tuple[str, ...]:
+def on_the_way(begun: Iterable[Begun], runs: Iterable[ScopedRun]) -> tuple[str, ...]:
     """Return a sentence for each run that began after these and still measures."""
     return tuple(
         f"another run, {one.run_id}, began at {said(one.started)} and still measures:"
@@ -62,12 +62,12 @@ def on_the_way(begun: Iterable[Begun], runs: Iterable[Origin]) -> tuple[str, ...
     )
 
 
-def _later(begun: Iterable[Begun], runs: Iterable[Origin]) -> list[Begun]:
+def _later(begun: Iterable[Begun], runs: Iterable[ScopedRun]) -> list[Begun]:
     newest = max((moment(run.started) for run in runs), default=None)
     return [one for one in begun if newest is None or one.started > newest]
 
 
-def _age(run: Origin, policy: Policy, now: dt.datetime, file: str) -> list[str]:
+def _age(run: ScopedRun, policy: Policy, now: dt.datetime, file: str) -> list[str]:
     ended = moment(run.ended)
     if ended - now > CLOCKS:
         return [f"ended at {said(ended)}, which is yet to come: set the clock right, and measure again"]
@@ -78,7 +78,7 @@ def _age(run: Origin, policy: Policy, now: dt.datetime, file: str) -> list[str]:
     return [f"{fact}: measure again with nox -s matrix, or raise max_age in {file}"]
 
 
-def _variables(run: Origin, policy: Policy, file: str) -> list[str]:
+def _variables(run: ScopedRun, policy: Policy, file: str) -> list[str]:
     """Say under which of OpenSSL's variables a run measured that the policy does not name."""
     found = []
     for name, value in run.scope.variables.items():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from reports.outcomes import Kind
+from reports.outcomes import CellKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,7 +34,7 @@ def build_frame(rows: Iterable[Row], run: Run, catalogue: Catalogue, floor: Prot
 
 def _line(row: Row, run: Run, servers: list[str], floor: Protocol) -> dict[str, str]:
     cells = {
-        server: str(row.findings[server].outcome) if server in row.findings else str(Kind.MISSING)
+        server: str(row.findings[server].outcome) if server in row.findings else str(CellKind.MISSING)
         for server in servers
     }
     return cells | {

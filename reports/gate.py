@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from interpreters.errors import FloorError
-from reports.decision import Decision, Kind, Line, Part, Report, by_interpreter, decide
+from reports.decision import Decision, GateOutcome, GateRun, Line, Report, by_interpreter, decide
 from reports.escape import visible
 from reports.files import LATEST, REPORTS, marks, write_aside
 from reports.matrix import ALL_CLIENTS, MATRIX_VERSION, MISSING, did_not_report
@@ -96,11 +96,11 @@ def _check_verdicts(verdicts: Sequence[Any], cells: Sequence[Any], floor: Protoc
             raise ValueError(msg)
 
 
-def _part(run: Any) -> Part:
+def _part(run: Any) -> GateRun:
     texts = {name: _text(run[name]) for name in ("run_id", "host", "tool", "started", "ended")}
     for name in ("started", "ended"):
         moment(texts[name])
-    return Part(**texts, scope=read_scope(run["scope"]))
+    return GateRun(**texts, scope=read_scope(run["scope"]))
 
 
 def _line(one: Any, host: str, source: str) -> Line:
@@ -140,7 +140,7 @@ def gate(
             write_aside(folder / "gate.json", json.dumps(_record(decision, now), indent=2) + "\n")
         except OSError as error:
             fact = f"{folder / 'gate.json'} cannot be written ({error.strerror}): make room or give leave"
-            return Decision(Kind.ERROR, visible(fact), policy=decision.policy)
+            return Decision(GateOutcome.ERROR, visible(fact), policy=decision.policy)
     return decision
 
 
@@ -164,10 +164,10 @@ def _decision(folder: Path, policy_file: Path, now: dt.datetime, *, together: bo
         baseline = _baseline(policy, policy_file.parent)
     except OtherSchemaError as error:
         # A report from before an upgrade is in order and says nothing of now; a baseline is up to the policy.
-        kind = Kind.ERROR if report else Kind.INCONCLUSIVE
+        kind = GateOutcome.ERROR if report else GateOutcome.INCONCLUSIVE
         return Decision(kind, str(error), report, policy=policy)
     except (PolicyError, ReportError) as error:
-        return Decision(Kind.ERROR, str(error), report, policy=policy)
+        return Decision(GateOutcome.ERROR, str(error), report, policy=policy)
     return decide(report, policy, now, baseline, together=together)
 
 
@@ -183,7 +183,7 @@ def foresee(
     try:
         return decide(report, policy, newest, _baseline(policy, folder), together=together)
     except ReportError as error:
-        return Decision(Kind.ERROR, str(error), report, policy=policy)
+        return Decision(GateOutcome.ERROR, str(error), report, policy=policy)
 
 
 def _baseline(policy: Policy, folder: Path) -> Report | None:
@@ -227,20 +227,20 @@ def _row(row: Judged) -> dict[str, object]:
     }
 
 
-class _Parser(argparse.ArgumentParser):
+class _GateParser(argparse.ArgumentParser):
     """A parser whose own exit code for a wrong argument does not read as an inconclusive measurement."""
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(Kind.ERROR.exit_code, f"{Kind.ERROR}: {message}\n")
+        self.exit(GateOutcome.ERROR.exit_code, f"{GateOutcome.ERROR}: {message}\n")
 
 
 def main(
     arguments: Sequence[str] | None = None, policy_file: Path = POLICY, now: dt.datetime | None = None
 ) -> int:
     """Print the decision, and return its exit code."""
-    codes = ", ".join(f"{kind.exit_code} {kind}" for kind in Kind)
-    parser = _Parser("python -m reports.gate", description=__doc__, epilog=f"exit codes: {codes}")
+    codes = ", ".join(f"{kind.exit_code} {kind}" for kind in GateOutcome)
+    parser = _GateParser("python -m reports.gate", description=__doc__, epilog=f"exit codes: {codes}")
     parser.add_argument("folder", nargs="?", type=Path, default=REPORTS / LATEST, metavar="FOLDER")
     folder = parser.parse_args(arguments).folder
     try:
@@ -248,8 +248,8 @@ def main(
         decision = gate(folder, policy_file, now)
         print(*told(decision, now), decision, sep="\n")
     except Exception as error:  # noqa: BLE001  a traceback would end with 1, which means findings
-        print(f"{Kind.ERROR}: the gate itself failed: {error!r}", file=sys.stderr)
-        return Kind.ERROR.exit_code
+        print(f"{GateOutcome.ERROR}: the gate itself failed: {error!r}", file=sys.stderr)
+        return GateOutcome.ERROR.exit_code
     return decision.kind.exit_code
 
 

@@ -29,7 +29,7 @@ from reports.escape import visible
 from reports.history import Past
 from reports.markdown import PAGE_CHECK, SCOPE, end_of_life, sharers
 from reports.matrix import ALL_CLIENTS, Subject
-from reports.outcomes import Kind, offer
+from reports.outcomes import CellKind, offer
 from reports.policy import Policy
 from reports.remedies import TITLES
 from reports.scope import headline, in_full, moment, opening, tool_in_full
@@ -141,11 +141,11 @@ def tone(finding: Finding, floor: Protocol) -> str:
     if server.role is Role.PAGE:
         return NEUTRAL
     below = finding.outcome.protocol is not None and finding.outcome.protocol.below(floor)
-    if below and kind in (Kind.CONNECTED, Kind.FOOLED):
+    if below and kind in (CellKind.CONNECTED, CellKind.FOOLED):
         return "D"
-    if kind is Kind.FOOLED or (kind is Kind.BLOCKED and not server.only_from(floor)):
+    if kind is CellKind.FOOLED or (kind is CellKind.BLOCKED and not server.only_from(floor)):
         return "F"
-    return {Kind.INCONCLUSIVE: "I", Kind.MISSING: "U"}.get(kind, "E")
+    return {CellKind.INCONCLUSIVE: "I", CellKind.MISSING: "U"}.get(kind, "E")
 
 
 def _template() -> Template:

@@ -14,11 +14,10 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from reports.decision import Fate, Judged, Line
-from reports.decision import Kind as Ending
+from reports.decision import Fate, GateOutcome, Judged, Line
 from reports.escape import for_json, for_xml, visible
 from reports.matrix import MISSING
-from reports.outcomes import Kind, Outcome
+from reports.outcomes import CellKind, CellOutcome
 from reports.policy import Policy
 from reports.scope import in_full
 from reports.verdicts import Finding, Verdict
@@ -141,7 +140,7 @@ def _answers(decision: Decision) -> _Case:
     """Return the case that fails where the report is not fit to pass, whatever its rows came to."""
     red = any(row.fate is Fate.FAILS for row in decision.rows)
     said = "; ".join(decision.doubts) or ("" if decision.passed or red else decision.message)
-    kind = decision.kind if said and decision.kind is not Ending.FINDINGS else Ending.INCONCLUSIVE
+    kind = decision.kind if said and decision.kind is not GateOutcome.FINDINGS else GateOutcome.INCONCLUSIVE
     return _Case(MATRIX, SCOPE, result="error" if said else "", kind=str(kind), message=said)
 
 
@@ -255,7 +254,7 @@ def _absent(suite: str, judged: Judged) -> _Case:
 
 
 def _cell(row: Row, judged: Judged, server: Server, run: Run, floor: Protocol) -> _Case:
-    missing = Finding(server, Outcome(Kind.MISSING, reason="it was not measured"))
+    missing = Finding(server, CellOutcome(CellKind.MISSING, reason="it was not measured"))
     finding = row.findings.get(server.id, missing)
     result, kind, message = _result(row, finding, floor)
     if result in ("failure", "error"):
@@ -281,7 +280,7 @@ def _result(row: Row, finding: Finding, floor: Protocol) -> tuple[str, str, str]
     outcome, version = finding.outcome, finding.negotiated
     if row.verdict is Verdict.UNTESTABLE:
         return "skipped", str(Verdict.UNTESTABLE), row.judgement.reason
-    if outcome.kind is Kind.FOOLED:
+    if outcome.kind is CellKind.FOOLED:
         at = f" at {version}" if version else ""
         return "failure", str(outcome.kind), f"a server that tampers fooled it{at}: {outcome.reason}"
     if version and version.below(floor):
@@ -289,7 +288,7 @@ def _result(row: Row, finding: Finding, floor: Protocol) -> tuple[str, str, str]
     if finding.undecided:
         # What is undecided and connected did so at a version that the server does not speak.
         reason = outcome.reason or f"connected at {version}, which this server does not speak"
-        return "error", str(outcome.kind if outcome.kind.undecided else Kind.INCONCLUSIVE), reason
+        return "error", str(outcome.kind if outcome.kind.undecided else CellKind.INCONCLUSIVE), reason
     return "", "", ""
 
 

@@ -18,7 +18,7 @@ from reports.answer import (
     worst_first,
 )
 from reports.escape import for_markdown
-from reports.outcomes import Kind
+from reports.outcomes import CellKind
 from reports.policy import Policy
 from reports.scope import headline, in_full, moment, opening, tool_in_full
 from reports.sweep import sweeps
@@ -194,7 +194,8 @@ def _cells(rows: Sequence[Row], catalogue: Catalogue) -> str:
     patterns: dict[tuple[str, ...], dict[str, list[str]]] = {}
     for row in rows:
         cells = tuple(
-            str(row.findings[s.id].outcome) if s.id in row.findings else str(Kind.MISSING) for s in servers
+            str(row.findings[s.id].outcome) if s.id in row.findings else str(CellKind.MISSING)
+            for s in servers
         )
         client = f"{row.client} under {row.condition}" if several else row.client
         patterns.setdefault(cells, {}).setdefault(row.interpreter.name, []).append(client)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from reports.escape import for_json as _text
 from reports.matrix import MATRIX_VERSION, Row
 from reports.observations import Interpreter, RecordError, Run, build_run, read_record, reading
-from reports.outcomes import Kind, Outcome
+from reports.outcomes import CellKind, CellOutcome
 from reports.verdicts import Finding, HeldBy, Judgement, PageCheck, Verdict
 from servers.catalogue import Catalogue, Certificate, KeyExchange, Role, Server
 from servers.conditions import Condition
@@ -197,7 +197,7 @@ def _verdict(row: Row, run: Run) -> dict[str, object]:
 
 
 def _cell(row: Row, server: Server, run: Run, floor: Protocol) -> dict[str, object]:
-    unmeasured = Finding(server, Outcome(Kind.MISSING, reason=UNMEASURED))
+    unmeasured = Finding(server, CellOutcome(CellKind.MISSING, reason=UNMEASURED))
     finding = row.findings.get(server.id, unmeasured)
     negotiated = finding.negotiated
     return {
@@ -257,7 +257,7 @@ def _read_run(facts: Mapping[str, Any], document: Mapping[str, Any]) -> Record:
     interpreters = {one["interpreter"]: _read_interpreter(one) for one in own("interpreters")}
     findings: dict[tuple[str, str, str], dict[str, Finding]] = {}
     for cell in own("cells"):
-        if (cell["outcome"], cell["reason"]) != (Kind.MISSING, UNMEASURED):
+        if (cell["outcome"], cell["reason"]) != (CellKind.MISSING, UNMEASURED):
             key = (cell["interpreter"], cell["client"], cell["condition"])
             findings.setdefault(key, {})[cell["server"]] = _read_cell(cell, servers)
     rows = [
@@ -328,7 +328,7 @@ def _read_verdict(
 def _read_cell(facts: Mapping[str, Any], servers: Mapping[str, Server]) -> Finding:
     return Finding(
         server=servers[facts["server"]],
-        outcome=Outcome(Kind(facts["outcome"]), _protocol(facts["negotiated"]), facts["reason"]),
+        outcome=CellOutcome(CellKind(facts["outcome"]), _protocol(facts["negotiated"]), facts["reason"]),
         offered=frozenset(map(Protocol, facts["offered"])),
     )
 

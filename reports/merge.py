@@ -36,7 +36,7 @@ class MergeError(FloorError):
 
 
 @dataclass(frozen=True)
-class Part:
+class MachineRun:
     """One machine's run, as its folder has it."""
 
     folder: Path
@@ -51,7 +51,7 @@ class Part:
         return self.record.run.host
 
 
-def read_parts(folders: Iterable[Path], expected: Sequence[str] = ()) -> tuple[Part, ...]:
+def read_parts(folders: Iterable[Path], expected: Sequence[str] = ()) -> tuple[MachineRun, ...]:
     """Read the runs in these folders and below, in order; raises MergeError or RecordError.
 
     A folder without any is an error: a mistyped name must not look like a machine with nothing to say.
@@ -69,7 +69,7 @@ def read_parts(folders: Iterable[Path], expected: Sequence[str] = ()) -> tuple[P
     return tuple(parts)
 
 
-def _read(folder: Path) -> Part:
+def _read(folder: Path) -> MachineRun:
     records = read_json(folder / DOCUMENT)
     if len(records) != 1:
         hosts = ", ".join(record.run.host for record in records)
@@ -88,10 +88,10 @@ def _read(folder: Path) -> Part:
     )
     file = folder / REMEDIES
     cases = read_remedies(file, records[0].run, rows) if file.exists() else None
-    return Part(folder, replace(records[0], rows=rows), seen, cases)
+    return MachineRun(folder, replace(records[0], rows=rows), seen, cases)
 
 
-def merge(parts: Sequence[Part], expected: Iterable[str], own: Run) -> Matrix:
+def merge(parts: Sequence[MachineRun], expected: Iterable[str], own: Run) -> Matrix:
     """Return several machines' runs as one; raises MergeError if they are not about the same.
 
     `own` is the merging itself: its id, time and tool, the machine it happens on, and the floor that
@@ -113,7 +113,7 @@ def merge(parts: Sequence[Part], expected: Iterable[str], own: Run) -> Matrix:
     )
 
 
-def merge_cases(parts: Sequence[Part]) -> tuple[Case, ...] | None:
+def merge_cases(parts: Sequence[MachineRun]) -> tuple[Case, ...] | None:
     """Return a case for each row that needs a remedy, tried or not; None if no machine tried any."""
     if all(part.cases is None for part in parts):
         return None
@@ -124,12 +124,12 @@ def merge_cases(parts: Sequence[Part]) -> tuple[Case, ...] | None:
     )
 
 
-def _untried(part: Part) -> list[Case]:
+def _untried(part: MachineRun) -> list[Case]:
     # Remedies are tried on interpreters alone.
     return [Case(row, ()) for row in needing(part.record.rows) if not row.interpreter.is_program]
 
 
-def _check_hosts(parts: Sequence[Part]) -> None:
+def _check_hosts(parts: Sequence[MachineRun]) -> None:
     """Two reports under one name may be two machines, of which neither may vanish behind the other."""
     seen: dict[str, Path] = {}
     for part in parts:
@@ -143,7 +143,7 @@ def _check_hosts(parts: Sequence[Part]) -> None:
         seen[part.host] = part.folder
 
 
-def _floor(parts: Sequence[Part]) -> Protocol | None:
+def _floor(parts: Sequence[MachineRun]) -> Protocol | None:
     for part in parts[1:]:
         first = parts[0]
         if part.record.floor is not first.record.floor:
@@ -155,9 +155,9 @@ def _floor(parts: Sequence[Part]) -> Protocol | None:
     return parts[0].record.floor if parts else None
 
 
-def _servers(parts: Sequence[Part]) -> tuple[Server, ...]:
+def _servers(parts: Sequence[MachineRun]) -> tuple[Server, ...]:
     """Return every server that any of them met; under one id it must have been the same."""
-    found: dict[str, tuple[Server, Part]] = {}
+    found: dict[str, tuple[Server, MachineRun]] = {}
     for part in parts:
         for server in part.record.catalogue.servers:
             known, first = found.setdefault(server.id, (server, part))
@@ -195,7 +195,7 @@ def _placed(row: Row, host: str) -> Row:
     return replace(row, interpreter=replace(row.interpreter, host=host))
 
 
-def _measured(part: Part) -> list[Measured]:
+def _measured(part: MachineRun) -> list[Measured]:
     interpreters = {row.interpreter.id: row.interpreter for row in part.record.rows}
     seen: dict[str, list[Observation]] = {name: [] for name in interpreters}
     for observation in part.observations:
@@ -206,7 +206,7 @@ def _measured(part: Part) -> list[Measured]:
 
 
 def _joined(
-    runs: Sequence[Run], parts: Sequence[Part], own: Run, catalogue: Catalogue, floor: Protocol
+    runs: Sequence[Run], parts: Sequence[MachineRun], own: Run, catalogue: Catalogue, floor: Protocol
 ) -> Run:
     """Return the provenance of the whole."""
     theirs = [part.record.run for part in parts]
@@ -230,7 +230,7 @@ def _narrowed(runs: Iterable[Run]) -> tuple[str, ...]:
     return tuple(f"on {run.host}, {said}" for run in runs for said in run.scope.narrowed)
 
 
-def _said(parts: Sequence[Part], fact: Callable[[Run], str]) -> str:
+def _said(parts: Sequence[MachineRun], fact: Callable[[Run], str]) -> str:
     """Return what all runs say, or what each says; empty without any."""
     said = {part.host: fact(part.record.run) for part in parts}
     if len(set(said.values())) == 1:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from servers.wire import WireAccount
 
 
-class Kind(enum.StrEnum):
+class CellKind(enum.StrEnum):
     """How a cell came out; the texts are those of the reports."""
 
     CONNECTED = "connected"
@@ -35,20 +35,20 @@ class Kind(enum.StrEnum):
     @property
     def undecided(self) -> bool:
         """Whether this says nothing about the client."""
-        return self in (Kind.INCONCLUSIVE, Kind.MISSING)
+        return self in (CellKind.INCONCLUSIVE, CellKind.MISSING)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CellOutcome:
     """A cell's outcome, with the version if it connected and a reason in words if there is more to say."""
 
-    kind: Kind
+    kind: CellKind
     protocol: Protocol | None = None
     reason: str = ""
 
     def __str__(self) -> str:
         """Return what the report's cell shows."""
-        return str(self.protocol if self.protocol and self.kind is Kind.CONNECTED else self.kind)
+        return str(self.protocol if self.protocol and self.kind is CellKind.CONNECTED else self.kind)
 
 
 CERTIFICATE_ALERTS = frozenset(
@@ -66,16 +66,16 @@ CERTIFICATE_ALERTS = frozenset(
 UNTOLD = "untold"
 """What a client says that cannot tell its version (probes/status_page.py): the wire's word stands alone."""
 
-_SEVERITY = (Kind.CONNECTED, Kind.BLOCKED, Kind.REJECTED, Kind.NOT_OFFERED)
+_SEVERITY = (CellKind.CONNECTED, CellKind.BLOCKED, CellKind.REJECTED, CellKind.NOT_OFFERED)
 """From what weighs most; what is inconclusive is weighed apart."""
 
 
-def judge_cell(observation: Observation, server: Server) -> Outcome:
+def judge_cell(observation: Observation, server: Server) -> CellOutcome:
     """Judge one cell. Nothing counts without a passed control, and both witnesses must agree."""
     if not observation.control.passed:
-        return Outcome(Kind.INCONCLUSIVE, reason=f"control failed: {observation.control.reason}")
+        return CellOutcome(CellKind.INCONCLUSIVE, reason=f"control failed: {observation.control.reason}")
     if observation.account is None:
-        return Outcome(Kind.MISSING, reason=observation.missing or "no account was given")
+        return CellOutcome(CellKind.MISSING, reason=observation.missing or "no account was given")
     if not observation.wire:
         return _inconclusive(f"no connection passed the tap; the client says: {_said(observation.account)}")
     if server.role is Role.ATTACK:
@@ -84,21 +84,21 @@ def judge_cell(observation: Observation, server: Server) -> Outcome:
     return _worst([_judge_connection(wire, account, server) for wire in observation.wire], server)
 
 
-def _worst(outcomes: Sequence[Outcome], server: Server) -> Outcome:
+def _worst(outcomes: Sequence[CellOutcome], server: Server) -> CellOutcome:
     """Of several connections for one cell, the one that weighs most; of several versions, the lowest.
 
     One that is inconclusive may have been anything that the server speaks, so beside it only a
     connection at the server's lowest version counts.
     """
-    connected = [o for o in outcomes if o.kind is Kind.CONNECTED]
+    connected = [o for o in outcomes if o.kind is CellKind.CONNECTED]
     lowest = min(connected, key=lambda o: _rank(o.protocol), default=None)
-    unclear = next((o for o in outcomes if o.kind is Kind.INCONCLUSIVE), None)
+    unclear = next((o for o in outcomes if o.kind is CellKind.INCONCLUSIVE), None)
     if unclear and (lowest is None or any(p.wire < _rank(lowest.protocol) for p in server.protocols)):
         return unclear
     return lowest or min(outcomes, key=lambda o: _SEVERITY.index(o.kind))
 
 
-def judge_attack(wires: Sequence[WireAccount], account: Account, server: Server) -> Outcome:
+def judge_attack(wires: Sequence[WireAccount], account: Account, server: Server) -> CellOutcome:
     """Judge a cell on a server that tampers with the negotiation."""
     first = wires[0]
     if damage := [_damage(wire) for wire in wires if _damage(wire)]:
@@ -109,15 +109,15 @@ def judge_attack(wires: Sequence[WireAccount], account: Account, server: Server)
     done = next((wire for wire in wires if wire.data_both_ways), None)
     if account.outcome == "connected" or (done and done.server_version is not Protocol.TLSV1_3):
         claim = _judge_claim(done or first, account, server)
-        return replace(claim, kind=Kind.FOOLED) if claim.kind is Kind.CONNECTED else claim
+        return replace(claim, kind=CellKind.FOOLED) if claim.kind is CellKind.CONNECTED else claim
     if not server.expect:
         return _judge_fallback(wires)
     if server.script == "sentinel" and not _offers_any(first, server):
-        return Outcome(Kind.NOT_OFFERED, reason=f"offers {offer(first)}: there is nothing to notice")
+        return CellOutcome(CellKind.NOT_OFFERED, reason=f"offers {offer(first)}: there is nothing to notice")
     return _judge_answers(wires, account, server)
 
 
-def _judge_answers(wires: Sequence[WireAccount], account: Account, server: Server) -> Outcome:
+def _judge_answers(wires: Sequence[WireAccount], account: Account, server: Server) -> CellOutcome:
     """Judge the alerts with which a client answered; each connection must have one that can be read."""
     answers = [[a.description for a in wire.alerts if a.sender is Sender.CLIENT] for wire in wires]
     if not all(answers):
@@ -127,7 +127,9 @@ def _judge_answers(wires: Sequence[WireAccount], account: Account, server: Serve
         return _inconclusive(f"the client ended it, but not clearly for this: {_said(account)}")
     version = wires[0].server_version or "a version that does not exist"
     asked = "" if server.expect in alerts else f"; {server.source} asks for {server.expect}"
-    return Outcome(Kind.HELD, reason=f"client: {', '.join(filter(None, alerts))} after {version}{asked}")
+    return CellOutcome(
+        CellKind.HELD, reason=f"client: {', '.join(filter(None, alerts))} after {version}{asked}"
+    )
 
 
 def _damage(wire: WireAccount) -> str:
@@ -135,20 +137,20 @@ def _damage(wire: WireAccount) -> str:
     return "; ".join(wire.faults) or ("" if wire.client_hello else "it has no ClientHello")
 
 
-def _judge_fallback(wires: Sequence[WireAccount]) -> Outcome:
+def _judge_fallback(wires: Sequence[WireAccount]) -> CellOutcome:
     """Judge whether any later hello asked for less than the first."""
     asked = [max(w.offered or (w.legacy_version,), key=_rank) for w in wires if w.client_hello]
     count = f"{len(wires)} connection{'s' if len(wires) > 1 else ''}"
     if lower := [version for version in asked[1:] if _rank(version) < _rank(asked[0])]:
-        return Outcome(Kind.FOOLED, reason=f"came back with no more than {lower[0]} in {count}")
-    return Outcome(Kind.HELD, reason=f"{count}, each offering {offer(wires[0])}")
+        return CellOutcome(CellKind.FOOLED, reason=f"came back with no more than {lower[0]} in {count}")
+    return CellOutcome(CellKind.HELD, reason=f"{count}, each offering {offer(wires[0])}")
 
 
 def _rank(version: Protocol | None) -> tuple[int, int]:
     return version.wire if version else (0, 0)
 
 
-def _judge_connection(wire: WireAccount, account: Account, server: Server) -> Outcome:
+def _judge_connection(wire: WireAccount, account: Account, server: Server) -> CellOutcome:
     if damage := _damage(wire):
         return _inconclusive(f"the wire's record is unfit: {damage}; the client says: {_said(account)}")
     if account.outcome == "connected":
@@ -163,7 +165,7 @@ def _judge_connection(wire: WireAccount, account: Account, server: Server) -> Ou
     return _judge_abort(wire, account) if wire.server_version else _judge_refusal(wire, account)
 
 
-def _judge_refused_offer(wire: WireAccount, account: Account) -> Outcome:
+def _judge_refused_offer(wire: WireAccount, account: Account) -> CellOutcome:
     """Judge a connection whose hello lists nothing that the server speaks.
 
     The hello alone would say so, but a server that is dead or deaf must not pass as one that refused:
@@ -178,10 +180,10 @@ def _judge_refused_offer(wire: WireAccount, account: Account) -> Outcome:
             f"the server chose {wire.server_version}, which was not offered, and the client"
             f" did not say that it refuses: {_said(account)}"
         )
-    return Outcome(Kind.NOT_OFFERED, reason=f"offers {offer(wire)}")
+    return CellOutcome(CellKind.NOT_OFFERED, reason=f"offers {offer(wire)}")
 
 
-def _judge_claim(wire: WireAccount, account: Account, server: Server) -> Outcome:
+def _judge_claim(wire: WireAccount, account: Account, server: Server) -> CellOutcome:
     """Judge a connection that the client says it made."""
     version = wire.server_version
     if version is None or not wire.data_both_ways:
@@ -193,25 +195,25 @@ def _judge_claim(wire: WireAccount, account: Account, server: Server) -> Outcome
     ceiling = wire.legacy_version
     if version not in wire.offered if wire.offered is not None else ceiling and ceiling.below(version):
         return _inconclusive(f"connected at {version}, which the client did not offer")
-    return Outcome(Kind.CONNECTED, version)
+    return CellOutcome(CellKind.CONNECTED, version)
 
 
-def _judge_refusal(wire: WireAccount, account: Account) -> Outcome:
+def _judge_refusal(wire: WireAccount, account: Account) -> CellOutcome:
     """Judge a connection that the server ended before it chose a version."""
     refusals = [a.description for a in wire.alerts if a.sender is Sender.SERVER]
     if not refusals:
         return _inconclusive(f"the server gave no answer; the client says: {_said(account)}")
     if "protocol_version" in refusals:
         return _inconclusive(f"the server refused the version although {offer(wire)} was offered")
-    return Outcome(Kind.BLOCKED, reason=f"server: {refusals[0] or 'encrypted alert'}")
+    return CellOutcome(CellKind.BLOCKED, reason=f"server: {refusals[0] or 'encrypted alert'}")
 
 
-def _judge_abort(wire: WireAccount, account: Account) -> Outcome:
+def _judge_abort(wire: WireAccount, account: Account) -> CellOutcome:
     """Judge a connection that failed after the server had chosen a version."""
     version = wire.server_version
     alerts = [a.description for a in wire.alerts if a.sender is Sender.CLIENT]
     if "protocol_version" in alerts:
-        return Outcome(Kind.REJECTED, reason=f"client: protocol_version after {version}")
+        return CellOutcome(CellKind.REJECTED, reason=f"client: protocol_version after {version}")
     if wire.finished:
         # What it sends next is encrypted and may be a goodbye: nothing of this says that it was blocked.
         return _inconclusive(f"completed a handshake at {version}, and then failed: {_said(account)}")
@@ -224,8 +226,10 @@ def _judge_abort(wire: WireAccount, account: Account) -> Outcome:
         return _inconclusive(
             f"failed after {version} without a readable alert; the client says: {_said(account)}"
         )
-    return Outcome(
-        Kind.BLOCKED, version, f"client: {alerts[0] or 'encrypted alert'} after {version} ({_said(account)})"
+    return CellOutcome(
+        CellKind.BLOCKED,
+        version,
+        f"client: {alerts[0] or 'encrypted alert'} after {version} ({_said(account)})",
     )
 
 
@@ -251,5 +255,5 @@ def _said(account: Account) -> str:
     return f"{account.error_class}: {account.error_text}"[:160]
 
 
-def _inconclusive(reason: str) -> Outcome:
-    return Outcome(Kind.INCONCLUSIVE, reason=reason)
+def _inconclusive(reason: str) -> CellOutcome:
+    return CellOutcome(CellKind.INCONCLUSIVE, reason=reason)

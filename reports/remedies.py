@@ -82,7 +82,7 @@ class Means:
 
 
 @dataclass(frozen=True)
-class Attempt:
+class RemedyAttempt:
     """One remedy for one row, and what it came to."""
 
     remedy: Remedy
@@ -114,7 +114,7 @@ class Case:
     """A row that goes or would go below the floor, with every remedy in order of effort."""
 
     row: Row
-    attempts: tuple[Attempt, ...]
+    attempts: tuple[RemedyAttempt, ...]
     """Empty if its run was not asked to try any, as that of another machine in a merged report."""
     origin: Origin | None = None
     """The earlier run that tried them; None if it was this one."""
@@ -125,7 +125,7 @@ class Case:
         return str(self.origin) if self.origin else "in this run"
 
     @property
-    def advised(self) -> tuple[Attempt, ...]:
+    def advised(self) -> tuple[RemedyAttempt, ...]:
         """What was measured to help."""
         return tuple(one for one in self.attempts if one.standing is Standing.ADVISED)
 
@@ -174,36 +174,38 @@ def weigh(
     )
 
 
-def _tried(row: Row, remedy: Remedy, trial: Row | None, means: Means) -> Attempt:
+def _tried(row: Row, remedy: Remedy, trial: Row | None, means: Means) -> RemedyAttempt:
     if why := idle(row, remedy, means):
-        return Attempt(remedy, Standing.IDLE, why)
+        return RemedyAttempt(remedy, Standing.IDLE, why)
     if trial is None:
-        return Attempt(remedy, Standing.IDLE, "its trial did not take place")
+        return RemedyAttempt(remedy, Standing.IDLE, "its trial did not take place")
     library = means.libraries.get(row.client, "")
     if remedy is Remedy.UPGRADE and trial.client_version == row.client_version:
-        return Attempt(remedy, Standing.IDLE, f"{library} {row.client_version} is the newest for this Python")
+        return RemedyAttempt(
+            remedy, Standing.IDLE, f"{library} {row.client_version} is the newest for this Python"
+        )
     reason = trial.judgement.reason
     if remedy is Remedy.UPGRADE and trial.client_version:
         reason = f"{library} {trial.client_version} in place of {row.client_version}: {reason}"
     if trial.verdict is not Verdict.ENFORCED:
-        return Attempt(remedy, Standing.FAILED, reason, trial.verdict)
+        return RemedyAttempt(remedy, Standing.FAILED, reason, trial.verdict)
     return _advised(row, remedy, trial, means, reason)
 
 
-def _advised(row: Row, remedy: Remedy, trial: Row, means: Means, reason: str) -> Attempt:
+def _advised(row: Row, remedy: Remedy, trial: Row, means: Means, reason: str) -> RemedyAttempt:
     one = row.interpreter
     if remedy is Remedy.UPGRADE:
         steps = upgrade_steps(one, means.libraries[row.client], trial.client_version, row.client_version)
-        return Attempt(remedy, Standing.ADVISED, reason, trial.verdict, flat(steps))
+        return RemedyAttempt(remedy, Standing.ADVISED, reason, trial.verdict, flat(steps))
     file = means.files.get(one.id)
     if remedy is Remedy.CONFIGURATION and isinstance(file, FloorFile):
         steps = configuration_steps([one.path], file, means.floor)
-        return Attempt(remedy, Standing.ADVISED, reason, trial.verdict, flat(steps), file)
+        return RemedyAttempt(remedy, Standing.ADVISED, reason, trial.verdict, flat(steps), file)
     lines = tuple(means.snippets[row.client].splitlines())
-    return Attempt(remedy, Standing.ADVISED, reason, trial.verdict, lines)
+    return RemedyAttempt(remedy, Standing.ADVISED, reason, trial.verdict, lines)
 
 
-def other_interpreter(row: Row, rows: Sequence[Row], means: Means) -> Attempt:
+def other_interpreter(row: Row, rows: Sequence[Row], means: Means) -> RemedyAttempt:
     """Say which interpreter of this run holds with the same client: maintained, open to all, newest first."""
     held = [
         other
@@ -214,17 +216,17 @@ def other_interpreter(row: Row, rows: Sequence[Row], means: Means) -> Attempt:
     ]
     if not held:
         said = f"no interpreter of this run holds {means.floor.prose} with it"
-        return Attempt(Remedy.INTERPRETER, Standing.IDLE, said)
+        return RemedyAttempt(Remedy.INTERPRETER, Standing.IDLE, said)
     unfit = {other.interpreter.id: why for other in held if (why := _unfit(other, row, means))}
     fit = sorted((other for other in held if other.interpreter.id not in unfit), key=_release, reverse=True)
     left_out = "; ".join(f"not {name}, {why}" for name, why in unfit.items())
     if not fit:
-        return Attempt(Remedy.INTERPRETER, Standing.IDLE, left_out)
+        return RemedyAttempt(Remedy.INTERPRETER, Standing.IDLE, left_out)
     more = f" and {len(fit) - MOST_NAMED} more" if len(fit) > MOST_NAMED else ""
     named = ", ".join(other.interpreter.id for other in fit[:MOST_NAMED])
     lines = flat(interpreter_steps(fit[0].interpreter, means.libraries.get(row.client, "")))
     said = "; ".join(filter(None, [f"held in this run by {named}{more}", left_out]))
-    return Attempt(Remedy.INTERPRETER, Standing.ADVISED, said, Verdict.ENFORCED, lines)
+    return RemedyAttempt(Remedy.INTERPRETER, Standing.ADVISED, said, Verdict.ENFORCED, lines)
 
 
 def _unfit(other: Row, row: Row, means: Means) -> str:
@@ -245,10 +247,10 @@ def _release(row: Row) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", row.interpreter.version))
 
 
-def _build(row: Row, means: Means) -> Attempt:
+def _build(row: Row, means: Means) -> RemedyAttempt:
     if row.own_tls:
         said = f"it does not use Python's OpenSSL but {row.own_tls.name}, which no build of Python changes"
-        return Attempt(Remedy.BUILD, Standing.IDLE, said)
+        return RemedyAttempt(Remedy.BUILD, Standing.IDLE, said)
     minor = ".".join(row.interpreter.version.split(".")[:2])
     if words := means.recipes.get(minor):
         said = (
@@ -257,7 +259,7 @@ def _build(row: Row, means: Means) -> Attempt:
         )
     else:
         said = "no recipe that is still maintained builds this version of Python"
-    return Attempt(Remedy.BUILD, Standing.IDLE, said)
+    return RemedyAttempt(Remedy.BUILD, Standing.IDLE, said)
 
 
 def in_short(cases: Sequence[Case]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from reports.escape import for_markdown, visible
 from reports.markdown import reasons, sharers
-from reports.remedies import TITLES, Attempt, Case, Remedy, Standing
+from reports.remedies import TITLES, Case, Remedy, RemedyAttempt, Standing
 from reports.steps import configuration_steps
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from reports.observations import Run
     from servers.protocols import Protocol
 
-    Tried = tuple[Case, Attempt]
+    Tried = tuple[Case, RemedyAttempt]
 
 METHOD = """\
 Only what was measured is advised: the same client in the same interpreter with the remedy applied, against

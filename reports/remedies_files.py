@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reports.floor_file import FloorFile
 from reports.observations import SCHEMA_VERSION, RecordError, read_record, reading
-from reports.remedies import Attempt, Case, Origin, Remedy, Standing, needing
+from reports.remedies import Case, Origin, Remedy, RemedyAttempt, Standing, needing
 from reports.remedies_document import build_remedies_markdown
 from reports.verdicts import Verdict
 
@@ -101,8 +101,8 @@ def read_case(entry: Mapping[str, Any], row: Row, run: Run) -> Case:
     return Case(row, attempts, None if origin.run_id == run.run_id else origin)
 
 
-def _attempt(facts: Mapping[str, Any]) -> Attempt:
-    return Attempt(
+def _attempt(facts: Mapping[str, Any]) -> RemedyAttempt:
+    return RemedyAttempt(
         Remedy(facts["remedy"]),
         Standing(facts["standing"]),
         facts["said"],

@@ -124,7 +124,7 @@ def _text(value: object) -> str:
     return value
 
 
-class Origin(Protocol):
+class ScopedRun(Protocol):
     """A run, as far as its scope can be put into sentences."""
 
     @property
@@ -152,19 +152,19 @@ class Origin(Protocol):
         """How far its verdicts reach."""
 
 
-def headline(runs: Sequence[Origin]) -> list[str]:
+def headline(runs: Sequence[ScopedRun]) -> list[str]:
     """Return what nobody may overlook who reads only the answer: what narrows it."""
     return _once(runs, lambda run: [*_partial(run), *_variables(run), *_refused(run)])
 
 
-def opening(runs: Sequence[Origin]) -> list[str]:
+def opening(runs: Sequence[ScopedRun]) -> list[str]:
     """Return where an answer comes from, and what of the machine it leaves out, in a few sentences."""
     return [_origin(run) for run in runs] + _once(
         runs, lambda run: [*_left_out(run, MOST_NAMED), *_counted(run)]
     )
 
 
-def in_short(runs: Sequence[Origin], now: dt.datetime) -> list[str]:
+def in_short(runs: Sequence[ScopedRun], now: dt.datetime) -> list[str]:
     """Return the scope in a few sentences with each run's age; lists are cut, and places counted."""
     origins = [_origin(run, now) for run in runs]
     return origins + _once(
@@ -181,7 +181,7 @@ def in_short(runs: Sequence[Origin], now: dt.datetime) -> list[str]:
     )
 
 
-def in_full(runs: Sequence[Origin]) -> list[str]:
+def in_full(runs: Sequence[ScopedRun]) -> list[str]:
     """Return the scope in sentences that leave out nothing."""
     return [_origin(run) for run in runs] + _once(
         runs,
@@ -198,7 +198,7 @@ def in_full(runs: Sequence[Origin]) -> list[str]:
     )
 
 
-def tool_in_full(run: Origin) -> str:
+def tool_in_full(run: ScopedRun) -> str:
     """Return the tool's name and version with its commit, and whether its files differ from that."""
     scope = run.scope
     if not scope.commit:
@@ -207,7 +207,7 @@ def tool_in_full(run: Origin) -> str:
     return f"{run.tool} at commit {scope.commit[:12]}{' with local changes' if scope.local_changes else ''}"
 
 
-def passed_on(run: Origin) -> str:
+def passed_on(run: ScopedRun) -> str:
     """Return the variables that decided which TLS was measured, as they were set; empty if none was."""
     return _assignments(run, kept=True)
 
@@ -232,7 +232,7 @@ def ago(then: dt.datetime, now: dt.datetime) -> str:
     return "just now"
 
 
-def _once(runs: Sequence[Origin], say: Callable[[Origin], Iterable[str]]) -> list[str]:
+def _once(runs: Sequence[ScopedRun], say: Callable[[ScopedRun], Iterable[str]]) -> list[str]:
     """Return what there is to say of the runs, each sentence once, with the machines that it is about."""
     hosts: dict[str, list[str]] = {}
     for run in runs:
@@ -244,7 +244,7 @@ def _once(runs: Sequence[Origin], say: Callable[[Origin], Iterable[str]]) -> lis
     ]
 
 
-def _origin(run: Origin, now: dt.datetime | None = None) -> str:
+def _origin(run: ScopedRun, now: dt.datetime | None = None) -> str:
     scope, ended = run.scope, moment(run.ended)
     age = f" ({ago(ended, now)})" if now else ""
     by = f" by {scope.user}" if scope.user else ""
@@ -254,27 +254,27 @@ def _origin(run: Origin, now: dt.datetime | None = None) -> str:
     return f"Run {run.run_id} on {run.host}{where}: {when}, measured{by} with {tool_in_full(run)}."
 
 
-def _partial(run: Origin) -> list[str]:
+def _partial(run: ScopedRun) -> list[str]:
     narrowed = run.scope.narrowed
     return [f"This run is partial: {', '.join(narrowed)}."] if narrowed else []
 
 
-def _variables(run: Origin) -> list[str]:
+def _variables(run: ScopedRun) -> list[str]:
     found = passed_on(run)
     return [f"Measured under {found}: what runs without that is not covered."] if found else []
 
 
-def _kept_away(run: Origin) -> list[str]:
+def _kept_away(run: ScopedRun) -> list[str]:
     found = _assignments(run, kept=False)
     return [f"Set, and not passed on to what was measured: {found}."] if found else []
 
 
-def _assignments(run: Origin, *, kept: bool) -> str:
+def _assignments(run: ScopedRun, *, kept: bool) -> str:
     variables = run.scope.variables.items()
     return ", ".join(f"{name}={value}" for name, value in variables if (name in KEPT) is kept)
 
 
-def _left_out(run: Origin, most: int | None = None) -> list[str]:
+def _left_out(run: ScopedRun, most: int | None = None) -> list[str]:
     """Name what was found and not measured, once for each reason."""
     groups: dict[str, list[str]] = {}
     for one in run.scope.left_out:
@@ -282,7 +282,7 @@ def _left_out(run: Origin, most: int | None = None) -> list[str]:
     return [f"Found and not measured: {_names(ids, most)} ({reason})." for reason, ids in groups.items()]
 
 
-def _not_asked(run: Origin) -> list[str]:
+def _not_asked(run: ScopedRun) -> list[str]:
     clients = run.scope.clients_left_out
     return [
         *([f"Clients and programs that were not asked for: {', '.join(clients)}."] if clients else []),
@@ -290,13 +290,13 @@ def _not_asked(run: Origin) -> list[str]:
     ]
 
 
-def _refused(run: Origin) -> list[str]:
+def _refused(run: ScopedRun) -> list[str]:
     refused = [one for one in run.scope.looked if one.status == "unreadable"]
     named = "; ".join(f"{one.place} ({one.reason})" if one.reason else one.place for one in refused)
     return [f"Could not look for interpreters in {named}."] if refused else []
 
 
-def _counted(run: Origin) -> list[str]:
+def _counted(run: ScopedRun) -> list[str]:
     looked, absent = (len(_where(run, status)) for status in ("looked", "absent"))
     if not looked + absent:
         return []
@@ -304,7 +304,7 @@ def _counted(run: Origin) -> list[str]:
     return [f"Looked for interpreters in {places}; of those that are known, {absent} are not there."]
 
 
-def _places(run: Origin) -> list[str]:
+def _places(run: ScopedRun) -> list[str]:
     looked, absent = (_where(run, status) for status in ("looked", "absent"))
     return [
         *([f"Looked for interpreters in {', '.join(looked)}."] if looked else []),
@@ -312,7 +312,7 @@ def _places(run: Origin) -> list[str]:
     ]
 
 
-def _where(run: Origin, status: Status) -> list[str]:
+def _where(run: ScopedRun, status: Status) -> list[str]:
     # A folder may be a known place and on PATH.
     return list(dict.fromkeys(one.place for one in run.scope.looked if one.status == status))
 

@@ -39,7 +39,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialOutcome:
     """What a trial came to, with the observations that this rests on."""
 
     trial: Trial
@@ -49,7 +49,7 @@ class Outcome:
 
 def try_out(
     rows: Sequence[Row], guests: Sequence[Guest], means: Means, settings: Settings, say: Progress
-) -> tuple[Outcome, ...]:
+) -> tuple[TrialOutcome, ...]:
     """Try on each row that needs it whatever may help, and return what each trial came to.
 
     `guests` are those that were measured, `settings` those by which they were. The servers that repeat the
@@ -124,7 +124,7 @@ def marked(client: str, remedy: Remedy) -> str:
 
 def outcomes(
     trials: Sequence[Trial], campaign: Campaign, catalogue: Catalogue, means: Means
-) -> tuple[Outcome, ...]:
+) -> tuple[TrialOutcome, ...]:
     """Judge each trial as the matrix judges a row."""
     found = []
     for trial in trials:
@@ -138,11 +138,11 @@ def outcomes(
             tuple(replace(record, client=name) for record in records if record.client == client),
         )
         (row,) = build_matrix([measured], [name], [Condition.AMBIENT], catalogue, means.floor)
-        found.append(Outcome(trial, row, measured))
+        found.append(TrialOutcome(trial, row, measured))
     return tuple(found)
 
 
-def with_trials(measured: Sequence[Measured], found: Sequence[Outcome]) -> tuple[Measured, ...]:
+def with_trials(measured: Sequence[Measured], found: Sequence[TrialOutcome]) -> tuple[Measured, ...]:
     """Return what a run measured with the trials' observations among it, for its evidence."""
     return tuple(
         replace(

@@ -538,7 +538,7 @@ def _expect_holder(
 
 
 @dataclass(frozen=True)
-class Tally:
+class AnswerTally:
     """How a set of answers to "is it safe?" compares with the truth."""
 
     answers: int
@@ -559,9 +559,9 @@ class Score:
     """Each cell that shows something else than it must, in words; the undecided are not among them."""
     undecided: int
     """Cells that show nothing: inconclusive or missing."""
-    ours: Tally
+    ours: AnswerTally
     """By interpreter, client and condition."""
-    page: Tally
+    page: AnswerTally
     """By interpreter and condition."""
     left_out: tuple[str, ...]
     misheld: tuple[str, ...] = ()
@@ -610,8 +610,8 @@ def score(truth: Truth, minimum_cells: int) -> Score:
     )
 
 
-def _tally(lines: pd.DataFrame, said: str, true: str) -> Tally:
-    return Tally(
+def _tally(lines: pd.DataFrame, said: str, true: str) -> AnswerTally:
+    return AnswerTally(
         answers=len(lines),
         false_safe=int(((lines[said] == YES) & (lines[true] == NO)).sum()),
         false_unsafe=int(((lines[said] == NO) & (lines[true] == YES)).sum()),
@@ -646,7 +646,7 @@ def summary(result: Score, most: int = 10) -> list[str]:
     ]
 
 
-def _counts(tally: Tally) -> str:
+def _counts(tally: AnswerTally) -> str:
     return (
         f'{tally.answers} answers, {tally.false_safe} false "safe", {tally.false_unsafe} false "unsafe",'
         f" {tally.undecided} undecided"

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reports.outcomes import Kind, Outcome, judge_cell, offer
+from reports.outcomes import CellKind, CellOutcome, judge_cell, offer
 from servers.catalogue import Role
 from servers.conditions import Condition
 from servers.protocols import LADDER, Protocol, span
@@ -62,7 +62,7 @@ class Finding:
     """A cell's outcome, with what the client offered while it came about."""
 
     server: Server
-    outcome: Outcome
+    outcome: CellOutcome
     offered: frozenset[Protocol] = frozenset()
     """Every version listed in a ClientHello of this cell."""
     offer: str = ""
@@ -71,12 +71,12 @@ class Finding:
     @property
     def negotiated(self) -> Protocol | None:
         """The version at which data went both ways; None if none did."""
-        return self.outcome.protocol if self.outcome.kind in (Kind.CONNECTED, Kind.FOOLED) else None
+        return self.outcome.protocol if self.outcome.kind in (CellKind.CONNECTED, CellKind.FOOLED) else None
 
     @property
     def undecided(self) -> bool:
         """Whether this says nothing, or something that cannot be."""
-        impossible = self.outcome.kind is Kind.CONNECTED and self.negotiated not in self.server.protocols
+        impossible = self.outcome.kind is CellKind.CONNECTED and self.negotiated not in self.server.protocols
         return self.outcome.kind.undecided or impossible
 
     def reached_below(self, floor: Protocol) -> bool:
@@ -102,7 +102,7 @@ def find(records: Iterable[Observation], catalogue: Catalogue) -> dict[str, Find
     for record in records:
         server = catalogue[record.server]
         offers = [wire for wire in record.wire if wire.client_hello]
-        twice = Outcome(Kind.INCONCLUSIVE, reason="it was measured twice, and only one can count")
+        twice = CellOutcome(CellKind.INCONCLUSIVE, reason="it was measured twice, and only one can count")
         findings[server.id] = Finding(
             server,
             twice if server.id in findings else judge_cell(record, server),
@@ -121,7 +121,8 @@ def judge(findings: Mapping[str, Finding], catalogue: Catalogue, floor: Protocol
     """
     ladder = [server for server in catalogue.servers if server.role is not Role.PAGE]
     cells = [
-        findings.get(s.id, Finding(s, Outcome(Kind.MISSING, reason="it was not measured"))) for s in ladder
+        findings.get(s.id, Finding(s, CellOutcome(CellKind.MISSING, reason="it was not measured")))
+        for s in ladder
     ]
     versions = sorted({c.negotiated for c in cells if c.negotiated}, key=LADDER.index)
     offered = frozenset(p for c in cells for p in c.offered)
@@ -155,9 +156,9 @@ def _unknown(cells: list[Finding], floor: Protocol) -> str:
 
 def _weakness(cells: list[Finding], offered: frozenset[Protocol], floor: Protocol) -> str:
     """Say why a client that made no connection below the floor might yet; empty if it would not."""
-    if fooled := [c for c in cells if c.outcome.kind is Kind.FOOLED]:
+    if fooled := [c for c in cells if c.outcome.kind is CellKind.FOOLED]:
         return f"a server that tampers fooled it: {_list(fooled)}"
-    if blocked := [c for c in cells if c.outcome.kind is Kind.BLOCKED and c.reached_below(floor)]:
+    if blocked := [c for c in cells if c.outcome.kind is CellKind.BLOCKED and c.reached_below(floor)]:
         return f"no connection below {floor}, but only because something else stopped it: {_list(blocked)}"
     old = tuple(p for p in offered if p.below(floor))
     return f"no connection below {floor}, but it still offers {span(old)}" if old else ""
@@ -226,7 +227,7 @@ def held_by(
         return HeldBy.LIBRARY if library else HeldBy.UNKNOWN
     if went_below(relaxed, floor):
         return HeldBy.CODE
-    lacking = {Kind.NOT_OFFERED, Kind.REJECTED}
+    lacking = {CellKind.NOT_OFFERED, CellKind.REJECTED}
     cells = [f for f in relaxed.values() if f.server.role is Role.LADDER and f.server.only_below(floor)]
     return HeldBy.BUILD if cells and all(f.outcome.kind in lacking for f in cells) else HeldBy.UNKNOWN
 

@@ -61,7 +61,7 @@ class Option:
         )
 
 
-class _Parser(argparse.ArgumentParser):
+class _SessionParser(argparse.ArgumentParser):
     """A parser that says what is wrong in one sentence rather than in all its usage."""
 
     def error(self, message: str) -> NoReturn:
@@ -318,7 +318,7 @@ def parse(name: str, asked: Sequence[str], words: Sequence[str], summary: str) -
     theirs = {option.name: option for other in others for option in SESSIONS[other]}
     for other in others:
         _refuse_clash(name, other, [option.name for option in own.values() if option.among(words)])
-    parser = _Parser(
+    parser = _SessionParser(
         f"nox -s {name} --",
         description=summary,
         epilog=_epilog(name),

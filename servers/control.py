@@ -32,7 +32,7 @@ SCRIPT_CLIENT = Protocol.TLSV1_2
 
 
 @dataclass(frozen=True)
-class Attempt:
+class ControlAttempt:
     """The reference client, pinned to one version, on one server: its account and the wire's."""
 
     protocol: Protocol
@@ -49,10 +49,10 @@ class Control:
 
     passed: bool
     reason: str
-    attempts: tuple[Attempt, ...] = ()
+    attempts: tuple[ControlAttempt, ...] = ()
 
 
-def judge_control(protocols: frozenset[Protocol], attempts: tuple[Attempt, ...]) -> Control:
+def judge_control(protocols: frozenset[Protocol], attempts: tuple[ControlAttempt, ...]) -> Control:
     """Judge the attempts on one server: complete at each version it claims, at no other, seen twice."""
     tried = {attempt.protocol for attempt in attempts}
     if untried := [p for p in protocols if p not in tried]:
@@ -64,7 +64,7 @@ def judge_control(protocols: frozenset[Protocol], attempts: tuple[Attempt, ...])
     return Control(True, f"completed at {spoken} and at nothing else", attempts)
 
 
-def _fault(protocols: frozenset[Protocol], attempt: Attempt) -> str:
+def _fault(protocols: frozenset[Protocol], attempt: ControlAttempt) -> str:
     """Say what one attempt shows to be wrong with a server; empty if nothing."""
     wire, completed = attempt.wire, attempt.completed
     seen = wire.server_version if wire and wire.data_both_ways else None
@@ -85,7 +85,7 @@ def _fault(protocols: frozenset[Protocol], attempt: Attempt) -> str:
     return next((reason for reason, wrong in checks.items() if wrong), "")
 
 
-def _why(attempt: Attempt) -> str:
+def _why(attempt: ControlAttempt) -> str:
     """Say why an attempt failed: an alert that can be read, else the client's own words."""
     alerts = attempt.wire.alerts if attempt.wire else ()
     readable = [f"{alert.sender}: {alert.description}" for alert in alerts if alert.description]
@@ -107,7 +107,7 @@ async def run_control(server: Server, address: Reachable, certificate: str) -> C
     return judge_sentinel(control) if server.script == "sentinel" and control.passed else control
 
 
-def judge_script(script: str, attempt: Attempt) -> Control:
+def judge_script(script: str, attempt: ControlAttempt) -> Control:
     """Judge a server that tampers: the wire must show that it did, and nobody must have completed."""
     if attempt.wire is None or attempt.completed is not None or not SCRIPTS[script].evident(attempt.wire):
         seen = "a completed handshake" if attempt.completed else _why(attempt)
@@ -123,7 +123,7 @@ def judge_sentinel(control: Control) -> Control:
     return replace(control, passed=False, reason="its random has no downgrade sentinel")
 
 
-async def _try(address: Reachable, protocol: Protocol, expected: bytes) -> Attempt:
+async def _try(address: Reachable, protocol: Protocol, expected: bytes) -> ControlAttempt:
     # Bound before the tap listens, so that the tap knows whom to let in.
     with socket.socket() as plain:
         plain.bind((LOOPBACK, 0))
@@ -134,7 +134,7 @@ async def _try(address: Reachable, protocol: Protocol, expected: bytes) -> Attem
             plain.close()
             await tap.settle()
             wire = read_capture(tap.captures[0]) if tap.captures else None
-    return Attempt(protocol, completed, error, wire)
+    return ControlAttempt(protocol, completed, error, wire)
 
 
 def _attempt(

@@ -27,7 +27,7 @@ def live_page(state: Callable[[], Mapping[str, object]]) -> Iterator[str]:
     live.html shows, as JSON's own types.
     """
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class StatusHandler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             # Another site's page must not read this one by giving its own name our address.
             if self.headers.get("Host", "").partition(":")[0] not in ("localhost", "127.0.0.1"):
@@ -54,7 +54,7 @@ def live_page(state: Callable[[], Mapping[str, object]]) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Say nothing: the terminal is for what connects to the servers."""
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), StatusHandler) as listening:
         loop = threading.Thread(target=listening.serve_forever, args=(0.05,), daemon=True)
         loop.start()
         try:

@@ -75,12 +75,16 @@ class TlsliteServer:
         settings = _settings(server)
         sentinel = SENTINELS[max(server.protocols, key=LADDER.index)] if server.script == "sentinel" else b""
 
-        class Handler(socketserver.BaseRequestHandler):
+        class HandshakeHandler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
                 _answer(self.request, chain, key, settings, sentinel)
 
         path = private_socket(self._folder)
-        with _UnixThreads(str(path), Handler) if path else _Threads((LOOPBACK, 0), Handler) as listening:
+        with (
+            _UnixThreads(str(path), HandshakeHandler)
+            if path
+            else _Threads((LOOPBACK, 0), HandshakeHandler) as listening
+        ):
             loop = threading.Thread(target=listening.serve_forever, args=(0.05,), daemon=True)
             loop.start()
             try:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from interpreters.places import Looked
-from reports.decision import Part
+from reports.decision import GateRun
 from reports.matrix import Row
 from reports.observations import Asked, Given, Interpreter, Observation, Run
-from reports.outcomes import Kind, Outcome
+from reports.outcomes import CellKind, CellOutcome
 from reports.policy import Policy, Waiver
 from reports.scope import LeftOut, Scope
 from reports.verdicts import Finding, HeldBy, Judgement, PageCheck, Verdict
@@ -159,7 +159,7 @@ class Obstacle(enum.StrEnum):
 
 
 @dataclass(frozen=True)
-class Client:
+class Stack:
     """A client as its causes make it: which versions it goes along with, and how it says so."""
 
     versions: frozenset[Protocol]
@@ -174,7 +174,7 @@ class Client:
 
 
 def meet(  # noqa: PLR0911  one return for each cause
-    client: Client, server: Server, obstacle: Obstacle = Obstacle.NOTHING
+    client: Stack, server: Server, obstacle: Obstacle = Obstacle.NOTHING
 ) -> Observation:
     """Play the handshake of a client and an honest server, and return what both witnesses tell of it."""
     version = client.chosen(server)
@@ -221,11 +221,11 @@ def meet(  # noqa: PLR0911  one return for each cause
 
 
 def a_finding(
-    server: Server, kind: Kind, protocol: Protocol | None = None, offered: Iterable[Protocol] = ()
+    server: Server, kind: CellKind, protocol: Protocol | None = None, offered: Iterable[Protocol] = ()
 ) -> Finding:
     """Return a judged cell."""
-    reason = "" if kind is Kind.CONNECTED else "so it was seen"
-    return Finding(server, Outcome(kind, protocol, reason), frozenset(offered))
+    reason = "" if kind is CellKind.CONNECTED else "so it was seen"
+    return Finding(server, CellOutcome(kind, protocol, reason), frozenset(offered))
 
 
 def holding(catalogue: Catalogue, floor: Protocol) -> dict[str, Finding]:
@@ -235,9 +235,9 @@ def holding(catalogue: Catalogue, floor: Protocol) -> dict[str, Finding]:
     for server in ladder(catalogue):
         mutual = server.protocols.intersection(offered)
         findings[server.id] = (
-            a_finding(server, Kind.CONNECTED, max(mutual, key=LADDER.index), offered)
+            a_finding(server, CellKind.CONNECTED, max(mutual, key=LADDER.index), offered)
             if mutual
-            else a_finding(server, Kind.NOT_OFFERED, None, offered)
+            else a_finding(server, CellKind.NOT_OFFERED, None, offered)
         )
     return findings
 
@@ -329,10 +329,10 @@ NOW = dt.datetime(2026, 11, 24, 12, 0, tzinfo=dt.UTC)
 """Ten hours after that run."""
 
 
-def a_part(run_id: str = "now", host: str = "one", **changes: Any) -> Part:
+def a_part(run_id: str = "now", host: str = "one", **changes: Any) -> GateRun:
     """Return a run as the gate reads it, ended ten hours before NOW; changes are of its scope."""
     times = ("2026-11-24T02:00:00+00:00", "2026-11-24T02:00:09+00:00")
-    return Part(run_id, host, "tls-floor-matrix 0.1.0", *times, a_scope(**changes))
+    return GateRun(run_id, host, "tls-floor-matrix 0.1.0", *times, a_scope(**changes))
 
 
 def a_scope(**changes: Any) -> Scope:

@@ -35,7 +35,7 @@ FEW = ("open", "tls1_2", "tls1_3", "tls1_1_rsa", "tls1_0_rsa", "max_tls1_1_ecdhe
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredCampaign:
     """What a campaign came to, and what it said while it ran."""
 
     campaign: Campaign
@@ -44,7 +44,7 @@ class Measured:
     said: tuple[str, ...]
 
 
-def measure(folder: Path, pythons: Sequence[Path], catalogue: Catalogue | None = None) -> Measured:
+def measure(folder: Path, pythons: Sequence[Path], catalogue: Catalogue | None = None) -> MeasuredCampaign:
     """Measure `ssl` in each interpreter, on those few servers unless others are given."""
     whole = read_catalogue()
     few = catalogue or Catalogue(tuple(whole[name] for name in FEW), whole.sha256)
@@ -58,7 +58,7 @@ def measure(folder: Path, pythons: Sequence[Path], catalogue: Catalogue | None =
         (seen,) = (v for one, c, v in campaign.visits if one == guest and c is Condition.AMBIENT)
         records = observations(guest.id, Condition.AMBIENT, seen, campaign.controls)
         judgements.append(judge(find(records, few), few, FLOOR))
-    return Measured(campaign, tuple(judgements), tuple(said))
+    return MeasuredCampaign(campaign, tuple(judgements), tuple(said))
 
 
 if __name__ == "__main__":

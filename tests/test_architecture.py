@@ -19,7 +19,7 @@ from interpreters.recipes import read_recipes
 from runs.options import SESSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 ROOMS = ("interpreters", "probes", "servers", "reports", "runs")
@@ -136,6 +136,36 @@ def test_the_noxfile_is_a_table_of_sessions() -> None:
     sessions = [node for node in tree(path).body if isinstance(node, ast.FunctionDef)]
     assert {node.name for node in sessions} == set(SESSIONS)
     assert {len(node.body) for node in sessions} == {2}
+
+
+def _classes(paths: Iterable[Path]) -> Iterator[tuple[str, str]]:
+    """Give each class, wherever in a file, and the file that has it."""
+    for path in paths:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ClassDef):
+                yield node.name, name(path)
+
+
+def _double(paths: Iterable[Path]) -> dict[str, list[str]]:
+    """Return the names that several classes have, with the files of these."""
+    found: dict[str, list[str]] = {}
+    for title, file in _classes(paths):
+        found.setdefault(title, []).append(file)
+    return {title: files for title, files in found.items() if len(files) > 1}
+
+
+def test_no_two_classes_have_one_name() -> None:
+    """A name stands for one class in the whole repository, so that a reader never has to ask which."""
+    assert _double([*SOURCES, *TESTS]) == {}
+
+
+def test_a_second_class_of_one_name_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two classes of one name are found in one file or in two, at the top or within a function."""
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    one, other = tmp_path / "one.py", tmp_path / "other.py"
+    one.write_text("class A: ...\nclass B: ...\ndef f():\n    class B: ...\n")
+    other.write_text("def f():\n    class A: ...\nclass C: ...\n")
+    assert _double([one, other]) == {"A": ["one.py", "other.py"], "B": ["one.py", "one.py"]}
 
 
 @pytest.mark.e2e

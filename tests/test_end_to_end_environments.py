@@ -32,7 +32,7 @@ OLD = ("urllib3==1.26.20", "botocore==1.31.85")
 
 
 @dataclass(frozen=True)
-class Found:
+class MeasuredEnvironment:
     """An environment, what was measured in it, and its hash before and after that."""
 
     folder: Path
@@ -56,14 +56,16 @@ def _tree(folder: Path) -> str:
     return found.hexdigest()
 
 
-def _measure(checkout: Checkout, folder: Path, *words: str) -> Found:
+def _measure(checkout: Checkout, folder: Path, *words: str) -> MeasuredEnvironment:
     before = _tree(folder)
     rows = checkout.measure(*words, "--only", "env_*", "--clients", "ssl,urllib3,botocore,httpx,requests")
-    return Found(folder, rows, before, _tree(folder))
+    return MeasuredEnvironment(folder, rows, before, _tree(folder))
 
 
 @pytest.fixture(scope="module")
-def fake(checkout: Checkout, strict: Interpreter, tmp_path_factory: pytest.TempPathFactory) -> Found:
+def fake(
+    checkout: Checkout, strict: Interpreter, tmp_path_factory: pytest.TempPathFactory
+) -> MeasuredEnvironment:
     """Measure an environment with made-up packages, by its Python."""
     folder = tmp_path_factory.mktemp("srv") / "shop" / "venv"
     packages = _make(strict, folder)
@@ -78,7 +80,7 @@ def old(
     loose: Interpreter,
     callers_environment: Mapping[str, str],
     tmp_path_factory: pytest.TempPathFactory,
-) -> Found:
+) -> MeasuredEnvironment:
     """Measure an environment with packages of some years ago, by its folder."""
     folder = tmp_path_factory.mktemp("opt") / "old-app"
     packages = _make(loose, folder)
@@ -100,7 +102,7 @@ def old(
     return _measure(checkout, folder, "--environment", str(folder))
 
 
-def test_only_what_is_installed_has_a_row(fake: Found) -> None:
+def test_only_what_is_installed_has_a_row(fake: MeasuredEnvironment) -> None:
     """What is not there is left out, what is there and cannot be measured says why, and `ssl` always is."""
     assert {client for _, client in fake.rows} == {"ssl", "httpx", "requests"}
     ssl, httpx, requests = (fake.rows["env_shop_venv", one] for one in ("ssl", "httpx", "requests"))
@@ -110,7 +112,7 @@ def test_only_what_is_installed_has_a_row(fake: Found) -> None:
     assert "nonesuch_of_requests" in requests["reason"]
 
 
-def test_the_versions_that_are_there_are_measured(old: Found) -> None:
+def test_the_versions_that_are_there_are_measured(old: MeasuredEnvironment) -> None:
     """urllib3 1.26 and its botocore go below the floor where a newer urllib3 would hold it."""
     assert {client for _, client in old.rows} == {"ssl", "urllib3", "botocore"}
     for client, version in (("urllib3", "1.26.20"), ("botocore", "1.31.85")):
@@ -118,7 +120,7 @@ def test_the_versions_that_are_there_are_measured(old: Found) -> None:
         assert (row["verdict"], row["held_by"], row["client_version"]) == ("downgraded", "nothing", version)
 
 
-def test_an_environment_is_a_subject_of_its_own(old: Found, checkout: Checkout) -> None:
+def test_an_environment_is_a_subject_of_its_own(old: MeasuredEnvironment, checkout: Checkout) -> None:
     """Rows, document and observations name its folder, and the answer counts it as what it is."""
     checkout.measure("--environment", str(old.folder), "--only", "env_*", "--clients", "ssl")
     assert {row["environment"] for row in old.rows.values()} == {str(old.folder)}

@@ -25,7 +25,7 @@ AGAIN = {"configure": "unpack", "make": "unpack"}
 NO_PROOF = BuildError("it is not what it should be")
 
 
-class Site:
+class RecordedPhases:
     """Phases that note that they were done, and end as they are told."""
 
     def __init__(self, folder: Path) -> None:
@@ -50,19 +50,19 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
+def site(tmp_path: Path) -> RecordedPhases:
     """Return a build of five phases."""
-    return Site(tmp_path / "work")
+    return RecordedPhases(tmp_path / "work")
 
 
-def test_phases_are_done_in_order(site: Site) -> None:
+def test_phases_are_done_in_order(site: RecordedPhases) -> None:
     """Every phase is done once, and said with its number."""
     site.run()
     assert tuple(site.done) == NAMES
     assert site.said[0].startswith("[1/5] fetch it")
 
 
-def test_what_is_done_is_not_done_again(site: Site) -> None:
+def test_what_is_done_is_not_done_again(site: RecordedPhases) -> None:
     """A second run does nothing, and says of each phase that it was done."""
     site.run()
     site.run()
@@ -71,7 +71,7 @@ def test_what_is_done_is_not_done_again(site: Site) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_interrupted_build_goes_on_with_that_phase(site: Site, name: str) -> None:
+def test_an_interrupted_build_goes_on_with_that_phase(site: RecordedPhases, name: str) -> None:
     """After Ctrl-C in any phase, the next run begins with that phase and does the rest."""
     site.endings[name] = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
@@ -83,7 +83,7 @@ def test_an_interrupted_build_goes_on_with_that_phase(site: Site, name: str) -> 
 @pytest.mark.parametrize("ending", [BuildError("it failed"), SystemExit()])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_phase_that_ended_badly_is_begun_where_it_is_clean(
-    site: Site, name: str, ending: BaseException
+    site: RecordedPhases, name: str, ending: BaseException
 ) -> None:
     """After a failure, or the death of the process, what a phase may have left is thrown away first."""
     site.endings[name] = ending

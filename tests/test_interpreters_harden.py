@@ -19,7 +19,7 @@ from small_sources import an_identity, an_interpreter, archive, small_sources
 from interpreters import harden as module
 from interpreters.checks import Check
 from interpreters.harden import (
-    BusyError,
+    BuildInProgressError,
     Order,
     ProofError,
     default_base,
@@ -29,7 +29,7 @@ from interpreters.harden import (
     read_stamp,
 )
 from interpreters.preflight import MissingError
-from interpreters.recipes import HardenError, Part, Recipe
+from interpreters.recipes import Component, HardenError, Recipe
 from interpreters.sources import SourceError
 from interpreters.unpack import DiskFullError
 
@@ -42,8 +42,8 @@ HASH = "0" * 64
 RECIPE = Recipe(
     "tiny",
     "a test needs it",
-    Part("3.0", "3.0.99", "https://example.org/openssl-3.0.99.tar.gz", HASH),
-    Part(
+    Component("3.0", "3.0.99", "https://example.org/openssl-3.0.99.tar.gz", HASH),
+    Component(
         "3.11",
         "3.11.99",
         "https://example.org/Python-3.11.99.tgz",
@@ -260,9 +260,9 @@ def test_an_interrupted_build_leaves_nothing_and_goes_on(
 ) -> None:
     """Ctrl-C in any phase leaves the prefixes as they were, and the next run goes on with that phase."""
     order = yard.order()
-    original = module.Site.phases
+    original = module.PairBuilder.phases
 
-    def phases(site: module.Site) -> tuple[Phase, ...]:
+    def phases(site: module.PairBuilder) -> tuple[Phase, ...]:
         def interrupted() -> None:
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -270,10 +270,10 @@ def test_an_interrupted_build_leaves_nothing_and_goes_on(
         found[number] = replace(found[number], act=interrupted)
         return tuple(found)
 
-    monkeypatch.setattr(module.Site, "phases", phases)
+    monkeypatch.setattr(module.PairBuilder, "phases", phases)
     with pytest.raises(KeyboardInterrupt):
         yard.build(order)
-    monkeypatch.setattr(module.Site, "phases", original)
+    monkeypatch.setattr(module.PairBuilder, "phases", original)
     assert yard.left() == []
     assert yard.build(order)
     assert yard.phases_done() == ALL[number:]
@@ -374,7 +374,7 @@ def test_two_builds_do_not_collide(yard: Yard) -> None:
     handle = os.open(yard.folder / "base", os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
     try:
-        with pytest.raises(BusyError, match="another hardened build is at work"):
+        with pytest.raises(BuildInProgressError, match="another hardened build is at work"):
             yard.build(order)
     finally:
         os.close(handle)

@@ -25,7 +25,7 @@ from interpreters.identify import (
     SCRIPT,
     IdentifyError,
     Identity,
-    Library,
+    LinkedLibrary,
     build_of,
     fingerprint,
     forget,
@@ -71,7 +71,7 @@ def test_facts_become_an_identity(script: Script, facts: dict[str, Any]) -> None
         prefix=facts["prefix"],
         base_prefix=facts["base_prefix"],
         configure_flags=tuple(facts["configure_flags"]),
-        ssl=Library(**facts["ssl"]),
+        ssl=LinkedLibrary(**facts["ssl"]),
         ssl_error=None,
         start_up=("/made/up/site-packages/sitecustomize.py",),
         contexts={"SSLContext": {"minimum_version": "TLSv1"}},
@@ -502,7 +502,7 @@ def test_a_missing_ssl_module_is_not_remembered(
     path = script("python3", f"if [ -e '{healed}' ]; then {says(facts)}; else {says(without)}; fi")
     assert identify(path, os.environ, cache).ssl is None
     healed.touch()
-    assert identify(path, os.environ, cache).ssl == Library(**facts["ssl"])
+    assert identify(path, os.environ, cache).ssl == LinkedLibrary(**facts["ssl"])
 
 
 def test_nothing_unfinished_is_left_in_the_cache(
@@ -525,7 +525,7 @@ IDENTITIES = st.builds(
     configure_flags=st.lists(TEXT, max_size=3).map(tuple),
     ssl=st.none()
     | st.builds(
-        Library,
+        LinkedLibrary,
         openssl=TEXT,
         has=st.dictionaries(TEXT, st.booleans(), max_size=3),
         default_minimum=st.none() | TEXT,

@@ -28,7 +28,7 @@ from interpreters.locate import (
     python_of,
     select,
 )
-from interpreters.places import Looked, Source
+from interpreters.places import InterpreterSource, Looked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -361,7 +361,7 @@ def test_what_cannot_be_read_is_said(open_machine: Machine, monkeypatch: pytest.
     open_machine.add("/secret/versions/3.9.18/bin/python3.9")
     open_machine.add("/locked/python3.9")
     open_machine.on_path("/locked")
-    places = (Source("pyenv", (f"{open_machine.root}/secret/versions/*/bin",)),)
+    places = (InterpreterSource("pyenv", (f"{open_machine.root}/secret/versions/*/bin",)),)
     monkeypatch.setattr(room, "PLACES", places)
     monkeypatch.setattr("pwd.getpwall", list)
     for folder in ("/secret/versions", "/locked"):
@@ -385,7 +385,7 @@ def test_a_locked_home_is_said_once(open_machine: Machine, monkeypatch: pytest.M
     """A home that this user may not look into is one place that could not be looked at."""
     home = open_machine.add("~/.pyenv/versions/3.9.18/bin/python3.9")
     home = open_machine.at("~")
-    places = (Source("pyenv", ("~/.pyenv/versions/*/bin", "~/.other/*/bin")),)
+    places = (InterpreterSource("pyenv", ("~/.pyenv/versions/*/bin", "~/.other/*/bin")),)
     monkeypatch.setattr(room, "PLACES", places)
     monkeypatch.setattr("pwd.getpwall", list)
     home.chmod(0)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.places import PlacesError, Source, read_places
+from interpreters.places import InterpreterSource, PlacesError, read_places
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def read(tmp_path: Path, text: str) -> tuple[Source, ...]:
+def read(tmp_path: Path, text: str) -> tuple[InterpreterSource, ...]:
     """Read a file of places with this text."""
     file = tmp_path / "places.toml"
     file.write_text(text, encoding="utf-8")
@@ -23,7 +23,9 @@ def read(tmp_path: Path, text: str) -> tuple[Source, ...]:
 def test_a_source_is_read(tmp_path: Path) -> None:
     """Every key of a table is in its source."""
     text = "[a]\nfolders = ['/opt/*/bin']\nlists = ['~/a.txt']\nclaims = ['$A']\nnames = ['/(x)']\nown = true"
-    assert read(tmp_path, text) == (Source("a", ("/opt/*/bin",), ("~/a.txt",), ("$A",), ("/(x)",), own=True),)
+    assert read(tmp_path, text) == (
+        InterpreterSource("a", ("/opt/*/bin",), ("~/a.txt",), ("$A",), ("/(x)",), own=True),
+    )
 
 
 def test_no_place_is_there_twice() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpreters.recipes import (
-    Part,
+    Component,
     Recipe,
     RecipeError,
     choose,
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 HASH = "0" * 64
 
 
-def a_part(version: str) -> Part:
+def a_part(version: str) -> Component:
     """Return a part of this series."""
-    return Part(version, f"{version}.1", "https://example.org/x.tar.gz", HASH)
+    return Component(version, f"{version}.1", "https://example.org/x.tar.gz", HASH)
 
 
 OLD = Recipe("old", "a test needs it", a_part("1.1"), a_part("3.9"), ("debian 11",), end_of_life=True)
@@ -67,8 +67,8 @@ def test_all_that_a_recipe_says_is_read(tmp_path: Path) -> None:
     assert recipe == Recipe(
         "one",
         "a test needs it",
-        Part("3.0", "3.0.20", "https://example.org/openssl-3.0.20.tar.gz", HASH),
-        Part(
+        Component("3.0", "3.0.20", "https://example.org/openssl-3.0.20.tar.gz", HASH),
+        Component(
             "3.11",
             "3.11.2",
             "https://example.org/Python-3.11.2.tgz",

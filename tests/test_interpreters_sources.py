@@ -12,7 +12,7 @@ import pytest
 
 from interpreters import sources
 from interpreters.apt import Apt, AptError, ForgedError
-from interpreters.recipes import Part
+from interpreters.recipes import Component
 from interpreters.sources import SourceError, given, obtain
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 RELEASE = b"the release 1.0.2"
 
 
-def a_part(url: str = "https://example.org/thing-1.0.2.tar.gz", package: str = "") -> Part:
+def a_part(url: str = "https://example.org/thing-1.0.2.tar.gz", package: str = "") -> Component:
     """Return a part whose pinned release is RELEASE."""
-    return Part("1.0", "1.0.2", url, hashlib.sha256(RELEASE).hexdigest(), package)
+    return Component("1.0", "1.0.2", url, hashlib.sha256(RELEASE).hexdigest(), package)
 
 
 class FakeApt(Apt):

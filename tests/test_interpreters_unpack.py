@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.sources import Source, SourceError, sha256_of
+from interpreters.sources import SourceError, SourceFile, sha256_of
 from interpreters.unpack import DiskFullError, unpack
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def to(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.Monke
 
     def act(path: Path) -> Path:
         folder = tmp_path / "work" / "tree"
-        unpack(Source(path, sha256_of(path), "a test"), (), folder, os.environ)
+        unpack(SourceFile(path, sha256_of(path), "a test"), (), folder, os.environ)
         return folder
 
     return act
@@ -131,7 +131,7 @@ def test_a_file_that_changed_since_is_refused(tmp_path: Path) -> None:
     """A file whose hash is not the one it was accepted with is not unpacked."""
     path = archive(tmp_path / "a.tgz", [("root/file", "text")])
     with pytest.raises(SourceError, match="has changed since it was fetched"):
-        unpack(Source(path, "0" * 64, "a test"), (), tmp_path / "work" / "tree", os.environ)
+        unpack(SourceFile(path, "0" * 64, "a test"), (), tmp_path / "work" / "tree", os.environ)
     assert nothing_is_left(tmp_path)
 
 
@@ -144,7 +144,7 @@ def test_a_full_disk_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(tarfile.TarFile, "extractall", full)
     with pytest.raises(DiskFullError, match=r"is full: a\.tgz could not be unpacked; make room"):
-        unpack(Source(path, sha256_of(path), "a test"), (), tmp_path / "work" / "tree", os.environ)
+        unpack(SourceFile(path, sha256_of(path), "a test"), (), tmp_path / "work" / "tree", os.environ)
     assert nothing_is_left(tmp_path)
 
 
@@ -194,7 +194,7 @@ def package(tmp_path: Path) -> Path:
 def test_a_package_is_patched(tmp_path: Path, package: Path, skipped: tuple[str, ...], text: str) -> None:
     """A source package is unpacked with its patches in their order, without those that are to be skipped."""
     folder = tmp_path / "work" / "tree"
-    unpack(Source(package, sha256_of(package), "a test"), skipped, folder, os.environ)
+    unpack(SourceFile(package, sha256_of(package), "a test"), skipped, folder, os.environ)
     assert (folder / "file").read_text() == text
 
 
@@ -203,7 +203,7 @@ def test_a_package_whose_archive_was_altered_is_refused(tmp_path: Path, package:
     original = package.with_name("thing_1.0.orig.tar.gz")
     archive(original, [("thing-1.0/file", "evil\n")])
     with pytest.raises(SourceError, match=r"thing_1\.0-1\.dsc could not be unpacked: dpkg-source"):
-        unpack(Source(package, sha256_of(package), "a test"), (), tmp_path / "work" / "tree", os.environ)
+        unpack(SourceFile(package, sha256_of(package), "a test"), (), tmp_path / "work" / "tree", os.environ)
     assert nothing_is_left(tmp_path)
 
 
@@ -212,7 +212,7 @@ def test_a_patch_that_does_not_fit_is_refused(tmp_path: Path, package: Path) -> 
     # The second changes a line beside one that only the first makes.
     with pytest.raises(SourceError, match="could not be unpacked: patch"):
         unpack(
-            Source(package, sha256_of(package), "a test"),
+            SourceFile(package, sha256_of(package), "a test"),
             ("first.diff",),
             tmp_path / "work" / "tree",
             os.environ,

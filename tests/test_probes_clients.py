@@ -43,7 +43,7 @@ PAGE = "HTTP/1.0 200 ok\r\nContent-type: text/html\r\n\r\nNew, {0}, Cipher is {1
 FAILURE = "HTTP/1.0 503 no\r\nContent-Length: 0\r\n\r\n"
 
 
-class Site:
+class HttpsSite:
     """An HTTPS server that treats every connection alike, and remembers each."""
 
     def __init__(self, context: ssl.SSLContext, manner: str) -> None:
@@ -104,7 +104,7 @@ class Town:
         self.authority = trustme.CA()
         self.cafile = str(folder / "ca.pem")
         self.authority.cert_pem.write_to_path(self.cafile)
-        self.sites: list[Site] = []
+        self.sites: list[HttpsSite] = []
 
     def site(
         self,
@@ -112,7 +112,7 @@ class Town:
         *,
         highest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
         authority: trustme.CA | None = None,
-    ) -> Site:
+    ) -> HttpsSite:
         """Open a server that speaks up to a version, and anything below it."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         (authority or self.authority).issue_cert("localhost").configure_cert(context)
@@ -121,7 +121,7 @@ class Town:
             context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
             context.maximum_version = highest
         context.set_ciphers("ALL:@SECLEVEL=0")
-        self.sites.append(Site(context, manner))
+        self.sites.append(HttpsSite(context, manner))
         return self.sites[-1]
 
 
@@ -134,7 +134,7 @@ def town(tmp_path: Path) -> Iterator[Town]:
         site.close()
 
 
-def told(site: Site) -> dict[str, str | None]:
+def told(site: HttpsSite) -> dict[str, str | None]:
     """Return what a client should tell of its connection, by the server's own account of it."""
     version, cipher = site.negotiated[-1]
     return {"version": version, "cipher": cipher}
@@ -269,7 +269,7 @@ PATIENCE = 3.0
 class Meeting:
     """What came of one client on one server of its own, as each of them tells it."""
 
-    site: Site
+    site: HttpsSite
     account: dict[str, Any]
 
 
@@ -320,12 +320,12 @@ def meetings(
         site.close()
 
 
-def _site(town: Town, kind: str) -> Site:
+def _site(town: Town, kind: str) -> HttpsSite:
     highest = ssl.TLSVersion.TLSv1_2 if kind == "up to TLS 1.2" else ssl.TLSVersion.TLSv1_3
     return town.site(MANNERS[kind], highest=highest, authority=trustme.CA() if kind == "a stranger" else None)
 
 
-def cell(client: str, site: Site, town: Town, kind: str) -> dict[str, Any]:
+def cell(client: str, site: HttpsSite, town: Town, kind: str) -> dict[str, Any]:
     """Return the cell of a client on a server; where the server hangs up it may try once more."""
     return {
         "client": client,

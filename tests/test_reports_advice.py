@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.advice import advice, configuration_in_force
-from reports.remedies import Attempt, Case, Remedy, Standing, in_short
+from reports.remedies import Case, Remedy, RemedyAttempt, Standing, in_short
 from reports.verdicts import HeldBy, Verdict
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def test_that_file_is_named_whatever_else_there_is_to_say() -> None:
     """Beside what was tried, and beside the file to guard, the report says that the variable named it."""
     named = replace(DEBIAN, openssl_conf="/tmp/legacy.cnf")
     row = a_row(DOWN, interpreter=named)
-    cases = [Case(row, (Attempt(Remedy.CODE, Standing.ADVISED, "so it was seen", HELD),))]
+    cases = [Case(row, (RemedyAttempt(Remedy.CODE, Standing.ADVISED, "so it was seen", HELD),))]
     (said,) = configuration_in_force(named)
     assert advice([row], TLS1_2, cases=cases) == [said, *in_short(cases)]
     held = a_row(HELD, interpreter=named, holder=HeldBy.CONFIGURATION)
@@ -117,7 +117,7 @@ def test_the_librarys_own_file_is_no_news() -> None:
 def test_what_was_tried_takes_the_place_of_what_was_not() -> None:
     """Where a run tried remedies its advice is what came of them; what it did not try keeps its own."""
     one, more, two = (a_row(DOWN, *key) for key in (("one", "ssl"), ("one", "boto3"), ("two", "ssl")))
-    helped = Attempt(Remedy.CODE, Standing.ADVISED, "so it was seen", HELD)
+    helped = RemedyAttempt(Remedy.CODE, Standing.ADVISED, "so it was seen", HELD)
     cases = [Case(one, (helped,))]
     assert advice([one], TLS1_2, cases=cases) == in_short(cases)
     assert advice([two], TLS1_2, cases=cases) == advice([two], TLS1_2)

@@ -21,7 +21,7 @@ from builders import (
 )
 
 from reports.answer import answer, by_interpreter, counts, page_sentences, standing
-from reports.outcomes import Kind
+from reports.outcomes import CellKind
 from reports.verdicts import PageCheck, Verdict
 from servers.conditions import Condition
 
@@ -178,11 +178,11 @@ def test_cells_that_say_nothing_are_counted() -> None:
     """Where a verdict rests on some cells, those that say nothing are counted."""
     catalogue = a_catalogue()
     findings = {
-        "only_1_1": a_finding(catalogue["only_1_1"], Kind.CONNECTED, TLS1_1),
-        "only_1_0": a_finding(catalogue["only_1_0"], Kind.INCONCLUSIVE),
-        "page_first": a_finding(catalogue["page_first"], Kind.MISSING),
+        "only_1_1": a_finding(catalogue["only_1_1"], CellKind.CONNECTED, TLS1_1),
+        "only_1_0": a_finding(catalogue["only_1_0"], CellKind.INCONCLUSIVE),
+        "page_first": a_finding(catalogue["page_first"], CellKind.MISSING),
     }
-    silent = {"only_1_0": a_finding(catalogue["only_1_0"], Kind.MISSING)}
+    silent = {"only_1_0": a_finding(catalogue["only_1_0"], CellKind.MISSING)}
     rows = [
         *(a_row(DOWN, f"p{number}", findings=findings) for number in range(8)),
         a_row(UNCLEAR, "unclear", findings=silent),

@@ -14,7 +14,7 @@ from builders import (
     TLS1_0,
     TLS1_2,
     TLS1_3,
-    Client,
+    Stack,
     a_catalogue,
     an_interpreter,
     ladder,
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 CATALOGUE = a_catalogue()
 CONTROLS = {server.id: PASSED for server in CATALOGUE.servers}
-STRICT = Client(frozenset({TLS1_2, TLS1_3}))
-LOOSE = Client(frozenset({TLS1_0, TLS1_2, TLS1_3}))
+STRICT = Stack(frozenset({TLS1_2, TLS1_3}))
+LOOSE = Stack(frozenset({TLS1_0, TLS1_2, TLS1_3}))
 
 
 def _candidate(name: str) -> Candidate:
@@ -48,7 +48,7 @@ def _guest(name: str, *clients: str) -> Guest:
     return Guest(name, Path("/made/up/venv/bin/python"), {}, clients)
 
 
-def _visit(stack: Client = STRICT, *clients: str, identity: Any = None, **import_errors: str) -> Visit:
+def _visit(stack: Stack = STRICT, *clients: str, identity: Any = None, **import_errors: str) -> Visit:
     """Return what a probe did with some clients on the whole ladder."""
     cells = [
         Cell(client, server.id, (seen := meet(stack, server)).account, "", seen.wire)

@@ -24,8 +24,8 @@ from builders import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.causes import Source
-from reports.compare import Kind, compare, sections, write_comparison
+from reports.causes import CauseSubject
+from reports.compare import ChangeKind, compare, sections, write_comparison
 from reports.matrix import ALL_CLIENTS, MISSING
 from reports.matrix_json import Record, build_json, read_json
 from reports.observations import Given, Interpreter
@@ -61,7 +61,7 @@ def only(older: Record, newer: Record) -> Change:
     return change
 
 
-def sources(change: Change) -> set[Source]:
+def sources(change: Change) -> set[CauseSubject]:
     """Return what a change is put down to."""
     return {cause.source for cause in change.causes}
 
@@ -74,23 +74,23 @@ def said(comparison: Comparison) -> dict[str, list[str]]:
 @pytest.mark.parametrize(
     ("old", "new", "kind"),
     [
-        (ENFORCED, FRAGILE, Kind.WORSE),
-        (ENFORCED, DOWNGRADED, Kind.WORSE),
-        (FRAGILE, DOWNGRADED, Kind.WORSE),
-        (DOWNGRADED, FRAGILE, Kind.BETTER),
-        (DOWNGRADED, ENFORCED, Kind.BETTER),
-        (FRAGILE, ENFORCED, Kind.BETTER),
+        (ENFORCED, FRAGILE, ChangeKind.WORSE),
+        (ENFORCED, DOWNGRADED, ChangeKind.WORSE),
+        (FRAGILE, DOWNGRADED, ChangeKind.WORSE),
+        (DOWNGRADED, FRAGILE, ChangeKind.BETTER),
+        (DOWNGRADED, ENFORCED, ChangeKind.BETTER),
+        (FRAGILE, ENFORCED, ChangeKind.BETTER),
         # To know nothing any more is worse, whatever was known.
-        (ENFORCED, INCONCLUSIVE, Kind.WORSE),
-        (DOWNGRADED, UNTESTABLE, Kind.WORSE),
+        (ENFORCED, INCONCLUSIVE, ChangeKind.WORSE),
+        (DOWNGRADED, UNTESTABLE, ChangeKind.WORSE),
         # What comes to light is as good or bad as it is.
-        (INCONCLUSIVE, ENFORCED, Kind.BETTER),
-        (UNTESTABLE, DOWNGRADED, Kind.WORSE),
-        (INCONCLUSIVE, FRAGILE, Kind.WORSE),
-        (UNTESTABLE, INCONCLUSIVE, Kind.CHANGED),
+        (INCONCLUSIVE, ENFORCED, ChangeKind.BETTER),
+        (UNTESTABLE, DOWNGRADED, ChangeKind.WORSE),
+        (INCONCLUSIVE, FRAGILE, ChangeKind.WORSE),
+        (UNTESTABLE, INCONCLUSIVE, ChangeKind.CHANGED),
     ],
 )
-def test_a_change_is_worse_or_better(old: Verdict, new: Verdict, kind: Kind) -> None:
+def test_a_change_is_worse_or_better(old: Verdict, new: Verdict, kind: ChangeKind) -> None:
     """The way from one verdict to the other is judged, and the sentence names both."""
     comparison = compare([record(a_row(old))], [record(a_row(new))])
     assert [change.kind for change in comparison.changes] == [kind]
@@ -132,61 +132,61 @@ OLD = an_interpreter()
     [
         (
             {"build": "a" * 16},
-            Source.INTERPRETER,
+            CauseSubject.INTERPRETER,
             "the interpreter was rebuilt or replaced (the same version)",
         ),
         (
             {"build": "a" * 16, "version": "3.9.19"},
-            Source.INTERPRETER,
+            CauseSubject.INTERPRETER,
             "the interpreter was rebuilt or replaced (Python 3.9.19, before 3.9.18)",
         ),
-        ({"version": "3.9.19"}, Source.INTERPRETER, "Python 3.9.19, before 3.9.18"),
+        ({"version": "3.9.19"}, CauseSubject.INTERPRETER, "Python 3.9.19, before 3.9.18"),
         (
             {"configure_flags": ("--with-ssl-default-suites=openssl",)},
-            Source.INTERPRETER,
+            CauseSubject.INTERPRETER,
             "it is configured with --with-ssl-default-suites=openssl",
         ),
         (
             {"start_up": ("/made/up/site-packages/hook.pth",)},
-            Source.INTERPRETER,
+            CauseSubject.INTERPRETER,
             "at its start it runs also /made/up/site-packages/hook.pth",
         ),
         (
             {"openssl": "OpenSSL 3.0.20"},
-            Source.OPENSSL,
+            CauseSubject.OPENSSL,
             "its TLS library is OpenSSL 3.0.20, before OpenSSL 3.0.19",
         ),
         (
             {"openssl_conf": "/other.cnf", "openssl_conf_sha256": "d" * 64},
-            Source.CONFIGURATION,
+            CauseSubject.CONFIGURATION,
             "the OpenSSL configuration that it reads is /other.cnf, before /made/up/openssl.cnf",
         ),
         (
             {"openssl_conf_sha256": "d" * 64},
-            Source.CONFIGURATION,
+            CauseSubject.CONFIGURATION,
             "the OpenSSL configuration /made/up/openssl.cnf, or what it includes, was edited",
         ),
         (
             {"openssl_conf_sha256": ""},
-            Source.CONFIGURATION,
+            CauseSubject.CONFIGURATION,
             "the OpenSSL configuration that it reads is none, before /made/up/openssl.cnf",
         ),
         (
             {"path": "/elsewhere/bin/python"},
-            Source.INTERPRETER,
+            CauseSubject.INTERPRETER,
             f"it is /elsewhere/bin/python, before {OLD.path} (the same version)",
         ),
     ],
 )
 @pytest.mark.parametrize("verdict", [ENFORCED, DOWNGRADED])
 def test_what_differs_in_an_interpreter_is_the_cause(
-    differs: dict[str, Any], source: Source, words: str, verdict: Verdict
+    differs: dict[str, Any], source: CauseSubject, words: str, verdict: Verdict
 ) -> None:
     """Each identity that differs is named, whether or not the verdict followed it."""
     older = record(a_row(ENFORCED, interpreter=OLD))
     newer = record(a_row(verdict, interpreter=replace(OLD, **differs)))
     change = only(older, newer)
-    assert change.kind == (Kind.CHANGED if verdict is ENFORCED else Kind.WORSE)
+    assert change.kind == (ChangeKind.CHANGED if verdict is ENFORCED else ChangeKind.WORSE)
     assert [(cause.source, cause.text) for cause in change.causes] == [(source, words)]
 
 
@@ -247,19 +247,19 @@ def test_the_standard_librarys_version_is_its_interpreters() -> None:
 @pytest.mark.parametrize(
     ("differs", "source"),
     [
-        ({"host": "another"}, Source.MACHINE),
-        ({"floor": TLS1_3}, Source.FLOOR),
-        ({"catalogue": "1" * 64}, Source.SERVERS),
-        ({"engine": "OpenSSL 3.5.0 at /made/up/openssl"}, Source.ENGINE),
-        ({"tool": "tls-floor-matrix 0.2.0"}, Source.TOOL),
-        ({"scope": a_scope(commit="d1" * 20)}, Source.TOOL),
-        ({"scope": a_scope(local_changes=True)}, Source.TOOL),
-        ({"scope": a_scope(variables={"OPENSSL_CONF": "/made/up/floor.cnf"})}, Source.CONFIGURATION),
-        ({"scope": a_scope(distribution="Debian GNU/Linux 13 (trixie)")}, Source.MACHINE),
-        ({"scope": a_scope(user="root")}, Source.MACHINE),
+        ({"host": "another"}, CauseSubject.MACHINE),
+        ({"floor": TLS1_3}, CauseSubject.FLOOR),
+        ({"catalogue": "1" * 64}, CauseSubject.SERVERS),
+        ({"engine": "OpenSSL 3.5.0 at /made/up/openssl"}, CauseSubject.ENGINE),
+        ({"tool": "tls-floor-matrix 0.2.0"}, CauseSubject.TOOL),
+        ({"scope": a_scope(commit="d1" * 20)}, CauseSubject.TOOL),
+        ({"scope": a_scope(local_changes=True)}, CauseSubject.TOOL),
+        ({"scope": a_scope(variables={"OPENSSL_CONF": "/made/up/floor.cnf"})}, CauseSubject.CONFIGURATION),
+        ({"scope": a_scope(distribution="Debian GNU/Linux 13 (trixie)")}, CauseSubject.MACHINE),
+        ({"scope": a_scope(user="root")}, CauseSubject.MACHINE),
     ],
 )
-def test_what_differs_between_the_runs_is_a_cause(differs: dict[str, Any], source: Source) -> None:
+def test_what_differs_between_the_runs_is_a_cause(differs: dict[str, Any], source: CauseSubject) -> None:
     """It is named once for the runs, and with each verdict that changed, but makes no change by itself."""
     older, same, worse = record(a_row()), record(a_row(), **differs), record(a_row(FRAGILE), **differs)
     comparison = compare([older], [same])
@@ -280,7 +280,7 @@ def test_a_control_that_failed_explains_what_is_not_known(old: Verdict, new: Ver
     failing = a_run(CATALOGUE, failing=["only_1_0"]).controls
     ways = [{"controls": failing} if verdict is INCONCLUSIVE else {} for verdict in (old, new)]
     older, newer = (record(a_row(v), **way) for v, way in zip((old, new), ways, strict=True))
-    assert Source.CONTROL in sources(only(older, newer))
+    assert CauseSubject.CONTROL in sources(only(older, newer))
     assert any("only_1_0" in cause.text for cause in only(older, newer).causes)
     known = only(replace(older, rows=(a_row(FRAGILE),)), replace(newer, rows=(a_row(DOWNGRADED),)))
     assert known.causes == ()
@@ -290,7 +290,7 @@ def test_a_control_of_the_page_explains_nothing() -> None:
     """No verdict rests on the page's servers, so nothing is put down to them."""
     failing = a_run(CATALOGUE, failing=["page_second"]).controls
     change = only(record(a_row()), record(a_row(INCONCLUSIVE, reason="it timed out"), controls=failing))
-    assert sources(change) == {Source.REASON}
+    assert sources(change) == {CauseSubject.REASON}
 
 
 def test_other_servers_are_a_cause() -> None:
@@ -321,11 +321,11 @@ def test_a_row_for_all_clients_is_the_other_side_of_each() -> None:
     broken = a_row(UNTESTABLE, client=ALL_CLIENTS, interpreter=replace(OLD, problem="it hung"))
     comparison = compare([record(*whole)], [record(broken)])
     assert [(change.kind, change.client) for change in comparison.changes] == [
-        (Kind.WORSE, client) for client in clients
+        (ChangeKind.WORSE, client) for client in clients
     ]
     mended = compare([record(broken)], [record(*whole)])
     assert [(change.kind, change.client) for change in mended.changes] == [
-        (Kind.BETTER, client) for client in clients
+        (ChangeKind.BETTER, client) for client in clients
     ]
     assert compare([record(broken)], [record(broken)]).same == 1
 
@@ -337,7 +337,7 @@ def test_what_is_there_in_one_run_only_appeared_or_vanished() -> None:
     """An interpreter that both runs looked for, and one found, is told with its path."""
     both, one = a_row(name="a"), a_row(DOWNGRADED, name="b")
     appeared, vanished = only(record(both), record(both, one)), only(record(both, one), record(both))
-    assert (appeared.kind, vanished.kind) == (Kind.APPEARED, Kind.VANISHED)
+    assert (appeared.kind, vanished.kind) == (ChangeKind.APPEARED, ChangeKind.VANISHED)
     assert [c.text for c in appeared.causes] == ["/made/up/b/bin/python was not found before"]
     assert [c.text for c in vanished.causes] == ["/made/up/b/bin/python was not found any more"]
     sentences = said(compare([record(both, one)], [record(both)]))["Vanished"]
@@ -364,7 +364,7 @@ def test_a_program_that_both_runs_looked_for_may_vanish() -> None:
     one = a_row(client="tool", interpreter=a_program("tool"))
     with_it, without = record(a_row(), one, programs=True), record(a_row(), programs=True)
     vanished = only(with_it, without)
-    assert vanished.kind == Kind.VANISHED
+    assert vanished.kind == ChangeKind.VANISHED
     assert [cause.text for cause in vanished.causes] == ["/made/up/tool was not found any more"]
 
 
@@ -416,7 +416,7 @@ def test_a_link_that_leads_elsewhere_is_the_cause() -> None:
     older = record(a_row(ENFORCED, interpreter=first), **asked)
     newer = record(a_row(DOWNGRADED, interpreter=replace(second, version="3.8.18")), **asks)
     change = only(older, newer)
-    assert (change.kind, change.interpreter) == (Kind.WORSE, second.id)
+    assert (change.kind, change.interpreter) == (ChangeKind.WORSE, second.id)
     assert change.causes[0].text == (
         "/made/up/current leads to /opt/b, before /opt/a (Python 3.8.18, before 3.9.18)"
     )
@@ -443,11 +443,14 @@ def test_machines_are_compared_with_themselves() -> None:
     newer = [record(a_row(FRAGILE), host="two"), record(row, host="one"), record(row, host="new")]
     comparison = compare(older, newer)
     assert [(change.kind, change.host) for change in comparison.changes] == [
-        (Kind.WORSE, "two"),
-        (Kind.APPEARED, "new"),
-        (Kind.VANISHED, "gone"),
+        (ChangeKind.WORSE, "two"),
+        (ChangeKind.APPEARED, "new"),
+        (ChangeKind.VANISHED, "gone"),
     ]
-    assert [sources(change) for change in comparison.changes[1:]] == [{Source.MACHINE}, {Source.MACHINE}]
+    assert [sources(change) for change in comparison.changes[1:]] == [
+        {CauseSubject.MACHINE},
+        {CauseSubject.MACHINE},
+    ]
     assert comparison.same == 1
 
 
@@ -460,13 +463,13 @@ def test_a_machine_that_did_not_report_is_worse() -> None:
     spoke = record(a_row(DOWNGRADED), a_row(client="urllib3"), host="one")
     gone, back = compare([spoke, other], [silent, other]), compare([silent, other], [spoke, other])
     assert [(change.kind, change.interpreter, change.client) for change in gone.changes] == [
-        (Kind.WORSE, "pyenv_3_9_18", "ssl"),
-        (Kind.WORSE, "pyenv_3_9_18", "urllib3"),
+        (ChangeKind.WORSE, "pyenv_3_9_18", "ssl"),
+        (ChangeKind.WORSE, "pyenv_3_9_18", "urllib3"),
     ]
     assert {cause.text for change in gone.changes for cause in change.causes} == {silence}
     assert [(change.kind, change.interpreter) for change in back.changes] == [
-        (Kind.WORSE, "pyenv_3_9_18"),
-        (Kind.BETTER, "pyenv_3_9_18"),
+        (ChangeKind.WORSE, "pyenv_3_9_18"),
+        (ChangeKind.BETTER, "pyenv_3_9_18"),
     ]
     assert compare([silent, other], [silent, other]).same == 2
 
@@ -509,10 +512,10 @@ def test_nothing_is_lost_or_told_twice(
 
 
 OPPOSITE = {
-    Kind.APPEARED: Kind.VANISHED,
-    Kind.VANISHED: Kind.APPEARED,
-    Kind.BETTER: Kind.WORSE,
-    Kind.CHANGED: Kind.CHANGED,
+    ChangeKind.APPEARED: ChangeKind.VANISHED,
+    ChangeKind.VANISHED: ChangeKind.APPEARED,
+    ChangeKind.BETTER: ChangeKind.WORSE,
+    ChangeKind.CHANGED: ChangeKind.CHANGED,
 }
 
 
@@ -581,5 +584,5 @@ def test_documents_are_compared_as_they_were_written(tmp_path: Path) -> None:
         paths[-1].write_text(json.dumps(build_json([row], record(row).run, CATALOGUE, TLS1_2, Policy())))
     comparison = compare(*map(read_json, paths))
     assert [(change.kind, sources(change)) for change in comparison.changes] == [
-        (Kind.WORSE, {Source.OPENSSL})
+        (ChangeKind.WORSE, {CauseSubject.OPENSSL})
     ]

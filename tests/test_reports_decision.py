@@ -11,7 +11,7 @@ from builders import NOW, TLS1_0, TLS1_1, TLS1_2, a_part
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.decision import Fate, Kind, Line, Report, decide
+from reports.decision import Fate, GateOutcome, Line, Report, decide
 from reports.matrix import MISSING
 from reports.policy import CHOICES, Policy, Waiver
 from reports.verdicts import Verdict
@@ -69,13 +69,13 @@ def test_each_row_has_one_fate_and_the_kind_follows_from_them(
     failing = {row.line.verdict for row in decision.rows if row.fate is Fate.FAILS}
     counted = {row.line.verdict for row in decision.rows if row.fate is not Fate.NOT_COUNTED}
     if failing & {Verdict.DOWNGRADED, Verdict.FRAGILE}:
-        expected = Kind.FINDINGS
+        expected = GateOutcome.FINDINGS
     elif failing or counted <= set(UNKNOWN):
-        expected = Kind.INCONCLUSIVE
+        expected = GateOutcome.INCONCLUSIVE
     else:
-        expected = Kind.PASSED
+        expected = GateOutcome.PASSED
     assert decision.kind is expected
-    assert decision.passed is (expected is Kind.PASSED)
+    assert decision.passed is (expected is GateOutcome.PASSED)
 
 
 @given(REPORTS, POLICIES, BASELINES)
@@ -116,7 +116,7 @@ def test_one_more_downgraded_row_never_passes(
     waivers = tuple(one for one in policy.waivers if one.interpreter != "*")
     more = replace(report, lines=(*report.lines, bad))
     decision = decide(more, replace(policy, waivers=waivers), NOW, baseline)
-    assert decision.kind is Kind.FINDINGS
+    assert decision.kind is GateOutcome.FINDINGS
     assert "new/" in decision.message
 
 
@@ -213,7 +213,9 @@ def test_what_came_out_otherwise_is_new(verdict: str) -> None:
     policy = Policy(new_only="old", file="policy.toml")
     report = Report(TLS1_2, (a_part("now"),), (bad,))
     for lines in [(), (replace(bad, verdict=verdict),), (replace(bad, client="urllib3"),)]:
-        assert decide(report, policy, NOW, Report(TLS1_2, (a_part("old"),), lines)).kind is Kind.FINDINGS
+        assert (
+            decide(report, policy, NOW, Report(TLS1_2, (a_part("old"),), lines)).kind is GateOutcome.FINDINGS
+        )
 
 
 def test_hosts_are_told_apart_only_where_there_are_several() -> None:
@@ -239,7 +241,7 @@ def test_hosts_are_told_apart_only_where_there_are_several() -> None:
 
 def test_exit_codes_are_those_that_are_promised() -> None:
     """Passed, findings, inconclusive and error are 0, 1, 2 and 3."""
-    assert {kind: kind.exit_code for kind in Kind} == {
+    assert {kind: kind.exit_code for kind in GateOutcome} == {
         "passed": 0,
         "findings": 1,
         "inconclusive": 2,

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from interpreters.openssl_conf import CONFIGURATION_LIMIT
 from reports.floor_file import FloorFileError, floor_file, floor_file_for, read_configuration, sections
-from reports.remedies import Attempt, Case, Remedy, Standing
+from reports.remedies import Case, Remedy, RemedyAttempt, Standing
 from reports.remedies_files import write_remedies
 from reports.steps import configuration_steps, flat
 from reports.verdicts import Verdict
@@ -160,7 +160,7 @@ def test_the_lines_of_the_written_report_hold(
     one = replace(an_interpreter(), openssl_dir=str(tmp_path), openssl_conf=str(machine))
     file = floor_file_for(one, TLS1_2, {})
     lines = flat(configuration_steps([one.path], file, TLS1_2))
-    held = Attempt(Remedy.CONFIGURATION, Standing.ADVISED, "it held", Verdict.ENFORCED, lines, file)
+    held = RemedyAttempt(Remedy.CONFIGURATION, Standing.ADVISED, "it held", Verdict.ENFORCED, lines, file)
     case = Case(a_row(Verdict.DOWNGRADED, interpreter=one), (held,))
     write_remedies(tmp_path, [case], a_run(a_catalogue()), TLS1_2)
     report = (tmp_path / "remedies.md").read_text()

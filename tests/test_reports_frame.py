@@ -21,7 +21,7 @@ from builders import (
 )
 
 from reports.frame import COLUMNS, build_frame
-from reports.outcomes import Kind
+from reports.outcomes import CellKind
 from reports.verdicts import HeldBy, PageCheck, Verdict
 from servers.catalogue import read_catalogue
 from servers.conditions import Condition
@@ -110,10 +110,10 @@ def test_a_servers_column_has_its_cell() -> None:
     """A connected cell shows its version, another its kind, and one that was never measured is missing."""
     servers = {server.id: server for server in CATALOGUE.servers}
     findings = {
-        "only_1_0": a_finding(servers["only_1_0"], Kind.CONNECTED, TLS1_0),
-        "only_1_1": a_finding(servers["only_1_1"], Kind.NOT_OFFERED),
-        "only_1_3": a_finding(servers["only_1_3"], Kind.CONNECTED, TLS1_3),
-        "open": a_finding(servers["open"], Kind.INCONCLUSIVE),
+        "only_1_0": a_finding(servers["only_1_0"], CellKind.CONNECTED, TLS1_0),
+        "only_1_1": a_finding(servers["only_1_1"], CellKind.NOT_OFFERED),
+        "only_1_3": a_finding(servers["only_1_3"], CellKind.CONNECTED, TLS1_3),
+        "open": a_finding(servers["open"], CellKind.INCONCLUSIVE),
     }
     line = build_frame([a_row(findings=findings)], RUN, CATALOGUE, TLS1_2).iloc[0]
     shown = {"only_1_0": "TLSv1", "only_1_1": "not offered", "only_1_3": "TLSv1.3", "open": "inconclusive"}

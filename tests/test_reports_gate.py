@@ -32,7 +32,7 @@ from hypothesis import strategies as st
 
 from interpreters.clients import clients
 from interpreters.programs import read_programs
-from reports.decision import Fate, Kind, decide
+from reports.decision import Fate, GateOutcome, decide
 from reports.files import begun, marks
 from reports.gate import gate, main, parse_report
 from reports.matrix import MISSING
@@ -107,7 +107,7 @@ def _waiver(interpreter: str, *, client: str = "*", host: str = "*", expires: st
 
 
 @dataclass(frozen=True)
-class Case:
+class GateCase:
     """A matrix under a policy, and what the gate has to say: its exit code, its message and its notices."""
 
     name: str
@@ -129,35 +129,35 @@ NEW_ONLY = 'new_only = "baseline"\n'
 
 CASES = [
     # Without a policy: everything counts, and everything but `enforced` fails.
-    Case("enforced", 0, "all 2 rows hold TLSv1.2", [GOOD, a_row(Verdict.ENFORCED, "good", "botocore")]),
-    Case("downgraded", 1, "1 downgraded: down/ssl", [GOOD, DOWN]),
-    Case("fragile", 1, "1 fragile: fragile/ssl", [GOOD, FRAGILE]),
-    Case("inconclusive", 2, "1 inconclusive: unsure/ssl", [GOOD, UNSURE]),
-    Case("untestable", 2, "1 untestable: untested/ssl", [GOOD, UNTESTED]),
-    Case("untestable for all clients", 2, "1 untestable: broken/all", [GOOD, NO_ENVIRONMENT]),
-    Case(
+    GateCase("enforced", 0, "all 2 rows hold TLSv1.2", [GOOD, a_row(Verdict.ENFORCED, "good", "botocore")]),
+    GateCase("downgraded", 1, "1 downgraded: down/ssl", [GOOD, DOWN]),
+    GateCase("fragile", 1, "1 fragile: fragile/ssl", [GOOD, FRAGILE]),
+    GateCase("inconclusive", 2, "1 inconclusive: unsure/ssl", [GOOD, UNSURE]),
+    GateCase("untestable", 2, "1 untestable: untested/ssl", [GOOD, UNTESTED]),
+    GateCase("untestable for all clients", 2, "1 untestable: broken/all", [GOOD, NO_ENVIRONMENT]),
+    GateCase(
         "findings outweigh what is inconclusive",
         1,
         "1 downgraded: down/ssl; 1 fragile: fragile/ssl; 1 inconclusive: unsure/ssl; "
         "2 untestable: broken/all, untested/ssl",
         [NO_ENVIRONMENT, GOOD, UNTESTED, UNSURE, FRAGILE, DOWN],
     ),
-    Case("nothing", 2, "nothing was measured under the machine's own configuration", []),
-    Case(
+    GateCase("nothing", 2, "nothing was measured under the machine's own configuration", []),
+    GateCase(
         "other conditions do not count",
         0,
         "all 1 rows hold TLSv1.2",
         [GOOD, replace(DOWN, condition=Condition.PERMISSIVE)],
     ),
-    Case(
+    GateCase(
         "other conditions alone",
         2,
         "nothing was measured under the machine's own configuration",
         [replace(GOOD, condition=Condition.HARDENED)],
     ),
-    Case("an empty policy", 1, "1 downgraded: down/ssl", [GOOD, DOWN], "# nothing yet"),
+    GateCase("an empty policy", 1, "1 downgraded: down/ssl", [GOOD, DOWN], "# nothing yet"),
     # What fails.
-    Case(
+    GateCase(
         "fragile let pass",
         0,
         "1 of 2 rows hold TLSv1.2; 1 fragile and let pass",
@@ -165,7 +165,7 @@ CASES = [
         'fails = ["inconclusive", "untestable", "missing"]',
         ("fragile does not fail under policy.toml: fragile/ssl (fragile)",),
     ),
-    Case(
+    GateCase(
         "downgraded fails whatever is chosen",
         1,
         "1 downgraded: down/ssl",
@@ -173,7 +173,7 @@ CASES = [
         "fails = []",
         ("inconclusive does not fail under policy.toml: unsure/ssl (inconclusive)",),
     ),
-    Case(
+    GateCase(
         "nothing known does not pass by choice",
         2,
         "nothing was measured: 1 inconclusive and let pass, 1 untestable and let pass",
@@ -185,7 +185,7 @@ CASES = [
         ),
     ),
     # What counts.
-    Case(
+    GateCase(
         "another client does not count",
         0,
         "all 1 rows hold TLSv1.2",
@@ -193,21 +193,21 @@ CASES = [
         'clients = ["botocore"]',
         ("client ssl does not count: one/ssl",),
     ),
-    Case(
+    GateCase(
         "a client that counts and was not measured",
         2,
         "1 missing: good/botocore",
         [GOOD],
         'clients = ["ssl", "botocore"]',
     ),
-    Case(
+    GateCase(
         "a client that counts, where there was no environment",
         2,
         "1 untestable: broken/all",
         [GOOD, NO_ENVIRONMENT],
         'clients = ["ssl"]',
     ),
-    Case(
+    GateCase(
         "another source does not count",
         0,
         "all 1 rows hold TLSv1.2",
@@ -215,7 +215,7 @@ CASES = [
         'sources = ["system"]',
         ("source pyenv does not count: down/ssl",),
     ),
-    Case(
+    GateCase(
         "nothing counts",
         2,
         "none of 1 rows counts under the policy, so nothing is known",
@@ -224,7 +224,7 @@ CASES = [
         ("source pyenv does not count: good/ssl",),
     ),
     # The floor.
-    Case(
+    GateCase(
         "the floor that was measured",
         0,
         "all 1 rows hold TLSv1.3",
@@ -233,7 +233,7 @@ CASES = [
         (),
         TLS1_3,
     ),
-    Case(
+    GateCase(
         "a stricter floor than was measured",
         3,
         "the matrix was measured against a floor of TLSv1.2, and policy.toml asks for TLSv1.3: "
@@ -241,7 +241,7 @@ CASES = [
         [GOOD],
         'floor = "TLSv1.3"',
     ),
-    Case(
+    GateCase(
         "another floor than was measured outweighs findings",
         3,
         "the matrix was measured against a floor of TLSv1.2, and policy.toml asks for TLSv1.1: "
@@ -250,7 +250,7 @@ CASES = [
         'floor = "TLSv1.1"',
     ),
     # Waivers.
-    Case(
+    GateCase(
         "waived",
         0,
         "1 of 2 rows hold TLSv1.2; 1 downgraded and waived",
@@ -258,7 +258,7 @@ CASES = [
         _waiver("do*"),
         ("waived until 2026-12-31: on its way: down/ssl (downgraded)",),
     ),
-    Case(
+    GateCase(
         "waived for another client",
         1,
         "1 downgraded: down/ssl",
@@ -266,7 +266,7 @@ CASES = [
         _waiver("down", client="botocore"),
         ("the waiver for down/botocore matches no row that counts: mend or remove it",),
     ),
-    Case(
+    GateCase(
         "a waiver on its last day",
         0,
         "1 of 2 rows hold TLSv1.2; 1 untestable and waived",
@@ -274,21 +274,21 @@ CASES = [
         _waiver("untested", expires="2026-11-24"),
         ("waived until 2026-11-24: on its way: untested/ssl (untestable)",),
     ),
-    Case(
+    GateCase(
         "an expired waiver of a finding",
         1,
         "1 downgraded: down/ssl (its waiver expired on 2026-11-23: on its way)",
         [GOOD, DOWN],
         _waiver("down", expires="2026-11-23"),
     ),
-    Case(
+    GateCase(
         "an expired waiver of what could not be measured",
         2,
         "1 untestable: untested/ssl (its waiver expired on 2026-11-23: on its way)",
         [GOOD, UNTESTED],
         _waiver("*ed", expires="2026-11-23"),
     ),
-    Case(
+    GateCase(
         "of two waivers the longer counts",
         0,
         "1 of 2 rows hold TLSv1.2; 1 downgraded and waived",
@@ -296,7 +296,7 @@ CASES = [
         _waiver("down", expires="2020-01-01") + _waiver("*", client="ssl"),
         ("waived until 2026-12-31: on its way: down/ssl (downgraded)",),
     ),
-    Case(
+    GateCase(
         "a waiver that matches nothing",
         0,
         "all 1 rows hold TLSv1.2",
@@ -304,7 +304,7 @@ CASES = [
         _waiver("gone_*"),
         ("the waiver for gone_*/* matches no row that counts: mend or remove it",),
     ),
-    Case(
+    GateCase(
         "a waiver that is not needed any more",
         0,
         "all 1 rows hold TLSv1.2",
@@ -312,7 +312,7 @@ CASES = [
         _waiver("good", expires="2020-01-01"),
         ("the waiver for good/* expired on 2020-01-01 and is not needed, as its rows pass: remove it",),
     ),
-    Case(
+    GateCase(
         "everything waived and nothing known",
         2,
         "nothing was measured: 1 untestable and waived",
@@ -321,7 +321,7 @@ CASES = [
         ("waived until 2026-12-31: on its way: untested/ssl (untestable)",),
     ),
     # Only what is new.
-    Case(
+    GateCase(
         "known from the baseline",
         0,
         "1 of 2 rows hold TLSv1.2; 1 downgraded and known from the baseline",
@@ -330,8 +330,8 @@ CASES = [
         ("known from baseline: down/ssl (downgraded)",),
         before=[DOWN],
     ),
-    Case("new beside the baseline", 1, "1 downgraded: down/ssl", [GOOD, DOWN], NEW_ONLY, before=[GOOD]),
-    Case(
+    GateCase("new beside the baseline", 1, "1 downgraded: down/ssl", [GOOD, DOWN], NEW_ONLY, before=[GOOD]),
+    GateCase(
         "lower than in the baseline",
         1,
         "1 downgraded: down/ssl",
@@ -339,7 +339,7 @@ CASES = [
         NEW_ONLY,
         before=[a_row(Verdict.DOWNGRADED, "down", lowest=TLS1_1)],
     ),
-    Case(
+    GateCase(
         "worse than in the baseline",
         1,
         "1 downgraded: down/ssl",
@@ -347,7 +347,7 @@ CASES = [
         NEW_ONLY,
         before=[a_row(Verdict.FRAGILE, "down")],
     ),
-    Case(
+    GateCase(
         "known, but its waiver expired",
         1,
         "1 downgraded: down/ssl (its waiver expired on 2026-01-01: on its way)",
@@ -355,7 +355,7 @@ CASES = [
         NEW_ONLY + _waiver("down", expires="2026-01-01"),
         before=[DOWN],
     ),
-    Case(
+    GateCase(
         "the run itself as its baseline",
         3,
         "baseline, the baseline that policy.toml names, is the run that is to be judged, "
@@ -365,13 +365,13 @@ CASES = [
         before=_document([DOWN]),
     ),
     # Several machines.
-    Case(
+    GateCase(
         "machines are told apart",
         1,
         "1 downgraded: down/ssl on there",
         _merged(_document([GOOD]), _document([DOWN], run_id="then", host="there")),
     ),
-    Case(
+    GateCase(
         "waived on one machine",
         1,
         "1 downgraded: down/ssl on there",
@@ -379,14 +379,14 @@ CASES = [
         _waiver("down", host="here"),
         ("waived until 2026-12-31: on its way: down/ssl on here (downgraded)",),
     ),
-    Case(
+    GateCase(
         "a machine that did not report",
         2,
         "1 missing: machine there",
         _merged(_document([GOOD]), _silent("there")),
         'clients = ["ssl"]\nsources = ["pyenv"]',
     ),
-    Case(
+    GateCase(
         "a machine that did not report, let pass",
         0,
         "1 of 2 rows hold TLSv1.2; 1 missing and let pass",
@@ -394,28 +394,28 @@ CASES = [
         'fails = ["fragile", "inconclusive", "untestable"]',
         ("missing does not fail under policy.toml: machine there (missing)",),
     ),
-    Case(
+    GateCase(
         "a machine that measured nothing",
         2,
         "1 missing: machine there",
         _merged(_document([GOOD]), _document([], run_id="then", host="there")),
     ),
     # What a run was asked to leave out.
-    Case(
+    GateCase(
         "a partial run",
         2,
         "the run now is partial (--only good left out 9 interpreters):"
         " measure without that, or allow it with partial = true in policy.toml",
         _document([GOOD], narrowed=("--only good left out 9 interpreters",)),
     ),
-    Case(
+    GateCase(
         "a partial run, allowed",
         0,
         "all 1 rows hold TLSv1.2",
         _document([GOOD], narrowed=("--only good left out 9 interpreters",)),
         "partial = true",
     ),
-    Case(
+    GateCase(
         "findings outweigh what was left out",
         1,
         "1 downgraded: down/ssl",
@@ -428,14 +428,14 @@ CASES = [
             ),
         ),
     ),
-    Case(
+    GateCase(
         "a partial run of what could not be measured",
         2,
         "the run now is partial (--clients left out botocore): measure without that, or allow it with"
         " partial = true in policy.toml; 1 untestable: untested/ssl",
         _document([GOOD, UNTESTED], narrowed=("--clients left out botocore",)),
     ),
-    Case(
+    GateCase(
         "one of two machines was measured in part",
         2,
         "the run then on there is partial (--clients left out ssl):"
@@ -446,15 +446,15 @@ CASES = [
         ),
     ),
     # When it was measured.
-    Case(
+    GateCase(
         "a year old",
         2,
         "the run now ended 365 days ago, on 2025-11-24, and may be 7 days old:"
         " measure again with nox -s matrix, or raise max_age in policy.toml",
         _document([GOOD], ended=NOW - dt.timedelta(365)),
     ),
-    Case("a week old", 0, "all 1 rows hold TLSv1.2", _document([GOOD], ended=NOW - dt.timedelta(7))),
-    Case(
+    GateCase("a week old", 0, "all 1 rows hold TLSv1.2", _document([GOOD], ended=NOW - dt.timedelta(7))),
+    GateCase(
         "two days old where one is allowed",
         2,
         "the run now ended 2 days ago, on 2026-11-22, and may be 1 day old:"
@@ -462,42 +462,42 @@ CASES = [
         _document([GOOD], ended=NOW - dt.timedelta(2)),
         "max_age = 1",
     ),
-    Case(
+    GateCase(
         "a month old where that is allowed",
         0,
         "all 1 rows hold TLSv1.2",
         _document([GOOD], ended=NOW - dt.timedelta(30)),
         "max_age = 31",
     ),
-    Case(
+    GateCase(
         "from the future",
         2,
         "the run now ended at 2026-11-24 14:00 UTC, which is yet to come:"
         " set the clock right, and measure again",
         _document([GOOD], ended=NOW + dt.timedelta(hours=2)),
     ),
-    Case(
+    GateCase(
         "by a clock that is a little ahead",
         0,
         "all 1 rows hold TLSv1.2",
         _document([GOOD], ended=NOW + dt.timedelta(minutes=50)),
     ),
     # Under which variables it was measured.
-    Case(
+    GateCase(
         "under an OpenSSL configuration that nobody named",
         2,
         "the run now measured under OPENSSL_CONF=/floor.cnf, so what runs without that is not covered:"
         ' measure without it, or allow it with openssl_conf = ["/floor.cnf"] in policy.toml',
         _document([GOOD], variables={"OPENSSL_CONF": "/floor.cnf"}),
     ),
-    Case(
+    GateCase(
         "under an OpenSSL configuration that the policy names",
         0,
         "all 1 rows hold TLSv1.2",
         _document([GOOD], variables={"OPENSSL_CONF": "/floor.cnf"}),
         'openssl_conf = ["/other.cnf", "/floor.cnf"]',
     ),
-    Case(
+    GateCase(
         "under another OpenSSL configuration than the policy names",
         2,
         "the run now measured under OPENSSL_CONF=, so what runs without that is not covered:"
@@ -505,7 +505,7 @@ CASES = [
         _document([GOOD], variables={"OPENSSL_CONF": ""}),
         'openssl_conf = "/floor.cnf"',
     ),
-    Case(
+    GateCase(
         "with modules from elsewhere",
         2,
         "the run now measured under OPENSSL_MODULES=/lib, so what runs without that is not covered:"
@@ -513,31 +513,35 @@ CASES = [
         _document([GOOD], variables={"OPENSSL_MODULES": "/lib"}),
         'openssl_conf = "/lib"',
     ),
-    Case(
+    GateCase(
         "beside a variable that nothing measured has seen",
         0,
         "all 1 rows hold TLSv1.2",
         _document([GOOD], variables={"SSL_CERT_FILE": "/roots.pem"}),
     ),
     # Policies that cannot be meant.
-    Case("a number in quotes", 3, f"policy.toml: max_age must be {DAYS}, not '7'", [GOOD], 'max_age = "7"'),
-    Case("no day", 3, f"policy.toml: max_age must be {DAYS}, not 0", [GOOD], "max_age = 0"),
-    Case(
+    GateCase(
+        "a number in quotes", 3, f"policy.toml: max_age must be {DAYS}, not '7'", [GOOD], 'max_age = "7"'
+    ),
+    GateCase("no day", 3, f"policy.toml: max_age must be {DAYS}, not 0", [GOOD], "max_age = 0"),
+    GateCase(
         "a million days",
         3,
         f"policy.toml: max_age must be {DAYS}, not 1000000",
         [GOOD],
         "max_age = 1_000_000",
     ),
-    Case("yes is not true", 3, f"policy.toml: max_age must be {DAYS}, not True", [GOOD], "max_age = true"),
-    Case(
+    GateCase(
+        "yes is not true", 3, f"policy.toml: max_age must be {DAYS}, not True", [GOOD], "max_age = true"
+    ),
+    GateCase(
         "a word for true",
         3,
         "policy.toml: partial must be true or false, without quotes, not 'yes'",
         [GOOD],
         'partial = "yes"',
     ),
-    Case(
+    GateCase(
         "a path that is none",
         3,
         "policy.toml: openssl_conf must be a path or a list of paths,"
@@ -545,15 +549,17 @@ CASES = [
         [GOOD],
         "openssl_conf = [1]",
     ),
-    Case("an unknown key", 3, "policy.toml: unknown key 'flor'; did you mean 'floor'?", [GOOD], "flor = 1"),
-    Case(
+    GateCase(
+        "an unknown key", 3, "policy.toml: unknown key 'flor'; did you mean 'floor'?", [GOOD], "flor = 1"
+    ),
+    GateCase(
         "an unknown client",
         3,
         f"policy.toml: clients has 'botocor'; did you mean 'botocore'? It is one of {', '.join(CLIENTS)}",
         [GOOD],
         'clients = ["botocor"]',
     ),
-    Case(
+    GateCase(
         "a waiver without an end",
         3,
         "policy.toml [[waiver]] 1: 'expires' is missing",
@@ -564,7 +570,7 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_policy_case(case: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_policy_case(case: GateCase, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The gate ends with this exit code and says this, on the terminal and in gate.json alike."""
     policy = tmp_path / "policy.toml"
     if case.policy is not None:
@@ -575,7 +581,7 @@ def test_policy_case(case: Case, tmp_path: Path, capsys: pytest.CaptureFixture[s
         earlier = before if isinstance(before, dict) else _document(before, run_id="earlier")
         _write(tmp_path / "baseline", earlier)
     exit_code = main([str(folder)], policy, NOW)
-    kind = list(Kind)[case.exit_code]
+    kind = list(GateOutcome)[case.exit_code]
     said = capsys.readouterr().out.splitlines()
     ends = [*(f"note: {notice}" for notice in case.notices), f"{kind}: {case.message}"]
     assert said[-len(ends) :] == ends
@@ -590,7 +596,7 @@ def test_policy_case(case: Case, tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_the_table_is_large_enough_and_has_every_exit_code() -> None:
     """There are no two cases of one name, and several for each exit code."""
     assert len({case.name for case in CASES}) == len(CASES) >= 20
-    for kind in Kind:
+    for kind in GateOutcome:
         assert sum(case.exit_code == kind.exit_code for case in CASES) >= 5
 
 
@@ -640,7 +646,7 @@ def test_today_is_the_day_in_utc(tmp_path: Path) -> None:
     """Unless it is told the day, the gate holds waivers against the present one."""
     folder = _write(tmp_path / "run", _document([GOOD, DOWN], ended=dt.datetime.now(dt.UTC)))
     policy = tmp_path / "policy.toml"
-    for expires, kind in (("9999-12-31", Kind.PASSED), ("2026-01-01", Kind.FINDINGS)):
+    for expires, kind in (("9999-12-31", GateOutcome.PASSED), ("2026-01-01", GateOutcome.FINDINGS)):
         policy.write_text(_waiver("down", expires=expires))
         assert gate(folder, policy).kind is kind
 
@@ -684,7 +690,7 @@ def test_a_baseline_that_cannot_be_read_is_an_error(tmp_path: Path, content: byt
     if content is not None:
         (tmp_path / "old.json").write_bytes(content)
     decision = gate(folder, policy, NOW)
-    assert decision.kind is Kind.ERROR
+    assert decision.kind is GateOutcome.ERROR
     assert "old.json" in decision.message
     assert decision.message.endswith(
         "put an earlier run's matrix.json there, or take new_only out of policy.toml"
@@ -694,7 +700,7 @@ def test_a_baseline_that_cannot_be_read_is_an_error(tmp_path: Path, content: byt
 def test_no_report_folder_is_an_error(tmp_path: Path) -> None:
     """Before the first run the gate says which session to run, and makes no folder."""
     decision = gate(tmp_path / "latest", tmp_path / "policy.toml", NOW)
-    assert decision.kind is Kind.ERROR
+    assert decision.kind is GateOutcome.ERROR
     assert decision.message.endswith("run nox -s matrix first")
     assert list(tmp_path.iterdir()) == []
 
@@ -740,7 +746,7 @@ def test_an_unknown_verdict_is_an_error(tmp_path: Path, verdict: str | None) -> 
     document = _document([GOOD, a_row(Verdict.ENFORCED, "odd")])
     document["verdicts"][1]["verdict"] = verdict
     decision = gate(_write(tmp_path / "run", document), tmp_path / "policy.toml", NOW)
-    assert decision.kind is Kind.ERROR
+    assert decision.kind is GateOutcome.ERROR
     assert f"{verdict!r} is not a valid Verdict" in decision.message
 
 
@@ -749,7 +755,7 @@ def test_an_unknown_condition_is_an_error(tmp_path: Path, condition: str | None)
     """A row that may be the machine's own is not passed over because its condition is misspelt."""
     document = _document([GOOD, DOWN])
     document["verdicts"][1]["condition"] = condition
-    assert gate(_write(tmp_path / "run", document), tmp_path / "policy.toml", NOW).kind is Kind.ERROR
+    assert gate(_write(tmp_path / "run", document), tmp_path / "policy.toml", NOW).kind is GateOutcome.ERROR
 
 
 def test_a_failure_does_not_leave_a_pass_behind(tmp_path: Path) -> None:
@@ -774,7 +780,7 @@ def test_a_record_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     folder = _write(tmp_path / "run", _document([GOOD]))
     (folder / "gate.json").mkdir()
     decision = gate(folder, tmp_path / "policy.toml", NOW)
-    assert decision.kind is Kind.ERROR
+    assert decision.kind is GateOutcome.ERROR
     assert "gate.json cannot be written" in decision.message
 
 
@@ -850,7 +856,7 @@ def test_the_program_needs_nothing_but_python(tmp_path: Path, rows: list[Row] | 
         [sys.executable, "-I", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.stderr == ""
-    assert done.stdout.splitlines()[-1].startswith(f"{list(Kind)[status]}: ")
+    assert done.stdout.splitlines()[-1].startswith(f"{list(GateOutcome)[status]}: ")
     assert done.returncode == status
 
 
@@ -859,7 +865,7 @@ def test_the_policy_of_a_matrix_does_not_bind_the_gate(tmp_path: Path) -> None:
     run = a_run(CATALOGUE)
     document = json.loads(json.dumps(build_json([GOOD, UNSURE], run, CATALOGUE, TLS1_2, a_policy())))
     folder = _write(tmp_path / "run", document)
-    assert gate(folder, tmp_path / "policy.toml", NOW).kind is Kind.INCONCLUSIVE
+    assert gate(folder, tmp_path / "policy.toml", NOW).kind is GateOutcome.INCONCLUSIVE
 
 
 @pytest.mark.parametrize("version", [1, 3])
@@ -867,13 +873,13 @@ def test_another_schema_is_inconclusive(tmp_path: Path, version: int) -> None:
     """A report of another version of the tool is in order, and says nothing that we could read."""
     folder = _write(tmp_path / "run", {"schema_version": version, "other": []})
     decision = gate(folder, tmp_path / "policy.toml", NOW)
-    assert decision.kind is Kind.INCONCLUSIVE
+    assert decision.kind is GateOutcome.INCONCLUSIVE
     said = f"{folder / 'matrix.json'} has schema version {version}, and this gate reads 2"
     assert decision.message == f"{said}: run nox -s matrix first"
     policy = tmp_path / "policy.toml"
     policy.write_text('new_only = "run"')
     now = _write(tmp_path / "now", _document([GOOD]))
-    assert gate(now, policy, NOW).kind is Kind.ERROR
+    assert gate(now, policy, NOW).kind is GateOutcome.ERROR
 
 
 def test_whoever_narrows_and_decides_at_once_knows_of_it(tmp_path: Path) -> None:
@@ -895,7 +901,7 @@ def test_a_run_that_broke_off_is_not_passed_over(tmp_path: Path) -> None:
     stale = broken.started - dt.timedelta(minutes=1)
     _write(folder, _document([GOOD], ended=stale))
     decision = gate(folder, policy, later)
-    assert decision.kind is Kind.INCONCLUSIVE
+    assert decision.kind is GateOutcome.INCONCLUSIVE
     began = f"{broken.started:%Y-%m-%d %H:%M} UTC"
     assert decision.message == (
         f"a later run, broken, began at {began} and did not finish:"
@@ -936,5 +942,5 @@ def test_a_verdict_that_its_own_facts_deny_is_an_error(tmp_path: Path, witness: 
         (cell,) = document["cells"]
         cell.update(outcome="connected", negotiated=str(TLS1_0), below_floor=True)
     decision = gate(_write(tmp_path / "run", document), tmp_path / "policy.toml", NOW)
-    assert decision.kind is Kind.ERROR
+    assert decision.kind is GateOutcome.ERROR
     assert "good/ssl is enforced, but connected below TLSv1.2" in decision.message

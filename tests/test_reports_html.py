@@ -19,8 +19,8 @@ from builders import (
     TLS1_1,
     TLS1_2,
     TLS1_3,
-    Client,
     Obstacle,
+    Stack,
     a_catalogue,
     a_narrow_scope,
     a_policy,
@@ -41,8 +41,8 @@ from reports.html import BAR, NEUTRAL, build_html, tone
 from reports.markdown import SCOPE
 from reports.matrix import Matrix, Measured, build_matrix
 from reports.observations import Interpreter, Run
-from reports.outcomes import Kind, Outcome
-from reports.remedies import TITLES, Attempt, Case, Remedy, Standing
+from reports.outcomes import CellKind, CellOutcome
+from reports.remedies import TITLES, Case, Remedy, RemedyAttempt, Standing
 from reports.scope import headline, in_full, opening
 from reports.verdicts import Finding, PageCheck, Verdict
 from servers.catalogue import Role, read_catalogue
@@ -62,14 +62,14 @@ CATALOGUE = read_catalogue().only(Role.LADDER, Role.PAGE)
 HOSTILE = (
     "<script>alert(1)</script></title>\"'&`{{7*7}}\n\x1b[31m\x00\u202e\udcff<!--<img src=x onerror=alert(1)>"
 )
-MODERN = Client(frozenset({TLS1_2, TLS1_3}))
+MODERN = Stack(frozenset({TLS1_2, TLS1_3}))
 SYSTEM = Interpreter("system_3_8", "system", "/usr/bin/python3.8", "3.8.2", "CPython", "OpenSSL 1.1.1")
-OLD = Client(frozenset({TLS1_0, TLS1_1, TLS1_2, TLS1_3}))
+OLD = Stack(frozenset({TLS1_0, TLS1_1, TLS1_2, TLS1_3}))
 
 
 def seen(
     interpreter: Interpreter,
-    kinds: dict[str, Client],
+    kinds: dict[str, Stack],
     above: Obstacle = Obstacle.NOTHING,
     below: Obstacle = Obstacle.NOTHING,
     conditions: Sequence[Condition] = (Condition.AMBIENT,),
@@ -393,7 +393,7 @@ def test_shows_what_to_copy_line_by_line() -> None:
     one = seen(SYSTEM, {"ssl": OLD})
     (row,) = build_matrix([one], ["ssl"], [Condition.AMBIENT], CATALOGUE, TLS1_2)
     lines = ("import ssl", "    if 1 < 2: pass  # <b>")
-    helped = Attempt(Remedy.CODE, Standing.ADVISED, "so it was seen", Verdict.ENFORCED, lines)
+    helped = RemedyAttempt(Remedy.CODE, Standing.ADVISED, "so it was seen", Verdict.ENFORCED, lines)
     page = functools.partial(build_html, a_matrix([row], [one]))
     html = page(cases=[Case(row, (helped,))])
     assert '<pre tabindex="0">import ssl\n    if 1 &lt; 2: pass  # &lt;b&gt;\n</pre>' in html
@@ -455,21 +455,21 @@ def test_makes_visible_what_does_not_print(raw: str, shown: str) -> None:
 @pytest.mark.parametrize(
     ("server", "outcome", "letter"),
     [
-        ("only_1_1", Outcome(Kind.CONNECTED, TLS1_1), "D"),
-        ("only_1_1", Outcome(Kind.FOOLED, TLS1_1), "D"),
-        ("only_1_2", Outcome(Kind.FOOLED, TLS1_2), "F"),
-        ("only_1_1", Outcome(Kind.BLOCKED), "F"),
-        ("only_1_3", Outcome(Kind.BLOCKED), "E"),
-        ("only_1_1", Outcome(Kind.INCONCLUSIVE), "I"),
-        ("only_1_1", Outcome(Kind.MISSING), "U"),
-        ("only_1_1", Outcome(Kind.REJECTED), "E"),
-        ("only_1_1", Outcome(Kind.NOT_OFFERED), "E"),
-        ("only_1_2", Outcome(Kind.CONNECTED, TLS1_2), "E"),
-        ("only_1_2", Outcome(Kind.HELD), "E"),
-        ("page_second", Outcome(Kind.CONNECTED, TLS1_1), NEUTRAL),
+        ("only_1_1", CellOutcome(CellKind.CONNECTED, TLS1_1), "D"),
+        ("only_1_1", CellOutcome(CellKind.FOOLED, TLS1_1), "D"),
+        ("only_1_2", CellOutcome(CellKind.FOOLED, TLS1_2), "F"),
+        ("only_1_1", CellOutcome(CellKind.BLOCKED), "F"),
+        ("only_1_3", CellOutcome(CellKind.BLOCKED), "E"),
+        ("only_1_1", CellOutcome(CellKind.INCONCLUSIVE), "I"),
+        ("only_1_1", CellOutcome(CellKind.MISSING), "U"),
+        ("only_1_1", CellOutcome(CellKind.REJECTED), "E"),
+        ("only_1_1", CellOutcome(CellKind.NOT_OFFERED), "E"),
+        ("only_1_2", CellOutcome(CellKind.CONNECTED, TLS1_2), "E"),
+        ("only_1_2", CellOutcome(CellKind.HELD), "E"),
+        ("page_second", CellOutcome(CellKind.CONNECTED, TLS1_1), NEUTRAL),
     ],
 )
-def test_colours_a_cell_by_what_it_speaks_for(server: str, outcome: Outcome, letter: str) -> None:
+def test_colours_a_cell_by_what_it_speaks_for(server: str, outcome: CellOutcome, letter: str) -> None:
     """A server's cell has the tone of the verdict that it alone would lead to; the page's have none."""
     assert tone(Finding(a_catalogue(*SMALL)[server], outcome), TLS1_2) == letter
 
@@ -613,7 +613,7 @@ def test_a_silent_machine_is_no_interpreter() -> None:
 browser_test = [pytest.mark.browser, pytest.mark.e2e]
 
 
-class Visit:
+class PageVisit:
     """One look at a page, and everything that a page must not do while it is looked at."""
 
     def __init__(self, browser: Browser, path: Path, **settings: Any) -> None:
@@ -658,14 +658,14 @@ WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 
 
 @pytest.fixture
-def visit(chromium: Browser, tmp_path: Path) -> Iterator[Callable[..., Visit]]:
+def visit(chromium: Browser, tmp_path: Path) -> Iterator[Callable[..., PageVisit]]:
     """Return a function that opens a page; after each test nothing may have left it or gone wrong in it."""
-    visits: list[Visit] = []
+    visits: list[PageVisit] = []
 
-    def open_page(html: str, **settings: Any) -> Visit:
+    def open_page(html: str, **settings: Any) -> PageVisit:
         path = tmp_path / "matrix.html"
         path.write_text(html, encoding="utf-8")
-        visits.append(Visit(chromium, path, **settings))
+        visits.append(PageVisit(chromium, path, **settings))
         return visits[-1]
 
     yield open_page
@@ -681,7 +681,7 @@ class TestInBrowser:
     pytestmark = browser_test
 
     @pytest.mark.parametrize("by", ["click", "Enter", "Space"])
-    def test_a_cell_opens_its_evidence(self, visit: Callable[..., Visit], by: str) -> None:
+    def test_a_cell_opens_its_evidence(self, visit: Callable[..., PageVisit], by: str) -> None:
         """Mouse and keyboard open a cell's evidence; Escape closes it and goes back to the cell."""
         one = visit(five()[0])
         cell, dialog = one.cell("pyenv_3_9_18, ssl"), one.page.get_by_role("dialog")
@@ -711,7 +711,7 @@ class TestInBrowser:
         assert cell.get_attribute("aria-expanded") == "false"
         assert cell.evaluate("cell => cell === document.activeElement")
 
-    def test_offered_versions_are_chips(self, visit: Callable[..., Visit]) -> None:
+    def test_offered_versions_are_chips(self, visit: Callable[..., PageVisit]) -> None:
         """Each version is a chip that says whether it was offered, and which one the server chose."""
         one = visit(five()[0])
         one.cell("pyenv_3_9_18, ssl").click()
@@ -724,7 +724,7 @@ class TestInBrowser:
             "TLSv1.3 offered",
         ]
 
-    def test_an_interpreter_unfolds_into_its_servers(self, visit: Callable[..., Visit]) -> None:
+    def test_an_interpreter_unfolds_into_its_servers(self, visit: Callable[..., PageVisit]) -> None:
         """Unfolding shows one row a server; a cell in it opens the evidence at that server."""
         one = visit(five()[0])
         fold = one.page.get_by_role("button", name="Servers of system_3_8")
@@ -740,7 +740,7 @@ class TestInBrowser:
         fold.click()
         assert one.page.locator("tr.server").count() == 0
 
-    def test_filters_filter(self, visit: Callable[..., Visit]) -> None:
+    def test_filters_filter(self, visit: Callable[..., PageVisit]) -> None:
         """Verdict, source and client each narrow what is shown; one button shows all again."""
         one = visit(five()[0])
         status = one.page.get_by_role("status")
@@ -761,7 +761,7 @@ class TestInBrowser:
         assert one.names() == []
         assert one.page.get_by_text("Nothing fits these filters.").is_visible()
 
-    def test_status_and_tiles_count_programs_apart(self, visit: Callable[..., Visit]) -> None:
+    def test_status_and_tiles_count_programs_apart(self, visit: Callable[..., PageVisit]) -> None:
         """What is shown, and how it stands, is told of interpreters and of programs, under any filter."""
         one = visit(mixed())
         status, down = one.page.get_by_role("status"), one.page.locator(".tile", has_text="downgraded")
@@ -773,7 +773,7 @@ class TestInBrowser:
         one.page.get_by_label("Evidence: program_one, program").click()
         assert one.page.get_by_role("heading", name="The program", exact=True).is_visible()
 
-    def test_search_narrows(self, visit: Callable[..., Visit]) -> None:
+    def test_search_narrows(self, visit: Callable[..., PageVisit]) -> None:
         """Every word must occur somewhere in an interpreter's facts, whatever its case."""
         one = visit(five()[0])
         search = one.page.get_by_role("searchbox")
@@ -786,7 +786,7 @@ class TestInBrowser:
         search.fill("")
         assert len(one.names()) == 5
 
-    def test_sorting_sorts(self, visit: Callable[..., Visit]) -> None:
+    def test_sorting_sorts(self, visit: Callable[..., PageVisit]) -> None:
         """A head sorts by its column, and again the other way round; versions sort as numbers."""
         one = visit(five()[0])
         by_name = one.page.get_by_role("button", name="Sort by name")
@@ -803,7 +803,7 @@ class TestInBrowser:
         one.page.get_by_role("combobox", name="Sort by").select_option("worst first")
         assert one.names()[0] == "pyenv_3_9_18"
 
-    def test_another_condition_shows_its_columns(self, visit: Callable[..., Visit]) -> None:
+    def test_another_condition_shows_its_columns(self, visit: Callable[..., PageVisit]) -> None:
         """Choosing a configuration shows its cells and counts in place of the machine's own."""
         calm = seen(SYSTEM, dict.fromkeys(CLIENTS, MODERN))
         loose = seen(SYSTEM, dict.fromkeys(CLIENTS, OLD), conditions=(Condition.PERMISSIVE,))
@@ -817,7 +817,7 @@ class TestInBrowser:
         assert not one.cell("system_3_8, ssl, ambient").is_visible()
         assert count.inner_text() == "1"
 
-    def test_arrow_keys_walk_the_cells(self, visit: Callable[..., Visit]) -> None:
+    def test_arrow_keys_walk_the_cells(self, visit: Callable[..., PageVisit]) -> None:
         """Arrows move between cells, over hidden ones, and stop at the edge."""
         one = visit(five()[0])
         for verdict in ("fragile", "enforced"):
@@ -827,7 +827,7 @@ class TestInBrowser:
             one.page.keyboard.press(key)
         assert one.page.evaluate("document.activeElement.ariaLabel") == "Evidence: pyenv_3_13_0, urllib3"
 
-    def test_first_tab_offers_the_way_to_the_matrix(self, visit: Callable[..., Visit]) -> None:
+    def test_first_tab_offers_the_way_to_the_matrix(self, visit: Callable[..., PageVisit]) -> None:
         """The first stop of the keyboard is a visible link that leads past the head of the page."""
         one = visit(five()[0])
         one.page.keyboard.press("Tab")
@@ -840,7 +840,7 @@ class TestInBrowser:
     @pytest.mark.parametrize("scheme", ["light", "dark"])
     @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["desk", "phone"])
     def test_axe_finds_nothing_serious(
-        self, visit: Callable[..., Visit], scheme: str, size: dict[str, int]
+        self, visit: Callable[..., PageVisit], scheme: str, size: dict[str, int]
     ) -> None:
         """Neither the page, nor an unfolded interpreter, nor open evidence has a serious violation."""
         one = visit(five()[0], color_scheme=scheme, viewport=size, reduced_motion="reduce")
@@ -853,7 +853,7 @@ class TestInBrowser:
     @pytest.mark.parametrize("scheme", ["light", "dark"])
     @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["desk", "phone"])
     def test_a_trend_is_accessible(
-        self, visit: Callable[..., Visit], scheme: str, size: dict[str, int]
+        self, visit: Callable[..., PageVisit], scheme: str, size: dict[str, int]
     ) -> None:
         """A month of runs with every verdict has no serious violation, fits the width, and prints."""
         stood = dict.fromkeys(map(str, Verdict), 40)
@@ -866,7 +866,7 @@ class TestInBrowser:
         one.page.emulate_media(media="print", color_scheme="light")
         assert bars.first.is_visible()
 
-    def test_fits_a_phone(self, visit: Callable[..., Visit]) -> None:
+    def test_fits_a_phone(self, visit: Callable[..., PageVisit]) -> None:
         """At 360 pixels nothing makes the page scroll sideways, and every client's cell is in sight."""
         one = visit(five()[0], viewport=PHONE)
         assert one.page.evaluate("document.documentElement.scrollWidth") == 360
@@ -877,7 +877,7 @@ class TestInBrowser:
         one.cell("pyenv_3_9_18, botocore").click()
         assert one.page.locator("dialog").evaluate("dialog => dialog.scrollWidth <= 360")
 
-    def test_prints_without_controls_and_with_everything_open(self, visit: Callable[..., Visit]) -> None:
+    def test_prints_without_controls_and_with_everything_open(self, visit: Callable[..., PageVisit]) -> None:
         """On paper there is nothing to operate, every remedy is written out, and the colours are light."""
         one = visit(five()[0], color_scheme="dark")
         one.page.emulate_media(media="print", color_scheme="light")
@@ -889,7 +889,7 @@ class TestInBrowser:
         assert one.page.locator("td.heat .low").first.is_visible()
         assert one.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
-    def test_prints_open_evidence_as_ordinary_pages(self, visit: Callable[..., Visit]) -> None:
+    def test_prints_open_evidence_as_ordinary_pages(self, visit: Callable[..., PageVisit]) -> None:
         """While it is printed the evidence is no modal dialog, which cannot run over pages; then it is."""
         one = visit(five()[0])
         one.cell("pyenv_3_9_18, ssl").click()
@@ -905,7 +905,7 @@ class TestInBrowser:
         one.escape()
         assert one.cell("pyenv_3_9_18, ssl").evaluate("cell => cell === document.activeElement")
 
-    def test_hostile_text_stays_text_when_opened(self, visit: Callable[..., Visit]) -> None:
+    def test_hostile_text_stays_text_when_opened(self, visit: Callable[..., PageVisit]) -> None:
         """Opened and unfolded, a hostile interpreter's words are shown as they read and run nowhere."""
         one = visit(hostile(HOSTILE))
         for fold in one.page.locator("button.fold").all():
@@ -916,7 +916,7 @@ class TestInBrowser:
         assert one.page.locator("img, dialog script").count() == 0
         assert visible(HOSTILE) in one.page.title()
 
-    def test_reads_without_script(self, visit: Callable[..., Visit]) -> None:
+    def test_reads_without_script(self, visit: Callable[..., PageVisit]) -> None:
         """With scripts switched off the verdicts and remedies are there, and no dead control."""
         one = visit(five()[0], java_script_enabled=False)
         assert one.page.locator("td.heat").filter(visible=True).count() == 15
@@ -924,7 +924,7 @@ class TestInBrowser:
         assert controls.filter(visible=True).count() == 0
         assert one.page.locator("noscript p").is_visible()
 
-    def test_two_hundred_interpreters_are_usable(self, visit: Callable[..., Visit]) -> None:
+    def test_two_hundred_interpreters_are_usable(self, visit: Callable[..., PageVisit]) -> None:
         """On a large machine the one interpreter to fix stands first, and all controls still work."""
         html, rows = two_hundred()
         bad = next(row.interpreter.id for row in rows if row.verdict is Verdict.DOWNGRADED)

@@ -18,8 +18,8 @@ from builders import (
     TLS1_1,
     TLS1_2,
     TLS1_3,
-    Client,
     Obstacle,
+    Stack,
     a_catalogue,
     a_finding,
     a_policy,
@@ -41,7 +41,7 @@ from reports.gate import foresee, parse_report
 from reports.junit import build_junit
 from reports.matrix import Matrix, Measured, build_matrix
 from reports.matrix_json import build_json
-from reports.outcomes import Kind
+from reports.outcomes import CellKind
 from reports.policy import CHOICES, Policy, Waiver
 from reports.verdicts import Finding, Verdict
 from servers.catalogue import Role, read_catalogue
@@ -171,14 +171,14 @@ def _result(case: ET.Element) -> str:
 def _kinds() -> dict[str, Finding]:
     """Return a cell of every kind."""
     return {
-        "open": a_finding(CATALOGUE["open"], Kind.CONNECTED, TLS1_3, LADDER),
-        "only_1_3": a_finding(CATALOGUE["only_1_3"], Kind.NOT_OFFERED),
-        "only_1_2": a_finding(CATALOGUE["only_1_2"], Kind.BLOCKED, TLS1_2),
-        "only_1_1": a_finding(CATALOGUE["only_1_1"], Kind.CONNECTED, TLS1_1),
-        "only_1_1_ecdhe": a_finding(CATALOGUE["only_1_1_ecdhe"], Kind.REJECTED),
-        "only_1_0": a_finding(CATALOGUE["only_1_0"], Kind.INCONCLUSIVE),
-        "only_ssl3": a_finding(CATALOGUE["only_ssl3"], Kind.MISSING),
-        "tampers": a_finding(ATTACK, Kind.FOOLED),
+        "open": a_finding(CATALOGUE["open"], CellKind.CONNECTED, TLS1_3, LADDER),
+        "only_1_3": a_finding(CATALOGUE["only_1_3"], CellKind.NOT_OFFERED),
+        "only_1_2": a_finding(CATALOGUE["only_1_2"], CellKind.BLOCKED, TLS1_2),
+        "only_1_1": a_finding(CATALOGUE["only_1_1"], CellKind.CONNECTED, TLS1_1),
+        "only_1_1_ecdhe": a_finding(CATALOGUE["only_1_1_ecdhe"], CellKind.REJECTED),
+        "only_1_0": a_finding(CATALOGUE["only_1_0"], CellKind.INCONCLUSIVE),
+        "only_ssl3": a_finding(CATALOGUE["only_ssl3"], CellKind.MISSING),
+        "tampers": a_finding(ATTACK, CellKind.FOOLED),
     }
 
 
@@ -276,8 +276,8 @@ def test_a_cell_is_red_for_its_reason(server: str, result: str, kind: str, messa
 
 def test_a_held_attack_passes_and_a_fooled_one_says_at_which_version() -> None:
     """A client that did as it must passes; one that connected to a server that tampers says how low."""
-    held = a_row(findings={"tampers": a_finding(ATTACK, Kind.HELD)})
-    fooled = a_row(Verdict.DOWNGRADED, findings={"tampers": a_finding(ATTACK, Kind.FOOLED, TLS1_1)})
+    held = a_row(findings={"tampers": a_finding(ATTACK, CellKind.HELD)})
+    fooled = a_row(Verdict.DOWNGRADED, findings={"tampers": a_finding(ATTACK, CellKind.FOOLED, TLS1_1)})
     assert _result(_cases(_document([held]))["pyenv_3_9_18.ssl:tampers"]) == ""
     (failure,) = _cases(_document([fooled]))["pyenv_3_9_18.ssl:tampers"]
     assert failure.get("message") == "a server that tampers fooled it at TLSv1.1: so it was seen"
@@ -286,8 +286,8 @@ def test_a_held_attack_passes_and_a_fooled_one_says_at_which_version() -> None:
 def test_a_connection_that_cannot_be_is_an_error() -> None:
     """A connection at a version that the server does not speak says nothing, unless it is below the floor."""
     findings = {
-        "only_1_2": a_finding(CATALOGUE["only_1_2"], Kind.CONNECTED, TLS1_3),
-        "only_1_3": a_finding(CATALOGUE["only_1_3"], Kind.CONNECTED, TLS1_0),
+        "only_1_2": a_finding(CATALOGUE["only_1_2"], CellKind.CONNECTED, TLS1_3),
+        "only_1_3": a_finding(CATALOGUE["only_1_3"], CellKind.CONNECTED, TLS1_0),
     }
     cases = _cases(_document([a_row(Verdict.INCONCLUSIVE, findings=findings)]))
     (error,) = cases["pyenv_3_9_18.ssl:only_1_2"]
@@ -386,7 +386,7 @@ def test_its_counts_are_true_and_agree_with_the_gate(
     names = ("ssl", "urllib3")
     measured = []
     for number, (versions, lists_them, obstacle) in enumerate(clients):
-        client = Client(frozenset(versions), lists_them)
+        client = Stack(frozenset(versions), lists_them)
         seen = [meet(client, server, obstacle) for server in catalogue.servers]
         both = [*seen, *([] if unavailable else [replace(one, client="urllib3") for one in seen])]
         lacking = {"urllib3": "no wheel"} if unavailable else {}

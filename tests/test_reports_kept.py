@@ -14,7 +14,7 @@ from reports.files import publish
 from reports.floor_file import FloorFile
 from reports.kept import KEPT, keep, kept_cases
 from reports.matrix import Matrix
-from reports.remedies import Attempt, Case, Origin, Remedy, Standing
+from reports.remedies import Case, Origin, Remedy, RemedyAttempt, Standing
 from reports.remedies_files import write_remedies
 from reports.verdicts import Verdict
 
@@ -30,8 +30,8 @@ NEW = a_run(CATALOGUE)
 ORIGIN = Origin(OLD.run_id, OLD.ended)
 TODAY = dt.date(2026, 11, 28)
 FILE = FloorFile("floor-tls1_2.cnf", "a = b\n")
-CONFIGURED = Attempt(Remedy.CONFIGURATION, Standing.ADVISED, "it held", HELD, ("x",), FILE)
-NOBODY = Attempt(Remedy.INTERPRETER, Standing.IDLE, "no interpreter of this run holds TLS 1.2 with it")
+CONFIGURED = RemedyAttempt(Remedy.CONFIGURATION, Standing.ADVISED, "it held", HELD, ("x",), FILE)
+NOBODY = RemedyAttempt(Remedy.INTERPRETER, Standing.IDLE, "no interpreter of this run holds TLS 1.2 with it")
 ROW = a_row(DOWN, "one", "ssl")
 
 

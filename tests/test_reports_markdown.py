@@ -27,7 +27,7 @@ from interpreters.end_of_life import read_ends
 from reports.answer import HOLDERS
 from reports.markdown import MOST_PATTERNS, build_markdown
 from reports.matrix import Matrix
-from reports.outcomes import Kind, Outcome
+from reports.outcomes import CellKind, CellOutcome
 from reports.scope import in_full
 from reports.verdicts import Finding, HeldBy, PageCheck, Verdict
 from servers.catalogue import Catalogue, Role
@@ -170,13 +170,13 @@ def test_interpreters_with_the_same_to_do_share_an_entry() -> None:
     assert "`nox -s remedy -- --only four --clients boto3`" in steps
 
 
-def _findings(outcome: Outcome) -> dict[str, Finding]:
+def _findings(outcome: CellOutcome) -> dict[str, Finding]:
     return {server.id: Finding(server, outcome) for server in SMALL}
 
 
 def test_every_cell_is_in_the_appendix() -> None:
     """Rows that came out alike share a column, whose number names them, and each server has a line."""
-    blocked, held = _findings(Outcome(Kind.BLOCKED)), _findings(Outcome(Kind.NOT_OFFERED))
+    blocked, held = _findings(CellOutcome(CellKind.BLOCKED)), _findings(CellOutcome(CellKind.NOT_OFFERED))
     rows = [
         a_row(Verdict.ENFORCED, "one", "ssl", findings=held),
         a_row(Verdict.FRAGILE, "two", "ssl", findings=blocked),
@@ -191,7 +191,7 @@ def test_every_cell_is_in_the_appendix() -> None:
 
 def test_the_appendix_stays_narrow() -> None:
     """However many patterns there are, no table of the appendix is wide, and none is lost."""
-    kinds = [Outcome(Kind.CONNECTED, TLS1_0), Outcome(Kind.BLOCKED)]
+    kinds = [CellOutcome(CellKind.CONNECTED, TLS1_0), CellOutcome(CellKind.BLOCKED)]
     rows = []
     for number in range(MOST_PATTERNS + 2):
         cells = {s.id: Finding(s, kinds[number >> place & 1]) for place, s in enumerate(SMALL)}
@@ -291,7 +291,10 @@ def test_attacks_are_told_only_if_they_were_met() -> None:
     assert "## Attacks" not in _report()
     attack = a_server("tampers", TLS1_1, role=Role.ATTACK, script="sentinel", expect="illegal_parameter")
     catalogue = a_catalogue(*SMALL, attack)
-    outcomes = Outcome(Kind.HELD, None, "client: illegal_parameter"), Outcome(Kind.FOOLED, TLS1_1, "it went")
+    outcomes = (
+        CellOutcome(CellKind.HELD, None, "client: illegal_parameter"),
+        CellOutcome(CellKind.FOOLED, TLS1_1, "it went"),
+    )
     rows = [
         a_row(Verdict.ENFORCED, name, findings={"tampers": Finding(attack, outcome)})
         for name, outcome in zip(("one", "two"), outcomes, strict=True)

@@ -14,7 +14,7 @@ from builders import (
     TLS1_0,
     TLS1_2,
     TLS1_3,
-    Client,
+    Stack,
     a_catalogue,
     a_program,
     a_row,
@@ -53,12 +53,12 @@ if TYPE_CHECKING:
     from servers.protocols import Protocol
 
 CATALOGUE = a_catalogue()
-LOOSE = Client(frozenset(LADDER))
-STRICT = Client(frozenset({TLS1_2, TLS1_3}))
+LOOSE = Stack(frozenset(LADDER))
+STRICT = Stack(frozenset({TLS1_2, TLS1_3}))
 AMBIENT, EMPTY, PERMISSIVE, HARDENED = Condition
 
 
-def _cells(stack: Client, client: str, condition: Condition = AMBIENT) -> tuple[Observation, ...]:
+def _cells(stack: Stack, client: str, condition: Condition = AMBIENT) -> tuple[Observation, ...]:
     """Let one client meet the whole ladder."""
     return tuple(
         replace(meet(stack, server), client=client, condition=condition) for server in ladder(CATALOGUE)
@@ -151,7 +151,7 @@ def test_each_row_is_judged_from_its_own_cells(floor: Protocol) -> None:
     """Another client's, condition's or reference's connection does not change a row's verdict."""
     one = _measured(
         *_cells(LOOSE, "ssl"),
-        *_cells(Client(frozenset({TLS1_3})), "urllib3"),
+        *_cells(Stack(frozenset({TLS1_3})), "urllib3"),
         *_cells(LOOSE, "urllib3", PERMISSIVE),
         *_cells(LOOSE, RELAXED, PERMISSIVE),
     )
@@ -183,7 +183,11 @@ def test_a_row_without_cells_is_inconclusive() -> None:
     ],
 )
 def test_the_holder_comes_from_the_visits_that_tell(
-    ambient: Client, empty: Client | None, permissive: Client | None, relaxed: Client | None, holder: HeldBy
+    ambient: Stack,
+    empty: Stack | None,
+    permissive: Stack | None,
+    relaxed: Stack | None,
+    holder: HeldBy,
 ) -> None:
     """The same client without its configuration, and with the relaxed one where all is allowed, decides."""
     cells = [*_cells(ambient, "ssl")]
@@ -221,7 +225,11 @@ def test_a_program_has_a_row_of_its_own_client_and_no_other() -> None:
     ],
 )
 def test_what_holds_a_program_is_told_without_a_word_of_python(
-    empty: Client, permissive: Client, relaxed: Client | None, holder: HeldBy, words: str
+    empty: Stack,
+    permissive: Stack,
+    relaxed: Stack | None,
+    holder: HeldBy,
+    words: str,
 ) -> None:
     """A program's own relaxed variant tells what holds it; without one that is unknown, and said to be."""
     cells = [
@@ -248,7 +256,11 @@ def test_what_holds_a_program_is_told_without_a_word_of_python(
     ],
 )
 def test_pythons_relaxed_client_says_nothing_of_another_tls(
-    ambient: Client, empty: Client, permissive: Client, holder: HeldBy, stack: OwnTls
+    ambient: Stack,
+    empty: Stack,
+    permissive: Stack,
+    holder: HeldBy,
+    stack: OwnTls,
 ) -> None:
     """Of a client with its own TLS neither code nor build is said to hold it, whatever Python's could do."""
     cells = (
@@ -283,9 +295,7 @@ def test_a_floor_that_only_the_hardened_condition_holds_is_the_configurations() 
         (None, LOOSE, HeldBy.CONFIGURATION),
     ],
 )
-def test_what_holds_under_the_hardened_condition(
-    ambient: Client | None, empty: Client, holder: HeldBy
-) -> None:
+def test_what_holds_under_the_hardened_condition(ambient: Stack | None, empty: Stack, holder: HeldBy) -> None:
     """The hardened configuration holds what goes below under the machine's own or an empty one, no other."""
     cells = [
         *_cells(STRICT, "ssl", HARDENED),

@@ -16,8 +16,8 @@ from builders import (
     TLS1_1,
     TLS1_2,
     TLS1_3,
-    Client,
     Obstacle,
+    Stack,
     a_catalogue,
     a_finding,
     a_narrow_scope,
@@ -38,7 +38,7 @@ from reports.frame import build_frame
 from reports.matrix import Measured, build_matrix
 from reports.matrix_json import build_json, read_json
 from reports.observations import Given, RecordError
-from reports.outcomes import Kind, Outcome
+from reports.outcomes import CellKind, CellOutcome
 from reports.policy import CHOICES, Policy
 from reports.scope import LeftOut
 from reports.verdicts import HeldBy, PageCheck, Verdict
@@ -63,15 +63,15 @@ SCHEMA = json.loads(
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 FINDINGS = {
-    "open": a_finding(CATALOGUE["open"], Kind.CONNECTED, TLS1_3, LADDER),
-    "only_1_3": a_finding(CATALOGUE["only_1_3"], Kind.NOT_OFFERED, None, [TLS1_2]),
-    "only_1_2": a_finding(CATALOGUE["only_1_2"], Kind.BLOCKED, TLS1_2),
-    "only_1_1": a_finding(CATALOGUE["only_1_1"], Kind.CONNECTED, TLS1_1),
-    "only_1_1_ecdhe": a_finding(CATALOGUE["only_1_1_ecdhe"], Kind.REJECTED),
-    "only_1_0": a_finding(CATALOGUE["only_1_0"], Kind.INCONCLUSIVE),
-    "only_ssl3": a_finding(CATALOGUE["only_ssl3"], Kind.MISSING),
-    "old_ecdhe": a_finding(CATALOGUE["old_ecdhe"], Kind.HELD),
-    "tampers": a_finding(ATTACK, Kind.FOOLED, TLS1_1),
+    "open": a_finding(CATALOGUE["open"], CellKind.CONNECTED, TLS1_3, LADDER),
+    "only_1_3": a_finding(CATALOGUE["only_1_3"], CellKind.NOT_OFFERED, None, [TLS1_2]),
+    "only_1_2": a_finding(CATALOGUE["only_1_2"], CellKind.BLOCKED, TLS1_2),
+    "only_1_1": a_finding(CATALOGUE["only_1_1"], CellKind.CONNECTED, TLS1_1),
+    "only_1_1_ecdhe": a_finding(CATALOGUE["only_1_1_ecdhe"], CellKind.REJECTED),
+    "only_1_0": a_finding(CATALOGUE["only_1_0"], CellKind.INCONCLUSIVE),
+    "only_ssl3": a_finding(CATALOGUE["only_ssl3"], CellKind.MISSING),
+    "old_ecdhe": a_finding(CATALOGUE["old_ecdhe"], CellKind.HELD),
+    "tampers": a_finding(ATTACK, CellKind.FOOLED, TLS1_1),
 }
 """A cell of every kind; the servers of the page have none."""
 
@@ -143,7 +143,7 @@ def test_the_schemas_version_is_the_codes() -> None:
         ("verdict", "page_check", [one or None for one in PageCheck]),
         ("cell", "condition", Condition),
         ("policy", "fails", (Verdict.DOWNGRADED, *CHOICES)),
-        ("cell", "outcome", Kind),
+        ("cell", "outcome", CellKind),
         ("server", "role", Role),
         ("server", "key_exchange", KeyExchange),
         ("server", "certificate", Certificate),
@@ -321,7 +321,9 @@ def test_the_policy_is_there_and_a_default_is_told_apart() -> None:
 
 def test_sets_come_in_one_order() -> None:
     """Versions are listed from the lowest to the highest wherever there are several."""
-    rows = [a_row(findings={"open": a_finding(CATALOGUE["open"], Kind.CONNECTED, TLS1_3, reversed(LADDER))})]
+    rows = [
+        a_row(findings={"open": a_finding(CATALOGUE["open"], CellKind.CONNECTED, TLS1_3, reversed(LADDER))})
+    ]
     document = _document(rows)
     assert document["runs"][0]["servers"][0]["protocols"] == ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]
     assert document["cells"][0]["offered"] == list(LADDER)
@@ -392,7 +394,7 @@ def test_its_counts_are_those_of_the_rows_and_of_the_csv(
     catalogue = a_catalogue()
     measured = []
     for number, (versions, lists_them, obstacle) in enumerate(clients):
-        client = Client(frozenset(versions), lists_them)
+        client = Stack(frozenset(versions), lists_them)
         seen = tuple(meet(client, server, obstacle) for server in catalogue.servers)
         measured.append(Measured(an_interpreter(f"one_{number}"), {"urllib3": "no wheel"}, seen))
     rows = build_matrix(measured, ("ssl", "urllib3"), (Condition.AMBIENT,), catalogue, floor)
@@ -575,7 +577,7 @@ def test_what_cannot_be_decoded_stays_readable() -> None:
         a_row(
             interpreter=odd,
             reason=half,
-            findings={"open": replace(FINDINGS["open"], outcome=Outcome(Kind.BLOCKED, None, half))},
+            findings={"open": replace(FINDINGS["open"], outcome=CellOutcome(CellKind.BLOCKED, None, half))},
         ),
         client_version=half,
         urllib3=half,

@@ -15,7 +15,7 @@ from builders import (
     TLS1_0,
     TLS1_2,
     TLS1_3,
-    Client,
+    Stack,
     a_catalogue,
     a_run,
     ladder,
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 CATALOGUE = a_catalogue()
 CONTROLS = {server.id: PASSED for server in CATALOGUE.servers}
 ENVIRONMENT = {"PATH": "/made/up/bin"}
-STRICT = Client(frozenset({TLS1_2, TLS1_3}))
-LOOSE = Client(frozenset({TLS1_0, TLS1_2, TLS1_3}))
+STRICT = Stack(frozenset({TLS1_2, TLS1_3}))
+LOOSE = Stack(frozenset({TLS1_0, TLS1_2, TLS1_3}))
 OWN = replace(a_run(CATALOGUE), engine="", catalogue="", started="", ended="", controls={})
 """A run before it begins."""
 

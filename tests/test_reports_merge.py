@@ -21,7 +21,7 @@ from builders import (
     TLS1_0,
     TLS1_2,
     TLS1_3,
-    Client,
+    Stack,
     a_catalogue,
     a_run,
     a_server,
@@ -32,7 +32,7 @@ from builders import (
 
 from reports.answer import answer
 from reports.compare import compare
-from reports.decision import Kind
+from reports.decision import GateOutcome
 from reports.escape import for_csv, visible
 from reports.files import REPORTS
 from reports.gate import gate
@@ -41,7 +41,7 @@ from reports.matrix_json import read_json
 from reports.merge import DID_NOT_REPORT, MergeError, merge, merge_cases, read_parts
 from reports.observations import RecordError
 from reports.policy import Policy, Waiver
-from reports.remedies import Attempt, Case, Remedy, Standing, needing
+from reports.remedies import Case, Remedy, RemedyAttempt, Standing, needing
 from reports.report import write_report
 from reports.terminal import show
 from reports.verdicts import Verdict
@@ -55,8 +55,8 @@ if TYPE_CHECKING:
     from servers.protocols import Protocol
 
 CATALOGUE = a_catalogue()
-STRICT = Client(frozenset({TLS1_2, TLS1_3}))
-LOOSE = Client(frozenset({TLS1_0, TLS1_2, TLS1_3}))
+STRICT = Stack(frozenset({TLS1_2, TLS1_3}))
+LOOSE = Stack(frozenset({TLS1_0, TLS1_2, TLS1_3}))
 OWN = replace(
     a_run(CATALOGUE, "the-merger"),
     run_id="20261125T030000Z-ffff-merge",
@@ -68,7 +68,7 @@ SCHEMA = json.loads((REPORTS / "matrix.schema.json").read_text(encoding="utf-8")
 HOSTILE = "=a|b\n<b>\x1b[1m`*_c"
 
 
-def _measured(name: str, stack: Client, catalogue: Catalogue, text: str = "") -> Measured:
+def _measured(name: str, stack: Stack, catalogue: Catalogue, text: str = "") -> Measured:
     """Return an interpreter whose one client met all servers, with a version and an answer of this text."""
     cells = [replace(meet(stack, server), interpreter=name) for server in catalogue.servers]
     told = [replace(cell, account=replace(connected(), cipher=text)) if text else cell for cell in cells[-1:]]
@@ -83,7 +83,7 @@ def _machine(
     floor: Protocol = TLS1_2,
     catalogue: Catalogue = CATALOGUE,
     failing: Sequence[str] = (),
-    attempts: Sequence[Attempt] = (),
+    attempts: Sequence[RemedyAttempt] = (),
 ) -> Path:
     """Write the report of one machine, as its own run would; with attempts, as one that tried remedies."""
     run = replace(a_run(catalogue, host, failing), run_id=f"20261124T020000Z-{len(host):04}")
@@ -139,8 +139,10 @@ def test_a_single_run_comes_out_as_it_was(tmp_path: Path, text: str) -> None:
         assert (tmp_path / "merged" / name).read_bytes() == (origin / name).read_bytes()
 
 
-HELPED = Attempt(Remedy.CODE, Standing.ADVISED, "it held", Verdict.ENFORCED, ("import ssl", "a_floor()"))
-USELESS = Attempt(Remedy.CONFIGURATION, Standing.FAILED, "it ignores it", Verdict.DOWNGRADED)
+HELPED = RemedyAttempt(
+    Remedy.CODE, Standing.ADVISED, "it held", Verdict.ENFORCED, ("import ssl", "a_floor()")
+)
+USELESS = RemedyAttempt(Remedy.CONFIGURATION, Standing.FAILED, "it ignores it", Verdict.DOWNGRADED)
 
 
 def _advice(folder: Path, name: str) -> str:
@@ -274,10 +276,10 @@ def test_the_gate_sees_the_machine_that_is_not_there(tmp_path: Path, one: Path) 
     target = tmp_path / "merged"
     _merge(target, one, expect=["third"])
     decision = gate(target, tmp_path / "none.toml", NOW)
-    assert (decision.kind, decision.message) == (Kind.INCONCLUSIVE, "1 missing: machine third")
+    assert (decision.kind, decision.message) == (GateOutcome.INCONCLUSIVE, "1 missing: machine third")
     policy = tmp_path / "policy.toml"
     policy.write_text('sources = ["pyenv"]\n')
-    assert gate(target, policy, NOW).kind is Kind.INCONCLUSIVE
+    assert gate(target, policy, NOW).kind is GateOutcome.INCONCLUSIVE
     policy.write_text(
         '[[waiver]]\ninterpreter = "missing"\nhost = "third"\nreason = "in repair"\nexpires = 2027-01-01\n'
     )

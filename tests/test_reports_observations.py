@@ -15,8 +15,8 @@ from builders import (
     FAILED,
     PASSED,
     TLS1_2,
-    Client,
     Obstacle,
+    Stack,
     a_catalogue,
     a_narrow_scope,
     a_run,
@@ -118,7 +118,7 @@ def test_the_schemas_version_is_the_codes() -> None:
 @pytest.mark.parametrize("lists_them", [True, False])
 def test_every_line_validates(tmp_path: Path, obstacle: Obstacle, lists_them: bool) -> None:  # noqa: FBT001
     """Whatever came of a cell, its line is valid, and there is one for each."""
-    client = Client(frozenset(LADDER[:4]), lists_them)
+    client = Stack(frozenset(LADDER[:4]), lists_them)
     lines = _written(tmp_path, *(meet(client, server, obstacle) for server in ladder(CATALOGUE)))
     assert [line["server"] for line in lines] == [server.id for server in ladder(CATALOGUE)]
     for line in lines:
@@ -314,7 +314,7 @@ def test_a_run_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, ru
 @pytest.mark.parametrize("obstacle", Obstacle)
 def test_observations_come_back_as_they_were(tmp_path: Path, obstacle: Obstacle) -> None:
     """Both witnesses' accounts and the control are read back, cell by cell."""
-    client = Client(frozenset(LADDER[:4]))
+    client = Stack(frozenset(LADDER[:4]))
     records = [meet(client, server, obstacle) for server in ladder(CATALOGUE)]
     records += [_whole(), an_observation("only_1_2", failed("one\u2028two"), a_wire((), faults=("cut",)))]
     records += [an_observation("page_second", None, missing="the probe died", control=FAILED)]

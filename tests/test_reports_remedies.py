@@ -19,11 +19,11 @@ from reports.remedies import (
     MOST_NAMED,
     TITLES,
     TRIED,
-    Attempt,
     Case,
     Means,
     Origin,
     Remedy,
+    RemedyAttempt,
     Standing,
     idle,
     in_short,
@@ -49,7 +49,7 @@ NEWER = replace(MEANS, upgrades={("one", "urllib3"): Path("/made/up/newer/bin/py
 
 def attempts(
     row: Row, trials: dict[Remedy, Row] | None = None, means: Means = MEANS, *others: Row
-) -> dict[Remedy, Attempt]:
+) -> dict[Remedy, RemedyAttempt]:
     """Return what one row's remedies came to."""
     found = {(row.interpreter.id, row.client, remedy): trial for remedy, trial in (trials or {}).items()}
     (case,) = [c for c in weigh([row, *others], found, means) if c.row is row]
@@ -101,7 +101,9 @@ def test_what_does_not_help_is_listed_with_its_verdict(verdict: Verdict) -> None
     """A client that ignores the configuration gets no advice to set it, and is said to have been tried."""
     trial = a_row(verdict, "one", "ssl", reason="connected at TLSv1 all the same")
     one = attempts(a_row(DOWN, "one"), {Remedy.CONFIGURATION: trial})[Remedy.CONFIGURATION]
-    assert one == Attempt(Remedy.CONFIGURATION, Standing.FAILED, "connected at TLSv1 all the same", verdict)
+    assert one == RemedyAttempt(
+        Remedy.CONFIGURATION, Standing.FAILED, "connected at TLSv1 all the same", verdict
+    )
 
 
 def test_the_file_that_is_advised_is_the_one_that_was_tried() -> None:
@@ -265,9 +267,9 @@ def test_no_build_is_named_for_a_client_that_brings_its_own_tls() -> None:
 
 def test_in_short_each_remedy_is_said_once_for_its_clients() -> None:
     """The matrix says what holds and what does not, each with its clients, and where to read on."""
-    helped = Attempt(Remedy.CODE, Standing.ADVISED, "so it was seen", HELD)
-    failed = Attempt(Remedy.CONFIGURATION, Standing.FAILED, "so it was seen", DOWN)
-    untried = Attempt(Remedy.BUILD, Standing.IDLE, "nobody did")
+    helped = RemedyAttempt(Remedy.CODE, Standing.ADVISED, "so it was seen", HELD)
+    failed = RemedyAttempt(Remedy.CONFIGURATION, Standing.FAILED, "so it was seen", DOWN)
+    untried = RemedyAttempt(Remedy.BUILD, Standing.IDLE, "nobody did")
     cases = [Case(a_row(DOWN, "one", client), (failed, helped, untried)) for client in ("ssl", "botocore")]
     configured, coded, more = in_short(cases)
     assert configured == f"{TITLES[Remedy.CONFIGURATION]}: tried in this run, it does not help ssl, botocore."
@@ -277,8 +279,8 @@ def test_in_short_each_remedy_is_said_once_for_its_clients() -> None:
 
 def test_in_short_an_earlier_run_is_named() -> None:
     """What an earlier run measured is said with its date and id; another interpreter is of this run."""
-    helped = Attempt(Remedy.CODE, Standing.ADVISED, "so it was seen", HELD)
-    other = Attempt(Remedy.INTERPRETER, Standing.ADVISED, "held in this run by two", HELD)
+    helped = RemedyAttempt(Remedy.CODE, Standing.ADVISED, "so it was seen", HELD)
+    other = RemedyAttempt(Remedy.INTERPRETER, Standing.ADVISED, "held in this run by two", HELD)
     origin = Origin("20261101T000000Z-aaaa", "2026-11-01T00:00:09+00:00")
     coded, held, _ = in_short([Case(a_row(DOWN, "one"), (helped, other), origin)])
     when = "measured on 2026-11-01 in run 20261101T000000Z-aaaa"

@@ -8,7 +8,7 @@ from builders import TLS1_2, a_catalogue, a_row, a_run, an_interpreter
 
 from reports.escape import for_markdown
 from reports.floor_file import FloorFile
-from reports.remedies import TITLES, Attempt, Case, Origin, Remedy, Standing
+from reports.remedies import TITLES, Case, Origin, Remedy, RemedyAttempt, Standing
 from reports.remedies_document import build_remedies_markdown, summary
 from reports.steps import configuration_steps
 from reports.verdicts import Verdict
@@ -16,10 +16,10 @@ from reports.verdicts import Verdict
 RUN = a_run(a_catalogue(), host="a|host")
 DOWN, HELD = Verdict.DOWNGRADED, Verdict.ENFORCED
 FILE = FloorFile("floor-tls1_2.cnf", "[default]\nopenssl_conf = a\n")
-HELPED = Attempt(Remedy.CODE, Standing.ADVISED, "never went below", HELD, ("import ssl", "floor()"))
-CONFIGURED = Attempt(Remedy.CONFIGURATION, Standing.ADVISED, "never went below", HELD, ("x",), FILE)
-FAILED = Attempt(Remedy.CONFIGURATION, Standing.FAILED, "it <ignores> it", DOWN)
-UNTRIED = Attempt(Remedy.BUILD, Standing.IDLE, "there is no recipe")
+HELPED = RemedyAttempt(Remedy.CODE, Standing.ADVISED, "never went below", HELD, ("import ssl", "floor()"))
+CONFIGURED = RemedyAttempt(Remedy.CONFIGURATION, Standing.ADVISED, "never went below", HELD, ("x",), FILE)
+FAILED = RemedyAttempt(Remedy.CONFIGURATION, Standing.FAILED, "it <ignores> it", DOWN)
+UNTRIED = RemedyAttempt(Remedy.BUILD, Standing.IDLE, "there is no recipe")
 EARLIER = Origin("20261101T000000Z-aaaa", "2026-11-01T00:00:09+00:00")
 CASES = (
     Case(a_row(DOWN, "one", "ssl"), (FAILED, HELPED, UNTRIED)),
@@ -77,7 +77,7 @@ def test_commands_of_several_interpreters_stand_together() -> None:
     cases = [
         Case(
             a_row(DOWN, name, "urllib3"),
-            (Attempt(Remedy.UPGRADE, Standing.ADVISED, "2.0", HELD, ("# for all", f"install {name}")),),
+            (RemedyAttempt(Remedy.UPGRADE, Standing.ADVISED, "2.0", HELD, ("# for all", f"install {name}")),),
         )
         for name in ("one", "two")
     ]
@@ -105,7 +105,7 @@ def test_many_interpreters_make_no_long_document() -> None:
 
 def test_text_from_elsewhere_is_harmless() -> None:
     """A line to copy stays one line within its block, and reasons are no markup."""
-    evil = Attempt(Remedy.UPGRADE, Standing.ADVISED, "held by `x`", HELD, ("/a\n```\n# b",))
+    evil = RemedyAttempt(Remedy.UPGRADE, Standing.ADVISED, "held by `x`", HELD, ("/a\n```\n# b",))
     failed = replace(evil, standing=Standing.FAILED, verdict=DOWN)
     text = build_remedies_markdown([Case(a_row(DOWN), (evil, failed))], RUN, TLS1_2)
     assert text.count("\n```") == 2
@@ -122,7 +122,7 @@ def test_text_from_elsewhere_is_harmless() -> None:
 
 def test_the_summary_counts_what_helped_and_names_whom_nothing_did() -> None:
     """Rows with and without a remedy are counted, and trials apart from what the matrix measured itself."""
-    other = Attempt(Remedy.INTERPRETER, Standing.ADVISED, "held in this run by x", HELD)
+    other = RemedyAttempt(Remedy.INTERPRETER, Standing.ADVISED, "held in this run by x", HELD)
     first, second = summary([*CASES, Case(a_row(DOWN, "three"), (other,))], TLS1_2)
     assert first.startswith("3 of 4 rows that go or would go below TLS 1.2 have a remedy")
     assert "2 of 5 trials" in first

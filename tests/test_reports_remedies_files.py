@@ -11,7 +11,7 @@ from builders import TLS1_2, a_catalogue, a_row, a_run
 
 from reports.floor_file import FloorFile
 from reports.observations import RecordError
-from reports.remedies import Attempt, Case, Origin, Remedy, Standing
+from reports.remedies import Case, Origin, Remedy, RemedyAttempt, Standing
 from reports.remedies_document import build_remedies_markdown
 from reports.remedies_files import read_remedies, write_remedies
 from reports.verdicts import Verdict
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 RUN = a_run(a_catalogue(), host="a|host")
 DOWN, HELD = Verdict.DOWNGRADED, Verdict.ENFORCED
 FILE = FloorFile("floor-tls1_2.cnf", "a = b\n")
-HELPED = Attempt(Remedy.CODE, Standing.ADVISED, "never went below", HELD, ("import ssl", "floor()"))
-CONFIGURED = Attempt(Remedy.CONFIGURATION, Standing.ADVISED, "never went below", HELD, ("a = b",), FILE)
-UNTRIED = Attempt(Remedy.BUILD, Standing.IDLE, "there is no recipe")
+HELPED = RemedyAttempt(Remedy.CODE, Standing.ADVISED, "never went below", HELD, ("import ssl", "floor()"))
+CONFIGURED = RemedyAttempt(Remedy.CONFIGURATION, Standing.ADVISED, "never went below", HELD, ("a = b",), FILE)
+UNTRIED = RemedyAttempt(Remedy.BUILD, Standing.IDLE, "there is no recipe")
 EARLIER = Origin("20261101T000000Z-aaaa", "2026-11-01T00:00:09+00:00")
 CASES = (
     Case(a_row(DOWN, "one", "ssl"), (CONFIGURED, HELPED, UNTRIED)),

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
-from builders import NOW, TLS1_0, TLS1_2, TLS1_3, Client, a_catalogue, a_run, an_interpreter, ladder, meet
+from builders import (
+    NOW,
+    TLS1_0,
+    TLS1_2,
+    TLS1_3,
+    Stack,
+    a_catalogue,
+    a_run,
+    an_interpreter,
+    ladder,
+    meet,
+)
 
 import reports.report
 from reports.gate import gate
@@ -24,12 +35,12 @@ if TYPE_CHECKING:
 
 CATALOGUE = a_catalogue()
 RUN = a_run(CATALOGUE)
-STRICT = Client(frozenset({TLS1_2, TLS1_3}))
-LOOSE = Client(frozenset({TLS1_0, TLS1_2, TLS1_3}))
+STRICT = Stack(frozenset({TLS1_2, TLS1_3}))
+LOOSE = Stack(frozenset({TLS1_0, TLS1_2, TLS1_3}))
 AMBIENT = Condition.AMBIENT
 
 
-def _measured(name: str, stack: Client) -> Measured:
+def _measured(name: str, stack: Stack) -> Measured:
     """Return an interpreter whose one client met the whole ladder, with bytes kept of each connection."""
     chunks = [Chunk(1.0, Sender.CLIENT, b"\x16\x03\x01"), Chunk(1.1, Sender.SERVER, b"\x15\x03\x01")]
     cells = (meet(stack, server) for server in ladder(CATALOGUE))
@@ -63,7 +74,7 @@ def test_all_files_tell_of_the_same_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("stack", "passes"), [(STRICT, True), (LOOSE, False)])
-def test_the_gate_reads_what_was_written(tmp_path: Path, stack: Client, passes: bool) -> None:  # noqa: FBT001
+def test_the_gate_reads_what_was_written(tmp_path: Path, stack: Stack, passes: bool) -> None:  # noqa: FBT001
     """A report of a client that holds the floor passes the gate, one of a client that does not fails it."""
     _write(tmp_path, _measured("one", stack))
     assert gate(tmp_path, now=NOW).passed is passes

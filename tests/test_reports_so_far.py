@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from builders import FLOORS, SMALL, TLS1_2, TLS1_3, Client, Obstacle, a_catalogue, ladder, meet
+from builders import FLOORS, SMALL, TLS1_2, TLS1_3, Obstacle, Stack, a_catalogue, ladder, meet
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,14 +22,12 @@ if TYPE_CHECKING:
 
 CATALOGUE = a_catalogue()
 SOUND = {server.id for server in SMALL}
-OLD = Client(frozenset(LADDER))
-MODERN = Client(frozenset({TLS1_2, TLS1_3}))
-UNLISTED = Client(frozenset({TLS1_2}), lists_them=False)
+OLD = Stack(frozenset(LADDER))
+MODERN = Stack(frozenset({TLS1_2, TLS1_3}))
+UNLISTED = Stack(frozenset({TLS1_2}), lists_them=False)
 
 
-def after(
-    client: Client, servers: Iterable[Server], obstacle: Obstacle = Obstacle.NOTHING
-) -> tuple[Met, ...]:
+def after(client: Stack, servers: Iterable[Server], obstacle: Obstacle = Obstacle.NOTHING) -> tuple[Met, ...]:
     """Return a client's connections to some servers."""
     return tuple(Met(0.0, server, meet(client, server, obstacle).wire[0]) for server in servers)
 
@@ -65,7 +63,7 @@ def test_an_old_version_on_offer_is_fragile() -> None:
 
 def test_going_along_with_an_old_version_is_fragile() -> None:
     """A client whose hello lists nothing is fragile if it does not refuse what a server chose."""
-    old = Client(frozenset(LADDER[1:4]), lists_them=False)
+    old = Stack(frozenset(LADDER[1:4]), lists_them=False)
     word, reason = so_far(after(old, SMALL, Obstacle.SIGNATURE), SOUND, CATALOGUE, TLS1_2)
     assert word == Verdict.FRAGILE
     assert "did not refuse that of" in reason
@@ -98,7 +96,7 @@ def test_nothing_short_of_every_refusal_reads_as_one(
     *, versions: frozenset[Protocol], lists: bool, floor: Protocol, obstacle: Obstacle, met: frozenset[Server]
 ) -> None:
     """Only a client that listed nothing below the floor, or refused it each time, refuses."""
-    client = Client(versions, lists)
+    client = Stack(versions, lists)
     word, _ = so_far(after(client, met, obstacle), SOUND, CATALOGUE, floor)
     low = {server for server in ladder(CATALOGUE) if server.only_below(floor)}
     if word == REFUSES:

@@ -13,7 +13,7 @@ from builders import (
     TLS1_0,
     TLS1_2,
     TLS1_3,
-    Client,
+    Stack,
     a_catalogue,
     a_row,
     an_interpreter,
@@ -51,8 +51,8 @@ MEANS = Means(
     files={"one": FILE},
 )
 ROWS = (a_row(Verdict.DOWNGRADED, "one", "ssl"), a_row(Verdict.DOWNGRADED, "one", "urllib3"))
-STRICT = Client(frozenset({TLS1_2, TLS1_3}))
-LOOSE = Client(frozenset({TLS1_0, TLS1_2, TLS1_3}))
+STRICT = Stack(frozenset({TLS1_2, TLS1_3}))
+LOOSE = Stack(frozenset({TLS1_0, TLS1_2, TLS1_3}))
 
 
 def test_each_remedy_that_can_be_tried_has_one_trial() -> None:
@@ -104,7 +104,7 @@ def test_nothing_is_tried_on_rows_that_hold() -> None:
 TRIALS = plan_trials(ROWS, GUESTS, MEANS, FOLDER)
 
 
-def _campaign(stacks: Mapping[str, Client | None]) -> Campaign:
+def _campaign(stacks: Mapping[str, Stack | None]) -> Campaign:
     """Let each trial's client, by its marked name, meet the ladder; None cannot be imported."""
     visits = []
     for guest in guests_of(TRIALS):

@@ -21,7 +21,7 @@ from interpreters.surroundings import surroundings
 from reports import truth
 from reports.matrix import Matrix, Measured, Row
 from reports.observations import Interpreter
-from reports.outcomes import Kind, Outcome
+from reports.outcomes import CellKind, CellOutcome
 from reports.truth import (
     Cause,
     UnknownCauseError,
@@ -353,9 +353,13 @@ def test_reads_the_configuration_that_an_interpreter_reads(tmp_path: Path) -> No
     assert truth.read_ambient(Interpreter("p", "test", "/p"), {}) == {}
 
 
-def outcome(answer: str) -> Outcome:
+def outcome(answer: str) -> CellOutcome:
     """Return the outcome that a cell with this answer has."""
-    return Outcome(Kind.CONNECTED, Protocol(answer)) if answer in list(Protocol) else Outcome(Kind(answer))
+    return (
+        CellOutcome(CellKind.CONNECTED, Protocol(answer))
+        if answer in list(Protocol)
+        else CellOutcome(CellKind(answer))
+    )
 
 
 def a_row(interpreter: Interpreter, client: str = "ssl", page: PageCheck = PageCheck.BROKEN) -> Row:
@@ -398,7 +402,7 @@ def test_a_clean_score() -> None:
     done = scored(SAFE, UNSAFE, minimum=CELLS)
     assert done.clean
     assert (done.cells, done.undecided, done.wrong, done.left_out) == (CELLS, 0, (), ())
-    assert done.ours == truth.Tally(answers=2, false_safe=0, false_unsafe=0, undecided=0)
+    assert done.ours == truth.AnswerTally(answers=2, false_safe=0, false_unsafe=0, undecided=0)
 
 
 @pytest.mark.parametrize("row", [SAFE, UNSAFE], ids=["safe", "unsafe"])
@@ -442,7 +446,7 @@ def test_a_wrong_verdict_is_counted_for_what_it_is(
     done = scored(judged(row, verdict))
     assert not done.clean
     assert (done.wrong, done.undecided) == ((), 0)
-    assert done.ours == truth.Tally(1, false_safe, false_unsafe, undecided)
+    assert done.ours == truth.AnswerTally(1, false_safe, false_unsafe, undecided)
 
 
 TRIXIE, BOOKWORM = ("3.13.5", "3.5.9", DEBIAN, ALL), ("3.11.2", "3.0.20", DEBIAN, ALL)
@@ -533,15 +537,15 @@ def test_who_was_not_measured_is_named_and_not_counted() -> None:
 @pytest.mark.parametrize(
     ("interpreter", "page", "tally"),
     [
-        (python("3.9.18"), PageCheck.PASS, truth.Tally(1, 1, 0, 0)),
-        (python("3.9.18"), PageCheck.FAIL, truth.Tally(1, 0, 0, 0)),
-        (python("3.9.18"), PageCheck.BROKEN, truth.Tally(1, 0, 0, 1)),
-        (python("3.13.0"), PageCheck.PASS, truth.Tally(1, 0, 0, 0)),
-        (python("3.13.0"), PageCheck.FAIL, truth.Tally(1, 0, 1, 0)),
+        (python("3.9.18"), PageCheck.PASS, truth.AnswerTally(1, 1, 0, 0)),
+        (python("3.9.18"), PageCheck.FAIL, truth.AnswerTally(1, 0, 0, 0)),
+        (python("3.9.18"), PageCheck.BROKEN, truth.AnswerTally(1, 0, 0, 1)),
+        (python("3.13.0"), PageCheck.PASS, truth.AnswerTally(1, 0, 0, 0)),
+        (python("3.13.0"), PageCheck.FAIL, truth.AnswerTally(1, 0, 1, 0)),
     ],
 )
 def test_the_pages_errors_are_counted_beside_ours(
-    interpreter: Interpreter, page: PageCheck, tally: truth.Tally
+    interpreter: Interpreter, page: PageCheck, tally: truth.AnswerTally
 ) -> None:
     """The page speaks once for an interpreter, whatever `relaxed` can do; we answer for ourselves."""
     done = scored(*(a_row(interpreter, client, page) for client in ("ssl", "botocore", "relaxed")))

@@ -17,8 +17,8 @@ from builders import (
     TLS1_1,
     TLS1_2,
     TLS1_3,
-    Client,
     Obstacle,
+    Stack,
     a_catalogue,
     a_finding,
     a_server,
@@ -35,7 +35,7 @@ from builders import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.outcomes import Kind, Outcome
+from reports.outcomes import CellKind, CellOutcome
 from reports.verdicts import (
     Finding,
     HeldBy,
@@ -69,13 +69,13 @@ WORST_FIRST = list(Verdict)
 few = settings(max_examples=40)
 
 
-def _clients() -> Iterator[Client]:
+def _clients() -> Iterator[Stack]:
     """Give a client for each unbroken run of versions, with and without supported_versions."""
     for low, high in itertools.combinations(range(len(LADDER) + 1), 2):
         versions = frozenset(LADDER[low:high])
-        yield Client(versions)
+        yield Stack(versions)
         if TLS1_3 not in versions:
-            yield Client(versions, lists_them=False)
+            yield Stack(versions, lists_them=False)
 
 
 RULES: dict[str, frozenset[KeyExchange]] = {
@@ -91,7 +91,7 @@ def _stops(rule: str, version: Protocol | None, server: Server) -> bool:
     return bool(version and version.below(TLS1_2) and server.key_exchange in RULES[rule])
 
 
-def _measure(client: Client, rule: str) -> list[Observation]:
+def _measure(client: Stack, rule: str) -> list[Observation]:
     """Let a client meet the whole ladder, under a security level or without one."""
     return [
         meet(
@@ -103,7 +103,7 @@ def _measure(client: Client, rule: str) -> list[Observation]:
     ]
 
 
-def _expected(client: Client, rule: str, floor: Protocol) -> Verdict:
+def _expected(client: Stack, rule: str, floor: Protocol) -> Verdict:
     """Say from the causes alone what the verdict must be."""
     chosen = {server: client.chosen(server) for server in RUNGS}
     willing = {server: version for server, version in chosen.items() if version in client.versions}
@@ -137,8 +137,14 @@ def test_the_causes_lead_to_every_verdict() -> None:
 
 def _outcomes(server: Server) -> st.SearchStrategy[Finding]:
     """Draw any outcome that an honest judgement of this server's cell can have."""
-    made = [a_finding(server, Kind.CONNECTED, version) for version in sorted(server.protocols)]
-    kinds = (Kind.NOT_OFFERED, Kind.REJECTED, Kind.BLOCKED, Kind.INCONCLUSIVE, Kind.MISSING)
+    made = [a_finding(server, CellKind.CONNECTED, version) for version in sorted(server.protocols)]
+    kinds = (
+        CellKind.NOT_OFFERED,
+        CellKind.REJECTED,
+        CellKind.BLOCKED,
+        CellKind.INCONCLUSIVE,
+        CellKind.MISSING,
+    )
     offers = st.frozensets(st.sampled_from(LADDER))
     return st.builds(
         replace, st.sampled_from([*made, *(a_finding(server, k) for k in kinds)]), offered=offers
@@ -148,10 +154,10 @@ def _outcomes(server: Server) -> st.SearchStrategy[Finding]:
 FINDINGS = st.fixed_dictionaries({server.id: _outcomes(server) for server in RUNGS})
 RUNG = st.sampled_from(RUNGS)
 FLOOR = st.sampled_from(FLOORS)
-GAPS = st.sampled_from([Kind.INCONCLUSIVE, Kind.MISSING, None])
+GAPS = st.sampled_from([CellKind.INCONCLUSIVE, CellKind.MISSING, None])
 
 
-def _without(findings: Mapping[str, Finding], server: Server, kind: Kind | None) -> dict[str, Finding]:
+def _without(findings: Mapping[str, Finding], server: Server, kind: CellKind | None) -> dict[str, Finding]:
     """Return the findings with one cell undecided, or gone."""
     rest = {name: finding for name, finding in findings.items() if name != server.id}
     return rest if kind is None else rest | {server.id: a_finding(server, kind)}
@@ -160,7 +166,7 @@ def _without(findings: Mapping[str, Finding], server: Server, kind: Kind | None)
 @few
 @given(FINDINGS, RUNG, GAPS, FLOOR)
 def test_no_set_with_a_gap_is_enforced(
-    findings: dict[str, Finding], server: Server, gap: Kind | None, floor: Protocol
+    findings: dict[str, Finding], server: Server, gap: CellKind | None, floor: Protocol
 ) -> None:
     """One undecided, missing or absent cell, wherever it is, and the client is not called safe."""
     verdict = judge(_without(findings, server, gap), CATALOGUE, floor).verdict
@@ -168,8 +174,8 @@ def test_no_set_with_a_gap_is_enforced(
 
 
 @pytest.mark.parametrize("floor", FLOORS)
-@pytest.mark.parametrize("gap", [Kind.INCONCLUSIVE, Kind.MISSING, None])
-def test_taking_any_cell_away_ends_enforcement(floor: Protocol, gap: Kind | None) -> None:
+@pytest.mark.parametrize("gap", [CellKind.INCONCLUSIVE, CellKind.MISSING, None])
+def test_taking_any_cell_away_ends_enforcement(floor: Protocol, gap: CellKind | None) -> None:
     """A set that is enforced is so because of all its cells: without any one of them it is inconclusive."""
     findings = holding(CATALOGUE, floor)
     assert judge(findings, CATALOGUE, floor).verdict is Verdict.ENFORCED
@@ -189,7 +195,7 @@ def test_a_connection_below_the_floor_outweighs_everything(
     low = [s for s in RUNGS if not s.only_from(floor)]
     server = data.draw(st.sampled_from(low))
     version = data.draw(st.sampled_from([p for p in server.protocols if p.below(floor)]))
-    worse = findings | {server.id: a_finding(server, Kind.CONNECTED, version)}
+    worse = findings | {server.id: a_finding(server, CellKind.CONNECTED, version)}
     after = judge(worse, CATALOGUE, floor)
     assert after.verdict is Verdict.DOWNGRADED
     assert WORST_FIRST.index(after.verdict) <= WORST_FIRST.index(before.verdict)
@@ -216,12 +222,12 @@ def test_an_enforced_set_needs_a_connection_and_no_old_offer(
     """Enforced means: all decided, something connected, and nothing old offered, connected or blocked."""
     if judge(findings, CATALOGUE, floor).verdict is not Verdict.ENFORCED:
         return
-    assert any(f.outcome.kind is Kind.CONNECTED for f in findings.values())
+    assert any(f.outcome.kind is CellKind.CONNECTED for f in findings.values())
     for finding in findings.values():
         assert not finding.outcome.kind.undecided
         assert not any(version.below(floor) for version in finding.offered)
         assert not (finding.outcome.protocol and finding.outcome.protocol.below(floor))
-        assert finding.server.only_from(floor) or finding.outcome.kind is not Kind.BLOCKED
+        assert finding.server.only_from(floor) or finding.outcome.kind is not CellKind.BLOCKED
 
 
 def _damage(name: str) -> Callable[[Observation], Observation]:
@@ -252,7 +258,7 @@ SABOTAGES = [
 @pytest.mark.parametrize("sabotage", SABOTAGES)
 def test_sabotage_of_any_one_cell_is_never_enforced(sabotage: str, floor: Protocol) -> None:
     """A client that holds the floor is inconclusive as soon as one witness of any one cell is broken."""
-    sound = [meet(Client(frozenset(p for p in LADDER if not p.below(floor))), s) for s in RUNGS]
+    sound = [meet(Stack(frozenset(p for p in LADDER if not p.below(floor))), s) for s in RUNGS]
     assert judge(find(sound, CATALOGUE), CATALOGUE, floor).verdict is Verdict.ENFORCED
     for index, cell in enumerate(sound):
         cells = [*sound[:index], _damage(sabotage)(cell), *sound[index + 1 :]]
@@ -262,7 +268,7 @@ def test_sabotage_of_any_one_cell_is_never_enforced(sabotage: str, floor: Protoc
 @pytest.mark.parametrize("done", range(len(RUNGS)))
 def test_a_probe_that_dies_half_way_is_never_enforced(done: int) -> None:
     """However far a probe got, what it did not reach makes the client inconclusive."""
-    sound = [meet(Client(frozenset({TLS1_2, TLS1_3})), server) for server in RUNGS]
+    sound = [meet(Stack(frozenset({TLS1_2, TLS1_3})), server) for server in RUNGS]
     dead = [an_observation(server, None, missing="the probe died of SIGKILL") for server in RUNGS[done:]]
     judgement = judge(find([*sound[:done], *dead], CATALOGUE), CATALOGUE, TLS1_2)
     assert judgement.verdict is Verdict.INCONCLUSIVE
@@ -272,7 +278,7 @@ def test_a_probe_that_dies_half_way_is_never_enforced(done: int) -> None:
 @pytest.mark.parametrize("sabotage", SABOTAGES)
 def test_a_downgrade_is_not_undone_by_breaking_other_cells(sabotage: str) -> None:
     """One sound below-floor connection stands, whatever happens to every other cell."""
-    sound = [meet(Client(frozenset(LADDER)), server) for server in RUNGS]
+    sound = [meet(Stack(frozenset(LADDER)), server) for server in RUNGS]
     for kept in RUNGS:
         cells = [c if c.server == kept.id else _damage(sabotage)(c) for c in sound]
         verdict = judge(find(cells, CATALOGUE), CATALOGUE, TLS1_2).verdict
@@ -282,10 +288,10 @@ def test_a_downgrade_is_not_undone_by_breaking_other_cells(sabotage: str) -> Non
 
 def test_a_client_that_connects_nowhere_is_not_safe() -> None:
     """Refusing everything, the floor's own versions included, is a fault and not a floor."""
-    cells = [meet(Client(frozenset(LADDER)), server, Obstacle.CIPHER) for server in RUNGS]
+    cells = [meet(Stack(frozenset(LADDER)), server, Obstacle.CIPHER) for server in RUNGS]
     judgement = judge(find(cells, CATALOGUE), CATALOGUE, TLS1_2)
     assert judgement.verdict is Verdict.INCONCLUSIVE
-    refused = {s.id: a_finding(s, Kind.REJECTED) for s in RUNGS}
+    refused = {s.id: a_finding(s, CellKind.REJECTED) for s in RUNGS}
     silent = judge(refused, CATALOGUE, TLS1_2)
     assert silent.verdict is Verdict.INCONCLUSIVE
     assert "connected to no server" in silent.reason
@@ -293,7 +299,7 @@ def test_a_client_that_connects_nowhere_is_not_safe() -> None:
 
 def test_being_stricter_than_the_floor_is_enforced() -> None:
     """A client that speaks nothing but TLS 1.3 holds a floor of TLS 1.2, and of TLS 1.1."""
-    cells = find([meet(Client(frozenset({TLS1_3})), server) for server in RUNGS], CATALOGUE)
+    cells = find([meet(Stack(frozenset({TLS1_3})), server) for server in RUNGS], CATALOGUE)
     for floor in FLOORS:
         assert judge(cells, CATALOGUE, floor).verdict is Verdict.ENFORCED
 
@@ -302,13 +308,13 @@ def test_no_verdict_rests_on_the_pages_servers() -> None:
     """The page's two servers may be deaf or absent without changing the judgement."""
     findings = holding(CATALOGUE, TLS1_2)
     pages = [s for s in CATALOGUE.servers if s.role is Role.PAGE]
-    deaf = findings | {s.id: a_finding(s, Kind.INCONCLUSIVE) for s in pages}
+    deaf = findings | {s.id: a_finding(s, CellKind.INCONCLUSIVE) for s in pages}
     assert judge(deaf, CATALOGUE, TLS1_2) == judge(findings, CATALOGUE, TLS1_2)
 
 
 def test_the_reason_names_the_plainest_proof() -> None:
     """A downgrade names versions, lowest first, each with the server that speaks nothing else."""
-    findings = find(_measure(Client(frozenset(LADDER[1:])), "no old signatures"), CATALOGUE)
+    findings = find(_measure(Stack(frozenset(LADDER[1:])), "no old signatures"), CATALOGUE)
     judgement = judge(findings, CATALOGUE, TLS1_2)
     assert (judgement.lowest, judgement.highest) == (TLS1_0, TLS1_3)
     assert judgement.offer == "TLSv1 TLSv1.1 TLSv1.2 TLSv1.3"
@@ -319,7 +325,7 @@ def test_the_reason_names_the_plainest_proof() -> None:
 
 def test_a_client_without_supported_versions_shows_its_ceiling() -> None:
     """Where only a ceiling is known, reason and column say so instead of listing versions."""
-    client = Client(frozenset({TLS1_2}), lists_them=False)
+    client = Stack(frozenset({TLS1_2}), lists_them=False)
     judgement = judge(find(_measure(client, "no security level"), CATALOGUE), CATALOGUE, TLS1_2)
     assert judgement.verdict is Verdict.ENFORCED
     assert judgement.offer == "up to TLSv1.2"
@@ -340,7 +346,7 @@ def test_every_word_follows_the_floor(floor: Protocol, rule: str) -> None:
 def test_a_ladder_without_old_servers_proves_nothing() -> None:
     """Where no server speaks only versions below the floor, nobody tried, and nobody is called safe."""
     catalogue = a_catalogue(SERVERS["only_1_2"], SERVERS["only_1_3"])
-    findings = {s.id: a_finding(s, Kind.CONNECTED, max(s.protocols)) for s in catalogue.servers}
+    findings = {s.id: a_finding(s, CellKind.CONNECTED, max(s.protocols)) for s in catalogue.servers}
     assert judge(findings, catalogue, TLS1_2).verdict is Verdict.INCONCLUSIVE
 
 
@@ -348,20 +354,20 @@ def test_a_ladder_without_old_servers_proves_nothing() -> None:
 def test_an_impossible_connection_is_not_enforced(version: Protocol | None) -> None:
     """A connection without a version, or at one that its server does not speak, is a contradiction."""
     server = SERVERS["only_1_0"]
-    findings = holding(CATALOGUE, TLS1_2) | {server.id: a_finding(server, Kind.CONNECTED, version)}
+    findings = holding(CATALOGUE, TLS1_2) | {server.id: a_finding(server, CellKind.CONNECTED, version)}
     assert judge(findings, CATALOGUE, TLS1_2).verdict is not Verdict.ENFORCED
 
 
 def test_a_second_record_of_a_cell_does_not_hide_the_first() -> None:
     """Where one cell was recorded twice, a downgrade in either of them stands."""
-    sound = [meet(Client(frozenset({TLS1_2, TLS1_3})), server) for server in RUNGS]
-    low = meet(Client(frozenset(LADDER)), SERVERS["only_1_0"])
+    sound = [meet(Stack(frozenset({TLS1_2, TLS1_3})), server) for server in RUNGS]
+    low = meet(Stack(frozenset(LADDER)), SERVERS["only_1_0"])
     assert judge(find([low, *sound], CATALOGUE), CATALOGUE, TLS1_2).verdict is not Verdict.ENFORCED
 
 
 def test_two_versions_in_one_cell_are_not_enforced() -> None:
     """Data at TLS 1.0 on the wire, beside the TLS 1.3 that the client reports, is no enforcement."""
-    modern = Client(frozenset({TLS1_2, TLS1_3}))
+    modern = Stack(frozenset({TLS1_2, TLS1_3}))
     cells = [meet(modern, server) for server in RUNGS]
     low = a_wire(None, TLS1_0, data=(40, 9000))
     cells[0] = replace(cells[0], wire=(low, *cells[0].wire))
@@ -375,16 +381,16 @@ ATTACKED = a_catalogue(*SMALL, TAMPERS)
 @pytest.mark.parametrize(
     ("outcome", "verdict"),
     [
-        (Outcome(Kind.HELD), Verdict.ENFORCED),
-        (Outcome(Kind.NOT_OFFERED), Verdict.ENFORCED),
-        (Outcome(Kind.FOOLED, TLS1_1), Verdict.DOWNGRADED),
-        (Outcome(Kind.FOOLED, TLS1_2), Verdict.FRAGILE),
-        (Outcome(Kind.FOOLED), Verdict.FRAGILE),
-        (Outcome(Kind.INCONCLUSIVE), Verdict.INCONCLUSIVE),
+        (CellOutcome(CellKind.HELD), Verdict.ENFORCED),
+        (CellOutcome(CellKind.NOT_OFFERED), Verdict.ENFORCED),
+        (CellOutcome(CellKind.FOOLED, TLS1_1), Verdict.DOWNGRADED),
+        (CellOutcome(CellKind.FOOLED, TLS1_2), Verdict.FRAGILE),
+        (CellOutcome(CellKind.FOOLED), Verdict.FRAGILE),
+        (CellOutcome(CellKind.INCONCLUSIVE), Verdict.INCONCLUSIVE),
         (None, Verdict.INCONCLUSIVE),
     ],
 )
-def test_a_server_that_tampers_weighs_like_any_other(outcome: Outcome | None, verdict: Verdict) -> None:
+def test_a_server_that_tampers_weighs_like_any_other(outcome: CellOutcome | None, verdict: Verdict) -> None:
     """Being fooled is never enforced, and an attack in the catalogue must have been met and decided."""
     findings = holding(ATTACKED, TLS1_2)
     if outcome:
@@ -396,24 +402,24 @@ def test_coming_back_lower_is_no_connection() -> None:
     """Where a client only asked again for less, no version was negotiated, and no reason says so."""
     hangs_up = a_server("hangs_up", *LADDER[1:], role=Role.ATTACK, script="close")
     catalogue = a_catalogue(*SMALL, hangs_up)
-    fell_back = Finding(hangs_up, Outcome(Kind.FOOLED, reason="came back with no more than TLSv1.1"))
+    fell_back = Finding(hangs_up, CellOutcome(CellKind.FOOLED, reason="came back with no more than TLSv1.1"))
     judgement = judge(holding(catalogue, TLS1_2) | {hangs_up.id: fell_back}, catalogue, TLS1_2)
     assert judgement.verdict is not Verdict.ENFORCED
     assert judgement.lowest is TLS1_2
     assert "connected at TLSv1.1" not in judgement.reason
 
 
-def _cells(kind: Kind, protocol: Protocol | None = None) -> dict[str, Finding]:
+def _cells(kind: CellKind, protocol: Protocol | None = None) -> dict[str, Finding]:
     """Return findings on the below-floor servers, all alike."""
     low = [s for s in RUNGS if s.only_below(TLS1_2)]
     return {s.id: a_finding(s, kind, protocol if protocol in s.protocols else None) for s in low}
 
 
-OPENED = _cells(Kind.NOT_OFFERED) | {
-    "only_1_0": a_finding(SERVERS["only_1_0"], Kind.CONNECTED, TLS1_0),
+OPENED = _cells(CellKind.NOT_OFFERED) | {
+    "only_1_0": a_finding(SERVERS["only_1_0"], CellKind.CONNECTED, TLS1_0),
 }
-SHUT = _cells(Kind.NOT_OFFERED)
-UNCLEAR = SHUT | {"only_1_0": a_finding(SERVERS["only_1_0"], Kind.INCONCLUSIVE)}
+SHUT = _cells(CellKind.NOT_OFFERED)
+UNCLEAR = SHUT | {"only_1_0": a_finding(SERVERS["only_1_0"], CellKind.INCONCLUSIVE)}
 NEVER: dict[str, Finding] = {}
 
 
@@ -435,7 +441,7 @@ def _holder(verdict: Verdict, empty: bool | None, permissive: bool | None, relax
 @pytest.mark.parametrize("verdict", Verdict)
 def test_what_holds_the_floor_follows_from_who_went_below(verdict: Verdict) -> None:
     """Verdict x same client under an empty and a permissive condition x relaxed client name one holder."""
-    answers = {True: [OPENED], False: [SHUT, _cells(Kind.REJECTED)], None: [UNCLEAR, NEVER]}
+    answers = {True: [OPENED], False: [SHUT, _cells(CellKind.REJECTED)], None: [UNCLEAR, NEVER]}
     judgement = Judgement(verdict, "so it was seen")
     every = [(went, cells) for went, kinds in answers.items() for cells in kinds]
     for (one, first), (two, second), (three, third) in itertools.product(every, repeat=3):
@@ -446,7 +452,7 @@ def test_what_holds_the_floor_follows_from_who_went_below(verdict: Verdict) -> N
 
 def test_only_cells_that_can_go_below_say_whether_any_did() -> None:
     """Servers that speak nothing old prove nothing about going below, whatever came of them."""
-    high = {"only_1_2": a_finding(SERVERS["only_1_2"], Kind.INCONCLUSIVE)}
+    high = {"only_1_2": a_finding(SERVERS["only_1_2"], CellKind.INCONCLUSIVE)}
     assert went_below(high, TLS1_2) is None
     assert went_below(high | SHUT, TLS1_2) is False
     assert went_below(high | OPENED, TLS1_2) is True
@@ -456,16 +462,16 @@ def test_only_cells_that_can_go_below_say_whether_any_did() -> None:
 def test_the_pages_servers_do_not_say_what_holds_the_floor() -> None:
     """Whatever came of the page's servers, it neither opens a client nor leaves it undecided."""
     page = SERVERS["page_second"]
-    assert went_below({page.id: a_finding(page, Kind.CONNECTED, TLS1_0)}, TLS1_2) is None
-    assert went_below(SHUT | {page.id: a_finding(page, Kind.CONNECTED, TLS1_0)}, TLS1_2) is False
-    assert went_below(SHUT | {page.id: a_finding(page, Kind.INCONCLUSIVE)}, TLS1_2) is False
+    assert went_below({page.id: a_finding(page, CellKind.CONNECTED, TLS1_0)}, TLS1_2) is None
+    assert went_below(SHUT | {page.id: a_finding(page, CellKind.CONNECTED, TLS1_0)}, TLS1_2) is False
+    assert went_below(SHUT | {page.id: a_finding(page, CellKind.INCONCLUSIVE)}, TLS1_2) is False
 
 
 def test_a_blocked_reference_does_not_prove_that_the_build_lacks_a_version() -> None:
     """A relaxed client that offered an old version and was stopped late shows that the library has it."""
     enforced = Judgement(Verdict.ENFORCED, "so it was seen")
     seen = {Condition.PERMISSIVE: SHUT}
-    holder = held_by(enforced, Condition.AMBIENT, seen, _cells(Kind.BLOCKED), TLS1_2)
+    holder = held_by(enforced, Condition.AMBIENT, seen, _cells(CellKind.BLOCKED), TLS1_2)
     assert holder is not HeldBy.BUILD
 
 
@@ -625,4 +631,4 @@ def test_a_finding_keeps_what_every_connection_offered() -> None:
     finding = find([an_observation(server, failed(), *wires)], CATALOGUE)[server.id]
     assert finding.offered == {TLS1_3, TLS1_2, TLS1_1}
     assert finding.offer == "TLSv1.3"
-    assert finding.outcome.kind is Kind.INCONCLUSIVE
+    assert finding.outcome.kind is CellKind.INCONCLUSIVE

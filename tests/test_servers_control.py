@@ -14,7 +14,7 @@ import pytest
 
 from servers.catalogue import Certificate, KeyExchange, Role, Server, read_catalogue
 from servers.certificates import KeyPair, issue
-from servers.control import Attempt, Control, judge_control, run_control
+from servers.control import Control, ControlAttempt, judge_control, run_control
 from servers.engines import EngineError, SServer, find_s_server
 from servers.protocols import LADDER, Protocol
 from servers.wire import WireAccount, WireAlert
@@ -42,25 +42,25 @@ def _wire(version: Protocol | None, data: int = 1, alerts: tuple[WireAlert, ...]
     return WireAccount(None, version, 1, version, None, alerts, data, data, "", "")
 
 
-def _nothing(protocol: Protocol) -> Attempt:
-    return Attempt(protocol, None, "refused", _wire(None, 0))
+def _nothing(protocol: Protocol) -> ControlAttempt:
+    return ControlAttempt(protocol, None, "refused", _wire(None, 0))
 
 
-def _complete(protocol: Protocol) -> Attempt:
-    return Attempt(protocol, protocol, "", _wire(protocol))
+def _complete(protocol: Protocol) -> ControlAttempt:
+    return ControlAttempt(protocol, protocol, "", _wire(protocol))
 
 
-def _unseen(protocol: Protocol) -> Attempt:
-    return Attempt(protocol, protocol, "", _wire(protocol, 0))
+def _unseen(protocol: Protocol) -> ControlAttempt:
+    return ControlAttempt(protocol, protocol, "", _wire(protocol, 0))
 
 
-def _untapped(protocol: Protocol) -> Attempt:
-    return Attempt(protocol, protocol, "", None)
+def _untapped(protocol: Protocol) -> ControlAttempt:
+    return ControlAttempt(protocol, protocol, "", None)
 
 
-def _other(protocol: Protocol) -> Attempt:
+def _other(protocol: Protocol) -> ControlAttempt:
     other = LADDER[LADDER.index(protocol) - 1]
-    return Attempt(protocol, other, "", _wire(other))
+    return ControlAttempt(protocol, other, "", _wire(other))
 
 
 OUTCOMES = (_nothing, _complete, _unseen, _other)
@@ -76,7 +76,7 @@ def test_truth_table() -> None:
             assert judge_control(claimed, attempts).passed is (outcomes == right), (claimed, attempts)
 
 
-def _honest(claimed: frozenset[Protocol], **instead: Attempt) -> tuple[Attempt, ...]:
+def _honest(claimed: frozenset[Protocol], **instead: ControlAttempt) -> tuple[ControlAttempt, ...]:
     """Return the attempts on an honest server, save those given by the name of their version."""
     others = {Protocol[name]: attempt for name, attempt in instead.items()}
     return tuple(others.get(p) or (_complete(p) if p in claimed else _nothing(p)) for p in LADDER)
@@ -97,10 +97,13 @@ def test_deaf_server_fails_with_the_cause(protocol: Protocol) -> None:
     claimed = frozenset(LADDER)
     alert = WireAlert("server", "fatal", "internal_error")  # type: ignore[arg-type]
     for attempt, cause in (
-        (Attempt(protocol, None, "TLSRemoteAlert", _wire(None, 0, (alert,))), "server: internal_error"),
-        (Attempt(protocol, None, "ConnectionRefusedError", _wire(None, 0)), "ConnectionRefusedError"),
-        (Attempt(protocol, None, "ConnectionRefusedError", None), "ConnectionRefusedError"),
-        (Attempt(protocol, None, "", None), "no reason given"),
+        (
+            ControlAttempt(protocol, None, "TLSRemoteAlert", _wire(None, 0, (alert,))),
+            "server: internal_error",
+        ),
+        (ControlAttempt(protocol, None, "ConnectionRefusedError", _wire(None, 0)), "ConnectionRefusedError"),
+        (ControlAttempt(protocol, None, "ConnectionRefusedError", None), "ConnectionRefusedError"),
+        (ControlAttempt(protocol, None, "", None), "no reason given"),
     ):
         control = judge_control(claimed, _honest(claimed, **{protocol.name: attempt}))
         assert not control.passed
@@ -126,8 +129,8 @@ def test_wire_that_disagrees_fails(protocol: Protocol, claim: bool) -> None:  # 
     for attempt in (
         _unseen(protocol),
         _untapped(protocol),
-        Attempt(protocol, protocol, "", _wire(other)),
-        Attempt(protocol, protocol, "", _wire(None)),
+        ControlAttempt(protocol, protocol, "", _wire(other)),
+        ControlAttempt(protocol, protocol, "", _wire(None)),
     ):
         control = judge_control(claimed, _honest(claimed, **{protocol.name: attempt}))
         assert not control.passed
@@ -138,7 +141,7 @@ def test_wire_that_disagrees_fails(protocol: Protocol, claim: bool) -> None:  # 
 def test_control_that_denies_what_the_wire_saw_fails(protocol: Protocol) -> None:
     """Where the wire saw a denied version carry data both ways, the client's own "no" does not help."""
     claimed = frozenset(LADDER) - {protocol}
-    lie = Attempt(protocol, None, "it says", _wire(protocol))
+    lie = ControlAttempt(protocol, None, "it says", _wire(protocol))
     assert not judge_control(claimed, _honest(claimed, **{protocol.name: lie})).passed
 
 

@@ -12,7 +12,7 @@ from tlslite.messages import ClientHello
 
 from servers.catalogue import Role, Server, read_catalogue
 from servers.certificates import KeyPair
-from servers.control import Attempt, judge_script, run_control
+from servers.control import ControlAttempt, judge_script, run_control
 from servers.protocols import Protocol, Sender
 from servers.scripts import SCRIPTS, ScriptedServer
 from servers.tap import Capture, Chunk, Tap
@@ -87,10 +87,13 @@ def test_a_script_that_is_not_played_fails_its_control() -> None:
     """A record without the script's answer is no evidence that the script was played."""
     silent = read_capture(Capture([Chunk(0.0, Sender.CLIENT, _hello())]))
     for script, entry in SCRIPTS.items():
-        control = judge_script(script, Attempt(Protocol.TLSV1_2, None, "it hung up", silent))
+        control = judge_script(script, ControlAttempt(Protocol.TLSV1_2, None, "it hung up", silent))
         assert control.passed is entry.evident(silent)
-        assert judge_script(script, Attempt(Protocol.TLSV1_2, Protocol.TLSV1_2, "", silent)).passed is False
-        assert judge_script(script, Attempt(Protocol.TLSV1_2, None, "refused", None)).passed is False
+        assert (
+            judge_script(script, ControlAttempt(Protocol.TLSV1_2, Protocol.TLSV1_2, "", silent)).passed
+            is False
+        )
+        assert judge_script(script, ControlAttempt(Protocol.TLSV1_2, None, "refused", None)).passed is False
 
 
 def test_what_is_no_hello_gets_no_answer() -> None:
