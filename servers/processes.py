@@ -55,8 +55,27 @@ async def running(
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         await ended(process)
+        if process.stdin is not None:
+            await _let_go(process.stdin)
         # asyncio has no public way to let go of a pipe that a process outside the group still holds.
         process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+async def _let_go(stdin: asyncio.StreamWriter) -> None:
+    """Close a process's input, whether or not the process has read all of it.
+
+    A process that ends before it has read its input breaks the pipe. Before Python 3.11.5, asyncio prints the
+    traceback of that exception on the terminal if nobody retrieves it.
+    """
+    stdin.close()
+    closing = asyncio.ensure_future(stdin.wait_closed())
+    # Not asyncio.timeout, which would cancel the future on which asyncio itself relies.
+    _, waiting = await asyncio.wait({closing}, timeout=REAP_LIMIT)
+    if waiting:
+        # A process outside the group still holds the other end, and does not read.
+        stdin.transport.abort()
+    with contextlib.suppress(OSError):
+        await closing
 
 
 async def ended(process: asyncio.subprocess.Process) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -65,6 +66,41 @@ def test_how_a_process_ended_is_told() -> None:
     assert asyncio.run(run("raise SystemExit(3)")) == 3
     assert asyncio.run(run("import os; os.kill(os.getpid(), 9)")) == -9
     assert asyncio.run(run("import time; time.sleep(600)")) is None
+
+
+PLENTY = b"x" * 2**20
+"""More than a pipe takes up that nobody reads."""
+
+
+def test_input_that_is_never_read_leaves_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    """A process that ends before it has read its input breaks the pipe, of which asyncio has nothing to say."""
+
+    async def run() -> int | None:
+        async with running(["sh", "-c", "exit 3"], os.environ, asyncio.subprocess.PIPE) as process:
+            assert process.stdin is not None
+            process.stdin.write(PLENTY)
+            process.stdin.close()
+            return await ended(process)
+
+    assert asyncio.run(run()) == 3
+    gc.collect()  # what nobody retrieved is reported when it goes
+    assert caplog.messages == []
+
+
+def test_input_that_somebody_else_holds_does_not_hold_the_block() -> None:
+    """Where a process that left the group keeps the input open and reads nothing, the block ends all the same."""
+    away = "import os, time; os.setsid(); print(os.getpid(), flush=True); time.sleep(600)"
+
+    async def run() -> int:
+        # A shell gives an empty input to what runs in its background, unless the command names another.
+        command = ["sh", "-c", 'exec 3<&0; "$@" <&3 & wait', "sh", sys.executable, "-c", away]
+        async with asyncio.timeout(60), running(command, os.environ, asyncio.subprocess.PIPE) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(PLENTY)
+            return int(await process.stdout.readline())
+
+    os.kill(asyncio.run(run()), signal.SIGKILL)
 
 
 def test_a_command_that_is_not_there_is_an_oserror() -> None:
