@@ -126,10 +126,7 @@ def prepare_candidate(
     if identity.ssl is None:
         problem = f"it has no ssl module: {identity.ssl_error}"
         return Prepared(candidate, identity, problem=problem, same_as=same_as)
-    if identity.context_error:
-        inside = applied(environment, identity.changed)
-        named = configuration_path(identity.ssl.directory, inside) or "an empty OpenSSL configuration"
-        problem = f"its ssl module makes no context under {named}: {identity.context_error}"
+    if problem := context_problem(identity, environment):
         return Prepared(candidate, identity, problem=problem, same_as=same_as)
     environments = []
     for requirement, names in _grouped(requirements).items():
@@ -146,6 +143,18 @@ def prepare_candidate(
         except (NoEnvironmentError, OSError) as error:
             environments.append(Furnished(None, names, str(error)))
     return Prepared(candidate, identity, tuple(environments), same_as=same_as)
+
+
+def context_problem(identity: Identity, environment: Mapping[str, str]) -> str:
+    """Say under which OpenSSL configuration an ssl module makes no TLS context; empty if it makes one.
+
+    `environment` is what the interpreter was started in.
+    """
+    if identity.ssl is None or not identity.context_error:
+        return ""
+    inside = applied(environment, identity.changed)
+    named = configuration_path(identity.ssl.directory, inside) or "an empty OpenSSL configuration"
+    return f"its ssl module makes no context under {named}: {identity.context_error}"
 
 
 def prepare_apart(

@@ -9,10 +9,12 @@ from interpreters.identify import build_of, parse_identity
 from interpreters.inside import applied
 from interpreters.openssl_conf import configuration_path, configuration_sha256
 from interpreters.openssl_faults import configuration_problems
+from interpreters.prepared import context_problem
 from reports.matrix import Measured, needing
 from reports.observations import Interpreter, observations
 from reports.scope import MADE
 from reports.start_up import apart
+from servers.conditions import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,10 +22,10 @@ if TYPE_CHECKING:
     from interpreters.identify import Identity
     from interpreters.prepared import Prepared
     from interpreters.programs import Found
+    from reports.observations import Observation
     from reports.start_up import StartUp
     from servers.campaign import Campaign, FollowUp, Guest
     from servers.catalogue import Catalogue
-    from servers.conditions import Condition
     from servers.control import Control
     from servers.observation import Visit
     from servers.protocols import Protocol
@@ -107,18 +109,42 @@ def _measured(
     asked = dict.fromkeys(client for guest, _, _ in visits for client in guest.clients)
     # What the interpreter said of itself while it was measured is newer than what it said before.
     fresh = next((said for _, _, visit in visits if (said := _said(visit))), one.identity)
+    records = tuple(
+        replace(record, environment=str(one.environment or MADE))
+        for _, condition, visit in visits
+        for record in observations(one.candidate.id, condition, visit, controls)
+        if record.client not in absent
+    )
+    problem = one.problem or _context_problem(one, visits, records, environment)
     return Measured(
-        interpreter=_interpreter(one, fresh, environment),
+        interpreter=_interpreter(replace(one, problem=problem), fresh, environment),
         unavailable=unavailable,
-        observations=tuple(
-            replace(record, environment=str(one.environment or MADE))
-            for _, condition, visit in visits
-            for record in observations(one.candidate.id, condition, visit, controls)
-            if record.client not in absent
-        ),
+        observations=records,
         clients=tuple(c for c in asked if c not in absent) or tuple(asked) if one.environment else (),
         apart=_apart(one, visits),
     )
+
+
+def _context_problem(
+    one: Prepared,
+    visits: Sequence[tuple[Guest, Condition, Visit]],
+    records: Sequence[Observation],
+    environment: Mapping[str, str],
+) -> str:
+    """Say why an interpreter makes no TLS context, which made TLS contexts when it was identified.
+
+    Its identity is remembered, and its OpenSSL configuration may have been broken since then. Empty where a
+    client connected all the same, with a TLS library of its own: a problem leaves no other row.
+    """
+    if any(record.account and record.account.outcome == "connected" for record in records):
+        return ""
+    home = (
+        _said(visit)
+        for guest, condition, visit in visits
+        if guest.python == one.actual and condition is Condition.AMBIENT
+    )
+    fresh = next(filter(None, home), None)
+    return context_problem(fresh, environment) if fresh else ""
 
 
 def _apart(one: Prepared, visits: Sequence[tuple[Guest, Condition, Visit]]) -> dict[str, StartUp]:

@@ -26,9 +26,11 @@ from interpreters.locate import Candidate
 from interpreters.prepared import Furnished, Prepared
 from interpreters.programs import Found, Program
 from reports.collect import REFUSAL, collect, collect_programs, follow_up
+from reports.matrix import build_matrix
+from reports.verdicts import Verdict
 from servers.campaign import Campaign, Guest
 from servers.conditions import Condition
-from servers.observation import Cell, Visit
+from servers.observation import Account, Cell, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,6 +182,53 @@ def test_what_an_interpreter_says_while_measured_counts_more(facts: dict[str, An
     spoke = _campaign((_guest("a"), Condition.AMBIENT, _visit(identity=after)))
     assert collect([prepared], silent, {})[0].interpreter.version == "3.8.1"
     assert collect([prepared], spoke, {})[0].interpreter.version == "3.9.2"
+
+
+NO_CIPHERS = {"contexts": {"SSLContext": {"error": "SSLError: library has no ciphers"}}}
+
+
+def _contextless(client: str, identity: Any) -> Visit:
+    """Return what a probe did with a client for which no TLS context can be made."""
+    account = Account("failed", None, None, "SSLError", "library has no ciphers", 0.0)
+    cells = tuple(Cell(client, server.id, account, "", ()) for server in ladder(CATALOGUE))
+    return Visit(identity, {client: "1.0"}, {}, cells)
+
+
+def test_a_configuration_that_was_broken_since_is_the_interpreter_s_problem(facts: dict[str, Any]) -> None:
+    """Where an identity is remembered and no context can be made any more, one row gives the reason."""
+    one = _candidate("a")
+    home, other = Guest("a", one.path, {}, ("ssl",)), _guest("a", "urllib3")
+    visits = [
+        (home, Condition.AMBIENT, _contextless("ssl", facts | NO_CIPHERS)),
+        (other, Condition.AMBIENT, _contextless("urllib3", facts)),
+    ]
+    prepared = Prepared(one, identity=parse_identity(facts))
+    problem = "its ssl module makes no context under /etc/fips.cnf: SSLError: library has no ciphers"
+    environment = {"OPENSSL_CONF": "/etc/fips.cnf"}
+    (found,) = collect([prepared], _campaign(*visits), environment)
+    assert found.interpreter.problem == problem
+    rows = build_matrix([found], ["ssl", "urllib3"], [Condition.AMBIENT], CATALOGUE, TLS1_2)
+    assert [(row.client, row.verdict) for row in rows] == [("all", Verdict.UNTESTABLE)]
+    # Nothing that did connect is hidden behind that, as by a client with a TLS library of its own.
+    connected = (other, Condition.AMBIENT, _visit(LOOSE, "urllib3", identity=facts))
+    assert collect([prepared], _campaign(visits[0], connected), environment)[0].interpreter.problem == ""
+
+
+@pytest.mark.parametrize(
+    "visit",
+    [
+        (_guest("a", "ssl"), Condition.AMBIENT),
+        (Guest("a", _candidate("a").path, {}, ("ssl",)), Condition.PERMISSIVE),
+    ],
+    ids=["another Python", "another configuration"],
+)
+def test_only_the_interpreter_as_it_is_tells_of_its_contexts(
+    facts: dict[str, Any], visit: tuple[Guest, Condition]
+) -> None:
+    """That an environment, or the interpreter under a file of ours, makes no context is not its problem."""
+    seen = _contextless("ssl", facts | NO_CIPHERS)
+    prepared = Prepared(_candidate("a"), identity=parse_identity(facts))
+    assert collect([prepared], _campaign((*visit, seen)), {})[0].interpreter.problem == ""
 
 
 @pytest.mark.parametrize(

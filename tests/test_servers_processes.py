@@ -73,7 +73,7 @@ PLENTY = b"x" * 2**20
 
 
 def test_input_that_is_never_read_leaves_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
-    """A process that ends before it has read its input breaks the pipe, of which asyncio has nothing to say."""
+    """Where a process ends before it has read its input, asyncio prints no traceback of the broken pipe."""
 
     async def run() -> int | None:
         async with running(["sh", "-c", "exit 3"], os.environ, asyncio.subprocess.PIPE) as process:
@@ -88,7 +88,7 @@ def test_input_that_is_never_read_leaves_no_traceback(caplog: pytest.LogCaptureF
 
 
 def test_input_that_somebody_else_holds_does_not_hold_the_block() -> None:
-    """Where a process that left the group keeps the input open and reads nothing, the block ends all the same."""
+    """The block ends where a process that left the group keeps the input open and reads nothing."""
     away = "import os, time; os.setsid(); print(os.getpid(), flush=True); time.sleep(600)"
 
     async def run() -> int:
