@@ -221,7 +221,10 @@ class _HangError(IdentifyError):
 
 
 class _LacksError(Exception):
-    """It is a Python, but not one that the probe runs in."""
+    """The executable is a Python, but not one that the probe runs in.
+
+    No FloorError: the sentence lacks its subject, which the caller puts before it in an IdentifyError.
+    """
 
 
 def _hash(variables: Mapping[str, str]) -> str:

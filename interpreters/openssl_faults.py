@@ -143,11 +143,17 @@ class Examined:
 
 
 class _BrokenError(Exception):
-    """The way from the library to its settings ends early; the message says where."""
+    """The way from the library to its settings ends early; the message says where.
+
+    No FloorError: the message is one of the problems of the configuration, and never leaves this file.
+    """
 
 
 class _DroppedError(Exception):
-    """A line that no configuration may have; the message says where and why."""
+    """A line that no configuration may have; the message says where and why.
+
+    No FloorError: the message is one of the problems of the configuration, and never leaves this file.
+    """
 
 
 def configuration_problems(

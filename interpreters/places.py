@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from interpreters.errors import FloorError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -26,7 +28,7 @@ LIST_LIMIT = 1024 * 1024
 """Bytes that are read of a file which lists installations."""
 
 
-class PlacesError(ValueError):
+class PlacesError(FloorError):
     """The file has an entry that cannot be meant; the message names entry, fact and remedy."""
 
 

@@ -95,7 +95,10 @@ def _read_whole(path: Path) -> None:
 
 
 class OutsideError(tarfile.TarError):
-    """A member of an archive would be written, or lead, outside the folder it is unpacked to."""
+    """A member of an archive would be written, or lead, outside the folder it is unpacked to.
+
+    No FloorError: it is one of the errors of tarfile, and becomes a SourceError together with those.
+    """
 
 
 REFUSED = (OutsideError, getattr(tarfile, "FilterError", OutsideError))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interpreters.errors import FloorError
 from interpreters.openssl_conf import CONFIGURATION_LIMIT
 from interpreters.owners import others
 from servers.conditions import advised_name
@@ -42,7 +43,7 @@ SHARED = "/etc/ssl"
 """Where the advice puts a configuration: a folder that every process can read."""
 
 
-class FloorFileError(ValueError):
+class FloorFileError(FloorError):
     """No floor can be added to a configuration; the message says why, and what to do."""
 
 

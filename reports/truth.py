@@ -54,7 +54,10 @@ REFERENCE = "relaxed"
 
 
 class UnknownCauseError(Exception):
-    """No published rule given here covers the case; the message says what is not covered."""
+    """No published rule given here covers the case; the message says what is not covered.
+
+    No FloorError: the cell is left without an expectation, with the message, and the session goes on.
+    """
 
 
 @dataclass(frozen=True)

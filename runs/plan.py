@@ -32,7 +32,10 @@ NOTHING = Discovery((), ())
 
 
 class _LenientError(Exception):
-    """The words cannot be parsed; the session's own parser says why."""
+    """The words cannot be parsed.
+
+    No FloorError: nothing stops while nox loads its sessions; the session's own parser says why.
+    """
 
 
 class _Lenient(argparse.ArgumentParser):

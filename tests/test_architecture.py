@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import functools
 import re
 import subprocess
@@ -166,6 +167,53 @@ def test_a_second_class_of_one_name_is_seen(tmp_path: Path, monkeypatch: pytest.
     one.write_text("class A: ...\nclass B: ...\ndef f():\n    class B: ...\n")
     other.write_text("def f():\n    class A: ...\nclass C: ...\n")
     assert _double([one, other]) == {"A": ["one.py", "other.py"], "B": ["one.py", "one.py"]}
+
+
+BASE_ERROR = "FloorError"
+
+EXEMPT = "No FloorError: "
+"""How the docstring of an exception begins to say why its message stops no session."""
+
+
+def _errors(paths: Iterable[Path]) -> Iterator[tuple[str, bool]]:
+    """Give each exception class, and whether it derives from our base or says why it does not."""
+    classes = [node for path in paths for node in ast.walk(tree(path)) if isinstance(node, ast.ClassDef)]
+    bases = {node.name: {ast.unparse(base).rpartition(".")[2] for base in node.bases} for node in classes}
+
+    def above(title: str) -> set[str]:
+        return {title}.union(*(above(base) for base in bases.get(title, ())))
+
+    for node in classes:
+        if node.name != BASE_ERROR and any(map(_is_exception, above(node.name))):
+            yield node.name, BASE_ERROR in above(node.name) or EXEMPT in (ast.get_docstring(node) or "")
+
+
+def _is_exception(title: str) -> bool:
+    """Whether a class of this name is an exception: Python's own, or one that is called like them."""
+    known = getattr(builtins, title, None)
+    is_builtin = isinstance(known, type) and issubclass(known, BaseException)
+    return is_builtin or title.endswith(("Error", "Exception"))
+
+
+def test_every_error_of_ours_has_one_base() -> None:
+    """An exception is caught as one sentence for the user by its base, or says why it never is one."""
+    # Those of probes/ are not among them: what runs in the interpreter under test imports nothing of ours.
+    found = dict(_errors(path for path in SOURCES if path.parent.name != "probes"))
+    assert {"PolicyError", "PlacesError", "RecipeError", "OutsideError"} <= found.keys()
+    assert [title for title, fine in found.items() if not fine] == []
+
+
+def test_an_error_without_the_base_is_seen(tmp_path: Path) -> None:
+    """An exception counts as ours by a base of ours, however far up, or by the reason that it gives."""
+    path = tmp_path / "errors.py"
+    path.write_text(
+        "class FloorError(Exception): ...\nclass A(FloorError): ...\nclass B(A): ...\n"
+        "class C(ValueError): ...\nclass D(C): ...\nclass E(tarfile.TarError): ...\n"
+        f"class F(Exception):\n    '{EXEMPT}it is caught.'\nclass G(KeyboardInterrupt): ...\n"
+        "class H: ...\n"
+    )
+    fine = {"A": True, "B": True, "C": False, "D": False, "E": False, "F": True, "G": False}
+    assert dict(_errors([path])) == fine
 
 
 @pytest.mark.e2e
