@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import tomllib
 from dataclasses import dataclass, fields
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 BUILDS = Path(__file__).with_name("builds.toml")
-OS_RELEASE = Path("/etc/os-release")
 
 
 FLOORS = {
@@ -122,14 +122,13 @@ def remedies(recipes: Sequence[Recipe], floor: str) -> dict[str, str]:
     return found
 
 
-def this_system(path: Path = OS_RELEASE) -> str:
-    """Return this machine's distribution and release, such as ``debian 12``; empty where it says none."""
+def this_system() -> str:
+    """Return this machine's distribution and release, such as ``debian 12``; empty without os-release(5)."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        release = platform.freedesktop_os_release()
+    except (OSError, UnicodeDecodeError):
         return ""
-    said = dict(re.findall(r'^(ID|VERSION_ID)="?([^"\n]*)"?$', text, re.MULTILINE))
-    return f"{said.get('ID', '')} {said.get('VERSION_ID', '')}".strip()
+    return f"{release['ID']} {release.get('VERSION_ID', '')}".strip()
 
 
 def _fits(part: Component, version: str) -> bool:

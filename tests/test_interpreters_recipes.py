@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import platform
 import re
+import subprocess
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -17,9 +19,6 @@ from interpreters.recipes import (
     remedies,
     this_system,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HASH = "0" * 64
 
@@ -193,20 +192,31 @@ def test_a_recipe_is_a_remedy_for_its_minor_version(floor: str, further: str) ->
 
 
 @pytest.mark.parametrize(
-    ("text", "system"),
-    [
-        ('PRETTY_NAME="x"\nID=debian\nVERSION_ID="12"\n', "debian 12"),
-        ("ID=arch\n", "arch"),
-        ("", ""),
-    ],
+    ("release", "system"),
+    [({"ID": "debian", "VERSION_ID": "12"}, "debian 12"), ({"ID": "arch", "NAME": "x"}, "arch")],
 )
-def test_the_system_is_read(tmp_path: Path, text: str, system: str) -> None:
+def test_the_system_is_read(release: dict[str, str], system: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The distribution and its release are taken from os-release, where it has them."""
-    path = tmp_path / "os-release"
-    path.write_text(text)
-    assert this_system(path) == system
+    monkeypatch.setattr(platform, "freedesktop_os_release", lambda: release)
+    assert this_system() == system
 
 
-def test_a_machine_without_os_release_is_none_in_particular(tmp_path: Path) -> None:
+@pytest.mark.skipif(not Path("/etc/os-release").exists(), reason="this system has no /etc/os-release")
+def test_this_system_names_itself() -> None:
+    """What the machine's own os-release says, as a shell reads it, is what is found."""
+    words = '. /etc/os-release && echo "${ID-linux} $VERSION_ID"'
+    done = subprocess.run(["/bin/sh", "-c", words], check=True, capture_output=True, text=True)
+    assert this_system() == done.stdout.strip()
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError(), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "x")])
+def test_a_machine_without_os_release_is_none_in_particular(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A machine that does not say what it is gets no default of its own."""
-    assert this_system(tmp_path / "missing") == ""
+
+    def refuse() -> None:
+        raise error
+
+    monkeypatch.setattr(platform, "freedesktop_os_release", refuse)
+    assert this_system() == ""
