@@ -8,15 +8,12 @@ import functools
 import re
 import subprocess
 import sys
-import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
 from conftest import ROOT
 
 from interpreters.clients import clients
-from interpreters.programs import read_programs
-from interpreters.recipes import read_recipes
 from runs.options import SESSIONS
 
 if TYPE_CHECKING:
@@ -276,54 +273,3 @@ def test_a_sentence_is_known(text: str | None, *, is_one: bool) -> None:
 def test_every_test_says_what_it_holds(path: Path) -> None:
     """Every test function has a docstring of one sentence."""
     assert [test.name for test in _tests(path) if not _is_sentence(ast.get_docstring(test))] == []
-
-
-@pytest.fixture(scope="module")
-def readme() -> str:
-    """Return the text of the README."""
-    return (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def _servers() -> list[str]:
-    with (ROOT / "servers" / "catalogue.toml").open("rb") as file:
-        return sorted(tomllib.load(file))
-
-
-def _options() -> list[str]:
-    """Return every option that a session takes."""
-    return sorted({one.name for options in SESSIONS.values() for one in options if not one.positional})
-
-
-def test_the_options_are_found() -> None:
-    """The options that the README has to mention include those that have been there from the start."""
-    assert {"--interpreter", "--only", "--floor", "--botocore", "--find-links"} <= set(_options())
-
-
-@pytest.mark.parametrize("server", _servers())
-def test_the_readme_names_every_server(readme: str, server: str) -> None:
-    """Every server of the catalogue is in the README, by its id."""
-    assert f"`{server}`" in readme
-
-
-@pytest.mark.parametrize("program", [one.id for one in read_programs()])
-def test_the_readme_names_every_program(readme: str, program: str) -> None:
-    """Every program that can be measured is in the README, by its id."""
-    assert f"`{program}`" in readme
-
-
-@pytest.mark.parametrize("recipe", [recipe.id for recipe in read_recipes()])
-def test_the_readme_names_every_recipe(readme: str, recipe: str) -> None:
-    """Every recipe of a hardened build is in the README, by its id."""
-    assert f"`{recipe}`" in readme
-
-
-@pytest.mark.parametrize("client", [one.id for one in clients().values() if not one.reference])
-def test_the_readme_names_every_client(readme: str, client: str) -> None:
-    """Every client that can be measured is in the README, by its id."""
-    assert f"`{client}`" in readme
-
-
-@pytest.mark.parametrize("option", _options())
-def test_the_readme_names_every_option(readme: str, option: str) -> None:
-    """Every option of the sessions is in the README."""
-    assert re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", readme)

@@ -1,0 +1,272 @@
+"""The README and docs/: every table, command and link in them held against the code that it is about."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from dataclasses import fields
+from functools import cache
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import ROOT
+
+from interpreters.clients import clients
+from interpreters.programs import read_programs
+from interpreters.recipes import read_recipes
+from reports.decision import GateOutcome
+from reports.frame import COLUMNS
+from reports.outcomes import CellKind
+from reports.policy import KEYS, Waiver, read_policy
+from reports.verdicts import HeldBy, PageCheck, Verdict
+from runs.options import SESSIONS
+from servers.catalogue import read_catalogue
+from servers.conditions import Condition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+README = ROOT / "README.md"
+REFERENCE = ROOT / "docs" / "reference.md"
+HOW_TO = ROOT / "docs" / "how-to.md"
+PAGES = sorted(
+    path
+    for pattern in ("*.md", "docs/**/*.md", "probes/*.md", ".github/**/*.md")
+    for path in ROOT.glob(pattern)
+)
+USE = re.compile(r"\bnox -s ((?:[a-z]+ ?)+?)(?: -- ([^`#\n]*))?(?=[`#;&|'\n]|\s{2}|$)")
+"""A command in a text: its sessions, and the words behind `--`."""
+
+LONGEST_README = 150
+
+
+def name(path: Path) -> str:
+    """Return a file's name as a person would give it."""
+    return str(path.relative_to(ROOT))
+
+
+@cache
+def text(path: Path) -> str:
+    """Return the text of a page."""
+    return path.read_text(encoding="utf-8")
+
+
+def section(path: Path, title: str) -> str:
+    """Return what is below a heading, up to the next of its level or above."""
+    found = re.search(rf"^(#+) {re.escape(title)}$", text(path), re.MULTILINE)
+    assert found, f"{path.name} has no section {title!r}"
+    rest = text(path)[found.end() :]
+    end = re.search(rf"^#{{1,{len(found[1])}}} ", rest, re.MULTILINE)
+    return rest[: end.start()] if end else rest
+
+
+def table(path: Path, title: str) -> list[list[str]]:
+    """Return the rows of the tables in a section, without their heads."""
+    lines = [line for line in section(path, title).splitlines() if line.startswith("|")]
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+    rules = [number for number, row in enumerate(rows) if set("".join(row)) <= set("|-: ")]
+    heads = {number - 1 for number in rules}
+    return [row for number, row in enumerate(rows) if number not in heads and number not in rules]
+
+
+def ids(rows: Iterable[list[str]]) -> list[str]:
+    """Return everything in code marks in the first cells of rows."""
+    return list(chain.from_iterable(re.findall(r"`([^`]+)`", row[0]) for row in rows))
+
+
+def options() -> set[tuple[str, str]]:
+    """Return each option of each session, as its table has to have it."""
+    found = set()
+    for session, own in SESSIONS.items():
+        for option in own:
+            metavar = option.settings.get("metavar", "")
+            word = f"{metavar}..." if option.positional else f"{option.name} {metavar}".strip()
+            found.add((session, word))
+    return found
+
+
+def test_the_readme_is_short() -> None:
+    """The README has at most 150 lines: what is looked up stands in docs."""
+    assert len(text(README).splitlines()) <= LONGEST_README
+
+
+def test_the_reference_has_every_session() -> None:
+    """The table of sessions is the noxfile's, as a test of the noxfile has it, in its order."""
+    assert ids(table(REFERENCE, "Sessions")) == list(SESSIONS)
+
+
+def test_the_reference_has_every_option() -> None:
+    """The tables of options name each option of each session with its value, and no other."""
+    rows = table(REFERENCE, "Options")
+    named = [(session, ids([row])[0]) for row in rows for session in re.findall(r"`(\w+)`", row[1])]
+    assert sorted(named) == sorted(options())
+
+
+def test_the_options_are_found() -> None:
+    """The options that the reference has to have include those that have been there from the start."""
+    words = {"--interpreter PATH", "--only GLOB", "--floor VERSION", "--botocore SPEC", "DIR..."}
+    assert words <= {word for _, word in options()}
+
+
+def test_the_reference_has_every_client() -> None:
+    """The table of clients is of those that can be measured."""
+    known = [client.id for client in clients().values() if not client.reference]
+    assert sorted(ids(table(REFERENCE, "Clients"))) == sorted(known)
+
+
+def test_the_reference_has_every_program() -> None:
+    """The section about programs names each that can be measured."""
+    named = re.findall(r"`([^`]+)`", section(REFERENCE, "Programs"))
+    assert {program.id for program in read_programs()} <= set(named)
+
+
+def test_the_reference_has_every_condition() -> None:
+    """The table of conditions is that of the code."""
+    assert ids(table(REFERENCE, "Conditions")) == list(Condition)
+
+
+def test_the_reference_has_every_server() -> None:
+    """The tables of servers are the catalogue."""
+    catalogue = [server.id for server in read_catalogue().servers]
+    assert sorted(ids(table(REFERENCE, "Servers"))) == sorted(catalogue)
+
+
+@pytest.mark.parametrize("page", [README, REFERENCE], ids=name)
+def test_the_pages_have_every_verdict(page: Path) -> None:
+    """The tables of verdicts, in the README and in the reference, have each of them."""
+    title = "How to read it" if page == README else "Verdicts"
+    assert sorted(ids(table(page, title))) == sorted(Verdict)
+
+
+def test_the_reference_has_every_kind_of_cell() -> None:
+    """The table of cells has each kind but a connection, which shows its version."""
+    assert sorted(ids(table(REFERENCE, "Cells"))) == sorted(set(CellKind) - {CellKind.CONNECTED})
+
+
+def test_the_reference_has_all_that_holds_a_floor() -> None:
+    """The table of what holds the floor, and the conclusions of the page's check, are those of the code."""
+    assert sorted(ids(table(REFERENCE, "What holds the floor"))) == sorted(set(HeldBy) - {HeldBy.UNKNOWN})
+    said = re.findall(r"`([^`]+)`", section(REFERENCE, "What holds the floor"))
+    assert set(PageCheck) - {PageCheck.UNKNOWN} <= set(said)
+
+
+def test_the_reference_has_every_column() -> None:
+    """The table of columns is matrix.csv's, in its order."""
+    assert ids(table(REFERENCE, "Columns of matrix.csv")) == list(COLUMNS)
+
+
+def test_the_reference_has_every_exit_code() -> None:
+    """The table of exit codes is the gate's."""
+    rows = table(REFERENCE, "Exit codes")
+    assert [(int(row[0]), ids([row[1:]])[0]) for row in rows] == [
+        (outcome.exit_code, outcome) for outcome in GateOutcome
+    ]
+
+
+def _policy() -> str:
+    (found,) = re.findall(r"^```toml\n(.*?)^```$", section(REFERENCE, "Policy"), re.MULTILINE | re.DOTALL)
+    return str(found)
+
+
+def test_the_sample_policy_has_every_key() -> None:
+    """The policy in the reference has each key that there is, and each of a waiver."""
+    document = tomllib.loads(_policy())
+    assert sorted(document) == sorted(KEYS)
+    assert sorted(document["waiver"][0]) == sorted(field.name for field in fields(Waiver))
+
+
+def test_the_sample_policy_is_one(tmp_path: Path) -> None:
+    """The policy in the reference can be read."""
+    path = tmp_path / "policy.toml"
+    path.write_text(_policy())
+    assert read_policy(path).file == "policy.toml"
+
+
+def test_the_how_to_has_every_recipe() -> None:
+    """The table of hardened builds is that of the recipes."""
+    rows = table(HOW_TO, "Build a Python that cannot go below the floor")
+    assert ids(rows) == [recipe.id for recipe in read_recipes()]
+
+
+def _written() -> set[str]:
+    """Return every file name that the code of the tool has as a literal, or the end of one."""
+    found = set()
+    for room in ("reports", "runs", "servers"):
+        for path in (ROOT / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(text(path))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    found.add(node.value)
+    return found
+
+
+@pytest.mark.parametrize("file", ids(table(REFERENCE, "Files")))
+def test_every_file_is_written_by_some_code(file: str) -> None:
+    """No file of the table is one that the code does not know."""
+    parts = {file, file.rstrip("/"), file.partition("-")[0] + "-"}
+    assert parts & _written()
+
+
+def commands() -> list[tuple[str, str, tuple[str, ...]]]:
+    """Return each use of nox in the pages: where it is, its sessions, and the options behind `--`."""
+    found = set()
+    for page in PAGES:
+        for named, words in USE.findall(text(page)):
+            found.add((name(page), named.strip(), tuple(re.findall(r"(?<!\S)--[\w-]+", words))))
+    return sorted(found)
+
+
+def test_the_commands_are_found() -> None:
+    """The commands that are checked include plain ones, some with options, and two sessions in one."""
+    found = {(named, words) for _, named, words in commands()}
+    assert {
+        ("matrix", ()),
+        ("matrix gate", ("--only",)),
+        ("merge", ("--expect", "--expect")),
+        ("matrix", ("--environment", "--only")),
+    } <= found
+
+
+@pytest.mark.parametrize(("page", "named", "words"), commands())
+def test_every_command_can_be_given(page: str, named: str, words: tuple[str, ...]) -> None:
+    """Every command in the pages is of sessions that there are, with options that these take."""
+    del page
+    if named == "NAME":
+        return
+    assert set(named.split()) <= set(SESSIONS)
+    own = {option.name for session in named.split() for option in SESSIONS[session]}
+    assert set(words) - own - {"--help"} == set() or named == "tests"
+
+
+def links(path: Path) -> Iterator[str]:
+    """Yield the targets of a page's links and pictures, without those in code and those to the web."""
+    prose = re.sub(r"^```.*?^```$", "", text(path), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`]*`", "", prose)):
+        if not re.match(r"[a-z]+:", target):
+            yield target
+
+
+def anchors(path: Path) -> set[str]:
+    """Return the anchors that GitHub gives a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", text(path), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    """Every link in a page that stays in the repository has a file and, where it names one, a heading."""
+    broken = []
+    for target in links(page):
+        file, _, anchor = target.partition("#")
+        there = (page.parent / file).resolve() if file else page
+        if not there.exists() or (anchor and anchor not in anchors(there)):
+            broken.append(target)
+    assert broken == []
+
+
+def test_links_are_found() -> None:
+    """The links that are checked include files, headings of the same page and of others."""
+    assert {"LICENSE", "docs/reference.md"} <= set(links(README))
+    assert {"#policy", "how-to.md", "../interpreters/places.toml"} <= set(links(REFERENCE))
