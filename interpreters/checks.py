@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 from interpreters.identify import IdentifyError, identify
 from interpreters.processes import run
+from servers.protocols import LADDER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from interpreters.identify import LinkedLibrary
+    from servers.protocols import Protocol
 
 LINKED = Path(__file__).parent.parent / "probes" / "linked.py"
 MARK = "TLS-FLOOR-LINKED "
@@ -28,9 +30,6 @@ PIP_LIMIT = 300.0
 
 ASKED_FOR = "urllib3"
 """What pip is made to install: small, without dependencies, and one of the clients that are measured."""
-
-BELOW = {"TLSv1.2": ("SSLv3", "TLSv1", "TLSv1_1"), "TLSv1.3": ("SSLv3", "TLSv1", "TLSv1_1", "TLSv1_2")}
-"""What a build must not have, by floor: the names are those of ssl.HAS_..."""
 
 INDEX_SETTINGS = ("index-url", "cert", "client-cert", "proxy")
 """Settings of pip that say how to reach an index; all others could make it install from elsewhere."""
@@ -46,7 +45,7 @@ class Check:
 
 
 def check_build(
-    python: Path, versions: Mapping[str, str], floor: str, environment: Mapping[str, str]
+    python: Path, versions: Mapping[str, str], floor: Protocol, environment: Mapping[str, str]
 ) -> tuple[Check, ...]:
     """Return what a built interpreter is; `versions` has those of its sources, ``openssl`` and ``python``."""
     try:
@@ -66,9 +65,9 @@ def check_build(
     )
 
 
-def _library_checks(library: LinkedLibrary, version: str, floor: str) -> tuple[Check, ...]:
+def _library_checks(library: LinkedLibrary, version: str, floor: Protocol) -> tuple[Check, ...]:
     ours = library.openssl.split()[:2] == ["OpenSSL", version]
-    below = {f"HAS_{name}": library.has.get(f"HAS_{name}") for name in BELOW[floor]}
+    below = {one.has: library.has.get(one.has) for one in LADDER if one.below(floor)}
     return (
         Check(f"its OpenSSL is {version}", ours, library.openssl),
         Check(

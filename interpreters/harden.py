@@ -16,18 +16,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interpreters.apt import Apt
+from interpreters.atomic import write_atomically
 from interpreters.build import Phase, Work, build_environment, moved_in
 from interpreters.checks import Check, check_build
 from interpreters.preflight import check_room, check_tools, check_writable, existing, unwritable
-from interpreters.recipes import FLOORS, HardenError
+from interpreters.recipes import HardenError
 from interpreters.sources import SourceError, SourceFile, obtain, sha256_of
 from interpreters.surroundings import surroundings
 from interpreters.unpack import DiskFullError, unpack
+from servers.protocols import LADDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from interpreters.recipes import Component, Recipe
+    from servers.protocols import Protocol
 
 PAGE_BASE = Path("/opt")
 """Where the AWS page puts both prefixes."""
@@ -52,8 +55,8 @@ class Order:
     """What is to be built, from what and to where."""
 
     recipe: Recipe
-    floor: str
-    """``TLSv1.2`` or ``TLSv1.3``."""
+    floor: Protocol
+    """One of recipes.FLOORS."""
     base: Path
     """The folder that gets both prefixes."""
     jobs: int = 1
@@ -64,8 +67,8 @@ class Order:
     @property
     def prefixes(self) -> dict[str, Path]:
         """Return where ``openssl`` and ``python`` go: the page's own names."""
-        floor = self.floor.lower().replace("v", "").replace(".", "_")
-        return {name: self.base.absolute() / f"{name}-with-min-{floor}" for name in ("openssl", "python")}
+        base, floor = self.base.absolute(), self.floor.option
+        return {name: base / f"{name}-with-min-{floor}" for name in ("openssl", "python")}
 
     @property
     def python(self) -> Path:
@@ -156,9 +159,7 @@ def read_stamp(prefix: Path) -> dict[str, Any] | None:
 
 def write_stamp(prefix: Path, stamp: Mapping[str, Any]) -> None:
     """Write the stamp, complete or not at all."""
-    aside = prefix / f"{STAMP}.new"
-    aside.write_text(json.dumps(stamp, indent=2) + "\n", encoding="utf-8")
-    aside.replace(prefix / STAMP)
+    write_atomically(prefix / STAMP, json.dumps(stamp, indent=2) + "\n")
 
 
 @contextlib.contextmanager
@@ -371,7 +372,8 @@ class PairBuilder:
         if name == "python":
             openssl = self.aside("openssl")
             return [f"--prefix={prefix}", f"--with-openssl={openssl}", "--disable-shared", *further]
-        without = [f"no-{one}{what}" for one in FLOORS[self.order.floor] for what in ("", "-method")]
+        below = [one.option for one in LADDER if one.below(self.order.floor)]
+        without = [f"no-{one}{what}" for one in below for what in ("", "-method")]
         # Libraries in lib, where CPython looks, rather than in lib64.
         place = [f"--prefix={prefix}", f"--openssldir={prefix / 'ssl'}", "--libdir=lib"]
         return [*place, *without, "no-shared", "no-tests", *further]

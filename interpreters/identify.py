@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from interpreters.atomic import write_atomically
 from interpreters.errors import FloorError
 from interpreters.inside import TELLING, changes, telling
 from interpreters.owners import not_as_root
@@ -232,11 +233,8 @@ def _hash(variables: Mapping[str, str]) -> str:
 
 
 def _write(file: Path, facts: Mapping[str, Any]) -> None:
-    """Write a file completely or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_suffix(f".{os.getpid()}")
-    aside.write_text(json.dumps(facts))
-    aside.replace(file)
+    write_atomically(file, json.dumps(facts))
 
 
 def _recall(remembered: Path) -> Identity | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interpreters.errors import FloorError
+from servers.protocols import Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,11 +18,8 @@ if TYPE_CHECKING:
 BUILDS = Path(__file__).with_name("builds.toml")
 
 
-FLOORS = {
-    "TLSv1.2": ("ssl3", "tls1", "tls1_1"),
-    "TLSv1.3": ("ssl3", "tls1", "tls1_1", "tls1_2"),
-}
-"""The protocols that a build for this floor is without, as OpenSSL's configure calls them."""
+FLOORS = (Protocol.TLSV1_2, Protocol.TLSV1_3)
+"""The floors that a build can have."""
 
 
 class HardenError(FloorError):
@@ -114,7 +112,7 @@ def remedies(recipes: Sequence[Recipe], floor: str) -> dict[str, str]:
     A build for TLS 1.2, which is the default, holds a lower floor as well. What is at its end of life
     cures nothing, so those recipes are not among them.
     """
-    further = " --floor TLSv1.3" if floor == "TLSv1.3" else ""
+    further = " --floor TLSv1.3" if floor == Protocol.TLSV1_3 else ""
     found: dict[str, str] = {}
     for one in recipes:
         if not one.end_of_life:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from interpreters.apt import AptError
+from interpreters.atomic import replacing
 from interpreters.recipes import HardenError
 
 if TYPE_CHECKING:
@@ -114,19 +115,17 @@ def _upstream(part: Component, folder: Path) -> SourceFile:
     """Fetch the pinned release; raises OSError or HTTPException, and SourceError if it is another."""
     path = folder / Path(part.url).name
     if not (path.is_file() and sha256_of(path) == part.sha256):
-        aside = path.with_name(f"{path.name}.part")
-        # The scheme is https: recipes with another are refused.
-        with urllib.request.urlopen(part.url, timeout=SILENCE_LIMIT) as answer, aside.open("wb") as file:  # noqa: S310
-            _copy(answer, file)
-        digest = sha256_of(aside)
-        if digest != part.sha256:
-            aside.unlink()
-            msg = (
-                f"{part.url} is not the release {part.release}: its sha256 is {digest}, not {part.sha256}; "
-                "nothing was unpacked"
-            )
-            raise SourceError(msg)
-        aside.replace(path)
+        with replacing(path) as aside:
+            # The scheme is https: recipes with another are refused.
+            with urllib.request.urlopen(part.url, timeout=SILENCE_LIMIT) as answer, aside.open("wb") as file:  # noqa: S310
+                _copy(answer, file)
+            digest = sha256_of(aside)
+            if digest != part.sha256:
+                msg = (
+                    f"{part.url} is not the release {part.release}: its sha256 is {digest}, not "
+                    f"{part.sha256}; nothing was unpacked"
+                )
+                raise SourceError(msg)
     return SourceFile(path, part.sha256, f"{part.url}, whose sha256 is the pinned one")
 
 

@@ -13,9 +13,9 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from interpreters.atomic import write_atomically
 from reports.causes import UNKNOWN, CauseSubject, ChangeCause, of_rows, of_runs
 from reports.escape import for_markdown
-from reports.files import write_aside
 from reports.matrix import ALL_CLIENTS, MISSING, did_not_report
 from reports.verdicts import Verdict
 from servers.conditions import Condition
@@ -344,8 +344,8 @@ def write_comparison(folder: Path, comparison: Comparison) -> None:
     for title, sentences in sections(comparison):
         escaped = [for_markdown(sentence) for sentence in sentences]
         blocks += [f"## {title}", "\n".join(f"- {sentence}" for sentence in escaped)] if title else escaped
-    write_aside(folder / "compare.md", "\n\n".join(blocks) + "\n")
-    write_aside(folder / "compare.json", json.dumps(_as_json(comparison), indent=1) + "\n")
+    write_atomically(folder / "compare.md", "\n\n".join(blocks) + "\n")
+    write_atomically(folder / "compare.json", json.dumps(_as_json(comparison), indent=1) + "\n")
 
 
 def _as_json(comparison: Comparison) -> dict[str, object]:

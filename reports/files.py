@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interpreters.atomic import replacing, write_atomically
 from interpreters.locks import locked
 
 if TYPE_CHECKING:
@@ -109,15 +110,15 @@ def publish(run_id: str, reports: Path = REPORTS, kept: int = KEPT_RUNS) -> Iter
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
-    latest, link = reports / LATEST, reports / f".{LATEST}.{os.getpid()}"
+    latest = reports / LATEST
     if latest.is_dir() and not latest.is_symlink():
         # Somebody's copy, in the place of our link: kept, out of the way.
         latest.rename(history / f"{run_id}-found-as-latest")
-    link.symlink_to(Path(HISTORY) / run_id)
-    link.replace(latest)
+    with replacing(latest) as link:
+        link.symlink_to(Path(HISTORY) / run_id)
     with locked(history / ORDER, shared=False):
         names = [path.name for path in published(history) if path != final]
-        write_aside(history / f".{ORDER}", "".join(f"{name}\n" for name in [*names, final.name]))
+        write_atomically(history / f".{ORDER}", "".join(f"{name}\n" for name in [*names, final.name]))
         _forget_oldest(history, kept, final)
 
 
@@ -170,13 +171,3 @@ def _is_running(aside: Path) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def write_aside(path: Path, text: str) -> None:
-    """Write one more file into a published run, complete or not at all."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)

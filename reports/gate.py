@@ -14,10 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from interpreters.atomic import write_atomically
 from interpreters.errors import FloorError
 from reports.decision import Decision, GateOutcome, GateRun, Line, Report, by_interpreter, decide
 from reports.escape import visible
-from reports.files import LATEST, REPORTS, marks, write_aside
+from reports.files import LATEST, REPORTS, marks
 from reports.matrix import ALL_CLIENTS, MATRIX_VERSION, MISSING, did_not_report
 from reports.policy import POLICY, PolicyError, read_policy
 from reports.scope import in_short, moment, read_scope
@@ -137,7 +138,7 @@ def gate(
     decision = replace(decision, message=visible(decision.message), notices=notices, doubts=doubts)
     if folder.is_dir():
         try:
-            write_aside(folder / "gate.json", json.dumps(_record(decision, now), indent=2) + "\n")
+            write_atomically(folder / "gate.json", json.dumps(_record(decision, now), indent=2) + "\n")
         except OSError as error:
             fact = f"{folder / 'gate.json'} cannot be written ({error.strerror}): make room or give leave"
             return Decision(GateOutcome.ERROR, visible(fact), policy=decision.policy)

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from interpreters.atomic import write_atomically
 from interpreters.clients import clients, plain
-from reports.files import REPORTS, write_aside
+from reports.files import REPORTS
 from reports.history import kept_runs
 from reports.means import know
 from reports.observations import SCHEMA_VERSION, RecordError, read_record, reading
@@ -89,4 +90,4 @@ def keep(run: Path, reports: Path = REPORTS) -> None:
     folder = reports / KEPT
     folder.mkdir(exist_ok=True)
     for path in (run / DOCUMENT, run / "remedies.md", *run.glob("floor-*.cnf")):
-        write_aside(folder / path.name, path.read_text(encoding="utf-8", errors="surrogateescape"))
+        write_atomically(folder / path.name, path.read_text(encoding="utf-8", errors="surrogateescape"))

@@ -174,13 +174,6 @@ NO_SHARED_CIPHER = Cause("no key exchange that both would use", "RFC 5246 7.4.1.
 _BITS = {0: 0, 1: 80, 2: 112}
 """Bits that a level asks for: SSL_CTX_set_security_level(3). At 3 the servers' RSA keys are too short."""
 
-_HAS = {
-    Protocol.SSLV3: "HAS_SSLv3",
-    Protocol.TLSV1: "HAS_TLSv1",
-    Protocol.TLSV1_1: "HAS_TLSv1_1",
-    Protocol.TLSV1_2: "HAS_TLSv1_2",
-    Protocol.TLSV1_3: "HAS_TLSv1_3",
-}
 _SINCE = {
     Protocol.TLSV1: (0, 9, 0),
     Protocol.TLSV1_1: (1, 0, 1),
@@ -257,7 +250,7 @@ def library_of(interpreter: Interpreter) -> Library:
     built = {protocol for protocol, since in _SINCE.items() if version >= since}
     if version < (1, 1, 0):
         built.add(Protocol.SSLV3)
-    protocols = frozenset(p for p in Protocol if has.get(_HAS[p], p in built))
+    protocols = frozenset(p for p in Protocol if has.get(p.has, p in built))
     own = any(flag.startswith("--with-openssl=") for flag in interpreter.configure_flags)
     if version < (1, 1, 0):
         level, why = 0, NO_LEVEL
@@ -269,7 +262,7 @@ def library_of(interpreter: Interpreter) -> Library:
         level, why = 1, BULLSEYE_LEVEL
     else:
         level, why = 2, DISTRIBUTION_LEVEL
-    reported = REPORTED if _HAS[Protocol.TLSV1] in has else DEFAULT_BUILD
+    reported = REPORTED if Protocol.TLSV1.has in has else DEFAULT_BUILD
     if version >= (4,):
         protocols, reported = protocols - {Protocol.SSLV3}, NO_SSLV3_4
     return Library(version, protocols, level, (reported, why))

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from interpreters.processes import signal_name
 from servers.certificates import NAME
 from servers.peers import LOOPBACK, admit_family, can_tell, hosts_file, is_ours
-from servers.processes import ended, running, signal_name
+from servers.processes import ended, running
 from servers.tap import Capture, Tap
 from servers.wire import WireAccount, read_capture
 

@@ -84,11 +84,3 @@ async def ended(process: asyncio.subprocess.Process) -> int | None:
         async with asyncio.timeout(REAP_LIMIT):
             await process.wait()
     return process.returncode
-
-
-def signal_name(number: int) -> str:
-    """Return a signal's name; some real-time signals have none, only their number."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

@@ -31,6 +31,16 @@ class Protocol(enum.StrEnum):
         return (3, list(Protocol).index(self))
 
     @property
+    def option(self) -> str:
+        """The version as OpenSSL's own configure and commands call it: ``ssl3``, ``tls1_1``."""
+        return self.lower().replace("v", "").replace(".", "_")
+
+    @property
+    def has(self) -> str:
+        """The name of the constant by which Python's ssl module says whether it has the version."""
+        return f"HAS_{self.replace('.', '_')}"
+
+    @property
     def prose(self) -> str:
         """The version as a sentence names it: ``TLS 1.0``; columns and cells keep OpenSSL's name."""
         return "SSL 3.0" if self is Protocol.SSLV3 else f"TLS 1.{list(Protocol).index(self) - 1}"

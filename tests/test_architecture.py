@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 
 ROOMS = ("interpreters", "probes", "servers", "reports", "runs")
 
+GROUND = {"interpreters.atomic", "interpreters.errors", "interpreters.processes", "servers.protocols"}
+"""What every room but probes/ may import: each imports the standard library alone, or others of these."""
+
 MAY_IMPORT = {
-    "interpreters": {"interpreters"},
-    "servers": {"servers", "interpreters.errors", "tlslite", "trustme"},
+    "interpreters": {"interpreters", *GROUND},
+    "servers": {"servers", *GROUND, "tlslite", "trustme"},
     "reports": {"reports", "servers", "interpreters", "pandas", "jinja2", "markupsafe", "rich"},
     "runs": {"runs", "reports", "servers", "interpreters", "nox"},
 }
@@ -86,6 +89,13 @@ def test_imports_run_one_way(path: Path) -> None:
     may = MAY_IMPORT[path.parent.name]
     foreign = {module for module in modules(path) if module.partition(".")[0] not in sys.stdlib_module_names}
     assert {module for module in foreign if not {module, module.partition(".")[0]} & may} == set()
+
+
+@pytest.mark.parametrize("module", sorted(GROUND))
+def test_the_ground_stands_on_nothing(module: str) -> None:
+    """What all rooms may import has no imports beside the standard library and its like."""
+    path = ROOT.joinpath(*module.split(".")).with_suffix(".py")
+    assert {one for one in modules(path) if one.partition(".")[0] not in sys.stdlib_module_names} <= GROUND
 
 
 def test_what_every_command_loads_is_light() -> None:

@@ -32,6 +32,7 @@ from interpreters.preflight import MissingError
 from interpreters.recipes import Component, HardenError, Recipe
 from interpreters.sources import SourceError
 from interpreters.unpack import DiskFullError
+from servers.protocols import Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,7 +71,7 @@ class Yard:
             f"{name}_source": archive(self.folder / f"{name}.tgz", files)
             for name, files in self.sources.items()
         }
-        return replace(Order(RECIPE, "TLSv1.2", self.folder / "base", **files), **changes)  # type: ignore[arg-type]
+        return replace(Order(RECIPE, Protocol.TLSV1_2, self.folder / "base", **files), **changes)  # type: ignore[arg-type]
 
     def build(
         self, order: Order | None = None, *, anew: bool = False, prove: bool = True, cache: Path | None = None
@@ -152,9 +153,12 @@ def test_the_logs_stay_and_nothing_else_of_a_build_does(yard: Yard) -> None:
 
 @pytest.mark.parametrize(
     ("floor", "without"),
-    [("TLSv1.2", ["ssl3", "tls1", "tls1_1"]), ("TLSv1.3", ["ssl3", "tls1", "tls1_1", "tls1_2"])],
+    [
+        (Protocol.TLSV1_2, ["ssl3", "tls1", "tls1_1"]),
+        (Protocol.TLSV1_3, ["ssl3", "tls1", "tls1_1", "tls1_2"]),
+    ],
 )
-def test_what_is_below_the_floor_is_configured_away(yard: Yard, floor: str, without: list[str]) -> None:
+def test_what_is_below_the_floor_is_configured_away(yard: Yard, floor: Protocol, without: list[str]) -> None:
     """OpenSSL is built without each protocol below the floor, static, and for its final place."""
     yard.sources["python"]["python.in"] = an_interpreter(
         an_identity(has={f"HAS_{name}": False for name in ("SSLv3", "TLSv1", "TLSv1_1", "TLSv1_2")})
@@ -233,7 +237,7 @@ def test_the_user_can_have_it_built_anew(yard: Yard) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"floor": "TLSv1.2", "quick": True}, {"recipe": replace(RECIPE, id="other")}]
+    "changes", [{"floor": Protocol.TLSV1_2, "quick": True}, {"recipe": replace(RECIPE, id="other")}]
 )
 def test_another_build_of_ours_is_not_replaced_unasked(yard: Yard, changes: dict[str, object]) -> None:
     """A prefix with a build of ours by other settings is replaced only on demand."""

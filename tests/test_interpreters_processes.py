@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.processes import run, run_until, side_by_side
+from interpreters.processes import run, run_until, side_by_side, signal_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +35,12 @@ def test_the_exit_status_is_returned(script: Script, status: int) -> None:
 def test_a_signal_is_a_negative_status(script: Script, number: signal.Signals) -> None:
     """A command that a signal ends gives that signal's number, negated."""
     assert run([script("dies", f"kill -{number} $$")], {}, LONG) == (-number, "")
+
+
+def test_every_signal_can_be_named() -> None:
+    """Signals have their names, and those without one their number."""
+    assert signal_name(signal.SIGSEGV) == "SIGSEGV"
+    assert all(signal_name(number) for number in range(1, signal.NSIG))
 
 
 def test_both_streams_are_returned_in_order(script: Script) -> None:

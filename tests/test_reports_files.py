@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import ROOT
 
-from reports.files import BEGUN, KEPT_RUNS, ORDER, SUMS, begun, marks, publish, published, write_aside
+from reports.files import BEGUN, KEPT_RUNS, ORDER, SUMS, begun, marks, publish, published
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -177,18 +177,6 @@ def test_a_real_folder_named_latest_does_not_stop_publishing(tmp_path: Path) -> 
     (tmp_path / "latest").mkdir()
     _publish(tmp_path, "1")
     assert (tmp_path / "latest" / "matrix.md").read_text() == "whole"
-
-
-def test_a_file_is_added_complete_or_not_at_all(tmp_path: Path) -> None:
-    """A later file replaces its former self in one step; text that cannot be written changes nothing."""
-    path = tmp_path / "gate.json"
-    write_aside(path, "old")
-    write_aside(path, "new")
-    assert path.read_text() == "new"
-    with pytest.raises(UnicodeEncodeError):
-        write_aside(path, "half \udc80")
-    assert path.read_text() == "new"
-    assert _tree(tmp_path) == {"gate.json"}
 
 
 def test_a_run_that_ends_well_leaves_no_mark(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servers.processes import ended, running, signal_name
+from servers.processes import ended, running
 
 if TYPE_CHECKING:
     from conftest import Witness
@@ -112,9 +112,3 @@ def test_a_command_that_is_not_there_is_an_oserror() -> None:
 
     with pytest.raises(FileNotFoundError):
         asyncio.run(run())
-
-
-def test_every_signal_can_be_named() -> None:
-    """Signals have their names, and those without one their number."""
-    assert signal_name(signal.SIGSEGV) == "SIGSEGV"
-    assert all(signal_name(number) for number in range(1, signal.NSIG))

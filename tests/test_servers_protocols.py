@@ -80,3 +80,14 @@ def _read_back(words: str) -> set[Protocol]:
 def test_a_sentence_names_a_version_as_its_standard_does() -> None:
     """Prose has the names of the RFCs' titles, where columns have OpenSSL's."""
     assert [one.prose for one in Protocol] == ["SSL 3.0", "TLS 1.0", "TLS 1.1", "TLS 1.2", "TLS 1.3"]
+
+
+@pytest.mark.parametrize("protocol", Protocol)
+def test_the_ssl_module_has_a_constant_for_each(protocol: Protocol) -> None:
+    """The name of the constant is that of Python's own ssl module (Python docs, ssl.HAS_TLSv1)."""
+    assert isinstance(getattr(ssl, protocol.has), bool)
+
+
+def test_openssl_has_a_name_of_its_own_for_each() -> None:
+    """The names are those of OpenSSL's configure: INSTALL.md, "no-{protocol}"."""
+    assert [protocol.option for protocol in LADDER] == ["ssl3", "tls1", "tls1_1", "tls1_2", "tls1_3"]
