@@ -469,7 +469,7 @@ def _misunderstood(one: Setting, more: str) -> str:
 
 
 def _opens(one: Setting) -> str:
-    """Say that a level of 0 opens what every other one keeps out; sources: those of reports/truth.py."""
+    """Say that a level of 0 opens what every other level keeps out; sources: reports/verdicts/truth.py."""
     return f"{one.place} sets {one.key} = {one.value}, and level 0 allows every version: write level 2 there"
 
 

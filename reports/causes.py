@@ -6,17 +6,17 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reports.scope import passed_on, tool_in_full
-from reports.verdicts import Verdict
+from reports.verdicts.judge import Verdict
+from reports.verdicts.scope import passed_on, tool_in_full
 from servers.catalogue import Role
 from servers.conditions import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reports.matrix import Row
-    from reports.matrix_json import Record
-    from reports.observations import Interpreter, Run
+    from reports.formats.matrix_json import Record
+    from reports.verdicts.matrix import Row
+    from reports.verdicts.observations import Interpreter, Run
 
 ON_URLLIB3 = frozenset({"requests", "botocore", "boto3", "pip"})
 """Clients of others that speak through urllib3."""

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from interpreters.atomic import write_atomically
 from reports.causes import UNKNOWN, CauseSubject, ChangeCause, of_rows, of_runs
-from reports.escape import for_markdown
-from reports.matrix import ALL_CLIENTS, MISSING, did_not_report
-from reports.verdicts import Verdict
+from reports.formats.escape import for_markdown
+from reports.verdicts.judge import Verdict
+from reports.verdicts.matrix import ALL_CLIENTS, MISSING, did_not_report
 from servers.conditions import Condition
 from servers.protocols import LADDER
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from reports.matrix import Row
-    from reports.matrix_json import Record
-    from reports.observations import Asked, Interpreter, Run
+    from reports.formats.matrix_json import Record
+    from reports.verdicts.matrix import Row
+    from reports.verdicts.observations import Asked, Interpreter, Run
 
 SCHEMA_VERSION = 1
 

@@ -16,21 +16,21 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from interpreters.atomic import write_atomically
 from interpreters.errors import FloorError
-from reports.decision import Decision, GateOutcome, GateRun, Line, Report, by_interpreter, decide
-from reports.escape import visible
 from reports.files import LATEST, REPORTS, marks
-from reports.matrix import ALL_CLIENTS, MATRIX_VERSION, MISSING, did_not_report
-from reports.policy import POLICY, PolicyError, read_policy
-from reports.scope import in_short, moment, read_scope
-from reports.verdicts import Verdict
+from reports.formats.escape import visible
+from reports.verdicts.decision import Decision, GateOutcome, GateRun, Line, Report, by_interpreter, decide
+from reports.verdicts.judge import Verdict
+from reports.verdicts.matrix import ALL_CLIENTS, MATRIX_VERSION, MISSING, did_not_report
+from reports.verdicts.policy import POLICY, PolicyError, read_policy
+from reports.verdicts.scope import in_short, moment, read_scope
 from servers.conditions import Condition
 from servers.protocols import Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reports.decision import Judged
-    from reports.policy import Policy
+    from reports.verdicts.decision import Judged
+    from reports.verdicts.policy import Policy
 
 SCHEMA_VERSION = 2
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from interpreters.errors import FloorError
 from reports.files import HISTORY, LATEST, REPORTS, published
-from reports.observations import RecordError, read_summary
+from reports.verdicts.observations import RecordError, read_summary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from reports.observations import Asked, Run
+    from reports.verdicts.observations import Asked, Run
 
 DOCUMENT, SUMMARY = "matrix.json", "run.json"
 

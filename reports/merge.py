@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from interpreters.errors import FloorError
+from reports.formats.matrix_json import read_json
+from reports.formats.remedies import DOCUMENT as REMEDIES
+from reports.formats.remedies import read_remedies
 from reports.history import DOCUMENT
-from reports.matrix import ALL_CLIENTS, MISSING, Matrix, Measured, Row
-from reports.matrix_json import read_json
-from reports.observations import Asked, Interpreter, Run, read_jsonl
-from reports.remedies import Case, needing
-from reports.remedies_files import DOCUMENT as REMEDIES
-from reports.remedies_files import read_remedies
-from reports.scope import Scope
-from reports.verdicts import Judgement, Verdict
+from reports.verdicts.judge import Judgement, Verdict
+from reports.verdicts.matrix import ALL_CLIENTS, MISSING, Matrix, Measured, Row
+from reports.verdicts.observations import Asked, Interpreter, Run, read_jsonl
+from reports.verdicts.remedies import Case, needing
+from reports.verdicts.scope import Scope
 from servers.catalogue import Catalogue
 from servers.conditions import Condition
 from servers.control import Control
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from reports.matrix_json import Record
-    from reports.observations import Observation
+    from reports.formats.matrix_json import Record
+    from reports.verdicts.observations import Observation
     from servers.catalogue import Server
     from servers.protocols import Protocol
 

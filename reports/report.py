@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from reports.answer import standings
-from reports.escape import for_csv
-from reports.frame import build_frame
+from reports.formats.answer import standings
+from reports.formats.escape import for_csv
+from reports.formats.frame import build_frame
+from reports.formats.html import build_html
+from reports.formats.junit import build_junit
+from reports.formats.markdown import build_markdown
+from reports.formats.matrix_json import build_json
+from reports.formats.remedies import write_remedies
 from reports.gate import foresee
-from reports.html import build_html
-from reports.junit import build_junit
-from reports.markdown import build_markdown
-from reports.matrix_json import build_json
-from reports.observations import write_jsonl, write_run
-from reports.remedies_files import write_remedies
+from reports.verdicts.observations import write_jsonl, write_run
 from servers.evidence import fits, write_evidence
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reports.history import Past
-    from reports.matrix import Matrix
-    from reports.policy import Policy
-    from reports.remedies import Case
+    from reports.verdicts.matrix import Matrix
+    from reports.verdicts.policy import Policy
+    from reports.verdicts.remedies import Case
 
 
 def write_report(

@@ -7,18 +7,18 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interpreters.checks import check_pip
 from interpreters.clients import DEFAULT, clients, requirements
+from interpreters.hardening.checks import check_pip
 from interpreters.locate import locate
 from interpreters.prepared import prepare_candidate
-from reports.measure import Subjects, measure, now
-from reports.observations import Asked
-from reports.proof import CONDITIONS, held, told
+from reports.verdicts.observations import Asked
+from runs.measure import Subjects, measure, now
+from runs.proof import CONDITIONS, held, told
 from servers.catalogue import Role
 from servers.protocols import Protocol
 
 if TYPE_CHECKING:
-    from interpreters.harden import Built
+    from interpreters.hardening.harden import Built
     from runs.job import Job
 
 

@@ -20,7 +20,7 @@ from interpreters.prepared import distinct, forget, prepare_candidate, settle
 from interpreters.processes import side_by_side
 from interpreters.programs import PROGRAM, introduce, locate_programs, read_programs
 from interpreters.surroundings import surroundings
-from reports.escape import for_terminal
+from reports.formats.escape import for_terminal
 from servers.catalogue import Role, read_catalogue
 from servers.progress import counted
 from servers.protocols import Protocol
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from interpreters.locate import Candidate
     from interpreters.prepared import Prepared
     from interpreters.programs import Program
-    from reports.measure import Subjects
-    from reports.observations import Asked, Run
-    from reports.policy import Policy
-    from reports.scope import LeftOut
+    from reports.verdicts.observations import Asked, Run
+    from reports.verdicts.policy import Policy
+    from reports.verdicts.scope import LeftOut
+    from runs.campaign import Settings
+    from runs.measure import Subjects
     from runs.plan import Plan
-    from servers.campaign import Settings
     from servers.conditions import Condition
 
 ROOT = Path(__file__).parent.parent
@@ -88,7 +88,7 @@ class Job:
     @cached_property
     def policy(self) -> Policy:
         """The policy in force; raises PolicyError if it cannot be read."""
-        from reports.policy import read_policy
+        from reports.verdicts.policy import read_policy
 
         return read_policy()
 
@@ -176,8 +176,8 @@ class Job:
 
     def subjects(self) -> Subjects:
         """Return the interpreters and programs selected, ready to be measured."""
-        from reports.measure import Subjects
-        from reports.provenance import same_twice
+        from runs.measure import Subjects
+        from runs.provenance import same_twice
 
         everyone = self.prepared()
         prepared = distinct(everyone)
@@ -189,7 +189,7 @@ class Job:
         self, conditions: tuple[Condition, ...], roles: Sequence[Role] = (), floor: Protocol | None = None
     ) -> Settings:
         """Return with which servers, and how, the session measures."""
-        from servers.campaign import Settings
+        from runs.campaign import Settings
 
         usual = tuple(Role) if self.option("attacks") else (Role.LADDER, Role.PAGE)
         catalogue = read_catalogue().only(*(roles or usual))
@@ -198,7 +198,7 @@ class Job:
 
     def asked(self, settings: Settings) -> Asked:
         """Return what this run was asked to measure."""
-        from reports.observations import Asked, Given
+        from reports.verdicts.observations import Asked, Given
 
         return Asked(
             clients=tuple(self.sweep),
@@ -221,15 +221,15 @@ class Job:
 
     def unchosen(self) -> tuple[LeftOut, ...]:
         """Return what --only leaves out."""
-        from reports.provenance import not_chosen
+        from runs.provenance import not_chosen
 
         return not_chosen(self.found, self.selected, self.options.only)
 
     def run(self, asked: Asked, unchosen: Sequence[LeftOut] = ()) -> Run:
         """Return this run as it is known before it begins."""
-        from reports.measure import now
-        from reports.observations import Run
-        from reports.provenance import survey
+        from reports.verdicts.observations import Run
+        from runs.measure import now
+        from runs.provenance import survey
 
         host = self.option("host") or platform.node()
         scope = survey(ROOT, asked, unchosen, self.plan.discovery.looked, os.environ)

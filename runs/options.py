@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from interpreters.clients import DEFAULT, clients
 from interpreters.errors import FloorError
-from interpreters.recipes import FLOORS as HARDEN_FLOORS
-from interpreters.recipes import read_recipes
+from interpreters.hardening.recipes import FLOORS as HARDEN_FLOORS
+from interpreters.hardening.recipes import read_recipes
 from reports.files import KEPT_RUNS
 from servers.conditions import Condition
 from servers.protocols import FLOORS, Protocol
@@ -225,7 +225,7 @@ MATRIX = (
 HARDEN = (
     Option(
         "--recipe",
-        "the pair of interpreters/builds.toml with this id: see below",
+        "the pair of interpreters/hardening/builds.toml with this id: see below",
         {"default": "", "metavar": "ID"},
         "default: the one for this system, or the first",
     ),

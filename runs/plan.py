@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 from interpreters.locate import Discovery, SelectionError, look, select
 from interpreters.search import search_once
 from interpreters.surroundings import absolute
-from reports.escape import for_terminal
+from reports.formats.escape import for_terminal
 from runs.options import CHOOSING
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from interpreters.clients import DEFAULT, RELAXED
 from interpreters.errors import FloorError
 from interpreters.interrupts import interruptible
 from interpreters.locate import SelectionError
-from reports.escape import for_terminal
 from reports.files import HISTORY, LATEST, REPORTS, begun, publish
+from reports.formats.escape import for_terminal
 from runs.job import ROOT, Job, refuse, tool
 from runs.options import parse
 from servers.resources import exhausted, writing_problem
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     import nox
 
-    from reports.matrix import Matrix
-    from reports.remedies import Case
+    from reports.verdicts.matrix import Matrix
+    from reports.verdicts.remedies import Case
     from runs.plan import Plan
 
 
@@ -68,7 +68,7 @@ def perform(work: Callable[..., None], session: nox.Session, plan: Plan, *parame
 
 def matrix(job: Job) -> None:
     """Measure every Python on this machine and write reports/latest."""
-    from reports.measure import measure
+    from runs.measure import measure
 
     _refuse_unwritable_reports()
     settings = job.settings(job.options.conditions)
@@ -92,8 +92,8 @@ def _publish(
     `cases` are what remedies came to; what earlier runs know of them where this one tried none.
     """
     from reports.history import past_runs
-    from reports.kept import kept_cases
     from reports.report import write_report
+    from runs.kept import kept_cases
 
     with publish(name, kept=job.options.keep) as folder:
         past, whole = past_runs(matrix.run), job.option("all_evidence", default=False)
@@ -108,8 +108,8 @@ def _publish(
 
 def _show(matrix: Matrix) -> None:
     """Print what the report just written says in short."""
-    from reports.step_summary import append_summary
-    from reports.terminal import show
+    from reports.formats.step_summary import append_summary
+    from reports.formats.terminal import show
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
     show(matrix, sys.stdout, width, colour=not os.environ.get("NO_COLOR"))
@@ -119,8 +119,8 @@ def _show(matrix: Matrix) -> None:
 
 def truth(job: Job) -> None:
     """Measure under every condition and compare each cell and verdict with its causes."""
-    from reports.measure import measure
-    from reports.truth import build_truth, needed_cells, read_ambient, score, summary, write_truth
+    from reports.verdicts.truth import build_truth, needed_cells, read_ambient, score, summary, write_truth
+    from runs.measure import measure
     from servers.conditions import Condition
 
     _refuse_unwritable_reports()
@@ -147,12 +147,12 @@ def truth(job: Job) -> None:
 
 def remedy(job: Job) -> None:
     """Measure, try what may help on every row that needs it, and advise what was measured to help."""
-    from reports.kept import keep
-    from reports.means import gather, know
-    from reports.measure import guests_among, measure
-    from reports.remedies import weigh
-    from reports.remedies_document import summary
-    from reports.trials import try_out, with_trials
+    from reports.formats.remedies_document import summary
+    from reports.verdicts.remedies import weigh
+    from runs.kept import keep
+    from runs.means import gather, know
+    from runs.measure import guests_among, measure
+    from runs.trials import try_out, with_trials
     from servers.conditions import Condition
 
     _refuse_unwritable_reports()
@@ -197,8 +197,8 @@ def _refuse_no_interpreter(job: Job) -> None:
 
 def harden(job: Job) -> None:
     """Build an OpenSSL and a Python that have nothing below the floor, and prove it."""
-    from interpreters.harden import Order, default_base, hardened
-    from interpreters.recipes import choose, read_recipes, this_system
+    from interpreters.hardening.harden import Order, default_base, hardened
+    from interpreters.hardening.recipes import choose, read_recipes, this_system
     from runs.harden import prove
 
     options = job.options
@@ -236,10 +236,10 @@ def gate(job: Job) -> None:
 
 def merge(job: Job) -> None:
     """Join the reports of several machines into one."""
-    from reports.measure import now
     from reports.merge import MergeError, merge_cases, read_parts
     from reports.merge import merge as join
-    from reports.observations import Asked, Run
+    from reports.verdicts.observations import Asked, Run
+    from runs.measure import now
     from servers.conditions import Condition
 
     folders, expected = job.options.folders, job.options.expect
@@ -261,8 +261,8 @@ def compare(job: Job) -> None:
     """Say what changed between two runs, and why: the last two unless others are named."""
     from reports.compare import compare as set_against
     from reports.compare import sections, write_comparison
+    from reports.formats.matrix_json import read_json
     from reports.history import NoRunError, choose
-    from reports.matrix_json import read_json
 
     older, newer = choose(job.options.runs, Path(job.session.invoked_from))
     comparison = set_against(read_json(older), read_json(newer))
@@ -289,7 +289,7 @@ def serve(job: Job) -> None:
     """Keep the catalogue's servers up until Ctrl-C, and show what connects to them."""
     import asyncio
 
-    from reports.so_far import so_far
+    from reports.verdicts.so_far import so_far
     from servers.catalogue import read_catalogue
     from servers.serve import Service, serve_forever
 
@@ -306,7 +306,7 @@ def bench(job: Job) -> None:
     """Time the AWS page's procedure against ours on the same interpreters."""
     import subprocess
 
-    from reports.bench import run_bench, write_bench
+    from runs.bench import run_bench, write_bench
 
     if not (REPORTS / LATEST).exists():
         msg = "there is no report to put bench.json beside: run nox -s matrix first"

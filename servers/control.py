@@ -13,9 +13,9 @@ from tlslite.errors import BaseTLSException
 
 from servers.peers import LOOPBACK, admit_port
 from servers.protocols import LADDER, Protocol
-from servers.scripts import SCRIPTS
+from servers.scripted import SCRIPTS
 from servers.tap import Tap
-from servers.tlslite_engine import SENTINELS
+from servers.tlslite import SENTINELS
 from servers.wire import WireAccount, read_capture
 
 if TYPE_CHECKING:

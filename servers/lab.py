@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from servers.catalogue import Certificate
 from servers.certificates import NAME, KeyPair, issue, issue_page
 from servers.control import Control, run_control
-from servers.engines import Engine, EngineError, SServer, find_s_server, last_words
 from servers.resources import exhausted
-from servers.scripts import ScriptedServer
-from servers.tlslite_engine import TlsliteServer
+from servers.s_server import Engine, EngineError, SServer, find_s_server, last_words
+from servers.scripted import ScriptedServer
+from servers.tlslite import TlsliteServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from interpreters.places import Looked
-from reports.decision import GateRun
-from reports.matrix import Row
-from reports.observations import Asked, Given, Interpreter, Observation, Run
-from reports.outcomes import CellKind, CellOutcome
-from reports.policy import Policy, Waiver
-from reports.scope import LeftOut, Scope
-from reports.verdicts import Finding, HeldBy, Judgement, PageCheck, Verdict
+from reports.verdicts.cells import CellKind, CellOutcome
+from reports.verdicts.decision import GateRun
+from reports.verdicts.judge import Finding, HeldBy, Judgement, PageCheck, Verdict
+from reports.verdicts.matrix import Row
+from reports.verdicts.observations import Asked, Given, Interpreter, Observation, Run
+from reports.verdicts.policy import Policy, Waiver
+from reports.verdicts.scope import LeftOut, Scope
+from runs.visit import Account, OwnTls
 from servers.catalogue import Catalogue, Certificate, KeyExchange, Role, Server
 from servers.conditions import Condition
 from servers.control import Control
-from servers.observation import Account, OwnTls
 from servers.protocols import LADDER, Protocol, Sender
 from servers.wire import WireAccount, WireAlert
 

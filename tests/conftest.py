@@ -41,8 +41,8 @@ from checkout import Checkout, copy_repository  # noqa: E402
 from interpreters.identify import MARK, IdentifyError, Identity, identify  # noqa: E402
 from interpreters.locate import Candidate, locate  # noqa: E402
 from interpreters.surroundings import surroundings  # noqa: E402
-from reports.observations import Interpreter  # noqa: E402
-from servers import observation  # noqa: E402
+from reports.verdicts.observations import Interpreter  # noqa: E402
+from runs import visit  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -285,7 +285,7 @@ def says(facts: object) -> str:
 
 def records(said: str) -> list[dict[str, Any]]:
     """Return the records that the passenger program printed, as the one that reads them does."""
-    mark = observation.MARK
+    mark = visit.MARK
     lines = [line.strip() for line in said.splitlines()]
     return [json.loads(line.removeprefix(mark)) for line in lines if line.startswith(mark)]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from conftest import says
 
-from interpreters.checks import MARK as LINKED
+from interpreters.hardening.checks import MARK as LINKED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

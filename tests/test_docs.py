@@ -14,13 +14,13 @@ import pytest
 from conftest import ROOT
 
 from interpreters.clients import clients
+from interpreters.hardening.recipes import read_recipes
 from interpreters.programs import read_programs
-from interpreters.recipes import read_recipes
-from reports.decision import GateOutcome
-from reports.frame import COLUMNS
-from reports.outcomes import CellKind
-from reports.policy import KEYS, Waiver, read_policy
-from reports.verdicts import HeldBy, PageCheck, Verdict
+from reports.formats.frame import COLUMNS
+from reports.verdicts.cells import CellKind
+from reports.verdicts.decision import GateOutcome
+from reports.verdicts.judge import HeldBy, PageCheck, Verdict
+from reports.verdicts.policy import KEYS, Waiver, read_policy
 from runs.options import SESSIONS
 from servers.catalogue import read_catalogue
 from servers.conditions import Condition

@@ -19,7 +19,7 @@ from checkout import LIMIT, serving
 from conftest import board, goes_below, has_old
 
 from interpreters.clients import DEFAULT, clients
-from reports.snippets import snippets
+from runs.snippets import snippets
 from servers.protocols import Protocol
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from checkout import Checkout
 
-    from reports.observations import Interpreter
+    from reports.verdicts.observations import Interpreter
 
 pytestmark = pytest.mark.e2e
 

@@ -17,22 +17,22 @@ from interpreters.clients import RELAXED
 from interpreters.programs import FLOOR as FLOOR_WORD
 from interpreters.programs import Found, commands, introduce, locate_programs, read_programs
 from interpreters.surroundings import surroundings
-from reports.collect import collect_programs
-from reports.matrix import build_matrix
-from reports.verdicts import HeldBy, Verdict
-from servers.campaign import Guest, Settings, run_campaign
+from reports.verdicts.judge import HeldBy, Verdict
+from reports.verdicts.matrix import build_matrix
+from runs.campaign import Guest, Settings, run_campaign
+from runs.collect import collect_programs
 from servers.catalogue import Catalogue, read_catalogue
 from servers.conditions import Condition
-from servers.engines import EngineError, find_s_server
 from servers.protocols import LADDER, Protocol
+from servers.s_server import EngineError, find_s_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from checkout import Checkout
 
-    from reports.matrix import Row
-    from reports.observations import Interpreter
+    from reports.verdicts.matrix import Row
+    from reports.verdicts.observations import Interpreter
 
     Measure = Callable[..., dict[Condition, Row]]
 

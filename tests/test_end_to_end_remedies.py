@@ -11,7 +11,7 @@ import pytest
 from conftest import goes_below
 
 from interpreters.clients import DEFAULT, clients
-from reports.snippets import snippets
+from runs.snippets import snippets
 from servers.protocols import Protocol
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from checkout import Checkout
 
-    from reports.observations import Interpreter
+    from reports.verdicts.observations import Interpreter
 
 pytestmark = pytest.mark.e2e
 

@@ -17,8 +17,8 @@ from conftest import goes_below
 
 from interpreters.identify import identify
 from interpreters.surroundings import surroundings
-from reports.observations import Interpreter
-from reports.verdicts import Verdict
+from reports.verdicts.judge import Verdict
+from reports.verdicts.observations import Interpreter
 from servers import peers
 
 if TYPE_CHECKING:

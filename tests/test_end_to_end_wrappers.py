@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from checkout import Checkout
 
-    from reports.observations import Interpreter
+    from reports.verdicts.observations import Interpreter
 
     Script = Callable[[str, str], Path]
 

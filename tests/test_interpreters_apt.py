@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters import apt as module
-from interpreters.apt import Apt, AptError, ForgedError, source_lists, upstream
+from interpreters.hardening import apt as module
+from interpreters.hardening.apt import Apt, AptError, ForgedError, source_lists, upstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.checks import check_pip
+from interpreters.hardening.checks import check_pip
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import pytest
 from small_sources import an_identity, an_interpreter, archive, small_sources
 
-from interpreters import harden as module
-from interpreters.checks import Check
-from interpreters.harden import (
+from interpreters.hardening import harden as module
+from interpreters.hardening.checks import Check
+from interpreters.hardening.harden import (
     BuildInProgressError,
     Order,
     ProofError,
@@ -28,16 +28,16 @@ from interpreters.harden import (
     python_version,
     read_stamp,
 )
-from interpreters.preflight import MissingError
-from interpreters.recipes import Component, HardenError, Recipe
-from interpreters.sources import SourceError
-from interpreters.unpack import DiskFullError
+from interpreters.hardening.preflight import MissingError
+from interpreters.hardening.recipes import Component, HardenError, Recipe
+from interpreters.hardening.sources import SourceError
+from interpreters.hardening.unpack import DiskFullError
 from servers.protocols import Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from interpreters.build import Phase
+    from interpreters.hardening.build import Phase
 
 HASH = "0" * 64
 RECIPE = Recipe(
@@ -106,7 +106,7 @@ class Yard:
 @pytest.fixture
 def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
     """Return a place to build in, where passing a build's flags on lets its configure log them."""
-    monkeypatch.setattr("interpreters.build.PASSED_ON", ("PATH", "LOG"))
+    monkeypatch.setattr("interpreters.hardening.build.PASSED_ON", ("PATH", "LOG"))
     monkeypatch.setattr(module, "check_tools", lambda *_, **__: ())
     if shutil.which("make") is None:
         pytest.skip("no make: apt-get install make enables this")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters import preflight
-from interpreters.preflight import (
+from interpreters.hardening import preflight
+from interpreters.hardening.preflight import (
     MissingError,
     check_room,
     check_tools,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from interpreters.recipes import (
+from interpreters.hardening.recipes import (
     Component,
     Recipe,
     RecipeError,

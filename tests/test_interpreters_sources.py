@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters import sources
-from interpreters.apt import Apt, AptError, ForgedError
-from interpreters.recipes import Component
-from interpreters.sources import SourceError, given, obtain
+from interpreters.hardening import sources
+from interpreters.hardening.apt import Apt, AptError, ForgedError
+from interpreters.hardening.recipes import Component
+from interpreters.hardening.sources import SourceError, given, obtain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.sources import SourceError, SourceFile, sha256_of
-from interpreters.unpack import DiskFullError, unpack
+from interpreters.hardening.sources import SourceError, SourceFile, sha256_of
+from interpreters.hardening.unpack import DiskFullError, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -30,7 +30,7 @@ from interpreters.environments import Installer
 from interpreters.identify import identify
 from interpreters.prepared import Prepared, prepare_candidate
 from interpreters.surroundings import surroundings
-from reports.snippets import snippets
+from runs.snippets import snippets
 from servers.protocols import Protocol
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import ROOT
 
-from interpreters.checks import LINKED, MARK
+from interpreters.hardening.checks import LINKED, MARK
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,7 @@ from conftest import ROOT, board, records
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from servers.observation import MARK, Account
+from runs.visit import MARK, Account
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,12 +10,12 @@ from builders import CRT, PYCA, TLS1_2, TLS1_3, a_program, a_row, an_interpreter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.advice import advice, configuration_in_force
-from reports.remedies import Case, Remedy, RemedyAttempt, Standing, in_short
-from reports.verdicts import HeldBy, Verdict
+from reports.formats.advice import advice, configuration_in_force
+from reports.verdicts.judge import HeldBy, Verdict
+from reports.verdicts.remedies import Case, Remedy, RemedyAttempt, Standing, in_short
 
 if TYPE_CHECKING:
-    from servers.observation import OwnTls
+    from runs.visit import OwnTls
 
 DOWN, FRAGILE, UNCLEAR, UNTESTABLE, HELD = Verdict
 DEBIAN = replace(

@@ -20,13 +20,13 @@ from builders import (
     an_interpreter,
 )
 
-from reports.answer import answer, by_interpreter, counts, page_sentences, standing
-from reports.outcomes import CellKind
-from reports.verdicts import PageCheck, Verdict
+from reports.formats.answer import answer, by_interpreter, counts, page_sentences, standing
+from reports.verdicts.cells import CellKind
+from reports.verdicts.judge import PageCheck, Verdict
 from servers.conditions import Condition
 
 if TYPE_CHECKING:
-    from servers.observation import OwnTls
+    from runs.visit import OwnTls
     from servers.protocols import Protocol
 
 DOWN, FRAGILE, UNCLEAR, UNTESTABLE, HELD = Verdict

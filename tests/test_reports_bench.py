@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpreters.clients import DEFAULT, clients
-from reports.bench import (
+from runs.bench import (
     CERTIFICATE,
     CHECK,
     SERVERS,
@@ -78,8 +78,8 @@ def test_what_each_further_client_adds_is_the_difference(monkeypatch: pytest.Mon
         asked.append(tuple(str(command[-1]).split(",")))
         return 0
 
-    monkeypatch.setattr("reports.bench._cost", cost)
-    monkeypatch.setattr("reports.bench._ours", ours)
+    monkeypatch.setattr("runs.bench._cost", cost)
+    monkeypatch.setattr("runs.bench._ours", ours)
     said: list[str] = []
     added = _added(["nox", "--only", "here"], Path("/copy"), said.append)
     assert added == {
@@ -123,7 +123,7 @@ def test_a_page_whose_installation_fails_answers_nothing(
     if shutil.which("openssl") is None:
         pytest.skip("no openssl on PATH: install OpenSSL's command line tool")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setattr("reports.bench.CERTIFICATE", [word.replace("4096", "2048") for word in CERTIFICATE])
+    monkeypatch.setattr("runs.bench.CERTIFICATE", [word.replace("4096", "2048") for word in CERTIFICATE])
     costs: list[Cost] = []
     assert _page(Path(sys.executable), tmp_path / "page", costs) == 0
     assert len(costs) == 1

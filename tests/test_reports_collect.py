@@ -25,12 +25,12 @@ from interpreters.identify import parse_identity
 from interpreters.locate import Candidate
 from interpreters.prepared import Furnished, Prepared
 from interpreters.programs import Found, Program
-from reports.collect import REFUSAL, collect, collect_programs, follow_up
-from reports.matrix import build_matrix
-from reports.verdicts import Verdict
-from servers.campaign import Campaign, Guest
+from reports.verdicts.judge import Verdict
+from reports.verdicts.matrix import build_matrix
+from runs.campaign import Campaign, Guest
+from runs.collect import REFUSAL, collect, collect_programs, follow_up
+from runs.visit import Account, Cell, Visit
 from servers.conditions import Condition
-from servers.observation import Account, Cell, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Callable

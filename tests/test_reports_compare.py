@@ -26,18 +26,18 @@ from hypothesis import strategies as st
 
 from reports.causes import CauseSubject
 from reports.compare import ChangeKind, compare, sections, write_comparison
-from reports.matrix import ALL_CLIENTS, MISSING
-from reports.matrix_json import Record, build_json, read_json
-from reports.observations import Given, Interpreter
-from reports.policy import Policy
-from reports.verdicts import HeldBy, Verdict
+from reports.formats.matrix_json import Record, build_json, read_json
+from reports.verdicts.judge import HeldBy, Verdict
+from reports.verdicts.matrix import ALL_CLIENTS, MISSING
+from reports.verdicts.observations import Given, Interpreter
+from reports.verdicts.policy import Policy
 from servers.conditions import Condition
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from reports.compare import Change, Comparison
-    from reports.matrix import Row
+    from reports.verdicts.matrix import Row
     from servers.protocols import Protocol
 
 CATALOGUE = a_catalogue()

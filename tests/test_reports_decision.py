@@ -11,10 +11,10 @@ from builders import NOW, TLS1_0, TLS1_1, TLS1_2, a_part
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.decision import Fate, GateOutcome, Line, Report, decide
-from reports.matrix import MISSING
-from reports.policy import CHOICES, Policy, Waiver
-from reports.verdicts import Verdict
+from reports.verdicts.decision import Fate, GateOutcome, Line, Report, decide
+from reports.verdicts.judge import Verdict
+from reports.verdicts.matrix import MISSING
+from reports.verdicts.policy import CHOICES, Policy, Waiver
 
 if TYPE_CHECKING:
     from servers.protocols import Protocol

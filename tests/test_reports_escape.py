@@ -18,12 +18,12 @@ from builders import TLS1_2, a_catalogue, a_row, a_run, an_interpreter
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from reports.escape import for_csv, for_markdown, for_terminal, for_xml, visible
+from reports.formats.escape import for_csv, for_markdown, for_terminal, for_xml, visible
+from reports.formats.junit import build_junit
+from reports.formats.matrix_json import build_json
 from reports.gate import foresee
-from reports.junit import build_junit
-from reports.matrix import Matrix
-from reports.matrix_json import build_json
-from reports.policy import Policy
+from reports.verdicts.matrix import Matrix
+from reports.verdicts.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,11 +18,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interpreters.openssl_conf import CONFIGURATION_LIMIT
-from reports.floor_file import FloorFileError, floor_file, floor_file_for, read_configuration, sections
-from reports.remedies import Case, Remedy, RemedyAttempt, Standing
-from reports.remedies_files import write_remedies
-from reports.steps import configuration_steps, flat
-from reports.verdicts import Verdict
+from reports.formats.remedies import write_remedies
+from reports.verdicts.floor_file import (
+    FloorFileError,
+    floor_file,
+    floor_file_for,
+    read_configuration,
+    sections,
+)
+from reports.verdicts.judge import Verdict
+from reports.verdicts.remedies import Case, Remedy, RemedyAttempt, Standing
+from reports.verdicts.steps import configuration_steps, flat
 from servers.protocols import LADDER, Protocol
 
 if TYPE_CHECKING:
@@ -373,7 +379,7 @@ def test_what_somebody_else_may_change_is_not_for_everybody(
     (tmp_path / "openssl.cnf").write_text(BULLSEYE)
     one = replace(an_interpreter(), openssl_dir="", openssl_conf=str(tmp_path / "openssl.cnf"))
     for owner, folder in (("", "/etc/ssl"), ("alice", str(tmp_path))):
-        monkeypatch.setattr("reports.floor_file.others", lambda _, owner=owner: owner)
+        monkeypatch.setattr("reports.verdicts.floor_file.others", lambda _, owner=owner: owner)
         file = floor_file_for(one, TLS1_2, {})
         assert (file.owner, file.folder) == (owner, folder)
         lines = " ".join(flat(configuration_steps(["/p"], file, TLS1_2)))

@@ -20,9 +20,9 @@ from builders import (
     an_interpreter,
 )
 
-from reports.frame import COLUMNS, build_frame
-from reports.outcomes import CellKind
-from reports.verdicts import HeldBy, PageCheck, Verdict
+from reports.formats.frame import COLUMNS, build_frame
+from reports.verdicts.cells import CellKind
+from reports.verdicts.judge import HeldBy, PageCheck, Verdict
 from servers.catalogue import read_catalogue
 from servers.conditions import Condition
 

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reports import gate
-from reports.matrix import Matrix, Measured, build_matrix
-from reports.matrix_json import read_json
-from reports.observations import SCHEMA_VERSION, read_jsonl
-from reports.policy import Policy
+from reports.formats.matrix_json import read_json
 from reports.report import write_report
-from reports.scope import MADE, Scope
-from reports.verdicts import HeldBy, Verdict
+from reports.verdicts.judge import HeldBy, Verdict
+from reports.verdicts.matrix import Matrix, Measured, build_matrix
+from reports.verdicts.observations import SCHEMA_VERSION, read_jsonl
+from reports.verdicts.policy import Policy
+from reports.verdicts.scope import MADE, Scope
 from servers.conditions import Condition
 
 if TYPE_CHECKING:

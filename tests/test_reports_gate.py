@@ -32,20 +32,20 @@ from hypothesis import strategies as st
 
 from interpreters.clients import clients
 from interpreters.programs import read_programs
-from reports.decision import Fate, GateOutcome, decide
 from reports.files import begun, marks
+from reports.formats.matrix_json import build_json
 from reports.gate import gate, main, parse_report
-from reports.matrix import MISSING
-from reports.matrix_json import build_json
-from reports.policy import Policy
-from reports.verdicts import Verdict
+from reports.verdicts.decision import Fate, GateOutcome, decide
+from reports.verdicts.judge import Verdict
+from reports.verdicts.matrix import MISSING
+from reports.verdicts.policy import Policy
 from servers.conditions import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from reports.matrix import Row
+    from reports.verdicts.matrix import Row
     from servers.protocols import Protocol
 
 CATALOGUE = a_catalogue(a_server("open", TLS1_0, TLS1_1, TLS1_2, TLS1_3))

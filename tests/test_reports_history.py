@@ -12,7 +12,7 @@ from builders import TLS1_3, a_catalogue, a_run
 
 from reports.files import publish
 from reports.history import MOST_PAST, NoRunError, Past, choose, kept_runs, past_runs
-from reports.observations import Given, Run, write_run
+from reports.verdicts.observations import Given, Run, write_run
 from servers.conditions import Condition
 
 

@@ -34,17 +34,17 @@ from builders import (
 )
 from conftest import axe_violations
 
-from reports.answer import answer, page_sentences, worst_first
-from reports.escape import visible
+from reports.formats.answer import answer, page_sentences, worst_first
+from reports.formats.escape import visible
+from reports.formats.html import BAR, NEUTRAL, build_html, tone
+from reports.formats.markdown import SCOPE
 from reports.history import Past
-from reports.html import BAR, NEUTRAL, build_html, tone
-from reports.markdown import SCOPE
-from reports.matrix import Matrix, Measured, build_matrix
-from reports.observations import Interpreter, Run
-from reports.outcomes import CellKind, CellOutcome
-from reports.remedies import TITLES, Case, Remedy, RemedyAttempt, Standing
-from reports.scope import headline, in_full, opening
-from reports.verdicts import Finding, PageCheck, Verdict
+from reports.verdicts.cells import CellKind, CellOutcome
+from reports.verdicts.judge import Finding, PageCheck, Verdict
+from reports.verdicts.matrix import Matrix, Measured, build_matrix
+from reports.verdicts.observations import Interpreter, Run
+from reports.verdicts.remedies import TITLES, Case, Remedy, RemedyAttempt, Standing
+from reports.verdicts.scope import headline, in_full, opening
 from servers.catalogue import Role, read_catalogue
 from servers.conditions import Condition
 
@@ -54,8 +54,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Locator, Route
 
-    from reports.matrix import Row
-    from reports.observations import Observation
+    from reports.verdicts.matrix import Row
+    from reports.verdicts.observations import Observation
 
 CLIENTS = ("ssl", "urllib3", "botocore")
 CATALOGUE = read_catalogue().only(Role.LADDER, Role.PAGE)

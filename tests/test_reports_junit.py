@@ -36,14 +36,14 @@ from builders import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.decision import Fate, decide
+from reports.formats.junit import build_junit
+from reports.formats.matrix_json import build_json
 from reports.gate import foresee, parse_report
-from reports.junit import build_junit
-from reports.matrix import Matrix, Measured, build_matrix
-from reports.matrix_json import build_json
-from reports.outcomes import CellKind
-from reports.policy import CHOICES, Policy, Waiver
-from reports.verdicts import Finding, Verdict
+from reports.verdicts.cells import CellKind
+from reports.verdicts.decision import Fate, decide
+from reports.verdicts.judge import Finding, Verdict
+from reports.verdicts.matrix import Matrix, Measured, build_matrix
+from reports.verdicts.policy import CHOICES, Policy, Waiver
 from servers.catalogue import Role, read_catalogue
 from servers.conditions import Condition
 from servers.protocols import LADDER
@@ -51,8 +51,8 @@ from servers.protocols import LADDER
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from reports.matrix import Row
-    from reports.observations import Run
+    from reports.verdicts.matrix import Row
+    from reports.verdicts.observations import Run
     from servers.catalogue import Catalogue
     from servers.protocols import Protocol
 

@@ -11,17 +11,17 @@ import pytest
 from builders import TLS1_2, TLS1_3, a_catalogue, a_program, a_row, a_run, an_interpreter
 
 from reports.files import publish
-from reports.floor_file import FloorFile
-from reports.kept import KEPT, keep, kept_cases
-from reports.matrix import Matrix
-from reports.remedies import Case, Origin, Remedy, RemedyAttempt, Standing
-from reports.remedies_files import write_remedies
-from reports.verdicts import Verdict
+from reports.formats.remedies import write_remedies
+from reports.verdicts.floor_file import FloorFile
+from reports.verdicts.judge import Verdict
+from reports.verdicts.matrix import Matrix
+from reports.verdicts.remedies import Case, Origin, Remedy, RemedyAttempt, Standing
+from runs.kept import KEPT, keep, kept_cases
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reports.matrix import Row
+    from reports.verdicts.matrix import Row
 
 DOWN, FRAGILE, HELD = Verdict.DOWNGRADED, Verdict.FRAGILE, Verdict.ENFORCED
 CATALOGUE = a_catalogue()

@@ -24,20 +24,20 @@ from builders import (
 )
 
 from interpreters.end_of_life import read_ends
-from reports.answer import HOLDERS
-from reports.markdown import MOST_PATTERNS, build_markdown
-from reports.matrix import Matrix
-from reports.outcomes import CellKind, CellOutcome
-from reports.scope import in_full
-from reports.verdicts import Finding, HeldBy, PageCheck, Verdict
+from reports.formats.answer import HOLDERS
+from reports.formats.markdown import MOST_PATTERNS, build_markdown
+from reports.verdicts.cells import CellKind, CellOutcome
+from reports.verdicts.judge import Finding, HeldBy, PageCheck, Verdict
+from reports.verdicts.matrix import Matrix
+from reports.verdicts.scope import in_full
 from servers.catalogue import Catalogue, Role
 from servers.conditions import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reports.matrix import Row
-    from reports.observations import Run
+    from reports.verdicts.matrix import Row
+    from reports.verdicts.observations import Run
     from servers.protocols import Protocol
 
 CATALOGUE = a_catalogue()

@@ -29,7 +29,8 @@ from builders import (
 )
 
 from interpreters.clients import RELAXED
-from reports.matrix import (
+from reports.verdicts.judge import HeldBy, PageCheck, Verdict
+from reports.verdicts.matrix import (
     ALL_CLIENTS,
     MISSING,
     Measured,
@@ -39,8 +40,7 @@ from reports.matrix import (
     did_not_report,
     needing,
 )
-from reports.start_up import StartUp
-from reports.verdicts import HeldBy, PageCheck, Verdict
+from reports.verdicts.start_up import StartUp
 from servers.catalogue import Role
 from servers.conditions import Condition
 from servers.protocols import LADDER
@@ -48,8 +48,8 @@ from servers.protocols import LADDER
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reports.observations import Observation
-    from servers.observation import OwnTls
+    from reports.verdicts.observations import Observation
+    from runs.visit import OwnTls
     from servers.protocols import Protocol
 
 CATALOGUE = a_catalogue()

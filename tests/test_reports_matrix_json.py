@@ -32,16 +32,16 @@ from builders import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import reports.matrix_json
+import reports.formats.matrix_json
 from interpreters.places import Looked
-from reports.frame import build_frame
-from reports.matrix import Measured, build_matrix
-from reports.matrix_json import build_json, read_json
-from reports.observations import Given, RecordError
-from reports.outcomes import CellKind, CellOutcome
-from reports.policy import CHOICES, Policy
-from reports.scope import LeftOut
-from reports.verdicts import HeldBy, PageCheck, Verdict
+from reports.formats.frame import build_frame
+from reports.formats.matrix_json import build_json, read_json
+from reports.verdicts.cells import CellKind, CellOutcome
+from reports.verdicts.judge import HeldBy, PageCheck, Verdict
+from reports.verdicts.matrix import Measured, build_matrix
+from reports.verdicts.observations import Given, RecordError
+from reports.verdicts.policy import CHOICES, Policy
+from reports.verdicts.scope import LeftOut
 from servers.catalogue import Certificate, KeyExchange, Role, read_catalogue
 from servers.conditions import Condition
 from servers.control import Control
@@ -50,7 +50,7 @@ from servers.protocols import LADDER
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from reports.matrix import Row
+    from reports.verdicts.matrix import Row
     from servers.catalogue import Catalogue
     from servers.protocols import Protocol
 
@@ -58,7 +58,7 @@ ATTACK = a_server("tampers", TLS1_1, role=Role.ATTACK, script="sentinel", expect
 CATALOGUE = a_catalogue(*SMALL, ATTACK)
 RUN = replace(a_run(CATALOGUE, failing=["page_second"]), scope=a_narrow_scope())
 SCHEMA = json.loads(
-    Path(reports.matrix_json.__file__).with_name("matrix.schema.json").read_text(encoding="utf-8")
+    Path(reports.formats.matrix_json.__file__).with_name("matrix.schema.json").read_text(encoding="utf-8")
 )
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
@@ -131,7 +131,7 @@ def test_the_schema_is_one() -> None:
 
 def test_the_schemas_version_is_the_codes() -> None:
     """The version that the schema admits is the one that documents are written with."""
-    assert SCHEMA["properties"]["schema_version"]["const"] == reports.matrix_json.SCHEMA_VERSION
+    assert SCHEMA["properties"]["schema_version"]["const"] == reports.formats.matrix_json.SCHEMA_VERSION
 
 
 @pytest.mark.parametrize(

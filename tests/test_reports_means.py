@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING
 import pytest
 from builders import FLOORS, TLS1_2, TLS1_3, a_program, a_row, an_interpreter
 
-import reports.means
+import runs.means
 from interpreters.clients import Client, clients, variants
 from interpreters.environments import NoEnvironmentError
-from interpreters.recipes import RecipeError, read_recipes, remedies
-from reports.floor_file import floor_file_for
-from reports.means import closed_folder, gather, know
-from reports.snippets import snippets
-from reports.verdicts import Verdict
+from interpreters.hardening.recipes import RecipeError, read_recipes, remedies
+from reports.verdicts.floor_file import floor_file_for
+from reports.verdicts.judge import Verdict
+from runs.means import closed_folder, gather, know
+from runs.snippets import snippets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from reports.matrix import Row
-    from reports.remedies import Means
+    from reports.verdicts.matrix import Row
+    from reports.verdicts.remedies import Means
     from servers.protocols import Protocol
 
 KNOWN = clients()
@@ -150,7 +150,7 @@ def test_a_damaged_file_of_recipes_is_not_passed_over(monkeypatch: pytest.Monkey
         msg = "builds.toml is not valid TOML"
         raise RecipeError(msg)
 
-    monkeypatch.setattr(reports.means, "read_recipes", damaged)
+    monkeypatch.setattr(runs.means, "read_recipes", damaged)
     with pytest.raises(RecipeError, match=r"builds\.toml"):
         _gather([], NEWEST, _Shop())
 
@@ -191,7 +191,7 @@ def test_a_folder_that_not_everybody_may_enter_is_found(open_folder: Path) -> No
 
 def test_a_closed_folder_reaches_the_advice(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is known of a folder is known by the interpreter in it."""
-    monkeypatch.setattr(reports.means, "closed_folder", lambda path: "/made" if "one" in path else "")
+    monkeypatch.setattr(runs.means, "closed_folder", lambda path: "/made" if "one" in path else "")
     rows = [a_row(name="one"), a_row(name="two")]
     assert know(rows, NEWEST, TLS1_2, TODAY).closed == {"one": "/made"}
 

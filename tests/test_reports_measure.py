@@ -22,22 +22,22 @@ from builders import (
     meet,
 )
 
-import reports.measure
+import runs.measure
 from interpreters.identify import parse_identity
 from interpreters.locate import Candidate
 from interpreters.prepared import Furnished, Prepared
 from interpreters.programs import Found, Program
 from interpreters.surroundings import UNWRITTEN
-from reports.measure import Subjects, guests_among, measure, now
-from reports.verdicts import Verdict
-from servers.campaign import Campaign, FollowUp, Guest, Progress, Settings
+from reports.verdicts.judge import Verdict
+from runs.campaign import Campaign, FollowUp, Guest, Progress, Settings
+from runs.measure import Subjects, guests_among, measure, now
+from runs.visit import Cell, Visit
 from servers.conditions import Condition
-from servers.observation import Cell, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from reports.matrix import Matrix
+    from reports.verdicts.matrix import Matrix
     from servers.control import Control
 
 CATALOGUE = a_catalogue()
@@ -156,7 +156,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> _Asked:
         )
         return Campaign("OpenSSL 9 at /made/up/openssl", noted.controls, visits)
 
-    monkeypatch.setattr(reports.measure, "run_campaign", campaign)
+    monkeypatch.setattr(runs.measure, "run_campaign", campaign)
     return noted
 
 

@@ -30,21 +30,21 @@ from builders import (
     meet,
 )
 
-from reports.answer import answer
 from reports.compare import compare
-from reports.decision import GateOutcome
-from reports.escape import for_csv, visible
 from reports.files import REPORTS
+from reports.formats.answer import answer
+from reports.formats.escape import for_csv, visible
+from reports.formats.matrix_json import read_json
+from reports.formats.terminal import show
 from reports.gate import gate
-from reports.matrix import Matrix, Measured, build_matrix
-from reports.matrix_json import read_json
 from reports.merge import DID_NOT_REPORT, MergeError, merge, merge_cases, read_parts
-from reports.observations import RecordError
-from reports.policy import Policy, Waiver
-from reports.remedies import Case, Remedy, RemedyAttempt, Standing, needing
 from reports.report import write_report
-from reports.terminal import show
-from reports.verdicts import Verdict
+from reports.verdicts.decision import GateOutcome
+from reports.verdicts.judge import Verdict
+from reports.verdicts.matrix import Matrix, Measured, build_matrix
+from reports.verdicts.observations import RecordError
+from reports.verdicts.policy import Policy, Waiver
+from reports.verdicts.remedies import Case, Remedy, RemedyAttempt, Standing, needing
 from servers.conditions import Condition
 
 if TYPE_CHECKING:

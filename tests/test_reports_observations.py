@@ -34,9 +34,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from referencing import Registry, Resource
 
-import reports.observations
+import reports.formats
 from interpreters.places import Looked, Status
-from reports.observations import (
+from reports.verdicts.observations import (
+    SCHEMA_VERSION,
     Asked,
     Given,
     RecordError,
@@ -47,26 +48,26 @@ from reports.observations import (
     write_jsonl,
     write_run,
 )
-from reports.scope import LeftOut, Scope
+from reports.verdicts.scope import LeftOut, Scope
+from runs.visit import Cell, Visit
 from servers.conditions import Condition
-from servers.observation import Cell, Visit
 from servers.protocols import LADDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from reports.observations import Observation
+    from reports.verdicts.observations import Observation
 
 CATALOGUE = a_catalogue()
 RUN = a_run(CATALOGUE, failing=["page_second"])
 SCHEMA = json.loads(
-    Path(reports.observations.__file__).with_name("observations.schema.json").read_text(encoding="utf-8")
+    Path(reports.formats.__file__).with_name("observations.schema.json").read_text(encoding="utf-8")
 )
 RUN_SCHEMA = json.loads(
-    Path(reports.observations.__file__).with_name("run.schema.json").read_text(encoding="utf-8")
+    Path(reports.formats.__file__).with_name("run.schema.json").read_text(encoding="utf-8")
 )
 MATRIX_SCHEMA = json.loads(
-    Path(reports.observations.__file__).with_name("matrix.schema.json").read_text(encoding="utf-8")
+    Path(reports.formats.__file__).with_name("matrix.schema.json").read_text(encoding="utf-8")
 )
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
@@ -110,8 +111,8 @@ def test_the_schema_is_one(schema_of_file: Any) -> None:
 
 def test_the_schemas_version_is_the_codes() -> None:
     """The version that the schemas admit is the one that lines and provenance are written with."""
-    assert RUN_SCHEMA["properties"]["schema_version"]["const"] == reports.observations.SCHEMA_VERSION
-    assert SCHEMA["properties"]["schema_version"]["const"] == reports.observations.SCHEMA_VERSION
+    assert RUN_SCHEMA["properties"]["schema_version"]["const"] == SCHEMA_VERSION
+    assert SCHEMA["properties"]["schema_version"]["const"] == SCHEMA_VERSION
 
 
 @pytest.mark.parametrize("obstacle", Obstacle)

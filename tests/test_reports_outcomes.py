@@ -29,16 +29,16 @@ from builders import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.outcomes import CERTIFICATE_ALERTS, UNTOLD, CellKind, CellOutcome, judge_cell, offer
+from reports.verdicts.cells import CERTIFICATE_ALERTS, UNTOLD, CellKind, CellOutcome, judge_cell, offer
+from runs.visit import Account
 from servers.catalogue import Role
-from servers.observation import Account
 from servers.protocols import LADDER, Protocol, Sender
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
 
-    from reports.observations import Observation
+    from reports.verdicts.observations import Observation
     from servers.catalogue import Server
     from servers.wire import WireAccount
 

@@ -14,12 +14,12 @@ from builders import FLOORS, TLS1_2, a_policy
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-import reports.policy
+import reports.verdicts.policy
 from interpreters.clients import clients
 from interpreters.locate import SOURCES
 from interpreters.programs import ProgramsError, read_programs
-from reports.policy import CHOICES, KEYS, Policy, PolicyError, Waiver, read_policy
-from reports.verdicts import Verdict
+from reports.verdicts.judge import Verdict
+from reports.verdicts.policy import CHOICES, KEYS, Policy, PolicyError, Waiver, read_policy
 from servers import protocols
 
 if TYPE_CHECKING:
@@ -92,8 +92,8 @@ def test_an_empty_file_asks_for_the_same(tmp_path: Path) -> None:
 
 def test_this_repository_has_no_policy_of_its_own() -> None:
     """The file is looked for in the root of the repository, and none is shipped there."""
-    root = reports.policy.POLICY.parent
-    assert reports.policy.POLICY.name == "policy.toml"
+    root = reports.verdicts.policy.POLICY.parent
+    assert reports.verdicts.policy.POLICY.name == "policy.toml"
     assert (root / "noxfile.py").exists()
     ignored = (root / ".gitignore").read_text(encoding="utf-8").split()
     assert "policy.toml" not in ignored
@@ -346,7 +346,7 @@ def test_programs_that_cannot_be_read_are_the_policys_trouble(
         msg = "programs.toml [curl]: 'fetch' is missing or empty"
         raise ProgramsError(msg)
 
-    monkeypatch.setattr(reports.policy, "read_programs", broken)
+    monkeypatch.setattr(reports.verdicts.policy, "read_programs", broken)
     said = _refusal(tmp_path, 'clients = ["ssl"]')
     assert (
         said

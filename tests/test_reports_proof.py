@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 from builders import TLS1_2, TLS1_3, a_row
 
-from reports.proof import CONDITIONS, held, misses, told
-from reports.verdicts import HeldBy, Verdict
+from reports.verdicts.judge import HeldBy, Verdict
+from runs.proof import CONDITIONS, held, misses, told
 from servers.conditions import Condition
 
 if TYPE_CHECKING:
-    from reports.matrix import Row
+    from reports.verdicts.matrix import Row
 
 BOTH = (Condition.AMBIENT, Condition.PERMISSIVE)
 

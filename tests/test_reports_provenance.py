@@ -18,8 +18,8 @@ from interpreters.locate import Candidate
 from interpreters.places import Looked
 from interpreters.prepared import Prepared
 from interpreters.programs import ProgramsError, read_programs
-from reports.provenance import commit_of, distribution, narrowings, not_chosen, same_twice, survey, user_name
-from reports.scope import LeftOut
+from reports.verdicts.scope import LeftOut
+from runs.provenance import commit_of, distribution, narrowings, not_chosen, same_twice, survey, user_name
 from servers.conditions import Condition
 
 ASKED = replace(a_run(a_catalogue()).asked, only=(), interpreters=())
@@ -139,7 +139,7 @@ def test_a_table_of_programs_that_is_not_in_order_stops_nothing(
     def fail() -> None:
         raise ProgramsError
 
-    monkeypatch.setattr("reports.provenance.read_programs", fail)
+    monkeypatch.setattr("runs.provenance.read_programs", fail)
     assert "curl" not in survey(checkout, ASKED, (), (), PLAIN).clients_left_out
 
 

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interpreters.locate import SOURCES
-from reports.floor_file import FloorFile
-from reports.remedies import (
+from reports.verdicts.floor_file import FloorFile
+from reports.verdicts.judge import Verdict
+from reports.verdicts.remedies import (
     BUNDLE,
     MOST_NAMED,
     TITLES,
@@ -30,12 +31,11 @@ from reports.remedies import (
     needing,
     weigh,
 )
-from reports.verdicts import Verdict
+from runs.visit import OwnTls
 from servers.conditions import Condition
-from servers.observation import OwnTls
 
 if TYPE_CHECKING:
-    from reports.matrix import Row
+    from reports.verdicts.matrix import Row
 
 DOWN, FRAGILE, HELD = Verdict.DOWNGRADED, Verdict.FRAGILE, Verdict.ENFORCED
 MEANS = Means(

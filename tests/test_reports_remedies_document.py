@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from builders import TLS1_2, a_catalogue, a_row, a_run, an_interpreter
 
-from reports.escape import for_markdown
-from reports.floor_file import FloorFile
-from reports.remedies import TITLES, Case, Origin, Remedy, RemedyAttempt, Standing
-from reports.remedies_document import build_remedies_markdown, summary
-from reports.steps import configuration_steps
-from reports.verdicts import Verdict
+from reports.formats.escape import for_markdown
+from reports.formats.remedies_document import build_remedies_markdown, summary
+from reports.verdicts.floor_file import FloorFile
+from reports.verdicts.judge import Verdict
+from reports.verdicts.remedies import TITLES, Case, Origin, Remedy, RemedyAttempt, Standing
+from reports.verdicts.steps import configuration_steps
 
 RUN = a_run(a_catalogue(), host="a|host")
 DOWN, HELD = Verdict.DOWNGRADED, Verdict.ENFORCED

@@ -23,9 +23,9 @@ from builders import (
 
 import reports.report
 from reports.gate import gate
-from reports.matrix import Matrix, Measured, build_matrix
-from reports.policy import Policy
 from reports.report import write_report
+from reports.verdicts.matrix import Matrix, Measured, build_matrix
+from reports.verdicts.policy import Policy
 from servers.conditions import Condition
 from servers.protocols import Sender
 from servers.tap import Capture, Chunk

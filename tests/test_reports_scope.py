@@ -11,8 +11,7 @@ from builders import NOW, a_narrow_scope, a_part, a_scope
 
 from interpreters.places import Looked
 from interpreters.surroundings import KEPT
-from reports.provenance import TLS_VARIABLES
-from reports.scope import (
+from reports.verdicts.scope import (
     MOST_NAMED,
     LeftOut,
     Scope,
@@ -23,6 +22,7 @@ from reports.scope import (
     read_scope,
     tool_in_full,
 )
+from runs.provenance import TLS_VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ import pytest
 from builders import FLOORS, TLS1_1, TLS1_2, TLS1_3
 
 from interpreters.clients import DEFAULT, PROBES, Client, clients
-from reports.snippets import snippet, snippets
+from runs.snippets import snippet, snippets
 from servers.protocols import LADDER, Protocol
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from builders import FLOORS, SMALL, TLS1_2, TLS1_3, Obstacle, Stack, a_catalogue
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.so_far import OPEN, REFUSES, so_far
-from reports.verdicts import Verdict
+from reports.verdicts.judge import Verdict
+from reports.verdicts.so_far import OPEN, REFUSES, so_far
 from servers.protocols import LADDER
 from servers.visitors import Met
 

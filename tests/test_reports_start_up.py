@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from interpreters.identify import Identity, parse_identity
-from reports.start_up import StartUp, apart
-from reports.verdicts import Judgement, Verdict
+from reports.verdicts.judge import Judgement, Verdict
+from reports.verdicts.start_up import StartUp, apart
 
 CONTEXT = {
     "class": "ssl.SSLContext",

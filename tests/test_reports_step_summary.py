@@ -10,10 +10,10 @@ from builders import a_catalogue, a_row, a_run
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from reports.markdown import build_markdown
-from reports.matrix import Matrix
-from reports.step_summary import LIMIT, VARIABLE, append_summary, essence
-from reports.verdicts import Verdict
+from reports.formats.markdown import build_markdown
+from reports.formats.step_summary import LIMIT, VARIABLE, append_summary, essence
+from reports.verdicts.judge import Verdict
+from reports.verdicts.matrix import Matrix
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from builders import FLOORS, TLS1_2, TLS1_3, an_interpreter
 
-from reports.floor_file import FloorFile, floor_file
-from reports.steps import (
+from reports.verdicts.floor_file import FloorFile, floor_file
+from reports.verdicts.steps import (
     Step,
     configuration_steps,
     flat,

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from builders import TLS1_0, TLS1_1, TLS1_2, a_row
 
-from reports.sweep import counted, in_short, sweeps
-from reports.verdicts import Verdict
+from reports.formats.sweep import counted, in_short, sweeps
+from reports.verdicts.judge import Verdict
 from servers.conditions import Condition
 
 if TYPE_CHECKING:
-    from reports.matrix import Row
+    from reports.verdicts.matrix import Row
 
 DOWN, FRAGILE, UNCLEAR, UNTESTABLE, HELD = Verdict
 

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 import pytest
 from builders import TLS1_2, a_catalogue, a_program, a_row, a_run, a_scope, an_interpreter
 
-from reports.answer import answer
-from reports.matrix import ALL_CLIENTS, Matrix
-from reports.scope import opening
-from reports.terminal import NEXT, STYLES, show
-from reports.verdicts import Verdict
+from reports.formats.answer import answer
+from reports.formats.terminal import NEXT, STYLES, show
+from reports.verdicts.judge import Verdict
+from reports.verdicts.matrix import ALL_CLIENTS, Matrix
+from reports.verdicts.scope import opening
 from servers.conditions import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reports.matrix import Row
-    from reports.observations import Run
+    from reports.verdicts.matrix import Row
+    from reports.verdicts.observations import Run
 
 HOSTILE = "[red]3[/red]\x1b[1m\u202e"
 ROWS = (

@@ -21,16 +21,16 @@ from builders import (
     meet,
 )
 
-import reports.trials
-from reports.floor_file import FloorFile
-from reports.matrix import Measured, build_matrix
-from reports.remedies import TRIED, Means, Remedy
-from reports.trials import guests_of, marked, outcomes, plan_trials, try_out, with_trials
-from reports.verdicts import Verdict
-from servers.campaign import Campaign, FollowUp, Guest, Progress, Settings
+import runs.trials
+from reports.verdicts.floor_file import FloorFile
+from reports.verdicts.judge import Verdict
+from reports.verdicts.matrix import Measured, build_matrix
+from reports.verdicts.remedies import TRIED, Means, Remedy
+from runs.campaign import Campaign, FollowUp, Guest, Progress, Settings
+from runs.trials import guests_of, marked, outcomes, plan_trials, try_out, with_trials
+from runs.visit import Cell, Visit
 from servers.catalogue import Role
 from servers.conditions import Condition
-from servers.observation import Cell, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -206,7 +206,7 @@ def test_no_server_is_started_where_there_is_nothing_to_try(
 ) -> None:
     """Where every row holds, nobody is sent anywhere."""
     tried = _Tried()
-    monkeypatch.setattr(reports.trials, "run_campaign", tried.campaign)
+    monkeypatch.setattr(runs.trials, "run_campaign", tried.campaign)
     holds = [a_row(Verdict.ENFORCED, "one")]
     assert try_out(holds, GUESTS, MEANS, _settings(tmp_path), lambda _: None) == ()
     assert tried.settings == []
@@ -215,7 +215,7 @@ def test_no_server_is_started_where_there_is_nothing_to_try(
 def test_what_is_tried_is_what_was_planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each trial meets every server that verdicts rest on, as the machine is, under our own configuration."""
     tried, said = _Tried(), list[str]()
-    monkeypatch.setattr(reports.trials, "run_campaign", tried.campaign)
+    monkeypatch.setattr(runs.trials, "run_campaign", tried.campaign)
     settings = _settings(tmp_path)
     found = try_out(ROWS, GUESTS, MEANS, settings, said.append)
     ((conf, text),) = tried.configurations.items()
@@ -246,7 +246,7 @@ def test_nothing_is_left_of_a_trial(
             raise error
         return await tried.campaign(guests, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(reports.trials, "run_campaign", campaign)
+    monkeypatch.setattr(runs.trials, "run_campaign", campaign)
     if error:
         with pytest.raises(error):
             try_out(ROWS, GUESTS, MEANS, _settings(tmp_path), lambda _: None)

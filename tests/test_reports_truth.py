@@ -18,11 +18,12 @@ from builders import a_run
 from interpreters.identify import identify
 from interpreters.openssl_faults import read_text
 from interpreters.surroundings import surroundings
-from reports import truth
-from reports.matrix import Matrix, Measured, Row
-from reports.observations import Interpreter
-from reports.outcomes import CellKind, CellOutcome
-from reports.truth import (
+from reports.verdicts import truth
+from reports.verdicts.cells import CellKind, CellOutcome
+from reports.verdicts.judge import Finding, HeldBy, Judgement, PageCheck, Verdict
+from reports.verdicts.matrix import Matrix, Measured, Row
+from reports.verdicts.observations import Interpreter
+from reports.verdicts.truth import (
     Cause,
     UnknownCauseError,
     build_truth,
@@ -31,7 +32,6 @@ from reports.truth import (
     score,
     summary,
 )
-from reports.verdicts import Finding, HeldBy, Judgement, PageCheck, Verdict
 from servers.catalogue import Catalogue, Certificate, KeyExchange, Role, Server, read_catalogue
 from servers.conditions import Condition
 from servers.protocols import Protocol
@@ -94,9 +94,9 @@ def below(found: Mapping[str, str], floor: Protocol = TLS1_2) -> set[str]:
 
 def test_shares_nothing_with_what_it_checks() -> None:
     """Importing the truth set loads neither the judgement of cells nor that of rows."""
-    code = "import sys, reports.truth; print(*(m for m in sys.modules if m.startswith('reports.')))"
+    code = "import sys, reports.verdicts.truth; print(*(m for m in sys.modules if m.startswith('reports.')))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["reports.truth"]
+    assert done.stdout.split() == ["reports.verdicts.truth"]
 
 
 def test_every_cause_is_sourced_and_used() -> None:

@@ -35,8 +35,8 @@ from builders import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.outcomes import CellKind, CellOutcome
-from reports.verdicts import (
+from reports.verdicts.cells import CellKind, CellOutcome
+from reports.verdicts.judge import (
     Finding,
     HeldBy,
     Judgement,
@@ -57,9 +57,9 @@ from servers.protocols import LADDER, Protocol, Sender
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from reports.observations import Interpreter, Observation
+    from reports.verdicts.observations import Interpreter, Observation
+    from runs.visit import Account, OwnTls
     from servers.catalogue import Server
-    from servers.observation import Account, OwnTls
 
 CATALOGUE = a_catalogue()
 RUNGS = ladder(CATALOGUE)

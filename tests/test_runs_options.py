@@ -31,7 +31,7 @@ def test_the_help_of_a_session_is_its_own(name: str, capsys: pytest.CaptureFixtu
 
 
 def test_the_help_of_harden_lists_the_recipes(capsys: pytest.CaptureFixture[str]) -> None:
-    """Each recipe of interpreters/builds.toml is in harden's help with both of its versions."""
+    """Each recipe of interpreters/hardening/builds.toml is in harden's help with both of its versions."""
     with pytest.raises(SystemExit):
         parse("harden", ["harden"], ["-h"], "")
     assert "debian_12: OpenSSL 3.0, Python 3.11" in capsys.readouterr().out

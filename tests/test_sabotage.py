@@ -13,11 +13,12 @@ import pytest
 
 from interpreters.identify import identify
 from interpreters.surroundings import surroundings
-from reports.collect import follow_up
-from reports.observations import Interpreter, observations
-from reports.verdicts import Judgement, Verdict, find, judge
-from servers import campaign, control, engines, observation, tap
-from servers.campaign import Guest, Settings, run_campaign
+from reports.verdicts.judge import Judgement, Verdict, find, judge
+from reports.verdicts.observations import Interpreter, observations
+from runs import campaign, visit
+from runs.campaign import Guest, Settings, run_campaign
+from runs.collect import follow_up
+from servers import control, s_server, tap
 from servers.catalogue import Catalogue, read_catalogue
 from servers.conditions import Condition
 from servers.protocols import Protocol, Sender
@@ -71,12 +72,12 @@ def test_untouched_it_is_enforced(measure: Callable[[], Judgement]) -> None:
 
 def test_a_deaf_server(measure: Callable[[], Judgement], monkeypatch: pytest.MonkeyPatch) -> None:
     """Servers at OpenSSL's default security level refuse the control, so their cells count for nothing."""
-    honest = engines.SServer.command
+    honest = s_server.SServer.command
 
-    def deaf(self: engines.SServer, server: Server, pair: KeyPair, socket: Path | None) -> list[str]:
+    def deaf(self: s_server.SServer, server: Server, pair: KeyPair, socket: Path | None) -> list[str]:
         return [word.removesuffix(":@SECLEVEL=0") for word in honest(self, server, pair, socket)]
 
-    monkeypatch.setattr(engines.SServer, "command", deaf)
+    monkeypatch.setattr(s_server.SServer, "command", deaf)
     judgement = measure()
     assert judgement.verdict is Verdict.INCONCLUSIVE
     assert "control failed: deaf at" in judgement.reason
@@ -86,12 +87,12 @@ def test_a_server_that_speaks_what_it_denies(
     measure: Callable[[], Judgement], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server with more versions than its entry says fails its control."""
-    honest = engines.SServer.command
+    honest = s_server.SServer.command
 
-    def loose(self: engines.SServer, server: Server, pair: KeyPair, socket: Path | None) -> list[str]:
+    def loose(self: s_server.SServer, server: Server, pair: KeyPair, socket: Path | None) -> list[str]:
         return [word for word in honest(self, server, pair, socket) if word != "-no_tls1_2"]
 
-    monkeypatch.setattr(engines.SServer, "command", loose)
+    monkeypatch.setattr(s_server.SServer, "command", loose)
     judgement = measure()
     assert judgement.verdict is Verdict.INCONCLUSIVE
     assert "speaks TLSv1.2, which it denies" in judgement.reason
@@ -152,7 +153,7 @@ def test_a_tap_that_breaks_after_the_controls(
                     broken(damaged, chunk.sender, chunk.data)
                 capture.chunks[:] = damaged.chunks
 
-    monkeypatch.setattr(observation, "Tap", BrokenTap)
+    monkeypatch.setattr(visit, "Tap", BrokenTap)
     judgement = measure()
     assert judgement.verdict is Verdict.INCONCLUSIVE
     assert "control failed" not in judgement.reason
@@ -199,7 +200,7 @@ def test_a_probe_that_lies_or_dies(
     """A client that reports another version than the wire, or a probe that dies half-way, decides nothing."""
     folder = tmp_path / "probe"
     folder.mkdir()
-    (folder / "__main__.py").write_text(program.format(probes=str(observation.PROBES)))
+    (folder / "__main__.py").write_text(program.format(probes=str(visit.PROBES)))
     monkeypatch.setattr(campaign, "PROBES", folder)
     judgement = measure()
     assert judgement.verdict is Verdict.INCONCLUSIVE

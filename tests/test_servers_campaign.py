@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from servers import campaign as campaign_module
+from runs import campaign as campaign_module
+from runs.campaign import TELLING, Campaign, FollowUp, Guest, Settings, run_campaign
+from runs.visit import PROBES, Visit
 from servers import lab as lab_module
-from servers.campaign import TELLING, Campaign, FollowUp, Guest, Settings, run_campaign
 from servers.catalogue import Catalogue, Role, read_catalogue
 from servers.conditions import Condition, configuration
-from servers.engines import EngineError, find_s_server
-from servers.observation import PROBES, Visit
 from servers.progress import counted
 from servers.protocols import Protocol
+from servers.s_server import EngineError, find_s_server
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from servers.catalogue import Certificate
 from servers.certificates import KeyPair, issue, issue_page
-from servers.engines import find_s_server
+from servers.s_server import find_s_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,8 +14,8 @@ from servers.catalogue import Certificate, KeyExchange, Role, Server
 from servers.certificates import issue
 from servers.conditions import Condition, advised_name, configuration, write_configurations
 from servers.control import Control, run_control
-from servers.engines import find_s_server
 from servers.protocols import LADDER, Protocol
+from servers.s_server import find_s_server
 
 if TYPE_CHECKING:
     from pathlib import Path

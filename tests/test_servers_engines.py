@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import alive, read_end
 
-from servers import engines
+from servers import s_server
 from servers.catalogue import Certificate, KeyExchange, Role, Server, read_catalogue
 from servers.certificates import KeyPair, issue
-from servers.engines import EngineError, SServer, find_s_server
 from servers.protocols import LADDER, Protocol
+from servers.s_server import EngineError, SServer, find_s_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -253,7 +253,7 @@ def test_program_with_a_dead_interpreter(tmp_path: Path) -> None:
 
 def test_program_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that never answers is given up on, and named."""
-    monkeypatch.setattr(engines, "START_LIMIT", 0.1)
+    monkeypatch.setattr(s_server, "START_LIMIT", 0.1)
     wanted = _program(tmp_path / "openssl", "exec sleep 600")
     message = _refusal(tmp_path, wanted)
     assert str(wanted) in message
@@ -285,7 +285,7 @@ def test_server_that_never_accepts_is_given_up(
     tmp_path: Path, pipe: tuple[Path, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that never says ACCEPT is an EngineError after the limit, and its process is gone."""
-    monkeypatch.setattr(engines, "START_LIMIT", 0.2)
+    monkeypatch.setattr(s_server, "START_LIMIT", 0.2)
     program = _program(tmp_path / "openssl", f"exec 9>{pipe[0]}; echo started >&9; exec sleep 600")
     with pytest.raises(EngineError, match=r"0\.2 s"):
         _serve_once(program)

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import alive, read_end
 
-from servers import observation
+from runs import visit as visit_module
+from runs.visit import MARK, PROBES, Cell, OwnTls, Stranger, Visit, strangers_told, visit
 from servers.catalogue import Certificate, KeyExchange, Server
 from servers.certificates import KeyPair, issue
-from servers.engines import EngineError, find_s_server
 from servers.lab import Stand
-from servers.observation import MARK, PROBES, Cell, OwnTls, Stranger, Visit, strangers_told, visit
 from servers.peers import admit_family, can_tell
 from servers.protocols import LADDER, Protocol, Sender
+from servers.s_server import EngineError, find_s_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -165,7 +165,7 @@ def test_after_its_end_a_probe_lets_nobody_in(
     if not can_tell():
         pytest.skip("this system does not say whose a connection is: Linux enables this")
     monkeypatch.setattr(
-        observation, "admit_family", lambda _: admit_family(os.getpid())
+        visit_module, "admit_family", lambda _: admit_family(os.getpid())
     )  # ours and the probe's
     ready = tmp_path / "port"
     os.mkfifo(ready)

@@ -14,7 +14,7 @@ from servers.catalogue import Role, Server, read_catalogue
 from servers.certificates import KeyPair
 from servers.control import ControlAttempt, judge_script, run_control
 from servers.protocols import Protocol, Sender
-from servers.scripts import SCRIPTS, ScriptedServer
+from servers.scripted import SCRIPTS, ScriptedServer
 from servers.tap import Capture, Chunk, Tap
 from servers.wire import read_capture
 

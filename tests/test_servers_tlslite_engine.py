@@ -15,7 +15,7 @@ from servers.control import run_control
 from servers.entrance import Entrance
 from servers.protocols import LADDER, Protocol
 from servers.tap import Tap
-from servers.tlslite_engine import SENTINELS, TlsliteServer
+from servers.tlslite import SENTINELS, TlsliteServer
 from servers.wire import read_capture
 
 if TYPE_CHECKING:

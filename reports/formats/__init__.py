@@ -1,0 +1,1 @@
+"""The forms in which a run is written down, one file each."""

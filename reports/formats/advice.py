@@ -1,0 +1,187 @@
+"""What to do about interpreters and programs, in sentences: what was measured to help, or how to try."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from interpreters.clients import DEFAULT, plain
+from interpreters.locate import GIVEN
+from reports.formats.answer import standing
+from reports.verdicts.judge import PAGE_FLOOR, HeldBy, Verdict
+from reports.verdicts.programs import advised_words
+from reports.verdicts.remedies import in_short
+from reports.verdicts.scope import MADE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from reports.verdicts.matrix import Row
+    from reports.verdicts.observations import Interpreter
+    from reports.verdicts.remedies import Case
+    from servers.protocols import Protocol
+
+PLAIN = re.compile(r"[A-Za-z0-9_./+-]+")
+"""A path that means the same in a shell and in every format of a report."""
+
+ILL = (Verdict.DOWNGRADED, Verdict.FRAGILE)
+"""Verdicts that a remedy is for."""
+
+
+_Key = tuple[Verdict, tuple[str, ...], tuple[object, ...]]
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What to do about one interpreter, or about all of which the same is to be said."""
+
+    groups: tuple[Sequence[Row], ...]
+    """The rows of each of these interpreters."""
+    steps: tuple[str, ...]
+    """In sentences; empty if there is nothing to do."""
+
+
+def together(
+    groups: Iterable[Sequence[Row]],
+    floor: Protocol,
+    quote: Callable[[str], str] = str,
+    cases: Sequence[Case] = (),
+) -> list[Advice]:
+    """Return what to do, once for all interpreters of which the same is to be said, in the order given.
+
+    `cases` are what remedies came to, where any were tried. Backticks mark what is to be typed. Text
+    that comes from an interpreter goes through `quote`, which makes it harmless in the format at hand.
+    """
+    alike: dict[_Key, list[tuple[Sequence[Row], Sequence[Row]]]] = {}
+    for group in groups:
+        steps, untried = _steps(group, floor, quote, cases)
+        # A command is for one machine, and for the clients that it names.
+        about = tuple(dict.fromkeys((row.client, _reads_configuration(row)) for row in untried))
+        key = (standing(group), steps, (group[0].interpreter.host, about))
+        alike.setdefault(key, []).append((group, untried))
+    found = []
+    for (_, steps, _), same in alike.items():
+        untried = [row for _, rows in same for row in rows]
+        found.append(Advice(tuple(group for group, _ in same), steps + _not_tried(untried, floor)))
+    return found
+
+
+def advice(
+    group: Sequence[Row], floor: Protocol, quote: Callable[[str], str] = str, cases: Sequence[Case] = ()
+) -> list[str]:
+    """Return what to do about one interpreter, in sentences; empty if there is nothing to do."""
+    (one,) = together([group], floor, quote, cases)
+    return list(one.steps)
+
+
+def _steps(
+    group: Sequence[Row], floor: Protocol, quote: Callable[[str], str], cases: Sequence[Case]
+) -> tuple[tuple[str, ...], Sequence[Row]]:
+    """Return what is known to help one interpreter, and the rows on which nothing was tried yet."""
+    verdict = standing(group)
+    if verdict is Verdict.ENFORCED:
+        return tuple(_guard(group, quote)), ()
+    if verdict not in ILL:
+        return tuple(_without_an_answer(group, verdict, quote)), ()
+    return _remedies([row for row in group if row.verdict in ILL], floor, quote, cases)
+
+
+def _guard(group: Sequence[Row], quote: Callable[[str], str]) -> list[str]:
+    """Name the configuration that is all that holds some of an interpreter's clients."""
+    loose = [row.client for row in group if row.held_by is HeldBy.CONFIGURATION]
+    if not loose:
+        return []
+    one = group[0].interpreter
+    file = f", `{quote(one.openssl_conf)}`" if one.openssl_conf else ""
+    guard = f"Guard the machine's OpenSSL configuration{file}: nothing else holds {', '.join(loose)}."
+    return [guard, *configuration_in_force(one, quote)]
+
+
+def _without_an_answer(group: Sequence[Row], verdict: Verdict, quote: Callable[[str], str]) -> list[str]:
+    row = next(row for row in group if row.verdict is verdict)
+    return [f"Remove the cause and measure again: {quote(row.judgement.reason)}."]
+
+
+def _remedies(
+    ill: Sequence[Row], floor: Protocol, quote: Callable[[str], str], cases: Sequence[Case]
+) -> tuple[tuple[str, ...], Sequence[Row]]:
+    """Say which file is in force and what was tried; return the rows on which nothing was."""
+    one = ill[0].interpreter
+    tried = [case for case in cases if case.attempts and case.row.interpreter.name == one.name]
+    known = {case.row.client for case in tried}
+    rest = [row for row in ill if row.client not in known]
+    said = list(configuration_in_force(one, quote)) if any(map(_reads_configuration, ill)) else []
+    if tried:
+        said += in_short(tried)
+    if rest and one.is_program:
+        return (*said, _program(rest[0], floor)), ()
+    return tuple(said), rest
+
+
+def _reads_configuration(row: Row) -> bool:
+    return not row.own_tls or row.own_tls.reads_openssl_conf
+
+
+def _program(row: Row, floor: Protocol) -> str:
+    """Say how a program is started with a floor, and how to measure whether a configuration sets one."""
+    words = advised_words(row.client) if floor is PAGE_FLOOR else ""
+    own = (
+        f"Start it with `{words}`, which held {floor.prose} in this tool's own tests and was not tried here."
+        if words
+        else f"Set {floor.prose} as its minimum where it is started or configured, as its manual says."
+    )
+    hardened = f"nox -s matrix -- --programs --only {row.interpreter.id} --conditions ambient,hardened"
+    return f"{own} `{hardened}` measures whether an OpenSSL configuration reaches it."
+
+
+def _not_tried(rows: Sequence[Row], floor: Protocol) -> tuple[str, ...]:
+    """Say how remedies are tried on rows, of which none is advised before; nothing without any."""
+    if not rows:
+        return ()
+    deaf = dict.fromkeys(plain(row.client) for row in rows if not _reads_configuration(row))
+    beyond = f" No OpenSSL configuration reaches {', '.join(deaf)}." if deaf else ""
+    tries = f"`{remedy_command(rows, floor)}` tries what may help, and advises only what it measured to help."
+    return (f"Not tried yet: {tries}{beyond}",)
+
+
+def remedy_command(rows: Sequence[Row], floor: Protocol) -> str:
+    """Return the command that tries remedies on these rows of one machine's interpreters."""
+    clients = list(dict.fromkeys(plain(row.client) for row in rows))
+    others = f" --clients {','.join(clients)}" if not set(clients) <= set(DEFAULT) else ""
+    asked = f" --floor {floor}" if floor is not PAGE_FLOOR else ""
+    interpreters = list({row.interpreter.id: row.interpreter for row in rows}.values())
+    named = "".join(dict.fromkeys(map(_named, interpreters)))
+    only = " ".join(f"--only {one.id}" for one in interpreters)
+    return f"nox -s remedy --{named} {only}{others}{asked}"
+
+
+def _named(one: Interpreter) -> str:
+    """Return the words by which what the user gave is found; a path that needs quotes is left open."""
+    if one.source != GIVEN.id:
+        return ""
+    itself = one.environment == MADE
+    option, path, open_ = (
+        ("interpreter", one.path, "PATH") if itself else ("environment", one.environment, "DIR")
+    )
+    return f" --{option} {path if PLAIN.fullmatch(path) else open_}"
+
+
+def configuration_in_force(one: Interpreter, quote: Callable[[str], str] = str) -> tuple[str, ...]:
+    """Say which file OPENSSL_CONF put in the place of the library's own; nothing if it put none.
+
+    Source: config(5), "ENVIRONMENT": the variable names the file, and none is read where it is empty or
+    the file cannot be read.
+    """
+    own = str(Path(one.openssl_dir) / "openssl.cnf") if one.openssl_dir else ""
+    if not own or one.openssl_conf == own:
+        return ()
+    place = f"in place of `{quote(own)}`"
+    if not one.openssl_conf:
+        return (f"OPENSSL_CONF was empty in this run, so no OpenSSL configuration was read {place}.",)
+    named = f"OPENSSL_CONF named `{quote(one.openssl_conf)}` in this run"
+    if not one.openssl_conf_sha256:
+        nothing = "where no file could be read, so no OpenSSL configuration was read"
+        return (f"{named}, {nothing} {place}.",)
+    return (f"{named}, and that file was read {place}.",)

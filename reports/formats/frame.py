@@ -1,0 +1,63 @@
+"""The matrix as a pandas frame: the columns that others' scripts read, in their order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from reports.verdicts.cells import CellKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from reports.verdicts.matrix import Row
+    from reports.verdicts.observations import Run
+    from servers.catalogue import Catalogue
+    from servers.protocols import Protocol
+
+COLUMNS = (
+    *("run_id", "host", "interpreter", "version", "implementation", "source", "path"),
+    *("environment", "openssl", "client", "client_version", "urllib3", "tls_library"),
+    *("condition", "floor", "verdict"),
+    *("lowest_negotiated", "highest_negotiated", "offered", "held_by", "page_check", "reason"),
+)
+"""The columns before those of the servers, one for each server id in the catalogue's order."""
+
+
+def build_frame(rows: Iterable[Row], run: Run, catalogue: Catalogue, floor: Protocol) -> pd.DataFrame:
+    """Return the frame: one line a row, text throughout, empty where there is nothing to say."""
+    servers = [server.id for server in catalogue.servers]
+    lines = [_line(row, run.of(row.interpreter), servers, floor) for row in rows]
+    return pd.DataFrame(lines, columns=[*COLUMNS, *servers], dtype="str").fillna("")
+
+
+def _line(row: Row, run: Run, servers: list[str], floor: Protocol) -> dict[str, str]:
+    cells = {
+        server: str(row.findings[server].outcome) if server in row.findings else str(CellKind.MISSING)
+        for server in servers
+    }
+    return cells | {
+        "run_id": run.run_id,
+        "host": run.host,
+        "interpreter": row.interpreter.id,
+        "version": row.interpreter.version,
+        "implementation": row.interpreter.implementation,
+        "source": row.interpreter.source,
+        "path": row.interpreter.path,
+        "environment": row.interpreter.environment,
+        "openssl": row.interpreter.openssl,
+        "client": row.client,
+        "client_version": row.client_version,
+        "urllib3": row.urllib3,
+        "tls_library": row.tls_library,
+        "condition": str(row.condition),
+        "floor": str(floor),
+        "verdict": str(row.verdict),
+        "lowest_negotiated": str(row.judgement.lowest or ""),
+        "highest_negotiated": str(row.judgement.highest or ""),
+        "offered": row.judgement.offer,
+        "held_by": str(row.held_by),
+        "page_check": str(row.page_check),
+        "reason": row.judgement.reason,
+    }

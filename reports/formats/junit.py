@@ -1,0 +1,375 @@
+"""The matrix as JUnit XML, so that a stock CI shows each verdict and cell as a test.
+
+There is no one schema. This follows the two that are in common use, Jenkins's (junit-10.xsd of its xUnit
+plugin) and Windy Road's (JUnit.xsd, after Ant), in all that both have; only the counts on the root element,
+which readers of summaries look for, are Jenkins's alone.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import xml.etree.ElementTree as ET
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from reports.formats.escape import for_json, for_xml, visible
+from reports.verdicts.cells import CellKind, CellOutcome
+from reports.verdicts.decision import Fate, GateOutcome, Judged, Line
+from reports.verdicts.judge import Finding, Verdict
+from reports.verdicts.matrix import MISSING
+from reports.verdicts.policy import Policy
+from reports.verdicts.scope import in_full
+from servers.catalogue import Role
+from servers.conditions import Condition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from reports.verdicts.decision import Decision
+    from reports.verdicts.matrix import Matrix, Row
+    from reports.verdicts.observations import Interpreter, Run
+    from servers.catalogue import Server
+    from servers.protocols import Protocol
+
+PACKAGE = "tls_floor"
+"""What every suite belongs to; Jenkins shows it in front of the suite's name."""
+
+VERDICT = "verdict"
+"""Name of the case that stands for a client as a whole."""
+
+MATRIX, SCOPE = "matrix", "scope"
+"""Names of the suite that stands for the run as a whole, and of its case."""
+
+_SUMS = {"failure": "failures", "error": "errors", "skipped": "skipped"}
+"""What a suite calls its number of each result."""
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One testcase; no result means that it passed."""
+
+    classname: str
+    name: str
+    seconds: float = 0.0
+    result: str = ""
+    kind: str = ""
+    message: str = ""
+    body: str = ""
+
+
+@dataclass(frozen=True)
+class _Suite:
+    """One testsuite: an interpreter with its cases."""
+
+    name: str
+    run: Run
+    properties: Mapping[str, str]
+    cases: Sequence[_Case]
+    said: Sequence[str]
+    """What there is to read for those that passed too: a line for each client."""
+
+
+@dataclass
+class _Subject:
+    """What one suite is about: the rows of an interpreter, and what the policy misses of it."""
+
+    name: str
+    run: Run
+    rows: list[tuple[Row, Judged]] = field(default_factory=list)
+    absent: list[Judged] = field(default_factory=list)
+
+
+def build_junit(matrix: Matrix, decision: Decision) -> str:
+    """Return the document: a suite for each interpreter, a case for each client and server.
+
+    What is red here is what the gate fails, `decision`, as far as that can be known while the report is
+    written: a case named `verdict` stands for each client as a whole, and where it fails a connection below
+    the floor and a server that tampers and was followed are failures, and a cell that says nothing is an
+    error. What the policy lets pass is skipped, and says why. The servers that repeat the AWS page's check
+    have no case, because no verdict rests on them, and so has what was not measured under the machine's own
+    configuration. A suite of its own says whether the run answers for its machine at all.
+
+    Cases take the time that their observations say.
+    """
+    run, floor = matrix.run, matrix.floor
+    seconds = {
+        (one.interpreter.name, o.client, o.condition, o.server): _seconds(o.account.seconds)
+        for one in matrix.measured
+        for o in one.observations
+        if o.account and o.interpreter == one.interpreter.id
+    }
+    policy = _applied(decision.policy or Policy())
+    suites = [_suite(one, matrix, seconds, policy) for one in _subjects(matrix, decision)]
+    whole = _Suite(MATRIX, run, _provenance(run, floor) | policy, [_answers(decision)], [])
+    return _document([*suites, whole], run, floor)
+
+
+def _seconds(told: float) -> float:
+    """Return a duration that can be one: a probe may say anything, and old clocks jump back."""
+    return max(0.0, told) if math.isfinite(told) else 0.0
+
+
+def _subjects(matrix: Matrix, decision: Decision) -> list[_Subject]:
+    """Return what there is a suite for, in the order of the rows; then what the policy misses altogether."""
+    run = matrix.run
+    fates = {(row.line.host, row.line.interpreter, row.line.client): row for row in decision.rows}
+    found: dict[tuple[str, str], _Subject] = {}
+    # What holds under a configuration that is not the machine's makes no build red or green.
+    for row in (row for row in matrix.rows if row.condition is Condition.AMBIENT):
+        own = run.of(row.interpreter)
+        place = (for_json(own.host), row.interpreter.id)
+        judged = fates.pop((*place, row.client), None) or _by_itself(row, own)
+        found.setdefault(place, _Subject(row.interpreter.name, own)).rows.append((row, judged))
+    runs = {for_json(part.host): part for part in run.reporting}
+    for (host, interpreter, _), judged in fates.items():
+        name = f"{interpreter} on {host}" if run.parts else interpreter
+        place = (host, interpreter)
+        found.setdefault(place, _Subject(name, runs.get(host, run))).absent.append(judged)
+    return list(found.values())
+
+
+def _by_itself(row: Row, run: Run) -> Judged:
+    """Judge a row where nothing was decided, because the report is not fit to be held against the policy."""
+    line = Line(run.host, row.interpreter.id, row.client, row.interpreter.source, row.verdict)
+    return Judged(line, Fate.PASSES if row.verdict is Verdict.ENFORCED else Fate.FAILS)
+
+
+def _answers(decision: Decision) -> _Case:
+    """Return the case that fails where the report is not fit to pass, whatever its rows came to."""
+    red = any(row.fate is Fate.FAILS for row in decision.rows)
+    said = "; ".join(decision.doubts) or ("" if decision.passed or red else decision.message)
+    kind = decision.kind if said and decision.kind is not GateOutcome.FINDINGS else GateOutcome.INCONCLUSIVE
+    return _Case(MATRIX, SCOPE, result="error" if said else "", kind=str(kind), message=said)
+
+
+def _suite(
+    subject: _Subject,
+    matrix: Matrix,
+    seconds: Mapping[tuple[str, str, str, str], float],
+    policy: dict[str, str],
+) -> _Suite:
+    own, floor = subject.run, matrix.floor
+    servers = [s for s in matrix.catalogue.servers if s.role is not Role.PAGE and s.id in own.controls]
+    cases: list[_Case] = []
+    for row, judged in subject.rows:
+        cases.append(_whole(row, judged))
+        for server in servers:
+            took = seconds.get((row.interpreter.name, row.client, row.condition, server.id), 0.0)
+            cases.append(replace(_cell(row, judged, server, own, floor), seconds=took))
+    cases += [_absent(subject.name, judged) for judged in subject.absent]
+    properties = _provenance(own, floor) | policy
+    for row, _ in subject.rows:
+        properties |= _facts(row.interpreter) | _settled(row)
+    return _Suite(subject.name, own, properties, cases, [_line(row, servers) for row, _ in subject.rows])
+
+
+def _provenance(run: Run, floor: Protocol) -> dict[str, str]:
+    scope = run.scope
+    return {
+        "floor": str(floor),
+        "run_id": run.run_id,
+        "host": run.host,
+        "tool": run.tool,
+        "engine": run.engine,
+        "catalogue": run.catalogue,
+        "started": run.started,
+        "ended": run.ended,
+        "commit": scope.commit or scope.commit_unknown,
+        "local changes": "yes" if scope.local_changes else "no",
+        "user": scope.user,
+        "distribution": scope.distribution,
+        "architecture": scope.architecture,
+        "partial": "; ".join(scope.narrowed) or "no",
+        "scope": " ".join(in_full(run.reporting)),
+    }
+
+
+def _applied(policy: Policy) -> dict[str, str]:
+    """Return the policy that was in force, with a property for each waiver."""
+    said = {
+        "policy": policy.file or "default",
+        "policy floor": str(policy.floor or "as measured"),
+        "policy clients": ", ".join(policy.clients) or "all",
+        "policy sources": ", ".join(policy.sources) or "all",
+        "policy fails": ", ".join([Verdict.DOWNGRADED, *policy.fails]),
+        "policy new_only": policy.new_only or "no",
+        "policy partial": "yes" if policy.partial else "no",
+        "policy max_age": str(policy.max_age),
+        "policy openssl_conf": ", ".join(policy.openssl_conf) or "none",
+    }
+    for number, waiver in enumerate(policy.waivers, 1):
+        said[f"policy waiver {number}"] = f"{waiver} until {waiver.expires}: {waiver.reason}"
+    return said
+
+
+def _facts(one: Interpreter) -> dict[str, str]:
+    return {
+        "path": one.path,
+        "source": one.source,
+        "version": one.version,
+        "implementation": one.implementation,
+        "openssl": one.openssl,
+    }
+
+
+def _settled(row: Row) -> dict[str, str]:
+    """Return what was found out about a client as a whole, beside its verdict."""
+    return {
+        f"{row.client} version": row.client_version,
+        f"{row.client} offered": row.judgement.offer,
+        f"{row.client} held_by": str(row.held_by),
+        f"{row.client} page_check": str(row.page_check),
+    }
+
+
+def _classname(row: Row) -> str:
+    return f"{row.interpreter.name}.{row.client}"
+
+
+def _whole(row: Row, judged: Judged) -> _Case:
+    bad = "failure" if row.verdict in (Verdict.DOWNGRADED, Verdict.FRAGILE) else "error"
+    measured = ("", "", "") if row.verdict is Verdict.ENFORCED else (bad, row.verdict, row.judgement.reason)
+    result, kind, message = _fated(judged, *measured)
+    if judged.why and result == bad:
+        message = f"{message} ({judged.why})"
+    body = _context(row) if result in ("failure", "error") else ""
+    return _Case(_classname(row), VERDICT, result=result, kind=kind, message=message, body=body)
+
+
+def _fated(judged: Judged, result: str, kind: str, message: str) -> tuple[str, str, str]:
+    """Return a result as the gate takes it: what does not fail there is skipped here, and says why."""
+    if judged.fate is Fate.FAILS or (judged.fate is Fate.PASSES and not result):
+        return result, str(kind), message
+    why = judged.why or str(judged.fate)
+    return "skipped", str(kind or judged.fate), f"{why}: {message}" if message else why
+
+
+def _absent(suite: str, judged: Judged) -> _Case:
+    """Return the case of what has to be measured and was not."""
+    said = "it has to be measured, and was not"
+    result, kind, message = _fated(judged, "error", MISSING, said)
+    return _Case(f"{suite}.{judged.line.client}", VERDICT, result=result, kind=kind, message=message)
+
+
+def _cell(row: Row, judged: Judged, server: Server, run: Run, floor: Protocol) -> _Case:
+    missing = Finding(server, CellOutcome(CellKind.MISSING, reason="it was not measured"))
+    finding = row.findings.get(server.id, missing)
+    result, kind, message = _result(row, finding, floor)
+    if result in ("failure", "error"):
+        result, kind, message = _fated(judged, result, kind, message)
+    control = run.controls[server.id]
+    body = (
+        f"{_context(row)}\n"
+        f"server: {server.id}: {server.why}\n"
+        f"control: {'passed' if control.passed else 'FAILED'}: {control.reason}"
+    )
+    return _Case(
+        _classname(row),
+        server.id,
+        result=result,
+        kind=kind,
+        message=message,
+        body=body if result in ("failure", "error") else "",
+    )
+
+
+def _result(row: Row, finding: Finding, floor: Protocol) -> tuple[str, str, str]:
+    """Return a cell's result, its type and its message, in the order in which verdicts weigh them."""
+    outcome, version = finding.outcome, finding.negotiated
+    if row.verdict is Verdict.UNTESTABLE:
+        return "skipped", str(Verdict.UNTESTABLE), row.judgement.reason
+    if outcome.kind is CellKind.FOOLED:
+        at = f" at {version}" if version else ""
+        return "failure", str(outcome.kind), f"a server that tampers fooled it{at}: {outcome.reason}"
+    if version and version.below(floor):
+        return "failure", str(Verdict.DOWNGRADED), f"connected at {version}, below {floor}"
+    if finding.undecided:
+        # What is undecided and connected did so at a version that the server does not speak.
+        reason = outcome.reason or f"connected at {version}, which this server does not speak"
+        return "error", str(outcome.kind if outcome.kind.undecided else CellKind.INCONCLUSIVE), reason
+    return "", "", ""
+
+
+def _context(row: Row) -> str:
+    """Say whose result this is: some viewers show a case without its suite."""
+    one = row.interpreter
+    python = " ".join(filter(None, [one.implementation, one.version])) or "unknown"
+    return (
+        f"{row.subject}: {one.name}: {python}, {one.openssl or 'no OpenSSL known'}, {one.path}\n"
+        f"client: {row.client} {row.client_version or '(version unknown)'} under {row.condition}\n"
+        f"verdict: {row.verdict}: {row.judgement.reason}"
+    )
+
+
+def _line(row: Row, servers: Iterable[Server]) -> str:
+    """Say how one client came out on every server."""
+    cells = ", ".join(f"{s.id} {row.findings[s.id].outcome}" for s in servers if s.id in row.findings)
+    said = f"{row.client}: {row.verdict}: {row.judgement.reason}"
+    return visible(f"{said} [{cells}]" if cells else said)
+
+
+def _document(suites: Sequence[_Suite], run: Run, floor: Protocol) -> str:
+    every = [case for suite in suites for case in suite.cases]
+    sums = _sums(every)
+    # Of the two schemas, one allows this element no attributes, and the other no number of skipped cases.
+    sums.pop("skipped")
+    root = ET.Element("testsuites", _clean({"name": f"TLS floor matrix: {floor} on {run.host}"} | sums))
+    for number, suite in enumerate(suites):
+        attributes = {
+            "name": suite.name,
+            "package": PACKAGE,
+            "id": str(number),
+            "timestamp": _timestamp(suite.run.started),
+            # An empty one is not valid; this is what the schema asks for in its place.
+            "hostname": suite.run.host.strip() or "localhost",
+        }
+        element = _add(root, "testsuite", attributes | _sums(suite.cases))
+        properties = _add(element, "properties", {})
+        for name, value in suite.properties.items():
+            _add(properties, "property", {"name": name, "value": value})
+        for case in suite.cases:
+            _add_case(element, case)
+        _add(element, "system-out", {}, "\n".join(suite.said))
+        _add(element, "system-err", {})
+    ET.indent(root)
+    # ElementTree would name the locale's encoding in a declaration of its own.
+    text = ET.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
+
+
+def _sums(cases: Sequence[_Case]) -> dict[str, str]:
+    results = Counter(case.result for case in cases)
+    return {
+        "tests": str(len(cases)),
+        **{plural: str(results[result]) for result, plural in _SUMS.items()},
+        "time": _time(sum(case.seconds for case in cases)),
+    }
+
+
+def _add_case(suite: ET.Element, case: _Case) -> None:
+    attributes = {"classname": case.classname, "name": case.name, "time": _time(case.seconds)}
+    element = _add(suite, "testcase", attributes)
+    if case.result:
+        _add(element, case.result, {"type": case.kind, "message": case.message}, case.body)
+
+
+def _add(parent: ET.Element, tag: str, attributes: Mapping[str, str], text: str = "") -> ET.Element:
+    """Add an element; every text of the document passes here or the root, and is made fit for XML."""
+    element = ET.SubElement(parent, tag, _clean(attributes))
+    element.text = for_xml(text) or None
+    return element
+
+
+def _clean(attributes: Mapping[str, str]) -> dict[str, str]:
+    return {name: for_xml(value) for name, value in attributes.items()}
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.3f}"
+
+
+def _timestamp(moment: str) -> str:
+    """Return a time in UTC as the schema wants it: without saying so."""
+    return dt.datetime.fromisoformat(moment).astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -1,0 +1,270 @@
+"""The matrix as Markdown, for a ticket: the answer, the worst first, what to do, why; every cell last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from interpreters.end_of_life import ended
+from reports.formats.advice import Advice, together
+from reports.formats.answer import (
+    HOLDERS,
+    answer,
+    by_interpreter,
+    meaning,
+    page_sentences,
+    standing,
+    worst_first,
+)
+from reports.formats.escape import for_markdown
+from reports.formats.sweep import sweeps
+from reports.verdicts.cells import CellKind
+from reports.verdicts.judge import PAGE_FLOOR, Verdict
+from reports.verdicts.policy import Policy
+from reports.verdicts.scope import headline, in_full, moment, opening, tool_in_full
+from servers.catalogue import Role
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from reports.verdicts.matrix import Matrix, Row
+    from reports.verdicts.observations import Interpreter, Run
+    from reports.verdicts.remedies import Case
+    from servers.catalogue import Catalogue, Server
+    from servers.protocols import Protocol
+
+EVERY_CELL = "## Appendix: every cell"
+"""Heads what is there to look things up; what a person acts upon comes before."""
+
+PAGE_CHECK = f"""\
+The AWS CLI user guide's procedure asks urllib3 alone, and has no control that shows whether its two servers
+speak to anybody. Held against what was measured below {PAGE_FLOOR.prose}:"""
+
+MOST_PATTERNS = 6
+"""Columns of one table of the appendix, so that it can be read where a ticket shows it."""
+
+SCOPE = """\
+This report says which version a client accepts when a server offers nothing better. It does not say that
+AWS was ever talked to that way: AWS's own endpoints have refused versions below TLS 1.2 since 2023. What is
+exposed are custom endpoints (an S3-compatible store, a VPC proxy, a TLS-inspecting middlebox) and whatever
+else the same client talks to. RFC 8996 forbids TLS 1.0 and 1.1, and PCI DSS v4 4.2.1 asks for evidence that
+no fallback to insecure versions is supported."""
+
+
+def build_markdown(matrix: Matrix, cases: Sequence[Case] = (), policy: Policy | None = None) -> str:
+    """Return the whole report; `cases` are what remedies came to, if this run tried any.
+
+    `policy` is the one in force, by default the one of who has no file.
+    """
+    run, rows, catalogue, floor = matrix.run, worst_first(matrix.rows), matrix.catalogue, matrix.floor
+    attacks = [s for s in catalogue.servers if s.role is Role.ATTACK]
+    parts = [
+        f"# TLS floor matrix: {floor.prose} on {for_markdown(run.host)}",
+        " ".join(map(for_markdown, [*answer(rows, floor), *headline(run.reporting)])),
+        " ".join(map(for_markdown, opening(run.reporting))),
+        *_section("## Verdicts", "\n\n".join(filter(None, [_verdicts(rows), _legend(rows, floor)]))),
+        *_section("## Versions", _list(sweeps(rows))),
+        *_section("## What to do", _advice(rows, floor, cases)),
+        *_section("## Why", reasons(rows)),
+        *_section("## Attacks on the negotiation", _attacks(rows, attacks) if attacks else ""),
+        *_section("## Interpreters", _interpreters(rows, moment(run.ended).date())),
+        *_section("## The AWS page's own check", _page(rows)),
+        *_section("## Scope", _list(in_full(run.reporting))),
+        *_section("## Policy", _list((policy or Policy()).sentences())),
+        *_section(EVERY_CELL, _cells(rows, catalogue)),
+        "## Provenance",
+        _provenance(run, catalogue),
+        SCOPE,
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _page(rows: Sequence[Row]) -> str:
+    """Say what the AWS page's check would have concluded; empty where it was right."""
+    sentences = page_sentences(rows)
+    return " ".join([PAGE_CHECK, *map(for_markdown, sentences)]) if sentences else ""
+
+
+def _list(sentences: Iterable[str]) -> str:
+    return "\n".join(f"- {for_markdown(sentence)}" for sentence in sentences)
+
+
+def _section(title: str, text: str) -> list[str]:
+    """Return a section, or nothing where there is nothing to say in it."""
+    return [title, text] if text else []
+
+
+def _table(lines: Iterable[dict[str, str]]) -> str:
+    """Return a table; a column that is empty throughout is left out."""
+    frame = pd.DataFrame(list(lines), dtype="str").fillna("")
+    if frame.empty:
+        return ""
+    shown = frame.loc[:, (frame != "").any()]
+    return str(shown.map(for_markdown).to_markdown(index=False, disable_numparse=True))
+
+
+def _verdicts(rows: Sequence[Row]) -> str:
+    """Return one line for the clients of an interpreter that came out alike, the worst interpreter first."""
+    several = len({row.condition for row in rows}) > 1
+    lines: dict[tuple[str, ...], dict[str, str]] = {}
+    clients: dict[tuple[str, ...], list[str]] = {}
+    for row in rows:
+        one = row.interpreter
+        facts = {
+            "host": one.host,
+            "interpreter": one.id,
+            "Python": "" if one.is_program else one.version,
+            "condition": str(row.condition) if several else "",
+            "verdict": str(row.verdict),
+            "lowest": str(row.judgement.lowest or ""),
+            "held by": str(row.held_by),
+        }
+        clients.setdefault(tuple(facts.values()), []).append(_named(row))
+        lines[tuple(facts.values())] = facts
+    return _table(facts | {"clients": ", ".join(clients[key])} for key, facts in lines.items())
+
+
+def _legend(rows: Sequence[Row], floor: Protocol) -> str:
+    """Say what those words of the table mean that are in it; empty without any."""
+    verdicts = sorted({row.verdict for row in rows}, key=list(Verdict).index)
+    held = {row.held_by for row in rows}
+    words = "; ".join(f"*{verdict}*: {meaning(verdict, floor)}" for verdict in verdicts)
+    holders = "; ".join(f"*{holder}*: {what}" for holder, what in HOLDERS.items() if holder in held)
+    return " ".join(filter(None, [words and f"{words}.", holders and f"Held by {holders}."]))
+
+
+def _named(row: Row) -> str:
+    """Name a client with its version, which the standard library's has from its interpreter."""
+    own = row.client_version == row.interpreter.version
+    return row.client if own else " ".join(filter(None, [row.client, row.client_version]))
+
+
+def _interpreters(rows: Sequence[Row], today: dt.date) -> str:
+    """Return where each interpreter is, which library does its TLS, and whether its release is maintained."""
+    found = {row.interpreter.name: row.interpreter for row in rows if row.interpreter.path}
+    return _table(_interpreter(one, today) for one in found.values())
+
+
+def _interpreter(one: Interpreter, today: dt.date) -> dict[str, str]:
+    implementation = "" if one.implementation == "CPython" else one.implementation
+    return {
+        "host": one.host,
+        "interpreter": one.id,
+        "Python": "" if one.is_program else " ".join(filter(None, [implementation, one.version])),
+        "end of life": end_of_life(one, today),
+        "TLS library": one.openssl,
+        "path": one.path,
+    }
+
+
+def end_of_life(one: Interpreter, today: dt.date) -> str:
+    """Return since when python.org does not maintain an interpreter's release; empty where it does."""
+    end = None if one.is_program else ended(one.version, today)
+    return f"since {end}" if end else ""
+
+
+def reasons(rows: Sequence[Row]) -> str:
+    """Say each reason once for the interpreters and clients that share it."""
+    several = len({row.condition for row in rows}) > 1
+    alike: dict[tuple[str, str, str], dict[str, list[str]]] = {}
+    for row in rows:
+        where = f" under {row.condition}" if several else ""
+        sharing = alike.setdefault((str(row.verdict), where, row.judgement.reason), {})
+        sharing.setdefault(row.interpreter.name, []).append(row.client)
+    return "\n".join(
+        f"- **{verdict}**{where}: {sharers(sharing)}. {for_markdown(reason[:1].upper() + reason[1:])}."
+        for (verdict, where, reason), sharing in alike.items()
+    )
+
+
+def sharers(clients: Mapping[str, Sequence[str]], quote: Callable[[str], str] = for_markdown) -> str:
+    """Name interpreters, those with the same clients together: ``a, b (ssl, botocore); c (ssl)``."""
+    groups: dict[str, list[str]] = {}
+    for interpreter, names in clients.items():
+        groups.setdefault(", ".join(names), []).append(quote(interpreter))
+    return "; ".join(f"{', '.join(names)} ({clients})" for clients, names in groups.items())
+
+
+def _cells(rows: Sequence[Row], catalogue: Catalogue) -> str:
+    """Return all cells: a line for each server, a column for the rows that came out alike on all of them."""
+    several = len({row.condition for row in rows}) > 1
+    servers = [server for server in catalogue.servers if server.role is not Role.ATTACK]
+    patterns: dict[tuple[str, ...], dict[str, list[str]]] = {}
+    for row in rows:
+        cells = tuple(
+            str(row.findings[s.id].outcome) if s.id in row.findings else str(CellKind.MISSING)
+            for s in servers
+        )
+        client = f"{row.client} under {row.condition}" if several else row.client
+        patterns.setdefault(cells, {}).setdefault(row.interpreter.name, []).append(client)
+    parts = [
+        "Each line is a server, each column a pattern: the version that was negotiated, or what prevented it."
+    ]
+    numbered = list(enumerate(patterns.items(), 1))
+    parts += ["\n".join(f"- {number}: {sharers(sharing)}" for number, (_, sharing) in numbered)]
+    for first in range(0, len(numbered), MOST_PATTERNS):
+        some = numbered[first : first + MOST_PATTERNS]
+        lines = [
+            {"server": server.id} | {str(number): cells[place] for number, (cells, _) in some}
+            for place, server in enumerate(servers)
+        ]
+        parts.append(_table(lines))
+    return "\n\n".join(filter(None, parts)) if patterns else ""
+
+
+def _advice(rows: Sequence[Row], floor: Protocol, cases: Sequence[Case]) -> str:
+    found = together(by_interpreter(rows).values(), floor, for_markdown, cases)
+    entries = [_entry(one) for one in found if one.steps]
+    if idle := [
+        for_markdown(group[0].interpreter.name) for one in found if not one.steps for group in one.groups
+    ]:
+        hold = "it holds" if len(idle) == 1 else "they hold"
+        entries.append(f"- Nothing for {', '.join(idle)}: {hold} {floor.prose}.")
+    return "\n".join(entries) or "Nothing was measured under the machine's own configuration."
+
+
+def _entry(advice: Advice) -> str:
+    """Return what to do as an entry of a list, headed by those that it is about."""
+    verdict, about = standing(advice.groups[0]), [group[0].interpreter for group in advice.groups]
+    path = f" ({for_markdown(about[0].path)})" if len(about) == 1 and about[0].path else ""
+    names = ", ".join(for_markdown(one.name) for one in about)
+    return "\n".join([f"- **{names}**{path}: {verdict}.", *(f"  - {step}" for step in advice.steps)])
+
+
+def _attacks(rows: Sequence[Row], attacks: Sequence[Server]) -> str:
+    """Say, for each server that tampers, how the clients answered, once for all that answered alike."""
+    lines = []
+    for server in attacks:
+        lines.append(f"- **{server.id}**{f' ({server.source})' if server.source else ''}: {server.why}")
+        answers: dict[str, list[str]] = {}
+        for row in rows:
+            if server.id in row.findings:
+                outcome = row.findings[server.id].outcome
+                name = f"{for_markdown(row.interpreter.name)}/{row.client}"
+                answers.setdefault(f"**{outcome}**: {for_markdown(outcome.reason)}", []).append(name)
+        for said, names in answers.items():
+            lines.append(f"  - {said}: {', '.join(names) if len(answers) > 1 else 'all of them'}.")
+    return "\n".join(lines)
+
+
+def _provenance(run: Run, catalogue: Catalogue) -> str:
+    lines = [
+        f"- run: {run.run_id}, {run.started} to {run.ended} on {for_markdown(run.host)}",
+        f"- tool: {for_markdown(tool_in_full(run))}",
+        f"- servers: {for_markdown(run.engine)}",
+        f"- catalogue: SHA-256 {run.catalogue}",
+        *(
+            f"- merged from: {part.run_id}, {part.started} to {part.ended} on {for_markdown(part.host)}"
+            for part in run.parts
+        ),
+        "- control on each server (tlslite-ng's client, independent of every interpreter listed):",
+    ]
+    for server in catalogue.servers:
+        control = run.controls[server.id]
+        state = "passed" if control.passed else "FAILED"
+        if server.role is Role.PAGE:
+            state += " (no verdict rests on this server)"
+        lines.append(f"  - {server.id}: {state}: {for_markdown(control.reason)}")
+    return "\n".join(lines)

@@ -1,0 +1,88 @@
+"""Where the floor changed between the versions of a client that were swept, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from interpreters.clients import plain
+from reports.verdicts.judge import Verdict
+from servers.conditions import Condition
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from reports.verdicts.matrix import Row
+    from servers.protocols import Protocol
+
+DECIDED = (Verdict.DOWNGRADED, Verdict.FRAGILE, Verdict.ENFORCED)
+"""The verdicts between which the floor changes; the others say nothing of it."""
+
+
+def sweeps(rows: Sequence[Row]) -> list[str]:
+    """Return a line for each client that was swept, once for the interpreters on which it came out alike.
+
+    The pairs that came out alike stand together, in the order in which they were asked for.
+    """
+    botocores = {(row.interpreter.name, row.client): row.client_version for row in rows}
+    alike: dict[tuple[str, str], list[str]] = {}
+    for (interpreter, client), group in _swept(rows).items():
+        stands: dict[str, list[str]] = {}
+        for row in group:
+            stands.setdefault(_stand(row), []).append(_pair(row, botocores))
+        parts = [f"{stand} with {', '.join(pairs)}" for stand, pairs in stands.items()]
+        said = "the versions decide" if _changes(group) else "the versions change nothing"
+        alike.setdefault((client, f"{said}: {'; '.join(parts)}"), []).append(interpreter)
+    return [f"{client} on {', '.join(names)}: {said}." for (client, said), names in alike.items()]
+
+
+def in_short(rows: Sequence[Row], floor: Protocol) -> list[str]:
+    """Return, for the opening, where it depends on the versions whether the floor holds."""
+    swept = _swept(rows)
+    deciding: dict[str, list[str]] = {}
+    for (interpreter, client), group in swept.items():
+        if _changes(group):
+            deciding.setdefault(client, []).append(interpreter)
+    if swept and not deciding:
+        clients = ", ".join(dict.fromkeys(client for _, client in swept))
+        return [f"None of the versions of {clients} that were tried makes a difference."]
+    return [
+        f"Whether {client} holds {floor} depends on the versions that were tried on {', '.join(names)}."
+        for client, names in deciding.items()
+    ]
+
+
+def counted(down: Sequence[str], everyone: Sequence[str]) -> list[str]:
+    """Name some of these clients, those that were swept once: ``botocore in 2 of 3 versions``."""
+    found = []
+    for client in dict.fromkeys(map(plain, down)):
+        some, of = (sum(plain(name) == client for name in names) for names in (down, everyone))
+        found.append(client if some == of else f"{client} in {some} of {of} versions")
+    return found
+
+
+def _swept(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
+    """Return the rows of clients that were measured in several versions, by interpreter and plain client."""
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if row.condition is Condition.AMBIENT and plain(row.client) != row.client:
+            found.setdefault((row.interpreter.name, plain(row.client)), []).append(row)
+    return found
+
+
+def _changes(group: Sequence[Row]) -> bool:
+    """Whether those versions of which something is known came out differently."""
+    return len({_stand(row) for row in group if row.verdict in DECIDED}) > 1
+
+
+def _stand(row: Row) -> str:
+    down = f" to {row.judgement.lowest}" if row.verdict is Verdict.DOWNGRADED else ""
+    return f"{row.verdict}{down}"
+
+
+def _pair(row: Row, versions: Mapping[tuple[str, str], str]) -> str:
+    """Name what was installed together: ``botocore 1.42.97 and urllib3 1.26.20``; or else what was asked."""
+    label = row.client.partition("@")[2]
+    botocore = versions.get((row.interpreter.name, f"botocore@{label}"))
+    if not row.client_version or not botocore:
+        return label.replace("+", " and ")
+    return f"botocore {botocore} and urllib3 {row.urllib3}"

@@ -1,0 +1,146 @@
+"""The end of a run for whoever watches it: a table in colour on a terminal, the sentences alone elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TextIO
+
+from reports.formats.answer import answer, standing
+from reports.formats.escape import for_terminal
+from reports.verdicts.judge import Verdict
+from reports.verdicts.matrix import ALL_CLIENTS
+from reports.verdicts.scope import headline, opening
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from reports.verdicts.matrix import Matrix, Row
+
+STYLES = {
+    Verdict.DOWNGRADED: "bold red",
+    Verdict.FRAGILE: "yellow",
+    Verdict.INCONCLUSIVE: "magenta",
+    Verdict.UNTESTABLE: "blue",
+    Verdict.ENFORCED: "green",
+}
+"""The colours only repeat what each cell says in words."""
+
+NEXT = (
+    "Report: reports/latest/matrix.md",
+    "In a browser: reports/latest/matrix.html",
+    "To fail a build on it: nox -s gate",
+)
+"""Where to look next."""
+
+UNBOUNDED = 10_000
+"""Columns of a terminal on which every table has room."""
+
+WIDEST = 32
+"""Characters of a column: an interpreter may say anything of its version."""
+
+
+def show(matrix: Matrix, out: TextIO, width: int, *, colour: bool) -> None:
+    """Print what a run came to: the table, where it comes from, the answer, and where to look next.
+
+    `width` is the number of columns of the terminal that it ends up on. 0 stands for none: programs and
+    logs get the sentences alone, each on a line. Without `colour` a terminal gets the same characters.
+    """
+    rows, runs = matrix.rows, matrix.run.reporting
+    # What narrows a run stands beside the answer, where nobody overlooks it.
+    sentences = [for_terminal(said) for said in (*answer(rows, matrix.floor), *headline(runs))]
+    origin = [for_terminal(said) for said in opening(runs)]
+    if not width:
+        print(*origin, *sentences, *NEXT, sep="\n", file=out)
+        return
+    from rich.text import Text
+
+    console = _console(out, width, colour=colour)
+    if rows:
+        table = _table(rows)
+        # Within its own options the table would be measured as wide as the terminal at most.
+        short = console.measure(table, options=console.options.update(max_width=UNBOUNDED)).maximum > width
+        console.print(_table(rows, short=True) if short else table)
+        if short:
+            console.print(Text(_key(rows)))
+    for sentence in origin:
+        console.print(Text(sentence, style="dim"))
+    first, *others = sentences
+    console.print(Text(first, style="bold"))
+    for sentence in others:
+        console.print(Text(sentence))
+    for line in NEXT:
+        # Not wrapped, so that a path can be taken with a double click.
+        console.print(Text(line), soft_wrap=True)
+
+
+def _console(out: TextIO, width: int, *, colour: bool) -> Console:
+    from rich.console import Console
+
+    return Console(
+        file=out,
+        width=width,
+        # A parallel session's output is a pipe, which nox shows on the terminal.
+        force_terminal=True,
+        color_system="auto" if colour else None,
+        markup=False,
+        highlight=False,
+        emoji=False,
+    )
+
+
+def _key(rows: Sequence[Row]) -> str:
+    """Say what each letter of a short table stands for."""
+    there = {row.verdict for row in rows}
+    return ", ".join(f"{_letter(verdict)} {verdict}" for verdict in Verdict if verdict in there)
+
+
+def _letter(verdict: Verdict) -> str:
+    return verdict[0].upper()
+
+
+def _table(rows: Sequence[Row], *, short: bool = False) -> Table:
+    """Return one line for each interpreter and condition, the worst first, and a column for each client.
+
+    A short table has a letter in place of each verdict's word, for terminals that are too narrow for it.
+    """
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.interpreter.name, row.condition), []).append(row)
+    clients = list(dict.fromkeys(row.column for row in rows if row.client != ALL_CLIENTS)) or [ALL_CLIENTS]
+    several = len({condition for _, condition in groups}) > 1
+    hosts = any(row.interpreter.host for row in rows)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    known = (*(["host"] if hosts else []), "interpreter", "Python", *(["condition"] if several else []))
+    for name in (*known, *clients):
+        # What does not fit goes on below, so that a narrow terminal hides nothing; nor does a long name.
+        table.add_column(name, overflow="fold", max_width=WIDEST)
+    for (_, condition), group in sorted(groups.items(), key=lambda g: _order(g[1])):
+        one = group[0].interpreter
+        version = "" if one.is_program else one.version
+        facts = [*([one.host] if hosts else []), one.id, version, *([condition] if several else [])]
+        cells = [_cell(group, client, short=short) for client in clients]
+        table.add_row(
+            *(Text(for_terminal(text)) for text in facts),
+            *(Text(text, style=style) for text, style in cells),
+        )
+    return table
+
+
+def _order(group: Sequence[Row]) -> int:
+    return list(Verdict).index(standing(group))
+
+
+def _cell(group: Sequence[Row], client: str, *, short: bool) -> tuple[str, str]:
+    """Return a client's verdict, with the lowest version that it negotiated, and its style."""
+    row = next((row for row in group if row.column in (client, ALL_CLIENTS)), None)
+    if row is None:
+        return "", ""
+    version = row.judgement.lowest if row.verdict is Verdict.DOWNGRADED else None
+    word = _letter(row.verdict) if short else row.verdict
+    return " ".join(filter(None, [word, version])), STYLES[row.verdict]

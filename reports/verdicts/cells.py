@@ -1,0 +1,259 @@
+"""What one cell shows: a pure function from both witnesses and the control to an outcome."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from servers.catalogue import Role
+from servers.protocols import Protocol, Sender, span
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reports.verdicts.observations import Observation
+    from runs.visit import Account
+    from servers.catalogue import Server
+    from servers.wire import WireAccount
+
+
+class CellKind(enum.StrEnum):
+    """How a cell came out; the texts are those of the reports."""
+
+    CONNECTED = "connected"
+    NOT_OFFERED = "not offered"
+    REJECTED = "rejected"
+    BLOCKED = "blocked"
+    HELD = "held"
+    """On a server that tampers: the client did as it must."""
+    FOOLED = "fooled"
+    """On a server that tampers: the client went along."""
+    INCONCLUSIVE = "inconclusive"
+    MISSING = "missing"
+
+    @property
+    def undecided(self) -> bool:
+        """Whether this says nothing about the client."""
+        return self in (CellKind.INCONCLUSIVE, CellKind.MISSING)
+
+
+@dataclass(frozen=True)
+class CellOutcome:
+    """A cell's outcome, with the version if it connected and a reason in words if there is more to say."""
+
+    kind: CellKind
+    protocol: Protocol | None = None
+    reason: str = ""
+
+    def __str__(self) -> str:
+        """Return what the report's cell shows."""
+        return str(self.protocol if self.protocol and self.kind is CellKind.CONNECTED else self.kind)
+
+
+CERTIFICATE_ALERTS = frozenset(
+    {
+        "bad_certificate",
+        "unsupported_certificate",
+        "certificate_revoked",
+        "certificate_expired",
+        "certificate_unknown",
+        "unknown_ca",
+    }
+)
+"""Alerts about the certificate (RFC 8446 6.2): the client stopped before its version was put to the test."""
+
+UNTOLD = "untold"
+"""What a client says that cannot tell its version (probes/status_page.py): the wire's word stands alone."""
+
+_SEVERITY = (CellKind.CONNECTED, CellKind.BLOCKED, CellKind.REJECTED, CellKind.NOT_OFFERED)
+"""From what weighs most; what is inconclusive is weighed apart."""
+
+
+def judge_cell(observation: Observation, server: Server) -> CellOutcome:
+    """Judge one cell. Nothing counts without a passed control, and both witnesses must agree."""
+    if not observation.control.passed:
+        return CellOutcome(CellKind.INCONCLUSIVE, reason=f"control failed: {observation.control.reason}")
+    if observation.account is None:
+        return CellOutcome(CellKind.MISSING, reason=observation.missing or "no account was given")
+    if not observation.wire:
+        return _inconclusive(f"no connection passed the tap; the client says: {_said(observation.account)}")
+    if server.role is Role.ATTACK:
+        return judge_attack(observation.wire, observation.account, server)
+    account = observation.account
+    return _worst([_judge_connection(wire, account, server) for wire in observation.wire], server)
+
+
+def _worst(outcomes: Sequence[CellOutcome], server: Server) -> CellOutcome:
+    """Of several connections for one cell, the one that weighs most; of several versions, the lowest.
+
+    One that is inconclusive may have been anything that the server speaks, so beside it only a
+    connection at the server's lowest version counts.
+    """
+    connected = [o for o in outcomes if o.kind is CellKind.CONNECTED]
+    lowest = min(connected, key=lambda o: _rank(o.protocol), default=None)
+    unclear = next((o for o in outcomes if o.kind is CellKind.INCONCLUSIVE), None)
+    if unclear and (lowest is None or any(p.wire < _rank(lowest.protocol) for p in server.protocols)):
+        return unclear
+    return lowest or min(outcomes, key=lambda o: _SEVERITY.index(o.kind))
+
+
+def judge_attack(wires: Sequence[WireAccount], account: Account, server: Server) -> CellOutcome:
+    """Judge a cell on a server that tampers with the negotiation."""
+    first = wires[0]
+    if damage := [_damage(wire) for wire in wires if _damage(wire)]:
+        return _inconclusive(f"the wire's record is unfit: {damage[0]}")
+    if server.script == "sentinel" and Protocol.TLSV1_3 not in (first.offered or ()):
+        # Who does not offer TLS 1.3 cannot be talked down from it, and has met an honest server.
+        return _judge_connection(first, account, server)
+    done = next((wire for wire in wires if wire.data_both_ways), None)
+    if account.outcome == "connected" or (done and done.server_version is not Protocol.TLSV1_3):
+        claim = _judge_claim(done or first, account, server)
+        return replace(claim, kind=CellKind.FOOLED) if claim.kind is CellKind.CONNECTED else claim
+    if not server.expect:
+        return _judge_fallback(wires)
+    if server.script == "sentinel" and not _offers_any(first, server):
+        return CellOutcome(CellKind.NOT_OFFERED, reason=f"offers {offer(first)}: there is nothing to notice")
+    return _judge_answers(wires, account, server)
+
+
+def _judge_answers(wires: Sequence[WireAccount], account: Account, server: Server) -> CellOutcome:
+    """Judge the alerts with which a client answered; each connection must have one that can be read."""
+    answers = [[a.description for a in wire.alerts if a.sender is Sender.CLIENT] for wire in wires]
+    if not all(answers):
+        return _inconclusive(f"the client neither went on nor sent an alert: {_said(account)}")
+    alerts = list(dict.fromkeys(alert for several in answers for alert in several))
+    if None in alerts or CERTIFICATE_ALERTS.intersection(alert or "" for alert in alerts):
+        return _inconclusive(f"the client ended it, but not clearly for this: {_said(account)}")
+    version = wires[0].server_version or "a version that does not exist"
+    asked = "" if server.expect in alerts else f"; {server.source} asks for {server.expect}"
+    return CellOutcome(
+        CellKind.HELD, reason=f"client: {', '.join(filter(None, alerts))} after {version}{asked}"
+    )
+
+
+def _damage(wire: WireAccount) -> str:
+    """Say why this record is no evidence; empty if it is."""
+    return "; ".join(wire.faults) or ("" if wire.client_hello else "it has no ClientHello")
+
+
+def _judge_fallback(wires: Sequence[WireAccount]) -> CellOutcome:
+    """Judge whether any later hello asked for less than the first."""
+    asked = [max(w.offered or (w.legacy_version,), key=_rank) for w in wires if w.client_hello]
+    count = f"{len(wires)} connection{'s' if len(wires) > 1 else ''}"
+    if lower := [version for version in asked[1:] if _rank(version) < _rank(asked[0])]:
+        return CellOutcome(CellKind.FOOLED, reason=f"came back with no more than {lower[0]} in {count}")
+    return CellOutcome(CellKind.HELD, reason=f"{count}, each offering {offer(wires[0])}")
+
+
+def _rank(version: Protocol | None) -> tuple[int, int]:
+    return version.wire if version else (0, 0)
+
+
+def _judge_connection(wire: WireAccount, account: Account, server: Server) -> CellOutcome:
+    if damage := _damage(wire):
+        return _inconclusive(f"the wire's record is unfit: {damage}; the client says: {_said(account)}")
+    if account.outcome == "connected":
+        return _judge_claim(wire, account, server)
+    if wire.data_both_ways and wire.server_version is not Protocol.TLSV1_3:
+        # In TLS 1.3 handshake messages look like data, so there this is no contradiction.
+        return _inconclusive(
+            f"the wire shows data both ways at {wire.server_version}, the client says: {_said(account)}"
+        )
+    if not _offers_any(wire, server):
+        return _judge_refused_offer(wire, account)
+    return _judge_abort(wire, account) if wire.server_version else _judge_refusal(wire, account)
+
+
+def _judge_refused_offer(wire: WireAccount, account: Account) -> CellOutcome:
+    """Judge a connection whose hello lists nothing that the server speaks.
+
+    The hello alone would say so, but a server that is dead or deaf must not pass as one that refused:
+    its refusal has to be there, or the client's of a version that it did not list.
+    """
+    by = Sender.CLIENT if wire.server_version else Sender.SERVER
+    alerts = [a.description for a in wire.alerts if a.sender is by]
+    if not alerts:
+        return _inconclusive(f"offers {offer(wire)}, but the {by} did not refuse: {_said(account)}")
+    if wire.server_version and not {"protocol_version", "illegal_parameter"}.intersection(alerts):
+        return _inconclusive(
+            f"the server chose {wire.server_version}, which was not offered, and the client"
+            f" did not say that it refuses: {_said(account)}"
+        )
+    return CellOutcome(CellKind.NOT_OFFERED, reason=f"offers {offer(wire)}")
+
+
+def _judge_claim(wire: WireAccount, account: Account, server: Server) -> CellOutcome:
+    """Judge a connection that the client says it made."""
+    version = wire.server_version
+    if version is None or not wire.data_both_ways:
+        return _inconclusive(f"the client says it connected at {account.version}, the wire does not show it")
+    if account.version not in (version, UNTOLD):
+        return _inconclusive(f"the client says {account.version}, the wire says {version}")
+    if version not in server.protocols:
+        return _inconclusive(f"connected at {version}, which this server does not speak")
+    ceiling = wire.legacy_version
+    if version not in wire.offered if wire.offered is not None else ceiling and ceiling.below(version):
+        return _inconclusive(f"connected at {version}, which the client did not offer")
+    return CellOutcome(CellKind.CONNECTED, version)
+
+
+def _judge_refusal(wire: WireAccount, account: Account) -> CellOutcome:
+    """Judge a connection that the server ended before it chose a version."""
+    refusals = [a.description for a in wire.alerts if a.sender is Sender.SERVER]
+    if not refusals:
+        return _inconclusive(f"the server gave no answer; the client says: {_said(account)}")
+    if "protocol_version" in refusals:
+        return _inconclusive(f"the server refused the version although {offer(wire)} was offered")
+    return CellOutcome(CellKind.BLOCKED, reason=f"server: {refusals[0] or 'encrypted alert'}")
+
+
+def _judge_abort(wire: WireAccount, account: Account) -> CellOutcome:
+    """Judge a connection that failed after the server had chosen a version."""
+    version = wire.server_version
+    alerts = [a.description for a in wire.alerts if a.sender is Sender.CLIENT]
+    if "protocol_version" in alerts:
+        return CellOutcome(CellKind.REJECTED, reason=f"client: protocol_version after {version}")
+    if wire.finished:
+        # What it sends next is encrypted and may be a goodbye: nothing of this says that it was blocked.
+        return _inconclusive(f"completed a handshake at {version}, and then failed: {_said(account)}")
+    certificate = next((a for a in alerts if a in CERTIFICATE_ALERTS), None)
+    if certificate or "certificate" in str(account.error_text).lower():
+        return _inconclusive(f"the client refused the certificate: {certificate or _said(account)}")
+    if wire.client_data:
+        return _inconclusive(f"failed after the client had sent data at {version}: {_said(account)}")
+    if not alerts or version is Protocol.TLSV1_3:
+        return _inconclusive(
+            f"failed after {version} without a readable alert; the client says: {_said(account)}"
+        )
+    return CellOutcome(
+        CellKind.BLOCKED,
+        version,
+        f"client: {alerts[0] or 'encrypted alert'} after {version} ({_said(account)})",
+    )
+
+
+def _offers_any(wire: WireAccount, server: Server) -> bool:
+    """Whether the hello could lead to any version that the server speaks."""
+    if wire.offered is not None:
+        return bool(server.protocols.intersection(wire.offered))
+    # Without supported_versions only the ceiling is known (RFC 8446 4.2.1).
+    ceiling = wire.legacy_version
+    return ceiling is None or any(not ceiling.below(protocol) for protocol in server.protocols)
+
+
+def offer(wire: WireAccount) -> str:
+    """Return what a hello offers, in words."""
+    if wire.offered is not None:
+        return span(wire.offered)
+    return f"up to {wire.legacy_version}" if wire.legacy_version else "an unknown version"
+
+
+def _said(account: Account) -> str:
+    if account.outcome == "connected":
+        return f"connected at {account.version}"
+    return f"{account.error_class}: {account.error_text}"[:160]
+
+
+def _inconclusive(reason: str) -> CellOutcome:
+    return CellOutcome(CellKind.INCONCLUSIVE, reason=reason)

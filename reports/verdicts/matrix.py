@@ -1,0 +1,293 @@
+"""The matrix: one row for each interpreter x client x condition, from the run's observations."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from interpreters.clients import RELAXED, plain
+from interpreters.programs import PROGRAM
+from reports.verdicts.judge import (
+    HELD,
+    Finding,
+    HeldBy,
+    Judgement,
+    PageCheck,
+    Verdict,
+    explain,
+    find,
+    held_by,
+    judge,
+    page_check,
+    went_below,
+)
+from reports.verdicts.programs import explain_program
+from reports.verdicts.scope import MADE
+from servers.catalogue import Role
+from servers.conditions import Condition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from reports.verdicts.observations import Interpreter, Observation, Run
+    from reports.verdicts.start_up import StartUp
+    from runs.visit import OwnTls
+    from servers.catalogue import Catalogue
+    from servers.protocols import Protocol
+
+MATRIX_VERSION = 2
+"""Schema version of matrix.json; changes when a reader of the old one would be misled."""
+
+ALL_CLIENTS = "all"
+"""The client of a row that stands for every client, because nothing could be measured at all."""
+
+MISSING = "missing"
+"""The interpreter of a row that stands for a whole machine, which was expected and did not report."""
+
+MISFITS = frozenset({"AttributeError", "ImportError", "ModuleNotFoundError", "NameError", "TypeError"})
+"""What Python raises where code asks for what is not there; source: its documentation of exceptions."""
+
+PAGE_CLIENT = "urllib3"
+"""The client that the AWS page's check.py uses."""
+
+
+def did_not_report(interpreter: str, client: str) -> bool:
+    """Whether a row of this interpreter and client stands for a machine that did not report."""
+    return (interpreter, client) == (MISSING, ALL_CLIENTS)
+
+
+class Subject(enum.StrEnum):
+    """What a row is about; the words are those for one, and what is of different kinds is counted apart."""
+
+    INTERPRETER = "interpreter"
+    ENVIRONMENT = "environment"
+    """One that was found, and measured as it is."""
+    PROGRAM = "program"
+    MACHINE = "machine that did not report"
+
+    @property
+    def plural(self) -> str:
+        """The words for several."""
+        noun, *rest = self.split(" ", 1)
+        return " ".join([f"{noun}s", *rest])
+
+    def counted(self, number: int) -> str:
+        """Return a number of them in words."""
+        return f"{number} {self if number == 1 else self.plural}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the matrix."""
+
+    interpreter: Interpreter
+    client: str
+    client_version: str
+    urllib3: str
+    condition: Condition
+    judgement: Judgement
+    held_by: HeldBy = HeldBy.UNKNOWN
+    page_check: PageCheck = PageCheck.UNKNOWN
+    own_tls: OwnTls | None = None
+    """The TLS that the client brings along; None if it uses its interpreter's."""
+    findings: Mapping[str, Finding] = field(default_factory=dict)
+
+    @property
+    def column(self) -> str:
+        """What heads the column that has this row's verdict: programs, each its own client, share one."""
+        return PROGRAM if self.interpreter.is_program else self.client
+
+    @property
+    def subject(self) -> Subject:
+        """What the row is about."""
+        if did_not_report(self.interpreter.id, self.client):
+            return Subject.MACHINE
+        if self.interpreter.is_program:
+            return Subject.PROGRAM
+        return Subject.INTERPRETER if self.interpreter.environment == MADE else Subject.ENVIRONMENT
+
+    @property
+    def verdict(self) -> Verdict:
+        """The row's verdict."""
+        return self.judgement.verdict
+
+    @property
+    def tls_library(self) -> str:
+        """The library that does the client's handshakes: one of its own, or its interpreter's."""
+        return self.own_tls.name if self.own_tls else self.interpreter.openssl
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All that a run measured in one interpreter."""
+
+    interpreter: Interpreter
+    unavailable: Mapping[str, str]
+    """Why clients could not be had, by client."""
+    observations: tuple[Observation, ...]
+    clients: tuple[str, ...] = ()
+    """Its own clients, where it does not have those that the run was asked for: a program is its own."""
+    apart: Mapping[str, StartUp] = field(default_factory=dict)
+    """By client, what sets the interpreter itself apart from where the client was measured, if anything."""
+
+    def of(self, client: str, condition: Condition) -> tuple[Observation, ...]:
+        """Return the observations of one client under one condition."""
+        return tuple(o for o in self.observations if (o.client, o.condition) == (client, condition))
+
+    def changed(self, client: str) -> StartUp | None:
+        """Return what start-up code changes for a client that was measured in the interpreter itself."""
+        known = (one for one in self.apart.values() if one.differences)
+        return None if client in self.apart else next(known, None)
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A run and what it came to: all that a report is made of."""
+
+    run: Run
+    measured: tuple[Measured, ...]
+    """What the rows rest on."""
+    rows: tuple[Row, ...]
+    catalogue: Catalogue
+    """The servers that were met."""
+
+    @property
+    def floor(self) -> Protocol:
+        """What the rows were judged against."""
+        return self.run.asked.floor
+
+
+def build_matrix(
+    measured: Iterable[Measured],
+    clients: Sequence[str],
+    conditions: Sequence[Condition],
+    catalogue: Catalogue,
+    floor: Protocol,
+) -> tuple[Row, ...]:
+    """Return the rows in the order given; every interpreter has at least one."""
+    rows: list[Row] = []
+    for one in measured:
+        if one.interpreter.problem:
+            (client,) = one.clients or (ALL_CLIENTS,)
+            # With config_diagnostics a fault in the configuration leaves Python without any context.
+            reason = "; ".join([one.interpreter.problem, *_first(one.interpreter.configuration_problems)])
+            rows.append(_untestable(one, client, conditions[0], reason))
+            continue
+        rows += [_row(one, cl, co, catalogue, floor) for co in conditions for cl in one.clients or clients]
+    return tuple(rows)
+
+
+def _untestable(one: Measured, client: str, condition: Condition, reason: str) -> Row:
+    judgement = Judgement(Verdict.UNTESTABLE, reason)
+    return Row(one.interpreter, client, "", "", condition, judgement)
+
+
+def _row(one: Measured, client: str, condition: Condition, catalogue: Catalogue, floor: Protocol) -> Row:
+    records = one.of(client, condition)
+    if client in one.unavailable and not any(record.account for record in records):
+        return _untestable(one, client, condition, one.unavailable[client])
+    if why := _misfit(records):
+        return _untestable(one, client, condition, why)
+    findings = find(records, catalogue)
+    judgement = _judged(one, client, findings, catalogue, floor)
+    own_tls = next((record.own_tls for record in records), None)
+    holder = _holder(one, client, condition, catalogue, floor)
+    if one.interpreter.is_program:
+        relaxed = any(record.client == RELAXED for record in one.observations)
+        reason = explain_program(judgement, holder, one.interpreter.openssl, relaxed=relaxed)
+    elif changed := one.changed(client):
+        reason = f"{judgement.reason}; {changed.itself}"
+    else:
+        reason = explain(judgement, holder, one.interpreter, floor, own_tls)
+    if condition is Condition.AMBIENT and judgement.verdict is not Verdict.ENFORCED and not own_tls:
+        reason = "; ".join([reason, *_first(one.interpreter.configuration_problems)])
+    # In a sweep, the page's client in the same versions.
+    asker = PAGE_CLIENT + client.removeprefix(plain(client))
+    page = {record.server: record for record in one.of(asker, condition)}
+    servers = [server.id for server in catalogue.servers if server.role is Role.PAGE]
+    return Row(
+        interpreter=one.interpreter,
+        client=client,
+        client_version=_version(records),
+        urllib3=next((record.urllib3 for record in records), ""),
+        condition=condition,
+        judgement=replace(judgement, reason=reason),
+        held_by=holder,
+        page_check=page_check(page, *servers[:2]) if len(servers) > 1 else PageCheck.UNKNOWN,
+        own_tls=own_tls,
+        findings=findings,
+    )
+
+
+def _misfit(records: Sequence[Observation]) -> str:
+    """Say why a client cannot be probed that fails on each server before it connects; empty if it can.
+
+    Only of an error in what the probe calls: whatever a network does comes out as another.
+    """
+    accounts = [record.account for record in records if record.account]
+    if not accounts or any(record.wire for record in records):
+        return ""
+    first = accounts[0]
+    if any(account.error_class not in MISFITS for account in accounts):
+        return ""
+    named = f"{plain(records[0].client)} {records[0].client_version}"
+    return f"{named} is too old for this probe, or too new: {first.error_class}: {first.error_text}"
+
+
+def _judged(
+    one: Measured, client: str, findings: Mapping[str, Finding], catalogue: Catalogue, floor: Protocol
+) -> Judgement:
+    """Judge a client's cells under one condition, as far as they hold for the interpreter itself."""
+    judgement = judge(findings, catalogue, floor)
+    return one.apart[client].weigh(judgement) if client in one.apart else judgement
+
+
+def _first(problems: Sequence[str], most: int = 2) -> list[str]:
+    """Return the first of an interpreter's problems, and how many there are beside them."""
+    more = len(problems) - most
+    return [*problems[:most], *([f"{more} more are in matrix.json"] if more > 0 else [])]
+
+
+def _holder(
+    one: Measured, client: str, condition: Condition, catalogue: Catalogue, floor: Protocol
+) -> HeldBy:
+    """Say what holds one client under one condition, from all that was measured of it."""
+    seen = {other: find(one.of(client, other), catalogue) for other in Condition}
+    own_tls = any(record.own_tls for record in one.of(client, condition))
+    # What Python's library has tells nothing of another one.
+    relaxed = {} if own_tls else find(one.of(RELAXED, Condition.PERMISSIVE), catalogue)
+    judgement = _judged(one, client, seen[condition], catalogue, floor)
+    holder = held_by(judgement, condition, seen, relaxed, floor)
+    # A client relaxed in code may be held by start-up code, and then tells nothing of the library.
+    return HeldBy.UNKNOWN if holder is HeldBy.BUILD and one.changed(client) else holder
+
+
+def _version(records: Iterable[Observation]) -> str:
+    return next((record.client_version for record in records), "")
+
+
+def needing(
+    more: Condition, measured: Measured, clients: Iterable[str], catalogue: Catalogue, floor: Protocol
+) -> tuple[str, ...]:
+    """Return the clients of which only a visit under one more condition can tell what holds the floor.
+
+    The permissive condition tells of each that is held, and not yet known to be by its configuration; the
+    empty one of those that the permissive lets through.
+    """
+
+    def open_under(client: str, condition: Condition) -> bool:
+        records = measured.of(client, condition)
+        verdict = judge(find(records, catalogue), catalogue, floor).verdict if records else None
+        holder = _holder(measured, client, condition, catalogue, floor)
+        return verdict in HELD and holder is HeldBy.UNKNOWN
+
+    def worth(client: str) -> bool:
+        through = went_below(find(measured.of(client, Condition.PERMISSIVE), catalogue), floor)
+        return more is Condition.PERMISSIVE or through is True
+
+    return tuple(
+        client
+        for client in clients
+        if worth(client) and any(open_under(client, condition) for condition in Condition)
+    )

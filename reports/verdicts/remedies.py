@@ -1,0 +1,279 @@
+"""What may help a row that goes below the floor; of that, only what was measured to help is advised."""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reports.verdicts.floor_file import FloorFile
+from reports.verdicts.judge import Verdict
+from reports.verdicts.matrix import Row, Subject
+from reports.verdicts.steps import configuration_steps, flat, interpreter_steps, upgrade_steps
+from servers.conditions import Condition
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping, Sequence
+
+    from servers.protocols import Protocol
+
+MOST_NAMED = 6
+"""Interpreters that one remedy names; the matrix has them all."""
+
+
+BUNDLE = "bundle"
+"""The source of interpreters that came with a program: interpreters/places.toml."""
+
+
+class Remedy(enum.StrEnum):
+    """A kind of remedy; those that take least effort come first."""
+
+    UPGRADE = "newer release"
+    CONFIGURATION = "openssl.cnf"
+    CODE = "code"
+    INTERPRETER = "other interpreter"
+    BUILD = "hardened build"
+
+
+TITLES = {
+    Remedy.UPGRADE: "A newer release of the client",
+    Remedy.CONFIGURATION: "An OpenSSL configuration",
+    Remedy.CODE: "A floor set in code",
+    Remedy.INTERPRETER: "Another interpreter on this machine",
+    Remedy.BUILD: "A hardened build",
+}
+
+TRIED = (Remedy.UPGRADE, Remedy.CONFIGURATION, Remedy.CODE)
+"""What takes a trial of its own; for another interpreter the matrix has measured already."""
+
+
+class Standing(enum.StrEnum):
+    """What a remedy came to."""
+
+    ADVISED = "advised"
+    """It was measured on this interpreter, in this run, and the floor was enforced."""
+    FAILED = "tried and failed"
+    IDLE = "not tried"
+
+
+@dataclass(frozen=True)
+class Means:
+    """What there is to try with."""
+
+    floor: Protocol
+    libraries: Mapping[str, str]
+    """By client, the distribution whose release decides; empty for what comes with Python itself."""
+    snippets: Mapping[str, str]
+    """By client, the lines that set the floor in code."""
+    upgrades: Mapping[tuple[str, str], Path | str] = field(default_factory=dict)
+    """By interpreter and client, where a newer release may be had: the Python of an environment that
+    has it, or why there is none."""
+    recipes: Mapping[str, str] = field(default_factory=dict)
+    """By Python's minor version (``3.8``), the words after ``nox -s harden --`` that build it."""
+    files: Mapping[str, FloorFile | str] = field(default_factory=dict)
+    """By interpreter, the OpenSSL configuration to try, or why there is none."""
+    ends: Mapping[str, dt.date] = field(default_factory=dict)
+    """By interpreter, the day on which its version of Python reached its end of life, where it has."""
+    closed: Mapping[str, str] = field(default_factory=dict)
+    """By interpreter, the folder on the way to it that not every user may enter, where there is one."""
+
+
+@dataclass(frozen=True)
+class RemedyAttempt:
+    """One remedy for one row, and what it came to."""
+
+    remedy: Remedy
+    standing: Standing
+    said: str
+    """What was measured, or why nothing was."""
+    verdict: Verdict | None = None
+    lines: tuple[str, ...] = ()
+    """What to copy."""
+    file: FloorFile | None = None
+    """The OpenSSL configuration that was tried, for this remedy."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The run in which remedies were tried, where it was an earlier one."""
+
+    run_id: str
+    ended: str
+    """UTC, ISO 8601."""
+
+    def __str__(self) -> str:
+        """Return when that was, in words that follow `measured`."""
+        return f"on {self.ended[:10]} in run {self.run_id}"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row that goes or would go below the floor, with every remedy in order of effort."""
+
+    row: Row
+    attempts: tuple[RemedyAttempt, ...]
+    """Empty if its run was not asked to try any, as that of another machine in a merged report."""
+    origin: Origin | None = None
+    """The earlier run that tried them; None if it was this one."""
+
+    @property
+    def when(self) -> str:
+        """When its remedies were tried, in words that follow `measured`."""
+        return str(self.origin) if self.origin else "in this run"
+
+    @property
+    def advised(self) -> tuple[RemedyAttempt, ...]:
+        """What was measured to help."""
+        return tuple(one for one in self.attempts if one.standing is Standing.ADVISED)
+
+
+def needing(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Return the rows that want a remedy: below the floor, or only just not, in the machine's own state."""
+    ill = (Verdict.DOWNGRADED, Verdict.FRAGILE)
+    return tuple(row for row in rows if row.condition is Condition.AMBIENT and row.verdict in ill)
+
+
+def idle(row: Row, remedy: Remedy, means: Means) -> str:
+    """Say why a remedy that takes a trial is not tried on a row; empty if it is to be."""
+    if remedy is Remedy.CODE:
+        return "" if row.client in means.snippets else f"there are no lines that set a floor in {row.client}"
+    if remedy is Remedy.CONFIGURATION:
+        file = means.files.get(row.interpreter.id, "no configuration was written for it")
+        return file if isinstance(file, str) else ""
+    if not means.libraries.get(row.client):
+        return "it comes with Python itself, which has no newer release of it"
+    newer = means.upgrades.get((row.interpreter.id, row.client))
+    if newer is None:
+        return "its environment has the newest release that this Python took when made; --fresh looks again"
+    return newer if isinstance(newer, str) else ""
+
+
+def weigh(
+    rows: Sequence[Row], trials: Mapping[tuple[str, str, Remedy], Row], means: Means
+) -> tuple[Case, ...]:
+    """Return a case for each row that needs one.
+
+    `trials` has, by interpreter, client and remedy, the row that the trial came to.
+    """
+    return tuple(
+        Case(
+            row,
+            (
+                *(
+                    _tried(row, one, trials.get((row.interpreter.id, row.client, one)), means)
+                    for one in TRIED
+                ),
+                other_interpreter(row, rows, means),
+                _build(row, means),
+            ),
+        )
+        for row in needing(rows)
+    )
+
+
+def _tried(row: Row, remedy: Remedy, trial: Row | None, means: Means) -> RemedyAttempt:
+    if why := idle(row, remedy, means):
+        return RemedyAttempt(remedy, Standing.IDLE, why)
+    if trial is None:
+        return RemedyAttempt(remedy, Standing.IDLE, "its trial did not take place")
+    library = means.libraries.get(row.client, "")
+    if remedy is Remedy.UPGRADE and trial.client_version == row.client_version:
+        return RemedyAttempt(
+            remedy, Standing.IDLE, f"{library} {row.client_version} is the newest for this Python"
+        )
+    reason = trial.judgement.reason
+    if remedy is Remedy.UPGRADE and trial.client_version:
+        reason = f"{library} {trial.client_version} in place of {row.client_version}: {reason}"
+    if trial.verdict is not Verdict.ENFORCED:
+        return RemedyAttempt(remedy, Standing.FAILED, reason, trial.verdict)
+    return _advised(row, remedy, trial, means, reason)
+
+
+def _advised(row: Row, remedy: Remedy, trial: Row, means: Means, reason: str) -> RemedyAttempt:
+    one = row.interpreter
+    if remedy is Remedy.UPGRADE:
+        steps = upgrade_steps(one, means.libraries[row.client], trial.client_version, row.client_version)
+        return RemedyAttempt(remedy, Standing.ADVISED, reason, trial.verdict, flat(steps))
+    file = means.files.get(one.id)
+    if remedy is Remedy.CONFIGURATION and isinstance(file, FloorFile):
+        steps = configuration_steps([one.path], file, means.floor)
+        return RemedyAttempt(remedy, Standing.ADVISED, reason, trial.verdict, flat(steps), file)
+    lines = tuple(means.snippets[row.client].splitlines())
+    return RemedyAttempt(remedy, Standing.ADVISED, reason, trial.verdict, lines)
+
+
+def other_interpreter(row: Row, rows: Sequence[Row], means: Means) -> RemedyAttempt:
+    """Say which interpreter of this run holds with the same client: maintained, open to all, newest first."""
+    held = [
+        other
+        for other in rows
+        if (other.condition, other.client) == (row.condition, row.client)
+        and other.verdict is Verdict.ENFORCED
+        and other.subject is Subject.INTERPRETER
+    ]
+    if not held:
+        said = f"no interpreter of this run holds {means.floor.prose} with it"
+        return RemedyAttempt(Remedy.INTERPRETER, Standing.IDLE, said)
+    unfit = {other.interpreter.id: why for other in held if (why := _unfit(other, row, means))}
+    fit = sorted((other for other in held if other.interpreter.id not in unfit), key=_release, reverse=True)
+    left_out = "; ".join(f"not {name}, {why}" for name, why in unfit.items())
+    if not fit:
+        return RemedyAttempt(Remedy.INTERPRETER, Standing.IDLE, left_out)
+    more = f" and {len(fit) - MOST_NAMED} more" if len(fit) > MOST_NAMED else ""
+    named = ", ".join(other.interpreter.id for other in fit[:MOST_NAMED])
+    lines = flat(interpreter_steps(fit[0].interpreter, means.libraries.get(row.client, "")))
+    said = "; ".join(filter(None, [f"held in this run by {named}{more}", left_out]))
+    return RemedyAttempt(Remedy.INTERPRETER, Standing.ADVISED, said, Verdict.ENFORCED, lines)
+
+
+def _unfit(other: Row, row: Row, means: Means) -> str:
+    """Say why an interpreter that holds is not proposed in another's place; empty if it is."""
+    name = other.interpreter.id
+    if other.interpreter.source == BUNDLE:
+        return "another program's own"
+    if end := means.ends.get(name):
+        return f"at its end of life since {end}"
+    closed = means.closed.get(name, "")
+    # Who uses what is in that folder already may use more of it.
+    if closed and not Path(row.interpreter.path).is_relative_to(closed):
+        return f"in {closed}, which not every user may enter"
+    return ""
+
+
+def _release(row: Row) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", row.interpreter.version))
+
+
+def _build(row: Row, means: Means) -> RemedyAttempt:
+    if row.own_tls:
+        said = f"it does not use Python's OpenSSL but {row.own_tls.name}, which no build of Python changes"
+        return RemedyAttempt(Remedy.BUILD, Standing.IDLE, said)
+    minor = ".".join(row.interpreter.version.split(".")[:2])
+    if words := means.recipes.get(minor):
+        said = (
+            f"nox -s harden -- {words} takes minutes to build another Python, and measures it; that touches"
+            " nothing but folders of its own (/opt needs root, --prefix DIR does not): undo: delete them"
+        )
+    else:
+        said = "no recipe that is still maintained builds this version of Python"
+    return RemedyAttempt(Remedy.BUILD, Standing.IDLE, said)
+
+
+def in_short(cases: Sequence[Case]) -> list[str]:
+    """Return what to do about one interpreter in short, for the matrix; remedies.md has what to copy."""
+    said: dict[str, list[str]] = {}
+    for remedy in Remedy:
+        for standing, done, came in (
+            (Standing.ADVISED, "measured", "it holds with"),
+            (Standing.FAILED, "tried", "it does not help"),
+        ):
+            for case in cases:
+                if any((a.remedy, a.standing) == (remedy, standing) for a in case.attempts):
+                    # What another interpreter holds, every run measures again.
+                    when = "in this run" if remedy is Remedy.INTERPRETER else case.when
+                    said.setdefault(f"{TITLES[remedy]}: {done} {when}, {came}", []).append(case.row.client)
+    lines = [f"{start} {', '.join(clients)}." for start, clients in said.items()]
+    return [*lines, "What to copy, and what was not tried, is in `remedies.md`."]

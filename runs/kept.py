@@ -1,0 +1,93 @@
+"""What remedies came to in earlier runs, as long as it still holds: nothing that it rests on has changed."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from interpreters.atomic import write_atomically
+from interpreters.clients import clients, plain
+from reports.files import REPORTS
+from reports.formats.remedies import DOCUMENT, read_case, tried_on
+from reports.history import kept_runs
+from reports.verdicts.observations import SCHEMA_VERSION, RecordError, read_record, reading
+from reports.verdicts.remedies import Case, Remedy, needing, other_interpreter
+from runs.means import know
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterable, Iterator
+
+    from reports.verdicts.matrix import Matrix, Row
+    from reports.verdicts.remedies import Means
+
+KEPT = "remedies"
+"""The folder of reports that has what the last run of `remedy` advised."""
+
+Entry = tuple[Path, dict[str, Any]]
+
+
+def kept_cases(matrix: Matrix, today: dt.date, reports: Path = REPORTS) -> tuple[Case, ...] | None:
+    """Return a case for each row that needs a remedy, as the newest kept run has it that tried any on it.
+
+    It has to be the same build of the interpreter, the same client, the same configuration and the same
+    floor. A row of which that is not known has an empty case; None stands for no remedies at all, as for a
+    merged report, whose machines have tried their own. Another interpreter takes no trial, so it is looked
+    for in this run.
+    """
+    rows = [row for row in needing(matrix.rows) if not row.interpreter.is_program]
+    if matrix.run.parts or not rows:
+        return None
+    entries = tuple(_entries(matrix, reports))
+    kept = [_kept(row, entries, matrix) for row in rows]
+    if not any(case.attempts for case in kept):
+        return None
+    known = clients()
+    means = know(matrix.rows, {row.client: known[plain(row.client)] for row in rows}, matrix.floor, today)
+    return tuple(_with_other_interpreter(case, matrix.rows, means) for case in kept)
+
+
+def _entries(matrix: Matrix, reports: Path) -> Iterator[Entry]:
+    """Yield what kept runs tried on this machine against this floor, with their files, the newest first."""
+    for folder in (*reversed(kept_runs(reports)), reports / KEPT):
+        path = folder / DOCUMENT
+        # A file that is broken, or of another version, is as good as none.
+        try:
+            document = read_record(path, SCHEMA_VERSION)
+            with reading(path):
+                if document["floor"] == matrix.floor:
+                    yield from (
+                        (path, dict(one)) for one in document["rows"] if one["host"] == matrix.run.host
+                    )
+        except RecordError:
+            continue
+
+
+def _kept(row: Row, entries: Iterable[Entry], matrix: Matrix) -> Case:
+    """Return what was tried last on what a row is about; without a known build that is nothing."""
+    asked = tried_on(row)
+    for path, entry in entries:
+        if row.interpreter.build and entry.get("remedies") and asked.items() <= entry.items():
+            with contextlib.suppress(RecordError), reading(path):
+                return read_case(entry, row, matrix.run)
+    return Case(row, ())
+
+
+def _with_other_interpreter(case: Case, rows: tuple[Row, ...], means: Means) -> Case:
+    if not case.attempts:
+        return case
+    other = other_interpreter(case.row, rows, means)
+    return replace(
+        case,
+        attempts=tuple(other if one.remedy is Remedy.INTERPRETER else one for one in case.attempts),
+    )
+
+
+def keep(run: Path, reports: Path = REPORTS) -> None:
+    """Copy what a run advised to where no later run of another kind replaces it, or removes it as too old."""
+    folder = reports / KEPT
+    folder.mkdir(exist_ok=True)
+    for path in (run / DOCUMENT, run / "remedies.md", *run.glob("floor-*.cnf")):
+        write_atomically(folder / path.name, path.read_text(encoding="utf-8", errors="surrogateescape"))

@@ -1,0 +1,101 @@
+"""Gathers what there is to try on the rows that need a remedy, and which interpreter may help."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from interpreters.end_of_life import ended
+from interpreters.environments import NoEnvironmentError
+from interpreters.hardening.recipes import read_recipes, remedies
+from interpreters.openssl_conf import configuration_path
+from interpreters.openssl_faults import examine, library_version, privileged, read_text
+from reports.verdicts.floor_file import FloorFile, FloorFileError, floor_file_for
+from reports.verdicts.remedies import Means, needing
+from reports.verdicts.scope import MADE
+from runs.snippets import snippets
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Mapping, Sequence
+
+    from interpreters.clients import Client
+    from reports.verdicts.matrix import Row
+    from reports.verdicts.observations import Interpreter
+    from servers.protocols import Protocol
+
+
+def gather(
+    rows: Sequence[Row],
+    known: Means,
+    clients: Mapping[str, Client],
+    newest: Callable[[str, str], Path],
+    environment: Mapping[str, str],
+) -> Means:
+    """Return what there is to try on these rows, beyond what is `known`; raises RecipeError.
+
+    `clients` are those that were measured. `newest` makes, for the interpreter of this id, an environment
+    with the newest release of a library, and returns its Python; it raises NoEnvironmentError.
+    `environment` is that in which the interpreters were measured.
+    """
+    upgrades: dict[tuple[str, str], Path | str] = {}
+    files: dict[str, FloorFile | str] = {}
+    for row in needing(rows):
+        one, library = row.interpreter, known.libraries[row.client]
+        files[one.id] = _file(one, known.floor, environment)
+        # What we installed, by its own name alone, is the newest already.
+        if not library or (one.environment == MADE and library == clients[row.client].requirement):
+            continue
+        try:
+            upgrades[one.id, row.client] = newest(one.id, library)
+        except NoEnvironmentError as error:
+            upgrades[one.id, row.client] = str(error)
+    return Means(
+        known.floor,
+        known.libraries,
+        snippets(clients.values(), known.floor),
+        upgrades,
+        remedies(read_recipes(), known.floor),
+        files,
+        known.ends,
+        known.closed,
+    )
+
+
+def _file(one: Interpreter, floor: Protocol, environment: Mapping[str, str]) -> FloorFile | str:
+    """Return the configuration to try on an interpreter, or why there is none."""
+    if one.openssl_conf != configuration_path(one.openssl_dir, environment):
+        return f"{one.path} sets OPENSSL_CONF itself, to {one.openssl_conf}, whatever it is started with"
+    if why := privileged(Path(one.path), os.getuid(), os.getgid()):
+        return f"{one.path} {why}, so the system hides OPENSSL_CONF from it"
+    try:
+        file = floor_file_for(one, floor, environment)
+    except FloorFileError as error:
+        return str(error)
+    # What it includes can keep it from being read.
+    found = examine(read_text(file.text, environment), library_version(one.openssl))
+    return file if found.holds else "; ".join(found.problems)
+
+
+def know(rows: Sequence[Row], clients: Mapping[str, Client], floor: Protocol, today: dt.date) -> Means:
+    """Return what decides, without any trial, whether another interpreter of these rows may help."""
+    interpreters = {row.interpreter.id: row.interpreter for row in rows if not row.interpreter.is_program}
+    ends = {name: end for name, one in interpreters.items() if (end := ended(one.version, today))}
+    closed = {name: folder for name, one in interpreters.items() if (folder := closed_folder(one.path))}
+    libraries = {name: client.library or client.requirement for name, client in clients.items()}
+    return Means(floor, libraries, {}, ends=ends, closed=closed)
+
+
+def closed_folder(path: str) -> str:
+    """Return the first folder on the way to a file that not every user may enter; empty if there is none."""
+    real = Path(os.path.realpath(path))
+    for folder in reversed(real.parents):
+        try:
+            mode = folder.stat().st_mode
+        except OSError:
+            return str(folder)
+        if not mode & stat.S_IXOTH:
+            return str(folder)
+    return ""

@@ -1,0 +1,133 @@
+"""Measures: sends a probe into each environment of each interpreter, and judges what they met."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import importlib
+import sys
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from interpreters.clients import RELAXED
+from interpreters.inside import applied
+from interpreters.programs import commands
+from interpreters.surroundings import UNWRITTEN
+from reports.verdicts.matrix import Matrix, build_matrix
+from runs.campaign import Guest, run_campaign
+from runs.collect import collect, collect_programs, follow_up
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from interpreters.prepared import Prepared
+    from interpreters.programs import Found
+    from reports.verdicts.observations import Run
+    from reports.verdicts.scope import LeftOut
+    from runs.campaign import Progress, Settings
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """What is to be measured."""
+
+    prepared: tuple[Prepared, ...]
+    environment: Mapping[str, str]
+    """What all of them are run in under the ambient condition."""
+    programs: tuple[Found, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    """What turned out, once it was asked, to need no measuring."""
+
+
+def guests_among(subjects: Subjects, clients: Sequence[str]) -> tuple[Guest, ...]:
+    """Return who is to be probed: interpreters, the environments that clients are at home in, programs.
+
+    Nothing is written where an interpreter is; what we made for it may keep its compiled modules. A program
+    is a client of its own, and it is this Python that runs its probe.
+    """
+    environment = subjects.environment
+    interpreters = (
+        Guest(
+            id=one.candidate.id,
+            python=python,
+            environment=applied(environment, one.changed) | (UNWRITTEN if python == one.actual else {}),
+            clients=names,
+        )
+        for one in subjects.prepared
+        for python, names in one.places(clients).items()
+    )
+    programs = (
+        Guest(
+            id=one.candidate.id,
+            python=Path(sys.executable),
+            environment=environment,
+            clients=(one.program.id,),
+            programs=commands(one, RELAXED),
+        )
+        for one in subjects.programs
+        if not one.problem
+    )
+    return (*interpreters, *programs)
+
+
+def measure(
+    own: Run, subjects: Subjects, clients: Sequence[str], settings: Settings, say: Progress
+) -> Matrix:
+    """Measure the subjects with these clients, and return every one of them, measured or not.
+
+    `own` is the run as it is known before it begins: its id, machine and tool, and what it was asked.
+    Raises EngineError where openssl can serve nothing, and ResourceError where there are too few open files.
+    """
+    judge = follow_up(settings.catalogue, settings.floor)
+    started = now()
+    with _imported_meanwhile("reports.report"):
+        campaign = asyncio.run(run_campaign(guests_among(subjects, clients), settings, judge, RELAXED, say))
+    run = replace(
+        own,
+        engine=campaign.engine,
+        catalogue=settings.catalogue.sha256,
+        started=started,
+        ended=now(),
+        controls=campaign.controls,
+        scope=replace(
+            own.scope,
+            left_out=(*own.scope.left_out, *subjects.left_out),
+            notes=campaign.notes,
+        ),
+    )
+    measured = (
+        *collect(subjects.prepared, campaign, subjects.environment),
+        *collect_programs(subjects.programs, campaign),
+    )
+    rows = build_matrix(measured, clients, settings.conditions, settings.catalogue, settings.floor)
+    return Matrix(run, measured, rows, settings.catalogue)
+
+
+@contextlib.contextmanager
+def _imported_meanwhile(module: str) -> Iterator[None]:
+    """Import a module beside the block: pandas takes as long to import as an interpreter to measure.
+
+    Where no thread can be started it is imported when it is needed. An import that was still at work when
+    this process ends would break off with a traceback.
+    """
+
+    def quietly() -> None:
+        with contextlib.suppress(Exception):  # what goes wrong goes wrong again where it is needed
+            importlib.import_module(module)
+
+    importing = threading.Thread(target=quietly)
+    with contextlib.suppress(RuntimeError):
+        importing.start()
+    try:
+        yield
+    finally:
+        if importing.ident is not None:
+            importing.join()
+
+
+def now() -> str:
+    """Return the time as a run has it: UTC, ISO 8601."""
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

@@ -1,0 +1,163 @@
+"""Finds out how far a run's verdicts reach: by which tool and user, on what machine, and what it left out."""
+
+from __future__ import annotations
+
+import os
+import platform
+import pwd
+import subprocess
+from typing import TYPE_CHECKING
+
+from interpreters.clients import DEFAULT, clients, plain
+from interpreters.processes import run
+from interpreters.programs import PROGRAM, ProgramsError, read_programs
+from reports.verdicts.scope import LeftOut, Scope
+from servers.conditions import Condition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from interpreters.locate import Candidate
+    from interpreters.places import Looked
+    from interpreters.prepared import Prepared
+    from reports.verdicts.observations import Asked
+
+TLS_VARIABLES = (
+    *("OPENSSL_CONF", "OPENSSL_CONF_INCLUDE", "OPENSSL_MODULES", "OPENSSL_ENGINES"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR"),
+    # They can put another OpenSSL in the place of the one that is linked to (ld.so(8), dyld(1)).
+    *("LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"),
+    # By them an interpreter finds start-up code and modules, ssl among them (python(1)).
+    *("PYTHONPATH", "PYTHONHOME"),
+)
+"""Variables that can decide which TLS a process gets (openssl-env(7))."""
+
+GIT_LIMIT = 10.0
+"""Seconds that git may take for one answer."""
+
+
+def survey(
+    root: Path,
+    asked: Asked,
+    unchosen: Sequence[LeftOut],
+    looked: Sequence[Looked],
+    environment: Mapping[str, str],
+) -> Scope:
+    """Return the scope of a run of the tool in the folder `root`, asked this in this environment.
+
+    `unchosen` is what --only left out.
+    """
+    commit, changes, unknown = commit_of(root, environment)
+    known = [one.id for one in clients().values() if not one.reference]
+    known += [] if asked.programs else _programs()
+    wanted = {plain(client) for client in asked.clients}
+    return Scope(
+        commit=commit,
+        commit_unknown=unknown,
+        local_changes=changes,
+        user=user_name(),
+        distribution=distribution(),
+        architecture=platform.machine(),
+        variables={name: environment[name] for name in TLS_VARIABLES if name in environment},
+        left_out=tuple(unchosen),
+        clients_left_out=tuple(client for client in known if client not in wanted),
+        narrowed=narrowings(asked, unchosen),
+        looked=tuple(looked),
+    )
+
+
+def _programs() -> list[str]:
+    """Return the ids of the programs that can be measured; a table that is not in order offers none."""
+    try:
+        return [one.id for one in read_programs()]
+    except ProgramsError:
+        return []
+
+
+def not_chosen(
+    found: Iterable[Candidate], chosen: Iterable[Candidate], only: Iterable[str]
+) -> tuple[LeftOut, ...]:
+    """Return what was found and not chosen, which is the work of --only alone."""
+    kept = {one.id for one in chosen}
+    why = _only(only)
+    return tuple(LeftOut(one.id, str(one.path), why) for one in found if one.id not in kept)
+
+
+def same_twice(prepared: Iterable[Prepared], kept: Iterable[Prepared]) -> tuple[LeftOut, ...]:
+    """Return the interpreters that were dropped, because each starts one that is among the others."""
+    known = {one.candidate.id for one in kept}
+    return tuple(
+        LeftOut(one.candidate.id, str(one.candidate.path), f"it starts {one.same_as}, which is measured")
+        for one in prepared
+        if one.candidate.id not in known
+    )
+
+
+def narrowings(asked: Asked, unchosen: Iterable[LeftOut]) -> tuple[str, ...]:
+    """Return what a run was asked to leave out of all that a run without options measures.
+
+    That is every interpreter found, with each default client, under the machine's own configuration. An
+    interpreter given by path adds to it, as does a further client; another release of a client or another
+    condition beside the machine's own takes nothing away.
+    """
+    # A run without options measures no program.
+    pythons = [one.id for one in unchosen if not one.id.startswith(f"{PROGRAM}_")]
+    wanted = {plain(client) for client in asked.clients}
+    lost = [client for client in DEFAULT if client not in wanted]
+    narrowed = []
+    if pythons:
+        number = f"{len(pythons)} interpreter{'s' if len(pythons) > 1 else ''}"
+        narrowed.append(f"{_only(asked.only)} left out {number}")
+    if lost:
+        narrowed.append(f"--clients left out {', '.join(lost)}")
+    if Condition.AMBIENT not in asked.conditions:
+        narrowed.append("--conditions left out the machine's own configuration, ambient")
+    return tuple(narrowed)
+
+
+def _only(globs: Iterable[str]) -> str:
+    return " ".join(f"--only {glob}" for glob in globs)
+
+
+def commit_of(root: Path, environment: Mapping[str, str]) -> tuple[str, bool, str]:
+    """Return the commit of the checkout in `root`, whether files differ from it, and why it is not known."""
+    # Looking must write nothing, not even git's index (git(1), GIT_OPTIONAL_LOCKS).
+    kept = {name: text for name, text in environment.items() if not name.startswith("GIT_")}
+    quiet = {**kept, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+
+    def git(*words: str) -> tuple[int, str]:
+        status, said = run(["git", "-C", root, *words], quiet, GIT_LIMIT)
+        return status, said.strip()
+
+    try:
+        # The tool may lie, untracked, somewhere below another repository.
+        tracked, said = git("ls-files", "--error-unmatch", "noxfile.py")
+        if tracked:
+            return "", False, f"git knows no commit of it: {said.splitlines()[0] if said else 'no word'}"
+        status, commit = git("rev-parse", "--verify", "HEAD")
+        if status:
+            return "", False, "its repository has no commit"
+        # A policy says what the gate asks, and changes nothing about how it is measured.
+        status, changes = git("status", "--porcelain", "--", ".", ":!policy.toml")
+    except (OSError, subprocess.SubprocessError) as error:
+        return "", False, f"git could not be asked: {error}"
+    return commit, bool(status or changes), ""
+
+
+def user_name() -> str:
+    """Return the name of the user that this process is, or the number of one without a name."""
+    number = os.geteuid()
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"
+
+
+def distribution() -> str:
+    """Return the operating system's name and version as os-release(5) has it, or as the system says."""
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except OSError:
+        version = platform.mac_ver()[0]
+        return f"macOS {version}" if version else f"{platform.system()} {platform.release()}"
