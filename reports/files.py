@@ -8,12 +8,12 @@ import fcntl
 import hashlib
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.atomic import replacing, write_atomically
 from interpreters.locks import locked
+from reports.verdicts.scope import Begun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,17 +32,6 @@ KEPT_RUNS = 20
 
 BEGUN = ".begun-"
 """Begins the name of the mark of a run that has not ended well, or not yet; its id follows."""
-
-
-@dataclass(frozen=True)
-class Begun:
-    """A run that began and has published nothing."""
-
-    run_id: str
-    started: dt.datetime
-    """In UTC."""
-    running: bool
-    """Whether it is still on its way."""
 
 
 @contextlib.contextmanager

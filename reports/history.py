@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from interpreters.errors import FloorError
 from reports.files import HISTORY, LATEST, REPORTS, published
-from reports.verdicts.observations import RecordError, read_summary
+from reports.formats.records import RecordError, read_summary
+from reports.verdicts.matrix import Past
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from reports.verdicts.observations import Asked, Run
@@ -19,16 +20,6 @@ DOCUMENT, SUMMARY = "matrix.json", "run.json"
 
 MOST_PAST = 29
 """Earlier runs that a trend shows: with the newest one a month of nights."""
-
-
-@dataclass(frozen=True)
-class Past:
-    """How a run stood: how many interpreters at which verdict, each by its worst client."""
-
-    run_id: str
-    ended: str
-    """UTC, ISO 8601."""
-    standings: Mapping[str, int]
 
 
 class NoRunError(FloorError):

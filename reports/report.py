@@ -12,17 +12,16 @@ from reports.formats.html import build_html
 from reports.formats.junit import build_junit
 from reports.formats.markdown import build_markdown
 from reports.formats.matrix_json import build_json
+from reports.formats.records import write_jsonl, write_run
 from reports.formats.remedies import write_remedies
 from reports.gate import foresee
-from reports.verdicts.observations import write_jsonl, write_run
 from servers.evidence import fits, write_evidence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from reports.history import Past
-    from reports.verdicts.matrix import Matrix
+    from reports.verdicts.matrix import Matrix, Past
     from reports.verdicts.policy import Policy
     from reports.verdicts.remedies import Case
 

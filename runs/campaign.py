@@ -16,11 +16,11 @@ from servers.catalogue import Catalogue, Certificate, Role, Server
 from servers.certificates import NAME
 from servers.conditions import Condition, write_configurations
 from servers.control import Control
+from servers.engine import EngineError
 from servers.lab import open_lab
 from servers.peers import HOSTS, can_tell, hosts_file, is_ours
 from servers.progress import Tally, counted
 from servers.resources import exhausted, visits_at_once
-from servers.s_server import EngineError
 
 if TYPE_CHECKING:
     from servers.lab import Stand

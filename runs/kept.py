@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from interpreters.atomic import write_atomically
 from interpreters.clients import clients, plain
 from reports.files import REPORTS
+from reports.formats.records import SCHEMA_VERSION, RecordError, read_record, reading
 from reports.formats.remedies import DOCUMENT, read_case, tried_on
 from reports.history import kept_runs
-from reports.verdicts.observations import SCHEMA_VERSION, RecordError, read_record, reading
 from reports.verdicts.remedies import Case, Remedy, needing, other_interpreter
 from runs.means import know
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from interpreters.clients import RELAXED
 from reports.verdicts.floor_file import FloorFile
 from reports.verdicts.matrix import Measured, Row, build_matrix
-from reports.verdicts.observations import observations
 from reports.verdicts.remedies import TRIED, Means, Remedy, idle, needing
 from runs.campaign import run_campaign
+from runs.visit import observations
 from servers.catalogue import Role
 from servers.conditions import Condition
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interpreters.processes import signal_name
+from reports.verdicts.observations import Account, Observation, OwnTls
 from servers.certificates import NAME
 from servers.peers import LOOPBACK, admit_family, can_tell, hosts_file, is_ours
 from servers.processes import ended, running
@@ -20,6 +21,7 @@ from servers.wire import WireAccount, read_capture
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from servers.control import Control
     from servers.lab import Stand
     from servers.peers import Admission, Endpoint
 
@@ -31,30 +33,6 @@ ATTEMPT_LIMIT = 5.0
 
 SILENCE_LIMIT = 30.0
 """Seconds without a line after which a probe is ended; slow imports on a busy machine take a few."""
-
-
-@dataclass(frozen=True)
-class Account:
-    """The client's account of one attempt: testimony, to be held against the wire's."""
-
-    outcome: str
-    """``connected`` if an answer came back over TLS, else ``failed``."""
-    version: str | None
-    cipher: str | None
-    error_class: str | None
-    error_text: str | None
-    seconds: float
-    note: str = ""
-    """What there is to say of the attempt beyond that, such as how the client introduced itself."""
-
-
-@dataclass(frozen=True)
-class OwnTls:
-    """The TLS that a client brings along in place of its interpreter's ssl module."""
-
-    name: str
-    reads_openssl_conf: bool
-    """Whether it heeds OPENSSL_CONF."""
 
 
 @dataclass(frozen=True)
@@ -325,3 +303,31 @@ def _account(told: Mapping[str, Any]) -> Account:
         msg = "an account that cannot be meant"
         raise ValueError(msg)
     return replace(account, seconds=float(account.seconds))
+
+
+def observations(
+    interpreter: str, condition: str, visit: Visit, controls: Mapping[str, Control]
+) -> tuple[Observation, ...]:
+    """Join a visit with the controls of its run."""
+    return tuple(_observation(interpreter, condition, visit, cell, controls) for cell in visit.cells)
+
+
+def _observation(
+    interpreter: str, condition: str, visit: Visit, cell: Cell, controls: Mapping[str, Control]
+) -> Observation:
+    # One that needs no urllib3 may be in its environment by the side of one that does.
+    beside = next(filter(None, visit.urllib3.values()), "")
+    return Observation(
+        interpreter=interpreter,
+        client=cell.client,
+        client_version=visit.versions.get(cell.client, ""),
+        urllib3=visit.urllib3.get(cell.client) or beside,
+        own_tls=visit.own_tls.get(cell.client),
+        condition=condition,
+        server=cell.server,
+        account=cell.account,
+        missing=cell.missing,
+        wire=cell.wire,
+        control=controls[cell.server],
+        captures=cell.captures,
+    )

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from servers.catalogue import Certificate
 from servers.certificates import NAME, KeyPair, issue, issue_page
 from servers.control import Control, run_control
+from servers.engine import Engine, EngineError
 from servers.resources import exhausted
-from servers.s_server import Engine, EngineError, SServer, find_s_server, last_words
+from servers.s_server import SServer, find_s_server, last_words
 from servers.scripted import ScriptedServer
 from servers.tlslite import TlsliteServer
 

@@ -1,4 +1,4 @@
-"""Engines serve catalogue entries; this one drives OpenSSL's own test server, `openssl s_server`."""
+"""The engine that drives OpenSSL's own test server, `openssl s_server`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from typing import Protocol as Interface
 
-from interpreters.errors import FloorError
 from servers.catalogue import Certificate, KeyExchange, Role, Server
+from servers.engine import EngineError
 from servers.entrance import Entrance, private_socket
 from servers.peers import LOOPBACK
 from servers.processes import running
@@ -24,30 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from servers.certificates import KeyPair
-    from servers.entrance import Address, Reachable
+    from servers.entrance import Address
 
 START_LIMIT = 20.0
 """Seconds that a server may take to say that it listens."""
-
-
-class EngineError(FloorError):
-    """This engine cannot serve the entry here; the message is the reason a report can print."""
-
-
-class Engine(Interface):
-    """What the lab asks of an engine: to serve one entry for as long as a block lasts."""
-
-    @property
-    def description(self) -> str:
-        """The engine, its version and where it is, for the report's provenance."""
-        ...
-
-    def serve(self, server: Server, pair: KeyPair) -> contextlib.AbstractAsyncContextManager[Reachable]:
-        """Serve the entry while the block lasts; its address is given once it accepts.
-
-        Raises EngineError where the engine cannot serve it.
-        """
-        ...
 
 
 _CIPHERS = {

@@ -12,10 +12,9 @@ from reports.verdicts.cells import CellKind, CellOutcome
 from reports.verdicts.decision import GateRun
 from reports.verdicts.judge import Finding, HeldBy, Judgement, PageCheck, Verdict
 from reports.verdicts.matrix import Row
-from reports.verdicts.observations import Asked, Given, Interpreter, Observation, Run
+from reports.verdicts.observations import Account, Asked, Given, Interpreter, Observation, OwnTls, Run
 from reports.verdicts.policy import Policy, Waiver
 from reports.verdicts.scope import LeftOut, Scope
-from runs.visit import Account, OwnTls
 from servers.catalogue import Catalogue, Certificate, KeyExchange, Role, Server
 from servers.conditions import Condition
 from servers.control import Control

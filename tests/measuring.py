@@ -19,9 +19,9 @@ if str(ROOT) not in sys.path:
 
 from interpreters.surroundings import surroundings  # noqa: E402
 from reports.verdicts.judge import Judgement, find, judge  # noqa: E402
-from reports.verdicts.observations import observations  # noqa: E402
 from runs.campaign import Campaign, Guest, Settings, run_campaign  # noqa: E402
 from runs.collect import follow_up  # noqa: E402
+from runs.visit import observations  # noqa: E402
 from servers.catalogue import Catalogue, read_catalogue  # noqa: E402
 from servers.conditions import Condition  # noqa: E402
 from servers.protocols import Protocol  # noqa: E402

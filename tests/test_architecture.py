@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "interpreters": {"interpreters", *GROUND},
     "interpreters.hardening": {"interpreters.hardening", "interpreters", *GROUND},
     "servers": {"servers", *GROUND, "tlslite", "trustme"},
-    "reports.verdicts": {"reports.verdicts", "servers", "interpreters", "interpreters.hardening"},
+    "reports.verdicts": {"reports.verdicts", "servers", "interpreters", "interpreters.hardening", "pandas"},
     "reports.formats": {
         *("reports.formats", "reports.verdicts", "servers", "interpreters", "interpreters.hardening"),
         *("jinja2", "markupsafe", "pandas", "rich"),

@@ -23,8 +23,9 @@ from runs.campaign import Guest, Settings, run_campaign
 from runs.collect import collect_programs
 from servers.catalogue import Catalogue, read_catalogue
 from servers.conditions import Condition
+from servers.engine import EngineError
 from servers.protocols import LADDER, Protocol
-from servers.s_server import EngineError, find_s_server
+from servers.s_server import find_s_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,8 @@ from conftest import ROOT, board, records
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runs.visit import MARK, Account
+from reports.verdicts.observations import Account
+from runs.visit import MARK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,7 +15,7 @@ from reports.verdicts.judge import HeldBy, Verdict
 from reports.verdicts.remedies import Case, Remedy, RemedyAttempt, Standing, in_short
 
 if TYPE_CHECKING:
-    from runs.visit import OwnTls
+    from reports.verdicts.observations import OwnTls
 
 DOWN, FRAGILE, UNCLEAR, UNTESTABLE, HELD = Verdict
 DEBIAN = replace(

@@ -26,7 +26,7 @@ from reports.verdicts.judge import PageCheck, Verdict
 from servers.conditions import Condition
 
 if TYPE_CHECKING:
-    from runs.visit import OwnTls
+    from reports.verdicts.observations import OwnTls
     from servers.protocols import Protocol
 
 DOWN, FRAGILE, UNCLEAR, UNTESTABLE, HELD = Verdict

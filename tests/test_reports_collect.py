@@ -27,9 +27,10 @@ from interpreters.prepared import Furnished, Prepared
 from interpreters.programs import Found, Program
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import build_matrix
+from reports.verdicts.observations import Account
 from runs.campaign import Campaign, Guest
 from runs.collect import REFUSAL, collect, collect_programs, follow_up
-from runs.visit import Account, Cell, Visit
+from runs.visit import Cell, Visit
 from servers.conditions import Condition
 
 if TYPE_CHECKING:

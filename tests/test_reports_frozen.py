@@ -21,10 +21,10 @@ import pytest
 
 from reports import gate
 from reports.formats.matrix_json import read_json
+from reports.formats.records import SCHEMA_VERSION, read_jsonl
 from reports.report import write_report
 from reports.verdicts.judge import HeldBy, Verdict
 from reports.verdicts.matrix import Matrix, Measured, build_matrix
-from reports.verdicts.observations import SCHEMA_VERSION, read_jsonl
 from reports.verdicts.policy import Policy
 from reports.verdicts.scope import MADE, Scope
 from servers.conditions import Condition

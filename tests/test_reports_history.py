@@ -11,8 +11,10 @@ import pytest
 from builders import TLS1_3, a_catalogue, a_run
 
 from reports.files import publish
-from reports.history import MOST_PAST, NoRunError, Past, choose, kept_runs, past_runs
-from reports.verdicts.observations import Given, Run, write_run
+from reports.formats.records import write_run
+from reports.history import MOST_PAST, NoRunError, choose, kept_runs, past_runs
+from reports.verdicts.matrix import Past
+from reports.verdicts.observations import Given, Run
 from servers.conditions import Condition
 
 

@@ -38,10 +38,9 @@ from reports.formats.answer import answer, page_sentences, worst_first
 from reports.formats.escape import visible
 from reports.formats.html import BAR, NEUTRAL, build_html, tone
 from reports.formats.markdown import SCOPE
-from reports.history import Past
 from reports.verdicts.cells import CellKind, CellOutcome
 from reports.verdicts.judge import Finding, PageCheck, Verdict
-from reports.verdicts.matrix import Matrix, Measured, build_matrix
+from reports.verdicts.matrix import Matrix, Measured, Past, build_matrix
 from reports.verdicts.observations import Interpreter, Run
 from reports.verdicts.remedies import TITLES, Case, Remedy, RemedyAttempt, Standing
 from reports.verdicts.scope import headline, in_full, opening

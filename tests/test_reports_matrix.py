@@ -48,8 +48,7 @@ from servers.protocols import LADDER
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reports.verdicts.observations import Observation
-    from runs.visit import OwnTls
+    from reports.verdicts.observations import Observation, OwnTls
     from servers.protocols import Protocol
 
 CATALOGUE = a_catalogue()

@@ -36,10 +36,11 @@ import reports.formats.matrix_json
 from interpreters.places import Looked
 from reports.formats.frame import build_frame
 from reports.formats.matrix_json import build_json, read_json
+from reports.formats.records import RecordError
 from reports.verdicts.cells import CellKind, CellOutcome
 from reports.verdicts.judge import HeldBy, PageCheck, Verdict
 from reports.verdicts.matrix import Measured, build_matrix
-from reports.verdicts.observations import Given, RecordError
+from reports.verdicts.observations import Given
 from reports.verdicts.policy import CHOICES, Policy
 from reports.verdicts.scope import LeftOut
 from servers.catalogue import Certificate, KeyExchange, Role, read_catalogue

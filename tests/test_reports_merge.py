@@ -35,6 +35,7 @@ from reports.files import REPORTS
 from reports.formats.answer import answer
 from reports.formats.escape import for_csv, visible
 from reports.formats.matrix_json import read_json
+from reports.formats.records import RecordError
 from reports.formats.terminal import show
 from reports.gate import gate
 from reports.merge import DID_NOT_REPORT, MergeError, merge, merge_cases, read_parts
@@ -42,7 +43,6 @@ from reports.report import write_report
 from reports.verdicts.decision import GateOutcome
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import Matrix, Measured, build_matrix
-from reports.verdicts.observations import RecordError
 from reports.verdicts.policy import Policy, Waiver
 from reports.verdicts.remedies import Case, Remedy, RemedyAttempt, Standing, needing
 from servers.conditions import Condition

@@ -36,20 +36,17 @@ from referencing import Registry, Resource
 
 import reports.formats
 from interpreters.places import Looked, Status
-from reports.verdicts.observations import (
+from reports.formats.records import (
     SCHEMA_VERSION,
-    Asked,
-    Given,
     RecordError,
-    Run,
-    observations,
     read_jsonl,
     read_summary,
     write_jsonl,
     write_run,
 )
+from reports.verdicts.observations import Asked, Given, Run
 from reports.verdicts.scope import LeftOut, Scope
-from runs.visit import Cell, Visit
+from runs.visit import Cell, Visit, observations
 from servers.conditions import Condition
 from servers.protocols import LADDER
 

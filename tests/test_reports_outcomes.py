@@ -30,7 +30,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.verdicts.cells import CERTIFICATE_ALERTS, UNTOLD, CellKind, CellOutcome, judge_cell, offer
-from runs.visit import Account
+from reports.verdicts.observations import Account
 from servers.catalogue import Role
 from servers.protocols import LADDER, Protocol, Sender
 

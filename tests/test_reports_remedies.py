@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from interpreters.locate import SOURCES
 from reports.verdicts.floor_file import FloorFile
 from reports.verdicts.judge import Verdict
+from reports.verdicts.observations import OwnTls
 from reports.verdicts.remedies import (
     BUNDLE,
     MOST_NAMED,
@@ -31,7 +32,6 @@ from reports.verdicts.remedies import (
     needing,
     weigh,
 )
-from runs.visit import OwnTls
 from servers.conditions import Condition
 
 if TYPE_CHECKING:

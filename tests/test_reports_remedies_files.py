@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 from builders import TLS1_2, a_catalogue, a_row, a_run
 
+from reports.formats.records import RecordError
 from reports.formats.remedies import read_remedies, write_remedies
 from reports.formats.remedies_document import build_remedies_markdown
 from reports.verdicts.floor_file import FloorFile
 from reports.verdicts.judge import Verdict
-from reports.verdicts.observations import RecordError
 from reports.verdicts.remedies import Case, Origin, Remedy, RemedyAttempt, Standing
 
 if TYPE_CHECKING:

@@ -57,8 +57,7 @@ from servers.protocols import LADDER, Protocol, Sender
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from reports.verdicts.observations import Interpreter, Observation
-    from runs.visit import Account, OwnTls
+    from reports.verdicts.observations import Account, Interpreter, Observation, OwnTls
     from servers.catalogue import Server
 
 CATALOGUE = a_catalogue()

@@ -14,10 +14,11 @@ import pytest
 from interpreters.identify import identify
 from interpreters.surroundings import surroundings
 from reports.verdicts.judge import Judgement, Verdict, find, judge
-from reports.verdicts.observations import Interpreter, observations
+from reports.verdicts.observations import Interpreter
 from runs import campaign, visit
 from runs.campaign import Guest, Settings, run_campaign
 from runs.collect import follow_up
+from runs.visit import observations
 from servers import control, s_server, tap
 from servers.catalogue import Catalogue, read_catalogue
 from servers.conditions import Condition

@@ -23,9 +23,10 @@ from runs.visit import PROBES, Visit
 from servers import lab as lab_module
 from servers.catalogue import Catalogue, Role, read_catalogue
 from servers.conditions import Condition, configuration
+from servers.engine import EngineError
 from servers.progress import counted
 from servers.protocols import Protocol
-from servers.s_server import EngineError, find_s_server
+from servers.s_server import find_s_server
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,8 +15,9 @@ import pytest
 from servers.catalogue import Certificate, KeyExchange, Role, Server, read_catalogue
 from servers.certificates import KeyPair, issue
 from servers.control import Control, ControlAttempt, judge_control, run_control
+from servers.engine import EngineError
 from servers.protocols import LADDER, Protocol
-from servers.s_server import EngineError, SServer, find_s_server
+from servers.s_server import SServer, find_s_server
 from servers.wire import WireAccount, WireAlert
 
 if TYPE_CHECKING:

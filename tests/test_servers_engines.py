@@ -18,8 +18,9 @@ from conftest import alive, read_end
 from servers import s_server
 from servers.catalogue import Certificate, KeyExchange, Role, Server, read_catalogue
 from servers.certificates import KeyPair, issue
+from servers.engine import EngineError
 from servers.protocols import LADDER, Protocol
-from servers.s_server import EngineError, SServer, find_s_server
+from servers.s_server import SServer, find_s_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,9 +15,10 @@ from servers import lab as lab_module
 from servers.catalogue import Catalogue, Certificate, Role, Server, read_catalogue
 from servers.certificates import KeyPair, issue
 from servers.control import Control
+from servers.engine import EngineError
 from servers.entrance import Entrance
 from servers.lab import Lab, Stand, open_lab
-from servers.s_server import EngineError, find_s_server
+from servers.s_server import find_s_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable

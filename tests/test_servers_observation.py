@@ -17,14 +17,16 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import alive, read_end
 
+from reports.verdicts.observations import OwnTls
 from runs import visit as visit_module
-from runs.visit import MARK, PROBES, Cell, OwnTls, Stranger, Visit, strangers_told, visit
+from runs.visit import MARK, PROBES, Cell, Stranger, Visit, strangers_told, visit
 from servers.catalogue import Certificate, KeyExchange, Server
 from servers.certificates import KeyPair, issue
+from servers.engine import EngineError
 from servers.lab import Stand
 from servers.peers import admit_family, can_tell
 from servers.protocols import LADDER, Protocol, Sender
-from servers.s_server import EngineError, find_s_server
+from servers.s_server import find_s_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

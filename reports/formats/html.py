@@ -27,10 +27,9 @@ from reports.formats.answer import (
 )
 from reports.formats.escape import visible
 from reports.formats.markdown import PAGE_CHECK, SCOPE, end_of_life, sharers
-from reports.history import Past
 from reports.verdicts.cells import CellKind, offer
 from reports.verdicts.judge import Verdict
-from reports.verdicts.matrix import ALL_CLIENTS, Subject
+from reports.verdicts.matrix import ALL_CLIENTS, Past, Subject
 from reports.verdicts.policy import Policy
 from reports.verdicts.remedies import TITLES
 from reports.verdicts.scope import headline, in_full, moment, opening, tool_in_full

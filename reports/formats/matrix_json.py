@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reports.formats.escape import for_json as _text
+from reports.formats.records import RecordError, build_run, read_record, reading
 from reports.verdicts.cells import CellKind, CellOutcome
 from reports.verdicts.judge import Finding, HeldBy, Judgement, PageCheck, Verdict
 from reports.verdicts.matrix import MATRIX_VERSION, Row
-from reports.verdicts.observations import Interpreter, RecordError, Run, build_run, read_record, reading
+from reports.verdicts.observations import Interpreter, Run
 from servers.catalogue import Catalogue, Certificate, KeyExchange, Role, Server
 from servers.conditions import Condition
 from servers.control import Control

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from reports.formats.records import SCHEMA_VERSION, RecordError, read_record, reading
 from reports.formats.remedies_document import build_remedies_markdown
 from reports.verdicts.floor_file import FloorFile
 from reports.verdicts.judge import Verdict
-from reports.verdicts.observations import SCHEMA_VERSION, RecordError, read_record, reading
 from reports.verdicts.remedies import Case, Origin, Remedy, RemedyAttempt, Standing, needing
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from servers.protocols import Protocol, Sender, span
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reports.verdicts.observations import Observation
-    from runs.visit import Account
+    from reports.verdicts.observations import Account, Observation
     from servers.catalogue import Server
     from servers.wire import WireAccount
 

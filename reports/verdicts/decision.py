@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from reports.files import Begun
     from reports.verdicts.policy import Policy, Waiver
-    from reports.verdicts.scope import Scope
+    from reports.verdicts.scope import Begun, Scope
     from servers.protocols import Protocol
 
 SEVERITY = (Verdict.DOWNGRADED, *CHOICES)

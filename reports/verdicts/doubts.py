@@ -11,9 +11,8 @@ from reports.verdicts.scope import ago, moment, said
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from reports.files import Begun
     from reports.verdicts.policy import Policy
-    from reports.verdicts.scope import ScopedRun
+    from reports.verdicts.scope import Begun, ScopedRun
 
 CLOCKS = dt.timedelta(hours=1)
 """How far the clocks of two machines may be apart before a run counts as one from the future."""

@@ -15,8 +15,7 @@ from servers.protocols import LADDER, Protocol, span
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from reports.verdicts.observations import Interpreter, Observation
-    from runs.visit import OwnTls
+    from reports.verdicts.observations import Interpreter, Observation, OwnTls
     from servers.catalogue import Catalogue, Server
 
 PAGE_FLOOR = Protocol.TLSV1_2

@@ -30,9 +30,8 @@ from servers.conditions import Condition
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from reports.verdicts.observations import Interpreter, Observation, Run
+    from reports.verdicts.observations import Interpreter, Observation, OwnTls, Run
     from reports.verdicts.start_up import StartUp
-    from runs.visit import OwnTls
     from servers.catalogue import Catalogue
     from servers.protocols import Protocol
 
@@ -291,3 +290,13 @@ def needing(
         for client in clients
         if worth(client) and any(open_under(client, condition) for condition in Condition)
     )
+
+
+@dataclass(frozen=True)
+class Past:
+    """How a run stood: how many interpreters at which verdict, each by its worst client."""
+
+    run_id: str
+    ended: str
+    """UTC, ISO 8601."""
+    standings: Mapping[str, int]

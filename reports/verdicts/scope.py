@@ -321,3 +321,14 @@ def _names(names: Sequence[str], most: int | None) -> str:
     if most is None or len(names) <= most:
         return ", ".join(names)
     return f"{', '.join(names[:most])} and {len(names) - most} more"
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A run that began and has published nothing."""
+
+    run_id: str
+    started: dt.datetime
+    """In UTC."""
+    running: bool
+    """Whether it is still on its way."""
