@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interpreters.errors import FloorError
+from interpreters.interpreter import PROGRAM
 from interpreters.locate import Candidate
 from interpreters.processes import run, signal_name
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 PROGRAMS = Path(__file__).parent.parent / "probes" / "programs.toml"
 
-PROGRAM = "program"
-"""The source of candidates that are no interpreters."""
 
 ANSWER_LIMIT = 10.0
 """Seconds that a program may take to say what it is."""

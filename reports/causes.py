@@ -14,9 +14,10 @@ from servers.conditions import Condition
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from interpreters.interpreter import Interpreter
     from reports.formats.matrix_json import Record
     from reports.verdicts.matrix import Row
-    from reports.verdicts.observations import Interpreter, Run
+    from reports.verdicts.observations import Run
 
 ON_URLLIB3 = frozenset({"requests", "botocore", "boto3", "pip"})
 """Clients of others that speak through urllib3."""

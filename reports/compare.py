@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from interpreters.interpreter import Interpreter
     from reports.formats.matrix_json import Record
     from reports.verdicts.matrix import Row
-    from reports.verdicts.observations import Asked, Interpreter, Run
+    from reports.verdicts.observations import Asked, Run
 
 SCHEMA_VERSION = 1
 

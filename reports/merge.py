@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from interpreters.errors import FloorError
+from interpreters.interpreter import Interpreter
 from reports.formats.matrix_json import read_json
 from reports.formats.records import read_jsonl
 from reports.formats.remedies import DOCUMENT as REMEDIES
@@ -13,7 +14,7 @@ from reports.formats.remedies import read_remedies
 from reports.history import DOCUMENT
 from reports.verdicts.judge import Judgement, Verdict
 from reports.verdicts.matrix import ALL_CLIENTS, MISSING, Matrix, Measured, Row
-from reports.verdicts.observations import Asked, Interpreter, Run
+from reports.verdicts.observations import Asked, Run
 from reports.verdicts.remedies import Case, needing
 from reports.verdicts.scope import Scope
 from servers.catalogue import Catalogue

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from interpreters.identify import build_of, parse_identity
 from interpreters.inside import applied
+from interpreters.interpreter import MADE, Interpreter
 from interpreters.openssl_conf import configuration_path, configuration_sha256
 from interpreters.openssl_faults import configuration_problems
 from interpreters.prepared import context_problem
 from reports.verdicts.matrix import Measured, needing
-from reports.verdicts.observations import Interpreter
-from reports.verdicts.scope import MADE
 from reports.verdicts.start_up import apart
 from runs.visit import observations
 from servers.conditions import Condition

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from interpreters.clients import Client, clients, requirements, specifiers, variants
 from interpreters.environments import Installer
+from interpreters.interpreter import PROGRAM
 from interpreters.locate import SelectionError, leads_to, python_of, select
 from interpreters.prepared import distinct, forget, prepare_candidate, settle
 from interpreters.processes import side_by_side
-from interpreters.programs import PROGRAM, introduce, locate_programs, read_programs
+from interpreters.programs import introduce, locate_programs, read_programs
 from interpreters.surroundings import surroundings
 from reports.formats.escape import for_terminal
 from servers.catalogue import Role, read_catalogue

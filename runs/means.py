@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from interpreters.end_of_life import ended
 from interpreters.environments import NoEnvironmentError
 from interpreters.hardening.recipes import read_recipes, remedies
+from interpreters.interpreter import MADE
 from interpreters.openssl_conf import configuration_path
 from interpreters.openssl_faults import examine, library_version, privileged, read_text
 from reports.verdicts.floor_file import FloorFile, FloorFileError, floor_file_for
 from reports.verdicts.remedies import Means, needing
-from reports.verdicts.scope import MADE
 from runs.snippets import snippets
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from interpreters.clients import Client
+    from interpreters.interpreter import Interpreter
     from reports.verdicts.matrix import Row
-    from reports.verdicts.observations import Interpreter
     from servers.protocols import Protocol
 
 

@@ -9,8 +9,9 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from interpreters.clients import DEFAULT, clients, plain
+from interpreters.interpreter import PROGRAM
 from interpreters.processes import run
-from interpreters.programs import PROGRAM, ProgramsError, read_programs
+from interpreters.programs import ProgramsError, read_programs
 from reports.verdicts.scope import LeftOut, Scope
 from servers.conditions import Condition
 

@@ -119,7 +119,8 @@ def _show(matrix: Matrix) -> None:
 
 def truth(job: Job) -> None:
     """Measure under every condition and compare each cell and verdict with its causes."""
-    from reports.verdicts.truth import build_truth, needed_cells, read_ambient, score, summary, write_truth
+    from reports.verdicts.expected import read_ambient
+    from reports.verdicts.truth import build_truth, needed_cells, score, summary, write_truth
     from runs.measure import measure
     from servers.conditions import Condition
 

@@ -7,12 +7,13 @@ import enum
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from interpreters.interpreter import Interpreter
 from interpreters.places import Looked
 from reports.verdicts.cells import CellKind, CellOutcome
 from reports.verdicts.decision import GateRun
 from reports.verdicts.judge import Finding, HeldBy, Judgement, PageCheck, Verdict
 from reports.verdicts.matrix import Row
-from reports.verdicts.observations import Account, Asked, Given, Interpreter, Observation, OwnTls, Run
+from reports.verdicts.observations import Account, Asked, Given, Observation, OwnTls, Run
 from reports.verdicts.policy import Policy, Waiver
 from reports.verdicts.scope import LeftOut, Scope
 from servers.catalogue import Catalogue, Certificate, KeyExchange, Role, Server

@@ -39,9 +39,9 @@ if str(ROOT) not in sys.path:
 from checkout import Checkout, copy_repository  # noqa: E402
 
 from interpreters.identify import MARK, IdentifyError, Identity, identify  # noqa: E402
+from interpreters.interpreter import Interpreter  # noqa: E402
 from interpreters.locate import Candidate, locate  # noqa: E402
 from interpreters.surroundings import surroundings  # noqa: E402
-from reports.verdicts.observations import Interpreter  # noqa: E402
 from runs import visit  # noqa: E402
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from servers.protocols import Protocol
 if TYPE_CHECKING:
     from checkout import Checkout
 
-    from reports.verdicts.observations import Interpreter
+    from interpreters.interpreter import Interpreter
 
 pytestmark = pytest.mark.e2e
 

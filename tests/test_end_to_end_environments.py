@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from checkout import Checkout
 
-    from reports.verdicts.observations import Interpreter
+    from interpreters.interpreter import Interpreter
 
 pytestmark = pytest.mark.e2e
 

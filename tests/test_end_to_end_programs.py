@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from checkout import Checkout
 
+    from interpreters.interpreter import Interpreter
     from reports.verdicts.matrix import Row
-    from reports.verdicts.observations import Interpreter
 
     Measure = Callable[..., dict[Condition, Row]]
 

@@ -16,9 +16,9 @@ import pytest
 from conftest import goes_below
 
 from interpreters.identify import identify
+from interpreters.interpreter import Interpreter
 from interpreters.surroundings import surroundings
 from reports.verdicts.judge import Verdict
-from reports.verdicts.observations import Interpreter
 from servers import peers
 
 if TYPE_CHECKING:

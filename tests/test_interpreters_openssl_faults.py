@@ -30,7 +30,7 @@ from servers.protocols import Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from reports.verdicts.observations import Interpreter
+    from interpreters.interpreter import Interpreter
 
 HERE = Path(__file__).parent
 CHAIN = "openssl_conf = init\n[init]\nssl_conf = names\n[names]\nsystem_default = settings\n[settings]\n"

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from interpreters.interpreter import PROGRAM
 from interpreters.locate import Candidate
 from interpreters.programs import (
     PLACEHOLDERS,
-    PROGRAM,
     Found,
     Program,
     ProgramsError,

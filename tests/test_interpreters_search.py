@@ -18,7 +18,7 @@ from runs.plan import Plan
 if TYPE_CHECKING:
     from checkout import Checkout
 
-    from reports.verdicts.observations import Interpreter
+    from interpreters.interpreter import Interpreter
 
 
 def add(path: Path, mode: int = 0o755) -> Path:

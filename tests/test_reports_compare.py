@@ -24,12 +24,13 @@ from builders import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from interpreters.interpreter import Interpreter
 from reports.causes import CauseSubject
 from reports.compare import ChangeKind, compare, sections, write_comparison
 from reports.formats.matrix_json import Record, build_json, read_json
 from reports.verdicts.judge import HeldBy, Verdict
 from reports.verdicts.matrix import ALL_CLIENTS, MISSING
-from reports.verdicts.observations import Given, Interpreter
+from reports.verdicts.observations import Given
 from reports.verdicts.policy import Policy
 from servers.conditions import Condition
 

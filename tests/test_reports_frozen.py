@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interpreters.interpreter import MADE
 from reports import gate
 from reports.formats.matrix_json import read_json
 from reports.formats.records import SCHEMA_VERSION, read_jsonl
@@ -26,7 +27,7 @@ from reports.report import write_report
 from reports.verdicts.judge import HeldBy, Verdict
 from reports.verdicts.matrix import Matrix, Measured, build_matrix
 from reports.verdicts.policy import Policy
-from reports.verdicts.scope import MADE, Scope
+from reports.verdicts.scope import Scope
 from servers.conditions import Condition
 
 if TYPE_CHECKING:

@@ -34,6 +34,7 @@ from builders import (
 )
 from conftest import axe_violations
 
+from interpreters.interpreter import Interpreter
 from reports.formats.answer import answer, page_sentences, worst_first
 from reports.formats.escape import visible
 from reports.formats.html import BAR, NEUTRAL, build_html, tone
@@ -41,7 +42,6 @@ from reports.formats.markdown import SCOPE
 from reports.verdicts.cells import CellKind, CellOutcome
 from reports.verdicts.judge import Finding, PageCheck, Verdict
 from reports.verdicts.matrix import Matrix, Measured, Past, build_matrix
-from reports.verdicts.observations import Interpreter, Run
 from reports.verdicts.remedies import TITLES, Case, Remedy, RemedyAttempt, Standing
 from reports.verdicts.scope import headline, in_full, opening
 from servers.catalogue import Role, read_catalogue
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Route
 
     from reports.verdicts.matrix import Row
-    from reports.verdicts.observations import Observation
+    from reports.verdicts.observations import Observation, Run
 
 CLIENTS = ("ssl", "urllib3", "botocore")
 CATALOGUE = read_catalogue().only(Role.LADDER, Role.PAGE)

@@ -16,22 +16,15 @@ import pytest
 from builders import a_run
 
 from interpreters.identify import identify
+from interpreters.interpreter import Interpreter
 from interpreters.openssl_faults import read_text
 from interpreters.surroundings import surroundings
-from reports.verdicts import truth
+from reports.verdicts import expected, truth
 from reports.verdicts.cells import CellKind, CellOutcome
+from reports.verdicts.expected import Cause, UnknownCauseError, expect
 from reports.verdicts.judge import Finding, HeldBy, Judgement, PageCheck, Verdict
 from reports.verdicts.matrix import Matrix, Measured, Row
-from reports.verdicts.observations import Interpreter
-from reports.verdicts.truth import (
-    Cause,
-    UnknownCauseError,
-    build_truth,
-    expect,
-    needed_cells,
-    score,
-    summary,
-)
+from reports.verdicts.truth import build_truth, needed_cells, score, summary
 from servers.catalogue import Catalogue, Certificate, KeyExchange, Role, Server, read_catalogue
 from servers.conditions import Condition
 from servers.protocols import Protocol
@@ -84,7 +77,7 @@ def answers(
 
 def settings(text: str) -> Mapping[str, str]:
     """Return what a configuration with this text sets."""
-    return truth.settings_of(read_text(text, {}), (3, 0, 19))
+    return expected.settings_of(read_text(text, {}), (3, 0, 19))
 
 
 def below(found: Mapping[str, str], floor: Protocol = TLS1_2) -> set[str]:
@@ -96,12 +89,12 @@ def test_shares_nothing_with_what_it_checks() -> None:
     """Importing the truth set loads neither the judgement of cells nor that of rows."""
     code = "import sys, reports.verdicts.truth; print(*(m for m in sys.modules if m.startswith('reports.')))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["reports.verdicts.truth"]
+    assert set(done.stdout.split()) == {f"reports.verdicts{name}" for name in ("", ".expected", ".truth")}
 
 
 def test_every_cause_is_sourced_and_used() -> None:
     """Each cause says what and after whom, and decides some cell of some interpreter."""
-    table = {cause for cause in vars(truth).values() if isinstance(cause, Cause)}
+    table = {cause for cause in vars(expected).values() if isinstance(cause, Cause)}
     seen: set[Cause] = set()
     levels: tuple[dict[str, str], ...] = ({}, {"cipherstring": "DEFAULT:@SECLEVEL=2"})
     for openssl, ambient in itertools.product(("1.0.2", "1.1.1", "3.0.19", "3.5.0", "4.0.3"), levels):
@@ -208,7 +201,7 @@ def test_levels_are_told_apart() -> None:
         TLS1_0,
         "blocked",
     )
-    library = truth.library_of(python(openssl="1.1.1"))
+    library = expected.library_of(python(openssl="1.1.1"))
     assert [library.allows(SSL3, level) for level in (0, 1, 2)] == [True, True, False]
 
 
@@ -216,7 +209,7 @@ def test_pythons_own_list_sets_its_own_level() -> None:
     """A configuration with level 0 leaves Python 3.13 at level 2, and Python 3.9 at 0."""
     level_0 = STRICT.format("CipherString = DEFAULT:@SECLEVEL=0")
     levels = [
-        truth.context_of(one, truth.library_of(one), "ssl", "", "", settings(level_0)).level
+        expected.context_of(one, expected.library_of(one), "ssl", "", "", settings(level_0)).level
         for one in (python("3.13.0"), python("3.9.18"), python("3.11.2", flags=DEBIAN))
     ]
     assert levels == [2, 0, 0]
@@ -346,11 +339,11 @@ def test_reads_the_configuration_that_an_interpreter_reads(tmp_path: Path) -> No
     (tmp_path / "openssl.cnf").write_text(STRICT.format("MinProtocol = TLSv1.1"))
     (tmp_path / "other.cnf").write_text(f".include {tmp_path}/openssl.cnf\nMinProtocol = TLSv1.2\n")
     placed = Interpreter("p", "test", "/p", openssl_dir=str(tmp_path))
-    assert truth.read_ambient(placed, {}) == {"minprotocol": "TLSv1.1"}
+    assert expected.read_ambient(placed, {}) == {"minprotocol": "TLSv1.1"}
     named = {"OPENSSL_CONF": str(tmp_path / "other.cnf")}
-    assert truth.read_ambient(placed, named) == {"minprotocol": "TLSv1.2"}
-    assert truth.read_ambient(placed, {"OPENSSL_CONF": str(tmp_path / "none.cnf")}) == {}
-    assert truth.read_ambient(Interpreter("p", "test", "/p"), {}) == {}
+    assert expected.read_ambient(placed, named) == {"minprotocol": "TLSv1.2"}
+    assert expected.read_ambient(placed, {"OPENSSL_CONF": str(tmp_path / "none.cnf")}) == {}
+    assert expected.read_ambient(Interpreter("p", "test", "/p"), {}) == {}
 
 
 def outcome(answer: str) -> CellOutcome:
@@ -627,8 +620,8 @@ def test_real_contexts_are_as_their_causes_say(
             has=identity.ssl.has,
         )
         try:
-            library = truth.library_of(interpreter)
-            context = truth.context_of(interpreter, library, "ssl", "", "", {})
+            library = expected.library_of(interpreter)
+            context = expected.context_of(interpreter, library, "ssl", "", "", {})
         except UnknownCauseError:
             continue
         command = [str(candidate.path), "-c", ASK]

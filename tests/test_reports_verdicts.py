@@ -57,7 +57,8 @@ from servers.protocols import LADDER, Protocol, Sender
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from reports.verdicts.observations import Account, Interpreter, Observation, OwnTls
+    from interpreters.interpreter import Interpreter
+    from reports.verdicts.observations import Account, Observation, OwnTls
     from servers.catalogue import Server
 
 CATALOGUE = a_catalogue()

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpreters.identify import identify
+from interpreters.interpreter import Interpreter
 from interpreters.surroundings import surroundings
 from reports.verdicts.judge import Judgement, Verdict, find, judge
-from reports.verdicts.observations import Interpreter
 from runs import campaign, visit
 from runs.campaign import Guest, Settings, run_campaign
 from runs.collect import follow_up

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.clients import DEFAULT, plain
+from interpreters.interpreter import MADE
 from interpreters.locate import GIVEN
 from reports.formats.answer import standing
 from reports.verdicts.judge import PAGE_FLOOR, HeldBy, Verdict
 from reports.verdicts.programs import advised_words
 from reports.verdicts.remedies import in_short
-from reports.verdicts.scope import MADE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from interpreters.interpreter import Interpreter
     from reports.verdicts.matrix import Row
-    from reports.verdicts.observations import Interpreter
     from reports.verdicts.remedies import Case
     from servers.protocols import Protocol
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from interpreters.programs import PROGRAM
+from interpreters.interpreter import PROGRAM
 from reports.formats.sweep import counted
 from reports.formats.sweep import in_short as sweep_in_short
 from reports.verdicts.judge import PAGE_FLOOR, HeldBy, PageCheck, Verdict

@@ -42,9 +42,10 @@ if TYPE_CHECKING:
 
     from jinja2 import Template
 
+    from interpreters.interpreter import Interpreter
     from reports.verdicts.judge import Finding
     from reports.verdicts.matrix import Matrix, Row
-    from reports.verdicts.observations import Interpreter, Observation, Run
+    from reports.verdicts.observations import Observation, Run
     from reports.verdicts.remedies import Case, Remedy
     from servers.catalogue import Server
     from servers.protocols import Protocol

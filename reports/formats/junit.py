@@ -27,9 +27,10 @@ from servers.conditions import Condition
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from interpreters.interpreter import Interpreter
     from reports.verdicts.decision import Decision
     from reports.verdicts.matrix import Matrix, Row
-    from reports.verdicts.observations import Interpreter, Run
+    from reports.verdicts.observations import Run
     from servers.catalogue import Server
     from servers.protocols import Protocol
 

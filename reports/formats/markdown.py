@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from interpreters.interpreter import Interpreter
     from reports.verdicts.matrix import Matrix, Row
-    from reports.verdicts.observations import Interpreter, Run
+    from reports.verdicts.observations import Run
     from reports.verdicts.remedies import Case
     from servers.catalogue import Catalogue, Server
     from servers.protocols import Protocol

@@ -7,12 +7,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from interpreters.interpreter import Interpreter
 from reports.formats.escape import for_json as _text
 from reports.formats.records import RecordError, build_run, read_record, reading
 from reports.verdicts.cells import CellKind, CellOutcome
 from reports.verdicts.judge import Finding, HeldBy, Judgement, PageCheck, Verdict
 from reports.verdicts.matrix import MATRIX_VERSION, Row
-from reports.verdicts.observations import Interpreter, Run
 from servers.catalogue import Catalogue, Certificate, KeyExchange, Role, Server
 from servers.conditions import Condition
 from servers.control import Control
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from reports.verdicts.observations import Asked
+    from reports.verdicts.observations import Asked, Run
     from reports.verdicts.policy import Policy
 
 SCHEMA_VERSION = MATRIX_VERSION

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from interpreters.clients import plain
-from interpreters.programs import PROGRAM
+from interpreters.interpreter import PROGRAM
 from reports.verdicts.doubts import doubts, on_the_way, unfinished
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import ALL_CLIENTS, MISSING, did_not_report

@@ -25,7 +25,7 @@ from servers.protocols import LADDER, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from reports.verdicts.observations import Interpreter
+    from interpreters.interpreter import Interpreter
 
 _DISTRIBUTIONS = ("/etc/ssl/openssl.cnf", "/etc/pki/tls/openssl.cnf")
 """The machine's own file, on Debian and on Fedora; the library's folder links to it."""

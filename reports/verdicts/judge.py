@@ -15,7 +15,8 @@ from servers.protocols import LADDER, Protocol, span
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from reports.verdicts.observations import Interpreter, Observation, OwnTls
+    from interpreters.interpreter import Interpreter
+    from reports.verdicts.observations import Observation, OwnTls
     from servers.catalogue import Catalogue, Server
 
 PAGE_FLOOR = Protocol.TLSV1_2

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from interpreters.clients import RELAXED, plain
-from interpreters.programs import PROGRAM
+from interpreters.interpreter import MADE, PROGRAM
 from reports.verdicts.judge import (
     HELD,
     Finding,
@@ -23,14 +23,14 @@ from reports.verdicts.judge import (
     went_below,
 )
 from reports.verdicts.programs import explain_program
-from reports.verdicts.scope import MADE
 from servers.catalogue import Role
 from servers.conditions import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from reports.verdicts.observations import Interpreter, Observation, OwnTls, Run
+    from interpreters.interpreter import Interpreter
+    from reports.verdicts.observations import Observation, OwnTls, Run
     from reports.verdicts.start_up import StartUp
     from servers.catalogue import Catalogue
     from servers.protocols import Protocol

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from interpreters.programs import PROGRAM
-from reports.verdicts.scope import MADE, Scope
+from interpreters.interpreter import MADE
+from reports.verdicts.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from interpreters.interpreter import Interpreter
     from servers.conditions import Condition
     from servers.control import Control
     from servers.protocols import Protocol
@@ -75,69 +75,6 @@ class Run:
     def of(self, interpreter: Interpreter) -> Run:
         """Return the run that an interpreter was measured in: one of the parts, or this."""
         return next((part for part in self.parts if part.host == interpreter.host), self)
-
-
-@dataclass(frozen=True)
-class Interpreter:
-    """One interpreter as the report names it."""
-
-    id: str
-    source: str
-    path: str
-    version: str = ""
-    implementation: str = ""
-    openssl: str = ""
-    configure_flags: tuple[str, ...] = ()
-    start_up: tuple[str, ...] = ()
-    """The files whose code it runs by itself at every start: sitecustomize, usercustomize, some `.pth`."""
-    has: Mapping[str, bool] = field(default_factory=dict, hash=False)
-    """HAS_TLSv1 and so on, as far as the ssl module reports them: all of them since Python 3.7."""
-    context_minimum: str = ""
-    """The ssl module's name of a new context's minimum; empty before Python 3.7. Evidence, never proof:
-    options and security levels hold too, and code goes below it."""
-    openssl_dir: str = ""
-    """The folder of the openssl.cnf that was compiled in."""
-    openssl_conf: str = ""
-    """The OpenSSL configuration that it reads by itself; empty if it reads none, or none is known."""
-    openssl_conf_sha256: str = ""
-    """SHA-256 of that file and of what it includes; empty where there is none."""
-    configuration_problems: tuple[str, ...] = ()
-    """Why the OpenSSL configuration that is meant to hold it does not, or not wholly: in sentences."""
-    build: str = ""
-    """Hash of its executable and its ssl module; empty if they could not be read."""
-    problem: str = ""
-    """Why nothing at all can be measured in it; empty if something can."""
-    environment: str = MADE
-    """Where its clients are that have to be installed: `made`, or the path of the environment that was found
-    and measured as it is. What needs no installation is measured in the interpreter itself."""
-    host: str = ""
-    """The machine that it is on, in a report that was merged; empty in a machine's own."""
-
-    @property
-    def name(self) -> str:
-        """What tells it apart in a report: its id, and in a merged one the host beside it."""
-        return f"{self.id} on {self.host}" if self.host else self.id
-
-    @property
-    def is_program(self) -> bool:
-        """Whether this is no interpreter but another program, measured beside them."""
-        return self.source == PROGRAM
-
-    @property
-    def sets_minimum(self) -> bool:
-        """Whether this build of Python adds a minimum version to every context it makes.
-
-        CPython does since 3.10, unless configured --with-ssl-default-suites=openssl (what's new in
-        Python 3.10, "ssl"; PyPy follows the version of the language it implements).
-        """
-        version = re.match(r"(\d+)\.(\d+)", self.version)
-        modern = version is not None and (int(version[1]), int(version[2])) >= (3, 10)
-        return modern and not self.leaves_suites_to_openssl and not self.is_program
-
-    @property
-    def leaves_suites_to_openssl(self) -> bool:
-        """Whether it was configured --with-ssl-default-suites=openssl."""
-        return "--with-ssl-default-suites=openssl" in self.configure_flags
 
 
 @dataclass(frozen=True)

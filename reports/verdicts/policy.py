@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from interpreters.clients import clients
 from interpreters.errors import FloorError
+from interpreters.interpreter import PROGRAM
 from interpreters.locate import SOURCES
-from interpreters.programs import PROGRAM, ProgramsError, read_programs
+from interpreters.programs import ProgramsError, read_programs
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import MISSING
 from servers.conditions import Condition

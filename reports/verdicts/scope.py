@@ -15,8 +15,6 @@ from interpreters.surroundings import KEPT
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-MADE = "made"
-"""The environment of a client that was installed for the measurement."""
 
 MOST_NAMED = 12
 """Names in a list of a short sentence; the report has them all."""

@@ -12,8 +12,8 @@ from reports.verdicts.judge import PAGE_FLOOR
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from interpreters.interpreter import Interpreter
     from reports.verdicts.floor_file import FloorFile
-    from reports.verdicts.observations import Interpreter
     from servers.protocols import Protocol
 
 LOGINS = "/etc/environment"
