@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import importlib
-import json
 import os
 import re
-import select
-import shlex
 import shutil
 import signal
-import socket
-import subprocess
 import sys
-import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,31 +16,26 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from interpreters.identify import IdentifyError, Identity, identify
+from interpreters.interpreter import Interpreter
+from interpreters.locate import Candidate, locate
+from interpreters.surroundings import surroundings
+from tests.support.causes import goes_below
+from tests.support.checkout import ROOT, Checkout, copy_repository
+from tests.support.processes import Witness
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import ModuleType
+
+    from playwright.sync_api import Browser
+
 # A busy machine is no failure.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
 
 # Ignored in what a shell runs in the background, and then in all that this starts, interrupted or not.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-ROOT = Path(__file__).parent.parent
-# pytest's own command does not put the repository on the path.
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
-
-from checkout import Checkout, copy_repository  # noqa: E402
-
-from interpreters.identify import MARK, IdentifyError, Identity, identify  # noqa: E402
-from interpreters.interpreter import Interpreter  # noqa: E402
-from interpreters.locate import Candidate, locate  # noqa: E402
-from interpreters.surroundings import surroundings  # noqa: E402
-from runs import visit  # noqa: E402
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from types import ModuleType
-
-    from playwright.sync_api import Browser, Page
 
 CALLERS = re.compile(
     r"(AWS|UV|PIP|OPENSSL|TLS_FLOOR)_.*|NOX.*"
@@ -155,16 +142,6 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Interpreter]:
     }
 
 
-def has_old(interpreter: Interpreter) -> bool:
-    """Whether its OpenSSL has anything below TLS 1.2; Python says so since 3.7, and before it always had."""
-    return any(interpreter.has.get(name, True) for name in ("HAS_SSLv3", "HAS_TLSv1", "HAS_TLSv1_1"))
-
-
-def goes_below(interpreter: Interpreter) -> bool:
-    """Whether a plain context there goes below TLS 1.2: its OpenSSL can, and Python lets it."""
-    return has_old(interpreter) and not interpreter.sets_minimum
-
-
 def _last(known: Mapping[str, Interpreter], fits: Callable[[Interpreter], bool]) -> Interpreter | None:
     """Return an interpreter that fits, and is none of the oldest.
 
@@ -263,121 +240,6 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=arguments)
         yield browser
         browser.close()
-
-
-def axe_violations(page: Page) -> list[str]:
-    """Return what axe-core finds serious or critical on a page."""
-    axe = pytest.importorskip(
-        "axe_playwright_python.sync_playwright", reason="axe-core comes with the dependency group `test`"
-    )
-    found = axe.Axe().run(page).response["violations"]
-    return [
-        f"{one['id']}: {one['help']}: {[node['html'][:90] for node in one['nodes'][:3]]}"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ]
-
-
-def says(facts: object) -> str:
-    """Return a shell command that prints an identity as the script inside a real interpreter would."""
-    return f"printf '%s\\n' {shlex.quote(MARK + json.dumps(facts))}"
-
-
-def records(said: str) -> list[dict[str, Any]]:
-    """Return the records that the passenger program printed, as the one that reads them does."""
-    mark = visit.MARK
-    lines = [line.strip() for line in said.splitlines()]
-    return [json.loads(line.removeprefix(mark)) for line in lines if line.startswith(mark)]
-
-
-def board(
-    python: Path | str,
-    cells: list[dict[str, Any]],
-    timeout: float = 5,
-    folder: Path = ROOT / "probes",
-    snippets: Mapping[str, str] | None = None,
-) -> list[dict[str, Any]]:
-    """Run the passenger program through cells in a real interpreter and return its records."""
-    done = subprocess.run(
-        [python, folder],
-        input=json.dumps({"timeout": timeout, "cells": cells, "snippets": dict(snippets or {})}),
-        env={**surroundings(os.environ, Path("/nowhere")), "PYTHONDONTWRITEBYTECODE": "1"},
-        stdout=subprocess.PIPE,
-        check=True,
-        text=True,
-    )
-    return records(done.stdout)
-
-
-@contextlib.contextmanager
-def alive(folder: Path) -> Iterator[tuple[Path, int]]:
-    """Make a named pipe, open for reading: processes that hold its other end are alive until it ends."""
-    path = folder / "alive"
-    os.mkfifo(path)
-    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        yield path, reader
-    finally:
-        os.close(reader)
-
-
-def read_end(reader: int) -> bytes:
-    """Return what was written to such a pipe once nobody holds it any more; fail if somebody does."""
-    said = b""
-    while True:
-        ready, _, _ = select.select([reader], [], [], 10)
-        assert ready, f"a process is still alive; so far it said {said!r}"
-        if not (data := os.read(reader, 4096)):
-            return said
-        said += data
-
-
-def free_ports(count: int) -> int:
-    """Return the first of so many free ports in a row, below those that the system hands out by itself."""
-    for first in range(20000, 30000, count):
-        with contextlib.ExitStack() as held, contextlib.suppress(OSError):
-            for port in range(first, first + count):
-                held.enter_context(socket.create_server(("127.0.0.1", port)))
-            return first
-    pytest.skip(f"there are no {count} free ports in a row here: a machine with some enables this")
-
-
-class Witness:
-    """Sees whether processes still live: they hold the far end of a named pipe open."""
-
-    def __init__(self, path: Path) -> None:
-        os.mkfifo(path)
-        self._reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        self.watch = f"exec 9>{shlex.quote(str(path))}; printf x >&9"
-        """Shell commands that put the shell, and all that it starts from then on, under watch."""
-
-    def when_watching(self, act: Callable[[], object]) -> None:
-        """Act, in another thread, as soon as a process is under watch."""
-
-        def wait() -> None:
-            if select.select([self._reader], [], [], 10)[0]:
-                act()
-
-        threading.Thread(target=wait).start()
-
-    def all_gone(self, patience: float = 5.0) -> bool:
-        """Whether something was watched and has ended, all of it, after a moment's patience."""
-        seen = b""
-        deadline = time.monotonic() + patience
-        while time.monotonic() < deadline:
-            select.select([self._reader], [], [], 0.02)
-            try:
-                piece = os.read(self._reader, 100)
-            except BlockingIOError:
-                continue
-            if not piece:
-                return bool(seen)
-            seen += piece
-        return False
-
-    def close(self) -> None:
-        """Let go of the pipe."""
-        os.close(self._reader)
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import ROOT
 
 from interpreters.clients import clients
 from runs.options import SESSIONS
+from tests.support.checkout import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,7 +45,7 @@ name alone, single modules, and packages of others. No room imports one that sta
 
 PASSENGERS = sorted((ROOT / "probes").glob("*.py"))
 SOURCES = [ROOT / "noxfile.py", *(path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py")))]
-TESTS = sorted((ROOT / "tests").glob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 
 def name(path: Path) -> str:

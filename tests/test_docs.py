@@ -11,7 +11,6 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import ROOT
 
 from interpreters.clients import clients
 from interpreters.hardening.recipes import read_recipes
@@ -24,6 +23,7 @@ from reports.verdicts.policy import KEYS, Waiver, read_policy
 from runs.options import SESSIONS
 from servers.catalogue import read_catalogue
 from servers.conditions import Condition
+from tests.support.checkout import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

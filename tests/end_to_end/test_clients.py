@@ -1,0 +1,120 @@
+"""All clients, and versions of them, in the matrix as a person runs it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from interpreters.clients import clients
+from servers.protocols import Protocol
+from tests.support.causes import goes_below
+
+if TYPE_CHECKING:
+    from interpreters.interpreter import Interpreter
+    from tests.support.checkout import Checkout
+
+pytestmark = pytest.mark.e2e
+
+
+def _opening(checkout: Checkout) -> str:
+    """Return the first paragraph of its newest report."""
+    return (checkout.latest / "matrix.md").read_text().split("\n\n")[1]
+
+
+def _minor(interpreter: Interpreter) -> tuple[int, int]:
+    major, minor = interpreter.version.split(".")[:2]
+    return int(major), int(minor)
+
+
+def test_every_client_has_a_row_that_its_causes_demand(
+    checkout: Checkout, known: dict[str, Interpreter]
+) -> None:
+    """Where Python sets a minimum all that uses its ssl is enforced, and what brings its own TLS as seen."""
+    name = next((n for n, one in known.items() if one.sets_minimum and _minor(one) >= (3, 11)), None)
+    if name is None:
+        pytest.skip("no Python from 3.11 on that sets a minimum was found: pyenv install 3.13 would be one")
+    matrix = checkout.measure("--clients", "all", "--only", name)
+    opening = _opening(checkout)
+    measurable = {one.id for one in clients().values() if not one.reference}
+    assert {client for _, client in matrix} == measurable
+    lowest: dict[str, str] = {}
+    own, notes = set(), set()
+    order = [str(protocol) for protocol in Protocol]
+    for line in (checkout.latest / "observations.jsonl").read_text().splitlines():
+        cell = json.loads(line)
+        own |= {cell["client"]} if cell["own_tls"] else set()
+        notes |= {cell["account"]["note"]} if cell["client"] == "awscli" and cell["account"] else set()
+        for wire in cell["wire"]:
+            counts = cell["condition"] == "ambient" and not cell["server"].startswith("page_")
+            if counts and wire["client_data"] and wire["server_data"]:
+                versions = (wire["server_version"], lowest.get(cell["client"], order[-1]))
+                lowest[cell["client"]] = min(versions, key=order.index)
+    assert own >= {"awscrt", "boto3_crt"}
+    for client in measurable:
+        row = matrix[name, client]
+        assert row["lowest_negotiated"] == lowest[client]
+        down = order.index(lowest[client]) < order.index("TLSv1.2")
+        assert row["verdict"] == ("downgraded" if down else "enforced"), row["reason"]
+        assert not down or client in own
+        assert ("its own TLS" in row["reason"]) is (client in own)
+    stack = {client for client in ("awscrt", "boto3_crt") if matrix[name, client]["verdict"] == "downgraded"}
+    assert ("the AWS CRT" in opening) is bool(stack)
+    assert all(client in opening for client in stack)
+    assert all(note.startswith("User-Agent: aws-cli/1.") for note in notes)
+    assert notes
+
+
+WITHOUT = {
+    ("2.7", "httpx"): "No matching distribution found for httpx",
+    ("2.7", "aiobotocore"): "No matching distribution found for aiobotocore (of wheels alone",
+    ("2.7", "boto3_crt"): "transfers nothing through the CRT",
+    ("3.6", "boto3_crt"): "transfers nothing through the CRT",
+}
+"""Clients that an old Python has not, with what says so: the installer, the distribution or the client."""
+
+
+def test_old_pythons_run_the_clients_that_there_are_for_them(
+    checkout: Checkout, known: dict[str, Interpreter]
+) -> None:
+    """On 2.7 and 3.6 each client is measured, or untestable with the true reason, and holds up no other."""
+    minors = {n: one.version.rpartition(".")[0] for n, one in known.items()}
+    old = {n: minor for n, minor in minors.items() if minor in ("2.7", "3.6")}
+    if not old:
+        pytest.skip("no Python 2.7 or 3.6 was found: `pyenv install 2.7.18 3.6.15` enables this")
+    names = ("requests", "httpx", "aiobotocore", "awscrt", "boto3_crt")
+    only = [word for name in old for word in ("--only", name)]
+    matrix = checkout.measure("--clients", ",".join(names), *only)
+    for name, version in old.items():
+        for client in names:
+            row = matrix[name, client]
+            if why := WITHOUT.get((version, client)):
+                assert row["verdict"] == "untestable"
+                assert why in row["reason"]
+            else:
+                assert row["verdict"] in ("enforced", "downgraded"), row["reason"]
+
+
+def test_a_sweep_tells_which_versions_decide(checkout: Checkout, known: dict[str, Interpreter]) -> None:
+    """Of urllib3 the second sets a minimum: where Python sets none, that is where the floor changes."""
+    able = [n for n, one in known.items() if _minor(one) >= (3, 10)]
+    name = max(able, key=lambda n: goes_below(known[n]), default=None)
+    if name is None:
+        pytest.skip("no Python from 3.10 on was found, for which there is a botocore with both urllib3")
+    holds = not goes_below(known[name])
+    words = ("--botocore", "1.20.*,1.34.*", "--urllib3", "1.26.*,2.*", "--only", name)
+    matrix = checkout.measure("--clients", "urllib3", *words)
+    rows = {client: row for (_, client), row in matrix.items()}
+    assert len(rows) == 4
+    for client, row in rows.items():
+        if "botocore-1.20" in client and "urllib3-2" in client:
+            assert row["verdict"] == "untestable"
+            assert "requirements are unsatisfiable" in row["reason"]
+            continue
+        second = "urllib3-2" in client
+        assert row["client_version"].startswith("2." if second else "1.26.")
+        assert row["verdict"] == ("enforced" if second or holds else "downgraded"), row["reason"]
+    report = (checkout.latest / "matrix.md").read_text()
+    line = next(line for line in report.splitlines() if line.startswith("- urllib3 on"))
+    assert ("the versions decide" in line) is ("depends on the versions" in _opening(checkout)) is not holds

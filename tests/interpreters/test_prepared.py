@@ -1,0 +1,501 @@
+"""What becomes of a candidate: an environment, or a reason why there is none."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from interpreters import prepared as prepared_module
+from interpreters.environments import PYTHON, Installer, NoEnvironmentError, is_made
+from interpreters.identify import parse_identity
+from interpreters.locate import Candidate
+from interpreters.locks import BusyError, locked
+from interpreters.prepared import (
+    ATTEMPTS,
+    Furnished,
+    Prepared,
+    distinct,
+    forget,
+    prepare_apart,
+    prepare_candidate,
+    settle,
+)
+from tests.support.probing import says
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Script = Callable[[str, str], Path]
+
+WANTED = {"urllib3": "botocore", "botocore": "botocore"}
+
+UV = """
+echo "$*" >>"$0.log"
+for last; do :; done
+case "$1" in
+pip) case " $UV_LACKS " in *" $last "*) echo "error: no $last"; exit 1 ;; esac ;;
+venv) mkdir -p "$last/bin" && ln -s /bin/sh "$last/bin/python" ;;
+esac
+"""
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    """Return the folder for all that is kept."""
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def prepare(script: Script, cache: Path) -> Callable[..., Prepared]:
+    """Return a function that prepares a candidate with a made-up uv."""
+    uv = script("uv", UV)
+
+    def prepare(candidate: Candidate, wanted: dict[str, str] = WANTED, lacks: str = "") -> Prepared:
+        environment = {"PATH": os.environ["PATH"], "UV_LACKS": lacks}
+        return prepare_candidate(candidate, wanted, Installer(str(uv), cache, Path("/tool")), environment)
+
+    return prepare
+
+
+def candidate(path: Path, problem: str = "") -> Candidate:
+    """Return a candidate at a path."""
+    return Candidate("opt_one", "opt", path, problem)
+
+
+def is_ready(one: Candidate, wanted: Mapping[str, str], cache: Path) -> bool:
+    """Whether nothing is left to prepare for a candidate."""
+    places = {text: prepared_module._environment(cache, one, text) for text in wanted.values()}
+    return bool(one.problem or one.environment) or all(
+        is_made(one.path, text.split(), at) for text, at in places.items()
+    )
+
+
+def test_a_healthy_candidate_gets_an_environment(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], cache: Path
+) -> None:
+    """A candidate that says what it is has its identity and its environment, and no problem."""
+    one = candidate(script("python3", says(facts)))
+    python = cache / "environments" / one.id / "botocore" / PYTHON
+    made = Furnished(python, tuple(WANTED))
+    assert prepare(one) == Prepared(one, parse_identity(facts), (made,))
+    assert is_ready(one, WANTED, cache)
+
+
+def test_what_several_clients_need_is_installed_once(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], tmp_path: Path
+) -> None:
+    """Two clients with one requirement are one installation of it."""
+    prepare(candidate(script("python3", says(facts))))
+    installed = [line for line in (tmp_path / "uv.log").read_text().splitlines() if line.startswith("pip")]
+    assert [line.split().count("botocore") for line in installed] == [1]
+
+
+def test_a_problem_that_is_known_is_passed_on(prepare: Callable[..., Prepared], cache: Path) -> None:
+    """A candidate that discovery found a problem with is not started, and nothing is left to prepare."""
+    one = candidate(Path("/opt/gone/bin/python3"), "it is a dangling link")
+    assert prepare(one) == Prepared(one, problem="it is a dangling link")
+    assert is_ready(one, WANTED, cache)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("echo rubbish", "is not a Python that can say what it is: it printed 'rubbish'"),
+        ("kill -SEGV $$", "died of SIGSEGV when asked what it is"),
+        (":", "it printed nothing"),
+    ],
+)
+def test_what_is_no_python_has_a_problem(
+    script: Script, prepare: Callable[..., Prepared], body: str, reason: str, tmp_path: Path
+) -> None:
+    """A candidate that is refused has the reason as its problem, and no environment is made for it."""
+    prepared = prepare(candidate(script("python3", body)))
+    assert prepared.problem.endswith(reason)
+    assert (prepared.identity, prepared.python) == (None, None)
+    assert not (tmp_path / "uv.log").exists()
+
+
+@pytest.mark.parametrize("version", ["three", "", "3"])
+def test_an_impossible_version_is_a_problem(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], version: str
+) -> None:
+    """A candidate whose version is no version has a problem, and raises nothing."""
+    assert prepare(candidate(script("python3", says(facts | {"version": version})))).problem
+
+
+def test_a_candidate_that_vanished_has_a_problem(prepare: Callable[..., Prepared], tmp_path: Path) -> None:
+    """A candidate whose file is gone since it was found has a problem, and raises nothing."""
+    assert prepare(candidate(tmp_path / "gone")).problem
+
+
+def test_a_python_without_ssl_has_a_problem(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any]
+) -> None:
+    """An interpreter without an ssl module has that as its problem, with the import's own error."""
+    facts |= {"ssl": None, "ssl_error": "ImportError: No module named _ssl"}
+    one = candidate(script("python3", says(facts)))
+    assert prepare(one) == Prepared(
+        one, parse_identity(facts), problem="it has no ssl module: ImportError: No module named _ssl"
+    )
+
+
+def test_a_failed_installation_names_the_clients(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], cache: Path
+) -> None:
+    """When packages cannot be installed, the environment stays and the clients are named."""
+    one = candidate(script("python3", says(facts)))
+    prepared = prepare(one, lacks="botocore")
+    assert prepared.python is not None
+    assert prepared.problem == ""
+    why = (
+        "botocore could not be installed: error: no botocore"
+        " (of wheels alone: --build also builds from source)"
+    )
+    assert prepared.uninstalled == dict.fromkeys(WANTED, why)
+    assert not is_ready(one, WANTED, cache)
+
+
+MANY = {**WANTED, "lone": "lone", "crt": "boto3[crt]", "pair": "one two"}
+
+
+@pytest.mark.parametrize("lacks", ["", "lone", "lone two", "botocore boto3[crt]"])
+def test_what_cannot_be_installed_disturbs_no_other_client(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], cache: Path, lacks: str
+) -> None:
+    """Each requirement has an environment of its own, and only those who share one that fails are without."""
+    one = candidate(script("python3", says(facts)))
+    prepared = prepare(one, MANY, lacks)
+    hit = {client for client, words in MANY.items() if words.split()[-1] in lacks.split()}
+    assert set(prepared.uninstalled) == hit
+    assert [made.clients for made in prepared.environments] == [
+        ("urllib3", "botocore"),
+        ("lone",),
+        ("crt",),
+        ("pair",),
+    ]
+    assert len({made.python for made in prepared.environments}) == len(prepared.environments)
+    assert is_ready(one, MANY, cache) is not bool(hit)
+    places = prepared.places(("ssl", *MANY))
+    assert {client for clients in places.values() for client in clients} == {"ssl", *MANY} - hit
+    assert next(iter(places.items())) == (one.path, ("ssl",))
+    for made in prepared.environments:
+        assert set(places.get(made.python or Path(), ())) == set(made.clients) - hit
+
+
+def test_words_of_a_requirement_are_installed_together(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], tmp_path: Path
+) -> None:
+    """A requirement of two words is one installation of both."""
+    prepare(candidate(script("python3", says(facts))), {"pair": "one two"})
+    assert (tmp_path / "uv.log").read_text().splitlines()[-1].endswith(" one two")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("a<1", "a>1"), ("a==1.*", "a==1"), ("a b", "a_b"), ("", "plain-")]
+)
+def test_requirements_never_share_a_folder(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], one: str, other: str
+) -> None:
+    """Two requirements that read alike as a folder's name are two folders."""
+    made = candidate(script("python3", says(facts)))
+    assert prepare(made, {"x": one}).python != prepare(made, {"x": other}).python
+
+
+def test_a_later_environment_that_cannot_be_made_concerns_its_clients_alone(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], cache: Path
+) -> None:
+    """When only one of several environments cannot be made, its clients are without and the rest is there."""
+    one = candidate(script("python3", says(facts)))
+    prepare(one)
+    blocked = cache / "environments" / one.id / "lone"
+    blocked.symlink_to("/dev/null/nowhere")
+    prepared = prepare(one, {**WANTED, "lone": "lone"})
+    assert prepared.problem == ""
+    assert list(prepared.uninstalled) == ["lone"]
+    assert prepared.places(("lone", "botocore")) == {one.path: (), prepared.python: ("botocore",)}
+
+
+def test_where_nothing_is_required_there_is_no_environment(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], tmp_path: Path, cache: Path
+) -> None:
+    """Clients of the standard library are measured in the interpreter itself, which has its start-up code."""
+    one = candidate(script("python3", says(facts)))
+    prepared = prepare(one, {})
+    assert (prepared.environments, prepared.places(("ssl",))) == ((), {one.path: ("ssl",)})
+    assert is_ready(one, {}, cache)
+    assert not (tmp_path / "uv.log").exists()
+
+
+def test_where_there_is_a_problem_nothing_is_anywhere() -> None:
+    """A candidate that has a problem has no place for any client."""
+    assert Prepared(ONE, problem="it hangs").places(("ssl",)) == {}
+
+
+def test_without_an_environment_the_interpreter_itself_is_measured(
+    script: Script, facts: dict[str, Any], cache: Path
+) -> None:
+    """When no environment can be made, those clients have the reason, and what requires nothing is there."""
+    one = candidate(script("python3", says(facts)))
+    prepared = prepare_candidate(one, WANTED, Installer("/nowhere/uv", cache, Path("/tool")), {})
+    assert prepared.identity == parse_identity(facts)
+    assert (prepared.python, prepared.problem) == (None, "")
+    assert prepared.places(("ssl", *WANTED)) == {one.path: ("ssl",)}
+    assert prepared.uninstalled.keys() == WANTED.keys()
+    assert all("/nowhere/uv cannot be run" in why for why in prepared.uninstalled.values())
+
+
+def test_a_wrapper_is_the_same_as_what_it_starts(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any]
+) -> None:
+    """A script that starts another interpreter names it, and can stand for it where nothing else finds it."""
+    real = script("real/python3", ":")
+    wrapper = candidate(script("python3", says(facts | {"executable": str(real)})))
+    prepared = prepare(wrapper)
+    assert (prepared.same_as, prepared.problem) == (real, "")
+    assert prepared.python
+
+
+def test_an_environment_leads_past_a_wrapper(script: Script, facts: dict[str, Any], tmp_path: Path) -> None:
+    """An environment is made of what a wrapper starts, with the libraries that only the wrapper knows of."""
+    uv = script("uv", f"env >>'{tmp_path}/seen'\n{UV}")
+    real = script("real/python3", ":")
+    sets = {"LD_LIBRARY_PATH": "/w/lib", "OPENSSL_CONF": "/w/legacy.cnf", "PYTHONPATH": "/w/py"}
+    facts |= {"executable": str(real), "variables": sets}
+    prepared = prepare_candidate(
+        candidate(script("python3", says(facts))),
+        WANTED,
+        Installer(str(uv), tmp_path / "cache", Path("/tool")),
+        {"PATH": os.environ["PATH"]},
+    )
+    assert sets.items() <= prepared.changed.items()
+    assert prepared.actual == real
+    (made,) = [line for line in Path(f"{uv}.log").read_text().splitlines() if line.startswith("venv")]
+    assert str(real) in made.split()
+    seen = (tmp_path / "seen").read_text()
+    assert "LD_LIBRARY_PATH=/w/lib\n" in seen
+    assert "/w/legacy.cnf" not in seen
+    assert "/w/py" not in seen
+
+
+def test_an_executable_that_is_not_there_says_nothing(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any]
+) -> None:
+    """An interpreter that names an executable where there is none is still measured."""
+    prepared = prepare(candidate(script("python3", says(facts | {"executable": "/nowhere/python3"}))))
+    assert (prepared.same_as, prepared.problem) == (None, "")
+
+
+def test_a_candidate_sees_none_of_the_users_settings(
+    script: Script, facts: dict[str, Any], cache: Path, tmp_path: Path
+) -> None:
+    """A candidate is asked in the surroundings of a process under test."""
+    one = candidate(script("python3", f"env >'{tmp_path}/seen'; {says(facts)}"))
+    environment = {"PATH": os.environ["PATH"], "AWS_PROFILE": "nonsense", "PYTHONPATH": "/nonsense"}
+    prepare_candidate(one, {}, Installer("/nowhere/uv", cache, Path("/tool")), environment)
+    seen = (tmp_path / "seen").read_text()
+    assert "PYTHONDONTWRITEBYTECODE=1\n" in seen
+    assert f"HOME={cache / 'home'}\n" in seen
+    assert "nonsense" not in seen
+
+
+def test_a_forgotten_environment_is_not_ready(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], cache: Path
+) -> None:
+    """After its environment was forgotten a candidate has to be prepared again; twice does no harm."""
+    one = candidate(script("python3", says(facts)))
+    prepare(one)
+    for _ in range(2):
+        forget(one, cache)
+        assert not is_ready(one, WANTED, cache)
+
+
+def test_a_library_apart_has_an_environment_of_its_own(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], cache: Path, tmp_path: Path
+) -> None:
+    """A library by itself goes into an environment beside the candidate's, and is forgotten with it."""
+    one = candidate(script("python3", says(facts)))
+    python = prepare(one).python
+    environment = {"PATH": os.environ["PATH"]}
+    installer = Installer(str(tmp_path / "uv"), cache, Path("/tool"))
+    with contextlib.ExitStack() as held:
+        apart = prepare_apart(one, "urllib3", installer, environment, held)
+        assert apart != python
+        assert apart.exists()
+        with pytest.raises(BusyError), locked(apart.parents[1], shared=False, limit=0):
+            pass
+    log = (tmp_path / "uv.log").read_text().splitlines()
+    assert [line.split()[-1] for line in log if line.startswith("pip")] == ["botocore", "urllib3"]
+    forget(one, cache)
+    assert not apart.exists()
+
+
+@pytest.mark.parametrize("body", ["fails", "no python"])
+def test_a_library_that_cannot_be_had_apart_is_a_reason(
+    script: Script, facts: dict[str, Any], cache: Path, body: str
+) -> None:
+    """Where a library cannot be installed, or the candidate is none, the reason is raised."""
+    one = candidate(script("python3", says(facts) if body == "fails" else ":"))
+    installer = Installer(str(script("uv", UV)), cache, Path("/tool"))
+    environment = {"PATH": os.environ["PATH"], "UV_LACKS": "urllib3"}
+    with pytest.raises(NoEnvironmentError, match="no urllib3" if body == "fails" else "printed nothing"):
+        prepare_apart(one, "urllib3", installer, environment, contextlib.ExitStack())
+
+
+def test_other_requirements_are_not_ready(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], cache: Path
+) -> None:
+    """A candidate whose environment holds something else has to be prepared again."""
+    one = candidate(script("python3", says(facts)))
+    prepare(one)
+    assert not is_ready(one, {"botocore": "botocore==1.34.0"}, cache)
+
+
+ONE = candidate(Path("/opt/one/bin/python3"))
+TWO = Candidate("opt_two", "opt", Path("/opt/two/bin/python3"))
+
+
+def test_twins_are_dropped_where_the_interpreter_is_known() -> None:
+    """A candidate that starts an interpreter which has a row of its own gets none."""
+    known, twin = Prepared(ONE), Prepared(TWO, same_as=ONE.path)
+    assert distinct([twin, known]) == distinct([known, twin]) == (known,)
+
+
+@pytest.mark.parametrize("changed", [{"OPENSSL_CONF": "/w/legacy.cnf"}, {"LD_PRELOAD": None}])
+def test_a_wrapper_that_changes_the_environment_is_no_twin(
+    facts: dict[str, Any], changed: dict[str, str | None]
+) -> None:
+    """A candidate that starts a known interpreter with other variables is an interpreter of its own."""
+    known, identity = Prepared(ONE), parse_identity(facts | {"changed": changed})
+    wrapper = Prepared(TWO, identity, same_as=ONE.path)
+    assert distinct([wrapper, known]) == (wrapper, known)
+    assert distinct([Prepared(TWO, parse_identity(facts), same_as=ONE.path), known]) == (known,)
+
+
+def test_a_twin_that_the_user_named_is_kept() -> None:
+    """A candidate that the user gave by name has a row, even if it starts an interpreter that has one."""
+    known, twin = Prepared(ONE), Prepared(replace(TWO, given=True), same_as=ONE.path)
+    assert distinct([twin, known]) == (twin, known)
+
+
+def test_a_twin_of_the_unknown_is_measured_in_its_place() -> None:
+    """A candidate that starts an interpreter which nothing else found is kept as it is."""
+    twin = Prepared(TWO, same_as=ONE.path)
+    assert distinct([twin]) == (twin,)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_an_environment_is_measured_as_it_is(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], tmp_path: Path, *, known: bool
+) -> None:
+    """Nothing is made for a virtual environment: all is measured there, once for all versions asked for."""
+    real = script("real/python3", ":")
+    said = {"executable": str(real), "base_prefix": "/its/base", "prefix": str(tmp_path / "venv")}
+    path = script("venv/bin/python", says(facts | said))
+    one = replace(candidate(path), environment=tmp_path / "venv" if known else None)
+    prepared = prepare(one)
+    assert prepared == Prepared(one, parse_identity(facts | said))
+    assert prepared.environment == tmp_path / "venv"
+    asked = ("ssl", "botocore@botocore-1.20.*", "botocore@botocore-newest", "urllib3@botocore-newest")
+    assert prepared.places(asked) == {path: ("ssl", "botocore", "urllib3")}
+    assert distinct([prepared, Prepared(candidate(real))])[0] == prepared
+    assert not (tmp_path / "uv.log").exists()
+
+
+def test_a_folder_given_as_an_environment_is_measured_as_it_is(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], cache: Path
+) -> None:
+    """What does not say that it is an environment, such as conda's, is one where the user says so."""
+    one = replace(candidate(script("bin/python", says(facts))), environment=Path("/srv/app"))
+    assert is_ready(one, WANTED, cache)
+    prepared = prepare(one)
+    assert prepared.environment == Path("/srv/app")
+    assert prepared.places(("ssl", "botocore")) == {one.path: ("ssl", "botocore")}
+    assert prepare(candidate(one.path)).environment is None
+
+
+def test_an_environment_without_ssl_has_a_problem(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any]
+) -> None:
+    """An environment whose Python has no ssl module has that as its problem."""
+    facts |= {"ssl": None, "ssl_error": "ImportError: no _ssl"}
+    one = replace(candidate(script("bin/python", says(facts))), environment=Path("/srv/app"))
+    assert prepare(one).problem == "it has no ssl module: ImportError: no _ssl"
+
+
+@pytest.mark.parametrize(
+    "prepared",
+    [Prepared(ONE), Prepared(ONE, problem="it hangs"), Prepared(ONE, environments=(Furnished(None),))],
+)
+def test_all_others_are_kept_as_they_are(prepared: Prepared) -> None:
+    """A candidate that is no twin keeps its row, whatever its state."""
+    assert distinct([prepared, Prepared(TWO)]) == (prepared, Prepared(TWO))
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [({}, "/usr/lib/ssl/openssl.cnf"), ({"OPENSSL_CONF": "/etc/fips.cnf"}, "/etc/fips.cnf")],
+)
+def test_a_configuration_that_allows_no_context_is_named(
+    script: Script, facts: dict[str, Any], cache: Path, variables: dict[str, str], named: str
+) -> None:
+    """Where the ssl module is there and makes no context, the reason names the configuration in force."""
+    facts["ssl"]["directory"] = "/usr/lib/ssl"
+    facts["contexts"] = {"SSLContext": {"error": "SSLError: library has no ciphers"}}
+    one = candidate(script("python3", says(facts)))
+    installer = Installer("/nowhere/uv", cache, Path("/tool"))
+    found = prepare_candidate(one, WANTED, installer, {"PATH": os.environ["PATH"], **variables})
+    assert found.problem == (
+        f"its ssl module makes no context under {named}: SSLError: library has no ciphers"
+    )
+    assert found.environments == ()
+
+
+def test_environments_are_held_while_a_run_measures(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], cache: Path
+) -> None:
+    """What was settled can be used by others, and is not removed by them, until the run lets go."""
+    one = candidate(script("python3", says(facts)))
+    with contextlib.ExitStack() as held:
+        settled = settle(lambda: prepare(one), held)
+        (folder,) = {place.python.parents[1] for place in settled.environments if place.python}
+        with locked(folder, shared=True, limit=0):
+            pass
+        with pytest.raises(BusyError), locked(folder, shared=False, limit=0):
+            pass
+    with locked(folder, shared=False, limit=0):
+        pass
+    forget(one, cache)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("times", [1, ATTEMPTS])
+def test_what_another_run_removed_is_prepared_again(
+    script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], times: int
+) -> None:
+    """An environment that is gone before it could be held is made again; for ever gone, it is a reason."""
+    one = candidate(script("python3", says(facts)))
+    left = [times]
+
+    def undone() -> Prepared:
+        prepared = prepare(one)
+        if left[0]:
+            left[0] -= 1
+            for place in prepared.environments:
+                assert place.python
+                shutil.rmtree(place.python.parents[1])
+        return prepared
+
+    with contextlib.ExitStack() as held:
+        settled = settle(undone, held)
+    if times < ATTEMPTS:
+        assert settled.problem == ""
+        assert all(place.python and place.python.exists() for place in settled.environments)
+    else:
+        assert settled.environments == ()
+        assert "other runs keep removing its environments" in settled.problem

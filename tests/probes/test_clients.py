@@ -1,0 +1,683 @@
+"""Each client connects as its library does, verifies whom it meets, and tells what it ended up with."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import pwd
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest.mock import MagicMock
+
+import pytest
+import trustme
+from tests.support.checkout import ROOT
+from tests.support.probing import board
+
+from interpreters.clients import PROBES, clients, requirements
+from interpreters.environments import Installer
+from interpreters.identify import identify
+from interpreters.prepared import Prepared, prepare_candidate
+from interpreters.surroundings import surroundings
+from runs.snippets import snippets
+from servers.protocols import Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from types import ModuleType
+
+    from interpreters.locate import Candidate
+
+PAGE = "HTTP/1.0 200 ok\r\nContent-type: text/html\r\n\r\nNew, {0}, Cipher is {1}\n    Protocol  : {0}\n"
+FAILURE = "HTTP/1.0 503 no\r\nContent-Length: 0\r\n\r\n"
+
+
+class HttpsSite:
+    """An HTTPS server that treats every connection alike, and remembers each."""
+
+    def __init__(self, context: ssl.SSLContext, manner: str) -> None:
+        self.connections = 0
+        self.requests: list[str] = []
+        self.negotiated: list[tuple[str | None, str]] = []
+        self._context = context
+        self._manner = manner
+        self._ending = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the server and wait until it has ended."""
+        self._ending.set()
+        socket.create_connection(("127.0.0.1", self.port)).close()
+        self._thread.join()
+        self._listener.close()
+
+    def _serve(self) -> None:
+        while True:
+            plain, _ = self._listener.accept()
+            with plain:
+                if self._ending.is_set():
+                    return
+                self.connections += 1
+                plain.settimeout(10)
+                try:
+                    self._attend(plain)
+                except OSError:
+                    continue
+
+    def _attend(self, plain: socket.socket) -> None:
+        if self._manner == "mute":
+            self._ending.wait(10)
+            return
+        if self._manner == "hangs up":
+            return
+        with self._context.wrap_socket(plain, server_side=True) as secure:
+            self.negotiated.append((secure.version(), (secure.cipher() or ("none",))[0]))
+            request = b""
+            while b"\r\n\r\n" not in request:
+                request += secure.recv(65536)
+            self.requests.append(request.decode())
+            if self._manner == "silent":
+                self._ending.wait(10)
+            elif self._manner != "closes":
+                answer = PAGE if self._manner == "page" else FAILURE
+                secure.sendall(answer.format(*self.negotiated[-1]).encode())
+
+
+class Town:
+    """A certificate authority, its file, and the servers that it vouches for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.authority = trustme.CA()
+        self.cafile = str(folder / "ca.pem")
+        self.authority.cert_pem.write_to_path(self.cafile)
+        self.sites: list[HttpsSite] = []
+
+    def site(
+        self,
+        manner: str = "page",
+        *,
+        highest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
+        authority: trustme.CA | None = None,
+    ) -> HttpsSite:
+        """Open a server that speaks up to a version, and anything below it."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        (authority or self.authority).issue_cert("localhost").configure_cert(context)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+            context.maximum_version = highest
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        self.sites.append(HttpsSite(context, manner))
+        return self.sites[-1]
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Iterator[Town]:
+    """Return a town without any servers yet."""
+    one = Town(tmp_path)
+    yield one
+    for site in one.sites:
+        site.close()
+
+
+def told(site: HttpsSite) -> dict[str, str | None]:
+    """Return what a client should tell of its connection, by the server's own account of it."""
+    version, cipher = site.negotiated[-1]
+    return {"version": version, "cipher": cipher}
+
+
+STANDARD = pytest.mark.parametrize("name", ["client_ssl", "client_relaxed"])
+
+
+@STANDARD
+@pytest.mark.parametrize("highest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_connection_is_told(
+    passenger: Callable[[str], ModuleType], town: Town, name: str, highest: ssl.TLSVersion
+) -> None:
+    """A client of the standard library tells the version and cipher that the server saw too."""
+    site = town.site(highest=highest)
+    account = passenger(name).fetch("localhost", site.port, town.cafile, 5)
+    assert account == told(site)
+    assert account["version"].replace(".", "_") in highest.name
+    assert site.connections == 1
+
+
+@STANDARD
+def test_a_stranger_is_refused(passenger: Callable[[str], ModuleType], town: Town, name: str) -> None:
+    """A client of the standard library, even the relaxed one, refuses an untrusted certificate."""
+    site = town.site(authority=trustme.CA())
+    with pytest.raises(ssl.SSLCertVerificationError):
+        passenger(name).fetch("localhost", site.port, town.cafile, 5)
+
+
+@STANDARD
+def test_another_name_is_refused(passenger: Callable[[str], ModuleType], town: Town, name: str) -> None:
+    """A client of the standard library, even the relaxed one, refuses a certificate for another name."""
+    site = town.site()
+    with pytest.raises(ssl.SSLCertVerificationError):
+        passenger(name).fetch("127.0.0.1", site.port, town.cafile, 5)
+
+
+@STANDARD
+def test_an_answer_has_to_come(passenger: Callable[[str], ModuleType], town: Town, name: str) -> None:
+    """A server that completes a handshake and closes without a byte is no connection."""
+    with pytest.raises(ValueError, match="closed without an answer"):
+        passenger(name).fetch("localhost", town.site("closes").port, town.cafile, 5)
+
+
+@STANDARD
+@pytest.mark.parametrize("manner", ["mute", "silent"])
+def test_nobody_is_waited_for(
+    passenger: Callable[[str], ModuleType], town: Town, name: str, manner: str
+) -> None:
+    """A server that is silent, before the handshake or after it, is given up after the timeout."""
+    site = town.site(manner)
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        passenger(name).fetch("localhost", site.port, town.cafile, 0.1)
+    assert time.monotonic() - began < 5
+
+
+def test_the_relaxed_client_goes_as_low_as_the_library(
+    passenger: Callable[[str], ModuleType], town: Town
+) -> None:
+    """The relaxed client connects at TLS 1.1, which a default context of this Python would refuse."""
+    if not ssl.HAS_TLSv1_1:
+        pytest.skip("this Python's library has no TLS 1.1: an OpenSSL that was built with it enables this")
+    site = town.site(highest=ssl.TLSVersion.TLSv1_1)
+    assert passenger("client_relaxed").fetch("localhost", site.port, town.cafile, 5) == told(site)
+    assert told(site)["version"] == "TLSv1.1"
+
+
+def test_the_ssl_client_is_the_default_context(
+    passenger: Callable[[str], ModuleType], town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The `ssl` client connects with what create_default_context gives, and lifts nothing of it."""
+    real = ssl.create_default_context
+
+    def only_tls12(**options: Any) -> ssl.SSLContext:
+        context = real(**options)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", only_tls12)
+    account = passenger("client_ssl").fetch("localhost", town.site().port, town.cafile, 5)
+    assert account["version"] == "TLSv1.2"
+
+
+def test_the_relaxed_context_still_verifies(passenger: Callable[[str], ModuleType], town: Town) -> None:
+    """Relaxing lifts every bound on the version and keeps the verification."""
+    context = passenger("client_relaxed").relaxed_context(town.cafile)
+    assert context.minimum_version is ssl.TLSVersion.MINIMUM_SUPPORTED
+    assert context.maximum_version is ssl.TLSVersion.MAXIMUM_SUPPORTED
+    forbidden = ssl.OP_NO_SSLv3 | ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1 | ssl.OP_NO_TLSv1_2
+    assert context.options & forbidden == 0
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+
+
+def test_a_library_without_security_levels_is_relaxed_too(
+    passenger: Callable[[str], ModuleType], town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the library knows no security levels, as before OpenSSL 1.1.0, all its ciphers are allowed."""
+    asked: list[str] = []
+
+    def set_ciphers(_: ssl.SSLContext, ciphers: str) -> None:
+        asked.append(ciphers)
+        if "@SECLEVEL" in ciphers:
+            raise ssl.SSLError
+
+    monkeypatch.setattr(ssl.SSLContext, "set_ciphers", set_ciphers)
+    passenger("client_relaxed").relaxed_context(town.cafile)
+    assert asked[-1] == "ALL"
+
+
+ALL = tuple(clients())
+
+UNTOLD = "untold"
+"""What a client says that has no way to tell its version."""
+
+MANNERS = {
+    "up to TLS 1.2": "page",
+    "up to TLS 1.3": "page",
+    "a stranger": "page",
+    "closes": "closes",
+    "fails": "fails",
+    "silent": "silent",
+    "hangs up": "hangs up",
+}
+"""How each server that every client meets behaves."""
+
+PATIENCE = 3.0
+"""Seconds that a client waits for a socket; the servers are here, the machine may be busy."""
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """What came of one client on one server of its own, as each of them tells it."""
+
+    site: HttpsSite
+    account: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def furnished(
+    pythons: tuple[Candidate, ...],
+    callers_environment: Mapping[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Prepared:
+    """Return the newest interpreter with an environment for every client."""
+    folder = tmp_path_factory.mktemp("furnished")
+    uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
+    known = {one: identify(one.path, surroundings(os.environ, folder)) for one in pythons}
+    newest = max(known, key=lambda one: [int(part) for part in known[one].version.split(".")[:2]])
+    return prepare_candidate(
+        newest,
+        requirements(clients().values()),
+        Installer(uv, folder / "cache", Path(sys.executable)),
+        callers_environment,
+    )
+
+
+@pytest.fixture(scope="module")
+def meetings(
+    furnished: Prepared, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, dict[str, Meeting]]]:
+    """Let every client meet a server of each kind, all in real environments, one process for each."""
+    town = Town(tmp_path_factory.mktemp("town"))
+    sites = {client: {kind: _site(town, kind) for kind in MANNERS} for client in ALL}
+    plans = {
+        python: [cell(client, site, town, kind) for client in names for kind, site in sites[client].items()]
+        for python, names in furnished.places(ALL).items()
+    }
+    with ThreadPoolExecutor(4) as pool:
+        said = [
+            record
+            for records in pool.map(lambda p: board(p, plans[p], PATIENCE), plans)
+            for record in records
+        ]
+    told = {(one["client"], one["server"]): one["account"] for one in said if one["kind"] == "account"}
+    yield {
+        client: {
+            kind: Meeting(site, told[client, kind]) for kind, site in ours.items() if (client, kind) in told
+        }
+        for client, ours in sites.items()
+    }
+    for site in town.sites:
+        site.close()
+
+
+def _site(town: Town, kind: str) -> HttpsSite:
+    highest = ssl.TLSVersion.TLSv1_2 if kind == "up to TLS 1.2" else ssl.TLSVersion.TLSv1_3
+    return town.site(MANNERS[kind], highest=highest, authority=trustme.CA() if kind == "a stranger" else None)
+
+
+def cell(client: str, site: HttpsSite, town: Town, kind: str) -> dict[str, Any]:
+    """Return the cell of a client on a server; where the server hangs up it may try once more."""
+    return {
+        "client": client,
+        "server": kind,
+        "host": "localhost",
+        "port": site.port,
+        "cafile": town.cafile,
+        "retries": int(kind == "hangs up"),
+    }
+
+
+@pytest.fixture
+def met(
+    request: pytest.FixtureRequest, furnished: Prepared, meetings: dict[str, dict[str, Meeting]]
+) -> dict[str, Meeting]:
+    """Return the meetings of one client; one that the newest interpreter cannot install is skipped."""
+    client = request.param
+    if why := furnished.uninstalled.get(client):
+        pytest.skip(f"{why}: an index that can be reached enables this, unless this Python is too new for it")
+    assert set(meetings[client]) == set(MANNERS), "it cannot be imported, or it ended the probe"
+    return meetings[client]
+
+
+EVERY = pytest.mark.parametrize("met", ALL, indirect=True)
+EVERY_NAMED = pytest.mark.parametrize(("client", "met"), [(name, name) for name in ALL], indirect=["met"])
+
+
+@pytest.mark.e2e
+@EVERY
+@pytest.mark.parametrize("kind", ["up to TLS 1.2", "up to TLS 1.3"])
+def test_every_client_tells_its_connection(met: dict[str, Meeting], kind: str) -> None:
+    """In a real environment a client tells, after one connection, the version that the server saw."""
+    meeting = met[kind]
+    assert meeting.account["outcome"] == "connected", meeting.account
+    said = {name: meeting.account[name] for name in ("version", "cipher")}
+    assert said == told(meeting.site) or said == {"version": UNTOLD, "cipher": None}
+    assert meeting.site.connections == 1
+
+
+@pytest.mark.e2e
+@EVERY_NAMED
+def test_only_what_brings_its_own_tls_leaves_its_version_untold(client: str, met: dict[str, Meeting]) -> None:
+    """In a real environment every client that uses Python's own TLS tells its version."""
+    untold = met["up to TLS 1.3"].account["version"] == UNTOLD
+    assert not untold or {"TLS", "READS_OPENSSL_CONF"} <= assigned(client)
+
+
+@pytest.mark.e2e
+@EVERY_NAMED
+def test_a_note_tells_how_the_request_introduced_itself(client: str, met: dict[str, Meeting]) -> None:
+    """In a real environment the User-Agent that a client notes is the one that the server got."""
+    for kind in ("up to TLS 1.2", "up to TLS 1.3"):
+        note = met[kind].account["note"]
+        (request,) = met[kind].site.requests
+        sent = [
+            line.partition(": ")[2] for line in request.splitlines() if line.lower().startswith("user-agent")
+        ]
+        assert bool(note) is ("note" in assigned(client))
+        assert not note or sent[0].startswith(note.partition("User-Agent: ")[2])
+
+
+@pytest.mark.e2e
+@EVERY
+def test_no_client_trusts_a_stranger(met: dict[str, Meeting]) -> None:
+    """In a real environment a client that meets an untrusted certificate sends nothing, and tries once."""
+    stranger = met["a stranger"]
+    assert stranger.account["outcome"] == "failed"
+    assert stranger.site.requests == []
+    assert stranger.site.connections == 1
+
+
+@pytest.mark.e2e
+@EVERY_NAMED
+@pytest.mark.parametrize("kind", ["closes", "fails", "silent"])
+def test_an_observation_is_one_connection(client: str, met: dict[str, Meeting], kind: str) -> None:
+    """In a real environment no client tries again by itself, or waits for ever, when a server fails."""
+    meeting = met[kind]
+    # Whether an answer that says 503 is one, is a question for clients that know HTTP.
+    assert meeting.account["outcome"] == "failed" or kind == "fails"
+    assert meeting.site.connections == 1 or tries_again(client)
+
+
+def retries(client: str) -> bool:
+    """Whether a client's file does anything with the number of retries that it is given."""
+    return any(isinstance(node, ast.Name) and node.id == "retries" for node in ast.walk(tree(client)))
+
+
+def tries_again(client: str) -> bool:
+    """Whether a client's file says that it tries again by itself."""
+    return "TRIES_AGAIN" in assigned(client)
+
+
+def tree(client: str) -> ast.Module:
+    """Return the syntax tree of a client's file."""
+    return ast.parse((PROBES / f"client_{client}.py").read_text(encoding="utf-8"))
+
+
+def assigned(client: str) -> set[str]:
+    """Return the names that a client's file gives to constants and functions."""
+    functions = {node.name for node in tree(client).body if isinstance(node, ast.FunctionDef)}
+    constants = [node.targets[0] for node in tree(client).body if isinstance(node, ast.Assign)]
+    return functions | {ast.unparse(target) for target in constants}
+
+
+@pytest.mark.e2e
+@EVERY_NAMED
+def test_a_retry_is_a_further_connection(client: str, met: dict[str, Meeting]) -> None:
+    """In a real environment a client that has retries, given one, goes twice to a server that hangs up."""
+    assert met["hangs up"].account["outcome"] == "failed"
+    if tries_again(client):
+        assert met["hangs up"].site.connections >= 1
+    else:
+        assert met["hangs up"].site.connections == (2 if retries(client) else 1)
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("met", ["botocore", "boto3", "boto3_crt", "aiobotocore", "awscli"], indirect=True)
+def test_what_is_built_on_botocore_sends_what_s3_would_get(met: dict[str, Meeting]) -> None:
+    """The clients built on botocore send an unsigned GetObject by path."""
+    (request,) = met["up to TLS 1.3"].site.requests
+    assert re.match(r"GET /floor/probe(\?partNumber=1)? HTTP/1.1\r\n", request, re.IGNORECASE)
+    assert "authorization:" not in request.lower()
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("met", ["awscli"], indirect=True)
+def test_the_cli_is_the_cli(met: dict[str, Meeting]) -> None:
+    """The request of `awscli` comes from the AWS CLI v1, by its User-Agent."""
+    assert re.search(r"User-Agent: aws-cli/1\.", met["up to TLS 1.3"].account["note"])
+
+
+FLOORED = snippets(clients().values(), Protocol.TLSV1_2)
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("client", FLOORED)
+def test_lines_that_set_a_floor_hold_it_and_change_nothing_else(
+    furnished: Prepared, town: Town, client: str
+) -> None:
+    """With its lines a client refuses TLS 1.1 and still refuses strangers, and connects at TLS 1.2."""
+    sites = {
+        "old": town.site(highest=ssl.TLSVersion.TLSv1_1),
+        "a stranger": town.site(authority=trustme.CA()),
+        "new": town.site(highest=ssl.TLSVersion.TLSv1_2),
+    }
+    places = furnished.places([client])
+    python = next((python for python, names in places.items() if client in names), None)
+    if python is None:
+        pytest.skip(f"{furnished.uninstalled[client]}: an index that can be reached enables this")
+    cells = [cell(client, site, town, kind) for kind, site in sites.items()]
+    said = board(python, cells, PATIENCE, snippets={client: FLOORED[client]})
+    outcomes = {one["server"]: one["account"]["outcome"] for one in said if one["kind"] == "account"}
+    assert outcomes == {"old": "failed", "a stranger": "failed", "new": "connected"}, said
+    assert {kind: bool(site.negotiated) for kind, site in sites.items()} == {
+        "old": False,
+        "a stranger": False,
+        "new": True,
+    }
+    assert [version for version, _ in sites["new"].negotiated] == ["TLSv1.2"]
+
+
+CANARY = "CANARY7Q"
+"""Stands in everything that is planted, and in nothing that a client has to say."""
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A user's surroundings, full of credentials."""
+
+    environment: Mapping[str, str]
+    files: tuple[Path, ...]
+
+
+class Trap:
+    """An address on loopback that nobody has to come to."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.setblocking(False)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def close(self) -> bool:
+        """Whether somebody came."""
+        with self._listener:
+            try:
+                self._listener.accept()[0].close()
+            except BlockingIOError:
+                return False
+            return True
+
+
+def plant(home: Path, trap: str) -> Planted:
+    """Plant credentials wherever botocore, the CLI, the CRT, boto, netrc and pip look, and proxies."""
+    keys = (
+        f"aws_access_key_id = AKIA{CANARY}\naws_secret_access_key = {CANARY}\naws_session_token = {CANARY}\n"
+    )
+    token = json.dumps({"accessToken": CANARY, "expiresAt": "2100-01-01T00:00:00Z", "startUrl": trap})
+    role = {"AccessKeyId": f"AKIA{CANARY}", "SecretAccessKey": CANARY, "SessionToken": CANARY}
+    texts = {
+        ".aws/credentials": f"[default]\n{keys}[{CANARY}]\n{keys}",
+        ".aws/config": f"[default]\nendpoint_url = {trap}\n{keys}[profile {CANARY}]\n{keys}",
+        ".aws/sso/cache/token.json": token,
+        ".aws/cli/cache/role.json": json.dumps({"Credentials": role}),
+        ".aws/login/cache/token.json": token,
+        ".aws/cli/alias": f"[toplevel]\n{CANARY} = s3 ls\n",
+        ".aws/models/endpoints.json": "{}",
+        ".boto": f"[Credentials]\n{keys}",
+        ".netrc": f"machine localhost login {CANARY} password {CANARY}\n",
+        ".config/pip/pip.conf": f"[global]\nproxy = {trap}\n",
+        "web-identity": CANARY,
+    }
+    for name, text in texts.items():
+        path = home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    proxies = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY"), trap)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        **proxies,
+        "AWS_ACCESS_KEY_ID": f"AKIA{CANARY}",
+        "AWS_SECRET_ACCESS_KEY": CANARY,
+        "AWS_SESSION_TOKEN": CANARY,
+        "AWS_SECURITY_TOKEN": CANARY,
+        "AWS_BEARER_TOKEN_BEDROCK": CANARY,
+        "AWS_PROFILE": CANARY,
+        "AWS_DEFAULT_PROFILE": CANARY,
+        "AWS_REGION": CANARY,
+        "AWS_CONFIG_FILE": str(home / ".aws/config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(home / ".aws/credentials"),
+        "AWS_WEB_IDENTITY_TOKEN_FILE": str(home / "web-identity"),
+        "AWS_ROLE_ARN": f"arn:aws:iam::123456789012:role/{CANARY}",
+        "AWS_ROLE_SESSION_NAME": CANARY,
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": trap,
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN": CANARY,
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/",
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT": trap,
+        "AWS_ENDPOINT_URL": trap,
+        "AWS_ENDPOINT_URL_S3": trap,
+        "AWS_DATA_PATH": str(home / ".aws/models"),
+        "BOTO_CONFIG": str(home / ".boto"),
+        "NETRC": str(home / ".netrc"),
+        "PIP_PROXY": trap,
+    }
+    return Planted(environment, tuple(home / name for name in texts))
+
+
+def traced(command: list[str | Path], log: Path) -> list[str | Path]:
+    """Return a command under strace, which logs what is opened, where there is an strace that may."""
+    strace = shutil.which("strace")
+    able = strace and subprocess.run([strace, "-qq", "-o", log, "true"], check=False).returncode == 0
+    return [strace, "-f", "-qq", "-o", log, "--trace=open,openat", *command] if strace and able else command
+
+
+def opened(log: Path, planted: Planted) -> list[str]:
+    """Return the lines of a log in which a planted file, or its like in the real home, was opened."""
+    own = Path(pwd.getpwuid(os.getuid()).pw_dir)
+    names = [str(path) for path in planted.files]
+    names += [str(own / name) for name in (".aws/", ".boto", ".netrc", ".config/pip")]
+    return [
+        line for line in log.read_text(errors="replace").splitlines() if any(name in line for name in names)
+    ]
+
+
+@pytest.mark.e2e
+def test_what_is_planted_would_be_found(furnished: Prepared, tmp_path: Path) -> None:
+    """A botocore in the user's own surroundings takes what was planted, from environment and files."""
+    planted = plant(tmp_path / "home", "http://127.0.0.1:9")
+    python = next((p for p, names in furnished.places(["botocore"]).items() if "botocore" in names), None)
+    if python is None:
+        pytest.skip(furnished.uninstalled["botocore"])
+    program = "import botocore.session as s; print(s.Session().get_credentials().access_key)"
+    bare = {name: text for name, text in planted.environment.items() if name in ("PATH", "HOME")}
+    for environment in (planted.environment, bare):
+        log = tmp_path / "log"
+        command = traced([python, "-c", program], log)
+        done = subprocess.run(command, env=dict(environment), check=True, capture_output=True, text=True)
+        assert done.stdout.strip() == f"AKIA{CANARY}"
+        if environment is bare and command[0] != python:
+            assert opened(log, planted)
+
+
+@pytest.mark.e2e
+def test_no_client_reads_or_sends_what_is_the_users(furnished: Prepared, tmp_path: Path) -> None:
+    """With credentials planted wherever there could be some, no request has one, and no file was opened."""
+    trap, town = Trap(), Town(tmp_path)
+    home = tmp_path / "ours"
+    home.mkdir()
+    planted = plant(tmp_path / "home", trap.url)
+    sites = {client: town.site() for client in ALL if client not in furnished.uninstalled}
+    logs: dict[str, Path] = {}
+
+    def run(place: tuple[Path, tuple[str, ...]]) -> None:
+        python, names = place
+        log = logs[names[0]] = tmp_path / f"{names[0]}.log"
+        plan = {"timeout": PATIENCE, "cells": [cell(name, sites[name], town, "here") for name in names]}
+        subprocess.run(
+            traced([python, ROOT / "probes"], log),
+            input=json.dumps(plan),
+            env={**surroundings(planted.environment, home), "PYTHONDONTWRITEBYTECODE": "1"},
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+        )
+
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(run, furnished.places(sites).items()))
+    finally:
+        for site in town.sites:
+            site.close()
+        caught = trap.close()
+    assert {client: len(site.requests) for client, site in sites.items()} == dict.fromkeys(sites, 1)
+    for client, site in sites.items():
+        assert CANARY not in "".join(site.requests), client
+        assert "authorization:" not in site.requests[0].lower(), client
+    assert not caught
+    if not all(log.exists() for log in logs.values()):
+        pytest.skip(
+            "no request has one; whether a file was opened, strace would tell: apt-get install strace"
+        )
+    assert {client: opened(log, planted) for client, log in logs.items()} == {client: [] for client in logs}
+
+
+def test_version_2_of_the_aws_cli_is_measured_as_a_program(
+    passenger: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where the package awscli is version 2, as in Debian, the client says so, and how to measure that."""
+    (tmp_path / "awscli").mkdir()
+    (tmp_path / "awscli" / "__init__.py").write_text("__version__ = '2.9.19'")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "awscli", raising=False)
+    refusal = passenger("releases").NotMeasurableError
+    with pytest.raises(refusal, match=r"it is the AWS CLI 2\.9\.19: measure .* with --programs"):
+        passenger("client_awscli")
+    sys.modules.pop("awscli", None)
+
+
+@pytest.mark.parametrize(("version", "refused"), [("0.19.17", True), ("0.23.8", True), ("0.23.9", False)])
+def test_a_crt_that_ignores_ports_is_sent_nowhere(
+    passenger: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, version: str, *, refused: bool
+) -> None:
+    """With a release that goes to port 443 of any endpoint, boto3_crt is refused before it connects."""
+    names = ("boto3", "boto3.crt", "boto3.s3", "boto3.s3.transfer", "s3transfer", "s3transfer.crt")
+    for name in (*names, "s3transfer.manager", "s3transfer.subscribers", "client_botocore", "client_awscrt"):
+        monkeypatch.setitem(sys.modules, name, MagicMock())
+    sys.modules["s3transfer.subscribers"].BaseSubscriber = object  # type: ignore[attr-defined]
+    sys.modules["client_awscrt"].version = lambda: version  # type: ignore[attr-defined]
+    refusal = passenger("releases").NotMeasurableError
+    if refused:
+        with pytest.raises(refusal, match=rf"^awscrt {version} ignores the port of an endpoint"):
+            passenger("client_boto3_crt")
+    else:
+        assert passenger("client_boto3_crt").REQUIREMENT == "boto3[crt]"

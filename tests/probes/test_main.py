@@ -1,0 +1,460 @@
+"""The passenger program tells what each client met, cell by cell, and that it reached its end."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import shutil
+import socket
+import sys
+import types
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trustme
+from tests.support.checkout import ROOT
+from tests.support.probing import board, records
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reports.verdicts.observations import Account
+from runs.visit import MARK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from types import ModuleType
+
+    from interpreters.locate import Candidate
+
+PROBES = ROOT / "probes"
+
+
+@pytest.fixture
+def program(passenger: Callable[[str], ModuleType]) -> ModuleType:
+    """Return the program as a module."""
+    passenger("identify")
+    module = types.ModuleType("passenger_program")
+    exec(compile((PROBES / "__main__.py").read_text(), PROBES / "__main__.py", "exec"), module.__dict__)  # noqa: S102
+    return module
+
+
+def cell(client: str, server: str = "open", port: int = 1) -> dict[str, Any]:
+    """Return one cell of a plan."""
+    return {
+        "client": client,
+        "server": server,
+        "host": "localhost",
+        "port": port,
+        "cafile": "/nowhere/ca.pem",
+    }
+
+
+@pytest.fixture
+def run(
+    program: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., list[dict[str, Any]]]:
+    """Return a function that runs a plan in this process with made-up clients."""
+
+    def run(
+        *cells: dict[str, Any],
+        snippets: dict[str, str] | None = None,
+        given: Callable[..., Any] | None = None,
+        **clients: Callable[..., Any],
+    ) -> list[dict[str, Any]]:
+        for name, fetch in clients.items():
+            module = types.ModuleType(f"client_{name}")
+            module.__dict__.update(fetch=fetch, version=lambda: "1.2.3")
+            module.__dict__.update({"fetch_given": given} if given else {})
+            monkeypatch.setitem(sys.modules, f"client_{name}", module)
+        plan = {"timeout": 7, "cells": cells} | ({"snippets": snippets} if snippets else {})
+        monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(plan)))
+        program.main()
+        return records(capsys.readouterr().out)
+
+    return run
+
+
+def fails(error: BaseException) -> Callable[..., Any]:
+    """Return a fetch that raises."""
+
+    def fetch(*_: object) -> Any:
+        raise error
+
+    return fetch
+
+
+def test_the_mark_is_the_one_that_is_read(program: ModuleType) -> None:
+    """The program marks its records as the one who reads them expects."""
+    assert program.MARK == MARK
+
+
+def test_a_cell_is_told_from_begin_to_end(
+    run: Callable[..., list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One cell gives identity, client, begin, account and end, in this order."""
+    monkeypatch.setitem(sys.modules, "urllib3", types.SimpleNamespace(__version__="2.8.0"))
+    said = run(cell("fine"), fine=lambda *_: {"version": "TLSv1.3", "cipher": "AES"})
+    assert [record["kind"] for record in said] == ["identity", "client", "begin", "account", "end"]
+    assert said[0]["identity"]["version"] == ".".join(str(n) for n in sys.version_info[:3])
+    client = {"kind": "client", "client": "fine", "version": "1.2.3"}
+    assert said[1] == {**client, "urllib3": "2.8.0", "tls": None}
+    assert said[2] == {"kind": "begin", "client": "fine", "server": "open"}
+
+
+@pytest.fixture
+def files(program: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str, str], None]:
+    """Return a function that writes a client's file, or a package beside it, to where the program is."""
+    probes, packages = tmp_path / "probes", tmp_path / "packages"
+    for folder in (probes, packages):
+        folder.mkdir()
+        monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setattr(program.identify, "__file__", str(probes / "identify.py"))
+
+    def write(name: str, text: str) -> None:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        ((probes if name.startswith("client_") else packages) / f"{name}.py").write_text(text)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("client", "package", "absent"),
+    [
+        ("import nonesuch_package", "", True),
+        ("import nonesuch_package.part", "", True),
+        ("import some_package", "import nonesuch_package", False),
+        ("import some_package.part", "", False),
+        ("from some_package import part", "", False),
+        ("import some_package\nsome_package.part", "", False),
+        ("raise ValueError('No module named x')", "", False),
+    ],
+)
+def test_a_client_that_is_not_installed_is_told_from_a_broken_one(
+    run: Callable[..., list[dict[str, Any]]],
+    files: Callable[[str, str], None],
+    client: str,
+    package: str,
+    absent: bool,  # noqa: FBT001
+) -> None:
+    """Only a package that the client's own file asks for, and that is not there, makes it absent."""
+    files("some_package", package)
+    files("client_lone", client)
+    _, said, end = run(cell("lone"))
+    assert (said["version"], said["absent"], end["kind"]) == (None, absent, "end")
+    assert said["error_class"]
+
+
+@pytest.mark.e2e
+def test_a_client_that_is_not_installed_is_absent_in_python_27(python27: Path) -> None:
+    """Real Python 2.7, which says less of such an error, tells it too."""
+    said = {one["client"]: one for one in board(python27, [cell("httpx"), cell("ssl")]) if "absent" in one}
+    assert {name: one["absent"] for name, one in said.items()} == {"httpx": True}
+
+
+def test_a_connection_is_told(run: Callable[..., list[dict[str, Any]]]) -> None:
+    """A fetch that comes back is `connected`, with the version and cipher that the client named."""
+    said = run(cell("fine"), fine=lambda *_: {"version": "TLSv1.3", "cipher": "AES"})
+    account = Account(**said[3]["account"])
+    assert account == Account("connected", "TLSv1.3", "AES", None, None, account.seconds)
+    assert account.seconds >= 0
+
+
+def test_a_failure_is_told(run: Callable[..., list[dict[str, Any]]]) -> None:
+    """A fetch that raises is `failed`, with the error's class and text and no version."""
+    said = run(cell("bad"), bad=fails(ConnectionResetError("reset by peer")))
+    account = Account(**said[3]["account"])
+    assert account == Account("failed", None, None, "ConnectionResetError", "reset by peer", account.seconds)
+
+
+def test_a_variant_is_its_client_under_its_own_name(run: Callable[..., list[dict[str, Any]]]) -> None:
+    """What stands behind @ in a client's name changes the name under which it is told, and nothing else."""
+    said = run(cell("fine@botocore-1.20.*"), fine=lambda *_: {"version": "TLSv1.3", "cipher": "AES"})
+    assert {one["client"] for one in said if "client" in one} == {"fine@botocore-1.20.*"}
+    assert said[-2]["account"]["outcome"] == "connected"
+
+
+def test_what_a_client_brings_along_is_told(
+    run: Callable[..., list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client with a TLS of its own, its own urllib3 and a note on each attempt has all of it told."""
+    module = types.ModuleType("client_own")
+    attempts = itertools.count(1)
+    module.__dict__.update(
+        fetch=lambda *_: {},
+        version=lambda: "1.0",
+        note=lambda: f"attempt {next(attempts)}",
+        urllib3=types.SimpleNamespace(__version__="1.2"),
+        TLS="s2n",
+        READS_OPENSSL_CONF=False,
+    )
+    monkeypatch.setitem(sys.modules, "client_own", module)
+    said = run(cell("own", "a"), cell("own", "b"))
+    assert said[1]["urllib3"] == "1.2"
+    assert said[1]["tls"] == {"name": "s2n", "reads_openssl_conf": False}
+    notes = [record["account"]["note"] for record in said if record["kind"] == "account"]
+    assert notes == ["attempt 1", "attempt 2"]
+
+
+def test_a_client_gets_what_the_cell_says(run: Callable[..., list[dict[str, Any]]]) -> None:
+    """A client is called with the cell's host, port and trust, the plan's timeout and the cell's retries."""
+    seen: list[tuple[Any, ...]] = []
+
+    def fetch(*arguments: Any) -> dict[str, str]:
+        seen.append(arguments)
+        return {}
+
+    run(cell("fine", port=4433), {**cell("fine", port=4434), "retries": 3}, fine=fetch)
+    assert seen == [
+        ("localhost", 4433, "/nowhere/ca.pem", 7, 0),
+        ("localhost", 4434, "/nowhere/ca.pem", 7, 3),
+    ]
+
+
+def test_a_snippet_runs_once_and_before_its_client(run: Callable[..., list[dict[str, Any]]]) -> None:
+    """What a snippet changes holds for every cell of its client, and no other client's snippet is run."""
+    seen: list[object] = []
+
+    def fetch(*_: object) -> dict[str, str]:
+        seen.append(getattr(sys.modules["client_fine"], "changed", 0))
+        return {}
+
+    change = "import client_fine\nclient_fine.changed = getattr(client_fine, 'changed', 0) + 1"
+    snippets = {"fine": change, "other": "raise SystemExit"}
+    said = run(cell("fine", "a"), cell("fine", "b"), snippets=snippets, fine=fetch)
+    assert seen == [1, 1]
+    assert said[-1] == {"kind": "end"}
+
+
+def test_what_a_snippet_leaves_goes_to_a_client_that_takes_it(
+    run: Callable[..., list[dict[str, Any]]],
+) -> None:
+    """A client with `fetch_given` fetches with the snippet's names, and plainly where there is no snippet."""
+    seen: list[object] = []
+
+    def plain(*_: object) -> dict[str, str]:
+        seen.append("plain")
+        return {}
+
+    def given(names: dict[str, object], host: str, *_: object) -> dict[str, str]:
+        seen.append((names["context"], host))
+        return {}
+
+    run(cell("fine"), snippets={"fine": "context = 'floored'"}, given=given, fine=fails(AssertionError()))
+    assert seen == [("floored", "localhost")]
+    run(cell("fine"), given=fails(AssertionError()), fine=plain)
+    assert seen[1:] == ["plain"]
+
+
+@pytest.mark.parametrize(("snippet", "name"), [("context = 1", "theirs"), ("", "own")])
+def test_lines_may_change_whose_tls_a_client_uses(
+    run: Callable[..., list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch, snippet: str, name: str
+) -> None:
+    """A client says whose TLS it brings with its lines and without them."""
+    module = types.ModuleType("client_fine")
+    module.__dict__.update(fetch=lambda *_: {}, version=lambda: "1", TLS="own", GIVEN_TLS="theirs")
+    monkeypatch.setitem(sys.modules, "client_fine", module)
+    said = run(cell("fine"), snippets={"fine": snippet})
+    assert said[1]["tls"]["name"] == name
+
+
+@pytest.mark.parametrize("snippet", ["raise ValueError('no such option')", "this is no Python"])
+def test_a_snippet_that_fails_leaves_its_client_unmeasured(
+    run: Callable[..., list[dict[str, Any]]], snippet: str
+) -> None:
+    """Where a snippet cannot be run its client is not used without it, and the reason is said."""
+    said = run(cell("fine"), snippets={"fine": snippet}, fine=fails(AssertionError()))
+    assert [record["kind"] for record in said] == ["identity", "client", "end"]
+    assert said[1]["version"] is None
+    assert said[1]["error_class"] in ("ValueError", "SyntaxError")
+
+
+def test_a_client_that_cannot_be_imported_is_said_once(run: Callable[..., list[dict[str, Any]]]) -> None:
+    """A client that is missing is said to be, once, and the other clients' cells go on."""
+    said = run(cell("none", "a"), cell("none", "b"), cell("fine", "a"), fine=lambda *_: {})
+    missing, *rest = [record for record in said if record.get("client") == "none"]
+    assert rest == []
+    assert (missing["kind"], missing["version"]) == ("client", None)
+    assert missing["error_class"] == "ModuleNotFoundError"
+    assert "client_none" in missing["error_text"]
+    assert [record["server"] for record in said if record["kind"] == "account"] == ["a"]
+    assert said[-1] == {"kind": "end"}
+
+
+def test_a_client_that_breaks_on_import_is_said(
+    run: Callable[..., list[dict[str, Any]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client whose own packages fail on import is said to be missing, with their error."""
+    (tmp_path / "client_broken.py").write_text("raise RuntimeError('wrong libssl')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    _, client, end = run(cell("broken"))
+    assert (client["error_class"], client["error_text"]) == ("RuntimeError", "wrong libssl")
+    assert end == {"kind": "end"}
+
+
+def test_a_client_is_loaded_once(run: Callable[..., list[dict[str, Any]]]) -> None:
+    """A client that has several cells is loaded, and says its version, once."""
+    said = run(cell("fine", "a"), cell("fine", "b"), fine=lambda *_: {})
+    assert [record["kind"] for record in said].count("client") == 1
+    assert [record["server"] for record in said if record["kind"] == "account"] == ["a", "b"]
+
+
+def test_an_empty_plan_reaches_its_end(run: Callable[..., list[dict[str, Any]]]) -> None:
+    """A plan without cells gives the identity and the end."""
+    assert [record["kind"] for record in run()] == ["identity", "end"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)])
+def test_what_ends_the_program_is_not_an_account(
+    run: Callable[..., list[dict[str, Any]]],
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+) -> None:
+    """A client that ends the program leaves a begun cell without account or end: nothing is made up."""
+    with pytest.raises(type(error)):
+        run(cell("ends"), ends=fails(error))
+    assert [record["kind"] for record in records(capsys.readouterr().out)] == ["identity", "client", "begin"]
+
+
+def test_a_chatty_client_cannot_spoil_a_record(run: Callable[..., list[dict[str, Any]]]) -> None:
+    """A client that prints without ending its line leaves every record on a line of its own."""
+
+    def fetch(*_: object) -> dict[str, str]:
+        sys.stdout.write("debug: no newline")
+        return {"version": "TLSv1.2"}
+
+    said = run(cell("fine"), fine=fetch)
+    assert [record["kind"] for record in said] == ["identity", "client", "begin", "account", "end"]
+
+
+class SpeechlessError(Exception):
+    """An error whose text cannot be had."""
+
+    def __str__(self) -> str:
+        raise UnicodeError
+
+
+class ForeignError(Exception):
+    """An error of some package."""
+
+    __module__ = "botocore.exceptions"
+
+
+@pytest.mark.parametrize(
+    ("error", "name"),
+    [
+        (ValueError("x"), "ValueError"),
+        (ForeignError("x"), "botocore.exceptions.ForeignError"),
+        (socket.gaierror("x"), "socket.gaierror"),
+    ],
+)
+def test_an_error_is_named_by_its_module(program: ModuleType, error: Exception, name: str) -> None:
+    """An error's class is named with its module, unless it is one of Python's own."""
+    assert program.error_fields(error)["error_class"] == name
+
+
+def test_an_error_without_a_text_is_still_told(program: ModuleType) -> None:
+    """An error whose text cannot be had is told, with what went wrong about the text."""
+    assert program.error_fields(SpeechlessError())["error_text"] == "its text cannot be had: UnicodeError"
+
+
+@given(text=st.text() | st.builds("{}{}".format, st.text(), st.just("x" * 1000)))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_an_errors_text_is_kept_up_to_the_limit(program: ModuleType, text: str) -> None:
+    """An error's text is kept from its beginning, and is one line of JSON whatever it holds."""
+    fields = program.error_fields(ValueError(text))
+    assert fields["error_text"] == text[: program.TEXT_LIMIT]
+    assert json.loads(json.dumps(fields)) == fields
+    assert "\n" not in json.dumps(fields)
+
+
+@pytest.mark.parametrize("over", [-1, 0, 1, 100_000])
+def test_the_limit_is_exact(program: ModuleType, over: int) -> None:
+    """A text at the limit is kept whole, and a longer one is cut to it."""
+    text = "x" * (program.TEXT_LIMIT + over)
+    kept = program.error_fields(ValueError(text))["error_text"]
+    assert len(kept) == min(len(text), program.TEXT_LIMIT)
+
+
+@pytest.fixture
+def closed() -> Iterator[int]:
+    """Return a port on which nothing listens while the test lasts."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+@pytest.fixture
+def trust(tmp_path: Path) -> str:
+    """Return the path of a certificate to trust."""
+    path = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+@pytest.mark.e2e
+def test_nothing_listens_to_any_interpreter(pythons: tuple[Candidate, ...], closed: int, trust: str) -> None:
+    """In every real interpreter, a server that is not there gives failed accounts and an end."""
+    cells = [{**cell(client, port=closed), "cafile": trust} for client in ("ssl", "relaxed")]
+    for one in pythons:
+        said = board(one.path, cells)
+        accounts = [Account(**record["account"]) for record in said if record["kind"] == "account"]
+        assert [account.outcome for account in accounts] == ["failed", "failed"], one.id
+        assert all("refused" in (account.error_text or "") for account in accounts), one.id
+        assert all(account.version is None for account in accounts)
+        assert said[-1] == {"kind": "end"}
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_a_path_of_any_letters_is_within_reach(
+    pythons: tuple[Candidate, ...],
+    closed: int,
+    tmp_path: Path,
+    locale: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever the locale, each real interpreter reads what it is to trust below a folder with an umlaut."""
+    folder = tmp_path / "prüf"
+    folder.mkdir()
+    trustme.CA().cert_pem.write_to_path(str(folder / "ca.pem"))
+    monkeypatch.setenv("LC_ALL", locale)
+    cells = [{**cell("ssl", port=closed), "cafile": str(folder / "ca.pem")}] * 2
+    for one in pythons:
+        said = board(one.path, cells)
+        errors = [record["account"]["error_text"] for record in said if record["kind"] == "account"]
+        assert len(errors) == 2
+        assert all("refused" in error for error in errors), (one.id, errors)
+
+
+@pytest.mark.e2e
+def test_a_missing_package_is_said_by_a_real_interpreter(python27: Path, closed: int, trust: str) -> None:
+    """In a real interpreter without botocore that client is said to be missing, and others go on."""
+    cells = [{**cell(client, port=closed), "cafile": trust} for client in ("botocore", "ssl")]
+    _, missing, *_, account, end = board(python27, cells)
+    assert (missing["client"], missing["version"], missing["error_class"]) == (
+        "botocore",
+        None,
+        "ImportError",
+    )
+    assert "botocore" in missing["error_text"]
+    assert (account["client"], account["account"]["outcome"]) == ("ssl", "failed")
+    assert end == {"kind": "end"}
+
+
+@pytest.mark.e2e
+def test_errors_of_python_27_are_told(python27: Path, tmp_path: Path) -> None:
+    """In a real Python 2.7, texts in bytes, in Unicode and beyond the limit are all told."""
+    folder = tmp_path / "probes"
+    shutil.copytree(PROBES, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    texts = {"bytes": r"b'caf\xc3\xa9'", "unicode": r"u'caf\xe9'", "long": "'x' * 100000"}
+    for name, text in texts.items():
+        (folder / f"client_{name}.py").write_text(
+            f"def version():\n    return '1'\ndef fetch(*_):\n    raise ValueError({text})\n"
+        )
+    said = board(python27, [cell(name) for name in texts], folder=folder)
+    told = {r["client"]: r["account"]["error_text"] for r in said if r["kind"] == "account"}
+    assert told["bytes"] == told["unicode"] == "caf\N{LATIN SMALL LETTER E WITH ACUTE}"
+    assert set(told["long"]) == {"x"}
+    assert len(told["long"]) < 100000

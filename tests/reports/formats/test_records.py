@@ -1,0 +1,353 @@
+"""Writing observations: each line is what its schema promises, and nothing else passes for one."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from referencing import Registry, Resource
+
+import reports.formats
+from interpreters.places import Looked, Status
+from reports.formats.records import (
+    SCHEMA_VERSION,
+    RecordError,
+    read_jsonl,
+    read_summary,
+    write_jsonl,
+    write_run,
+)
+from reports.verdicts.observations import Asked, Given, Run
+from reports.verdicts.scope import LeftOut, Scope
+from runs.visit import Cell, Visit, observations
+from servers.conditions import Condition
+from servers.protocols import LADDER
+from tests.support.builders import (
+    CRT,
+    FAILED,
+    PASSED,
+    TLS1_2,
+    Obstacle,
+    Stack,
+    a_catalogue,
+    a_narrow_scope,
+    a_run,
+    a_scope,
+    a_wire,
+    an_alert,
+    an_interpreter,
+    an_observation,
+    connected,
+    failed,
+    ladder,
+    meet,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from reports.verdicts.observations import Observation
+
+CATALOGUE = a_catalogue()
+RUN = a_run(CATALOGUE, failing=["page_second"])
+SCHEMA = json.loads(
+    Path(reports.formats.__file__).with_name("observations.schema.json").read_text(encoding="utf-8")
+)
+RUN_SCHEMA = json.loads(
+    Path(reports.formats.__file__).with_name("run.schema.json").read_text(encoding="utf-8")
+)
+MATRIX_SCHEMA = json.loads(
+    Path(reports.formats.__file__).with_name("matrix.schema.json").read_text(encoding="utf-8")
+)
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+
+def _written(path: Path, *records: Observation) -> list[Any]:
+    write_jsonl(path / "observations.jsonl", ((RUN, record) for record in records))
+    text = (path / "observations.jsonl").read_text(encoding="utf-8")
+    assert text.endswith("\n")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def _whole() -> Observation:
+    """Return a cell with something in every field."""
+    wire = a_wire(LADDER, TLS1_2, alerts=[an_alert("internal_error"), an_alert(None)], faults=("record cut",))
+    whole = an_observation("only_1_2", connected(TLS1_2), wire, a_wire(None, ceiling=None))
+    return replace(whole, own_tls=CRT)
+
+
+def _schemas(schema: Any, name: str = "line") -> Iterator[tuple[str, Any]]:
+    """Give the schema and every schema in it, by name."""
+    yield name, schema
+    for part in ("properties", "$defs"):
+        for key, inner in schema.get(part, {}).items():
+            yield from _schemas(inner, key)
+    if isinstance(schema.get("items"), dict):
+        yield from _schemas(schema["items"], f"items of {name}")
+
+
+@pytest.mark.parametrize("schema_of_file", [SCHEMA, RUN_SCHEMA])
+def test_the_schema_is_one(schema_of_file: Any) -> None:
+    """It follows JSON Schema 2020-12, describes every property, and leaves no object open."""
+    jsonschema.Draft202012Validator.check_schema(schema_of_file)
+    for name, schema in _schemas(schema_of_file):
+        for key, inner in schema.get("properties", {}).items():
+            assert inner.get("description") or "$ref" in inner, key
+        # A map from names that the reader knows, such as the servers', has no properties.
+        if schema.get("type") == "object" and "properties" in schema:
+            assert schema["additionalProperties"] is False, name
+            assert set(schema["required"]) == set(schema["properties"]), name
+
+
+def test_the_schemas_version_is_the_codes() -> None:
+    """The version that the schemas admit is the one that lines and provenance are written with."""
+    assert RUN_SCHEMA["properties"]["schema_version"]["const"] == SCHEMA_VERSION
+    assert SCHEMA["properties"]["schema_version"]["const"] == SCHEMA_VERSION
+
+
+@pytest.mark.parametrize("obstacle", Obstacle)
+@pytest.mark.parametrize("lists_them", [True, False])
+def test_every_line_validates(tmp_path: Path, obstacle: Obstacle, lists_them: bool) -> None:  # noqa: FBT001
+    """Whatever came of a cell, its line is valid, and there is one for each."""
+    client = Stack(frozenset(LADDER[:4]), lists_them)
+    lines = _written(tmp_path, *(meet(client, server, obstacle) for server in ladder(CATALOGUE)))
+    assert [line["server"] for line in lines] == [server.id for server in ladder(CATALOGUE)]
+    for line in lines:
+        VALIDATOR.validate(line)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        _whole(),
+        an_observation("only_1_2", None, missing="the probe died"),
+        an_observation("page_second", failed(), control=FAILED),
+    ],
+)
+def test_lines_with_and_without_an_account_validate(tmp_path: Path, record: Observation) -> None:
+    """A cell without an account or without a connection is a valid line with its reason."""
+    (line,) = _written(tmp_path, record)
+    VALIDATOR.validate(line)
+    assert (line["account"] is None) == bool(line["missing"])
+
+
+def test_a_line_holds_both_accounts_and_the_control(tmp_path: Path) -> None:
+    """What the client said and what the wire showed come back from the file as they went in."""
+    record = _whole()
+    (line,) = _written(tmp_path, record)
+    assert (line["run_id"], line["host"], line["server"]) == (RUN.run_id, RUN.host, "only_1_2")
+    assert line["account"]["version"] == "TLSv1.2"
+    first, second = line["wire"]
+    assert first["offered"] == ["TLSv1.3", "TLSv1.2", "TLSv1.1", "TLSv1", "SSLv3"]
+    assert first["alerts"] == [
+        {"sender": "client", "level": "fatal", "description": "internal_error"},
+        {"sender": "client", "level": None, "description": None},
+    ]
+    assert (second["offered"], second["legacy_version"], second["server_version"]) == (None, None, None)
+    assert line["control"] == {"passed": True, "reason": PASSED.reason}
+
+
+def test_an_unusual_character_stays_on_its_line(tmp_path: Path) -> None:
+    """Line separators in a client's words do not break the file into other lines."""
+    text = "one\ntwo\u2028three\x00\udc80"
+    (line,) = _written(tmp_path, an_observation("only_1_2", failed(text)))
+    assert line["account"]["error_text"] == text
+
+
+WRONG: dict[str, Any] = {
+    "schema_version": 1,
+    "run_id": "",
+    "host": None,
+    "interpreter": "",
+    "environment": "",
+    "client": 5,
+    "client_version": None,
+    "urllib3": None,
+    "own_tls": "s2n",
+    "condition": "relaxed",
+    "server": "Only 1.2",
+    "account": "connected",
+    "missing": None,
+    "wire": None,
+    "control": True,
+}
+
+
+@pytest.mark.parametrize("key", SCHEMA["properties"])
+def test_a_wrong_or_missing_property_is_refused(tmp_path: Path, key: str) -> None:
+    """For every property of a line, another type or value is invalid, and so is leaving it out."""
+    (line,) = _written(tmp_path, _whole())
+    assert not VALIDATOR.is_valid(line | {key: WRONG[key]})
+    assert not VALIDATOR.is_valid({name: value for name, value in line.items() if name != key})
+
+
+@pytest.mark.parametrize(
+    ("place", "key", "value"),
+    [
+        ((), "verdict", "enforced"),
+        (("account",), "trusted", True),
+        (("account",), "seconds", "0.1"),
+        (("account",), "note", None),
+        (("own_tls",), "name", ""),
+        (("own_tls",), "reads_openssl_conf", "no"),
+        (("own_tls",), "version", "1.0"),
+        (("account",), "outcome", "ok"),
+        (("control",), "attempts", []),
+        (("control",), "passed", "yes"),
+        (("wire", 0), "captures", []),
+        (("wire", 0), "offered", ["TLSv1.4"]),
+        (("wire", 0), "client_data", -1),
+        (("wire", 0), "client_hello", "abc"),
+        (("wire", 0, "alerts", 0), "at", 0),
+        (("wire", 0, "alerts", 0), "sender", "middlebox"),
+        ((), "missing", "the probe died"),
+        ((), "account", None),
+    ],
+)
+def test_a_line_that_is_not_ours_is_refused(
+    tmp_path: Path, place: tuple[str | int, ...], key: str, value: object
+) -> None:
+    """An unknown key, a wrong type, or a reason beside an account is invalid, at every depth."""
+    (line,) = _written(tmp_path, _whole())
+    VALIDATOR.validate(line)
+    inner = line
+    for step in place:
+        inner = inner[step]
+    inner[key] = value
+    assert not VALIDATOR.is_valid(line)
+
+
+def test_a_visit_is_joined_with_its_controls() -> None:
+    """Each cell of a visit becomes one observation, with its client's version and its server's control."""
+    cells = (
+        Cell("ssl", "only_1_2", connected(), "", (a_wire(),)),
+        Cell("urllib3", "page_second", None, "it died", ()),
+    )
+    joined = observations("a", "ambient", Visit(None, {"ssl": "3.9.18"}, {}, cells), RUN.controls)
+    assert [(o.client, o.client_version, o.server, o.control) for o in joined] == [
+        ("ssl", "3.9.18", "only_1_2", PASSED),
+        ("urllib3", "", "page_second", FAILED),
+    ]
+    assert [(o.account, o.missing, o.wire) for o in joined] == [(c.account, c.missing, c.wire) for c in cells]
+    assert joined[0].id == "a/ssl/only_1_2/ambient"
+
+
+def test_the_provenance_is_written_with_every_control(tmp_path: Path) -> None:
+    """The run's file names instruments and times, and how the control came out on each server."""
+    write_run(tmp_path / "run.json", RUN, {"enforced": 3})
+    record = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    assert (record["schema_version"], record["standings"]) == (2, {"enforced": 3})
+    for name in ("run_id", "host", "tool", "engine", "catalogue", "started", "ended"):
+        assert record[name] == getattr(RUN, name)
+    assert {name: control["passed"] for name, control in record["controls"].items()} == {
+        server.id: server.id != "page_second" for server in CATALOGUE.servers
+    }
+    assert record["controls"]["page_second"]["reason"] == FAILED.reason
+
+
+@pytest.mark.parametrize("scope", [a_scope(), a_narrow_scope(), Scope()])
+@pytest.mark.parametrize("merged", [False, True])
+def test_the_provenance_validates(tmp_path: Path, scope: Scope, *, merged: bool) -> None:
+    """Whatever a run left out, its file fits its schema, merged or not, and lacks nothing of it."""
+    run = replace(RUN, scope=scope, parts=(RUN, replace(RUN, scope=scope)) if merged else ())
+    write_run(tmp_path / "run.json", run, {"enforced": 3})
+    record = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    matrix = Resource.from_contents(MATRIX_SCHEMA)
+    validator = jsonschema.Draft202012Validator(
+        RUN_SCHEMA, registry=Registry().with_resource("matrix.schema.json", matrix)
+    )
+    validator.validate(record)
+    for key in record:
+        assert not validator.is_valid({name: value for name, value in record.items() if name != key}), key
+    assert not validator.is_valid({**record, "scope": record["scope"] | {"partial": not scope.partial}})
+
+
+TEXT = st.text()
+
+
+@given(
+    run=st.builds(
+        Run,
+        **dict.fromkeys(("run_id", "host", "tool", "engine", "catalogue", "started", "ended"), TEXT),
+        asked=st.builds(
+            Asked,
+            clients=st.lists(TEXT).map(tuple),
+            conditions=st.lists(st.sampled_from(Condition)).map(tuple),
+            floor=st.sampled_from(LADDER),
+            attacks=st.booleans(),
+            only=st.lists(TEXT).map(tuple),
+            interpreters=st.lists(st.builds(Given, path=TEXT, real=TEXT)).map(tuple),
+            botocore=TEXT,
+        ),
+        controls=st.dictionaries(TEXT, st.sampled_from([PASSED, FAILED])),
+        scope=st.builds(
+            Scope,
+            **dict.fromkeys(("commit", "commit_unknown", "user", "distribution", "architecture"), TEXT),
+            local_changes=st.booleans(),
+            variables=st.dictionaries(TEXT, TEXT),
+            left_out=st.lists(st.builds(LeftOut, id=TEXT, path=TEXT, reason=TEXT)).map(tuple),
+            clients_left_out=st.lists(TEXT).map(tuple),
+            narrowed=st.lists(TEXT).map(tuple),
+            looked=st.lists(st.builds(Looked, TEXT, st.sampled_from(get_args(Status)), reason=TEXT)).map(
+                tuple
+            ),
+        ),
+    )
+)
+def test_a_run_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, run: Run) -> None:
+    """Whatever a run was called and asked, reading its file gives it back."""
+    path = tmp_path_factory.getbasetemp() / "run.json"
+    standings = {"downgraded": 2, "enforced": 0}
+    write_run(path, run, standings)
+    assert read_summary(path) == (run, standings)
+
+
+@pytest.mark.parametrize("obstacle", Obstacle)
+def test_observations_come_back_as_they_were(tmp_path: Path, obstacle: Obstacle) -> None:
+    """Both witnesses' accounts and the control are read back, cell by cell."""
+    client = Stack(frozenset(LADDER[:4]))
+    records = [meet(client, server, obstacle) for server in ladder(CATALOGUE)]
+    records += [_whole(), an_observation("only_1_2", failed("one\u2028two"), a_wire((), faults=("cut",)))]
+    records += [an_observation("page_second", None, missing="the probe died", control=FAILED)]
+    _written(tmp_path, *records)
+    assert read_jsonl(tmp_path / "observations.jsonl") == tuple(records)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (None, "cannot be read: No such file"),
+        ("", "is no whole record of this tool"),
+        ("[]", "has schema version None, and this tool reads 2: measure again"),
+        ('{"schema_version": 1}', "has schema version 1, and this tool reads 2: measure again"),
+        ('{"schema_version": 2}', "is no whole record of this tool"),
+        ('{"schema_version": 2, "controls": 5}', "is no whole record of this tool"),
+        ("\udcff", "is no whole record of this tool"),
+    ],
+)
+@pytest.mark.parametrize("read", [read_summary, read_jsonl])
+def test_what_is_no_record_is_refused(
+    tmp_path: Path, text: str | None, why: str, read: Callable[[Path], object]
+) -> None:
+    """A file that is missing, cut, of another version or of another kind is named with the reason."""
+    path = tmp_path / "a.json"
+    if text is not None:
+        path.write_bytes(f"{text}\n".encode("utf-8", "surrogateescape"))
+    with pytest.raises(RecordError, match=re.escape(f"{path} ")) as refused:
+        read(path)
+    if text or read is read_summary:
+        assert why in str(refused.value)
+
+
+def test_an_interpreter_knows_its_configure_flag() -> None:
+    """Only the flag that leaves the suites to OpenSSL takes Python's own minimum away."""
+    flagged = an_interpreter(version="3.11.2", configure_flags=("--with-ssl-default-suites=openssl",))
+    assert flagged.leaves_suites_to_openssl
+    assert not an_interpreter(version="3.11.2").leaves_suites_to_openssl

@@ -1,0 +1,105 @@
+"""Writing a report: all of a run's files, from the same rows, as those who read them expect."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+
+import reports.report
+from reports.gate import gate
+from reports.report import write_report
+from reports.verdicts.matrix import Matrix, Measured, build_matrix
+from reports.verdicts.policy import Policy
+from servers.conditions import Condition
+from servers.protocols import Sender
+from servers.tap import Capture, Chunk
+from tests.support.builders import (
+    NOW,
+    TLS1_0,
+    TLS1_2,
+    TLS1_3,
+    Stack,
+    a_catalogue,
+    a_run,
+    an_interpreter,
+    ladder,
+    meet,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CATALOGUE = a_catalogue()
+RUN = a_run(CATALOGUE)
+STRICT = Stack(frozenset({TLS1_2, TLS1_3}))
+LOOSE = Stack(frozenset({TLS1_0, TLS1_2, TLS1_3}))
+AMBIENT = Condition.AMBIENT
+
+
+def _measured(name: str, stack: Stack) -> Measured:
+    """Return an interpreter whose one client met the whole ladder, with bytes kept of each connection."""
+    chunks = [Chunk(1.0, Sender.CLIENT, b"\x16\x03\x01"), Chunk(1.1, Sender.SERVER, b"\x15\x03\x01")]
+    cells = (meet(stack, server) for server in ladder(CATALOGUE))
+    kept = (replace(c, interpreter=name, captures=(Capture(chunks),)) for c in cells)
+    return Measured(an_interpreter(name), {}, tuple(kept))
+
+
+BROKEN = Measured(an_interpreter("opt_hang", problem="it did not say what it is"), {}, ())
+"""An interpreter of which there is nothing but the reason."""
+
+
+def _write(folder: Path, *measured: Measured, all_evidence: bool = False) -> None:
+    rows = build_matrix(measured, ["ssl"], [AMBIENT], CATALOGUE, TLS1_2)
+    write_report(folder, Matrix(RUN, measured, rows, CATALOGUE), Policy(), all_evidence=all_evidence)
+
+
+def test_all_files_tell_of_the_same_run(tmp_path: Path) -> None:
+    """Observations, matrix, Markdown and provenance are there and agree on run and interpreters."""
+    _write(tmp_path, _measured("safe", STRICT), _measured("old", LOOSE), BROKEN)
+    lines = [json.loads(line) for line in (tmp_path / "observations.jsonl").read_text().splitlines()]
+    assert len(lines) == 2 * len(ladder(CATALOGUE))
+    assert {line["interpreter"] for line in lines} == {"safe", "old"}
+    matrix = pd.read_csv(tmp_path / "matrix.csv", dtype=str, keep_default_na=False)
+    assert matrix["interpreter"].tolist() == ["safe", "old", "opt_hang"]
+    assert matrix["verdict"].tolist() == ["enforced", "downgraded", "untestable"]
+    provenance = json.loads((tmp_path / "run.json").read_text())
+    assert {provenance["run_id"], *matrix["run_id"], *(line["run_id"] for line in lines)} == {RUN.run_id}
+    markdown = (tmp_path / "matrix.md").read_text(encoding="utf-8")
+    assert markdown.startswith("# TLS floor matrix")
+    assert all(name in markdown for name in ("safe", "old", "opt_hang"))
+
+
+@pytest.mark.parametrize(("stack", "passes"), [(STRICT, True), (LOOSE, False)])
+def test_the_gate_reads_what_was_written(tmp_path: Path, stack: Stack, passes: bool) -> None:  # noqa: FBT001
+    """A report of a client that holds the floor passes the gate, one of a client that does not fails it."""
+    _write(tmp_path, _measured("one", stack))
+    assert gate(tmp_path, now=NOW).passed is passes
+
+
+def test_a_run_that_found_nothing_is_still_a_report(tmp_path: Path) -> None:
+    """Without interpreters every file is there, and the gate fails on it."""
+    _write(tmp_path)
+    assert (tmp_path / "observations.jsonl").read_text() == ""
+    assert "nothing is known" in (tmp_path / "matrix.md").read_text()
+    assert not gate(tmp_path, now=NOW).passed
+
+
+@pytest.mark.parametrize("fits", [True, False])
+@pytest.mark.parametrize("wanted", [True, False])
+def test_evidence_is_kept_unless_it_is_too_large(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fits: bool,  # noqa: FBT001
+    wanted: bool,  # noqa: FBT001
+) -> None:
+    """One file for each interpreter that made connections, left out only if it is large and not asked for."""
+    monkeypatch.setattr(reports.report, "fits", lambda _: fits)
+    _write(tmp_path, _measured("one", STRICT), BROKEN, all_evidence=wanted)
+    kept = sorted(path.name for path in (tmp_path / "evidence").iterdir())
+    assert kept == (["one.pcapng"] if fits or wanted else [])
+    for name in kept:
+        assert b"one/ssl/only_1_0/ambient" in (tmp_path / "evidence" / name).read_bytes()

@@ -1,0 +1,212 @@
+"""Gathering means: what there is to try is what was measured, can be had, and is still maintained."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import runs.means
+from interpreters.clients import Client, clients, variants
+from interpreters.environments import NoEnvironmentError
+from interpreters.hardening.recipes import RecipeError, read_recipes, remedies
+from reports.verdicts.floor_file import floor_file_for
+from reports.verdicts.judge import Verdict
+from runs.means import closed_folder, gather, know
+from runs.snippets import snippets
+from tests.support.builders import FLOORS, TLS1_2, TLS1_3, a_program, a_row, an_interpreter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from reports.verdicts.matrix import Row
+    from reports.verdicts.remedies import Means
+    from servers.protocols import Protocol
+
+KNOWN = clients()
+NEWEST = variants([KNOWN["ssl"], KNOWN["requests"], KNOWN["botocore"]])
+HELD_BACK = variants([KNOWN["ssl"], KNOWN["requests"], KNOWN["botocore"], KNOWN["urllib3"]], ["1.20.0"])
+"""Clients of which those on botocore were measured in an old release."""
+TODAY = dt.date(2026, 11, 28)
+
+
+class _Shop:
+    """In place of making environments: notes what it is asked for, and has none for some interpreters."""
+
+    def __init__(self, *without: str) -> None:
+        self.without = without
+        self.asked: list[tuple[str, str]] = []
+
+    def newest(self, interpreter: str, library: str) -> Path:
+        self.asked.append((interpreter, library))
+        if interpreter in self.without:
+            msg = f"no {library} for {interpreter}"
+            raise NoEnvironmentError(msg)
+        return Path("/made/up", interpreter, library)
+
+
+def _row(name: str, client: str) -> Row:
+    return a_row(Verdict.DOWNGRADED, name, client)
+
+
+def _gather(
+    rows: Sequence[Row], measured: Mapping[str, Client], shop: _Shop, floor: Protocol = TLS1_2
+) -> Means:
+    return gather(rows, know(rows, measured, floor, TODAY), measured, shop.newest, {})
+
+
+def test_a_newer_release_is_had_where_one_was_held_back() -> None:
+    """Each row of a client that was pinned gets an environment with the newest, or the reason it has none."""
+    shop = _Shop("two")
+    rows = [_row("one", "botocore"), _row("one", "ssl"), _row("one", "requests"), _row("two", "botocore")]
+    means = _gather(rows, HELD_BACK, shop)
+    assert shop.asked == [("one", "botocore"), ("two", "botocore")]
+    assert means.upgrades == {
+        ("one", "botocore"): Path("/made/up/one/botocore"),
+        ("two", "botocore"): "no botocore for two",
+    }
+
+
+def test_the_newest_is_not_made_again() -> None:
+    """What was installed by its name alone, or comes with Python, is tried in no newer release."""
+    shop = _Shop()
+    means = _gather([_row("one", client) for client in NEWEST], NEWEST, shop)
+    assert (shop.asked, means.upgrades) == ([], {})
+
+
+def test_an_environment_that_was_found_may_have_an_old_release() -> None:
+    """What we did not install is tried in the newest release, but for what comes with Python itself."""
+    shop = _Shop()
+    found = replace(an_interpreter("found"), environment="/its/own")
+    _gather([a_row(Verdict.DOWNGRADED, client=name, interpreter=found) for name in NEWEST], NEWEST, shop)
+    assert shop.asked == [("found", "requests"), ("found", "botocore")]
+
+
+def test_nothing_is_made_for_rows_that_hold() -> None:
+    """Where a row needs no remedy, neither an environment nor a configuration is made."""
+    shop = _Shop()
+    means = _gather([a_row(Verdict.ENFORCED, "one", "botocore")], HELD_BACK, shop)
+    assert (shop.asked, means.upgrades, means.files) == ([], {}, {})
+
+
+def test_the_library_that_decides_is_the_one_upgraded() -> None:
+    """A client whose requirement is not what decides gets the newest of what does."""
+    shop = _Shop()
+    _gather([_row("one", "it")], {"it": Client("it", "outer inner", reference=False, library="inner")}, shop)
+    assert shop.asked == [("one", "inner")]
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_lines_libraries_and_builds_are_those_of_the_floor(floor: Protocol) -> None:
+    """Without any row there is still what to advise: every measured client's lines, and the builds."""
+    means = _gather([], HELD_BACK, _Shop(), floor)
+    assert means.floor is floor
+    assert means.libraries == {
+        "ssl": "",
+        "requests": "requests",
+        "botocore": "botocore",
+        "urllib3": "urllib3",
+    }
+    assert means.snippets == snippets(HELD_BACK.values(), floor)
+    assert set(means.snippets) == set(HELD_BACK)
+    assert means.recipes == remedies(read_recipes(), floor)
+    assert all((" --floor TLSv1.3" in words) is (floor is TLS1_3) for words in means.recipes.values())
+
+
+def test_each_interpreter_gets_the_floor_on_top_of_what_it_reads(tmp_path: Path) -> None:
+    """The configuration to try is made from the file in force, and where none can be made it says why."""
+    texts = {"sound": "a = b\n", "broken": "this is an error\n"}
+    for name, text in texts.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "openssl.cnf").write_text(text)
+    one, two = (
+        replace(an_interpreter(name), openssl_dir=str(folder), openssl_conf=str(folder / "openssl.cnf"))
+        for name, folder in ((name, tmp_path / name) for name in texts)
+    )
+    means = _gather([a_row(Verdict.FRAGILE, interpreter=each) for each in (one, two)], NEWEST, _Shop())
+    assert means.files["sound"] == floor_file_for(one, TLS1_2, {})
+    assert "this is an error" in str(means.files["broken"])
+
+
+def test_what_sets_the_variable_itself_gets_no_configuration() -> None:
+    """A wrapper that exports OPENSSL_CONF is reached by no variable, so none is tried, and it says so."""
+    wrapper = replace(an_interpreter("one"), openssl_dir="/usr/lib/ssl", openssl_conf="/its/own.cnf")
+    rows = [a_row(Verdict.DOWNGRADED, interpreter=wrapper)]
+    said = _gather(rows, NEWEST, _Shop()).files["one"]
+    assert said == f"{wrapper.path} sets OPENSSL_CONF itself, to /its/own.cnf, whatever it is started with"
+    under = {"OPENSSL_CONF": "/its/own.cnf"}
+    means = gather(rows, know(rows, NEWEST, TLS1_2, TODAY), NEWEST, _Shop().newest, under)
+    assert not isinstance(means.files["one"], str)
+
+
+def test_a_damaged_file_of_recipes_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recipes that cannot be read are no empty list of recipes."""
+
+    def damaged() -> None:
+        msg = "builds.toml is not valid TOML"
+        raise RecipeError(msg)
+
+    monkeypatch.setattr(runs.means, "read_recipes", damaged)
+    with pytest.raises(RecipeError, match=r"builds\.toml"):
+        _gather([], NEWEST, _Shop())
+
+
+def test_what_is_at_its_end_of_life_is_known() -> None:
+    """Interpreters whose version ended before today are known with the day, and programs are none."""
+    ended, lives = an_interpreter("ended", "3.9.18"), an_interpreter("lives", "3.13.0")
+    rows = [a_row(interpreter=one) for one in (ended, lives, a_program())]
+    assert know(rows, NEWEST, TLS1_2, TODAY).ends == {"ended": dt.date(2025, 10, 31)}
+    assert know(rows, NEWEST, TLS1_2, dt.date(2025, 10, 31)).ends == {}
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody may enter, as those that pytest makes are not."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        folder.chmod(0o755)
+        if closed := closed_folder(str(folder / "x")):
+            pytest.skip(f"not everybody may enter {closed}: set TMPDIR to a folder that is open")
+        yield folder
+
+
+def test_a_folder_that_not_everybody_may_enter_is_found(open_folder: Path) -> None:
+    """The first closed folder on the way to the real file is named, whichever link leads there."""
+    inner = open_folder / "home" / "bin"
+    inner.mkdir(parents=True)
+    python, link = inner / "python", open_folder / "link"
+    python.touch()
+    link.symlink_to(python)
+    (open_folder / "home").chmod(0o751)
+    assert closed_folder(str(link)) == ""
+    (open_folder / "home").chmod(0o750)
+    inner.chmod(0o700)
+    assert closed_folder(str(link)) == str(open_folder / "home")
+    assert closed_folder(str(open_folder / "gone" / "python")) == str(open_folder / "gone")
+
+
+def test_a_closed_folder_reaches_the_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is known of a folder is known by the interpreter in it."""
+    monkeypatch.setattr(runs.means, "closed_folder", lambda path: "/made" if "one" in path else "")
+    rows = [a_row(name="one"), a_row(name="two")]
+    assert know(rows, NEWEST, TLS1_2, TODAY).closed == {"one": "/made"}
+
+
+def test_a_file_that_would_not_hold_is_not_tried(tmp_path: Path) -> None:
+    """Where the machine's own configuration keeps a floor from being read, its line is named instead."""
+    own = tmp_path / "openssl.cnf"
+    row = _row("one", "ssl")
+    placed = replace(row.interpreter, openssl_dir=str(tmp_path), openssl_conf=str(own))
+    row = replace(row, interpreter=placed)
+    for text, words in (
+        ("[init]\nssl_conf = x\n", ""),
+        ("[init]\nMinProtocol = TLSv1.2\n", "line 3 has MinProtocol"),
+    ):
+        own.write_text("openssl_conf = init\n" + text)
+        file = _gather([row], NEWEST, _Shop()).files["one"]
+        assert isinstance(file, str) is bool(words)
+        assert words in str(file)

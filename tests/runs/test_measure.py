@@ -1,0 +1,262 @@
+"""Measuring: who is probed where, and how what they met becomes the matrix and the record of the run."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import runs.measure
+from interpreters.identify import parse_identity
+from interpreters.locate import Candidate
+from interpreters.prepared import Furnished, Prepared
+from interpreters.programs import Found, Program
+from interpreters.surroundings import UNWRITTEN
+from reports.verdicts.judge import Verdict
+from runs.campaign import Campaign, FollowUp, Guest, Progress, Settings
+from runs.measure import Subjects, guests_among, measure, now
+from runs.visit import Cell, Visit
+from servers.conditions import Condition
+from tests.support.builders import (
+    FAILED,
+    PASSED,
+    TLS1_0,
+    TLS1_2,
+    TLS1_3,
+    Stack,
+    a_catalogue,
+    a_run,
+    ladder,
+    meet,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from reports.verdicts.matrix import Matrix
+    from servers.control import Control
+
+CATALOGUE = a_catalogue()
+CONTROLS = {server.id: PASSED for server in CATALOGUE.servers}
+ENVIRONMENT = {"PATH": "/made/up/bin"}
+STRICT = Stack(frozenset({TLS1_2, TLS1_3}))
+LOOSE = Stack(frozenset({TLS1_0, TLS1_2, TLS1_3}))
+OWN = replace(a_run(CATALOGUE), engine="", catalogue="", started="", ended="", controls={})
+"""A run before it begins."""
+
+
+def _prepared(name: str, *environments: Furnished, problem: str = "") -> Prepared:
+    candidate = Candidate(name, "pyenv", Path(f"/made/up/{name}/bin/python"))
+    return Prepared(candidate, environments=environments, problem=problem)
+
+
+def _furnished(name: str, *clients: str, problem: str = "") -> Furnished:
+    return Furnished(Path(f"/made/up/{name}/bin/python"), clients, problem)
+
+
+def _found(name: str, problem: str = "", relaxed: tuple[str, ...] = ()) -> Found:
+    program = Program(name, name, ("--version",), "(.*)", ("{program}", "{url}"), relaxed=relaxed)
+    candidate = Candidate(f"program_{name}", "program", Path(f"/made/up/{name}"))
+    return Found(program, candidate, "" if problem else "1.2", problem=problem)
+
+
+def test_each_interpreter_and_environment_is_a_guest_with_its_clients() -> None:
+    """What requires nothing is probed in the interpreter itself, where nothing is written."""
+    first, second = _furnished("first", "urllib3", "botocore"), _furnished("second", "requests")
+    subjects = Subjects((_prepared("a", first, second), _prepared("b", first)), ENVIRONMENT)
+    found = guests_among(subjects, ("ssl", "urllib3", "requests"))
+    unwritten = {**ENVIRONMENT, "PYTHONDONTWRITEBYTECODE": "1"}
+    assert found == (
+        Guest("a", Path("/made/up/a/bin/python"), unwritten, ("ssl",)),
+        Guest("a", Path("/made/up/first/bin/python"), ENVIRONMENT, ("urllib3",)),
+        Guest("a", Path("/made/up/second/bin/python"), ENVIRONMENT, ("requests",)),
+        Guest("b", Path("/made/up/b/bin/python"), unwritten, ("ssl", "requests")),
+        Guest("b", Path("/made/up/first/bin/python"), ENVIRONMENT, ("urllib3",)),
+    )
+
+
+def test_what_a_wrapper_sets_is_set_for_its_probes(facts: dict[str, Any]) -> None:
+    """Who is started by a wrapper is probed with the variables that the wrapper sets, and without others."""
+    sets: dict[str, str | None] = {"OPENSSL_CONF": "/w/legacy.cnf", "LD_PRELOAD": None}
+    wrapped = replace(
+        _prepared("a", _furnished("first", "ssl")), identity=parse_identity(facts | {"changed": sets})
+    )
+    subjects = Subjects((wrapped, _prepared("b", _furnished("first"))), {**ENVIRONMENT, "LD_PRELOAD": "x.so"})
+    for guest in guests_among(subjects, ("ssl",)):
+        seen = {name: text for name, text in guest.environment.items() if name not in UNWRITTEN}
+        expected = (
+            {**ENVIRONMENT, "OPENSSL_CONF": "/w/legacy.cnf"} if guest.id == "a" else subjects.environment
+        )
+        assert seen == expected
+
+
+def test_who_has_no_environment_is_no_guest() -> None:
+    """An interpreter without an environment is not probed, nor is a client that could not be installed."""
+    lacking = _furnished("lacking", "urllib3", problem="no network")
+    subjects = Subjects((_prepared("a", problem="it hung"), _prepared("b", lacking)), ENVIRONMENT)
+    (guest,) = guests_among(subjects, ("ssl", "urllib3"))
+    assert (guest.id, guest.clients) == ("b", ("ssl",))
+
+
+def test_a_program_is_a_guest_run_by_this_python() -> None:
+    """A program is its own client, with how to run it, relaxed where it can be; a broken one is left out."""
+    programs = (
+        _found("one"),
+        _found("two", problem="it hangs"),
+        _found("three", relaxed=("{program}", "-k")),
+    )
+    one, three = guests_among(Subjects((), ENVIRONMENT, programs), ("ssl",))
+    for guest, name in ((one, "one"), (three, "three")):
+        assert (guest.id, guest.clients) == (f"program_{name}", (name,))
+        assert (guest.python, guest.environment) == (Path(sys.executable), ENVIRONMENT)
+        assert guest.programs[name]["path"] == f"/made/up/{name}"
+    assert (set(one.programs), set(three.programs)) == ({"one"}, {"three", "relaxed"})
+
+
+@dataclass
+class _Asked:
+    """What the campaign was asked for, and how its controls come out."""
+
+    controls: Mapping[str, Control]
+
+    guests: Sequence[Guest] = ()
+    settings: Settings | None = None
+    follow_up: FollowUp | None = None
+    reference: str = ""
+
+
+def _visit(guest: Guest) -> Visit:
+    """Return what a guest's clients told of the ladder; who is called loose goes along with TLS 1.0."""
+    stack = LOOSE if "loose" in guest.id else STRICT
+    cells = [
+        Cell(client, server.id, (seen := meet(stack, server)).account, "", seen.wire)
+        for client in guest.clients
+        for server in ladder(CATALOGUE)
+    ]
+    return Visit(None, dict.fromkeys(guest.clients, "2.0"), {}, tuple(cells))
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> _Asked:
+    """Put a made-up campaign in the place of ours, and note what it is asked."""
+    noted = _Asked(CONTROLS)
+
+    async def campaign(
+        guests: Sequence[Guest], settings: Settings, follow_up: FollowUp, reference: str, progress: Progress
+    ) -> Campaign:
+        noted.guests, noted.settings = guests, settings
+        noted.follow_up, noted.reference = follow_up, reference
+        progress("it goes well")
+        visits = tuple(
+            (guest, condition, _visit(guest)) for guest in guests for condition in settings.conditions
+        )
+        return Campaign("OpenSSL 9 at /made/up/openssl", noted.controls, visits)
+
+    monkeypatch.setattr(runs.measure, "run_campaign", campaign)
+    return noted
+
+
+SUBJECTS = Subjects(
+    (
+        _prepared("strict", _furnished("strict", "urllib3")),
+        _prepared("hung", problem="it hung"),
+        _prepared("loose", _furnished("loose", "urllib3")),
+    ),
+    ENVIRONMENT,
+    (_found("loose_tool"), _found("broken", problem="it hangs")),
+)
+
+
+@pytest.fixture
+def settle(tmp_path: Path) -> Callable[..., Settings]:
+    """Return a function that settles on conditions."""
+
+    def settings(*conditions: Condition) -> Settings:
+        return Settings(CATALOGUE, TLS1_2, conditions or (Condition.AMBIENT,), tmp_path, {})
+
+    return settings
+
+
+def _measure(settings: Settings, said: list[str] | None = None) -> Matrix:
+    say = (said if said is not None else []).append
+    return measure(OWN, SUBJECTS, ("ssl", "urllib3"), settings, say)
+
+
+def test_every_subject_is_in_the_matrix(asked: _Asked, settle: Callable[..., Settings]) -> None:
+    """Interpreters come first, then programs, each with what it met judged, or with why it met nothing."""
+    found = _measure(settle())
+    assert asked.guests == guests_among(SUBJECTS, ("ssl", "urllib3"))
+    names = [one.interpreter.id for one in found.measured]
+    assert names == ["strict", "hung", "loose", "program_loose_tool", "program_broken"]
+    assert [(row.interpreter.id, row.client, row.verdict) for row in found.rows] == [
+        ("strict", "ssl", Verdict.ENFORCED),
+        ("strict", "urllib3", Verdict.ENFORCED),
+        ("hung", "all", Verdict.UNTESTABLE),
+        ("loose", "ssl", Verdict.DOWNGRADED),
+        ("loose", "urllib3", Verdict.DOWNGRADED),
+        ("program_loose_tool", "loose_tool", Verdict.DOWNGRADED),
+        ("program_broken", "broken", Verdict.UNTESTABLE),
+    ]
+    reasons = [row.judgement.reason for row in found.rows if row.verdict is Verdict.UNTESTABLE]
+    assert reasons == ["it hung", "it hangs"]
+
+
+def test_a_failed_control_lets_nothing_count(asked: _Asked, settle: Callable[..., Settings]) -> None:
+    """Where no control passed on any server, no row says more than that it is not known."""
+    asked.controls = dict.fromkeys(CONTROLS, FAILED)
+    found = _measure(settle())
+    assert {row.verdict for row in found.rows} == {Verdict.INCONCLUSIVE, Verdict.UNTESTABLE}
+
+
+@pytest.mark.usefixtures("asked")
+def test_the_run_is_our_own_with_what_became_of_it(settle: Callable[..., Settings]) -> None:
+    """The record keeps who measured and what was asked, and gains instruments, controls and times."""
+    said: list[str] = []
+    before = now()
+    found = _measure(settle(), said)
+    assert said == ["it goes well"]
+    assert before <= found.run.started <= found.run.ended <= now()
+    assert found.run == replace(
+        OWN,
+        engine="OpenSSL 9 at /made/up/openssl",
+        catalogue=CATALOGUE.sha256,
+        controls=CONTROLS,
+        started=found.run.started,
+        ended=found.run.ended,
+    )
+    assert (found.catalogue, found.floor) == (CATALOGUE, OWN.asked.floor)
+
+
+def test_each_condition_has_its_rows(asked: _Asked, settle: Callable[..., Settings]) -> None:
+    """What was measured under several conditions is judged under each."""
+    conditions = (Condition.AMBIENT, Condition.HARDENED)
+    settings = settle(*conditions)
+    rows = [row for row in _measure(settings).rows if row.interpreter.id == "strict"]
+    assert asked.settings is settings
+    assert [(row.condition, row.client) for row in rows] == [
+        (condition, client) for condition in conditions for client in ("ssl", "urllib3")
+    ]
+
+
+def test_who_seems_safe_is_followed_up(asked: _Asked, settle: Callable[..., Settings]) -> None:
+    """The campaign asks those again whose floor something must be holding, beside the reference client."""
+    _measure(settle())
+    assert asked.reference == "relaxed"
+    assert asked.follow_up is not None
+    decided = {
+        guest.id: asked.follow_up(Condition.PERMISSIVE, guest, {Condition.AMBIENT: _visit(guest)}, CONTROLS)
+        for guest in asked.guests
+    }
+    assert decided == {"strict": ("ssl", "urllib3"), "loose": (), "program_loose_tool": ()}
+
+
+def test_the_time_is_utc_to_the_second() -> None:
+    """A run's times are ISO 8601, in UTC, and can be told apart and read again."""
+    read = dt.datetime.fromisoformat(now())
+    assert read.utcoffset() == dt.timedelta(0)
+    assert read.isoformat(timespec="seconds") == read.isoformat()
+    assert abs(read - dt.datetime.now(dt.UTC)) < dt.timedelta(minutes=5)

@@ -1,0 +1,255 @@
+"""Trials: who is sent where with which remedy applied, and how what they met is judged and kept apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import runs.trials
+from reports.verdicts.floor_file import FloorFile
+from reports.verdicts.judge import Verdict
+from reports.verdicts.matrix import Measured, build_matrix
+from reports.verdicts.remedies import TRIED, Means, Remedy
+from runs.campaign import Campaign, FollowUp, Guest, Progress, Settings
+from runs.trials import guests_of, marked, outcomes, plan_trials, try_out, with_trials
+from runs.visit import Cell, Visit
+from servers.catalogue import Role
+from servers.conditions import Condition
+from tests.support.builders import (
+    PASSED,
+    SMALL,
+    TLS1_0,
+    TLS1_2,
+    TLS1_3,
+    Stack,
+    a_catalogue,
+    a_row,
+    an_interpreter,
+    ladder,
+    meet,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+AMBIENT = Condition.AMBIENT
+CATALOGUE = a_catalogue(*ladder(a_catalogue()))
+FOLDER = Path("/made/up/scratch")
+FILE = FloorFile("floor-tls1_2.cnf", "a = b\n")
+NEWER = Path("/made/up/newer/bin/python")
+GUEST = Guest("one", Path("/made/up/bin/python"), {"PATH": "/bin"}, ("ssl", "urllib3"))
+OTHER = replace(GUEST, python=Path("/made/up/other/bin/python"), clients=("requests",))
+GUESTS = (OTHER, replace(GUEST, id="two"), GUEST)
+MEANS = Means(
+    floor=TLS1_2,
+    libraries={"ssl": "", "urllib3": "urllib3"},
+    snippets={"ssl": "one", "urllib3": "two"},
+    upgrades={("one", "urllib3"): NEWER},
+    files={"one": FILE},
+)
+ROWS = (a_row(Verdict.DOWNGRADED, "one", "ssl"), a_row(Verdict.DOWNGRADED, "one", "urllib3"))
+STRICT = Stack(frozenset({TLS1_2, TLS1_3}))
+LOOSE = Stack(frozenset({TLS1_0, TLS1_2, TLS1_3}))
+
+
+def test_each_remedy_that_can_be_tried_has_one_trial() -> None:
+    """Every trial is the row's client where it was measured, with one remedy applied and no other."""
+    trials = plan_trials(ROWS, GUESTS, MEANS, FOLDER)
+    assert [(t.row.client, t.remedy) for t in trials] == [
+        ("ssl", Remedy.CONFIGURATION),
+        ("ssl", Remedy.CODE),
+        *(("urllib3", remedy) for remedy in TRIED),
+    ]
+    for trial in trials:
+        guest, client = trial.guest, trial.row.client
+        configured, coded = trial.remedy is Remedy.CONFIGURATION, trial.remedy is Remedy.CODE
+        assert client in guest.clients
+        assert guest.environment == {"PATH": "/bin"} | (
+            {"OPENSSL_CONF": str(FOLDER / FILE.name)} if configured else {}
+        )
+        assert guest.snippets == ({client: MEANS.snippets[client]} if coded else {})
+        assert guest.python == (NEWER if trial.remedy is Remedy.UPGRADE else GUEST.python)
+
+
+def test_only_a_configuration_is_shared() -> None:
+    """Clients of one environment meet a configuration in one process, and any other remedy alone."""
+    trials = plan_trials([*ROWS, a_row(Verdict.DOWNGRADED, "one", "requests")], GUESTS, MEANS, FOLDER)
+    visited = {(guest.id, guest.python): guest.clients for guest in guests_of(trials)}
+    assert visited == {
+        ("one+openssl.cnf", GUEST.python): ("ssl", "urllib3"),
+        ("one+openssl.cnf", OTHER.python): ("requests",),
+        ("one/ssl+code", GUEST.python): ("ssl",),
+        ("one/urllib3+code", GUEST.python): ("urllib3",),
+        ("one/urllib3+newer release", NEWER): ("urllib3",),
+    }
+
+
+def test_the_configuration_takes_the_place_of_the_callers() -> None:
+    """A configuration that the caller exports is not the one that is tried."""
+    guest = replace(GUEST, environment={"OPENSSL_CONF": "/the/callers.cnf"})
+    given = {
+        t.remedy: t.guest.environment["OPENSSL_CONF"] for t in plan_trials(ROWS[:1], [guest], MEANS, FOLDER)
+    }
+    assert given == {Remedy.CONFIGURATION: str(FOLDER / FILE.name), Remedy.CODE: "/the/callers.cnf"}
+
+
+def test_nothing_is_tried_on_rows_that_hold() -> None:
+    """An enforced row has no trials."""
+    assert plan_trials([a_row(Verdict.ENFORCED, "one")], GUESTS, MEANS, FOLDER) == ()
+
+
+TRIALS = plan_trials(ROWS, GUESTS, MEANS, FOLDER)
+
+
+def _campaign(stacks: Mapping[str, Stack | None]) -> Campaign:
+    """Let each trial's client, by its marked name, meet the ladder; None cannot be imported."""
+    visits = []
+    for guest in guests_of(TRIALS):
+        remedy = next(trial.remedy for trial in TRIALS if trial.guest is guest)
+        cells: list[Cell] = []
+        versions: dict[str, str] = {}
+        errors: dict[str, str] = {}
+        for client in guest.clients:
+            stack = stacks[marked(client, remedy)]
+            for server in CATALOGUE.servers:
+                met = meet(stack, server) if stack else None
+                seen = (met.account, "", met.wire) if met else (None, "gone", ())
+                cells.append(Cell(client, server.id, *seen))
+            (versions if stack else errors)[client] = "2.0" if stack else "ImportError: gone"
+        visits.append((guest, AMBIENT, Visit(None, versions, errors, tuple(cells))))
+    return Campaign("made up", {server.id: PASSED for server in CATALOGUE.servers}, tuple(visits))
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_a_trial_is_judged_as_a_row_is(turn: int) -> None:
+    """Trials that met the ladder strictly are enforced, loosely downgraded, and not at all untestable."""
+    cycle = [(STRICT, Verdict.ENFORCED), (LOOSE, Verdict.DOWNGRADED), (None, Verdict.UNTESTABLE)]
+    names = [marked(trial.row.client, trial.remedy) for trial in TRIALS]
+    dealt = {name: cycle[(place + turn) % 3] for place, name in enumerate(names)}
+    campaign = _campaign({name: stack for name, (stack, _) in dealt.items()})
+    for one in outcomes(TRIALS, campaign, CATALOGUE, MEANS):
+        stack, verdict = dealt[one.row.client]
+        assert one.row.client == marked(one.trial.row.client, one.trial.remedy)
+        assert one.row.verdict is verdict
+        assert one.row.client_version == ("2.0" if stack else "")
+        assert stack or "ImportError: gone" in one.row.judgement.reason
+
+
+def test_trials_never_mix_with_the_plain_rows() -> None:
+    """A run's matrix is the same with the trials' observations among it, and all of them are there."""
+    names = [marked(trial.row.client, trial.remedy) for trial in TRIALS]
+    found = outcomes(TRIALS, _campaign(dict.fromkeys(names, STRICT)), CATALOGUE, MEANS)
+    plain = tuple(replace(meet(LOOSE, s), interpreter="one") for s in CATALOGUE.servers)
+    measured = (Measured(an_interpreter("one"), {}, plain), Measured(an_interpreter("two"), {}, ()))
+    joined = with_trials(measured, found)
+    arguments = (["ssl", "urllib3"], [AMBIENT], CATALOGUE, TLS1_2)
+    assert build_matrix(joined, *arguments) == build_matrix(measured, *arguments)
+    assert len(joined[0].observations) == len(plain) + len(TRIALS) * len(CATALOGUE.servers)
+    assert joined[1].observations == ()
+    assert {record.client for record in joined[0].observations} == {"ssl", *names}
+    ids = [record.id for record in joined[0].observations]
+    assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize("remedy", TRIED)
+def test_a_marked_name_is_no_clients(remedy: Remedy) -> None:
+    """No client file can have a name with the mark in it."""
+    assert not marked("ssl", remedy).isidentifier()
+
+
+def _text(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8")
+
+
+class _Tried:
+    """In place of a campaign: every client is as loose as before, but for those under a configuration."""
+
+    def __init__(self) -> None:
+        self.settings: list[Settings] = []
+        self.guests: list[Guest] = []
+        self.configurations: dict[str, str] = {}
+
+    async def campaign(
+        self, guests: Sequence[Guest], settings: Settings, follow_up: FollowUp, reference: str, say: Progress
+    ) -> Campaign:
+        self.settings.append(settings)
+        self.guests += guests
+        say(reference)
+        visits = []
+        for guest in guests:
+            if conf := guest.environment.get("OPENSSL_CONF"):
+                self.configurations[conf] = _text(conf)
+            cells = [
+                Cell(
+                    client, server.id, (met := meet(STRICT if conf else LOOSE, server)).account, "", met.wire
+                )
+                for client in guest.clients
+                for server in settings.catalogue.servers
+            ]
+            visit = Visit(None, dict.fromkeys(guest.clients, "2.0"), {}, tuple(cells))
+            assert follow_up(Condition.PERMISSIVE, guest, {AMBIENT: visit}, {}) == ()
+            visits.append((guest, AMBIENT, visit))
+        controls = {server.id: PASSED for server in settings.catalogue.servers}
+        return Campaign("made up", controls, tuple(visits))
+
+
+def _settings(cache: Path) -> Settings:
+    whole = a_catalogue(*SMALL, replace(SMALL[0], id="tampers", role=Role.ATTACK))
+    return Settings(whole, TLS1_2, tuple(Condition), cache, {})
+
+
+def test_no_server_is_started_where_there_is_nothing_to_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where every row holds, nobody is sent anywhere."""
+    tried = _Tried()
+    monkeypatch.setattr(runs.trials, "run_campaign", tried.campaign)
+    holds = [a_row(Verdict.ENFORCED, "one")]
+    assert try_out(holds, GUESTS, MEANS, _settings(tmp_path), lambda _: None) == ()
+    assert tried.settings == []
+
+
+def test_what_is_tried_is_what_was_planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each trial meets every server that verdicts rest on, as the machine is, under our own configuration."""
+    tried, said = _Tried(), list[str]()
+    monkeypatch.setattr(runs.trials, "run_campaign", tried.campaign)
+    settings = _settings(tmp_path)
+    found = try_out(ROWS, GUESTS, MEANS, settings, said.append)
+    ((conf, text),) = tried.configurations.items()
+    assert text == FILE.text
+    planned = plan_trials(ROWS, GUESTS, MEANS, Path(conf).parent)
+    assert tried.guests == list(guests_of(planned))
+    assert [one.trial for one in found] == list(planned)
+    for one in found:
+        configured = one.trial.remedy is Remedy.CONFIGURATION
+        # Under the configuration only the server that tampers is left to go along with.
+        assert one.row.verdict is (Verdict.FRAGILE if configured else Verdict.DOWNGRADED)
+    met = [server for server in settings.catalogue.servers if server.role is not Role.PAGE]
+    assert tried.settings == [replace(settings, catalogue=a_catalogue(*met), conditions=(AMBIENT,))]
+    assert said == ["relaxed"]
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt, OSError])
+def test_nothing_is_left_of_a_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException] | None
+) -> None:
+    """The configuration is in our own folder while it is tried, and gone afterwards, whatever happens."""
+    tried = _Tried()
+
+    async def campaign(guests: Sequence[Guest], *rest: object) -> Campaign:
+        (conf,) = {conf for guest in guests if (conf := guest.environment.get("OPENSSL_CONF"))}
+        assert Path(conf).is_relative_to(tmp_path)
+        if error:
+            raise error
+        return await tried.campaign(guests, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(runs.trials, "run_campaign", campaign)
+    if error:
+        with pytest.raises(error):
+            try_out(ROWS, GUESTS, MEANS, _settings(tmp_path), lambda _: None)
+    else:
+        try_out(ROWS, GUESTS, MEANS, _settings(tmp_path), lambda _: None)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,564 @@
+"""A visit: both witnesses of every cell, and a true reason for each cell that a probe did not account for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reports.verdicts.observations import OwnTls
+from runs import visit as visit_module
+from runs.visit import MARK, PROBES, Cell, Stranger, Visit, strangers_told, visit
+from servers.catalogue import Certificate, KeyExchange, Server
+from servers.certificates import KeyPair, issue
+from servers.engine import EngineError
+from servers.lab import Stand
+from servers.peers import admit_family, can_tell
+from servers.protocols import LADDER, Protocol, Sender
+from servers.s_server import find_s_server
+from tests.support.processes import alive, read_end
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+LIMIT = 15.0
+"""Seconds until a test that hangs fails."""
+
+SILENCE = 0.5
+"""Seconds of silence that a test waits for; the scripts that fall silent are shell's, which start at once."""
+
+PAIR = KeyPair(Path("some.pem"), Path("some.key"), Path("trust.pem"))
+
+PRELUDE = f"""
+import json, os, signal, socket, sys
+plan = json.load(sys.stdin)
+cells = plan["cells"]
+def say(**record):
+    print({MARK!r} + json.dumps(record), flush=True)
+def account(cell, **changes):
+    say(kind="begin", client=cell["client"], server=cell["server"])
+    told = dict(outcome="connected", version="TLSv1.3", cipher="C", seconds=0.1)
+    told.update(error_class=None, error_text=None)
+    say(kind="account", client=cell["client"], server=cell["server"], account=dict(told, **changes))
+def touch(cell, data):
+    with socket.create_connection(("127.0.0.1", cell["port"]), 5) as connection:
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+        connection.recv(1)
+"""
+"""How every fake probe begins: it reads the plan, and has functions to talk as a probe does."""
+
+
+@pytest.fixture
+def nobody() -> Iterator[tuple[str, int]]:
+    """Hold an address on which nobody listens."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()
+
+
+def _stand(name: str, address: tuple[str, int] | None, problem: str = "") -> Stand:
+    server = Server(name, "why", frozenset({Protocol.TLSV1_2}), KeyExchange.ANY, Certificate.RSA)
+    return Stand(server, address, PAIR if address else None, problem)
+
+
+def _visit(
+    command: Sequence[str | Path],
+    stands: Sequence[Stand],
+    clients: Sequence[str] = ("a",),
+    silence_limit: float = LIMIT,
+    environment: dict[str, str] | None = None,
+) -> Visit:
+    async def limited() -> Visit:
+        async with asyncio.timeout(LIMIT):
+            return await visit(command, environment or {}, clients, stands, silence_limit=silence_limit)
+
+    return asyncio.run(limited())
+
+
+def _python(folder: Path, script: str) -> tuple[str | Path, ...]:
+    path = folder / "probe.py"
+    path.write_text(PRELUDE + script)
+    return sys.executable, "-I", "-S", path
+
+
+def _shell(folder: Path, script: str) -> tuple[str | Path, ...]:
+    path = folder / "probe.sh"
+    path.write_text(script)
+    return "/bin/sh", path
+
+
+def _assert_missing(cell: Cell, *words: str) -> None:
+    assert cell.account is None
+    for word in words:
+        assert word in cell.missing, cell.missing
+
+
+def test_a_probe_is_told_how_to_run_a_program(tmp_path: Path, nobody: tuple[str, int]) -> None:
+    """In the plan, a client that is a program has the way to run it, and any other has none."""
+    script = """
+say(kind="identity", identity=plan)
+say(kind="end")
+"""
+    how = {"path": "/tool", "words": ["{program}"]}
+
+    async def limited() -> Visit:
+        async with asyncio.timeout(LIMIT):
+            command = _python(tmp_path, script)
+            return await visit(command, {}, ("a", "tool"), [_stand("one", nobody)], programs={"tool": how})
+
+    seen = asyncio.run(limited())
+    assert seen.identity is not None
+    assert [cell["program"] for cell in seen.identity["cells"]] == [None, how]
+
+
+def test_strangers_are_told_once_for_each_server() -> None:
+    """Who else connected is added up over all visits, with how often and who; of nobody nothing is told."""
+    seen = [Stranger("one", "a process of user 7", 2), Stranger("two", "x", 1), Stranger("one", "y", 3)]
+    one, two = strangers_told(seen)
+    assert one.startswith("Somebody else connected to the server of one, 5 times (a process of user 7, y);")
+    assert two.startswith("Somebody else connected to the server of two, 1 times (x);")
+    assert strangers_told([]) == ()
+
+
+def test_another_process_is_a_stranger(tmp_path: Path, nobody: tuple[str, int]) -> None:
+    """A connection of a process that the probe did not start is in no cell, and is counted with its user."""
+    if not can_tell():
+        pytest.skip("this system does not say whose a connection is: Linux enables this")
+    ready, go_on = tmp_path / "port", tmp_path / "go"
+    os.mkfifo(ready)
+    os.mkfifo(go_on)
+    script = f"""
+open({str(ready)!r}, "w").write(str(cells[0]["port"]))
+open({str(go_on)!r}).read()
+account(cells[0])
+say(kind="end")
+"""
+
+    def meddle() -> None:
+        port = int(ready.read_text())
+        with socket.create_connection(("127.0.0.1", port)) as connection, contextlib.suppress(OSError):
+            connection.sendall(b"GET / HTTP/1.0")
+            connection.recv(1)
+        go_on.write_text("on")
+
+    thread = threading.Thread(target=meddle)
+    thread.start()
+    seen = _visit(_python(tmp_path, script), [_stand("one", nobody)])
+    thread.join()
+    assert seen.cells[0].wire == ()
+    assert seen.strangers == (Stranger("one", f"a process of user {os.getuid()}", 1),)
+
+
+def test_after_its_end_a_probe_lets_nobody_in(
+    tmp_path: Path, nobody: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While connections come to their end, its id may be anybody's, and who has it is turned away."""
+    if not can_tell():
+        pytest.skip("this system does not say whose a connection is: Linux enables this")
+    monkeypatch.setattr(
+        visit_module, "admit_family", lambda _: admit_family(os.getpid())
+    )  # ours and the probe's
+    ready = tmp_path / "port"
+    os.mkfifo(ready)
+    # What is sent begins a record, for the rest of which the tap waits.
+    script = f"""
+import os, time
+account(cells[0])
+kept = socket.create_connection(("127.0.0.1", cells[0]["port"]))
+kept.send(b"\\x16")
+if os.fork() == 0:
+    os.setsid()
+    time.sleep(3)
+    os._exit(0)
+time.sleep(0.5)  # until the connection is let in, and the child has left the group that is ended
+open({str(ready)!r}, "w").write("%d %d" % (cells[0]["port"], os.getpid()))
+say(kind="end")
+"""
+
+    def come_late() -> None:
+        port, probe = map(int, ready.read_text().split())
+        with contextlib.suppress(ProcessLookupError):
+            while True:
+                os.kill(probe, 0)
+                time.sleep(0.01)
+        # Its end is known to whoever waited for it, and in a moment to whom that is to be said.
+        time.sleep(0.1)
+        with socket.create_connection(("127.0.0.1", port)) as connection, contextlib.suppress(OSError):
+            connection.recv(1)
+
+    thread = threading.Thread(target=come_late)
+    thread.start()
+    seen = _visit(_python(tmp_path, script), [_stand("one", nobody)])
+    thread.join()
+    assert [capture.stream(Sender.CLIENT) for capture in seen.cells[0].captures] == [b"\x16"]
+    assert Stranger("one", "a process that the probe did not start", 1) in seen.strangers
+
+
+# Probes that keep to the rules ----------------------------------------------------------------------------
+
+
+def test_probe_gets_its_plan_and_its_accounts_arrive(tmp_path: Path, nobody: tuple[str, int]) -> None:
+    """A probe is told each client and server with a port of their own, and what it tells is in the cells."""
+    script = """
+say(kind="identity", identity=plan)
+tls = dict(name="s2n", reads_openssl_conf=False)
+say(kind="client", client="a", version="1.0", urllib3="2.8.0", tls=tls)
+say(kind="client", client="b", version=None, absent=True, error_class="ImportError", error_text="no b")
+for cell in cells:
+    if cell["client"] == "a":
+        account(cell, version=cell["server"], note="it is a")
+say(kind="end")
+"""
+    stands = [_stand("one", nobody), _stand("two", nobody)]
+    seen = _visit(_python(tmp_path, script), stands, ("a", "b"))
+    assert seen.identity is not None
+    asked = seen.identity["cells"]
+    pairs = [("a", "one"), ("a", "two"), ("b", "one"), ("b", "two")]
+    assert [(cell["client"], cell["server"]) for cell in asked] == pairs
+    assert len({cell["port"] for cell in asked}) == len(pairs)
+    assert {cell["cafile"] for cell in asked} == {str(PAIR.trust)}
+    assert {(cell["host"], cell["address"], cell["name"]) for cell in asked} == {
+        ("127.0.0.1", "127.0.0.1", "localhost")
+    }
+    assert seen.identity["timeout"] > 0
+    assert seen.identity["snippets"] == {}
+    assert (seen.versions, seen.urllib3) == ({"a": "1.0"}, {"a": "2.8.0"})
+    assert seen.own_tls == {"a": OwnTls("s2n", reads_openssl_conf=False)}
+    assert (seen.import_errors, seen.absent) == ({"b": "ImportError: no b"}, frozenset("b"))
+    assert [(cell.client, cell.server) for cell in seen.cells] == pairs
+    for cell in seen.cells[:2]:
+        assert cell.account is not None
+        assert (cell.account.version, cell.account.note) == (cell.server, "it is a")
+        assert cell.missing == ""
+    for cell in seen.cells[2:]:
+        _assert_missing(cell, "ImportError: no b")
+
+
+def test_probe_is_told_what_to_run_first(tmp_path: Path, nobody: tuple[str, int]) -> None:
+    """A probe gets the snippets that its visit was given."""
+    script = 'say(kind="identity", identity=plan)\nsay(kind="end")'
+    command, given = _python(tmp_path, script), {"a": "floor = 1"}
+    seen = asyncio.run(visit(command, os.environ, ["a"], [_stand("one", nobody)], snippets=given))
+    assert seen.identity is not None
+    assert seen.identity["snippets"] == given
+
+
+def test_probe_s_environment_is_what_it_is_given(tmp_path: Path, nobody: tuple[str, int]) -> None:
+    """A probe runs in the environment that is passed and in no other."""
+    script = 'say(kind="identity", identity={k: v for k, v in os.environ.items() if k != "LC_CTYPE"})'
+    seen = _visit(_python(tmp_path, script), [_stand("one", nobody)], environment={"SOME": "thing"})
+    assert seen.identity == {"SOME": "thing"}
+
+
+def test_connection_belongs_to_its_cell_by_its_port(tmp_path: Path, nobody: tuple[str, int]) -> None:
+    """Every connection is found in the cell whose port it came in on, however many and in any order."""
+    hello = bytes.fromhex("160301002f0100002b0301") + bytes(32) + bytes.fromhex("00000400ff002f0100")
+    script = f"""
+hello = bytes.fromhex({hello.hex()!r})
+for cell in reversed(cells):
+    for _ in range(3 if cell["client"] == "b" else 1):
+        touch(cell, hello if cell["server"] == "one" else b"nonsense")
+say(kind="end")
+"""
+    seen = _visit(_python(tmp_path, script), [_stand("one", nobody), _stand("two", nobody)], ("a", "b"))
+    for cell in seen.cells:
+        assert len(cell.wire) == (3 if cell.client == "b" else 1)
+        for wire in cell.wire:
+            assert (wire.legacy_version is Protocol.TLSV1) is (cell.server == "one")
+            assert bool(wire.faults) is (cell.server == "two")
+        _assert_missing(cell, "passed it over")
+
+
+# Probes that do not ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("death", "words"),
+    [
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "died of SIGSEGV"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "died of SIGKILL"),
+        ("print('Fatal: no luck'); sys.stdout.flush(); os._exit(3)", "ended with status 3"),
+        ("sys.exit('Fatal: no luck')", "ended with status 1"),
+        ("sys.exit(0)", "ended with status 0"),
+    ],
+)
+def test_probe_that_dies_half_way(tmp_path: Path, nobody: tuple[str, int], death: str, words: str) -> None:
+    """Cells before the death keep their accounts; the others say how it died, and after what."""
+    script = f"""
+account(cells[0])
+say(kind="begin", client=cells[1]["client"], server=cells[1]["server"])
+{death}
+"""
+    stands = [_stand(name, nobody) for name in ("one", "two", "three")]
+    first, second, third = _visit(_python(tmp_path, script), stands).cells
+    assert first.account is not None
+    assert first.missing == ""
+    for cell in (second, third):
+        _assert_missing(cell, words, "after it began a on two")
+        assert ("Fatal: no luck" in cell.missing) is ("Fatal" in death)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGRTMIN"), reason="this system has no real-time signals")
+def test_probe_that_dies_of_a_signal_without_a_name(tmp_path: Path, nobody: tuple[str, int]) -> None:
+    """A signal that Python has no name for is a reason like any other, told by its number."""
+    number = signal.SIGRTMIN + 1
+    (cell,) = _visit(_shell(tmp_path, f"kill -{number} $$"), [_stand("one", nobody)]).cells
+    _assert_missing(cell, "died of", str(int(number)))
+
+
+def test_probe_that_hangs_is_ended_with_all_its_children(tmp_path: Path, nobody: tuple[str, int]) -> None:
+    """A probe that falls silent is ended after the limit, and so are the processes that it started."""
+    begin = MARK + json.dumps({"kind": "begin", "client": "a", "server": "one"})
+    with alive(tmp_path) as (pipe, reader):
+        script = f"exec 9>{pipe}; (echo child >&9; exec sleep 600) & echo '{begin}'; wait"
+        (cell,) = _visit(_shell(tmp_path, script), [_stand("one", nobody)], silence_limit=SILENCE).cells
+        _assert_missing(cell, f"said nothing for {SILENCE:g} s", "after it began a on one")
+        assert read_end(reader) == b"child\n"
+
+
+def test_child_that_left_the_probe_s_group_does_not_hold_the_visit(
+    tmp_path: Path, nobody: tuple[str, int]
+) -> None:
+    """A helper that made itself a session of its own cannot be ended with the probe, nor be waited for."""
+    with alive(tmp_path) as (pipe, reader):
+        script = f"""
+import subprocess
+pipe = os.open({str(pipe)!r}, os.O_WRONLY)
+helper = subprocess.Popen(["sleep", "600"], start_new_session=True, pass_fds=[pipe])
+os.write(pipe, b"%d\\n" % helper.pid)
+account(cells[0])
+say(kind="end")
+os._exit(0)
+"""
+        helper = 0
+        try:
+
+            async def test() -> Visit:
+                async with asyncio.timeout(5):
+                    command = _python(tmp_path, script)
+                    return await visit(command, os.environ, ("a",), [_stand("one", nobody)])
+
+            (cell,) = asyncio.run(test()).cells
+            assert cell.account is not None
+        finally:
+            with contextlib.suppress(BlockingIOError, ValueError):
+                helper = int(os.read(reader, 20))
+            if helper:
+                os.kill(helper, signal.SIGKILL)
+
+
+def test_probe_that_closes_its_output_is_not_said_to_have_died(
+    tmp_path: Path, nobody: tuple[str, int]
+) -> None:
+    """A probe that we end because it stopped talking did not die of a signal by itself."""
+    with alive(tmp_path) as (pipe, reader):
+        script = f"exec 9>{pipe}; echo started >&9; exec >&- 2>&-; exec sleep 600"
+        (cell,) = _visit(_shell(tmp_path, script), [_stand("one", nobody)]).cells
+        assert cell.account is None
+        assert "died" not in cell.missing, cell.missing
+        assert read_end(reader) == b"started\n"
+
+
+RUBBISH = {
+    "text": "print('hello'); print('world')",
+    "bytes": "sys.stdout.buffer.write(bytes(range(256)) * 20)",
+    "no json": f"print({MARK!r} + '{{')",
+    "no record": f"print({MARK!r} + '[1]'); print({MARK!r} + '7'); print({MARK!r} + 'null')",
+    "half a record": "say(kind='account', client='a'); say(kind='begin'); say(kind='client'); say()",
+    "odd types": "say(kind='account', client=['a'], server={}, account=3); say(kind=['end'])",
+    "odd account": "say(kind='account', client='a', server='one', account={'outcome': 'connected'})",
+    "more than an account": "account(cells[0], extra=1)",
+    "no version": "account(cells[0], version=13)",
+    "no note": "account(cells[0], note=None)",
+    "no seconds": "account(cells[0], seconds='long')",
+    "no outcome": "account(cells[0], outcome='perhaps')",
+    "endless line": "sys.stdout.write('x' * (3 << 20))",
+    "nested": f"print({MARK!r} + '[' * 100000)",
+    "great number": f"print({MARK!r} + '9' * 10000)",
+}
+
+
+@pytest.mark.parametrize("script", RUBBISH.values(), ids=list(RUBBISH))
+def test_probe_that_prints_rubbish(tmp_path: Path, nobody: tuple[str, int], script: str) -> None:
+    """Whatever is not a record of ours gives no account, and the visit ends with a reason."""
+    (cell,) = _visit(_python(tmp_path, script), [_stand("one", nobody)]).cells
+    _assert_missing(cell, "the probe")
+
+
+def test_rubbish_between_records_does_not_matter(tmp_path: Path, nobody: tuple[str, int]) -> None:
+    """A chatty interpreter's own lines hide no account."""
+    script = """
+print("warning: something is old")
+sys.stderr.write("more of it" + chr(10))
+account(cells[0])
+print("goodbye")
+say(kind="end")
+"""
+    (cell,) = _visit(_python(tmp_path, script), [_stand("one", nobody)]).cells
+    assert cell.account is not None
+
+
+def test_last_words_are_quoted(tmp_path: Path, nobody: tuple[str, int]) -> None:
+    """What a probe printed before it ended is in the reason: the last of it, and not too much."""
+    script = "for number in range(50): print('line', number, 'x' * 500)"
+    (cell,) = _visit(_python(tmp_path, script), [_stand("one", nobody)]).cells
+    _assert_missing(cell, "line 49", "ended with status 0")
+    assert "line 1 " not in cell.missing
+    assert len(cell.missing) < 1000
+
+
+def test_probe_that_lies_is_contradicted_by_the_wire(tmp_path: Path, nobody: tuple[str, int]) -> None:
+    """What a probe claims is kept as its claim; the wire's account beside it shows that nothing passed."""
+    script = """
+account(cells[0], version="TLSv1.3")
+touch(cells[1], b"no hello")
+account(cells[1], version="TLSv1.3")
+say(kind="end")
+"""
+    idle, busy = _visit(_python(tmp_path, script), [_stand("one", nobody), _stand("two", nobody)]).cells
+    for cell in (idle, busy):
+        assert cell.account is not None
+        assert cell.account.version == Protocol.TLSV1_3
+    assert idle.wire == ()
+    assert [wire.server_version for wire in busy.wire] == [None]
+    assert not busy.wire[0].data_both_ways
+
+
+def test_cells_that_were_not_asked_for_are_not_taken(tmp_path: Path, nobody: tuple[str, int]) -> None:
+    """Claims about other clients and servers add no cell, and give none to a server that was not there."""
+    script = """
+for client in ("a", "b", "z"):
+    for server in ("one", "two", "nine"):
+        account({"client": client, "server": server})
+say(kind="end")
+"""
+    stands = [_stand("one", nobody), _stand("two", None, "it could not be started")]
+    one, two = _visit(_python(tmp_path, script), stands).cells
+    assert (one.client, one.server) == ("a", "one")
+    assert one.account is not None
+    assert (two.client, two.server) == ("a", "two")
+    _assert_missing(two, "it could not be started")
+    assert two.wire == ()
+
+
+def test_probe_that_ends_early_passes_cells_over(tmp_path: Path, nobody: tuple[str, int]) -> None:
+    """A probe that says it reached its end without all accounts leaves cells that say so."""
+    script = 'account(cells[1]); say(kind="end")'
+    one, two = _visit(_python(tmp_path, script), [_stand("one", nobody), _stand("two", nobody)]).cells
+    _assert_missing(one, "passed it over")
+    assert two.account is not None
+
+
+@pytest.mark.parametrize("mode", [None, 0o600, 0o700])
+def test_probe_that_cannot_be_started(tmp_path: Path, nobody: tuple[str, int], mode: int | None) -> None:
+    """An interpreter that is missing, not executable or no program is the reason of all its cells."""
+    program = tmp_path / "python"
+    if mode is not None:
+        program.write_bytes(b"\x7fELF and no more")
+        program.chmod(mode)
+    seen = _visit((program, "x"), [_stand("one", nobody), _stand("two", nobody)])
+    assert seen.identity is None
+    for cell in seen.cells:
+        _assert_missing(cell, "could not be started", str(program))
+        assert cell.wire == ()
+
+
+def test_no_probe_is_started_for_nothing(tmp_path: Path) -> None:
+    """Where no server stands, cells have the servers' reasons and the interpreter is left alone."""
+    witness = tmp_path / "started"
+    command = _shell(tmp_path, f"touch {witness}")
+    stands = [_stand("one", None, "no openssl"), _stand("two", None, "no key")]
+    seen = _visit(command, stands, ("a", "b"))
+    assert [cell.missing for cell in seen.cells] == ["no openssl", "no key"] * 2
+    assert seen.identity is None
+    assert not witness.exists()
+
+
+def test_who_has_no_client_says_what_it_is(tmp_path: Path) -> None:
+    """Where no client is asked for, the probe is started for what it says of its interpreter."""
+    seen = _visit(_python(tmp_path, 'say(kind="identity", identity={"a": 1})\nsay(kind="end")'), [], ())
+    assert (seen.identity, seen.cells) == ({"a": 1}, ())
+
+
+def test_probe_that_does_not_read_its_plan(tmp_path: Path, nobody: tuple[str, int]) -> None:
+    """A probe that ends without reading is a reason too, however long its plan was."""
+    stands = [_stand(f"server_{number}", nobody) for number in range(60)]
+    seen = _visit(_shell(tmp_path, "exec 0<&-; exit 4"), stands)
+    for cell in seen.cells:
+        _assert_missing(cell, "ended with status 4", "after it started")
+
+
+def test_cancelled_visit_leaves_no_process(tmp_path: Path, nobody: tuple[str, int]) -> None:
+    """An interrupted visit ends its probe and what that started, and passes the interruption on."""
+    with alive(tmp_path) as (pipe, reader):
+        command = _shell(tmp_path, f"exec 9>{pipe}; cat >/dev/null; echo started >&9; sleep 600 & wait")
+
+        async def test() -> None:
+            loop, started = asyncio.get_running_loop(), asyncio.Event()
+            loop.add_reader(reader, started.set)
+            task = asyncio.create_task(visit(command, os.environ, ("a",), [_stand("one", nobody)]))
+            async with asyncio.timeout(LIMIT):
+                await started.wait()
+                loop.remove_reader(reader)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+
+        asyncio.run(test())
+        assert read_end(reader) == b"started\n"
+
+
+# The real probe -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.e2e
+def test_real_probe_and_the_wire_agree(tmp_path: Path) -> None:
+    """Our own probe's standard library client and the wire tell the same of a server of TLS 1.2 or 1.3."""
+    try:
+        engine = find_s_server(None, tmp_path, os.environ)
+    except EngineError as error:
+        pytest.skip(str(error))
+    pair = issue(tmp_path)[Certificate.RSA]
+    versions = (Protocol.TLSV1_2, Protocol.TLSV1_3)
+    servers = [
+        Server(f"only_{LADDER.index(v)}", "why", frozenset({v}), KeyExchange.ANY, Certificate.RSA)
+        for v in versions
+    ]
+
+    async def test() -> Visit:
+        async with asyncio.timeout(LIMIT), contextlib.AsyncExitStack() as stack:
+            stands = [
+                Stand(server, await stack.enter_async_context(engine.serve(server, pair)), pair)
+                for server in servers
+            ]
+            environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+            return await visit((sys.executable, PROBES), environment, ("ssl", "nonesuch"), stands)
+
+    seen = asyncio.run(test())
+    assert seen.identity is not None
+    assert seen.identity["version"] == ".".join(map(str, sys.version_info[:3]))
+    assert set(seen.versions) == {"ssl"}
+    assert "client_nonesuch" in seen.import_errors["nonesuch"]
+    for cell, version in zip(seen.cells, versions * 2, strict=True):
+        if cell.client == "nonesuch":
+            _assert_missing(cell, "client_nonesuch")
+            assert cell.wire == ()
+            continue
+        assert cell.account is not None
+        assert cell.account.outcome == "connected"
+        assert cell.account.version == version
+        (wire,) = cell.wire
+        assert wire.server_version is version
+        assert wire.data_both_ways
+        assert wire.faults == ()

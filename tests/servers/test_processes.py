@@ -1,0 +1,114 @@
+"""Tests that a process lives as long as its block, and nothing of it longer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from servers.processes import ended, running
+
+if TYPE_CHECKING:
+    from tests.support.processes import Witness
+
+
+def _gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("last", [1, 0])
+def test_a_process_ends_with_its_block(last: int) -> None:
+    """However the block ends, well or with an exception, the process is gone and reaped."""
+    seen = []
+
+    async def run() -> float:
+        async with running(["sleep", "600"], os.environ) as process:
+            seen.append(process.pid)
+            assert not _gone(process.pid)
+            return 1 / last
+
+    with contextlib.suppress(ZeroDivisionError):
+        asyncio.run(run())
+    assert [_gone(pid) for pid in seen] == [True]
+
+
+def test_a_grandchild_ends_with_the_block(witness: Witness) -> None:
+    """What a wrapper script has started in its group ends too."""
+
+    async def run() -> None:
+        async with running(
+            ["sh", "-c", f"{witness.watch}; sleep 600 & echo up; wait"], os.environ
+        ) as process:
+            assert process.stdout is not None
+            assert await process.stdout.readline() == b"up\n"
+
+    asyncio.run(run())
+    assert witness.all_gone()
+
+
+def test_how_a_process_ended_is_told() -> None:
+    """The exit status of one that ended, and None for one that lives on."""
+
+    async def run(code: str) -> int | None:
+        async with running([sys.executable, "-c", code], os.environ) as process:
+            return await ended(process)
+
+    assert asyncio.run(run("raise SystemExit(3)")) == 3
+    assert asyncio.run(run("import os; os.kill(os.getpid(), 9)")) == -9
+    assert asyncio.run(run("import time; time.sleep(600)")) is None
+
+
+PLENTY = b"x" * 2**20
+"""More than a pipe takes up that nobody reads."""
+
+
+def test_input_that_is_never_read_leaves_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    """Where a process ends before it has read its input, asyncio prints no traceback of the broken pipe."""
+
+    async def run() -> int | None:
+        async with running(["sh", "-c", "exit 3"], os.environ, asyncio.subprocess.PIPE) as process:
+            assert process.stdin is not None
+            process.stdin.write(PLENTY)
+            process.stdin.close()
+            return await ended(process)
+
+    assert asyncio.run(run()) == 3
+    gc.collect()  # what nobody retrieved is reported when it goes
+    assert caplog.messages == []
+
+
+def test_input_that_somebody_else_holds_does_not_hold_the_block() -> None:
+    """The block ends where a process that left the group keeps the input open and reads nothing."""
+    away = "import os, time; os.setsid(); print(os.getpid(), flush=True); time.sleep(600)"
+
+    async def run() -> int:
+        # A shell gives an empty input to what runs in its background, unless the command names another.
+        command = ["sh", "-c", 'exec 3<&0; "$@" <&3 & wait', "sh", sys.executable, "-c", away]
+        async with asyncio.timeout(60), running(command, os.environ, asyncio.subprocess.PIPE) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(PLENTY)
+            return int(await process.stdout.readline())
+
+    os.kill(asyncio.run(run()), signal.SIGKILL)
+
+
+def test_a_command_that_is_not_there_is_an_oserror() -> None:
+    """What cannot be started raises, and the block is not entered."""
+
+    async def run() -> None:
+        async with running(["/nonexistent/program"], os.environ):
+            pytest.fail("the block was entered")
+
+    with pytest.raises(FileNotFoundError):
+        asyncio.run(run())

@@ -1,0 +1,49 @@
+"""Runs what stands in probes/ in a real interpreter, or says what a made-up one would."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from interpreters.identify import MARK
+from interpreters.surroundings import surroundings
+from runs import visit
+from tests.support.checkout import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def says(facts: object) -> str:
+    """Return a shell command that prints an identity as the script inside a real interpreter would."""
+    return f"printf '%s\\n' {shlex.quote(MARK + json.dumps(facts))}"
+
+
+def records(said: str) -> list[dict[str, Any]]:
+    """Return the records that the passenger program printed, as the one that reads them does."""
+    mark = visit.MARK
+    lines = [line.strip() for line in said.splitlines()]
+    return [json.loads(line.removeprefix(mark)) for line in lines if line.startswith(mark)]
+
+
+def board(
+    python: Path | str,
+    cells: list[dict[str, Any]],
+    timeout: float = 5,
+    folder: Path = ROOT / "probes",
+    snippets: Mapping[str, str] | None = None,
+) -> list[dict[str, Any]]:
+    """Run the passenger program through cells in a real interpreter and return its records."""
+    done = subprocess.run(
+        [python, folder],
+        input=json.dumps({"timeout": timeout, "cells": cells, "snippets": dict(snippets or {})}),
+        env={**surroundings(os.environ, Path("/nowhere")), "PYTHONDONTWRITEBYTECODE": "1"},
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    )
+    return records(done.stdout)
