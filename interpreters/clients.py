@@ -1,4 +1,4 @@
-"""Which clients there are: one file in probes/ each, with its requirement in it."""
+"""Which clients there are: one file in probes/clients/ each, with its requirement in it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 PROBES = Path(__file__).parent.parent / "probes"
+CLIENTS = PROBES / "clients"
 
 DEFAULT = ("ssl", "urllib3", "botocore")
 """The clients that are measured unless the user names others."""
@@ -33,13 +34,13 @@ class Client:
     """The client whose lines set the floor for this one too, where it has none of its own."""
 
 
-def clients(folder: Path = PROBES) -> dict[str, Client]:
+def clients(folder: Path = CLIENTS) -> dict[str, Client]:
     """Return every client by id, read from its file without importing it (it may need other packages).
 
     Those that are measured by default come first.
     """
     found = {}
-    paths = {path.stem.removeprefix("client_"): path for path in sorted(folder.glob("client_*.py"))}
+    paths = {path.stem: path for path in sorted(folder.glob("*.py")) if path.stem != "__init__"}
     for name in sorted(paths, key=[*DEFAULT, *paths].index):
         constants = _constants(paths[name])
         requirement = str(constants.get("REQUIREMENT", ""))

@@ -22,6 +22,11 @@ import sys
 import time
 import traceback
 
+# Start-up code of the interpreter may have imported modules of its own by these names.
+OURS = ("clients", "identify", "introduction", "linked", "names", "program", "releases", "status_page")
+for name in OURS:
+    sys.modules.pop(name, None)
+
 import identify
 import names
 
@@ -70,11 +75,11 @@ def load(name, snippet, told):
             module = importlib.import_module("program").Program(told)
         else:
             # What stands behind @ says in which versions, for those who read the report.
-            module = importlib.import_module("client_" + name.partition("@")[0])
+            module = importlib.import_module("clients." + name.partition("@")[0])
         fetch = module.fetch
         if snippet:
             given = {"__name__": "floor_" + name}
-            exec(compile(snippet, "floor_%s.py" % name, "exec", 0, True), given)
+            exec(compile(snippet, "floors/%s.py" % name, "exec", 0, True), given)
             if hasattr(module, "fetch_given"):
                 fetch = functools.partial(module.fetch_given, given)
         tls = getattr(module, "GIVEN_TLS" if snippet and hasattr(module, "GIVEN_TLS") else "TLS", "")
@@ -96,7 +101,8 @@ def is_absent(error):
     where = traceback.extract_tb(sys.exc_info()[2])[-1][0]
     # Python 2.7 has the name in the text alone; what is part of a package has a dot in it.
     missing = re.match(r"No module named '?([^'.]+)'?$", str(error))
-    own = os.path.dirname(os.path.abspath(where)) == os.path.dirname(os.path.abspath(identify.__file__))
+    here = os.path.dirname(os.path.abspath(identify.__file__))
+    own = os.path.dirname(os.path.abspath(where)) in (here, os.path.join(here, "clients"))
     return isinstance(error, ImportError) and missing is not None and own
 
 

@@ -1,4 +1,4 @@
-"""The lines that set a floor in code, from probes/floor_*.py: what people copy is what trials run."""
+"""The lines that set a floor in code, from probes/floors/: what people copy is what trials run."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ if TYPE_CHECKING:
 
     from interpreters.clients import Client
 
+FLOORS = PROBES / "floors"
+
 WRITTEN_FOR = Protocol.TLSV1_2
 """The floor that the files set as they stand."""
 
 
-def snippets(clients: Iterable[Client], floor: Protocol, folder: Path = PROBES) -> dict[str, str]:
+def snippets(clients: Iterable[Client], floor: Protocol, folder: Path = FLOORS) -> dict[str, str]:
     """Return, for each of these clients that has such a file, its text with this floor in it."""
-    files = {client.id: folder / f"floor_{client.floor or client.id}.py" for client in clients}
+    files = {client.id: folder / f"{client.floor or client.id}.py" for client in clients}
     return {
         client: snippet(path.read_text(encoding="utf-8"), floor)
         for client, path in files.items()

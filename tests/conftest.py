@@ -177,6 +177,7 @@ def sample(known: dict[str, Interpreter]) -> Interpreter:
 def passenger(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
     """Return a function that imports a file of probes/ afresh, as `python probes/` would find it."""
     ours = {path.stem for path in (ROOT / "probes").glob("*.py")} - {"__main__"}
+    ours |= {"clients", *(f"clients.{path.stem}" for path in (ROOT / "probes" / "clients").glob("*.py"))}
     monkeypatch.syspath_prepend(str(ROOT / "probes"))
     for name in ours:
         sys.modules.pop(name, None)

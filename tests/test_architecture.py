@@ -43,7 +43,7 @@ MAY_IMPORT = {
 """What each room, or wing of one, may import beside the standard library: rooms and wings by their own
 name alone, single modules, and packages of others. No room imports one that stands below it here."""
 
-PASSENGERS = sorted((ROOT / "probes").glob("*.py"))
+PASSENGERS = sorted((ROOT / "probes").rglob("*.py"))
 SOURCES = [ROOT / "noxfile.py", *(path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py")))]
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
@@ -90,7 +90,13 @@ def test_all_rooms_are_looked_at() -> None:
     """Every folder that holds Python files of ours is a room that these tests know, or the tests."""
     folders = {path.parent.name for path in ROOT.glob("*/*.py") if not path.parent.name.startswith(".")}
     assert folders == {*ROOMS, "tests"}
-    assert {within(path) for path in SOURCES} == {"", "probes", *MAY_IMPORT}
+    assert {within(path) for path in SOURCES} == {
+        "",
+        "probes",
+        "probes.clients",
+        "probes.floors",
+        *MAY_IMPORT,
+    }
     assert len(SOURCES) == 1 + sum(1 for room in ROOMS for _ in (ROOT / room).rglob("*.py"))
 
 
@@ -152,11 +158,18 @@ BRINGS = {
 @pytest.mark.parametrize("path", PASSENGERS, ids=name)
 def test_passengers_travel_light(path: Path) -> None:
     """A file of probes/ imports the standard library, its siblings and, if it is a client's, that client."""
-    siblings = {other.stem for other in PASSENGERS}
-    client = clients().get(path.stem.removeprefix("client_").removeprefix("floor_"))
+    siblings = {other.stem for other in PASSENGERS if other.parent.name == "probes"} | {"clients"}
+    client = clients().get(path.stem) if path.parent.name in ("clients", "floors") else None
     words = [client.id, *client.requirement.split()] if client else []
     own = {*words}.union(*(BRINGS.get(word, set()) for word in words))
     assert imports(path) - sys.stdlib_module_names <= siblings | own
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "probes" / "clients").glob("[!_]*.py")), ids=name)
+def test_a_client_imports_what_it_is_named_after(path: Path) -> None:
+    """A file named like its client says that it means the client, where Python 2.7 would take the file."""
+    future = [node for node in tree(path).body if isinstance(node, ast.ImportFrom) and node.level == 0]
+    assert ("__future__", "absolute_import") in {(n.module, a.name) for n in future for a in n.names}
 
 
 @pytest.mark.parametrize("path", [*SOURCES, *TESTS], ids=name)

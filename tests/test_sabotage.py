@@ -163,7 +163,7 @@ def test_a_tap_that_breaks_after_the_controls(
 LIAR = """
 import json, runpy, sys
 sys.path.insert(0, {probes!r})
-import client_ssl
+from clients import ssl as client_ssl
 honest = client_ssl.fetch
 def lie(*words):
     told = honest(*words)
@@ -176,7 +176,7 @@ runpy.run_path({probes!r} + "/__main__.py", run_name="__main__")
 HALF = """
 import os, runpy, signal, sys
 sys.path.insert(0, {probes!r})
-import client_ssl
+from clients import ssl as client_ssl
 honest, seen = client_ssl.fetch, []
 def die(*words):
     seen.append(words)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interpreters.clients import (
+    CLIENTS,
     DEFAULT,
-    PROBES,
     RELAXED,
     Client,
     clients,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def test_every_file_is_a_client() -> None:
     """There is one client for each client file, under the file's own name."""
-    files = {path.stem.removeprefix("client_") for path in PROBES.glob("client_*.py")}
+    files = {path.stem for path in CLIENTS.glob("*.py")} - {"__init__"}
     assert set(clients()) == files
     assert all(client.id == name for name, client in clients().items())
 
@@ -43,15 +43,13 @@ def test_the_reference_client_is_there() -> None:
 
 def test_a_file_is_read_and_not_run(tmp_path: Path) -> None:
     """A client file that could not be imported here is read all the same."""
-    (tmp_path / "client_new.py").write_text(
-        "import nothing_here\nREQUIREMENT = 'new-thing'\nraise SystemExit\n"
-    )
+    (tmp_path / "new.py").write_text("import nothing_here\nREQUIREMENT = 'new-thing'\nraise SystemExit\n")
     assert clients(tmp_path) == {"new": Client("new", "new-thing", reference=False)}
 
 
-@pytest.mark.parametrize("name", ["status_page.py", "client.py", "client_x.txt", "other_client_x.py"])
+@pytest.mark.parametrize("name", ["__init__.py", "x.txt", "x.pyc"])
 def test_other_files_are_no_clients(tmp_path: Path, name: str) -> None:
-    """A file that is not named like a client is none."""
+    """The package's own file, and what is no source, are no clients."""
     (tmp_path / name).touch()
     assert clients(tmp_path) == {}
 
@@ -70,7 +68,7 @@ def test_other_files_are_no_clients(tmp_path: Path, name: str) -> None:
 )
 def test_top_level_constants_count(tmp_path: Path, text: str, client: Client) -> None:
     """Only constants at a file's top level say what a client needs, and their absence says nothing."""
-    (tmp_path / "client_x.py").write_text(text)
+    (tmp_path / "x.py").write_text(text)
     assert clients(tmp_path) == {"x": client}
 
 

@@ -26,7 +26,7 @@ import trustme
 from tests.support.checkout import ROOT
 from tests.support.probing import board
 
-from interpreters.clients import PROBES, clients, requirements
+from interpreters.clients import CLIENTS, clients, requirements
 from interpreters.environments import Installer
 from interpreters.identify import identify
 from interpreters.prepared import Prepared, prepare_candidate
@@ -141,7 +141,7 @@ def told(site: HttpsSite) -> dict[str, str | None]:
     return {"version": version, "cipher": cipher}
 
 
-STANDARD = pytest.mark.parametrize("name", ["client_ssl", "client_relaxed"])
+STANDARD = pytest.mark.parametrize("name", ["clients.ssl", "clients.relaxed"])
 
 
 @STANDARD
@@ -200,7 +200,7 @@ def test_the_relaxed_client_goes_as_low_as_the_library(
     if not ssl.HAS_TLSv1_1:
         pytest.skip("this Python's library has no TLS 1.1: an OpenSSL that was built with it enables this")
     site = town.site(highest=ssl.TLSVersion.TLSv1_1)
-    assert passenger("client_relaxed").fetch("localhost", site.port, town.cafile, 5) == told(site)
+    assert passenger("clients.relaxed").fetch("localhost", site.port, town.cafile, 5) == told(site)
     assert told(site)["version"] == "TLSv1.1"
 
 
@@ -216,13 +216,13 @@ def test_the_ssl_client_is_the_default_context(
         return context
 
     monkeypatch.setattr(ssl, "create_default_context", only_tls12)
-    account = passenger("client_ssl").fetch("localhost", town.site().port, town.cafile, 5)
+    account = passenger("clients.ssl").fetch("localhost", town.site().port, town.cafile, 5)
     assert account["version"] == "TLSv1.2"
 
 
 def test_the_relaxed_context_still_verifies(passenger: Callable[[str], ModuleType], town: Town) -> None:
     """Relaxing lifts every bound on the version and keeps the verification."""
-    context = passenger("client_relaxed").relaxed_context(town.cafile)
+    context = passenger("clients.relaxed").relaxed_context(town.cafile)
     assert context.minimum_version is ssl.TLSVersion.MINIMUM_SUPPORTED
     assert context.maximum_version is ssl.TLSVersion.MAXIMUM_SUPPORTED
     forbidden = ssl.OP_NO_SSLv3 | ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1 | ssl.OP_NO_TLSv1_2
@@ -242,7 +242,7 @@ def test_a_library_without_security_levels_is_relaxed_too(
             raise ssl.SSLError
 
     monkeypatch.setattr(ssl.SSLContext, "set_ciphers", set_ciphers)
-    passenger("client_relaxed").relaxed_context(town.cafile)
+    passenger("clients.relaxed").relaxed_context(town.cafile)
     assert asked[-1] == "ALL"
 
 
@@ -421,7 +421,7 @@ def tries_again(client: str) -> bool:
 
 def tree(client: str) -> ast.Module:
     """Return the syntax tree of a client's file."""
-    return ast.parse((PROBES / f"client_{client}.py").read_text(encoding="utf-8"))
+    return ast.parse((CLIENTS / f"{client}.py").read_text(encoding="utf-8"))
 
 
 def assigned(client: str) -> set[str]:
@@ -661,7 +661,7 @@ def test_version_2_of_the_aws_cli_is_measured_as_a_program(
     monkeypatch.delitem(sys.modules, "awscli", raising=False)
     refusal = passenger("releases").NotMeasurableError
     with pytest.raises(refusal, match=r"it is the AWS CLI 2\.9\.19: measure .* with --programs"):
-        passenger("client_awscli")
+        passenger("clients.awscli")
     sys.modules.pop("awscli", None)
 
 
@@ -671,13 +671,13 @@ def test_a_crt_that_ignores_ports_is_sent_nowhere(
 ) -> None:
     """With a release that goes to port 443 of any endpoint, boto3_crt is refused before it connects."""
     names = ("boto3", "boto3.crt", "boto3.s3", "boto3.s3.transfer", "s3transfer", "s3transfer.crt")
-    for name in (*names, "s3transfer.manager", "s3transfer.subscribers", "client_botocore", "client_awscrt"):
+    for name in (*names, "s3transfer.manager", "s3transfer.subscribers", "clients.botocore", "clients.awscrt"):
         monkeypatch.setitem(sys.modules, name, MagicMock())
     sys.modules["s3transfer.subscribers"].BaseSubscriber = object  # type: ignore[attr-defined]
-    sys.modules["client_awscrt"].version = lambda: version  # type: ignore[attr-defined]
+    sys.modules["clients.awscrt"].version = lambda: version  # type: ignore[attr-defined]
     refusal = passenger("releases").NotMeasurableError
     if refused:
         with pytest.raises(refusal, match=rf"^awscrt {version} ignores the port of an endpoint"):
-            passenger("client_boto3_crt")
+            passenger("clients.boto3_crt")
     else:
-        assert passenger("client_boto3_crt").REQUIREMENT == "boto3[crt]"
+        assert passenger("clients.boto3_crt").REQUIREMENT == "boto3[crt]"

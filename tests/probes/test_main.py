@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import itertools
 import json
@@ -64,10 +65,10 @@ def run(
         **clients: Callable[..., Any],
     ) -> list[dict[str, Any]]:
         for name, fetch in clients.items():
-            module = types.ModuleType(f"client_{name}")
+            module = types.ModuleType(f"clients.{name}")
             module.__dict__.update(fetch=fetch, version=lambda: "1.2.3")
             module.__dict__.update({"fetch_given": given} if given else {})
-            monkeypatch.setitem(sys.modules, f"client_{name}", module)
+            monkeypatch.setitem(sys.modules, f"clients.{name}", module)
         plan = {"timeout": 7, "cells": cells} | ({"snippets": snippets} if snippets else {})
         monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(plan)))
         program.main()
@@ -90,6 +91,18 @@ def test_the_mark_is_the_one_that_is_read(program: ModuleType) -> None:
     assert program.MARK == MARK
 
 
+def test_the_program_has_its_own_modules(passenger: Callable[[str], ModuleType]) -> None:
+    """What start-up code imported under the name of a module of ours is no module of ours."""
+    folders = {"clients", *(path.stem for path in PROBES.glob("*.py"))} - {"__main__"}
+    passenger("identify")
+    sys.modules["clients"] = sys.modules["names"] = types.ModuleType("theirs")
+    module = types.ModuleType("passenger_program")
+    exec(compile((PROBES / "__main__.py").read_text(), PROBES / "__main__.py", "exec"), module.__dict__)  # noqa: S102
+    assert set(module.OURS) == folders
+    assert module.names.__name__ == "names"
+    assert importlib.import_module("clients.ssl").REQUIREMENT == ""
+
+
 def test_a_cell_is_told_from_begin_to_end(
     run: Callable[..., list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,11 +123,13 @@ def files(program: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     for folder in (probes, packages):
         folder.mkdir()
         monkeypatch.syspath_prepend(str(folder))
+    shutil.copytree(PROBES / "clients", probes / "clients")
+    monkeypatch.delitem(sys.modules, "clients", raising=False)
     monkeypatch.setattr(program.identify, "__file__", str(probes / "identify.py"))
 
     def write(name: str, text: str) -> None:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-        ((probes if name.startswith("client_") else packages) / f"{name}.py").write_text(text)
+        monkeypatch.delitem(sys.modules, name.replace("/", "."), raising=False)
+        ((probes if name.startswith("clients/") else packages) / f"{name}.py").write_text(text)
 
     return write
 
@@ -140,7 +155,7 @@ def test_a_client_that_is_not_installed_is_told_from_a_broken_one(
 ) -> None:
     """Only a package that the client's own file asks for, and that is not there, makes it absent."""
     files("some_package", package)
-    files("client_lone", client)
+    files("clients/lone", client)
     _, said, end = run(cell("lone"))
     assert (said["version"], said["absent"], end["kind"]) == (None, absent, "end")
     assert said["error_class"]
@@ -179,7 +194,7 @@ def test_what_a_client_brings_along_is_told(
     run: Callable[..., list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client with a TLS of its own, its own urllib3 and a note on each attempt has all of it told."""
-    module = types.ModuleType("client_own")
+    module = types.ModuleType("clients.own")
     attempts = itertools.count(1)
     module.__dict__.update(
         fetch=lambda *_: {},
@@ -189,7 +204,7 @@ def test_what_a_client_brings_along_is_told(
         TLS="s2n",
         READS_OPENSSL_CONF=False,
     )
-    monkeypatch.setitem(sys.modules, "client_own", module)
+    monkeypatch.setitem(sys.modules, "clients.own", module)
     said = run(cell("own", "a"), cell("own", "b"))
     assert said[1]["urllib3"] == "1.2"
     assert said[1]["tls"] == {"name": "s2n", "reads_openssl_conf": False}
@@ -217,10 +232,10 @@ def test_a_snippet_runs_once_and_before_its_client(run: Callable[..., list[dict[
     seen: list[object] = []
 
     def fetch(*_: object) -> dict[str, str]:
-        seen.append(getattr(sys.modules["client_fine"], "changed", 0))
+        seen.append(getattr(sys.modules["clients.fine"], "changed", 0))
         return {}
 
-    change = "import client_fine\nclient_fine.changed = getattr(client_fine, 'changed', 0) + 1"
+    change = "import sys\nfine = sys.modules['clients.fine']\nfine.changed = getattr(fine, 'changed', 0) + 1"
     snippets = {"fine": change, "other": "raise SystemExit"}
     said = run(cell("fine", "a"), cell("fine", "b"), snippets=snippets, fine=fetch)
     assert seen == [1, 1]
@@ -252,9 +267,9 @@ def test_lines_may_change_whose_tls_a_client_uses(
     run: Callable[..., list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch, snippet: str, name: str
 ) -> None:
     """A client says whose TLS it brings with its lines and without them."""
-    module = types.ModuleType("client_fine")
+    module = types.ModuleType("clients.fine")
     module.__dict__.update(fetch=lambda *_: {}, version=lambda: "1", TLS="own", GIVEN_TLS="theirs")
-    monkeypatch.setitem(sys.modules, "client_fine", module)
+    monkeypatch.setitem(sys.modules, "clients.fine", module)
     said = run(cell("fine"), snippets={"fine": snippet})
     assert said[1]["tls"]["name"] == name
 
@@ -277,17 +292,16 @@ def test_a_client_that_cannot_be_imported_is_said_once(run: Callable[..., list[d
     assert rest == []
     assert (missing["kind"], missing["version"]) == ("client", None)
     assert missing["error_class"] == "ModuleNotFoundError"
-    assert "client_none" in missing["error_text"]
+    assert "clients.none" in missing["error_text"]
     assert [record["server"] for record in said if record["kind"] == "account"] == ["a"]
     assert said[-1] == {"kind": "end"}
 
 
 def test_a_client_that_breaks_on_import_is_said(
-    run: Callable[..., list[dict[str, Any]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Callable[..., list[dict[str, Any]]], files: Callable[[str, str], None]
 ) -> None:
     """A client whose own packages fail on import is said to be missing, with their error."""
-    (tmp_path / "client_broken.py").write_text("raise RuntimeError('wrong libssl')")
-    monkeypatch.syspath_prepend(str(tmp_path))
+    files("clients/broken", "raise RuntimeError('wrong libssl')")
     _, client, end = run(cell("broken"))
     assert (client["error_class"], client["error_text"]) == ("RuntimeError", "wrong libssl")
     assert end == {"kind": "end"}
@@ -450,7 +464,7 @@ def test_errors_of_python_27_are_told(python27: Path, tmp_path: Path) -> None:
     shutil.copytree(PROBES, folder, ignore=shutil.ignore_patterns("__pycache__"))
     texts = {"bytes": r"b'caf\xc3\xa9'", "unicode": r"u'caf\xe9'", "long": "'x' * 100000"}
     for name, text in texts.items():
-        (folder / f"client_{name}.py").write_text(
+        (folder / "clients" / f"{name}.py").write_text(
             f"def version():\n    return '1'\ndef fetch(*_):\n    raise ValueError({text})\n"
         )
     said = board(python27, [cell(name) for name in texts], folder=folder)

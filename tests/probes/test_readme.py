@@ -8,7 +8,7 @@ import re
 import pytest
 from tests.support.checkout import ROOT
 
-from interpreters.clients import clients
+from interpreters.clients import CLIENTS, clients
 
 PROBES = ROOT / "probes"
 ROW = re.compile(r"\| `(\w+)(?:\([^`]*\))?` \| (text|true|true or false|module|function) \| ([^|]+) \|")
@@ -44,7 +44,7 @@ def _texts(node: ast.AST) -> set[str]:
 def defined(client: str) -> set[str]:
     """Return the names that a client's file defines at its top level."""
     found: set[str] = set()
-    for node in ast.parse((PROBES / f"client_{client}.py").read_text(encoding="utf-8")).body:
+    for node in ast.parse((CLIENTS / f"{client}.py").read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef):
             found.add(node.name)
         elif isinstance(node, ast.Assign):

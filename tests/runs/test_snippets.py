@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.clients import DEFAULT, PROBES, Client, clients
+from interpreters.clients import DEFAULT, Client, clients
+from runs.snippets import FLOORS as FOLDER
 from runs.snippets import snippet, snippets
 from servers.protocols import LADDER, Protocol
 from tests.support.builders import FLOORS, TLS1_1, TLS1_2, TLS1_3
@@ -16,26 +17,26 @@ from tests.support.builders import FLOORS, TLS1_1, TLS1_2, TLS1_3
 if TYPE_CHECKING:
     from pathlib import Path
 
-FILES = sorted(PROBES.glob("floor_*.py"))
+FILES = sorted(FOLDER.glob("*.py"))
 
 
 def test_each_client_that_is_measured_by_default_has_lines() -> None:
     """The lines are there for the default clients, and for no client that there is not."""
     assert set(DEFAULT) <= set(snippets(clients().values(), TLS1_2))
-    assert {path.stem.removeprefix("floor_") for path in FILES} <= set(clients())
+    assert {path.stem for path in FILES} <= set(clients())
 
 
 def test_a_client_without_a_file_has_no_lines(tmp_path: Path) -> None:
     """Only the clients that were asked for and have a file are there."""
-    (tmp_path / "floor_a.py").write_text("TLSv1_2")
-    (tmp_path / "floor_c.py").write_text("TLSv1_2")
+    (tmp_path / "a.py").write_text("TLSv1_2")
+    (tmp_path / "c.py").write_text("TLSv1_2")
     wanted = [Client("a", "", reference=False), Client("b", "", reference=False)]
     assert snippets(wanted, TLS1_3, tmp_path) == {"a": "TLSv1_3"}
 
 
 def test_a_client_may_have_the_lines_of_another(tmp_path: Path) -> None:
     """Where one client makes another's contexts, the other's lines are its own."""
-    (tmp_path / "floor_a.py").write_text("TLSv1_2")
+    (tmp_path / "a.py").write_text("TLSv1_2")
     assert snippets([Client("b", "", reference=False, floor="a")], TLS1_2, tmp_path) == {"b": "TLSv1_2"}
 
 

@@ -1,5 +1,7 @@
 """Client `httpx`: a Client with the transport's own context."""
 
+from __future__ import absolute_import
+
 import warnings
 
 import httpx
@@ -24,7 +26,7 @@ def fetch(host, port, cafile, timeout, retries=0):
 
 
 def fetch_given(given, host, port, cafile, timeout, retries=0):
-    """Do the same with the Client that floor_httpx.py makes, which does not retry."""
+    """Do the same with the Client that floors/httpx.py makes, which does not retry."""
     given["context"].load_verify_locations(cafile)
     return fetch_with(given["client"], host, port, timeout)
 

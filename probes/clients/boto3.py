@@ -1,8 +1,10 @@
 """Client `boto3`: its S3 client's unsigned GetObject, over the transport that it takes by default."""
 
+from __future__ import absolute_import
+
 import boto3
 import boto3.session
-import client_botocore
+from clients import botocore as client_botocore
 
 REQUIREMENT = "boto3"
 

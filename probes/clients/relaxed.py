@@ -3,10 +3,12 @@
 It gets no row of its own: what even this client cannot negotiate, the build does not have.
 """
 
+from __future__ import absolute_import
+
 import ssl
 import warnings
 
-import client_ssl
+from clients import ssl as client_ssl
 
 REQUIREMENT = ""
 REFERENCE = True

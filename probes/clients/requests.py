@@ -1,5 +1,7 @@
 """Client `requests`: a Session that verifies, as most Python code that is not AWS's own speaks HTTPS."""
 
+from __future__ import absolute_import
+
 import requests
 import status_page
 
@@ -19,7 +21,7 @@ def fetch(host, port, cafile, timeout, retries=0):
 
 
 def fetch_given(given, host, port, cafile, timeout, retries=0):
-    """Do the same with the Session that floor_requests.py makes."""
+    """Do the same with the Session that floors/requests.py makes."""
     session = given["session"]
     session.get_adapter("https://").max_retries = requests.adapters.Retry(retries, read=retries or False)
     return fetch_with(session, host, port, cafile, timeout)

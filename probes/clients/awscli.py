@@ -1,5 +1,7 @@
 """Client `awscli`: the AWS CLI v1 itself, in this process: `aws s3api get-object`, unsigned."""
 
+from __future__ import absolute_import
+
 import io
 import os
 import sys

@@ -1,10 +1,12 @@
 """Client `aiobotocore`: an asynchronous S3 client's unsigned GetObject, on aiohttp."""
 
+from __future__ import absolute_import
+
 import asyncio
 
 import aiobotocore
 import aiobotocore.session
-import client_botocore
+from clients import botocore as client_botocore
 import status_page
 from aiobotocore.config import AioConfig
 

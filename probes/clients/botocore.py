@@ -1,5 +1,7 @@
 """Client `botocore`: a real S3 client's unsigned GetObject, as an application or the AWS CLI would send it."""
 
+from __future__ import absolute_import
+
 import contextlib
 
 import botocore

@@ -1,5 +1,7 @@
 """Client `urllib3`: a PoolManager that verifies, which is the AWS page's own check."""
 
+from __future__ import absolute_import
+
 import status_page
 import urllib3
 
@@ -23,7 +25,7 @@ def fetch(host, port, cafile, timeout, retries=0):
 
 
 def fetch_given(given, host, port, cafile, timeout, retries=0):
-    """Do the same with the PoolManager that floor_urllib3.py makes."""
+    """Do the same with the PoolManager that floors/urllib3.py makes."""
     given["context"].load_verify_locations(cafile)
     return fetch_with(given["http"], host, port, timeout, retries)
 

@@ -1,10 +1,12 @@
 """Client `boto3_crt`: an S3 download through the AWS Common Runtime, as boto3[crt] transfers files."""
 
+from __future__ import absolute_import
+
 import io
 from concurrent import futures
 
 import boto3
-import client_botocore
+from clients import botocore as client_botocore
 import introduction
 import releases
 import status_page
@@ -12,7 +14,7 @@ import status_page
 try:
     import boto3.crt
     import boto3.s3.transfer
-    import client_awscrt
+    from clients import awscrt as client_awscrt
     from s3transfer import crt
     from s3transfer.manager import TransferManager
     from s3transfer.subscribers import BaseSubscriber
@@ -76,7 +78,7 @@ def fetch(host, port, cafile, timeout, retries=0):
 
 
 def fetch_given(given, host, port, cafile, timeout, retries=0):
-    """Download the object with the TransferConfig that floor_boto3_crt.py makes, which is to choose no CRT."""
+    """Download the object with the TransferConfig that floors/boto3_crt.py makes, which is to choose no CRT."""
     settings = client_botocore.settings(host, port, cafile, timeout, retries)
     client = boto3.session.Session().client("s3", **settings)
     got = io.BytesIO()

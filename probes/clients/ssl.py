@@ -1,5 +1,7 @@
 """Client `ssl`: the standard library's create_default_context, as careful plain Python code uses it."""
 
+from __future__ import absolute_import
+
 import platform
 import socket
 import ssl
@@ -21,7 +23,7 @@ def fetch(host, port, cafile, timeout, retries=0):
 
 
 def fetch_given(given, host, port, cafile, timeout, retries=0):
-    """Do the same with the context that floor_ssl.py makes."""
+    """Do the same with the context that floors/ssl.py makes."""
     given["context"].load_verify_locations(cafile)
     return fetch_with(given["context"], host, port, timeout)
 

@@ -1,5 +1,7 @@
 """Client `awscrt`: a bare HTTP connection of the AWS Common Runtime, with the TLS options that it has by default."""
 
+from __future__ import absolute_import
+
 import awscrt
 import awscrt.exceptions
 import status_page
@@ -36,7 +38,7 @@ def fetch(host, port, cafile, timeout, retries=0):
 
 
 def fetch_given(given, host, port, cafile, timeout, retries=0):
-    """Do the same with the options that floor_awscrt.py makes."""
+    """Do the same with the options that floors/awscrt.py makes."""
     return fetch_with(given["options"], host, port, cafile, timeout)
 
 

@@ -1,5 +1,7 @@
 """Client `pip`: the session with which pip itself downloads, on the requests and urllib3 that it carries along."""
 
+from __future__ import absolute_import
+
 import pip
 import status_page
 from pip._internal.commands import create_command

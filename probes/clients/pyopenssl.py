@@ -1,6 +1,8 @@
 """Client `pyopenssl`: urllib3 with pyOpenSSL put in the place of the ssl module, as some applications still do."""
 
-import client_urllib3
+from __future__ import absolute_import
+
+from clients import urllib3 as client_urllib3
 import OpenSSL.SSL
 import OpenSSL.version
 from urllib3.contrib import pyopenssl
