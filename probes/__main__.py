@@ -72,7 +72,7 @@ def load(name, snippet, told):
     """
     try:
         if told:
-            module = importlib.import_module("program").Program(told)
+            module = importlib.import_module("program").ProgramClient(told)
         else:
             # What stands behind @ says in which versions, for those who read the report.
             module = importlib.import_module("clients." + name.partition("@")[0])

@@ -333,7 +333,7 @@ def test_a_replaced_function_is_told(identify: ModuleType, monkeypatch: pytest.M
 
     monkeypatch.setattr(ssl.SSLContext, "wrap_socket", wrapped)
     after = identify.contexts()["replaced"]
-    assert after == before | {"SSLContext.wrap_socket": "function of test_probes_identify.py"}
+    assert after == before | {"SSLContext.wrap_socket": "function of test_identify.py"}
 
 
 @pytest.mark.e2e

@@ -38,7 +38,7 @@ def program(passenger: Callable[[str], ModuleType], script: Script) -> Callable[
             "words": ["{program}", *words],
             "request": request,
         }
-        return passenger("program").Program(told)
+        return passenger("program").ProgramClient(told)
 
     return make
 
@@ -95,7 +95,7 @@ def test_a_program_that_is_not_there_has_failed(passenger: Callable[[str], Modul
     """A command that cannot be started raises what the system says."""
     told = {"path": "/nonexistent/tool", "version": "1", "words": ["{program}"], "request": ""}
     with pytest.raises(FileNotFoundError):
-        fetch(passenger("program").Program(told))
+        fetch(passenger("program").ProgramClient(told))
 
 
 def test_what_it_leaves_behind_does_not_hold_it_up(program: Callable[..., Any], tmp_path: Path) -> None:
