@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # cyclonedx-python-lib 11.12.0: a round trip changes the number of a TLS cipher suite in a cryptographic bill of materials.
 #
-# In CycloneDX 1.6 a cipher suite of a protocol asset has "identifiers"; the schema's examples, "0xC0" and "0x9E", are the two bytes of an
+# In CycloneDX 1.6 a cipher suite has "identifiers"; the examples of the schema, "0xC0" and "0x9E", are the two bytes of an
 # IANA number: ["0x13", "0x03"] is TLS_CHACHA20_POLY1305_SHA256. cipherSuites itself is an array: its order can say preference.
 # Expected: Bom.from_json, then JsonV1Dot6 or XmlV1Dot6, gives the same arrays; the schema does not say that order is free.
 # Seen 2026-11-29: both are kept in sorted sets.
