@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
     Tried = tuple[Case, RemedyAttempt]
 
-METHOD = """\
-Only what was measured is advised: the same client in the same interpreter with the remedy applied, against
-every server of the ladder, judged as any other row. What takes least effort comes first. After applying one,
-measure again: `nox -s matrix`. That does not run your application: for what is set in its code alone, let it
-connect to the servers of `nox -s serve`."""
+METHOD = (
+    "Only what was measured is advised: the same client in the same interpreter with the remedy applied,"
+    " against every server of the ladder, judged as any other row. What takes least effort comes first. After"
+    " applying one, measure again: `nox -s matrix`. That does not run your application: for what is set in"
+    " its code alone, let it connect to the servers of `nox -s serve`."
+)
 
 NOTES = {
     Remedy.UPGRADE: "Where the client comes along with another library, that one may not allow it: try the"
@@ -41,13 +42,14 @@ def build_remedies_markdown(cases: Sequence[Case], run: Run, floor: Protocol) ->
     """Return the whole of remedies.md: by cause, then by remedy what helps, then what does not."""
     parts = [
         f"# Remedies: {floor.prose} on {for_markdown(run.host)}",
-        " ".join(map(for_markdown, summary(cases, floor))),
+        " ".join(
+            [*map(for_markdown, summary(cases, floor)), f"Run {run.run_id}, {run.started} to {run.ended}."]
+        ),
         METHOD,
         *(["## Why they go, or would go, below", reasons([case.row for case in cases])] if cases else []),
         *chain.from_iterable(_helps(remedy, cases, floor) for remedy in Remedy),
         *_rest("## Tried, and does not help", cases, Standing.FAILED),
         *_rest("## Not tried", cases, Standing.IDLE),
-        f"Run {run.run_id}, {run.started} to {run.ended}.",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -89,19 +91,22 @@ def _tried(cases: Sequence[Case], standing: Standing) -> list[Tried]:
 def _helps(remedy: Remedy, cases: Sequence[Case], floor: Protocol) -> list[str]:
     """Return a section on one remedy, with each text to copy once; nothing if it helped nobody."""
     found = [(case, one) for case, one in _tried(cases, Standing.ADVISED) if one.remedy is remedy]
+    if not found:
+        return []
     groups: dict[Hashable, list[Tried]] = {}
     for case, one in found:
         # Commands of one interpreter each can stand below each other; lines of code are one text.
         key = {Remedy.CONFIGURATION: one.file, Remedy.CODE: one.lines}.get(remedy)
         groups.setdefault(key, []).append((case, one))
-    head = [f"## {TITLES[remedy]}", *([NOTES[remedy]] if remedy in NOTES else [])] if found else []
+    head = [f"## {TITLES[remedy]}", *([NOTES[remedy]] if remedy in NOTES else [])]
     # What stands in a list goes on, in Markdown, until an empty line or a block.
     end = "\n\n" if remedy is Remedy.CONFIGURATION else "\n"
     texts = (
         _measured(remedy, [case for case, _ in group]) + end + _copied(remedy, group, floor)
         for group in groups.values()
     )
-    return [*head, *texts]
+    # A list may follow a block without an empty line.
+    return [*head, "\n".join(texts)]
 
 
 def _measured(remedy: Remedy, cases: Sequence[Case]) -> str:

@@ -22,6 +22,9 @@ LOGINS = "/etc/environment"
 SYSTEMD, DROP_IN = "/etc/systemd", "tls-floor.conf"
 """Where additions to a unit and to the manager go: systemd.unit(5), systemd-system.conf(5)."""
 
+INSTALL = "install -D -m 644 /dev/stdin"
+"""Writes a file that every user can read, whatever the umask is, and makes its folder."""
+
 NO_ROOT = "no root"
 
 
@@ -57,26 +60,18 @@ def configuration_steps(pythons: Iterable[str], file: FloorFile, floor: Protocol
     variable = f"OPENSSL_CONF={there}"
     again = "" if floor is PAGE_FLOOR else f" -- --floor {floor}"
     command = Step(
-        "Then, for one command",
+        "Then, for one command; the last line measures again",
         "that command and what it starts",
         "leave its first word out",
-        tuple(f"{variable} {shlex.quote(python)} application.py" for python in pythons),
+        (
+            *(f"{variable} {shlex.quote(python)} application.py" for python in pythons),
+            f"{variable} nox -s matrix{again}",
+        ),
         NO_ROOT,
     )
     everybody = (_for_a_service, _for_every_login, _for_every_service)
-    last = Step(
-        "Measure again under it",
-        "nothing but the report",
-        "not needed",
-        (f"{variable} nox -s matrix{again}",),
-        NO_ROOT,
-    )
-    return (
-        _the_file(file, there),
-        command,
-        *([] if file.owner else [place(variable) for place in everybody]),
-        last,
-    )
+    places = () if file.owner else tuple(place(variable) for place in everybody)
+    return (_the_file(file, there), command, *places)
 
 
 def _the_file(file: FloorFile, there: str) -> Step:
@@ -101,11 +96,10 @@ def _for_a_service(variable: str) -> Step:
     return Step(
         "Or, for one service (put its name for NAME)",
         "all in that service that uses OpenSSL",
-        f"sudo rm {path}, then the last two lines again",
+        f"sudo rm {path}, then the last line again",
         (
-            *_written(f"[Service]\nEnvironment={variable}", path),
-            "sudo systemctl daemon-reload",
-            "sudo systemctl restart NAME.service",
+            _drop_in("[Service]", f"Environment={variable}", path),
+            "sudo systemctl daemon-reload && sudo systemctl restart NAME.service",
         ),
     )
 
@@ -125,13 +119,22 @@ def _for_every_service(variable: str) -> Step:
         "Or, for every service",
         "all services that use OpenSSL, once they are started again",
         f"sudo rm {path}, then the last line again",
-        (*_written(f"[Manager]\nDefaultEnvironment={variable}", path), "sudo systemctl daemon-reexec"),
+        (
+            _drop_in("[Manager]", f"DefaultEnvironment={variable}", path),
+            "sudo systemctl daemon-reexec",
+        ),
     )
+
+
+def _drop_in(section: str, setting: str, path: str) -> str:
+    """Return the line that writes a file with one setting, which every user can read."""
+    contents = shlex.join([section, setting])
+    return f"printf '%s\\n' {contents} | sudo {INSTALL} {path}"
 
 
 def _written(text: str, path: str, sudo: str = "sudo ") -> tuple[str, ...]:
     """Return the lines that write a file which every user can read, whatever the umask is."""
-    return (f"{sudo}install -D -m 644 /dev/stdin {path} <<'END'", *text.splitlines(), "END")
+    return (f"{sudo}{INSTALL} {path} <<'END'", *text.splitlines(), "END")
 
 
 def upgrade_steps(one: Interpreter, library: str, newer: str, older: str) -> tuple[Step, ...]:

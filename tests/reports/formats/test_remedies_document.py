@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from interpreters.clients import DEFAULT, clients
 from reports.formats.escape import for_markdown
 from reports.formats.remedies_document import build_remedies_markdown, summary
-from reports.verdicts.floor_file import FloorFile
+from reports.verdicts.floor_file import FloorFile, floor_file
 from reports.verdicts.judge import Verdict
 from reports.verdicts.remedies import TITLES, Case, Origin, Remedy, RemedyAttempt, Standing
-from reports.verdicts.steps import configuration_steps
+from reports.verdicts.steps import configuration_steps, flat, interpreter_steps, upgrade_steps
+from runs.snippets import snippets
 from tests.support.builders import TLS1_2, a_catalogue, a_row, a_run, an_interpreter
+
+if TYPE_CHECKING:
+    from interpreters.interpreter import Interpreter
 
 RUN = a_run(a_catalogue(), host="a|host")
 DOWN, HELD = Verdict.DOWNGRADED, Verdict.ENFORCED
@@ -100,6 +106,40 @@ def test_many_interpreters_make_no_long_document() -> None:
 
     assert lines(8) <= lines(1) + 8
     assert lines(8) < 150
+
+
+def test_eight_interpreters_with_every_remedy_make_a_short_document() -> None:
+    """With the texts that people copy, eight interpreters that go below have a document below 150 lines."""
+    code = snippets([clients()[name] for name in DEFAULT], TLS1_2)
+    file = FloorFile("floor-tls1_2.cnf", floor_file("", "/etc/ssl/openssl.cnf", TLS1_2))
+    held = an_interpreter("held", "3.13.0")
+
+    def attempts(one: Interpreter, client: str) -> tuple[RemedyAttempt, ...]:
+        library = "" if client == "ssl" else client
+        helped = {
+            Remedy.UPGRADE: flat(upgrade_steps(one, library, "2.0", "1.26")) if client == "urllib3" else (),
+            Remedy.CODE: tuple(code[client].splitlines()),
+            Remedy.INTERPRETER: flat(interpreter_steps(held, library)),
+        }
+        return (
+            replace(CONFIGURED, file=file),
+            *(
+                RemedyAttempt(way, Standing.ADVISED, "held", HELD, lines)
+                for way, lines in helped.items()
+                if lines
+            ),
+            RemedyAttempt(Remedy.BUILD, Standing.IDLE, "there is no recipe"),
+        )
+
+    lot = [an_interpreter(f"py{number}", f"3.{number}.1") for number in range(8)]
+    cases = [
+        Case(a_row(DOWN, client=name, interpreter=one), attempts(one, name))
+        for one in lot
+        for name in DEFAULT
+    ]
+    text = build_remedies_markdown(cases, RUN, TLS1_2)
+    assert text.count("application.py") == len(lot)
+    assert len(text.splitlines()) < 150
 
 
 def test_text_from_elsewhere_is_harmless() -> None:

@@ -81,15 +81,36 @@ def test_every_place_points_to_that_file() -> None:
     _, *others = configuration_steps([ODD], FILE, TLS1_2)
     for step in others:
         assert "OPENSSL_CONF=/etc/ssl/floor-tls1_2.cnf" in " ".join(step.lines)
-    assert others[0].lines == (f"OPENSSL_CONF=/etc/ssl/floor-tls1_2.cnf '{ODD}' application.py",)
+    variable = "OPENSSL_CONF=/etc/ssl/floor-tls1_2.cnf"
+    assert others[0].lines == (f"{variable} '{ODD}' application.py", f"{variable} nox -s matrix")
+
+
+@pytest.mark.parametrize(("place", "lines"), [("one service", 2), ("every service", 2)])
+def test_a_drop_in_is_written_for_every_user_to_read(tmp_path: Path, place: str, lines: int) -> None:
+    """The first line of a step for services writes systemd's file, under whatever umask."""
+    (step,) = (
+        one for one in configuration_steps([ODD], FILE, TLS1_2) if one.what.startswith(f"Or, for {place}")
+    )
+    assert len(step.lines) == lines
+    for name, does in (("sudo", 'exec "$@"'), ("systemctl", "exit 0")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    text = "\n".join(step.lines).replace("/etc/systemd", str(tmp_path / "systemd"))
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    subprocess.run(["sh", "-ec", f"umask 077\n{text}"], env=environment, check=True)
+    (written,) = (tmp_path / "systemd").rglob("tls-floor.conf")
+    section, setting = written.read_text().splitlines()
+    assert section in ("[Service]", "[Manager]")
+    assert setting.endswith("Environment=OPENSSL_CONF=/etc/ssl/floor-tls1_2.cnf")
+    assert written.stat().st_mode & 0o777 == 0o644
 
 
 @pytest.mark.parametrize("floor", FLOORS)
 def test_it_is_measured_again_against_the_same_floor(floor: Protocol) -> None:
     """Only the floor that is the default has no word of its own."""
-    last = configuration_steps([ODD], replace(FILE, name=advised_name(floor)), floor)[-1]
-    assert last.lines[-1].endswith("nox -s matrix" if floor is TLS1_2 else f" -- --floor {floor}")
-    assert configuration_steps([ODD], FILE, TLS1_3)[-1].lines[-1].endswith("-- --floor TLSv1.3")
+    command = configuration_steps([ODD], replace(FILE, name=advised_name(floor)), floor)[1]
+    assert command.lines[-1].endswith("nox -s matrix" if floor is TLS1_2 else f" -- --floor {floor}")
+    assert configuration_steps([ODD], FILE, TLS1_3)[1].lines[-1].endswith("-- --floor TLSv1.3")
 
 
 def test_a_distributions_own_python_is_left_as_it_is() -> None:
