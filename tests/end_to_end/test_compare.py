@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +12,7 @@ from servers.conditions import Condition, configuration
 from servers.protocols import Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from interpreters.interpreter import Interpreter
@@ -48,16 +49,13 @@ def test_an_upgraded_client_is_named(checkout: Checkout, loose: Interpreter) -> 
 
 
 def test_a_swapped_interpreter_is_named(
-    checkout: Checkout, loose: Interpreter, strict: Interpreter, tmp_path: Path
+    checkout: Checkout, loose: Interpreter, strict: Interpreter, script: Callable[[str, str], Path]
 ) -> None:
     """Another build behind the same path is named, and that verdicts are better for it."""
-    path = tmp_path / "swapped" / "bin" / "python3"
-    path.parent.mkdir(parents=True)
-    words = ("--interpreter", str(path), "--only", "given_*", "--clients", "ssl", "--keep", "2")
     for one in (loose, strict):
-        # A copied executable falls back to the library that it was built for.
-        path.unlink(missing_ok=True)
-        shutil.copy(one.path, path)
+        # Not a copy: an executable that finds its library beside it, as conda's does, starts nowhere else.
+        path = script("swapped/bin/python3", f'exec {shlex.quote(one.path)} "$@"')
+        words = ("--interpreter", str(path), "--only", "given_*", "--clients", "ssl", "--keep", "2")
         matrix = checkout.measure(*words)
         assert [row["version"] for row in matrix.values()] == [one.version]
     said, changes = _compared(checkout)
