@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-import gzip
+import io
 import json
+import lzma
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +29,11 @@ from reports.verdicts.judge import HeldBy, Verdict
 from reports.verdicts.matrix import Matrix, Measured, build_matrix
 from reports.verdicts.policy import Policy
 from reports.verdicts.scope import Scope
+from servers.catalogue import read_catalogue
 from servers.conditions import Condition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 STORED = Path(__file__).parents[1] / "data" / "ab58ca1"
 
@@ -54,12 +56,11 @@ class Both:
 
 def _stored(run: str, file: str) -> str:
     """Return a file of a run as ab58ca1 stored it."""
-    return gzip.decompress((STORED / run / f"{file}.gz").read_bytes()).decode()
+    return lzma.decompress((STORED / run / f"{file}.xz").read_bytes()).decode()
 
 
-def _lines(path: Path) -> list[Line]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+def _lines(table: str) -> list[Line]:
+    return list(csv.DictReader(io.StringIO(table, newline="")))
 
 
 def _observation(record: Record) -> Record:
@@ -95,7 +96,7 @@ def _those_that_hold(records: list[Record], document: Record) -> None:
     """Leave only the interpreters of which ab58ca1 found each client enforced."""
     below = {one["interpreter"] for one in document["verdicts"] if one["verdict"] != Verdict.ENFORCED}
     records[:] = [one for one in records if one["interpreter"] not in below]
-    for part in ("interpreters", "verdicts", "cells"):
+    for part in ("interpreters", "verdicts"):
         document[part] = [one for one in document[part] if one["interpreter"] not in below]
 
 
@@ -110,8 +111,8 @@ def _without_control(records: list[Record], document: Record) -> None:
 def _judge_again(folder: Path, run: str, change: Change = _as_measured) -> tuple[Path, dt.datetime]:
     """Let today's code judge the stored observations; return the folder of its report and the run's end.
 
-    Of the stored matrix only facts are used: the run, its servers, the interpreters and their order, and why
-    a client could not be had.
+    Of the stored matrix only facts are used: the run and which servers it met, the interpreters and their
+    order, and why a client could not be had. The servers are today's: a cell changes if one of them does.
     """
     records = [json.loads(line) for line in _stored(run, "observations.jsonl").splitlines()]
     document = json.loads(_stored(run, "matrix.json"))
@@ -137,22 +138,21 @@ def _judge_again(folder: Path, run: str, change: Change = _as_measured) -> tuple
         for one in interpreters.values()
     )
     asked = stored.run.asked
-    rows = build_matrix(measured, asked.clients, asked.conditions, stored.catalogue, stored.floor)
+    met = tuple(server for server in read_catalogue().servers if server.id in stored.run.controls)
+    catalogue = replace(stored.catalogue, servers=met)
+    rows = build_matrix(measured, asked.clients, asked.conditions, catalogue, stored.floor)
     new = folder / "new"
     new.mkdir()
-    write_report(new, Matrix(stored.run, measured, rows, stored.catalogue), Policy())
+    write_report(new, Matrix(stored.run, measured, rows, catalogue), Policy())
     return new, dt.datetime.fromisoformat(stored.run.ended)
 
 
-def _library(line: Line, records: Iterable[Mapping[str, Any]]) -> str:
-    """Return the library of a line's handshakes: one that its client brings along, or its interpreter's."""
-    own = {
-        record["own_tls"]["name"]
-        for record in records
-        if record["own_tls"]
-        and (record["interpreter"], record["client"]) == (line["interpreter"], line["client"])
-    }
-    return own.pop() if own else line["openssl"]
+LET_BELOW = "; only the OpenSSL configuration holds it, a permissive one lets it below"
+OWN_LET_BELOW = "; only its defaults hold it, a permissive OpenSSL configuration lets it below"
+"""How ab58ca1 ended a reason where the configuration held a client, and where one with its own TLS."""
+
+GOES_BELOW = "; only the OpenSSL configuration holds it, without that it goes below"
+"""How a reason ends today where it is known that the configuration holds the client."""
 
 
 def _now_expected(line: Line, lines: Iterable[Line]) -> Line:
@@ -169,22 +169,15 @@ def _now_expected(line: Line, lines: Iterable[Line]) -> Line:
     reason = line["reason"].replace(f"Python {line['version']} sets", "this Python sets")
     if line["held_by"] != HeldBy.CONFIGURATION:
         return {**line, "reason": reason}
-    opened = any(
-        other["verdict"] == Verdict.DOWNGRADED
+    goes_below = line["condition"] == Condition.HARDENED and any(
+        other["verdict"] == Verdict.DOWNGRADED and other["condition"] == Condition.AMBIENT
         for other in lines
         if (other["interpreter"], other["client"]) == (line["interpreter"], line["client"])
-        and (other["condition"], line["condition"]) == (Condition.AMBIENT, Condition.HARDENED)
     )
-    if opened:
-        return {
-            **line,
-            "reason": reason.replace("a permissive one lets it below", "without that it goes below"),
-        }
-    return {
-        **line,
-        "held_by": HeldBy.UNKNOWN,
-        "reason": reason.partition("; only the OpenSSL configuration")[0],
-    }
+    if goes_below:
+        return {**line, "reason": reason.replace(LET_BELOW, GOES_BELOW).replace(OWN_LET_BELOW, GOES_BELOW)}
+    unknown = reason.partition(LET_BELOW)[0].replace(OWN_LET_BELOW, "; what holds it is not known")
+    return {**line, "held_by": HeldBy.UNKNOWN, "reason": unknown}
 
 
 RUNS = sorted(path.name for path in STORED.iterdir() if path.is_dir())
@@ -195,27 +188,35 @@ def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """Return a stored run, and its matrix.csv of ab58ca1 and of today."""
     run = request.param
     report, _ = _judge_again(tmp_path_factory.mktemp(run), run)
-    return Both(run, _lines(STORED / run / "matrix.csv"), _lines(report / "matrix.csv"))
+    return Both(run, _lines(_stored(run, "matrix.csv")), _lines((report / "matrix.csv").read_text("utf-8")))
 
 
 def test_each_line_of_the_matrix_is_as_ab58ca1_had_it(both: Both) -> None:
     """From the same observations come the same lines in the same order, with the same cells and verdicts."""
-    today = [{name: line[name] for name in line if name not in ADDED} for line in both.today]
-    assert today == [_now_expected(line, both.frozen) for line in both.frozen]
+    assert len(both.today) == len(both.frozen)
+    expected = [_now_expected(line, both.frozen) for line in both.frozen]
+    assert [
+        f"line {number}, {name}: {line[name]!r}, and not {then[name]!r}"
+        for number, (line, then) in enumerate(zip(both.today, expected, strict=True), 2)
+        for name in then
+        if line[name] != then[name]
+    ] == []
 
 
 def test_the_matrix_has_the_columns_of_ab58ca1_and_the_two_that_were_added(both: Both) -> None:
     """The columns come in the order that they had, and those that were added say what was measured then."""
-    records = [json.loads(line) for line in _stored(both.run, "observations.jsonl").splitlines()]
+    records = map(json.loads, _stored(both.run, "observations.jsonl").splitlines())
+    own = {(one["interpreter"], one["client"]): one["own_tls"]["name"] for one in records if one["own_tls"]}
     assert [name for name in both.today[0] if name not in ADDED] == list(both.frozen[0])
     assert [{name: line[name] for name in ADDED} for line in both.today] == [
-        {"environment": MADE, "tls_library": _library(line, records)} for line in both.frozen
+        {"environment": MADE, "tls_library": own.get((line["interpreter"], line["client"]), line["openssl"])}
+        for line in both.frozen
     ]
 
 
 def test_the_stored_run_is_of_the_ten_interpreters() -> None:
     """The default run has nine versions from pyenv and the system's own, with the three default clients."""
-    lines = _lines(STORED / "default" / "matrix.csv")
+    lines = _lines(_stored("default", "matrix.csv"))
     sources = {line["interpreter"]: line["source"] for line in lines}
     assert Counter(sources.values()) == {"pyenv": 9, "system": 1}
     assert {line["client"] for line in lines} == {"ssl", "urllib3", "botocore"}
