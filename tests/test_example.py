@@ -1,0 +1,92 @@
+"""docs/example: the sample report is what today's code makes of the stored run, and the README shows it."""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+from typing import TYPE_CHECKING
+
+import pytest
+
+from docs.example import make
+from reports.formats.terminal import show
+from reports.verdicts.judge import Verdict
+from tests.support.checkout import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reports.verdicts.matrix import Matrix
+
+EXAMPLE = ROOT / "docs" / "example"
+MOST_BYTES, LARGEST_PICTURE = 400_000, 150_000
+REMAKE = "run .nox/tests/bin/python docs/example/make.py, look at the difference, and commit it"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Matrix, Path]:
+    """Return the matrix of the stored run, as today's code judges it, and the folder of its report."""
+    folder = tmp_path_factory.mktemp("example")
+    return make.rebuild(folder), folder
+
+
+@pytest.mark.parametrize("file", make.SHOWN)
+def test_the_example_is_what_the_code_makes(made: tuple[Matrix, Path], file: str) -> None:
+    """Each file of the example is, byte for byte, what today's code makes of the stored run."""
+    assert (EXAMPLE / file).read_bytes() == (made[1] / file).read_bytes(), REMAKE
+
+
+def test_the_example_shows_both_ends(made: tuple[Matrix, Path]) -> None:
+    """The example has rows that hold the floor, rows that do not, and an interpreter that has both."""
+    verdicts: dict[str, set[Verdict]] = {}
+    for row in made[0].rows:
+        verdicts.setdefault(row.interpreter.id, set()).add(row.verdict)
+    below, held = {Verdict.DOWNGRADED}, {Verdict.ENFORCED}
+    assert {frozenset(seen) for seen in verdicts.values()} == {
+        frozenset(s) for s in (below, held, below | held)
+    }
+
+
+def test_the_example_has_no_file_besides() -> None:
+    """Nothing lies in the example that its own page does not name, save what makes it."""
+    named = set(re.findall(r"\]\(([\w.-]+)\)", (EXAMPLE / "README.md").read_text(encoding="utf-8")))
+    there = {path.name for path in EXAMPLE.iterdir() if path.is_file()}
+    assert there == named | {"README.md", "make.py"}
+
+
+def test_the_example_is_small() -> None:
+    """The example does not make a checkout slow: under 400 kB, with a picture under 150 kB."""
+    files = [path for path in EXAMPLE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert sum(path.stat().st_size for path in files) < MOST_BYTES
+    assert make.PICTURE.stat().st_size < LARGEST_PICTURE
+
+
+def test_the_picture_is_that_of_the_maker() -> None:
+    """The picture in the README is a PNG of the size that make.py takes (PNG, 11.2.2 IHDR)."""
+    head = make.PICTURE.read_bytes()[:24]
+    assert head[:8] == b"\x89PNG\r\n\x1a\n"
+    assert struct.unpack(">II", head[16:]) == (make.WIDTH, make.HEIGHT)
+    assert "](docs/report.png)" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def _joined(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_the_readme_shows_the_example(made: tuple[Matrix, Path]) -> None:
+    """What the README says that `matrix` prints is how a terminal has the example, down to its end."""
+    printed = io.StringIO()
+    show(made[0], printed, 0, colour=False)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```text\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    assert _joined(shown)
+    assert _joined(printed.getvalue()).endswith(_joined(shown))
+
+
+@pytest.mark.parametrize("file", [*make.SHOWN, "policy.toml"])
+def test_the_example_names_nobody(file: str) -> None:
+    """No file has a path in a home but the neutral one and Homebrew's, or a host but the neutral one."""
+    text = (EXAMPLE / file).read_text(encoding="utf-8")
+    assert set(re.findall(r"(?<![\w*])/(?:home|root|Users|work)/([\w.-]*)", text)) <= {"you", "linuxbrew"}
+    assert set(re.findall(r'"host": "([^"]*)"', text)) <= {"workstation", "*"}
