@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
-import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import datetime as dt
+from interpreters.tables import Table, parse
 
 TABLE = Path(__file__).with_suffix(".toml")
 
 
 def read_ends(path: Path = TABLE) -> dict[str, dt.date]:
-    """Return the day on which each release reaches its end of life, by its name: ``3.9``."""
-    with path.open("rb") as file:
-        return tomllib.load(file)
+    """Return the day on which each release, such as ``3.9``, reaches its end of life; raises TableError."""
+    ends = parse(path.name, path.read_bytes())
+    table = Table(path.name, ends, dict.fromkeys(ends, True))
+    return {name: table.get(name, dt.date) for name in ends}
 
 
 def ended(version: str, today: dt.date) -> dt.date | None:

@@ -6,15 +6,16 @@ import fnmatch
 import os
 import pwd
 import re
-import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from interpreters.errors import FloorError
+from interpreters.tables import tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from interpreters.tables import Table
 
 PLACES = Path(__file__).with_name("places.toml")
 
@@ -26,10 +27,6 @@ FIRST_OWN_UID = 100
 
 LIST_LIMIT = 1024 * 1024
 """Bytes that are read of a file which lists installations."""
-
-
-class PlacesError(FloorError):
-    """The file has an entry that cannot be meant; the message names entry, fact and remedy."""
 
 
 @dataclass(frozen=True)
@@ -87,63 +84,34 @@ def place_at(source: InterpreterSource, folder: Path) -> Place:
 
 
 def read_places(path: Path = PLACES) -> tuple[InterpreterSource, ...]:
-    """Read and check a file of places; raises PlacesError that names the entry at fault."""
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        msg = f"{path.name} is not valid TOML: {error}"
-        raise PlacesError(msg) from error
-    return tuple(_read_source(f"{path.name} [{name}]", name, table) for name, table in tables.items())
+    """Read and check a file of places; raises TableError that names the entry at fault."""
+    found = tables(path.name, path.read_bytes(), InterpreterSource)
+    return tuple(_read_source(name, table) for name, table in found.items())
 
 
-def _read_source(where: str, name: str, table: Any) -> InterpreterSource:
-    if not re.fullmatch(r"[a-z][a-z0-9]*", name):
-        msg = f"{where}: a source begins the ids of its interpreters: lower-case letters and digits only"
-        raise PlacesError(msg)
-    if not isinstance(table, dict):
-        msg = f"{where} is not a table; write [{name}] and its keys below it"
-        raise PlacesError(msg)
-    known = [field.name for field in fields(InterpreterSource) if field.name != "id"]
-    if unknown := [key for key in table if key not in known]:
-        msg = f"{where}: unknown key {unknown[0]!r}; the keys are {', '.join(known)}"
-        raise PlacesError(msg)
-    if not isinstance(own := table.get("own", False), bool):
-        msg = f"{where}: own must be true or false, not {own!r}"
-        raise PlacesError(msg)
-    texts = {key: _texts(where, key, table.get(key, [])) for key in known if key != "own"}
-    if not texts["folders"]:
-        msg = f"{where}: 'folders' is missing or empty"
-        raise PlacesError(msg)
-    for key in ("folders", "lists", "claims"):
-        for pattern in texts[key]:
-            _check_pattern(where, key, pattern)
-    for expression in texts["names"]:
-        _check_name(where, expression)
-    return InterpreterSource(name, **texts, own=own)
+def _read_source(name: str, table: Table) -> InterpreterSource:
+    if "_" in name:
+        table.refuse("a source begins the ids of its interpreters, and ends at their first _: it has none")
+    texts = {key: table.texts(key, "/opt/*/bin") for key in ("folders", "lists", "claims")}
+    for key, patterns in texts.items():
+        for pattern in patterns:
+            if not re.fullmatch(r"(~|\$[A-Z][A-Z0-9_]*)?(/[^/]+)*", pattern):
+                table.refuse(
+                    f"{key} has {pattern!r}; a place begins with /, ~/ or a $NAME/, and ends without /"
+                )
+    names = table.texts("names", "/([^/]+)/bin")
+    for expression in names:
+        _check_name(table, expression)
+    return InterpreterSource(name, **texts, names=names, own=table.get("own", bool, default=False))
 
 
-def _texts(where: str, key: str, value: object) -> tuple[str, ...]:
-    if isinstance(value, list) and all(isinstance(item, str) and item for item in value):
-        return tuple(value)
-    msg = f'{where}: {key} must be a list of texts, such as ["/opt/*/bin"], not {value!r}'
-    raise PlacesError(msg)
-
-
-def _check_pattern(where: str, key: str, pattern: str) -> None:
-    if not re.fullmatch(r"(~|\$[A-Z][A-Z0-9_]*)?(/[^/]+)*", pattern) or not pattern:
-        msg = f"{where}: {key} has {pattern!r}; a place begins with /, ~/ or a $NAME/, and ends without /"
-        raise PlacesError(msg)
-
-
-def _check_name(where: str, expression: str) -> None:
+def _check_name(table: Table, expression: str) -> None:
     try:
         groups = re.compile(expression).groups
     except re.error as error:
-        msg = f"{where}: names has {expression!r}, which is no regular expression: {error}"
-        raise PlacesError(msg) from None
+        table.refuse(f"names has {expression!r}, which is no regular expression: {error}")
     if not groups:
-        msg = f"{where}: names has {expression!r}; put what is the name in parentheses"
-        raise PlacesError(msg)
+        table.refuse(f"names has {expression!r}; put what is the name in parentheses")
 
 
 def homes(environment: Mapping[str, str]) -> tuple[Home, ...]:

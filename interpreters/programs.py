@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import shutil
 import string
 import subprocess
-import tomllib
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from interpreters.errors import FloorError
 from interpreters.interpreter import PROGRAM
 from interpreters.locate import Candidate
 from interpreters.processes import run, signal_name
+from interpreters.tables import tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from interpreters.tables import Table
 
 PROGRAMS = Path(__file__).parent.parent / "probes" / "programs.toml"
 
@@ -62,90 +62,57 @@ class Found:
     """Why it cannot be measured; empty if it can."""
 
 
-class ProgramsError(FloorError):
-    """The file has an entry that cannot be meant; the message names entry, fact and remedy."""
-
-
 def read_programs(path: Path = PROGRAMS) -> tuple[Program, ...]:
-    """Read and check a file of programs; raises ProgramsError that names the entry at fault."""
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        msg = f"{path.name} is not valid TOML: {error}"
-        raise ProgramsError(msg) from error
-    return tuple(_program(f"{path.name} [{name}]", name, table) for name, table in tables.items())
+    """Read and check a file of programs; raises TableError that names the entry at fault."""
+    return tuple(
+        _program(name, table) for name, table in tables(path.name, path.read_bytes(), Program).items()
+    )
 
 
-def _program(where: str, name: str, table: Any) -> Program:
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        msg = f"{where}: a program's id becomes part of file names: lower-case letters, digits and _ only"
-        raise ProgramsError(msg)
-    if not isinstance(table, dict):
-        msg = f"{where} is not a table; write [{name}] and its keys below it"
-        raise ProgramsError(msg)
-    known = {field.name: field for field in fields(Program) if field.name != "id"}
-    if unknown := [key for key in table if key not in known]:
-        near = difflib.get_close_matches(unknown[0], known, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(known)}"
-        msg = f"{where}: unknown key {unknown[0]!r}; {hint}"
-        raise ProgramsError(msg)
-    if absent := [key for key, field in known.items() if field.default is MISSING and not table.get(key)]:
-        msg = f"{where}: {absent[0]!r} is missing or empty"
-        raise ProgramsError(msg)
-    program = Program(name, **{key: _value(where, key, value) for key, value in table.items()})
+def _program(name: str, table: Table) -> Program:
+    program = Program(
+        id=name,
+        command=table.get("command", str),
+        ask=table.texts("ask", "--version"),
+        version=table.get("version", str),
+        fetch=table.texts("fetch", "{program}"),
+        library=table.get("library", str, ""),
+        only=table.get("only", str, ""),
+        relaxed=table.texts("relaxed", "{program}"),
+        floor=table.texts("floor", "--tlsv1.2"),
+        request=table.get("request", str, ""),
+    )
     for key, groups in (("version", 1), ("library", 1), ("only", 0)):
-        _check_pattern(where, key, getattr(program, key), groups)
-    _check_command(where, "fetch", program.fetch)
+        _check_pattern(table, key, getattr(program, key), groups)
+    _check_command(table, "fetch", program.fetch)
     if program.relaxed:
-        _check_command(where, "relaxed", program.relaxed)
+        _check_command(table, "relaxed", program.relaxed)
     if bool(program.floor) is not (FLOOR in (*program.fetch, *program.relaxed)):
-        msg = f"{where}: a floor needs a word {FLOOR!r} in fetch or relaxed, and such a word needs a floor"
-        raise ProgramsError(msg)
+        table.refuse(f"a floor needs a word {FLOOR!r} in fetch or relaxed, and such a word needs a floor")
     return program
 
 
-_LISTS = ("ask", "fetch", "relaxed", "floor")
-
-
-def _value(where: str, key: str, value: object) -> Any:
-    """Return a key's value as Program has it."""
-    if key not in _LISTS:
-        if isinstance(value, str):
-            return value
-        msg = f"{where}: {key} must be a text, not {value!r}"
-        raise ProgramsError(msg)
-    if isinstance(value, list) and all(isinstance(word, str) for word in value):
-        return tuple(value)
-    msg = f'{where}: {key} must be a list of words, such as ["--version"], not {value!r}'
-    raise ProgramsError(msg)
-
-
-def _check_pattern(where: str, key: str, pattern: str, groups: int) -> None:
+def _check_pattern(table: Table, key: str, pattern: str, groups: int) -> None:
     try:
         found = re.compile(pattern).groups
     except re.error as error:
-        msg = f"{where}: {key} is no regular expression: {error}"
-        raise ProgramsError(msg) from None
+        table.refuse(f"{key} is no regular expression: {error}")
     if pattern and found != groups:
-        msg = f"{where}: {key} must have {groups or 'no'} group, not {found}; write (?:...) for others"
-        raise ProgramsError(msg)
+        table.refuse(f"{key} must have {groups or 'no'} group, not {found}; write (?:...) for others")
 
 
-def _check_command(where: str, key: str, words: tuple[str, ...]) -> None:
+def _check_command(table: Table, key: str, words: tuple[str, ...]) -> None:
     """Refuse a command that would not run the program, or that could not reach or trust the server."""
     try:
         pieces = [piece for word in words if word != FLOOR for piece in string.Formatter().parse(word)]
     except ValueError as error:
-        msg = f"{where}: {key} has a brace that means nothing: {error}; write {{{{ and }}}} for braces"
-        raise ProgramsError(msg) from None
+        table.refuse(f"{key} has a brace that means nothing: {error}; write {{{{ and }}}} for braces")
     named = {field for _, field, _, _ in pieces if field is not None}
     if strange := sorted(named.difference(PLACEHOLDERS)):
-        msg = f"{where}: {key} has {{{strange[0]}}}; there are {', '.join(PLACEHOLDERS)}"
-        raise ProgramsError(msg)
+        table.refuse(f"{key} has {{{strange[0]}}}; there are {', '.join(PLACEHOLDERS)}")
     for needed in ("program", "cafile", "port" if "port" in named else "url"):
         if needed not in named:
-            msg = f"{where}: {key} lacks {{{needed}}}"
-            raise ProgramsError(msg)
+            table.refuse(f"{key} lacks {{{needed}}}")
 
 
 def locate_programs(programs: Iterable[Program], environment: Mapping[str, str]) -> tuple[Candidate, ...]:

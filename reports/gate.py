@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from interpreters.atomic import write_atomically
 from interpreters.errors import FloorError
+from interpreters.tables import TableError
 from reports.files import LATEST, REPORTS, marks
 from reports.formats.escape import visible
 from reports.verdicts.decision import Decision, GateOutcome, GateRun, Line, Report, by_interpreter, decide
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import ALL_CLIENTS, MATRIX_VERSION, MISSING, did_not_report
-from reports.verdicts.policy import POLICY, PolicyError, read_policy
+from reports.verdicts.policy import POLICY, read_policy
 from reports.verdicts.scope import in_short, moment, read_scope
 from servers.conditions import Condition
 from servers.protocols import Protocol
@@ -167,7 +168,7 @@ def _decision(folder: Path, policy_file: Path, now: dt.datetime, *, together: bo
         # A report from before an upgrade is in order and says nothing of now; a baseline is up to the policy.
         kind = GateOutcome.ERROR if report else GateOutcome.INCONCLUSIVE
         return Decision(kind, str(error), report, policy=policy)
-    except (PolicyError, ReportError) as error:
+    except (TableError, ReportError) as error:
         return Decision(GateOutcome.ERROR, str(error), report, policy=policy)
     return decide(report, policy, now, baseline, together=together)
 

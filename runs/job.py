@@ -88,7 +88,7 @@ class Job:
 
     @cached_property
     def policy(self) -> Policy:
-        """The policy in force; raises PolicyError if it cannot be read."""
+        """The policy in force; raises TableError if it cannot be read."""
         from reports.verdicts.policy import read_policy
 
         return read_policy()
@@ -108,7 +108,7 @@ class Job:
 
     @cached_property
     def known_programs(self) -> tuple[Program, ...]:
-        """The programs that can be measured, if programs are to be; raises ProgramsError."""
+        """The programs that can be measured, if programs are to be; raises TableError."""
         return read_programs() if self.option("programs") else ()
 
     @cached_property

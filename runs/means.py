@@ -34,7 +34,7 @@ def gather(
     newest: Callable[[str, str], Path],
     environment: Mapping[str, str],
 ) -> Means:
-    """Return what there is to try on these rows, beyond what is `known`; raises RecipeError.
+    """Return what there is to try on these rows, beyond what is `known`; raises TableError.
 
     `clients` are those that were measured. `newest` makes, for the interpreter of this id, an environment
     with the newest release of a library, and returns its Python; it raises NoEnvironmentError.

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from interpreters.clients import DEFAULT, clients, plain
 from interpreters.interpreter import PROGRAM
 from interpreters.processes import run
-from interpreters.programs import ProgramsError, read_programs
+from interpreters.programs import read_programs
+from interpreters.tables import TableError
 from reports.verdicts.scope import LeftOut, Scope
 from servers.conditions import Condition
 
@@ -72,7 +73,7 @@ def _programs() -> list[str]:
     """Return the ids of the programs that can be measured; a table that is not in order offers none."""
     try:
         return [one.id for one in read_programs()]
-    except ProgramsError:
+    except TableError:
         return []
 
 

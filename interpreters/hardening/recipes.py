@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import platform
 import re
-import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from interpreters.errors import FloorError
+from interpreters.tables import Table, TableError, keys, tables
 from servers.protocols import Protocol
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class HardenError(FloorError):
 
 
 class RecipeError(HardenError):
-    """There is no such recipe, or the file of recipes has an entry that cannot be meant."""
+    """There is no such recipe."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +67,12 @@ class Recipe:
 
 
 def read_recipes(path: Path = BUILDS) -> tuple[Recipe, ...]:
-    """Return the recipes in the file's order; raises RecipeError that names the entry at fault."""
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        msg = f"{path.name} is not valid TOML: {error}"
-        raise RecipeError(msg) from error
-    if not tables:
+    """Return the recipes in the file's order; raises TableError that names the entry at fault."""
+    found = tables(path.name, path.read_bytes(), Recipe)
+    if not found:
         msg = f"{path.name} has no recipe; add a table such as [debian_12]"
-        raise RecipeError(msg)
-    return tuple(_recipe(path.name, name, table) for name, table in tables.items())
+        raise TableError(msg)
+    return tuple(_recipe(path.name, name, table) for name, table in found.items())
 
 
 def choose(
@@ -133,76 +129,35 @@ def _fits(part: Component, version: str) -> bool:
     return not version or version == part.version or part.accepts(version)
 
 
-def _recipe(file: str, name: str, table: Any) -> Recipe:
-    where = f"{file} [{name}]"
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        msg = f"{where}: a recipe id has lower-case letters, digits and _ only"
-        raise RecipeError(msg)
-    _check_keys(where, table, Recipe, {"why", "openssl", "python"})
+def _recipe(file: str, name: str, table: Table) -> Recipe:
+    parts = {
+        part: _component(Table(f"{file} [{name}.{part}]", table.values[part], keys(Component)))
+        for part in ("openssl", "python")
+    }
     return Recipe(
         id=name,
-        why=_text(where, "why", table["why"]),
-        openssl=_part(f"{file} [{name}.openssl]", table["openssl"]),
-        python=_part(f"{file} [{name}.python]", table["python"]),
-        default_for=_texts(where, "default_for", table.get("default_for", [])),
-        end_of_life=_flag(where, "end_of_life", table.get("end_of_life", False)),
+        why=table.get("why", str),
+        default_for=table.texts("default_for", "debian 12"),
+        end_of_life=table.get("end_of_life", bool, default=False),
+        **parts,
     )
 
 
-def _part(where: str, table: Any) -> Component:
-    _check_keys(where, table, Component, {"version", "release", "url", "sha256"})
-    texts = {
-        key: _text(where, key, value)
-        for key, value in table.items()
-        if key not in ("skip_patches", "configure", "setup")
-    }
-    part = Component(
-        **texts,
-        skip_patches=_texts(where, "skip_patches", table.get("skip_patches", [])),
-        configure=_texts(where, "configure", table.get("configure", [])),
-        setup=_texts(where, "setup", table.get("setup", [])),
+def _component(table: Table) -> Component:
+    component = Component(
+        version=table.get("version", str),
+        release=table.get("release", str),
+        url=table.get("url", str),
+        sha256=table.get("sha256", str),
+        package=table.get("package", str, ""),
+        skip_patches=table.texts("skip_patches"),
+        configure=table.texts("configure"),
+        setup=table.texts("setup"),
     )
-    if not re.fullmatch(r"[0-9a-f]{64}", part.sha256):
-        msg = f"{where}: sha256 must be 64 hexadecimal digits in lower case"
-        raise RecipeError(msg)
-    if not part.url.startswith("https://"):
-        msg = f"{where}: url must begin with https://"
-        raise RecipeError(msg)
-    if not part.accepts(part.release):
-        msg = f"{where}: release {part.release} is none of the series {part.version}"
-        raise RecipeError(msg)
-    return part
-
-
-def _check_keys(where: str, table: Any, kind: type, needed: set[str]) -> None:
-    known = {field.name for field in fields(kind)} - {"id"}
-    if not isinstance(table, dict):
-        msg = f"{where} is not a table; write its keys below [{where.partition('[')[2]}"
-        raise RecipeError(msg)
-    if unknown := sorted(set(table) - known):
-        msg = f"{where}: unknown key {unknown[0]!r}; the keys are {', '.join(sorted(known))}"
-        raise RecipeError(msg)
-    if missing := sorted(key for key in needed if not table.get(key)):
-        msg = f"{where}: {missing[0]!r} is missing or empty"
-        raise RecipeError(msg)
-
-
-def _text(where: str, key: str, value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        msg = f"{where}: {key} must be a text, not {value!r}"
-        raise RecipeError(msg)
-    return value
-
-
-def _texts(where: str, key: str, value: object) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        msg = f'{where}: {key} must be a list, such as ["..."], not {value!r}'
-        raise RecipeError(msg)
-    return tuple(_text(where, key, item) for item in value)
-
-
-def _flag(where: str, key: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        msg = f"{where}: {key} must be true or false, not {value!r}"
-        raise RecipeError(msg)
-    return value
+    if not re.fullmatch(r"[0-9a-f]{64}", component.sha256):
+        table.refuse("sha256 must be 64 hexadecimal digits in lower case")
+    if not component.url.startswith("https://"):
+        table.refuse("url must begin with https://")
+    if not component.accepts(component.release):
+        table.refuse(f"release {component.release} is none of the series {component.version}")
+    return component

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 import os
-import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.clients import clients
-from interpreters.errors import FloorError
 from interpreters.interpreter import PROGRAM
 from interpreters.locate import SOURCES
-from interpreters.programs import ProgramsError, read_programs
+from interpreters.programs import read_programs
+from interpreters.tables import Table, TableError, keys, parse
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import MISSING
 from servers.conditions import Condition
 from servers.protocols import FLOORS, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 POLICY = Path(__file__).parent.parent.parent / "policy.toml"
 
@@ -137,48 +135,39 @@ class Policy:
         }
 
 
-class PolicyError(FloorError):
-    """The policy cannot be meant as it is written; the message names file, key, fact and remedy."""
-
-
 def read_policy(path: Path = POLICY) -> Policy:
-    """Read and check a policy file; without one, return the default. Raises PolicyError."""
+    """Read and check a policy file; without one, return the default. Raises TableError."""
     if not os.path.lexists(path):
         return Policy()
     where = path.name
     try:
-        table = tomllib.loads(path.read_bytes().decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        msg = f"{where} is not valid TOML: {error}"
-        raise PolicyError(msg) from error
+        raw = path.read_bytes()
     except OSError as error:
-        msg = f"{where} cannot be read: {error.strerror}; mend it, or remove it for the default policy"
-        raise PolicyError(msg) from error
-    _check_keys(where, table, KEYS)
-    floor = table.get("floor")
+        msg = f"{where} cannot be read: {error.strerror}; repair it, or remove it for the default policy"
+        raise TableError(msg) from error
+    table = Table(where, parse(where, raw), dict.fromkeys(KEYS, False))
     # They are read from the files of all clients, which takes longer than all the rest.
-    known = [one.id for one in clients().values() if not one.reference] if "clients" in table else []
-    programs = _programs(where) if "clients" in table else []
-    named = _some(where, "clients", table, (*known, *programs))
-    sources = _some(where, "sources", table, (*SOURCES, PROGRAM))
+    known = [one.id for one in clients().values() if not one.reference] if "clients" in table.values else []
+    programs = _programs(where) if "clients" in table.values else []
+    named = _some(table, "clients", (*known, *programs))
+    sources = _some(table, "sources", (*SOURCES, PROGRAM))
     outside = tuple(one for one in named if one in programs)
     if outside and PROGRAM not in (sources or (PROGRAM,)):
-        msg = (
-            f"{where}: clients has the program {outside[0]!r}, which would never count, because sources lacks"
+        table.refuse(
+            f"clients has the program {outside[0]!r}, which would never count, because sources lacks"
             f" {PROGRAM!r}: add that, or take it out"
         )
-        raise PolicyError(msg)
     return Policy(
-        floor=None if floor is None else Protocol(_choice(where, "floor", floor, FLOORS)),
+        floor=table.choice("floor", FLOORS) if "floor" in table.values else None,
         clients=named,
         programs=outside,
         sources=sources,
-        fails=_fails(where, table),
-        new_only=_text(where, "new_only", table["new_only"]) if "new_only" in table else "",
-        partial=_flag(where, "partial", table.get("partial", False)),
-        max_age=_days(where, "max_age", table.get("max_age", MAX_AGE)),
-        openssl_conf=_paths(where, "openssl_conf", table.get("openssl_conf", [])),
-        waivers=_waivers(where, table.get("waiver", [])),
+        fails=_fails(table),
+        new_only=table.get("new_only", str, ""),
+        partial=table.get("partial", bool, default=False),
+        max_age=table.number("max_age", MAX_AGE, range(1, OLDEST + 1), "a number of days"),
+        openssl_conf=_paths(table),
+        waivers=_waivers(table),
         file=where,
     )
 
@@ -186,111 +175,49 @@ def read_policy(path: Path = POLICY) -> Policy:
 def _programs(where: str) -> list[str]:
     try:
         return [one.id for one in read_programs()]
-    except ProgramsError as error:
+    except TableError as error:
         msg = f"{where}: its clients cannot be checked: {error}"
-        raise PolicyError(msg) from error
+        raise TableError(msg) from error
 
 
-def _check_keys(where: str, table: Mapping[str, object], known: Iterable[str]) -> None:
-    for key in table:
-        if key not in known:
-            msg = f"{where}: unknown key {key!r}; did you mean {_nearest(key, known)!r}?"
-            raise PolicyError(msg)
+def _paths(table: Table) -> tuple[str, ...]:
+    named = table.texts("openssl_conf", "/etc/ssl/floor.cnf", "a path or a list of paths", alone=True)
+    return tuple(dict.fromkeys(named))
 
 
-def _nearest(word: str, known: Iterable[str]) -> str:
-    """Return the known word that is most like one, however little that is."""
-    folded = {one.casefold(): one for one in known}
-    return folded[difflib.get_close_matches(word.casefold(), folded, 1, cutoff=0)[0]]
-
-
-def _text(where: str, key: str, value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        msg = f'{where}: {key} must be text, such as "...", not {value!r}'
-        raise PolicyError(msg)
-    return value
-
-
-def _flag(where: str, key: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        msg = f"{where}: {key} must be true or false, without quotes, not {value!r}"
-        raise PolicyError(msg)
-    return value
-
-
-def _days(where: str, key: str, value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= OLDEST:
-        msg = f"{where}: {key} must be a number of days from 1 to {OLDEST}, such as {MAX_AGE}, not {value!r}"
-        raise PolicyError(msg)
-    return value
-
-
-def _paths(where: str, key: str, value: object) -> tuple[str, ...]:
-    if isinstance(value, str):
-        value = [value]
-    if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
-        msg = (
-            f'{where}: {key} must be a path or a list of paths, such as ["/etc/ssl/floor.cnf"], not {value!r}'
-        )
-        raise PolicyError(msg)
-    return tuple(dict.fromkeys(value))
-
-
-def _choice(where: str, key: str, value: object, known: Iterable[str]) -> str:
-    choices = [str(one) for one in known]
-    text = _text(where, key, value)
-    if text not in choices:
-        near = _nearest(text, choices)
-        msg = f"{where}: {key} has {text!r}; did you mean {near!r}? It is one of {', '.join(choices)}"
-        raise PolicyError(msg)
-    return text
-
-
-def _several(where: str, key: str, value: object, known: Iterable[str]) -> tuple[str, ...]:
-    """Return a list's members, each once, in the order in which they are known."""
-    choices = [str(one) for one in known]
-    if not isinstance(value, list):
-        msg = f'{where}: {key} must be a list, such as ["{choices[0]}"], not {value!r}'
-        raise PolicyError(msg)
-    named = {_choice(where, key, item, choices) for item in value}
-    return tuple(choice for choice in choices if choice in named)
-
-
-def _some(where: str, key: str, table: Mapping[str, object], known: Iterable[str]) -> tuple[str, ...]:
+def _some(table: Table, key: str, known: Iterable[str]) -> tuple[str, ...]:
     """Return what counts: with a key but without a member, nothing would, and everything would pass."""
-    if key not in table:
+    if key not in table.values:
         return ()
-    named = _several(where, key, table[key], known)
+    named = table.choices(key, known)
     if not named:
-        msg = f"{where}: {key} is empty, so nothing would count; name some, or leave it out for all"
-        raise PolicyError(msg)
+        table.refuse(f"{key} is empty, so nothing would count; name some, or leave it out for all")
     return named
 
 
-def _fails(where: str, table: Mapping[str, object]) -> tuple[str, ...]:
-    if "fails" not in table:
+def _fails(table: Table) -> tuple[str, ...]:
+    if "fails" not in table.values:
         return CHOICES
     # It may be named, for completeness, but not left out.
-    named = _several(where, "fails", table["fails"], (Verdict.DOWNGRADED, *CHOICES))
+    named = table.choices("fails", (Verdict.DOWNGRADED, *CHOICES))
     return tuple(verdict for verdict in named if verdict != Verdict.DOWNGRADED)
 
 
-def _waivers(where: str, value: object) -> tuple[Waiver, ...]:
+def _waivers(table: Table) -> tuple[Waiver, ...]:
+    value = table.values.get("waiver", [])
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-        msg = f"{where}: waiver must be a list of tables; write [[waiver]] and its keys below it"
-        raise PolicyError(msg)
-    return tuple(_waiver(f"{where} [[waiver]] {number}", one) for number, one in enumerate(value, 1))
+        table.refuse("waiver must be a list of tables; write [[waiver]] and its keys below it")
+    return tuple(
+        _waiver(Table(f"{table.where} [[waiver]] {number}", one, keys(Waiver)))
+        for number, one in enumerate(value, 1)
+    )
 
 
-def _waiver(where: str, table: Mapping[str, object]) -> Waiver:
-    _check_keys(where, table, [field.name for field in fields(Waiver)])
-    for key in ("interpreter", "reason", "expires"):
-        if key not in table:
-            msg = f"{where}: {key!r} is missing"
-            raise PolicyError(msg)
-    expires = table["expires"]
-    if not isinstance(expires, dt.date) or isinstance(expires, dt.datetime):
-        msg = f"{where}: expires must be a date without quotes, such as 2027-01-31, not {str(expires)!r}"
-        raise PolicyError(msg)
-    texts = {key: _text(where, key, value) for key, value in table.items() if key != "expires"}
-    return Waiver(expires=expires, **texts)
+def _waiver(table: Table) -> Waiver:
+    return Waiver(
+        interpreter=table.get("interpreter", str),
+        reason=table.get("reason", str),
+        expires=table.get("expires", dt.date),
+        client=table.get("client", str, "*"),
+        host=table.get("host", str, "*"),
+    )

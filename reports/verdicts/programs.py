@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import shlex
 
-from interpreters.programs import ProgramsError, read_programs
+from interpreters.programs import read_programs
+from interpreters.tables import TableError
 from reports.verdicts.judge import HeldBy, Judgement, Verdict
 
 
 def advised_words(program: str) -> str:
     """Return the words that make TLS 1.2 a program's minimum, as they are typed; empty if none are known."""
-    with contextlib.suppress(ProgramsError):
+    with contextlib.suppress(TableError):
         return next((shlex.join(one.floor) for one in read_programs() if one.id == program), "")
     return ""
 

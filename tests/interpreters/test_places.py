@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.places import InterpreterSource, PlacesError, read_places
+from interpreters.places import InterpreterSource, read_places
+from interpreters.tables import TableError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +42,7 @@ def test_no_place_is_there_twice() -> None:
         ("a = 1", "[a] is not a table"),
         ("[A]\nfolders = ['/a']", "lower-case letters"),
         ("[a]\nfolder = ['/a']", "unknown key 'folder'"),
-        ("[a]\nown = true", "'folders' is missing or empty"),
+        ("[a]\nown = true", "'folders' is missing"),
         ("[a]\nfolders = '/a'", "must be a list of texts"),
         ("[a]\nfolders = [1]", "must be a list of texts"),
         ("[a]\nfolders = ['a/b']", "a place begins with /"),
@@ -54,6 +55,6 @@ def test_no_place_is_there_twice() -> None:
 )
 def test_what_makes_no_sense_is_refused(tmp_path: Path, text: str, says: str) -> None:
     """An entry that cannot be meant is refused by a sentence that names the file and the fact."""
-    with pytest.raises(PlacesError, match=re.escape(says)) as refused:
+    with pytest.raises(TableError, match=re.escape(says)) as refused:
         read(tmp_path, text)
     assert str(refused.value).startswith("places.toml")

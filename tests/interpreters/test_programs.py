@@ -14,12 +14,12 @@ from interpreters.programs import (
     PLACEHOLDERS,
     Found,
     Program,
-    ProgramsError,
     commands,
     introduce,
     locate_programs,
     read_programs,
 )
+from interpreters.tables import TableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,10 +77,10 @@ def test_a_table_is_read_as_it_stands(tmp_path: Path) -> None:
         ("command =", "comand =", ["unknown key 'comand'", "did you mean 'command'?"]),
         ("command =", "zzz =", ["unknown key 'zzz'", *(f.name for f in fields(Program) if f.name != "id")]),
         ('command = "tool"\n', "", ["'command' is missing"]),
-        ('["--version"]', "[]", ["'ask' is missing or empty"]),
-        ('["--version"]', '"--version"', ["ask must be a list of words", "'--version'"]),
-        ('["--version"]', "[1]", ["ask must be a list of words"]),
-        ("'tool (\\S+)'", "5", ["version must be a text", "5"]),
+        ('["--version"]', "[]", ["'ask' is empty"]),
+        ('["--version"]', '"--version"', ["ask must be a list of texts", "'--version'"]),
+        ('["--version"]', "[1]", ["ask must be a list of texts"]),
+        ("'tool (\\S+)'", "5", ["version must be text", "5"]),
         ("'tool (\\S+)'", "'tool (\\S+'", ["version is no regular expression"]),
         ("'tool (\\S+)'", "'tool'", ["version must have 1 group, not 0"]),
         ("fetch", "only = '(a)'\nfetch", ["only must have no group"]),
@@ -98,7 +98,7 @@ def test_a_table_is_read_as_it_stands(tmp_path: Path) -> None:
 def test_what_cannot_be_meant_is_a_sentence(tmp_path: Path, old: str, new: str, words: list[str]) -> None:
     """A table at fault is named, with what is wrong with it and what there is instead."""
     assert GOOD.count(old) == 1
-    with pytest.raises(ProgramsError) as raised:
+    with pytest.raises(TableError) as raised:
         read_programs(a_file(tmp_path, GOOD.replace(old, new)))
     said = str(raised.value)
     assert said.startswith("programs.toml")

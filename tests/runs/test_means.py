@@ -13,7 +13,8 @@ import pytest
 import runs.means
 from interpreters.clients import Client, clients, variants
 from interpreters.environments import NoEnvironmentError
-from interpreters.hardening.recipes import RecipeError, read_recipes, remedies
+from interpreters.hardening.recipes import read_recipes, remedies
+from interpreters.tables import TableError
 from reports.verdicts.floor_file import floor_file_for
 from reports.verdicts.judge import Verdict
 from runs.means import closed_folder, gather, know
@@ -148,10 +149,10 @@ def test_a_damaged_file_of_recipes_is_not_passed_over(monkeypatch: pytest.Monkey
 
     def damaged() -> None:
         msg = "builds.toml is not valid TOML"
-        raise RecipeError(msg)
+        raise TableError(msg)
 
     monkeypatch.setattr(runs.means, "read_recipes", damaged)
-    with pytest.raises(RecipeError, match=r"builds\.toml"):
+    with pytest.raises(TableError, match=r"builds\.toml"):
         _gather([], NEWEST, _Shop())
 
 

@@ -16,7 +16,8 @@ from interpreters.clients import DEFAULT, clients
 from interpreters.locate import Candidate
 from interpreters.places import Looked
 from interpreters.prepared import Prepared
-from interpreters.programs import ProgramsError, read_programs
+from interpreters.programs import read_programs
+from interpreters.tables import TableError
 from reports.verdicts.scope import LeftOut
 from runs.provenance import commit_of, distribution, narrowings, not_chosen, same_twice, survey, user_name
 from servers.conditions import Condition
@@ -137,7 +138,7 @@ def test_a_table_of_programs_that_is_not_in_order_stops_nothing(
     """A run that was not asked for programs does not need their table."""
 
     def fail() -> None:
-        raise ProgramsError
+        raise TableError
 
     monkeypatch.setattr("runs.provenance.read_programs", fail)
     assert "curl" not in survey(checkout, ASKED, (), (), PLAIN).clients_left_out

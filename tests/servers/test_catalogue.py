@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from interpreters.tables import TableError
 from servers.catalogue import (
     CATALOGUE,
     Catalogue,
-    CatalogueError,
     Certificate,
     KeyExchange,
     Role,
@@ -46,7 +46,7 @@ def _read(folder: Path, text: str) -> Catalogue:
 
 
 def _refusal(folder: Path, text: str) -> str:
-    with pytest.raises(CatalogueError) as caught:
+    with pytest.raises(TableError) as caught:
         _read(folder, text)
     return str(caught.value)
 
@@ -269,10 +269,10 @@ def test_bad_toml_is_named_as_such(tmp_path: Path, text: str) -> None:
 
 
 def test_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
-    """Bytes that are no UTF-8 are a CatalogueError like every other fault of the file."""
+    """Bytes that are no UTF-8 are a TableError like every other fault of the file."""
     path = tmp_path / "some.toml"
     path.write_bytes(b'[one]\nwhy = "\xff"\n')
-    with pytest.raises(CatalogueError, match=r"some\.toml"):
+    with pytest.raises(TableError, match=r"some\.toml"):
         read_catalogue(path)
 
 
