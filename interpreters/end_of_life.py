@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from pathlib import Path
 
 from interpreters.tables import Table, parse
+from interpreters.versions import minor_of
 
 TABLE = Path(__file__).with_suffix(".toml")
 
@@ -23,6 +23,5 @@ def ended(version: str, today: dt.date) -> dt.date | None:
 
     A version that the table does not know is newer than the table. `today` is in UTC.
     """
-    release = re.match(r"\d+\.\d+", version)
-    end = read_ends().get(release[0]) if release else None
+    end = read_ends().get(minor_of(version))
     return end if end and end < today else None

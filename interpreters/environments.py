@@ -20,6 +20,7 @@ from interpreters.identify import fingerprint
 from interpreters.indexes import pip_sources
 from interpreters.locks import BusyError, locked
 from interpreters.processes import run, signal_name
+from interpreters.versions import version_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -164,7 +165,7 @@ def _make(
     """Make the environment, and leave in it what it was made from, or what was tried in vain."""
     python = folder / PYTHON
     shutil.rmtree(folder, ignore_errors=True)
-    modern = _at_least(identity.version, OLDEST_FOR_UV)
+    modern = version_of(identity.version).release >= OLDEST_FOR_UV
     # Behind a wrapper is another executable, to which the environment must lead: the conditions set
     # variables that the wrapper would set again.
     actual = Path(identity.executable or path)
@@ -330,11 +331,6 @@ def _install_command(
         *installer.kinds,
         *requirements,
     ]
-
-
-def _at_least(version: str, wanted: tuple[int, int]) -> bool:
-    major, minor = version.split(".")[:2]
-    return (int(major), int(minor)) >= wanted
 
 
 def installers_environment(environment: Mapping[str, str]) -> dict[str, str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from interpreters.versions import version_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,8 +72,7 @@ class Interpreter:
         CPython does since 3.10, unless configured --with-ssl-default-suites=openssl (what's new in
         Python 3.10, "ssl"; PyPy follows the version of the language it implements).
         """
-        version = re.match(r"(\d+)\.(\d+)", self.version)
-        modern = version is not None and (int(version[1]), int(version[2])) >= (3, 10)
+        modern = version_of(self.version).release >= (3, 10)
         return modern and not self.leaves_suites_to_openssl and not self.is_program
 
     @property

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interpreters.versions import openssl_release
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -232,8 +234,7 @@ def _elsewhere(path: Path, environment: Mapping[str, str]) -> tuple[str, ...]:
 
 def library_version(openssl: str) -> tuple[int, ...]:
     """Return the numbers of a library's version; those of OpenSSL 3 if it is none that we know."""
-    found = re.match(r"OpenSSL (\d+)\.(\d+)\.(\d+)", openssl)
-    return tuple(map(int, found.groups())) if found else (3,)
+    return openssl_release(openssl) or (3,)
 
 
 def read(path: Path, environment: Mapping[str, str]) -> Reading:

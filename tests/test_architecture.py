@@ -32,7 +32,7 @@ GROUND = {
 """What every room but probes/ may import: each imports the standard library alone, or others of these."""
 
 MAY_IMPORT = {
-    "interpreters": {"interpreters", *GROUND},
+    "interpreters": {"interpreters", *GROUND, "packaging"},
     "interpreters.hardening": {"interpreters.hardening", "interpreters", *GROUND},
     "servers": {"servers", *GROUND, "tlslite", "trustme"},
     "reports.verdicts": {"reports.verdicts", "servers", "interpreters", "interpreters.hardening", "pandas"},

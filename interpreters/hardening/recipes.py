@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from interpreters.errors import FloorError
 from interpreters.tables import Table, TableError, keys, tables
+from interpreters.versions import minor_of
 from servers.protocols import Protocol
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def remedies(recipes: Sequence[Recipe], floor: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for one in recipes:
         if not one.end_of_life:
-            found.setdefault(".".join(one.python.version.split(".")[:2]), f"--recipe {one.id}{further}")
+            found.setdefault(minor_of(one.python.version), f"--recipe {one.id}{further}")
     return found
 
 

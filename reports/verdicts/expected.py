@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from interpreters.openssl_conf import configuration_path
 from interpreters.openssl_faults import examine, library_version, read, read_text
+from interpreters.versions import openssl_release, version_of
 from servers.catalogue import Certificate, KeyExchange
 from servers.conditions import Condition, configuration
 from servers.protocols import LADDER, Protocol
@@ -226,11 +227,10 @@ def library_of(interpreter: Interpreter) -> Library:
     What `interpreter.has` (HAS_TLSv1 and so on, Python 3.7 and later) says about a protocol counts;
     the rest follows from the version. Raises UnknownCauseError for libraries that are not OpenSSL.
     """
-    match = re.match(r"OpenSSL (\d+)\.(\d+)\.(\d+)", interpreter.openssl)
-    if not match:
+    version = openssl_release(interpreter.openssl)
+    if not version:
         msg = f"no rules are known for {interpreter.openssl or 'an interpreter without OpenSSL'}"
         raise UnknownCauseError(msg)
-    version = tuple(int(part) for part in match.groups())
     has = interpreter.has
     built = {protocol for protocol, since in _SINCE.items() if version >= since}
     if version < (1, 1, 0):
@@ -265,7 +265,7 @@ def context_of(
 
     `urllib3` is the version next to botocore. Raises UnknownCauseError for what is not covered.
     """
-    python = _version(interpreter.version)
+    python = version_of(interpreter.version).release
     context = Context(None, library.level, (library.causes[1],))
     if library.version >= (1, 1, 1) and settings:
         context = _configured(context, settings)
@@ -273,11 +273,11 @@ def context_of(
     if client == "ssl":
         return context.then(STANDARD)
     if client == "urllib3":
-        if _version(client_version) >= (2,):
+        if version_of(client_version).release >= (2,):
             return context.then(URLLIB3_2, minimum=Protocol.TLSV1_2)
         return context.then(URLLIB3_1, key_exchanges=_EVERY)
     if client == "botocore":
-        if _version(urllib3) >= (2,):
+        if version_of(urllib3).release >= (2,):
             return context.then(BOTOCORE)
         return context.then(BOTOCORE, key_exchanges=_EVERY)
     if client == REFERENCE:
@@ -394,11 +394,6 @@ def _meet(
     if old and usable[0] in _SIGNED and not library.accepts_signature(server.certificate, context.level):
         return BLOCKED, (HIGHEST, WEAK_SIGNATURE if library.version >= (3,) else SHA1_80)
     return version, (HIGHEST,)
-
-
-def _version(text: str) -> tuple[int, ...]:
-    parts = re.match(r"\d+(?:\.\d+)*", text)
-    return tuple(int(part) for part in parts[0].split(".")) if parts else (0,)
 
 
 def read_ambient(interpreter: Interpreter, environment: Mapping[str, str]) -> Mapping[str, str]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import enum
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from interpreters.versions import openssl_release
 from reports.verdicts.cells import CellKind, CellOutcome, judge_cell, offer
 from servers.catalogue import Role
 from servers.conditions import Condition
@@ -312,10 +312,10 @@ def _library(interpreter: Interpreter) -> str:
 
 def _built_in(library: str, floor: Protocol) -> str:
     """Say what a library does by itself that keeps a client up under an empty configuration."""
-    version = re.match(r"OpenSSL (\d+)\.(\d+)", library)
-    ruled = version is not None and (int(version[1]), int(version[2])) >= LEVEL_RULES_SINCE
-    if version and ruled and not PAGE_FLOOR.below(floor):
-        return f"{version[0]} refuses versions below {PAGE_FLOOR} at its default security level"
+    release = openssl_release(library)
+    if release >= LEVEL_RULES_SINCE and not PAGE_FLOOR.below(floor):
+        name = f"OpenSSL {release[0]}.{release[1]}"
+        return f"{name} refuses versions below {PAGE_FLOOR} at its default security level"
     return f"only the defaults built into {library or 'its TLS library'} hold it"
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import enum
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interpreters.versions import minor_of, version_of
 from reports.verdicts.floor_file import FloorFile
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import Row, Subject
@@ -218,7 +218,8 @@ def other_interpreter(row: Row, rows: Sequence[Row], means: Means) -> RemedyAtte
         said = f"no interpreter of this run holds {means.floor.prose} with it"
         return RemedyAttempt(Remedy.INTERPRETER, Standing.IDLE, said)
     unfit = {other.interpreter.id: why for other in held if (why := _unfit(other, row, means))}
-    fit = sorted((other for other in held if other.interpreter.id not in unfit), key=_release, reverse=True)
+    fit = [other for other in held if other.interpreter.id not in unfit]
+    fit.sort(key=lambda other: version_of(other.interpreter.version), reverse=True)
     left_out = "; ".join(f"not {name}, {why}" for name, why in unfit.items())
     if not fit:
         return RemedyAttempt(Remedy.INTERPRETER, Standing.IDLE, left_out)
@@ -243,16 +244,11 @@ def _unfit(other: Row, row: Row, means: Means) -> str:
     return ""
 
 
-def _release(row: Row) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", row.interpreter.version))
-
-
 def _build(row: Row, means: Means) -> RemedyAttempt:
     if row.own_tls:
         said = f"it does not use Python's OpenSSL but {row.own_tls.name}, which no build of Python changes"
         return RemedyAttempt(Remedy.BUILD, Standing.IDLE, said)
-    minor = ".".join(row.interpreter.version.split(".")[:2])
-    if words := means.recipes.get(minor):
+    if words := means.recipes.get(minor_of(row.interpreter.version)):
         said = (
             f"nox -s harden -- {words} takes minutes to build another Python, and measures it; that touches"
             " nothing but folders of its own (/opt needs root, --prefix DIR does not): undo: delete them"

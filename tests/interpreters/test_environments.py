@@ -39,6 +39,7 @@ from interpreters.identify import Identity, identify, parse_identity
 from interpreters.locks import locked
 from interpreters.processes import run
 from interpreters.surroundings import surroundings
+from interpreters.versions import version_of
 from tests.support.installations import installation, site_packages
 
 if TYPE_CHECKING:
@@ -655,7 +656,7 @@ def offline(real_uv: str, tmp_path: Path) -> Installer:
 def _modern(pythons: tuple[Candidate, ...], home: Path) -> tuple[Path, Identity]:
     for one in reversed(pythons):
         identity = identify(one.path, surroundings(os.environ, home))
-        if room._at_least(identity.version, (3, 9)):
+        if version_of(identity.version).release >= (3, 9):
             return one.path, identity
     pytest.skip(
         "no Python 3.9 or later was found on this machine: one in /usr/bin or under pyenv enables this"

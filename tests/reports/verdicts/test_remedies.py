@@ -208,6 +208,13 @@ def _version(name: str, version: str, path: str = "") -> Row:
     return a_row(HELD, interpreter=replace(one, path=path or one.path))
 
 
+def test_a_release_is_named_before_its_candidate() -> None:
+    """The newest interpreter comes first: 3.10 is newer than 3.9, and a release than what led to it."""
+    others = [_version("old", "3.9.18"), _version("candidate", "3.10.0rc2"), _version("release", "3.10.0")]
+    one = attempts(a_row(DOWN, "one"), None, MEANS, *others)[Remedy.INTERPRETER]
+    assert one.said == "held in this run by release, candidate, old"
+
+
 def test_the_newest_interpreter_that_is_maintained_and_open_comes_first() -> None:
     """What is at its end of life, or where not every user may enter, is left out, with the reason."""
     others = [
