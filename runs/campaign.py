@@ -23,7 +23,7 @@ from servers.progress import Tally, counted
 from servers.resources import exhausted, visits_at_once
 
 if TYPE_CHECKING:
-    from servers.lab import Stand
+    from servers.lab import LabServer
     from servers.protocols import Protocol
 
 
@@ -126,14 +126,14 @@ async def run_campaign(
         async with open_lab(
             settings.catalogue, scratch, settings.cache, settings.environment, settings.openssl
         ) as bed:
-            if bed.problem:
-                raise EngineError(bed.problem)
+            if bed.unavailable:
+                raise EngineError(bed.unavailable)
             controls = asyncio.create_task(bed.controls())
             interpreters: dict[str, list[Guest]] = {}
             for guest in guests:
                 interpreters.setdefault(guest.id, []).append(guest)
             tally = held.enter_context(counted(len(interpreters), "measured", progress))
-            usher = _Usher(settings, bed.stands, files, places, reference, tally)
+            usher = _Usher(settings, bed.servers, files, places, reference, tally)
 
             async def attend(rooms: Sequence[Guest]) -> list[Visited]:
                 """Visit one interpreter, itself first and all of its environments side by side."""
@@ -166,7 +166,7 @@ class _Usher:
     """Sends guests to the servers of a lab: what all visits of a campaign have in common."""
 
     settings: Settings
-    stands: Sequence[Stand]
+    stands: Sequence[LabServer]
     files: Mapping[Condition, Path | None]
     places: asyncio.Semaphore
     reference: str

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from servers.control import Control
-    from servers.lab import Stand
+    from servers.lab import LabServer
     from servers.peers import Admission, Endpoint
 
 PROBES = Path(__file__).parent.parent / "probes"
@@ -114,7 +114,7 @@ async def visit(
     command: Sequence[str | Path],
     environment: Mapping[str, str],
     clients: Iterable[str],
-    stands: Iterable[Stand],
+    stands: Iterable[LabServer],
     attempt_limit: float = ATTEMPT_LIMIT,
     silence_limit: float = SILENCE_LIMIT,
     snippets: Mapping[str, str] | None = None,
@@ -187,20 +187,24 @@ def _admission(log: _Log) -> Admission:
     return admission
 
 
-def unvisited(clients: Iterable[str], stands: Sequence[Stand], reason: str) -> Visit:
+def unvisited(clients: Iterable[str], stands: Sequence[LabServer], reason: str) -> Visit:
     """Return the visit that could not be made: each cell without an account, for this reason."""
     return Visit(
         None, {}, {}, tuple(Cell(who, one.server.id, None, reason, ()) for who in clients for one in stands)
     )
 
 
-def _cell(client: str, stand: Stand, log: _Log, taps: Mapping[tuple[str, str], Tap], problem: str) -> Cell:
+def _cell(
+    client: str, stand: LabServer, log: _Log, taps: Mapping[tuple[str, str], Tap], problem: str
+) -> Cell:
     key = (client, stand.server.id)
     # What a probe says of a cell that it was not given counts for nothing.
     account = log.accounts.get(key) if key in taps else None
     missing = ""
     if account is None:
-        missing = stand.problem or log.import_errors.get(client, "") or problem or "the probe passed it over"
+        missing = (
+            stand.unavailable or log.import_errors.get(client, "") or problem or "the probe passed it over"
+        )
     captures = tuple(taps[key].captures) if key in taps else ()
     return Cell(client, stand.server.id, account, missing, tuple(map(read_capture, captures)), captures)
 

@@ -37,40 +37,41 @@ S_SERVER = "s_server"
 
 
 @dataclass(frozen=True)
-class Stand:
-    """A server of the catalogue as it stands in this run: its address, or why it has none."""
+class LabServer:
+    """A server of the catalogue in this run's lab: its address, or why it has none."""
 
     server: Server
     address: Reachable | None
     pair: KeyPair | None
-    problem: str = ""
+    unavailable: str = ""
+    """Why it has no address; empty if it has one."""
 
 
 @dataclass(frozen=True)
 class Lab:
     """The servers of one run, in the catalogue's order."""
 
-    stands: tuple[Stand, ...]
+    servers: tuple[LabServer, ...]
     engine: str
     """Which program serves, with version and path; or why none does."""
 
     @property
-    def problem(self) -> str:
+    def unavailable(self) -> str:
         """Why openssl serves nothing at all, although it is to serve some; empty if it does, or need not."""
-        theirs = [stand for stand in self.stands if stand.server.engine == S_SERVER]
-        reasons = [stand.problem for stand in theirs if stand.address is None]
+        theirs = [entry for entry in self.servers if entry.server.engine == S_SERVER]
+        reasons = [entry.unavailable for entry in theirs if entry.address is None]
         return reasons[0] if len(reasons) == len(theirs) and reasons else ""
 
     async def controls(self) -> dict[str, Control]:
         """Run the control on every server; a server that is not there has failed it."""
-        return {stand.server.id: await _control(stand) for stand in self.stands}
+        return {entry.server.id: await _control(entry) for entry in self.servers}
 
 
-async def _control(stand: Stand) -> Control:
-    if stand.address is None or stand.pair is None:
-        return Control(False, stand.problem)
+async def _control(entry: LabServer) -> Control:
+    if entry.address is None or entry.pair is None:
+        return Control(False, entry.unavailable)
     try:
-        return await run_control(stand.server, stand.address, stand.pair.certificate.read_text())
+        return await run_control(entry.server, entry.address, entry.pair.certificate.read_text())
     except (OSError, RuntimeError) as error:
         # Where no thread or file can be had the other servers may have their controls all the same.
         return Control(False, f"it could not be run: {exhausted(error) or error}")
@@ -86,71 +87,77 @@ async def open_lab(
 ) -> AsyncIterator[Lab]:
     """Serve the whole catalogue while the block lasts.
 
-    A server that cannot be had is a stand without an address and with the reason; nothing is
-    raised for it. Keys are written to `scratch`, save the page's, which is kept in `cache`.
+    A server that cannot be had has no address but the reason; nothing is raised for it. Keys are written
+    to `scratch`, save the AWS page's, which is kept in `cache`.
     """
+    with_page = any(server.certificate is Certificate.PAGE for server in catalogue.servers)
+    equipment = await _equip(scratch, cache, environment, openssl, with_page=with_page)
+    # A stack for each server: all are started side by side, and stopped side by side.
+    stacks = [contextlib.AsyncExitStack() for _ in catalogue.servers]
+    entries = zip(stacks, catalogue.servers, strict=True)
+    starting = [asyncio.create_task(equipment.start(stack, server)) for stack, server in entries]
+    try:
+        await asyncio.wait(starting)
+        yield Lab(tuple(task.result() for task in starting), equipment.openssl)
+    finally:
+        # Nothing cancels a start: asyncio loses sight of a process that is cancelled while it is made.
+        await asyncio.wait(starting)
+        await asyncio.gather(*(stack.aclose() for stack in stacks), return_exceptions=True)
+
+
+@dataclass(frozen=True)
+class _Equipment:
+    """What servers are made with; in the place of an engine or a key pair that is not there, the reason."""
+
+    engines: Mapping[str, Engine | EngineError]
+    pairs: Mapping[Certificate, KeyPair]
+    no_pair: str
+    """Why a certificate is not among the pairs."""
+    openssl: str
+    """Which openssl serves, with version and path; or why none does."""
+
+    async def start(self, stack: contextlib.AsyncExitStack, server: Server) -> LabServer:
+        """Start one server, which runs until the stack is closed; never raises for what an engine does."""
+        engine = self.engines.get(server.engine) or EngineError(f"there is no engine {server.engine!r}")
+        pair = self.pairs.get(server.certificate)
+        if isinstance(engine, EngineError):
+            return LabServer(server, None, pair, str(engine))
+        if pair is None:
+            return LabServer(server, None, None, self.no_pair)
+        try:
+            return LabServer(server, await stack.enter_async_context(engine.serve(server, pair)), pair)
+        except EngineError as error:
+            return LabServer(server, None, pair, str(error))
+        except Exception as error:  # noqa: BLE001  whatever one engine does, the other servers must run
+            return LabServer(server, None, pair, f"{type(error).__name__}: {error}")
+
+
+async def _equip(
+    scratch: Path, cache: Path, environment: Mapping[str, str], openssl: Path | None, *, with_page: bool
+) -> _Equipment:
+    """Find the engines and make the keys; those of the AWS page take an openssl."""
     pairs = issue(scratch)
-    unmade = "openssl did not make the page's certificate"
+    no_pair = "openssl did not make the page's certificate"
     engines: dict[str, Engine | EngineError] = {
         "tlslite": TlsliteServer(scratch),
         "script": ScriptedServer(scratch),
     }
     try:
         s_server = find_s_server(openssl, scratch, environment)
-        engines[S_SERVER], described = s_server, s_server.description
-        if any(server.certificate is Certificate.PAGE for server in catalogue.servers):
-            try:
-                pairs[Certificate.PAGE] = await asyncio.to_thread(_page_pair, s_server, cache)
-            except (OSError, RuntimeError, subprocess.SubprocessError) as error:
-                unmade += f": {_words_of(error)}"
     except EngineError as error:
-        engines[S_SERVER], described = error, str(error)
-    stop = asyncio.Event()
-    holders, stands = [], []
-    for server in catalogue.servers:
-        engine = engines.get(server.engine) or EngineError(f"there is no engine {server.engine!r}")
-        stand: asyncio.Future[Stand] = asyncio.get_running_loop().create_future()
-        stands.append(stand)
-        pair = pairs.get(server.certificate) or EngineError(unmade)
-        holders.append(asyncio.create_task(_hold(engine, server, pair, stand, stop)))
-    try:
-        # Not gather, which would cancel the futures under the feet of those who are about to fill them.
-        await asyncio.wait(stands)
-        yield Lab(tuple(stand.result() for stand in stands), described)
-    finally:
-        stop.set()
-        await asyncio.wait(holders)
+        return _Equipment(engines | {S_SERVER: error}, pairs, no_pair, str(error))
+    if with_page:
+        try:
+            pairs[Certificate.PAGE] = await asyncio.to_thread(_page_pair, s_server, cache)
+        except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+            no_pair += f": {_last_output(error)}"
+    return _Equipment(engines | {S_SERVER: s_server}, pairs, no_pair, s_server.description)
 
 
-async def _hold(
-    engine: Engine | EngineError,
-    server: Server,
-    pair: KeyPair | EngineError,
-    stand: asyncio.Future[Stand],
-    stop: asyncio.Event,
-) -> None:
-    """Keep one server up until told to stop; all are started and stopped side by side this way."""
-    problem = ""
-    try:
-        if isinstance(engine, EngineError):
-            problem = str(engine)
-        elif isinstance(pair, EngineError):
-            problem = str(pair)
-        else:
-            async with engine.serve(server, pair) as address:
-                stand.set_result(Stand(server, address, pair))
-                await stop.wait()
-    except Exception as error:  # noqa: BLE001  whatever one engine does, the other servers must stand
-        problem = str(error) if isinstance(error, EngineError) else f"{type(error).__name__}: {error}"
-    finally:
-        if not stand.done():
-            stand.set_result(Stand(server, None, None if isinstance(pair, EngineError) else pair, problem))
-
-
-def _words_of(error: Exception) -> str:
-    """Return why a command failed: the last words of what it printed where it printed any."""
-    said = error.stderr if isinstance(error, subprocess.CalledProcessError) else b""
-    return last_words((said or b"").decode(errors="replace")) or str(error)
+def _last_output(error: Exception) -> str:
+    """Return why a command failed: the last line of its output where it printed any."""
+    output = error.stderr if isinstance(error, subprocess.CalledProcessError) else b""
+    return last_words((output or b"").decode(errors="replace")) or str(error)
 
 
 def _page_pair(engine: SServer, cache: Path) -> KeyPair:

@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from servers.catalogue import Catalogue
+    from servers.observed import Connection
     from servers.protocols import Protocol
-    from servers.visitors import Met
 
 OPEN, REFUSES = "open", "refuses"
 """What there is to say short of a verdict: not every server was met, or all were and none got through."""
 
 
 def so_far(
-    met: Sequence[Met], sound: Collection[str], catalogue: Catalogue, floor: Protocol
+    met: Sequence[Connection], sound: Collection[str], catalogue: Catalogue, floor: Protocol
 ) -> tuple[str, str]:
     """Return a word and a reason; `sound` are the ids of the servers whose control passed.
 
@@ -44,20 +44,20 @@ def so_far(
     return REFUSES, f"refused all {len(low)} servers below {floor}, as far as the wire shows"
 
 
-def _chose_below(one: Met, floor: Protocol) -> bool:
+def _chose_below(one: Connection, floor: Protocol) -> bool:
     return one.wire.server_version is not None and one.wire.server_version.below(floor)
 
 
-def _completed(one: Met) -> bool:
+def _completed(one: Connection) -> bool:
     return one.wire.finished or one.wire.data_both_ways
 
 
-def _refused(one: Met) -> bool:
+def _refused(one: Connection) -> bool:
     """Whether it ended over the version: the client said so, or the server before it had chosen one."""
     by = Sender.CLIENT if one.wire.server_version else Sender.SERVER
     said = {alert.description for alert in one.wire.alerts if alert.sender is by}
     return bool(said & {"protocol_version", "illegal_parameter"})
 
 
-def _names(met: Sequence[Met]) -> str:
+def _names(met: Sequence[Connection]) -> str:
     return ", ".join(dict.fromkeys(one.server.id for one in met))

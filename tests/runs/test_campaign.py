@@ -31,7 +31,7 @@ from servers.s_server import find_s_server
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from servers.lab import Stand
+    from servers.lab import LabServer
 
 LIMIT = 120.0
 """Seconds until a test that hangs fails."""
@@ -58,7 +58,7 @@ class _Visits:
         command: Sequence[str | Path],
         environment: Mapping[str, str],
         clients: Sequence[str],
-        stands: Sequence[Stand],
+        stands: Sequence[LabServer],
         snippets: Mapping[str, str],
         programs: Mapping[str, object],
     ) -> Visit:

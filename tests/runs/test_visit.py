@@ -22,7 +22,7 @@ from runs.visit import MARK, PROBES, Cell, Stranger, Visit, strangers_told, visi
 from servers.catalogue import Certificate, KeyExchange, Server
 from servers.certificates import KeyPair, issue
 from servers.engine import EngineError
-from servers.lab import Stand
+from servers.lab import LabServer
 from servers.peers import admit_family, can_tell
 from servers.protocols import LADDER, Protocol, Sender
 from servers.s_server import find_s_server
@@ -67,14 +67,14 @@ def nobody() -> Iterator[tuple[str, int]]:
         yield held.getsockname()
 
 
-def _stand(name: str, address: tuple[str, int] | None, problem: str = "") -> Stand:
+def _stand(name: str, address: tuple[str, int] | None, problem: str = "") -> LabServer:
     server = Server(name, "why", frozenset({Protocol.TLSV1_2}), KeyExchange.ANY, Certificate.RSA)
-    return Stand(server, address, PAIR if address else None, problem)
+    return LabServer(server, address, PAIR if address else None, problem)
 
 
 def _visit(
     command: Sequence[str | Path],
-    stands: Sequence[Stand],
+    stands: Sequence[LabServer],
     clients: Sequence[str] = ("a",),
     silence_limit: float = LIMIT,
     environment: dict[str, str] | None = None,
@@ -539,7 +539,7 @@ def test_real_probe_and_the_wire_agree(tmp_path: Path) -> None:
     async def test() -> Visit:
         async with asyncio.timeout(LIMIT), contextlib.AsyncExitStack() as stack:
             stands = [
-                Stand(server, await stack.enter_async_context(engine.serve(server, pair)), pair)
+                LabServer(server, await stack.enter_async_context(engine.serve(server, pair)), pair)
                 for server in servers
             ]
             environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}

@@ -1,4 +1,4 @@
-"""The lab: what stands while its block lasts, why something does not, and that nothing stays behind."""
+"""The lab: what is served while its block lasts, why something is not, and that nothing stays behind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from servers.certificates import KeyPair, issue
 from servers.control import Control
 from servers.engine import EngineError
 from servers.entrance import Entrance
-from servers.lab import Lab, Stand, open_lab
+from servers.lab import Lab, LabServer, open_lab
 from servers.s_server import find_s_server
 
 if TYPE_CHECKING:
@@ -102,9 +102,9 @@ def _with_lab(
     """Open the lab, do something in it, and return what it was."""
 
     async def test() -> Lab:
-        async with asyncio.timeout(LIMIT), open_lab(catalogue, *folders, os.environ, openssl) as bed:
-            inside(bed)
-            return bed
+        async with asyncio.timeout(LIMIT), open_lab(catalogue, *folders, os.environ, openssl) as lab:
+            inside(lab)
+            return lab
 
     return asyncio.run(test())
 
@@ -118,23 +118,23 @@ def _is_gone(pid: int) -> bool:
 
 
 @pytest.mark.usefixtures("quick")
-def test_missing_openssl_is_every_stand_s_reason(folders: tuple[Path, Path]) -> None:
-    """Without openssl there are stands all the same, in order, each with the reason and a failed control."""
+def test_missing_openssl_is_every_servers_reason(folders: tuple[Path, Path]) -> None:
+    """Without openssl all servers are there all the same, in order, each with the reason and a failed control."""
     missing = folders[0] / "nowhere" / "openssl"
 
     async def test() -> None:
         catalogue = _catalogue(*DRIVEN)
-        async with asyncio.timeout(LIMIT), open_lab(catalogue, *folders, os.environ, missing) as bed:
-            controls = await bed.controls()
-            assert [stand.server for stand in bed.stands] == DRIVEN
-            assert str(missing) in bed.engine
-            for stand in bed.stands:
-                assert stand.address is None
-                assert str(missing) in stand.problem
-                control = controls[stand.server.id]
+        async with asyncio.timeout(LIMIT), open_lab(catalogue, *folders, os.environ, missing) as lab:
+            controls = await lab.controls()
+            assert [entry.server for entry in lab.servers] == DRIVEN
+            assert str(missing) in lab.engine
+            for entry in lab.servers:
+                assert entry.address is None
+                assert str(missing) in entry.unavailable
+                control = controls[entry.server.id]
                 assert not control.passed
-                assert control.reason == stand.problem
-            assert bed.problem == bed.stands[0].problem
+                assert control.reason == entry.unavailable
+            assert lab.unavailable == lab.servers[0].unavailable
 
     asyncio.run(test())
 
@@ -152,8 +152,8 @@ def test_a_control_that_cannot_be_run_has_failed(
 
     monkeypatch.setattr(lab_module, "run_control", control)
     pair = issued[Certificate.RSA]
-    bed = Lab(tuple(Stand(server, ("127.0.0.1", 9), pair) for server in DRIVEN[:2]), "")
-    first, second = asyncio.run(bed.controls()).values()
+    lab = Lab(tuple(LabServer(server, ("127.0.0.1", 9), pair) for server in DRIVEN[:2]), "")
+    first, second = asyncio.run(lab.controls()).values()
     assert not first.passed
     assert "no more processes or threads" in first.reason
     assert second.passed
@@ -161,7 +161,7 @@ def test_a_control_that_cannot_be_run_has_failed(
 
 @pytest.mark.usefixtures("quick")
 def test_program_that_goes_away_is_a_reason(folders: tuple[Path, Path]) -> None:
-    """An openssl that answers when asked and cannot be started later leaves stands with the reason."""
+    """An openssl that answers when asked and cannot be started later leaves servers with the reason."""
     program = folders[0] / "openssl"
     # It removes itself once it has told its options.
     program.write_text(
@@ -170,10 +170,10 @@ def test_program_that_goes_away_is_a_reason(folders: tuple[Path, Path]) -> None:
         'else for p in ssl3 tls1 tls1_1 tls1_2 tls1_3; do echo " -no_$p "; done; rm "$0"; fi\n'
     )
     program.chmod(0o700)
-    bed = _with_lab(LADDER_ONLY, folders, program)
-    for stand in bed.stands:
-        assert stand.address is None
-        assert stand.problem
+    lab = _with_lab(LADDER_ONLY, folders, program)
+    for entry in lab.servers:
+        assert entry.address is None
+        assert entry.unavailable
 
 
 @pytest.mark.usefixtures("quick")
@@ -189,22 +189,22 @@ def test_one_entry_that_cannot_be_served_leaves_the_others(folders: tuple[Path, 
     )
     program.chmod(0o700)
     chosen = LADDER_ONLY.servers
-    bed = _with_lab(_catalogue(*chosen), folders, program)
+    lab = _with_lab(_catalogue(*chosen), folders, program)
     lacking = {server.id for server in chosen if "TLSv1.3" in server.protocols}
     assert lacking
-    assert {stand.server.id for stand in bed.stands if stand.address is None} == lacking
-    assert bed.problem == ""
-    for stand in bed.stands:
-        assert ("-no_tls1_3" in stand.problem) is (stand.server.id in lacking)
+    assert {entry.server.id for entry in lab.servers if entry.address is None} == lacking
+    assert lab.unavailable == ""
+    for entry in lab.servers:
+        assert ("-no_tls1_3" in entry.unavailable) is (entry.server.id in lacking)
 
 
 @pytest.mark.usefixtures("quick")
 def test_unknown_engine_is_a_reason(folders: tuple[Path, Path]) -> None:
-    """An entry whose engine does not exist stands without an address, and its name is in the reason."""
+    """An entry whose engine does not exist has no address, and its name is in the reason."""
     server = replace(LADDER_ONLY.servers[0], engine="steam")
-    (stand,) = _with_lab(_catalogue(server), folders, folders[0] / "none").stands
-    assert stand.address is None
-    assert "steam" in stand.problem
+    (entry,) = _with_lab(_catalogue(server), folders, folders[0] / "none").servers
+    assert entry.address is None
+    assert "steam" in entry.unavailable
 
 
 @pytest.mark.usefixtures("quick")
@@ -219,13 +219,13 @@ def test_page_without_a_certificate_is_a_reason(folders: tuple[Path, Path]) -> N
     )
     program.chmod(0o700)
     page = [server for server in DRIVEN if server.role is Role.PAGE]
-    bed = _with_lab(_catalogue(*page), folders, program)
+    lab = _with_lab(_catalogue(*page), folders, program)
     assert page
-    for stand in bed.stands:
-        assert stand.address is None
-        assert "certificate" in stand.problem
-        assert "no such section" in stand.problem
-        assert "first" not in stand.problem
+    for entry in lab.servers:
+        assert entry.address is None
+        assert "certificate" in entry.unavailable
+        assert "no such section" in entry.unavailable
+        assert "first" not in entry.unavailable
 
 
 @pytest.mark.usefixtures("quick")
@@ -246,8 +246,8 @@ def test_nothing_stays_behind(folders: tuple[Path, Path], started: list[int], ho
     """However the block ends, every server's process is gone and every port closed."""
     seen: list[Lab] = []
 
-    def look(bed: Lab) -> None:
-        seen.append(bed)
+    def look(lab: Lab) -> None:
+        seen.append(lab)
         assert len(started) == len(LADDER_ONLY.servers)
         assert not any(_is_gone(pid) for pid in started)
         if how == "error":
@@ -259,7 +259,7 @@ def test_nothing_stays_behind(folders: tuple[Path, Path], started: list[int], ho
     else:
         _with_lab(LADDER_ONLY, folders, inside=look)
     assert all(_is_gone(pid) for pid in started)
-    addresses = [stand.address for stand in seen[0].stands]
+    addresses = [entry.address for entry in seen[0].servers]
     assert all(addresses)
     for address in addresses:
         assert address is not None
@@ -298,16 +298,16 @@ def test_interrupted_lab_leaves_nothing(folders: tuple[Path, Path], started: lis
 
 @pytest.mark.e2e
 @pytest.mark.usefixtures("real_openssl", "no_page")
-def test_stands_are_the_catalogue_s_with_their_pairs(folders: tuple[Path, Path]) -> None:
-    """Stands come in the catalogue's order with ports of their own and pairs that only we can read."""
-    bed = _with_lab(LADDER_ONLY, folders)
-    assert [stand.server for stand in bed.stands] == list(LADDER_ONLY.servers)
-    assert len({stand.address for stand in bed.stands}) == len(bed.stands)
-    assert bed.engine.startswith("OpenSSL ")
-    for stand in bed.stands:
-        assert stand.pair is not None
-        assert stand.pair.certificate.stem == stand.server.certificate
-        assert not stat.S_IMODE(stand.pair.key.stat().st_mode) & 0o077
+def test_servers_are_the_catalogue_s_with_their_pairs(folders: tuple[Path, Path]) -> None:
+    """Servers come in the catalogue's order with ports of their own and pairs that only we can read."""
+    lab = _with_lab(LADDER_ONLY, folders)
+    assert [entry.server for entry in lab.servers] == list(LADDER_ONLY.servers)
+    assert len({entry.address for entry in lab.servers}) == len(lab.servers)
+    assert lab.engine.startswith("OpenSSL ")
+    for entry in lab.servers:
+        assert entry.pair is not None
+        assert entry.pair.certificate.stem == entry.server.certificate
+        assert not stat.S_IMODE(entry.pair.key.stat().st_mode) & 0o077
 
 
 @pytest.mark.e2e
@@ -336,7 +336,7 @@ def test_page_s_pair_is_kept_while_it_is_fresh(
         turn += 1
         scratch = tmp_path / f"scratch{turn}"
         scratch.mkdir(mode=0o700)
-        (one,) = _with_lab(_catalogue(server), (scratch, folders[1])).stands
+        (one,) = _with_lab(_catalogue(server), (scratch, folders[1])).servers
         assert one.address is not None
         assert one.pair is not None
         assert not stat.S_IMODE(one.pair.key.stat().st_mode) & 0o077

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servers import serve
+from servers import live_state
 from servers.catalogue import read_catalogue
 from servers.certificates import KeyPair
-from servers.lab import Lab, Stand
+from servers.lab import Lab, LabServer
+from servers.live_state import LiveState, describe
+from servers.observed import Connection
 from servers.protocols import Protocol, Sender
 from servers.resources import ResourceError
-from servers.serve import Guestbook, describe, opening, pointing, port_block
+from servers.serve import opening, pointing, port_block
 from servers.tap import Capture
-from servers.visitors import Met
 from tests.support.builders import FAILED, PASSED, a_server, a_wire, an_alert
 from tests.support.processes import free_ports
 
@@ -57,20 +58,23 @@ def test_a_visitor_without_a_hello_is_told() -> None:
 def test_what_does_not_serve_is_not_said_to() -> None:
     """Where openssl serves it is named, and where it does not, its reason does not stand in its place."""
     script = replace(SERVER, engine="script")
-    stands = (Stand(SERVER, None, None, "there is no openssl"), Stand(script, ("127.0.0.1", 1), None))
-    assert opening(Lab(stands, "there is no openssl")) == "Serving only what needs no openssl."
-    served = (Stand(SERVER, ("127.0.0.1", 1), None), stands[1])
+    entries = (
+        LabServer(SERVER, None, None, "there is no openssl"),
+        LabServer(script, ("127.0.0.1", 1), None),
+    )
+    assert opening(Lab(entries, "there is no openssl")) == "Serving only what needs no openssl."
+    served = (LabServer(SERVER, ("127.0.0.1", 1), None), entries[1])
     assert opening(Lab(served, "OpenSSL 3.0")) == "Serving with OpenSSL 3.0."
 
 
-def a_book() -> Guestbook:
+def a_book() -> LiveState:
     """Return a guestbook whose judge counts connections to servers whose control passed."""
 
-    def judge(met: Sequence[Met], sound: Collection[str]) -> tuple[str, str]:
+    def judge(met: Sequence[Connection], sound: Collection[str]) -> tuple[str, str]:
         return "open", f"{sum(one.server.id in sound for one in met)} counted"
 
     controls = {"only_1_0": PASSED, "only_1_2": FAILED}
-    book = Guestbook("OpenSSL", Protocol.TLSV1_2, controls, judge)
+    book = LiveState("OpenSSL", Protocol.TLSV1_2, controls, judge)
     book.servers += [SERVER, OTHER]
     book.addresses["only_1_0"] = "https://localhost:1/"
     return book
@@ -80,8 +84,8 @@ def test_terminal_and_page_tell_the_same() -> None:
     """A connection's line and the page's row for it have the same words, and the same verdict so far."""
     book = a_book()
     wire = a_wire([Protocol.TLSV1_2], None, alerts=[an_alert("protocol_version")])
-    book.met += [Met(0.0, SERVER, wire), Met(61.0, OTHER, wire)]
-    line = book.tell(book.met[0])
+    book.connections += [Connection(0.0, SERVER, wire), Connection(61.0, OTHER, wire)]
+    line = book.describe(book.connections[0])
     (client,) = json.loads(json.dumps(book.state()))["clients"]
     assert line.endswith("client A, so far: open: 1 counted")
     assert (client["name"], client["word"], client["reason"]) == ("client A", "open", "1 counted")
@@ -100,8 +104,8 @@ def test_the_page_lists_every_server_with_its_control() -> None:
 def test_a_connection_of_nobody_is_told_without_a_verdict() -> None:
     """A connection without a ClientHello belongs to no client."""
     book = a_book()
-    book.met.append(Met(0.0, SERVER, replace(a_wire([], None), client_hello="")))
-    assert "so far" not in book.tell(book.met[0])
+    book.connections.append(Connection(0.0, SERVER, replace(a_wire([], None), client_hello="")))
+    assert "so far" not in book.describe(book.connections[0])
 
 
 def a_capture() -> Capture:
@@ -115,8 +119,8 @@ def test_the_record_has_every_connection_and_what_it_amounts_to(tmp_path: Path) 
     """Each client is in the record with its word, reason, time and hellos, and so is what said no hello."""
     book = a_book()
     wire = a_wire([Protocol.TLSV1_2], Protocol.TLSV1_2)
-    book.met += [Met(0.0, SERVER, wire, a_capture()), Met(61.0, OTHER, wire)]
-    book.enter(SERVER, a_capture())
+    book.connections += [Connection(0.0, SERVER, wire, a_capture()), Connection(61.0, OTHER, wire)]
+    book.add(SERVER, a_capture())
     book.write(tmp_path / "new" / "folder")
     record = json.loads((tmp_path / "new" / "folder" / "record.json").read_text())
     (client,) = record["clients"]
@@ -137,9 +141,9 @@ def test_the_record_has_every_connection_and_what_it_amounts_to(tmp_path: Path) 
 
 def test_captures_are_kept_while_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """What no longer fits is entered without its bytes, and what is smaller still fits."""
-    monkeypatch.setattr(serve, "KEPT_CAPTURES", 30)
+    monkeypatch.setattr(live_state, "KEPT_CAPTURES", 30)
     book = a_book()
-    assert [book.enter(SERVER, a_capture()).capture is None for _ in range(3)] == [False, True, True]
+    assert [book.add(SERVER, a_capture()).capture is None for _ in range(3)] == [False, True, True]
 
 
 def test_ports_follow_the_catalogue() -> None:
@@ -177,9 +181,9 @@ def test_lines_for_a_shell_lead_to_the_widest_server_below_the_floor() -> None:
     """The lines name the RSA server that speaks most below the floor, among those whose control passed."""
     everything = read_catalogue()
     pair = KeyPair(Path("c"), Path("k"), Path("/a folder/authority.pem"))
-    lab = Lab(tuple(Stand(server, ("127.0.0.1", 1), pair) for server in everything.servers), "OpenSSL")
+    lab = Lab(tuple(LabServer(server, ("127.0.0.1", 1), pair) for server in everything.servers), "OpenSSL")
     controls = {server.id: PASSED for server in everything.servers}
-    book = Guestbook("OpenSSL", Protocol.TLSV1_2, controls, lambda _met, _sound: ("", ""))
+    book = LiveState("OpenSSL", Protocol.TLSV1_2, controls, lambda _met, _sound: ("", ""))
     book.addresses |= {server.id: f"https://127.0.0.1/{server.id}" for server in everything.servers}
     head, endpoint, trust = pointing(lab, book)
     assert "max_tls1_1_rsa" in head

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from reports.verdicts.judge import Verdict
 from reports.verdicts.so_far import OPEN, REFUSES, so_far
+from servers.observed import Connection
 from servers.protocols import LADDER
-from servers.visitors import Met
 from tests.support.builders import FLOORS, SMALL, TLS1_2, TLS1_3, Obstacle, Stack, a_catalogue, ladder, meet
 
 if TYPE_CHECKING:
@@ -27,9 +27,11 @@ MODERN = Stack(frozenset({TLS1_2, TLS1_3}))
 UNLISTED = Stack(frozenset({TLS1_2}), lists_them=False)
 
 
-def after(client: Stack, servers: Iterable[Server], obstacle: Obstacle = Obstacle.NOTHING) -> tuple[Met, ...]:
+def after(
+    client: Stack, servers: Iterable[Server], obstacle: Obstacle = Obstacle.NOTHING
+) -> tuple[Connection, ...]:
     """Return a client's connections to some servers."""
-    return tuple(Met(0.0, server, meet(client, server, obstacle).wire[0]) for server in servers)
+    return tuple(Connection(0.0, server, meet(client, server, obstacle).wire[0]) for server in servers)
 
 
 def test_a_connection_below_the_floor_is_proof() -> None:

@@ -35,7 +35,7 @@ _VARYING = frozenset(
 
 
 @dataclass(frozen=True)
-class Met:
+class Connection:
     """One connection: when it ended (UTC, seconds since the epoch), to which server, as the wire tells it."""
 
     at: float
@@ -46,25 +46,25 @@ class Met:
 
 
 @dataclass(frozen=True)
-class Visitor:
+class ObservedClient:
     """A client, as far as the wire can tell clients apart, and all its connections in order."""
 
     name: str
-    met: tuple[Met, ...]
+    connections: tuple[Connection, ...]
 
 
-def visitors(met: Iterable[Met]) -> tuple[Visitor, ...]:
+def group_by_client(met: Iterable[Connection]) -> tuple[ObservedClient, ...]:
     """Group connections whose ClientHellos have the same shape; the first to come is client A.
 
     Two programs with the same library and settings cannot be told apart, and one program that changes
     its settings counts as two. Connections without a ClientHello belong to nobody.
     """
-    groups: dict[str, list[Met]] = {}
+    groups: dict[str, list[Connection]] = {}
     for one in met:
         if one.wire.client_hello:
             groups.setdefault(shape(one.wire.client_hello), []).append(one)
     return tuple(
-        Visitor(f"client {name}", tuple(group))
+        ObservedClient(f"client {name}", tuple(group))
         for name, group in zip(_names(), groups.values(), strict=False)
     )
 

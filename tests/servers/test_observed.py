@@ -11,7 +11,7 @@ from tlslite.constants import ExtensionType
 from tlslite.extensions import SupportedVersionsExtension, TLSExtension
 from tlslite.messages import ClientHello
 
-from servers.visitors import Met, _names, shape, visitors
+from servers.observed import Connection, _names, group_by_client, shape
 from tests.support.builders import TLS1_2, a_server, a_wire
 
 SERVER = a_server("only_1_2", TLS1_2)
@@ -32,9 +32,9 @@ def a_hello(
     return bytes(hello.write()).hex()
 
 
-def a_meeting(hello: str, at: float = 0.0) -> Met:
+def a_meeting(hello: str, at: float = 0.0) -> Connection:
     """Return a connection that began with this hello."""
-    return Met(at, SERVER, replace(a_wire([TLS1_2]), client_hello=hello))
+    return Connection(at, SERVER, replace(a_wire([TLS1_2]), client_hello=hello))
 
 
 def test_what_varies_does_not_count() -> None:
@@ -67,9 +67,9 @@ def test_connections_are_grouped_in_the_order_of_their_coming() -> None:
     """The first client to come is A; its later connections are its own, and those of others are not."""
     one, two = a_hello(), a_hello(suites=SUITES[1:])
     met = [a_meeting(one, 1.0), a_meeting(two, 2.0), a_meeting("", 3.0), a_meeting(one, 4.0)]
-    first, second = visitors(met)
-    assert (first.name, [m.at for m in first.met]) == ("client A", [1.0, 4.0])
-    assert (second.name, [m.at for m in second.met]) == ("client B", [2.0])
+    first, second = group_by_client(met)
+    assert (first.name, [m.at for m in first.connections]) == ("client A", [1.0, 4.0])
+    assert (second.name, [m.at for m in second.connections]) == ("client B", [2.0])
 
 
 def test_names_do_not_run_out() -> None:
