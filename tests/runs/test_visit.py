@@ -549,10 +549,10 @@ def test_real_probe_and_the_wire_agree(tmp_path: Path) -> None:
     assert seen.identity is not None
     assert seen.identity["version"] == ".".join(map(str, sys.version_info[:3]))
     assert set(seen.versions) == {"ssl"}
-    assert "client_nonesuch" in seen.import_errors["nonesuch"]
+    assert "clients.nonesuch" in seen.import_errors["nonesuch"]
     for cell, version in zip(seen.cells, versions * 2, strict=True):
         if cell.client == "nonesuch":
-            _assert_missing(cell, "client_nonesuch")
+            _assert_missing(cell, "clients.nonesuch")
             assert cell.wire == ()
             continue
         assert cell.account is not None
