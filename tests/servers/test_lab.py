@@ -119,7 +119,7 @@ def _is_gone(pid: int) -> bool:
 
 @pytest.mark.usefixtures("quick")
 def test_missing_openssl_is_every_servers_reason(folders: tuple[Path, Path]) -> None:
-    """Without openssl all servers are there all the same, in order, each with the reason and a failed control."""
+    """Without openssl all servers are listed in order, each with the reason and a failed control."""
     missing = folders[0] / "nowhere" / "openssl"
 
     async def test() -> None:
