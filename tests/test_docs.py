@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import tomllib
 from dataclasses import fields
@@ -12,9 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from docs.example import make
 from interpreters.clients import clients
 from interpreters.hardening.recipes import read_recipes
 from interpreters.programs import read_programs
+from reports.files import LATEST, publish
 from reports.formats.frame import COLUMNS
 from reports.verdicts.cells import CellKind
 from reports.verdicts.decision import GateOutcome
@@ -166,14 +167,15 @@ def test_the_reference_has_every_exit_code() -> None:
     ]
 
 
-def _policy() -> str:
-    (found,) = re.findall(r"^```toml\n(.*?)^```$", section(REFERENCE, "Policy"), re.MULTILINE | re.DOTALL)
+def _toml(page: Path, title: str) -> str:
+    """Return the TOML that a section shows."""
+    (found,) = re.findall(r"^```toml\n(.*?)^```$", section(page, title), re.MULTILINE | re.DOTALL)
     return str(found)
 
 
 def test_the_sample_policy_has_every_key() -> None:
     """The policy in the reference has each key that there is, and each of a waiver."""
-    document = tomllib.loads(_policy())
+    document = tomllib.loads(_toml(REFERENCE, "Policy"))
     assert sorted(document) == sorted(KEYS)
     assert sorted(document["waiver"][0]) == sorted(field.name for field in fields(Waiver))
 
@@ -181,7 +183,7 @@ def test_the_sample_policy_has_every_key() -> None:
 def test_the_sample_policy_is_one(tmp_path: Path) -> None:
     """The policy in the reference can be read."""
     path = tmp_path / "policy.toml"
-    path.write_text(_policy())
+    path.write_text(_toml(REFERENCE, "Policy"))
     assert read_policy(path).file == "policy.toml"
 
 
@@ -191,22 +193,32 @@ def test_the_how_to_has_every_recipe() -> None:
     assert ids(rows) == [recipe.id for recipe in read_recipes()]
 
 
-def _written() -> set[str]:
-    """Return every file name that the code of the tool has as a literal, or the end of one."""
-    found = set()
-    for room in ("reports", "runs", "servers"):
-        for path in (ROOT / room).rglob("*.py"):
-            for node in ast.walk(ast.parse(text(path))):
-                if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    found.add(node.value)
-    return found
+def test_the_reference_has_every_file_of_a_run(tmp_path: Path) -> None:
+    """The table of files has each that a run, its remedies and its gate write, and no other of theirs."""
+    with publish("run", tmp_path) as folder:
+        make.rebuild(folder)
+    latest = tmp_path / LATEST
+    written = {f"{path.name}/" if path.is_dir() else path.name for path in latest.iterdir()}
+    rows = [row for row in table(REFERENCE, "Files") if row[1] in ("every run", "`remedy`", "`gate`")]
+    assert sorted(ids(rows)) == sorted(written)
 
 
-@pytest.mark.parametrize("file", ids(table(REFERENCE, "Files")))
-def test_every_file_is_written_by_some_code(file: str) -> None:
-    """No file of the table is one that the code does not know."""
-    parts = {file, file.rstrip("/"), file.partition("-")[0] + "-"}
-    assert parts & _written()
+@pytest.mark.parametrize("row", table(REFERENCE, "Files"), ids=lambda row: str(row[0]))
+def test_the_code_knows_each_other_file(row: list[str]) -> None:
+    """What other sessions write stands in their code, by the name that the table of files has."""
+    if row[1] in ("every run", "`remedy`", "`gate`"):
+        return
+    (file,) = ids([row])
+    code = "".join(text(path) for room in ("reports", "runs") for path in (ROOT / room).rglob("*.py"))
+    assert row[1].strip("`") in SESSIONS
+    assert f'"{file}"' in code
+
+
+def test_the_sample_server_is_one(tmp_path: Path) -> None:
+    """The server that the guide adds can be read, and is none that there is."""
+    path = tmp_path / "catalogue.toml"
+    path.write_text(text(ROOT / "servers" / "catalogue.toml") + _toml(HOW_TO, "Add a server of your own"))
+    assert len(read_catalogue(path).servers) == len(read_catalogue().servers) + 1
 
 
 def commands() -> list[tuple[str, str, tuple[str, ...]]]:
