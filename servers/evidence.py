@@ -111,11 +111,11 @@ def _blocks(connections: Collection[tuple[str, Capture]]) -> Iterator[bytes]:
 
 def _remarks(capture: Capture) -> str:
     """Return what else there is to say of a connection; empty where it ran and ended in order."""
-    said = [*(f"fault: {fault}" for fault in capture.faults), *capture.notes]
+    comments = [*(f"fault: {fault}" for fault in capture.faults), *capture.notes]
     if not any(chunk.data for chunk in capture.chunks):
-        said.append("no bytes passed, so the time is made up too")
+        comments.append("no bytes passed, so the time is made up too")
     # A fault may have been noted with every read.
-    return "; ".join(dict.fromkeys(said))
+    return "; ".join(dict.fromkeys(comments))
 
 
 @dataclass

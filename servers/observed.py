@@ -53,16 +53,16 @@ class ObservedClient:
     connections: tuple[Connection, ...]
 
 
-def group_by_client(met: Iterable[Connection]) -> tuple[ObservedClient, ...]:
+def group_by_client(connections: Iterable[Connection]) -> tuple[ObservedClient, ...]:
     """Group connections whose ClientHellos have the same shape; the first to come is client A.
 
     Two programs with the same library and settings cannot be told apart, and one program that changes
     its settings counts as two. Connections without a ClientHello belong to nobody.
     """
     groups: dict[str, list[Connection]] = {}
-    for one in met:
-        if one.wire.client_hello:
-            groups.setdefault(shape(one.wire.client_hello), []).append(one)
+    for connection in connections:
+        if connection.wire.client_hello:
+            groups.setdefault(shape(connection.wire.client_hello), []).append(connection)
     return tuple(
         ObservedClient(f"client {name}", tuple(group))
         for name, group in zip(_names(), groups.values(), strict=False)

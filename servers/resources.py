@@ -57,7 +57,7 @@ def writing_problem(folder: Path, room: int = ROOM) -> str:
 
     Nothing is written to find out.
     """
-    place = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not place.is_dir():
         return f"{place} is no folder: remove it"
     # In words of access(2): false for a read-only file system too.

@@ -99,14 +99,14 @@ class SServer:
             except OSError as error:
                 msg = f"{self.openssl} cannot be started: {error.strerror or error}"
                 raise EngineError(msg) from error
-            said: deque[str] = deque(maxlen=5)
-            address = await _listening(process, said, socket)
-            drain = asyncio.create_task(_drain(process, said))
+            output: deque[str] = deque(maxlen=5)
+            address = await _listening(process, output, socket)
+            drain = asyncio.create_task(_drain(process, output))
             stack.callback(drain.cancel)
             yield Entrance(address, one_at_a_time=True)
 
 
-async def _listening(process: asyncio.subprocess.Process, said: deque[str], socket: Path | None) -> Address:
+async def _listening(process: asyncio.subprocess.Process, output: deque[str], socket: Path | None) -> Address:
     """Read what the server prints until it accepts (`ACCEPT host:port`); return where."""
     assert process.stdout is not None  # noqa: S101  we asked for a pipe
     try:
@@ -117,19 +117,19 @@ async def _listening(process: asyncio.subprocess.Process, said: deque[str], sock
                     return socket
                 if match := re.fullmatch(r"ACCEPT (127\.0\.0\.1):(\d+)(?: PID=\d+)?", text):
                     return match[1], int(match[2])
-                said.append(text)
+                output.append(text)
     except TimeoutError:
         msg = f"openssl s_server did not say within {START_LIMIT:g} s that it accepts"
         raise EngineError(msg) from None
-    msg = f"openssl s_server ended at once: {' / '.join(filter(None, said)) or 'it printed nothing'}"
+    msg = f"openssl s_server ended at once: {' / '.join(filter(None, output)) or 'it printed nothing'}"
     raise EngineError(msg)
 
 
-async def _drain(process: asyncio.subprocess.Process, said: deque[str]) -> None:
+async def _drain(process: asyncio.subprocess.Process, output: deque[str]) -> None:
     """Keep reading, so that the server never blocks on a full pipe."""
     assert process.stdout is not None  # noqa: S101  we asked for a pipe
     while line := await process.stdout.readline():
-        said.append(line.decode(errors="replace").strip())
+        output.append(line.decode(errors="replace").strip())
 
 
 NEUTRAL_CONFIGURATION = "# Deliberately empty: the command line alone decides what this server speaks.\n"
@@ -153,10 +153,10 @@ def find_s_server(wanted: Path | None, scratch: Path, environment: Mapping[str, 
     ours = {name: text for name, text in environment.items() if not name.startswith("OPENSSL_")}
     ours["OPENSSL_CONF"] = str(neutral)
     # Asked as it will serve: a machine's configuration that breaks the program does not break our servers.
-    said = _ask(found, ours, "version")
-    version = said.partition("\n")[0].strip()
+    output = _ask(found, ours, "version")
+    version = output.partition("\n")[0].strip()
     if not version.startswith("OpenSSL "):
-        words = last_words(said)
+        words = last_words(output)
         besides = f" and {words!r}" if words != version else ""
         msg = f"{found} says that it is {version!r}{besides}, whose s_server cannot do this: {REMEDY}"
         raise EngineError(msg)
@@ -171,9 +171,9 @@ def find_s_server(wanted: Path | None, scratch: Path, environment: Mapping[str, 
     )
 
 
-def last_words(said: str) -> str:
+def last_words(output: str) -> str:
     """Return the last line that says something: OpenSSL's programs give their cause there."""
-    return next((line.strip() for line in reversed(said.splitlines()) if line.strip()), "")
+    return next((line.strip() for line in reversed(output.splitlines()) if line.strip()), "")
 
 
 def _ask(openssl: str, environment: Mapping[str, str], *arguments: str) -> str:
@@ -188,8 +188,8 @@ def _ask(openssl: str, environment: Mapping[str, str], *arguments: str) -> str:
             stdin=subprocess.DEVNULL,
             env=dict(environment),
         )
-        if said := (done.stdout + done.stderr).decode(errors="replace"):
-            return said
+        if output := (done.stdout + done.stderr).decode(errors="replace"):
+            return output
     except OSError as error:
         why = error.strerror or str(error)
     except subprocess.TimeoutExpired:

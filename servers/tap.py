@@ -129,15 +129,15 @@ class Tap:
         # Where no more files can be opened, asyncio would say something else, or nothing.
         self._listening = _listening(self.port, by_name=self._by_name)
         self.port = self._listening[0].getsockname()[1]
-        for one in self._listening:
-            self._watch(one)
+        for listener in self._listening:
+            self._watch(listener)
         return self
 
     async def __aexit__(self, *error: object) -> None:
         """Stop listening and end what is still open."""
-        for one in self._listening:
-            asyncio.get_running_loop().remove_reader(one)
-            one.close()
+        for listener in self._listening:
+            asyncio.get_running_loop().remove_reader(listener)
+            listener.close()
         await asyncio.sleep(0)  # what was accepted just now gets to where it closes its socket
         for task in self._open:
             task.cancel()

@@ -271,6 +271,38 @@ def test_an_error_without_the_base_is_seen(tmp_path: Path) -> None:
     assert dict(_errors([path])) == fine
 
 
+PLAIN = ("servers",)
+"""The rooms whose names are checked."""
+
+VAGUE = {"asked", "one", "said", "told"}
+"""What a thing that has a type is not called."""
+
+
+def _vague(path: Path) -> list[str]:
+    """Return the variables and parameters of a file that are named so, with their lines."""
+    named = [
+        (node.lineno, node.arg if isinstance(node, ast.arg) else node.id)
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.arg) or (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
+    ]
+    return [f"{line}: {word}" for line, word in sorted(named) if word in VAGUE]
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if within(path).startswith(PLAIN)], ids=name)
+def test_things_are_called_what_they_are(path: Path) -> None:
+    """No variable or parameter has a name that would fit any other thing as well."""
+    assert _vague(path) == []
+
+
+def test_a_vague_name_is_seen(tmp_path: Path) -> None:
+    """Such a name is found as a parameter, in an assignment, in a loop and in a comprehension."""
+    path = tmp_path / "names.py"
+    path.write_text(
+        "def f(one): pass\nsaid = 1\nfor told in (): pass\n[asked for asked in ()]\nplain = one\n"
+    )
+    assert _vague(path) == ["1: one", "2: said", "3: told", "4: asked"]
+
+
 @pytest.mark.e2e
 def test_passengers_compile_on_python_27(python27: Path) -> None:
     """A real Python 2.7 compiles every file of probes/."""
