@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from reports.formats.answer import standings
 from reports.formats.escape import for_csv
 from reports.formats.frame import build_frame
 from reports.formats.html import build_html
@@ -15,6 +14,7 @@ from reports.formats.matrix_json import build_json
 from reports.formats.records import write_jsonl, write_run
 from reports.formats.remedies import write_remedies
 from reports.gate import foresee
+from reports.verdicts.matrix import standings
 from servers.evidence import fits, write_evidence
 
 if TYPE_CHECKING:
@@ -42,14 +42,12 @@ def write_report(
     left out where it would be larger than EVIDENCE_LIMIT, unless `all_evidence` asks for it. `together` says
     that the gate was asked for in the same command.
     """
-    run, measured, rows = matrix.run, matrix.measured, matrix.rows
-    catalogue, floor = matrix.catalogue, matrix.floor
-    frame = build_frame(rows, run, catalogue, floor)
-    write_run(folder / "run.json", run, standings(rows, run.asked.conditions[0]))
+    run, measured = matrix.run, matrix.measured
+    write_run(folder / "run.json", run, standings(matrix.groups, run.asked.conditions[0]))
     records = ((run.of(one.interpreter), o) for one in measured for o in one.observations)
     write_jsonl(folder / "observations.jsonl", records)
-    frame.map(for_csv).to_csv(folder / "matrix.csv", index=False)
-    document = build_json(rows, run, catalogue, floor, policy)
+    build_frame(matrix).map(for_csv).to_csv(folder / "matrix.csv", index=False)
+    document = build_json(matrix, policy)
     (folder / "matrix.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     junit = build_junit(matrix, foresee(document, policy, together=together))
     (folder / "junit.xml").write_text(junit, encoding="utf-8")
@@ -58,7 +56,7 @@ def write_report(
     html = build_html(matrix, past, cases or (), policy)
     (folder / "matrix.html").write_text(html, encoding="utf-8")
     if cases is not None:
-        write_remedies(folder, cases, run, floor)
+        write_remedies(folder, cases, run, matrix.floor)
     evidence = folder / "evidence"
     evidence.mkdir()
     for one in measured:

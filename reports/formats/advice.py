@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from interpreters.clients import DEFAULT, plain
 from interpreters.interpreter import MADE
 from interpreters.locate import GIVEN
-from reports.formats.answer import standing
 from reports.verdicts.judge import PAGE_FLOOR, HeldBy, Verdict
 from reports.verdicts.programs import advised_words
 from reports.verdicts.remedies import in_short
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from interpreters.interpreter import Interpreter
-    from reports.verdicts.matrix import Row
+    from reports.verdicts.matrix import Row, RowGroup
     from reports.verdicts.remedies import Case
     from servers.protocols import Protocol
 
@@ -37,14 +36,14 @@ _Key = tuple[Verdict, tuple[str, ...], tuple[object, ...]]
 class Advice:
     """What to do about one interpreter, or about all of which the same is to be said."""
 
-    groups: tuple[Sequence[Row], ...]
+    groups: tuple[RowGroup, ...]
     """The rows of each of these interpreters."""
     steps: tuple[str, ...]
     """In sentences; empty if there is nothing to do."""
 
 
 def together(
-    groups: Iterable[Sequence[Row]],
+    groups: Iterable[RowGroup],
     floor: Protocol,
     quote: Callable[[str], str] = str,
     cases: Sequence[Case] = (),
@@ -54,12 +53,12 @@ def together(
     `cases` are what remedies came to, where any were tried. Backticks mark what is to be typed. Text
     that comes from an interpreter goes through `quote`, which makes it harmless in the format at hand.
     """
-    alike: dict[_Key, list[tuple[Sequence[Row], Sequence[Row]]]] = {}
+    alike: dict[_Key, list[tuple[RowGroup, Sequence[Row]]]] = {}
     for group in groups:
         steps, untried = _steps(group, floor, quote, cases)
         # A command is for one machine, and for the clients that it names.
         about = tuple(dict.fromkeys((row.client, _reads_configuration(row)) for row in untried))
-        key = (standing(group), steps, (group[0].interpreter.host, about))
+        key = (group.standing, steps, (group.interpreter.host, about))
         alike.setdefault(key, []).append((group, untried))
     found = []
     for (_, steps, _), same in alike.items():
@@ -68,40 +67,31 @@ def together(
     return found
 
 
-def advice(
-    group: Sequence[Row], floor: Protocol, quote: Callable[[str], str] = str, cases: Sequence[Case] = ()
-) -> list[str]:
-    """Return what to do about one interpreter, in sentences; empty if there is nothing to do."""
-    (one,) = together([group], floor, quote, cases)
-    return list(one.steps)
-
-
 def _steps(
-    group: Sequence[Row], floor: Protocol, quote: Callable[[str], str], cases: Sequence[Case]
+    group: RowGroup, floor: Protocol, quote: Callable[[str], str], cases: Sequence[Case]
 ) -> tuple[tuple[str, ...], Sequence[Row]]:
     """Return what is known to help one interpreter, and the rows on which nothing was tried yet."""
-    verdict = standing(group)
+    verdict = group.standing
     if verdict is Verdict.ENFORCED:
-        return tuple(_guard(group, quote)), ()
+        return tuple(_guard(group.rows, quote)), ()
     if verdict not in ILL:
-        return tuple(_without_an_answer(group, verdict, quote)), ()
-    return _remedies([row for row in group if row.verdict in ILL], floor, quote, cases)
+        return (_unanswered(group.only(verdict)[0], quote),), ()
+    return _remedies([row for row in group.rows if row.verdict in ILL], floor, quote, cases)
 
 
-def _guard(group: Sequence[Row], quote: Callable[[str], str]) -> list[str]:
+def _guard(rows: Sequence[Row], quote: Callable[[str], str]) -> list[str]:
     """Name the configuration that is all that holds some of an interpreter's clients."""
-    loose = [row.client for row in group if row.held_by is HeldBy.CONFIGURATION]
+    loose = [row.client for row in rows if row.held_by is HeldBy.CONFIGURATION]
     if not loose:
         return []
-    one = group[0].interpreter
+    one = rows[0].interpreter
     file = f", `{quote(one.openssl_conf)}`" if one.openssl_conf else ""
     guard = f"Guard the machine's OpenSSL configuration{file}: nothing else holds {', '.join(loose)}."
     return [guard, *configuration_in_force(one, quote)]
 
 
-def _without_an_answer(group: Sequence[Row], verdict: Verdict, quote: Callable[[str], str]) -> list[str]:
-    row = next(row for row in group if row.verdict is verdict)
-    return [f"Remove the cause and measure again: {quote(row.judgement.reason)}."]
+def _unanswered(row: Row, quote: Callable[[str], str]) -> str:
+    return f"Remove the cause and measure again: {quote(row.judgement.reason)}."
 
 
 def _remedies(

@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from interpreters.interpreter import PROGRAM
-from reports.formats.sweep import counted
-from reports.formats.sweep import in_short as sweep_in_short
+from reports.formats.sweep import client_shares, dependence_sentences
 from reports.verdicts.judge import PAGE_FLOOR, HeldBy, PageCheck, Verdict
-from reports.verdicts.matrix import Subject
+from reports.verdicts.matrix import Subject, first_condition, standings, under
 from servers.catalogue import Role
 from servers.conditions import Condition
 from servers.protocols import LADDER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from reports.verdicts.matrix import Row
+    from reports.verdicts.matrix import RowGroup
     from servers.protocols import Protocol
 
 _MEANING = {
@@ -42,8 +41,6 @@ def meaning(verdict: Verdict, floor: Protocol) -> str:
     return _MEANING[verdict].format(floor=floor.prose)
 
 
-Groups = dict[str, list["Row"]]
-
 GAPS = (Verdict.INCONCLUSIVE, Verdict.UNTESTABLE)
 """Verdicts by which nothing is known: one client there is a gap in what is said of its interpreter."""
 
@@ -51,95 +48,60 @@ MOST_NAMED = 6
 """Clients that are named whose cells say nothing; the table has them all."""
 
 
-def by_interpreter(rows: Sequence[Row], condition: Condition = Condition.AMBIENT) -> Groups:
-    """Group the rows of one condition by the names of interpreters, in their order."""
-    groups: Groups = {}
-    for row in rows:
-        if row.condition is condition:
-            groups.setdefault(row.interpreter.name, []).append(row)
-    return groups
-
-
-def by_subject(rows: Sequence[Row]) -> dict[Subject, list[Row]]:
-    """Return the rows apart by what they are about, interpreters first; only what there is."""
-    apart = {subject: [row for row in rows if row.subject is subject] for subject in Subject}
+def by_subject(groups: Iterable[RowGroup]) -> dict[Subject, list[RowGroup]]:
+    """Return the groups apart by what they are about, interpreters first; only what there is."""
+    found = tuple(groups)
+    apart = {subject: [group for group in found if group.subject is subject] for subject in Subject}
     return {subject: theirs for subject, theirs in apart.items() if theirs}
 
 
-def standing(rows: Sequence[Row]) -> Verdict:
-    """Return the verdict that stands for a whole interpreter: the worst of its clients'."""
-    return min((row.verdict for row in rows), key=list(Verdict).index)
-
-
-def worst_first(rows: Sequence[Row]) -> tuple[Row, ...]:
-    """Return the rows, those of the worst interpreters first, each interpreter's together and in order."""
-    groups: Groups = {}
-    for row in rows:
-        groups.setdefault(row.interpreter.name, []).append(row)
-    order = sorted(groups.values(), key=lambda group: list(Verdict).index(standing(group)))
-    return tuple(row for group in order for row in group)
-
-
-def standings(rows: Sequence[Row], condition: Condition) -> dict[str, int]:
-    """Return how many interpreters, programs and silent machines stand at each verdict under a condition."""
-    stands = [standing(group) for group in by_interpreter(rows, condition).values()]
-    return {str(verdict): stands.count(verdict) for verdict in Verdict}
-
-
-def counts(rows: Sequence[Row], condition: Condition) -> dict[str, int]:
+def counts(groups: Sequence[RowGroup], condition: Condition) -> dict[str, int]:
     """Return how many stand at each verdict; of GAPS, how many have any client there, whatever is worse."""
-    groups = by_interpreter(rows, condition)
-    return standings(rows, condition) | {str(gap): len(with_any(groups, gap)) for gap in GAPS}
+    counted_too = {str(gap): len(with_any(under(groups, condition), gap)) for gap in GAPS}
+    return standings(groups, condition) | counted_too
 
 
-def with_any(groups: Groups, verdict: Verdict) -> Groups:
-    """Return the rows at one verdict, of those interpreters that have any."""
-    found = {name: [row for row in group if row.verdict is verdict] for name, group in groups.items()}
-    return {name: rows for name, rows in found.items() if rows}
+def with_any(groups: Iterable[RowGroup], verdict: Verdict) -> list[RowGroup]:
+    """Return those groups that have any row at one verdict."""
+    return [group for group in groups if group.only(verdict)]
 
 
-def answer(rows: Sequence[Row], floor: Protocol) -> list[str]:
+def answer(groups: Iterable[RowGroup], floor: Protocol) -> list[str]:
     """Return the answer in sentences, the most important first; programs apart from interpreters."""
-    apart = by_subject(rows)
-    silent = [row.interpreter.host for row in apart.pop(Subject.MACHINE, ())]
-    said = [one for subject, theirs in apart.items() for one in _answer(theirs, floor, subject)]
+    apart = by_subject(groups)
+    silent = [group.interpreter.host for group in apart.pop(Subject.MACHINE, ())]
+    sentences = [s for subject, theirs in apart.items() for s in _answer(theirs, floor, subject)]
     nothing = "No interpreter was measured, so nothing is known about this machine."
-    return [*(said or [nothing]), *([_silent(silent)] if silent else [])]
+    return [*(sentences or [nothing]), *([_silent(silent)] if silent else [])]
 
 
 def _silent(hosts: Sequence[str]) -> str:
-    one = len(hosts) == 1
-    was, them = ("1 machine was", "it") if one else (f"{len(hosts)} machines were", "them")
+    was, them = ("1 machine was", "it") if len(hosts) == 1 else (f"{len(hosts)} machines were", "them")
     return f"{was} expected and did not report, so nothing is known about {them}: {', '.join(hosts)}."
 
 
-def _answer(rows: Sequence[Row], floor: Protocol, subject: Subject) -> list[str]:
-    conditions = {row.condition for row in rows}
-    condition = (
-        Condition.AMBIENT if Condition.AMBIENT in conditions else min(conditions, default=Condition.AMBIENT)
-    )
-    # Each sentence says that they are programs; nobody else has names that begin so.
-    groups = {i.removeprefix(f"{PROGRAM}_"): group for i, group in by_interpreter(rows, condition).items()}
-    by_verdict = {v: {i: g for i, g in groups.items() if standing(g) is v} for v in Verdict}
+def _answer(every: Sequence[RowGroup], floor: Protocol, subject: Subject) -> list[str]:
+    condition = first_condition(every)
+    groups = under(every, condition)
+    at = {verdict: [group for group in groups if group.standing is verdict] for verdict in Verdict}
     total = len(groups)
     where = "" if condition is Condition.AMBIENT else f" under the {condition} configuration"
-    downgraded = by_verdict[Verdict.DOWNGRADED]
+    downgraded = at[Verdict.DOWNGRADED]
     # The first of an interpreter's sentences says what they are about.
     several = "" if subject is Subject.INTERPRETER else f" of {total} {subject.plural}"
-    unknown = sum(any(row.verdict in GAPS for row in group) for group in groups.values())
     if downgraded:
         sentences = [_downgraded(downgraded, f"{total} {subject.plural}", floor, where)]
     else:
-        sentences = [_none_downgraded(unknown, total, subject, floor, where)]
+        sentences = [_none_downgraded(groups, subject, floor, where)]
     sentences += _own_tls(downgraded, floor)
-    sentences += sweep_in_short(rows, floor)
-    if fragile := by_verdict[Verdict.FRAGILE]:
+    sentences += dependence_sentences(every, floor)
+    if fragile := at[Verdict.FRAGILE]:
         sentences.append(
             f"{len(fragile)}{several} made no connection below {floor.prose} but would try to, or was stopped"
             f" by something other than the version: {_names(fragile)}."
         )
     sentences += _gaps(groups, several)
-    if enforced := by_verdict[Verdict.ENFORCED]:
+    if enforced := at[Verdict.ENFORCED]:
         held = several or f" of {total}"
         clients = " with every client measured" if subject is Subject.INTERPRETER else ""
         hold = "holds" if len(enforced) == 1 else "hold"
@@ -147,8 +109,10 @@ def _answer(rows: Sequence[Row], floor: Protocol, subject: Subject) -> list[str]
     return sentences
 
 
-def _none_downgraded(unknown: int, total: int, subject: Subject, floor: Protocol, where: str) -> str:
+def _none_downgraded(groups: Sequence[RowGroup], subject: Subject, floor: Protocol, where: str) -> str:
     """Say that none went below the floor, if that is known of any: silence must not open like safety."""
+    total = len(groups)
+    unknown = sum(any(row.verdict in GAPS for row in group.rows) for group in groups)
     below = f"a version below {floor.prose}{where}"
     if unknown == total:
         which = f"the one {subject}" if total == 1 else f"any of the {total} {subject.plural}"
@@ -159,31 +123,32 @@ def _none_downgraded(unknown: int, total: int, subject: Subject, floor: Protocol
     return f"{none} {negotiates} {below}{rest}."
 
 
-def _gaps(groups: Groups, several: str) -> list[str]:
+def _gaps(groups: Sequence[RowGroup], several: str) -> list[str]:
     """Say of which nothing is known, as a whole or of some clients, whatever is known of the others."""
     undecided, untestable = (with_any(groups, gap) for gap in GAPS)
     found = []
     if undecided:
         read = "gave no clear answer and must not be read as safe"
-        found.append(f"{len(undecided)}{several} {read}: {_some(undecided, groups)}.")
+        found.append(f"{len(undecided)}{several} {read}: {_some(undecided, Verdict.INCONCLUSIVE)}.")
     if untestable:
         part = "could not be measured, wholly or in part"
-        found.append(f"{len(untestable)}{several} {part}: {_some(untestable, groups)}.")
+        found.append(f"{len(untestable)}{several} {part}: {_some(untestable, Verdict.UNTESTABLE)}.")
     return [*found, *_silent_cells(groups)]
 
 
-def _some(found: Groups, groups: Groups) -> str:
-    """Name interpreters, each with its clients where not all of them are meant."""
+def _some(groups: Iterable[RowGroup], verdict: Verdict) -> str:
+    """Name interpreters, each with its clients at a verdict where not all of its clients are there."""
     named = []
-    for name, rows in found.items():
-        some = ", ".join(counted([row.client for row in rows], [row.client for row in groups[name]]))
-        named.append(name if len(rows) == len(groups[name]) else f"{name} ({some})")
+    for group in groups:
+        rows = group.only(verdict)
+        some = ", ".join(client_shares([row.client for row in rows], [row.client for row in group.rows]))
+        named.append(_name(group) if len(rows) == len(group.rows) else f"{_name(group)} ({some})")
     return ", ".join(named)
 
 
-def _silent_cells(groups: Groups) -> list[str]:
+def _silent_cells(groups: Iterable[RowGroup]) -> list[str]:
     """Count the cells that say nothing of clients of which other cells say enough for a verdict."""
-    rows = [row for group in groups.values() for row in group if row.verdict not in GAPS]
+    rows = [row for group in groups for row in group.rows if row.verdict not in GAPS]
     cells = {
         f"{row.interpreter.name}/{row.client}": [
             finding.undecided for finding in row.findings.values() if finding.server.role is not Role.PAGE
@@ -200,26 +165,25 @@ def _silent_cells(groups: Groups) -> list[str]:
     return [f"{number} of {total} cells of the other clients {say} nothing: {named}."]
 
 
-def _downgraded(groups: Groups, every: str, floor: Protocol, where: str) -> str:
+def _downgraded(groups: Sequence[RowGroup], every: str, floor: Protocol, where: str) -> str:
     """Say how many go below the floor and how far, and name the clients where not all of them do."""
-    reached = {row.judgement.lowest for group in groups.values() for row in group if row.judgement.lowest}
+    reached = {row.judgement.lowest for group in groups for row in group.rows if row.judgement.lowest}
     low = sorted((p for p in reached if p.below(floor)), key=LADDER.index)
     negotiates = "negotiates" if len(groups) == 1 else "negotiate"
     version = f"{low[0].prose} (below" if len(low) == 1 else f"versions down to {low[0].prose} (below"
     below = f"{version} the {floor.prose} minimum){where}"
-    named = _some(with_any(groups, Verdict.DOWNGRADED), groups)
-    return f"{len(groups)} of {every} {negotiates} {below}: {named}."
+    return f"{len(groups)} of {every} {negotiates} {below}: {_some(groups, Verdict.DOWNGRADED)}."
 
 
-def _own_tls(downgraded: Groups, floor: Protocol) -> list[str]:
+def _own_tls(downgraded: Iterable[RowGroup], floor: Protocol) -> list[str]:
     """Name what brings its own TLS and goes below, where all that uses Python's holds the floor."""
     stacks: dict[str, dict[str, None]] = {}
     found = []
-    for interpreter, group in downgraded.items():
-        pythons = {row.verdict for row in group if not row.own_tls} - {Verdict.UNTESTABLE}
+    for group in downgraded:
+        pythons = {row.verdict for row in group.rows if not row.own_tls} - {Verdict.UNTESTABLE}
         if pythons == {Verdict.ENFORCED}:
-            found.append(interpreter)
-            for row in group:
+            found.append(group)
+            for row in group.rows:
                 if row.own_tls and row.verdict is Verdict.DOWNGRADED:
                     stacks.setdefault(row.own_tls.name, {})[row.client] = None
     if not found:
@@ -227,27 +191,31 @@ def _own_tls(downgraded: Groups, floor: Protocol) -> list[str]:
     named = " and ".join(f"{name} ({', '.join(clients)})" for name, clients in stacks.items())
     brings = "brings its own TLS and does" if len(stacks) == 1 else "bring their own TLS and do"
     itself = f"On {len(found)} of these Python itself holds {floor.prose}"
-    return [f"{itself}, but {named} {brings} not: {', '.join(found)}."]
+    return [f"{itself}, but {named} {brings} not: {_names(found)}."]
 
 
-def _names(groups: Groups) -> str:
-    return ", ".join(groups)
+def _name(group: RowGroup) -> str:
+    """Return a group's name; a sentence about programs says so already, and nothing else is called so."""
+    return group.name.removeprefix(f"{PROGRAM}_")
 
 
-def page_sentences(rows: Sequence[Row]) -> list[str]:
+def _names(groups: Iterable[RowGroup]) -> str:
+    return ", ".join(map(_name, groups))
+
+
+def page_sentences(groups: Sequence[RowGroup]) -> list[str]:
     """Say what the AWS page's check would have concluded about interpreters that go below its own floor.
 
-    The first condition of the rows counts; empty if none of them goes below it.
+    The machine's own condition counts, or the first one that was measured; empty if none goes below it.
     """
-    conditions = list(dict.fromkeys(row.condition for row in rows))
-    groups = by_interpreter(by_subject(rows).get(Subject.INTERPRETER, ()), *conditions[:1])
-    wrong = {
-        name: group[0].page_check
-        for name, group in groups.items()
-        if any(row.judgement.lowest and row.judgement.lowest.below(PAGE_FLOOR) for row in group)
-        and standing(group) is Verdict.DOWNGRADED
-    }
-    concluded = {check: [name for name, its in wrong.items() if its is check] for check in PageCheck}
+    interpreters = by_subject(groups).get(Subject.INTERPRETER, ())
+    wrong = [
+        group
+        for group in under(interpreters, first_condition(groups))
+        if any(row.judgement.lowest and row.judgement.lowest.below(PAGE_FLOOR) for row in group.rows)
+        and group.standing is Verdict.DOWNGRADED
+    ]
+    concluded = {check: [g.name for g in wrong if g.rows[0].page_check is check] for check in PageCheck}
     below = f"{len(wrong)} {'interpreter' if len(wrong) == 1 else 'interpreters'} below {PAGE_FLOOR.prose}"
     sentences = []
     if fooled := concluded[PageCheck.PASS]:

@@ -9,11 +9,8 @@ import pandas as pd
 from reports.verdicts.cells import CellKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from reports.verdicts.matrix import Row
+    from reports.verdicts.matrix import Matrix, Row
     from reports.verdicts.observations import Run
-    from servers.catalogue import Catalogue
     from servers.protocols import Protocol
 
 COLUMNS = (
@@ -25,10 +22,10 @@ COLUMNS = (
 """The columns before those of the servers, one for each server id in the catalogue's order."""
 
 
-def build_frame(rows: Iterable[Row], run: Run, catalogue: Catalogue, floor: Protocol) -> pd.DataFrame:
+def build_frame(matrix: Matrix) -> pd.DataFrame:
     """Return the frame: one line a row, text throughout, empty where there is nothing to say."""
-    servers = [server.id for server in catalogue.servers]
-    lines = [_line(row, run.of(row.interpreter), servers, floor) for row in rows]
+    servers = [server.id for server in matrix.catalogue.servers]
+    lines = [_line(row, matrix.run.of(row.interpreter), servers, matrix.floor) for row in matrix.rows]
     return pd.DataFrame(lines, columns=[*COLUMNS, *servers], dtype="str").fillna("")
 
 

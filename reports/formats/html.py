@@ -16,20 +16,25 @@ from reports.formats.advice import together
 from reports.formats.answer import (
     GAPS,
     answer,
-    by_interpreter,
     by_subject,
     counts,
     meaning,
     page_sentences,
-    standing,
-    standings,
-    worst_first,
 )
 from reports.formats.escape import visible
 from reports.formats.markdown import PAGE_CHECK, SCOPE, end_of_life, sharers
 from reports.verdicts.cells import CellKind, offer
 from reports.verdicts.judge import Verdict
-from reports.verdicts.matrix import ALL_CLIENTS, Past, Subject
+from reports.verdicts.matrix import (
+    ALL_CLIENTS,
+    Past,
+    RowGroup,
+    Subject,
+    first_condition,
+    standings,
+    under,
+    worst_first,
+)
 from reports.verdicts.policy import Policy
 from reports.verdicts.remedies import TITLES
 from reports.verdicts.scope import headline, in_full, moment, opening, tool_in_full
@@ -101,9 +106,10 @@ def build_html(
     itself, and its own security policy lets it load nothing.
     """
     run, rows, catalogue, floor = matrix.run, matrix.rows, matrix.catalogue, matrix.floor
+    groups = matrix.groups
     columns = _columns(rows)
-    subjects = _subjects(rows)
-    primary = columns[0].condition if columns else Condition.AMBIENT
+    subjects = _subjects(groups)
+    primary = first_condition(groups)
     shapes = _Table()
     return _template().render(
         run=run,
@@ -111,25 +117,25 @@ def build_html(
         brief=BRIEF,
         long=LONG,
         scope=" ".join(SCOPE.split()),
-        answer=[_split(sentence) for sentence in answer(rows, floor)],
+        answer=[_split(sentence) for sentence in answer(groups, floor)],
         caveats=[*headline(run.reporting), *opening(run.reporting)],
         reach=in_full(run.reporting),
         policy=(policy or Policy()).sentences(),
         tool=tool_in_full(run),
         subjects=subjects,
         every=" and ".join(subject.plural for subject in subjects),
-        counts=_counts(rows, primary, floor, subjects),
+        counts=_counts(groups, primary, floor, subjects),
         conditions=list(dict.fromkeys(column.condition for column in columns)),
         clients=list(dict.fromkeys(column.client for column in columns)),
         sources=sorted({row.interpreter.source for row in rows}),
         columns=columns,
         primary=primary,
-        interpreters=_interpreters(rows, columns, primary, floor, shapes),
+        interpreters=_interpreters(groups, columns, primary, floor, shapes),
         shapes=shapes.entries,
-        remedies=_remedies(rows, floor, cases),
-        page_check=[" ".join(PAGE_CHECK.split()), *said] if (said := page_sentences(rows)) else [],
-        table=_table_of(rows, run),
-        trend=_trend([*past, Past(run.run_id, run.ended, standings(rows, primary))]),
+        remedies=_remedies(groups, floor, cases),
+        page_check=[" ".join(PAGE_CHECK.split()), *said] if (said := page_sentences(groups)) else [],
+        table=_table_of(groups, run),
+        trend=_trend([*past, Past(run.run_id, run.ended, standings(groups, primary))]),
         servers=[_server(server, run) for server in catalogue.servers],
         evidence=_evidence(matrix),
     )
@@ -199,16 +205,16 @@ def _columns(rows: Sequence[Row]) -> list[_Column]:
     return [_Column(cl, co) for co in conditions for cl in clients or ([ALL_CLIENTS] if rows else [])]
 
 
-def _subjects(rows: Sequence[Row]) -> list[Subject]:
+def _subjects(groups: Sequence[RowGroup]) -> list[Subject]:
     """Return what the rows are about; where there are none, what was looked for."""
-    return list(by_subject(rows)) or [Subject.INTERPRETER]
+    return list(by_subject(groups)) or [Subject.INTERPRETER]
 
 
 def _counts(
-    rows: Sequence[Row], condition: Condition, floor: Protocol, subjects: Sequence[Subject]
+    groups: Sequence[RowGroup], condition: Condition, floor: Protocol, subjects: Sequence[Subject]
 ) -> list[dict[str, object]]:
     """Return one entry for each verdict: how many stand there, and how many of which subject."""
-    apart = by_subject(rows)
+    apart = by_subject(groups)
     stand = {subject: counts(apart.get(subject, ()), condition) for subject in subjects}
     return [
         {
@@ -244,32 +250,34 @@ def _trend(runs: Sequence[Past]) -> list[dict[str, object]]:
 
 
 def _interpreters(
-    rows: Sequence[Row], columns: Sequence[_Column], primary: Condition, floor: Protocol, shapes: _Table
+    groups: Sequence[RowGroup],
+    columns: Sequence[_Column],
+    primary: Condition,
+    floor: Protocol,
+    shapes: _Table,
 ) -> list[dict[str, object]]:
     """Return one entry for each interpreter with a cell for each column, worst first."""
-    numbered: dict[str, list[tuple[int, Row]]] = {}
-    for number, row in enumerate(rows):
-        numbered.setdefault(row.interpreter.name, []).append((number, row))
     entries: list[tuple[tuple[int, int], dict[str, object]]] = []
-    for number, group in enumerate(numbered.values()):
-        everywhere = [row for _, row in group]
-        own = [row for row in everywhere if row.condition is primary] or everywhere
-        worst = standing(own)
-        # The number is the interpreter's place in the evidence, which is in the order of the rows.
+    # Groups and rows are numbered by their place in the evidence.
+    first = 0
+    for number, group in enumerate(groups):
+        numbered = list(enumerate(group.rows, first))
+        first += len(numbered)
+        (counting,) = under([group], primary) or [group]
         entry = {
             "number": number,
-            "interpreter": everywhere[0].interpreter,
-            "cells": [_cell(column, group, floor, shapes) for column in columns],
+            "interpreter": group.interpreter,
+            "cells": [_cell(column, numbered, floor, shapes) for column in columns],
         }
-        as_bad = sum(row.verdict is worst for row in own)
-        entries.append(((list(Verdict).index(worst), -as_bad), entry))
+        worst = counting.standing
+        entries.append(((list(Verdict).index(worst), -len(counting.only(worst))), entry))
     return [entry for _, entry in sorted(entries, key=lambda e: e[0])]
 
 
 def _cell(
-    column: _Column, group: Iterable[tuple[int, Row]], floor: Protocol, shapes: _Table
+    column: _Column, numbered: Iterable[tuple[int, Row]], floor: Protocol, shapes: _Table
 ) -> dict[str, object] | None:
-    for number, row in group:
+    for number, row in numbered:
         if row.client == ALL_CLIENTS or (row.column, row.condition) == (column.client, column.condition):
             return {
                 "row": number,
@@ -287,28 +295,28 @@ def _shape(findings: Iterable[Finding], floor: Protocol) -> str:
     return "".join(f"M{left} {12 - high}h4v{high}h-4z" for left, high in heights if high)
 
 
-def _table_of(rows: Sequence[Row], run: Run) -> list[tuple[Interpreter, str]]:
+def _table_of(groups: Sequence[RowGroup], run: Run) -> list[tuple[Interpreter, str]]:
     """Return each interpreter, the worst first, with since when its release is not maintained."""
-    found = {row.interpreter.name: row.interpreter for row in worst_first(rows)}
-    return [(one, end_of_life(one, moment(run.ended).date())) for one in found.values()]
+    today = moment(run.ended).date()
+    return [(group.interpreter, end_of_life(group.interpreter, today)) for group in worst_first(groups)]
 
 
-def _remedies(rows: Sequence[Row], floor: Protocol, cases: Sequence[Case]) -> list[dict[str, object]]:
+def _remedies(groups: Sequence[RowGroup], floor: Protocol, cases: Sequence[Case]) -> list[dict[str, object]]:
     """Return, worst first, what to do, once for all interpreters with the same steps and lines to copy."""
-    groups = by_interpreter(worst_first(rows))
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(r.interpreter.name for r in rows))}
+    counting = under(worst_first(groups), Condition.AMBIENT)
+    numbers = {group.name: number for number, group in enumerate(groups)}
     return [
         {
             "numbers": [numbers[name] for name in names],
-            "interpreters": [group[0].interpreter for group in one.groups],
-            "verdict": standing(one.groups[0]),
-            "reasons": _reasons([row for group in one.groups for row in group]),
-            "steps": one.steps,
+            "interpreters": [group.interpreter for group in piece.groups],
+            "verdict": piece.groups[0].standing,
+            "reasons": _reasons([row for group in piece.groups for row in group.rows]),
+            "steps": piece.steps,
             "copies": _copies([case for case in cases if case.row.interpreter.name in names]),
         }
-        for one in together(groups.values(), floor, cases=cases)
-        for names in [[group[0].interpreter.name for group in one.groups]]
-        if one.steps
+        for piece in together(counting, floor, cases=cases)
+        for names in [[group.name for group in piece.groups]]
+        if piece.steps
     ]
 
 
@@ -363,12 +371,11 @@ def _evidence(matrix: Matrix) -> dict[str, object]:
 
     Raw hellos are left to observations.jsonl: they are the larger part of a run, and for machines.
     """
-    run, rows, catalogue, floor = matrix.run, matrix.rows, matrix.catalogue, matrix.floor
+    run, catalogue, floor = matrix.run, matrix.catalogue, matrix.floor
     texts, accounts, wires = _Table(), _Table(), _Table()
     texts.place("")
     places = {server.id: place for place, server in enumerate(catalogue.servers)}
-    interpreters = {row.interpreter.name: (row.interpreter, row.subject) for row in rows}
-    numbers = {name: number for number, name in enumerate(interpreters)}
+    numbers = {group.name: number for number, group in enumerate(matrix.groups)}
     seen = {
         (one.interpreter.name, o.client, o.condition, o.server): o
         for one in matrix.measured
@@ -422,9 +429,9 @@ def _evidence(matrix: Matrix) -> dict[str, object]:
             {name: visible(v) if isinstance(v, str) else v for name, v in _server(server, run).items()}
             for server in catalogue.servers
         ],
-        "subjects": [(str(subject), subject.plural) for subject in _subjects(rows)],
-        "interpreters": [_interpreter(*one) for one in interpreters.values()],
-        "rows": [line(row) for row in rows],
+        "subjects": [(str(subject), subject.plural) for subject in _subjects(matrix.groups)],
+        "interpreters": [_interpreter(group.interpreter, group.subject) for group in matrix.groups],
+        "rows": [line(row) for group in matrix.groups for row in group.rows],
         "texts": texts.entries,
         "accounts": accounts.entries,
         "wires": wires.entries,

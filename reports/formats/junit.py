@@ -18,7 +18,7 @@ from reports.formats.escape import for_json, for_xml, visible
 from reports.verdicts.cells import CellKind, CellOutcome
 from reports.verdicts.decision import Fate, GateOutcome, Judged, Line
 from reports.verdicts.judge import Finding, Verdict
-from reports.verdicts.matrix import MISSING
+from reports.verdicts.matrix import MISSING, under
 from reports.verdicts.policy import Policy
 from reports.verdicts.scope import in_full
 from servers.catalogue import Role
@@ -118,11 +118,13 @@ def _subjects(matrix: Matrix, decision: Decision) -> list[_Subject]:
     fates = {(row.line.host, row.line.interpreter, row.line.client): row for row in decision.rows}
     found: dict[tuple[str, str], _Subject] = {}
     # What holds under a configuration that is not the machine's makes no build red or green.
-    for row in (row for row in matrix.rows if row.condition is Condition.AMBIENT):
-        own = run.of(row.interpreter)
-        place = (for_json(own.host), row.interpreter.id)
-        judged = fates.pop((*place, row.client), None) or _by_itself(row, own)
-        found.setdefault(place, _Subject(row.interpreter.name, own)).rows.append((row, judged))
+    for group in under(matrix.groups, Condition.AMBIENT):
+        own = run.of(group.interpreter)
+        place = (for_json(own.host), group.interpreter.id)
+        subject = found[place] = _Subject(group.name, own)
+        for row in group.rows:
+            judged = fates.pop((*place, row.client), None) or _by_itself(row, own)
+            subject.rows.append((row, judged))
     runs = {for_json(part.host): part for part in run.reporting}
     for (host, interpreter, _), judged in fates.items():
         name = f"{interpreter} on {host}" if run.parts else interpreter

@@ -8,29 +8,23 @@ import pandas as pd
 
 from interpreters.end_of_life import ended
 from reports.formats.advice import Advice, together
-from reports.formats.answer import (
-    HOLDERS,
-    answer,
-    by_interpreter,
-    meaning,
-    page_sentences,
-    standing,
-    worst_first,
-)
+from reports.formats.answer import HOLDERS, answer, meaning, page_sentences
 from reports.formats.escape import for_markdown
 from reports.formats.sweep import sweeps
 from reports.verdicts.cells import CellKind
 from reports.verdicts.judge import PAGE_FLOOR, Verdict
+from reports.verdicts.matrix import under, worst_first
 from reports.verdicts.policy import Policy
 from reports.verdicts.scope import headline, in_full, moment, opening, tool_in_full
 from servers.catalogue import Role
+from servers.conditions import Condition
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from interpreters.interpreter import Interpreter
-    from reports.verdicts.matrix import Matrix, Row
+    from reports.verdicts.matrix import Matrix, Row, RowGroup
     from reports.verdicts.observations import Run
     from reports.verdicts.remedies import Case
     from servers.catalogue import Catalogue, Server
@@ -59,19 +53,21 @@ def build_markdown(matrix: Matrix, cases: Sequence[Case] = (), policy: Policy | 
 
     `policy` is the one in force, by default the one of who has no file.
     """
-    run, rows, catalogue, floor = matrix.run, worst_first(matrix.rows), matrix.catalogue, matrix.floor
+    run, catalogue, floor = matrix.run, matrix.catalogue, matrix.floor
+    groups = worst_first(matrix.groups)
+    rows = [row for group in groups for row in group.rows]
     attacks = [s for s in catalogue.servers if s.role is Role.ATTACK]
     parts = [
         f"# TLS floor matrix: {floor.prose} on {for_markdown(run.host)}",
-        " ".join(map(for_markdown, [*answer(rows, floor), *headline(run.reporting)])),
+        " ".join(map(for_markdown, [*answer(groups, floor), *headline(run.reporting)])),
         " ".join(map(for_markdown, opening(run.reporting))),
         *_section("## Verdicts", "\n\n".join(filter(None, [_verdicts(rows), _legend(rows, floor)]))),
-        *_section("## Versions", _list(sweeps(rows))),
-        *_section("## What to do", _advice(rows, floor, cases)),
+        *_section("## Versions", _list(sweeps(groups))),
+        *_section("## What to do", _advice(groups, floor, cases)),
         *_section("## Why", reasons(rows)),
         *_section("## Attacks on the negotiation", _attacks(rows, attacks) if attacks else ""),
-        *_section("## Interpreters", _interpreters(rows, moment(run.ended).date())),
-        *_section("## The AWS page's own check", _page(rows)),
+        *_section("## Interpreters", _interpreters(groups, moment(run.ended).date())),
+        *_section("## The AWS page's own check", _page(groups)),
         *_section("## Scope", _list(in_full(run.reporting))),
         *_section("## Policy", _list((policy or Policy()).sentences())),
         *_section(EVERY_CELL, _cells(rows, catalogue)),
@@ -82,9 +78,9 @@ def build_markdown(matrix: Matrix, cases: Sequence[Case] = (), policy: Policy | 
     return "\n\n".join(parts) + "\n"
 
 
-def _page(rows: Sequence[Row]) -> str:
+def _page(groups: Sequence[RowGroup]) -> str:
     """Say what the AWS page's check would have concluded; empty where it was right."""
-    sentences = page_sentences(rows)
+    sentences = page_sentences(groups)
     return " ".join([PAGE_CHECK, *map(for_markdown, sentences)]) if sentences else ""
 
 
@@ -142,10 +138,9 @@ def _named(row: Row) -> str:
     return row.client if own else " ".join(filter(None, [row.client, row.client_version]))
 
 
-def _interpreters(rows: Sequence[Row], today: dt.date) -> str:
+def _interpreters(groups: Sequence[RowGroup], today: dt.date) -> str:
     """Return where each interpreter is, which library does its TLS, and whether its release is maintained."""
-    found = {row.interpreter.name: row.interpreter for row in rows if row.interpreter.path}
-    return _table(_interpreter(one, today) for one in found.values())
+    return _table(_interpreter(group.interpreter, today) for group in groups if group.interpreter.path)
 
 
 def _interpreter(one: Interpreter, today: dt.date) -> dict[str, str]:
@@ -215,12 +210,10 @@ def _cells(rows: Sequence[Row], catalogue: Catalogue) -> str:
     return "\n\n".join(filter(None, parts)) if patterns else ""
 
 
-def _advice(rows: Sequence[Row], floor: Protocol, cases: Sequence[Case]) -> str:
-    found = together(by_interpreter(rows).values(), floor, for_markdown, cases)
-    entries = [_entry(one) for one in found if one.steps]
-    if idle := [
-        for_markdown(group[0].interpreter.name) for one in found if not one.steps for group in one.groups
-    ]:
+def _advice(groups: Sequence[RowGroup], floor: Protocol, cases: Sequence[Case]) -> str:
+    pieces = together(under(groups, Condition.AMBIENT), floor, for_markdown, cases)
+    entries = [_entry(piece) for piece in pieces if piece.steps]
+    if idle := [for_markdown(group.name) for piece in pieces if not piece.steps for group in piece.groups]:
         hold = "it holds" if len(idle) == 1 else "they hold"
         entries.append(f"- Nothing for {', '.join(idle)}: {hold} {floor.prose}.")
     return "\n".join(entries) or "Nothing was measured under the machine's own configuration."
@@ -228,7 +221,7 @@ def _advice(rows: Sequence[Row], floor: Protocol, cases: Sequence[Case]) -> str:
 
 def _entry(advice: Advice) -> str:
     """Return what to do as an entry of a list, headed by those that it is about."""
-    verdict, about = standing(advice.groups[0]), [group[0].interpreter for group in advice.groups]
+    verdict, about = advice.groups[0].standing, [group.interpreter for group in advice.groups]
     path = f" ({for_markdown(about[0].path)})" if len(about) == 1 and about[0].path else ""
     names = ", ".join(for_markdown(one.name) for one in about)
     return "\n".join([f"- **{names}**{path}: {verdict}.", *(f"  - {step}" for step in advice.steps)])

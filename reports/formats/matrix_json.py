@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from reports.verdicts.matrix import Matrix
     from reports.verdicts.observations import Asked, Run
     from reports.verdicts.policy import Policy
 
@@ -49,23 +50,22 @@ class Record:
     """With their findings, of which only a version at which data went both ways is known."""
 
 
-def build_json(
-    rows: Sequence[Row], run: Run, catalogue: Catalogue, floor: Protocol, policy: Policy
-) -> dict[str, object]:
+def build_json(matrix: Matrix, policy: Policy) -> dict[str, object]:
     """Return the document: JSON's own types throughout, everything in the order of rows and catalogue.
 
     Each row has a cell for each server that its run met, measured or not. What belongs to a run names it,
     so that the documents of several machines can become one. Hellos and both witnesses' accounts are left
     to observations.jsonl.
     """
-    interpreters = {row.interpreter.name: row.interpreter for row in rows}
+    run, rows, catalogue, floor = matrix.run, matrix.rows, matrix.catalogue, matrix.floor
+    interpreters = [group.interpreter for group in matrix.groups]
     parts = run.parts or (run,)
     return {
         "schema_version": SCHEMA_VERSION,
         "floor": str(floor),
         "policy": policy.record(),
         "runs": [_run(part, _met(part, catalogue)) for part in parts],
-        "interpreters": [_interpreter(one, run.of(one)) for one in interpreters.values()],
+        "interpreters": [_interpreter(one, run.of(one)) for one in interpreters],
         "verdicts": [_verdict(row, run.of(row.interpreter)) for row in rows],
         "cells": [
             _cell(row, server, own, floor)

@@ -9,49 +9,51 @@ from reports.verdicts.judge import Verdict
 from servers.conditions import Condition
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from reports.verdicts.matrix import Row
+    from reports.verdicts.matrix import Row, RowGroup
     from servers.protocols import Protocol
 
 DECIDED = (Verdict.DOWNGRADED, Verdict.FRAGILE, Verdict.ENFORCED)
 """The verdicts between which the floor changes; the others say nothing of it."""
 
 
-def sweeps(rows: Sequence[Row]) -> list[str]:
+def sweeps(groups: Iterable[RowGroup]) -> list[str]:
     """Return a line for each client that was swept, once for the interpreters on which it came out alike.
 
     The pairs that came out alike stand together, in the order in which they were asked for.
     """
-    botocores = {(row.interpreter.name, row.client): row.client_version for row in rows}
     alike: dict[tuple[str, str], list[str]] = {}
-    for (interpreter, client), group in _swept(rows).items():
-        stands: dict[str, list[str]] = {}
-        for row in group:
-            stands.setdefault(_stand(row), []).append(_pair(row, botocores))
-        parts = [f"{stand} with {', '.join(pairs)}" for stand, pairs in stands.items()]
-        said = "the versions decide" if _changes(group) else "the versions change nothing"
-        alike.setdefault((client, f"{said}: {'; '.join(parts)}"), []).append(interpreter)
-    return [f"{client} on {', '.join(names)}: {said}." for (client, said), names in alike.items()]
+    for group in groups:
+        botocores = {row.client: row.client_version for row in group.rows}
+        for client, rows in _swept(group).items():
+            stands: dict[str, list[str]] = {}
+            for row in rows:
+                stands.setdefault(_stand(row), []).append(_pair(row, botocores))
+            parts = [f"{stand} with {', '.join(pairs)}" for stand, pairs in stands.items()]
+            effect = "the versions decide" if _changes(rows) else "the versions change nothing"
+            alike.setdefault((client, f"{effect}: {'; '.join(parts)}"), []).append(group.name)
+    return [f"{client} on {', '.join(names)}: {effect}." for (client, effect), names in alike.items()]
 
 
-def in_short(rows: Sequence[Row], floor: Protocol) -> list[str]:
+def dependence_sentences(groups: Iterable[RowGroup], floor: Protocol) -> list[str]:
     """Return, for the opening, where it depends on the versions whether the floor holds."""
-    swept = _swept(rows)
+    swept: dict[str, None] = {}
     deciding: dict[str, list[str]] = {}
-    for (interpreter, client), group in swept.items():
-        if _changes(group):
-            deciding.setdefault(client, []).append(interpreter)
+    for group in groups:
+        for client, rows in _swept(group).items():
+            swept[client] = None
+            if _changes(rows):
+                deciding.setdefault(client, []).append(group.name)
     if swept and not deciding:
-        clients = ", ".join(dict.fromkeys(client for _, client in swept))
-        return [f"None of the versions of {clients} that were tried makes a difference."]
+        return [f"None of the versions of {', '.join(swept)} that were tried makes a difference."]
     return [
         f"Whether {client} holds {floor} depends on the versions that were tried on {', '.join(names)}."
         for client, names in deciding.items()
     ]
 
 
-def counted(down: Sequence[str], everyone: Sequence[str]) -> list[str]:
+def client_shares(down: Sequence[str], everyone: Sequence[str]) -> list[str]:
     """Name some of these clients, those that were swept once: ``botocore in 2 of 3 versions``."""
     found = []
     for client in dict.fromkeys(map(plain, down)):
@@ -60,18 +62,18 @@ def counted(down: Sequence[str], everyone: Sequence[str]) -> list[str]:
     return found
 
 
-def _swept(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
-    """Return the rows of clients that were measured in several versions, by interpreter and plain client."""
-    found: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
+def _swept(group: RowGroup) -> dict[str, list[Row]]:
+    """Return the rows of the clients that were measured in several versions, by plain client."""
+    found: dict[str, list[Row]] = {}
+    for row in group.rows:
         if row.condition is Condition.AMBIENT and plain(row.client) != row.client:
-            found.setdefault((row.interpreter.name, plain(row.client)), []).append(row)
+            found.setdefault(plain(row.client), []).append(row)
     return found
 
 
-def _changes(group: Sequence[Row]) -> bool:
+def _changes(rows: Sequence[Row]) -> bool:
     """Whether those versions of which something is known came out differently."""
-    return len({_stand(row) for row in group if row.verdict in DECIDED}) > 1
+    return len({_stand(row) for row in rows if row.verdict in DECIDED}) > 1
 
 
 def _stand(row: Row) -> str:
@@ -79,10 +81,10 @@ def _stand(row: Row) -> str:
     return f"{row.verdict}{down}"
 
 
-def _pair(row: Row, versions: Mapping[tuple[str, str], str]) -> str:
+def _pair(row: Row, versions: Mapping[str, str]) -> str:
     """Name what was installed together: ``botocore 1.42.97 and urllib3 1.26.20``; or else what was asked."""
     label = row.client.partition("@")[2]
-    botocore = versions.get((row.interpreter.name, f"botocore@{label}"))
+    botocore = versions.get(f"botocore@{label}")
     if not row.client_version or not botocore:
         return label.replace("+", " and ")
     return f"botocore {botocore} and urllib3 {row.urllib3}"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TextIO
 
-from reports.formats.answer import answer, standing
+from reports.formats.answer import answer
 from reports.formats.escape import for_terminal
 from reports.verdicts.judge import Verdict
-from reports.verdicts.matrix import ALL_CLIENTS
+from reports.verdicts.matrix import ALL_CLIENTS, under, worst_first
 from reports.verdicts.scope import headline, opening
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from reports.verdicts.matrix import Matrix, Row
+    from reports.verdicts.matrix import Matrix, Row, RowGroup
 
 STYLES = {
     Verdict.DOWNGRADED: "bold red",
@@ -47,9 +47,9 @@ def show(matrix: Matrix, out: TextIO, width: int, *, colour: bool) -> None:
     `width` is the number of columns of the terminal that it ends up on. 0 stands for none: programs and
     logs get the sentences alone, each on a line. Without `colour` a terminal gets the same characters.
     """
-    rows, runs = matrix.rows, matrix.run.reporting
+    rows, groups, runs = matrix.rows, matrix.groups, matrix.run.reporting
     # What narrows a run stands beside the answer, where nobody overlooks it.
-    sentences = [for_terminal(said) for said in (*answer(rows, matrix.floor), *headline(runs))]
+    sentences = [for_terminal(said) for said in (*answer(groups, matrix.floor), *headline(runs))]
     origin = [for_terminal(said) for said in opening(runs)]
     if not width:
         print(*origin, *sentences, *NEXT, sep="\n", file=out)
@@ -58,10 +58,10 @@ def show(matrix: Matrix, out: TextIO, width: int, *, colour: bool) -> None:
 
     console = _console(out, width, colour=colour)
     if rows:
-        table = _table(rows)
+        table = _table(groups)
         # Within its own options the table would be measured as wide as the terminal at most.
         short = console.measure(table, options=console.options.update(max_width=UNBOUNDED)).maximum > width
-        console.print(_table(rows, short=True) if short else table)
+        console.print(_table(groups, short=True) if short else table)
         if short:
             console.print(Text(_key(rows)))
     for sentence in origin:
@@ -100,7 +100,7 @@ def _letter(verdict: Verdict) -> str:
     return verdict[0].upper()
 
 
-def _table(rows: Sequence[Row], *, short: bool = False) -> Table:
+def _table(groups: Sequence[RowGroup], *, short: bool = False) -> Table:
     """Return one line for each interpreter and condition, the worst first, and a column for each client.
 
     A short table has a letter in place of each verdict's word, for terminals that are too narrow for it.
@@ -109,22 +109,23 @@ def _table(rows: Sequence[Row], *, short: bool = False) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        groups.setdefault((row.interpreter.name, row.condition), []).append(row)
+    rows = [row for group in groups for row in group.rows]
+    conditions = list(dict.fromkeys(row.condition for row in rows))
     clients = list(dict.fromkeys(row.column for row in rows if row.client != ALL_CLIENTS)) or [ALL_CLIENTS]
-    several = len({condition for _, condition in groups}) > 1
+    several = len(conditions) > 1
     hosts = any(row.interpreter.host for row in rows)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     known = (*(["host"] if hosts else []), "interpreter", "Python", *(["condition"] if several else []))
     for name in (*known, *clients):
         # What does not fit goes on below, so that a narrow terminal hides nothing; nor does a long name.
         table.add_column(name, overflow="fold", max_width=WIDEST)
-    for (_, condition), group in sorted(groups.items(), key=lambda g: _order(g[1])):
-        one = group[0].interpreter
-        version = "" if one.is_program else one.version
-        facts = [*([one.host] if hosts else []), one.id, version, *([condition] if several else [])]
-        cells = [_cell(group, client, short=short) for client in clients]
+    lines = [line for group in groups for condition in conditions for line in under([group], condition)]
+    for line in worst_first(lines):
+        interpreter, condition = line.interpreter, line.rows[0].condition
+        version = "" if interpreter.is_program else interpreter.version
+        place = [interpreter.host] if hosts else []
+        facts = [*place, interpreter.id, version, *([condition] if several else [])]
+        cells = [_cell(line, client, short=short) for client in clients]
         table.add_row(
             *(Text(for_terminal(text)) for text in facts),
             *(Text(text, style=style) for text, style in cells),
@@ -132,13 +133,9 @@ def _table(rows: Sequence[Row], *, short: bool = False) -> Table:
     return table
 
 
-def _order(group: Sequence[Row]) -> int:
-    return list(Verdict).index(standing(group))
-
-
-def _cell(group: Sequence[Row], client: str, *, short: bool) -> tuple[str, str]:
+def _cell(group: RowGroup, client: str, *, short: bool) -> tuple[str, str]:
     """Return a client's verdict, with the lowest version that it negotiated, and its style."""
-    row = next((row for row in group if row.column in (client, ALL_CLIENTS)), None)
+    row = next((row for row in group.rows if row.column in (client, ALL_CLIENTS)), None)
     if row is None:
         return "", ""
     version = row.judgement.lowest if row.verdict is Verdict.DOWNGRADED else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from interpreters.clients import RELAXED, plain
@@ -141,6 +142,67 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class RowGroup:
+    """The rows of one interpreter, program or silent machine, at least one, in the order of the matrix."""
+
+    rows: tuple[Row, ...]
+
+    @property
+    def interpreter(self) -> Interpreter:
+        """The interpreter that the rows are about."""
+        return self.rows[0].interpreter
+
+    @property
+    def name(self) -> str:
+        """Its name, which no other group of the matrix has."""
+        return self.interpreter.name
+
+    @property
+    def subject(self) -> Subject:
+        """What the rows are about."""
+        return self.rows[0].subject
+
+    @property
+    def standing(self) -> Verdict:
+        """The verdict that stands for the whole: the worst of its clients'."""
+        return min((row.verdict for row in self.rows), key=list(Verdict).index)
+
+    def only(self, verdict: Verdict) -> tuple[Row, ...]:
+        """Return the rows at one verdict."""
+        return tuple(row for row in self.rows if row.verdict is verdict)
+
+
+def by_interpreter(rows: Iterable[Row]) -> tuple[RowGroup, ...]:
+    """Return the rows in groups, one for each interpreter, program or silent machine, in their order."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.interpreter.name, []).append(row)
+    return tuple(RowGroup(tuple(group)) for group in groups.values())
+
+
+def under(groups: Iterable[RowGroup], condition: Condition) -> tuple[RowGroup, ...]:
+    """Return the groups with their rows under one condition, without those that have none."""
+    return by_interpreter(row for group in groups for row in group.rows if row.condition is condition)
+
+
+def first_condition(groups: Iterable[RowGroup]) -> Condition:
+    """Return the condition that a report counts: the machine's own, or the first that was measured."""
+    conditions = {row.condition for group in groups for row in group.rows}
+    return min(conditions, key=list(Condition).index, default=Condition.AMBIENT)
+
+
+def worst_first(groups: Iterable[RowGroup]) -> tuple[RowGroup, ...]:
+    """Return the groups by the verdict that stands for each, the worst first."""
+    return tuple(sorted(groups, key=lambda group: list(Verdict).index(group.standing)))
+
+
+def standings(groups: Iterable[RowGroup], condition: Condition) -> dict[str, int]:
+    """Return how many interpreters, programs and silent machines stand at each verdict under a condition."""
+    stands = [group.standing for group in under(groups, condition)]
+    return {str(verdict): stands.count(verdict) for verdict in Verdict}
+
+
+@dataclass(frozen=True)
 class Matrix:
     """A run and what it came to: all that a report is made of."""
 
@@ -155,6 +217,11 @@ class Matrix:
     def floor(self) -> Protocol:
         """What the rows were judged against."""
         return self.run.asked.floor
+
+    @cached_property
+    def groups(self) -> tuple[RowGroup, ...]:
+        """The rows by what they are about: every format has them from here."""
+        return by_interpreter(self.rows)
 
 
 def build_matrix(

@@ -24,9 +24,9 @@ from tests.support.builders import (
     SMALL,
     TLS1_0,
     TLS1_1,
-    TLS1_2,
     TLS1_3,
     a_catalogue,
+    a_matrix,
     a_program,
     a_row,
     a_run,
@@ -582,7 +582,7 @@ def test_documents_are_compared_as_they_were_written(tmp_path: Path) -> None:
     for number, one in enumerate((OLD, replace(OLD, openssl="OpenSSL 3.0.20"))):
         row = a_row(DOWNGRADED if number else ENFORCED, interpreter=one)
         paths.append(tmp_path / f"{number}.json")
-        paths[-1].write_text(json.dumps(build_json([row], record(row).run, CATALOGUE, TLS1_2, Policy())))
+        paths[-1].write_text(json.dumps(build_json(a_matrix([row], record(row).run, CATALOGUE), Policy())))
     comparison = compare(*map(read_json, paths))
     assert [(change.kind, sources(change)) for change in comparison.changes] == [
         (ChangeKind.WORSE, {CauseSubject.OPENSSL})

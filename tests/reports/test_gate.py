@@ -32,6 +32,7 @@ from tests.support.builders import (
     TLS1_2,
     TLS1_3,
     a_catalogue,
+    a_matrix,
     a_policy,
     a_row,
     a_run,
@@ -70,7 +71,9 @@ def _document(
 ) -> dict[str, Any]:
     run = replace(a_run(CATALOGUE, host), run_id=run_id, scope=a_scope(**scope))
     run = replace(run, started=ended.isoformat(), ended=ended.isoformat())
-    document: dict[str, Any] = json.loads(json.dumps(build_json(rows, run, CATALOGUE, floor, Policy())))
+    document: dict[str, Any] = json.loads(
+        json.dumps(build_json(a_matrix(rows, run, CATALOGUE, floor), Policy()))
+    )
     return document
 
 
@@ -863,7 +866,7 @@ def test_the_program_needs_nothing_but_python(tmp_path: Path, rows: list[Row] | 
 def test_the_policy_of_a_matrix_does_not_bind_the_gate(tmp_path: Path) -> None:
     """A matrix is judged by the policy that is there when it is judged, not by the one it was made under."""
     run = a_run(CATALOGUE)
-    document = json.loads(json.dumps(build_json([GOOD, UNSURE], run, CATALOGUE, TLS1_2, a_policy())))
+    document = json.loads(json.dumps(build_json(a_matrix([GOOD, UNSURE], run, CATALOGUE), a_policy())))
     folder = _write(tmp_path / "run", document)
     assert gate(folder, tmp_path / "policy.toml", NOW).kind is GateOutcome.INCONCLUSIVE
 

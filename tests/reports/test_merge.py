@@ -25,7 +25,7 @@ from reports.merge import DID_NOT_REPORT, MergeError, merge, merge_cases, read_p
 from reports.report import write_report
 from reports.verdicts.decision import GateOutcome
 from reports.verdicts.judge import Verdict
-from reports.verdicts.matrix import Matrix, Measured, build_matrix
+from reports.verdicts.matrix import Matrix, Measured, build_matrix, by_interpreter
 from reports.verdicts.policy import Policy, Waiver
 from reports.verdicts.remedies import Case, Remedy, RemedyAttempt, Standing, needing
 from servers.conditions import Condition
@@ -234,7 +234,7 @@ def test_the_same_id_on_two_machines_is_told_apart(tmp_path: Path, one: Path, ot
     """Every format has two interpreters of one id, each with its own machine and verdict."""
     target = tmp_path / "merged"
     merged = _merge(target, one, other)
-    said = " ".join(answer(merged.rows, TLS1_2))
+    said = " ".join(answer(by_interpreter(merged.rows), TLS1_2))
     assert "1 of 2 interpreters negotiates TLS 1.0 (below the TLS 1.2 minimum): py on other." in said
     assert "1 of 2 holds TLS 1.2 with every client measured: py on one." in said
     markdown = (target / "matrix.md").read_text()
@@ -291,7 +291,7 @@ def test_nobody_reported(tmp_path: Path) -> None:
     """With nothing to read there is a report all the same, of machines of which nothing is known."""
     target = tmp_path / "merged"
     merged = _merge(target, expect=["a", "b"])
-    assert answer(merged.rows, TLS1_2) == [
+    assert answer(by_interpreter(merged.rows), TLS1_2) == [
         "No interpreter was measured, so nothing is known about this machine.",
         "2 machines were expected and did not report, so nothing is known about them: a, b.",
     ]

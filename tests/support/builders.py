@@ -12,7 +12,7 @@ from interpreters.places import Looked
 from reports.verdicts.cells import CellKind, CellOutcome
 from reports.verdicts.decision import GateRun
 from reports.verdicts.judge import Finding, HeldBy, Judgement, PageCheck, Verdict
-from reports.verdicts.matrix import Row
+from reports.verdicts.matrix import Matrix, Row
 from reports.verdicts.observations import Account, Asked, Given, Observation, OwnTls, Run
 from reports.verdicts.policy import Policy, Waiver
 from reports.verdicts.scope import LeftOut, Scope
@@ -300,6 +300,11 @@ def a_row(
         own_tls=own_tls,
         findings=findings or {},
     )
+
+
+def a_matrix(rows: Iterable[Row], run: Run, catalogue: Catalogue, floor: Protocol = TLS1_2) -> Matrix:
+    """Return the matrix of a run that came to these rows against this floor."""
+    return Matrix(replace(run, asked=replace(run.asked, floor=floor)), (), tuple(rows), catalogue)
 
 
 def a_run(catalogue: Catalogue, host: str = "a-host", failing: Iterable[str] = ()) -> Run:

@@ -9,13 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.formats.advice import advice, configuration_in_force
+from reports.formats.advice import configuration_in_force, together
 from reports.verdicts.judge import HeldBy, Verdict
+from reports.verdicts.matrix import Row, by_interpreter
 from reports.verdicts.remedies import Case, Remedy, RemedyAttempt, Standing, in_short
 from tests.support.builders import CRT, PYCA, TLS1_2, TLS1_3, a_program, a_row, an_interpreter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from reports.verdicts.observations import OwnTls
+    from servers.protocols import Protocol
 
 DOWN, FRAGILE, UNCLEAR, UNTESTABLE, HELD = Verdict
 DEBIAN = replace(
@@ -26,6 +30,14 @@ DEBIAN = replace(
     openssl_conf="/usr/lib/ssl/openssl.cnf",
 )
 TRIES = "tries what may help, and advises only what it measured to help."
+
+
+def advice(
+    rows: Sequence[Row], floor: Protocol, quote: Callable[[str], str] = str, cases: Sequence[Case] = ()
+) -> list[str]:
+    """Return what to do about one interpreter, of which these are the rows."""
+    (piece,) = together(by_interpreter(rows), floor, quote, cases)
+    return list(piece.steps)
 
 
 @pytest.mark.parametrize("verdict", [DOWN, FRAGILE])

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reports.formats.answer import answer, by_interpreter, counts, page_sentences, standing
+from reports.formats.answer import answer, counts, page_sentences
 from reports.verdicts.cells import CellKind
 from reports.verdicts.judge import PageCheck, Verdict
+from reports.verdicts.matrix import Row, by_interpreter, under
 from servers.conditions import Condition
 from tests.support.builders import (
     CRT,
@@ -26,31 +27,40 @@ from tests.support.builders import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from reports.verdicts.observations import OwnTls
     from servers.protocols import Protocol
 
 DOWN, FRAGILE, UNCLEAR, UNTESTABLE, HELD = Verdict
 
 
+def answer_to(rows: Iterable[Row], floor: Protocol) -> list[str]:
+    """Return the answer that these rows give."""
+    return answer(by_interpreter(rows), floor)
+
+
 def test_an_interpreter_stands_as_its_worst_client() -> None:
     """One client's verdict is an interpreter's if no other client's is worse, in any order."""
     for index, worst in enumerate(Verdict):
         for other in list(Verdict)[index:]:
-            assert standing([a_row(worst), a_row(other)]) is worst
-            assert standing([a_row(other), a_row(worst)]) is worst
+            for pair in ((worst, other), (other, worst)):
+                (group,) = by_interpreter(map(a_row, pair))
+                assert group.standing is worst
 
 
 def test_rows_are_grouped_under_one_condition() -> None:
-    """Groups keep the rows' order and leave other conditions out."""
+    """Groups keep the rows' order, and can leave other conditions out."""
     rows = [a_row(name="b"), a_row(name="a"), a_row(name="b", condition=Condition.HARDENED), a_row(name="b")]
     groups = by_interpreter(rows)
-    assert [(name, len(group)) for name, group in groups.items()] == [("b", 2), ("a", 1)]
-    assert list(by_interpreter(rows, Condition.HARDENED)) == ["b"]
+    assert [(group.name, len(group.rows)) for group in groups] == [("b", 3), ("a", 1)]
+    assert [len(group.rows) for group in under(groups, Condition.AMBIENT)] == [2, 1]
+    assert [group.name for group in under(groups, Condition.HARDENED)] == ["b"]
 
 
 def test_nothing_measured_is_said_and_is_not_safe() -> None:
     """Without rows the answer is that nothing is known."""
-    assert answer([], TLS1_2) == [
+    assert answer_to([], TLS1_2) == [
         "No interpreter was measured, so nothing is known about this machine.",
     ]
 
@@ -64,7 +74,7 @@ def test_the_first_sentence_counts_and_names_the_downgraded() -> None:
         a_row(HELD, "two", "urllib3"),
         a_row(HELD, "three", "ssl"),
     ]
-    first = answer(rows, TLS1_2)[0]
+    first = answer_to(rows, TLS1_2)[0]
     assert first == (
         "2 of 3 interpreters negotiate versions down to TLS 1.0 (below the TLS 1.2 minimum): one, two (ssl)."
     )
@@ -72,7 +82,7 @@ def test_the_first_sentence_counts_and_names_the_downgraded() -> None:
 
 def test_one_version_below_the_floor_is_named_alone() -> None:
     """Where all of them go down to the same version, that version is said, and one interpreter is one."""
-    said = answer([a_row(DOWN, "one", lowest=TLS1_1), a_row(HELD, "two")], TLS1_2)[0]
+    said = answer_to([a_row(DOWN, "one", lowest=TLS1_1), a_row(HELD, "two")], TLS1_2)[0]
     assert said == "1 of 2 interpreters negotiates TLS 1.1 (below the TLS 1.2 minimum): one."
 
 
@@ -85,7 +95,7 @@ def test_environments_as_found_are_counted_apart() -> None:
         a_row(DOWN, interpreter=found, client="urllib3"),
         a_row(HELD, interpreter=other),
     ]
-    said = answer(rows, TLS1_2)
+    said = answer_to(rows, TLS1_2)
     assert said[0] == "The one interpreter does not negotiate a version below TLS 1.2."
     assert said[2:] == [
         "1 of 2 environments negotiates TLS 1.0 (below the TLS 1.2 minimum): env_app_venv.",
@@ -101,7 +111,7 @@ def test_programs_are_counted_apart() -> None:
         a_row(HELD, client="node", interpreter=a_program("node")),
         a_row(UNTESTABLE, client="all", interpreter=a_program("java", "it hangs")),
     ]
-    said = answer(rows, TLS1_2)
+    said = answer_to(rows, TLS1_2)
     assert said[:2] == [
         "The one interpreter does not negotiate a version below TLS 1.2.",
         "1 of 1 holds TLS 1.2 with every client measured: one.",
@@ -109,38 +119,38 @@ def test_programs_are_counted_apart() -> None:
     assert said[2] == "1 of 3 programs negotiates TLS 1.0 (below the TLS 1.2 minimum): curl."
     assert said[3] == "1 of 3 programs could not be measured, wholly or in part: java."
     assert said[4] == "1 of 3 programs holds TLS 1.2: node."
-    assert answer(rows[1:], TLS1_2) == said[2:]
+    assert answer_to(rows[1:], TLS1_2) == said[2:]
 
 
 def test_every_standing_has_its_sentence() -> None:
     """Each verdict that occurs is counted and named once, and none that does not occur."""
     rows = [a_row(verdict, f"py_{verdict}", page=PageCheck.FAIL) for verdict in Verdict]
     for wanted in Verdict:
-        said = answer([row for row in rows if row.verdict is not wanted], TLS1_2)
+        said = answer_to([row for row in rows if row.verdict is not wanted], TLS1_2)
         assert not any(f"py_{wanted}" in sentence for sentence in said)
         assert all(
             sum(f"py_{other}" in sentence for sentence in said) == 1
             for other in Verdict
             if other is not wanted
         )
-    undecided = next(sentence for sentence in answer(rows, TLS1_2) if "py_inconclusive" in sentence)
+    undecided = next(sentence for sentence in answer_to(rows, TLS1_2) if "py_inconclusive" in sentence)
     assert "must not be read as safe" in undecided
 
 
 def test_none_downgraded_is_not_called_safe() -> None:
     """Where nothing went below, but nothing is known either, no sentence says that anything holds."""
     nothing = [a_row(UNCLEAR, "one"), a_row(UNTESTABLE, "two")]
-    said = answer(nothing, TLS1_2)
+    said = answer_to(nothing, TLS1_2)
     below = "negotiates a version below TLS 1.2"
     assert said[0] == f"It is not known whether any of the 2 interpreters {below}."
     assert not any("hold" in sentence for sentence in said)
     alone = f"It is not known whether the one interpreter {below}."
-    assert answer(nothing[:1], TLS1_2)[0] == alone
+    assert answer_to(nothing[:1], TLS1_2)[0] == alone
     none = f"None of the 3 interpreters {below}"
     for known in (FRAGILE, HELD):
-        first = answer([*nothing, a_row(known, "three")], TLS1_2)[0]
+        first = answer_to([*nothing, a_row(known, "three")], TLS1_2)[0]
         assert first == f"{none}, but for 2 of them this is not known."
-        first = answer([nothing[0], a_row(known, "two"), a_row(known, "three")], TLS1_2)[0]
+        first = answer_to([nothing[0], a_row(known, "two"), a_row(known, "three")], TLS1_2)[0]
         assert first == f"{none}, but for 1 of them this is not known."
 
 
@@ -153,11 +163,11 @@ def test_gaps_are_counted_beside_whatever_is_worse() -> None:
         a_row(UNTESTABLE, "four", "all"),
         a_row(HELD, "five"),
     ]
-    said = answer(rows, TLS1_2)
+    said = answer_to(rows, TLS1_2)
     assert "2 gave no clear answer and must not be read as safe: two (boto3), three (boto3)." in said
     assert "2 could not be measured, wholly or in part: one (awscrt), four." in said
     assert "1 of 5 holds TLS 1.2 with every client measured: five." in said
-    assert counts(rows, Condition.AMBIENT) == {
+    assert counts(by_interpreter(rows), Condition.AMBIENT) == {
         str(DOWN): 2,
         str(FRAGILE): 1,
         str(HELD): 1,
@@ -169,7 +179,7 @@ def test_gaps_are_counted_beside_whatever_is_worse() -> None:
 def test_what_is_not_known_of_a_client_beside_another_does_not_open_like_safety() -> None:
     """An interpreter with a client that was not measured is one of which not all is known."""
     rows = [a_row(FRAGILE, "one", "ssl"), a_row(UNTESTABLE, "one", "pip"), a_row(HELD, "two", "ssl")]
-    assert answer(rows, TLS1_2)[0] == (
+    assert answer_to(rows, TLS1_2)[0] == (
         "None of the 2 interpreters negotiates a version below TLS 1.2, but for 1 of them this is not known."
     )
 
@@ -189,15 +199,17 @@ def test_cells_that_say_nothing_are_counted() -> None:
         a_row(HELD, "held"),
     ]
     named = ", ".join(f"p{number}/ssl" for number in range(6))
-    assert f"8 of 16 cells of the other clients say nothing: {named} and 2 more." in answer(rows, TLS1_2)
+    assert f"8 of 16 cells of the other clients say nothing: {named} and 2 more." in answer(
+        by_interpreter(rows), TLS1_2
+    )
     whole = {"only_1_1": findings["only_1_1"]}
-    assert not any("cells" in said for said in answer([a_row(DOWN, findings=whole)], TLS1_2))
+    assert not any("cells" in said for said in answer_to([a_row(DOWN, findings=whole)], TLS1_2))
 
 
 def test_an_interpreter_holds_only_with_every_client() -> None:
     """One client that is not enforced keeps an interpreter out of those that hold the floor."""
     for other in (DOWN, FRAGILE, UNCLEAR, UNTESTABLE):
-        said = answer([a_row(HELD, "one", "ssl"), a_row(other, "one", "urllib3")], TLS1_2)
+        said = answer_to([a_row(HELD, "one", "ssl"), a_row(other, "one", "urllib3")], TLS1_2)
         assert not any(" hold" in sentence for sentence in said)
 
 
@@ -205,7 +217,7 @@ def test_an_interpreter_holds_only_with_every_client() -> None:
 def test_the_sentences_follow_the_floor(floor: Protocol) -> None:
     """Whatever the floor is, the sentences name it, and no other version as if it were."""
     rows = [a_row(verdict, f"py_{verdict}", lowest=TLS1_0) for verdict in Verdict]
-    said = " ".join(answer(rows, floor))
+    said = " ".join(answer_to(rows, floor))
     assert floor.prose in said
     for other in FLOORS:
         assert (other.prose in said) is (other is floor)
@@ -214,11 +226,11 @@ def test_the_sentences_follow_the_floor(floor: Protocol) -> None:
 def test_only_another_condition_is_named_as_such() -> None:
     """A run without the machine's own configuration says under which one its answer holds."""
     row = a_row(DOWN, "one", condition=Condition.PERMISSIVE)
-    assert "under the permissive configuration" in answer([row], TLS1_2)[0]
-    held = answer([a_row(HELD, "one", condition=Condition.HARDENED)], TLS1_2)
+    assert "under the permissive configuration" in answer_to([row], TLS1_2)[0]
+    held = answer_to([a_row(HELD, "one", condition=Condition.HARDENED)], TLS1_2)
     assert all("under the hardened configuration" in sentence for sentence in held)
     both = [a_row(HELD, "one"), row]
-    assert "permissive" not in " ".join(answer(both, TLS1_2))
+    assert "permissive" not in " ".join(answer_to(both, TLS1_2))
 
 
 def test_it_says_how_many_the_page_calls_safe() -> None:
@@ -230,17 +242,17 @@ def test_it_says_how_many_the_page_calls_safe() -> None:
         a_row(DOWN, "four", page=PageCheck.FAIL),
         a_row(HELD, "five", page=PageCheck.PASS),
     ]
-    assert page_sentences(rows) == [
+    assert page_sentences(by_interpreter(rows)) == [
         "The AWS page's own check calls 2 of the 4 interpreters below TLS 1.2 safe: one, two.",
         "It comes to no conclusion on 1 of the 4 interpreters below TLS 1.2: three.",
     ]
-    assert page_sentences([a_row(DOWN, "four", page=PageCheck.FAIL)]) == []
-    assert not any("page" in sentence for sentence in answer(rows, TLS1_2))
+    assert page_sentences(by_interpreter([a_row(DOWN, "four", page=PageCheck.FAIL)])) == []
+    assert not any("page" in sentence for sentence in answer_to(rows, TLS1_2))
 
 
 def test_the_page_is_not_blamed_for_another_floor() -> None:
     """The page asks for TLS 1.2: it did not call safe, wrongly, what goes no lower than that."""
-    assert page_sentences([a_row(DOWN, "one", lowest=TLS1_2, page=PageCheck.PASS)]) == []
+    assert page_sentences(by_interpreter([a_row(DOWN, "one", lowest=TLS1_2, page=PageCheck.PASS)])) == []
 
 
 @pytest.mark.parametrize("stack", [CRT, PYCA])
@@ -255,7 +267,7 @@ def test_what_brings_its_own_tls_is_named_where_python_holds_the_floor(stack: Ow
         a_row(DOWN, "two", "awscrt", own_tls=stack),
         a_row(HELD, "three", "awscrt", own_tls=stack),
     ]
-    said = answer(rows, TLS1_2)
+    said = answer_to(rows, TLS1_2)
     assert f"On 1 of these Python itself holds TLS 1.2, but {stack.name} (awscrt, boto3_crt)" in said[1]
     assert said[1].endswith("does not: one.")
 
@@ -264,4 +276,4 @@ def test_a_stack_of_its_own_is_not_named_where_python_is_not_safe_either() -> No
     """Where a client that uses Python's TLS goes below, is unclear or unmeasured, it is not told apart."""
     for other in (DOWN, Verdict.INCONCLUSIVE, Verdict.FRAGILE, Verdict.UNTESTABLE):
         rows = [a_row(other, "one", "ssl"), a_row(DOWN, "one", "awscrt", own_tls=CRT)]
-        assert not [sentence for sentence in answer(rows, TLS1_2) if "Python itself" in sentence]
+        assert not [sentence for sentence in answer_to(rows, TLS1_2) if "Python itself" in sentence]

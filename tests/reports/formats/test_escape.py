@@ -23,7 +23,7 @@ from reports.formats.matrix_json import build_json
 from reports.gate import foresee
 from reports.verdicts.matrix import Matrix
 from reports.verdicts.policy import Policy
-from tests.support.builders import TLS1_2, a_catalogue, a_row, a_run, an_interpreter
+from tests.support.builders import a_catalogue, a_matrix, a_row, a_run, an_interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -235,7 +235,7 @@ def _in_json(version: str) -> str:
     """Return the version from matrix.json, made visible; the file itself must be printable ASCII."""
     catalogue = a_catalogue()
     row = a_row(interpreter=an_interpreter(version=version))
-    written = json.dumps(build_json([row], a_run(catalogue), catalogue, TLS1_2, Policy()))
+    written = json.dumps(build_json(a_matrix([row], a_run(catalogue), catalogue), Policy()))
     assert written.isascii()
     assert written.isprintable()
     (interpreter,) = json.loads(written)["interpreters"]
@@ -247,7 +247,7 @@ def _in_xml(version: str) -> str:
     catalogue = a_catalogue()
     row = a_row(interpreter=an_interpreter(version=version))
     run = a_run(catalogue)
-    decision = foresee(build_json([row], run, catalogue, TLS1_2, Policy()), Policy())
+    decision = foresee(build_json(a_matrix([row], run, catalogue), Policy()), Policy())
     written = build_junit(Matrix(run, (), (row,), catalogue), decision)
     assert written.replace("\n", "").replace("\t", "").isprintable()
     assert "<script" not in written

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpreters.interpreter import Interpreter
-from reports.formats.answer import answer, page_sentences, worst_first
+from reports.formats.answer import answer, page_sentences
 from reports.formats.escape import visible
 from reports.formats.html import BAR, NEUTRAL, build_html, tone
 from reports.formats.markdown import SCOPE
 from reports.verdicts.cells import CellKind, CellOutcome
 from reports.verdicts.judge import Finding, PageCheck, Verdict
-from reports.verdicts.matrix import Matrix, Measured, Past, build_matrix
+from reports.verdicts.matrix import Matrix, Measured, Past, build_matrix, by_interpreter, worst_first
 from reports.verdicts.remedies import TITLES, Case, Remedy, RemedyAttempt, Standing
 from reports.verdicts.scope import headline, in_full, opening
 from servers.catalogue import Role, read_catalogue
@@ -239,7 +239,7 @@ def test_opens_with_the_answer_and_the_counts() -> None:
     """The first heading is the answer, its names follow, and each verdict has its count."""
     html, rows = five()
     page = Page(html)
-    said, _, names = answer(rows, TLS1_2)[0].removesuffix(".").partition(": ")
+    said, _, names = answer(by_interpreter(rows), TLS1_2)[0].removesuffix(".").partition(": ")
     assert f"<h1>{said}</h1>" in html
     assert names in page.text
     for verdict in Verdict:
@@ -333,7 +333,7 @@ def test_every_interpreter_has_its_library_and_path() -> None:
     html, rows = five()
     section = html.split('aria-labelledby="interpreters-title"')[1].split("</section>")[0]
     text = " ".join(Page(section).text.split())
-    places = [text.index(one.interpreter.path) for one in worst_first(rows)]
+    places = [text.index(group.interpreter.path) for group in worst_first(by_interpreter(rows))]
     assert places == sorted(places)
     assert all(row.interpreter.openssl in text for row in rows)
 
@@ -382,7 +382,7 @@ def test_what_the_page_would_say_stands_apart() -> None:
     """The conclusion of the AWS page's check is no part of the answer, and absent where it was right."""
     row = a_row(Verdict.DOWNGRADED, page=PageCheck.PASS)
     text = " ".join(Page(build_html(a_matrix([row]))).text.split())
-    (said,) = page_sentences([row])
+    (said,) = page_sentences(by_interpreter([row]))
     assert text.index("What to do") < text.index(said)
     assert "own check" not in build_html(a_matrix([a_row(Verdict.DOWNGRADED, page=PageCheck.FAIL)]))
 

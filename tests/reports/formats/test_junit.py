@@ -36,6 +36,7 @@ from tests.support.builders import (
     Stack,
     a_catalogue,
     a_finding,
+    a_matrix,
     a_policy,
     a_program,
     a_row,
@@ -150,7 +151,7 @@ def _document(
 ) -> ET.Element:
     """Return the document as a reader gets it."""
     run = replace(run, asked=replace(run.asked, floor=floor))
-    decision = foresee(build_json(rows, run, catalogue, floor, policy), policy)
+    decision = foresee(build_json(a_matrix(rows, run, catalogue, floor), policy), policy)
     written = build_junit(Matrix(run, tuple(measured), tuple(rows), catalogue), decision)
     assert written.endswith(">\n")
     return ET.fromstring(written.encode("utf-8"))  # noqa: S314  our own document
@@ -421,7 +422,7 @@ def test_its_counts_are_true_and_agree_with_the_gate(
             for number in (results.total(), *(results[r] for r in ("failure", "error", "skipped")))
         ]
     green = not (expected["failures"] or expected["errors"])
-    report = parse_report(build_json(rows, run, catalogue, floor, Policy()))
+    report = parse_report(build_json(a_matrix(rows, run, catalogue, floor), Policy()))
     assert green is decide(report, Policy(), NOW).passed
 
 
@@ -460,7 +461,7 @@ def test_it_is_red_where_the_gate_fails(
     policy = replace(policy, programs=tuple(one for one in policy.clients if one == "curl"))
     rows = tuple(a_row(verdict, name, client) for name, client, verdict in named)
     run = replace(RUN, scope=a_scope(narrowed=narrowed))
-    decision = foresee(build_json(rows, run, CATALOGUE, TLS1_2, policy), policy, together=together)
+    decision = foresee(build_json(a_matrix(rows, run, CATALOGUE), policy), policy, together=together)
     document = ET.fromstring(build_junit(Matrix(run, (), rows, CATALOGUE), decision))  # noqa: S314  our own
     assert violations(document) == []
     red = {key for key, case in _cases(document).items() if _result(case) in ("failure", "error")}

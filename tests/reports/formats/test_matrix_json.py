@@ -38,6 +38,7 @@ from tests.support.builders import (
     Stack,
     a_catalogue,
     a_finding,
+    a_matrix,
     a_narrow_scope,
     a_policy,
     a_row,
@@ -96,7 +97,7 @@ def _document(
 ) -> Any:
     """Return the document as a reader gets it."""
     run = RUN if catalogue is CATALOGUE else a_run(catalogue)
-    built = build_json(_rows() if rows is None else rows, run, catalogue, floor, policy)
+    built = build_json(a_matrix(_rows() if rows is None else rows, run, catalogue, floor), policy)
     return json.loads(json.dumps(built))
 
 
@@ -268,7 +269,7 @@ def test_a_document_is_jsons_own_types() -> None:
         parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
         return {type(value)}.union(*map(types, parts))
 
-    built = build_json(_rows(), RUN, CATALOGUE, TLS1_2, a_policy())
+    built = build_json(a_matrix(_rows(), RUN, CATALOGUE), a_policy())
     assert types(built) == {dict, list, str, bool, int, type(None)}
     assert json.loads(json.dumps(built)) == built
 
@@ -401,7 +402,7 @@ def test_its_counts_are_those_of_the_rows_and_of_the_csv(
     rows = build_matrix(measured, ("ssl", "urllib3"), (Condition.AMBIENT,), catalogue, floor)
     document = _document(rows, floor, catalogue)
     VALIDATOR.validate(document)
-    frame = build_frame(rows, a_run(catalogue), catalogue, floor)
+    frame = build_frame(a_matrix(rows, a_run(catalogue), catalogue, floor))
     assert len(document["verdicts"]) == len(rows) == 2 * len(clients)
     for verdict in Verdict:
         said = sum(one["verdict"] == verdict for one in document["verdicts"])
@@ -430,7 +431,7 @@ def test_a_document_that_was_read_makes_the_same_document(tmp_path: Path, floor:
     path.write_text(json.dumps(document))
     (record,) = read_json(path)
     assert record.floor == floor
-    assert build_json(record.rows, record.run, record.catalogue, record.floor, Policy()) == document
+    assert build_json(a_matrix(record.rows, record.run, record.catalogue, record.floor), Policy()) == document
     rows = [(r.interpreter, r.client, r.condition, r.judgement, r.held_by, r.page_check) for r in _rows()]
     read = [(r.interpreter, r.client, r.condition, r.judgement, r.held_by, r.page_check) for r in record.rows]
     assert read == rows
@@ -525,7 +526,7 @@ def test_the_same_run_gives_the_same_document() -> None:
         )
         for row in _rows()
     ]
-    first, second = (build_json(rows, RUN, CATALOGUE, TLS1_2, Policy()) for rows in (_rows(), backwards))
+    first, second = (build_json(a_matrix(rows, RUN, CATALOGUE), Policy()) for rows in (_rows(), backwards))
     assert json.dumps(first) == json.dumps(second)
 
 
@@ -594,5 +595,5 @@ def test_what_cannot_be_decoded_stays_readable() -> None:
         looked=(Looked(half, "unreadable", half),),
     )
     run = replace(RUN, host=half, engine=half, asked=asked, controls=controls, scope=scope)
-    written = json.dumps(build_json([row], run, CATALOGUE, TLS1_2, Policy()), ensure_ascii=False)
+    written = json.dumps(build_json(a_matrix([row], run, CATALOGUE), Policy()), ensure_ascii=False)
     assert written.encode("utf-8").count(b"a\\\\udc80b") == 29 + len(CATALOGUE.servers)

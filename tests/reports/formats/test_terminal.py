@@ -13,7 +13,7 @@ import pytest
 from reports.formats.answer import answer
 from reports.formats.terminal import NEXT, STYLES, show
 from reports.verdicts.judge import Verdict
-from reports.verdicts.matrix import ALL_CLIENTS, Matrix
+from reports.verdicts.matrix import ALL_CLIENTS, Matrix, by_interpreter
 from reports.verdicts.scope import opening
 from servers.conditions import Condition
 from tests.support.builders import TLS1_2, a_catalogue, a_program, a_row, a_run, a_scope, an_interpreter
@@ -33,7 +33,7 @@ ROWS = (
     a_row(Verdict.UNTESTABLE, "none", ALL_CLIENTS, interpreter=an_interpreter("none", problem="it hangs")),
 )
 RUN = replace(a_run(a_catalogue()), scope=a_scope(looked=()))
-SENTENCES = answer(ROWS, TLS1_2)
+SENTENCES = answer(by_interpreter(ROWS), TLS1_2)
 ESCAPE = re.compile(r"\x1b\[([0-9;]*)m")
 
 
