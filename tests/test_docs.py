@@ -35,7 +35,10 @@ REFERENCE = ROOT / "docs" / "reference.md"
 HOW_TO = ROOT / "docs" / "how-to.md"
 PAGES = sorted(
     path
-    for pattern in ("*.md", "docs/**/*.md", "probes/*.md", ".github/**/*.md")
+    for pattern in (
+        "*.md",
+        *(f"{room}/**/*.md" for room in (".github", "docs", "findings", "probes", "tests")),
+    )
     for path in ROOT.glob(pattern)
 )
 USE = re.compile(r"\bnox -s ((?:[a-z]+ ?)+?)(?: -- ([^`#\n]*))?(?=[`#;&|'\n]|\s{2}|$)")
