@@ -20,6 +20,7 @@ from interpreters.identify import IdentifyError, Identity, identify
 from interpreters.interpreter import Interpreter
 from interpreters.locate import Candidate, locate
 from interpreters.surroundings import surroundings
+from servers.certificates import KeyPair, issue
 from tests.support.causes import goes_below
 from tests.support.checkout import ROOT, Checkout, copy_repository
 from tests.support.processes import Witness
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from playwright.sync_api import Browser
+
+    from servers.catalogue import Certificate
 
 # A busy machine is no failure.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -171,6 +174,16 @@ def strict(known: dict[str, Interpreter]) -> Interpreter:
 def sample(known: dict[str, Interpreter]) -> Interpreter:
     """Return the interpreter for what can be shown on any."""
     return _last(known, goes_below) or next(reversed(known.values()))
+
+
+@pytest.fixture(scope="session")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> dict[Certificate, KeyPair]:
+    """Return certificates with their keys, issued with a umask that protects nothing."""
+    before = os.umask(0)
+    try:
+        return issue(tmp_path_factory.mktemp("keys"))
+    finally:
+        os.umask(before)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.checkout import LIMIT
+from tests.support.limits import SLOW
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ def _gate_program(checkout: Checkout) -> tuple[int, str]:
     """Run the gate as a program; return its exit status and what it printed."""
     command = [sys.executable, "-m", "reports.gate"]
     done = subprocess.run(
-        command, cwd=checkout.folder, capture_output=True, text=True, timeout=LIMIT, check=False
+        command, cwd=checkout.folder, capture_output=True, text=True, timeout=SLOW, check=False
     )
     return done.returncode, done.stdout + done.stderr
 
@@ -100,12 +100,12 @@ def test_a_run_that_was_killed_does_not_leave_the_one_before_in_its_place(
     assert status == 0, said
     before = (checkout.latest / "run.json").read_text()
     with checkout.start("-s", "matrix", "--", "--only", strict.id) as process:
-        deadline = time.monotonic() + LIMIT
+        deadline = time.monotonic() + SLOW
         while not list((checkout.folder / "reports").glob(".begun-*")):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGKILL)
-        process.communicate(timeout=LIMIT)
+        process.communicate(timeout=SLOW)
     assert (checkout.latest / "run.json").read_text() == before
     status, said = _gate_program(checkout)
     assert status == 2

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.checkout import LIMIT
+from tests.support.limits import SLOW
 from tests.support.small_sources import an_identity, an_interpreter, archive, small_sources
 
 if TYPE_CHECKING:
@@ -113,13 +113,13 @@ def test_ctrl_c_leaves_nothing_and_the_next_run_goes_on(
     slow = tmp_path / "slow"
     slow.touch()
     files = small_sources()["python"]
-    files["Makefile"] += f"\nall: wait\nwait: ; if test -e {slow}; then echo > {slow}; sleep {LIMIT:g}; fi\n"
+    files["Makefile"] += f"\nall: wait\nwait: ; if test -e {slow}; then echo > {slow}; sleep {SLOW:g}; fi\n"
     archive(tmp_path / "python.tgz", files)
     with checkout.start(*command()) as process:
         while process.poll() is None and not slow.stat().st_size:
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGINT)
-        process.communicate(timeout=LIMIT)
+        process.communicate(timeout=SLOW)
     assert process.returncode != 0
     assert not left(tmp_path)
     assert checkout.processes() == []

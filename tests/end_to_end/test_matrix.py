@@ -20,7 +20,8 @@ from interpreters.clients import DEFAULT, clients
 from runs.snippets import snippets
 from servers.protocols import Protocol
 from tests.support.causes import goes_below, has_old
-from tests.support.checkout import LIMIT, serving
+from tests.support.checkout import serving
+from tests.support.limits import SLOW
 from tests.support.probing import board
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def test_a_third_party_reads_the_same_versions(measured: Checkout) -> None:
         fields = ("frame.interface_name", "tls.handshake.extensions.supported_version")
         shown = [word for field in fields for word in ("-e", field)]
         command = [tshark, "-r", str(capture), "-Y", "tls.handshake.type == 1", "-T", "fields", *shown]
-        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=LIMIT)
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=SLOW)
         for line in done.stdout.splitlines():
             name, _, versions = line.partition("\t")
             known = {wire_names[text] for text in versions.split(",") if text in wire_names}
@@ -260,7 +261,7 @@ def test_ctrl_c_leaves_no_process_and_the_previous_report(measured: Checkout, sa
     assert status == 0, said
     before = _hashes(measured.latest)
     with measured.start("-s", "matrix") as process:
-        deadline = time.monotonic() + LIMIT
+        deadline = time.monotonic() + SLOW
         while not any("s_server" in line for line in measured.processes()):
             assert process.poll() is None, process.communicate()[0]
             assert time.monotonic() < deadline
@@ -340,7 +341,7 @@ def test_paths_are_meant_where_nox_was_called(checkout: Checkout, loose: Interpr
         env=checkout.environment(OPENSSL_CONF="floor.cnf"),
         capture_output=True,
         text=True,
-        timeout=LIMIT,
+        timeout=SLOW,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -26,6 +26,7 @@ from servers.conditions import Condition
 from servers.engine import EngineError
 from servers.protocols import LADDER, Protocol
 from servers.s_server import find_s_server
+from tests.support.limits import SLOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 FLOOR = Protocol.TLSV1_2
-LIMIT = 240.0
-"""Seconds for all that is done with one program; Java takes a second or two for each server."""
 
 SERVERS = ("tls1_3", "tls1_2", "tls1_1_ecdhe", "tls1_1_rsa", "tls1_0_rsa")
 """Enough of the ladder: each version, and TLS 1.1 both with and without a signature in its key exchange."""
@@ -68,7 +67,7 @@ def measure(tmp_path: Path) -> Measure:
         guest = Guest(found.candidate.id, Path(sys.executable), environment, (name,), programs=words)
 
         async def limited() -> tuple[Row, ...]:
-            async with asyncio.timeout(LIMIT):
+            async with asyncio.timeout(SLOW):
                 campaign = await run_campaign([guest], settings, lambda *_: (name,), RELAXED, print)
             assert all(control.passed for control in campaign.controls.values()), campaign.controls
             measured = collect_programs([found], campaign)

@@ -20,6 +20,7 @@ import pytest
 from uv import find_uv_bin
 
 from tests.support.checkout import ROOT, copy_repository
+from tests.support.limits import SLOW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,8 +33,6 @@ RELEASES = ROOT / ".nox" / ".cache" / "releases"
 PACKAGES = ("base-files", "python3", "python3-venv", "openssl", "libstdc++6")
 """What the tool needs of a system: Python, an openssl to serve with, and what its table is computed with."""
 
-LIMIT = 240.0
-"""Seconds for one step, over a slow network."""
 
 BULLSEYE = """\
 HOME = .
@@ -94,7 +93,7 @@ class Release:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=LIMIT,
+            timeout=SLOW,
             check=False,
         )
         return done.returncode, done.stdout
@@ -132,7 +131,7 @@ def _root(suite: str) -> Path:
             suite,
             aside,
         ]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SLOW, check=False)
         if done.returncode:
             shutil.rmtree(aside, ignore_errors=True)
             pytest.skip(f"mmdebstrap made no {suite}, a network to Debian enables this: {done.stderr[-200:]}")

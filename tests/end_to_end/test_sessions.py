@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runs.options import SESSIONS
-from tests.support.checkout import LIMIT
+from tests.support.limits import SLOW
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,7 +81,7 @@ def test_the_file_is_a_program(checkout: Checkout) -> None:
         env=checkout.environment(),
         capture_output=True,
         text=True,
-        timeout=LIMIT,
+        timeout=SLOW,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -10,6 +10,7 @@ import pytest
 
 from interpreters.tables import Table, TableError, keys, parse, tables
 from servers.protocols import Protocol
+from tests.support.refusals import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,13 +32,6 @@ def a_table(**values: Any) -> Table:
     return Table("some.toml [one]", values, dict.fromkeys(values, False))
 
 
-def refusal(act: Callable[[], object]) -> str:
-    """Return the sentence with which something is refused."""
-    with pytest.raises(TableError) as caught:
-        act()
-    return str(caught.value)
-
-
 def test_the_keys_are_the_fields_of_a_dataclass() -> None:
     """A table has each field but the id, and must have those without a default."""
     assert keys(Thing) == {"name": True, "words": True, "count": False, "floor": False}
@@ -52,7 +46,7 @@ def test_the_tables_of_a_file_are_found_by_name() -> None:
 @pytest.mark.parametrize("raw", [b"[a", b"\xff", b"a = " + b"[" * 100_000], ids=["torn", "binary", "deep"])
 def test_what_is_no_toml_is_refused_by_the_name_of_the_file(raw: bytes) -> None:
     """A file that no parser understands is named, with the words of the parser."""
-    assert refusal(lambda: parse("some.toml", raw)).startswith("some.toml is not valid TOML: ")
+    assert refusal(TableError, lambda: parse("some.toml", raw)).startswith("some.toml is not valid TOML: ")
 
 
 @pytest.mark.parametrize(
@@ -72,7 +66,7 @@ def test_what_is_no_toml_is_refused_by_the_name_of_the_file(raw: bytes) -> None:
 )
 def test_a_table_with_other_keys_is_refused(text: str, says: str) -> None:
     """A table that is none, is misspelt or lacks something is refused with its name, and what there is."""
-    assert refusal(lambda: tables("some.toml", text.encode(), Thing)) == says
+    assert refusal(TableError, lambda: tables("some.toml", text.encode(), Thing)) == says
 
 
 DAY = dt.date(2027, 1, 31)
@@ -169,4 +163,4 @@ def test_a_value_that_makes_no_sense_is_refused(
     value: object, read: Callable[[Table], object], says: str
 ) -> None:
     """A value is refused with its file, table and key, what it must be, and what it is."""
-    assert refusal(lambda: read(a_table(key=value))) == f"some.toml [one]: {says}"
+    assert refusal(TableError, lambda: read(a_table(key=value))) == f"some.toml [one]: {says}"

@@ -32,9 +32,11 @@ from servers.conditions import Condition
 from tests.support.builders import (
     CRT,
     FAILED,
+    LOOSE,
     NOW,
     PASSED,
     SMALL,
+    STRICT,
     TLS1_0,
     TLS1_2,
     TLS1_3,
@@ -55,8 +57,6 @@ if TYPE_CHECKING:
     from servers.protocols import Protocol
 
 CATALOGUE = a_catalogue()
-STRICT = Stack(frozenset({TLS1_2, TLS1_3}))
-LOOSE = Stack(frozenset({TLS1_0, TLS1_2, TLS1_3}))
 OWN = replace(
     a_run(CATALOGUE, "the-merger"),
     run_id="20261125T030000Z-ffff-merge",

@@ -18,10 +18,10 @@ from servers.conditions import Condition
 from servers.protocols import Sender
 from servers.tap import Capture, Chunk
 from tests.support.builders import (
+    LOOSE,
     NOW,
-    TLS1_0,
+    STRICT,
     TLS1_2,
-    TLS1_3,
     Stack,
     a_catalogue,
     a_run,
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 CATALOGUE = a_catalogue()
 RUN = a_run(CATALOGUE)
-STRICT = Stack(frozenset({TLS1_2, TLS1_3}))
-LOOSE = Stack(frozenset({TLS1_0, TLS1_2, TLS1_3}))
 AMBIENT = Condition.AMBIENT
 
 

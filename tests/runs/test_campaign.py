@@ -27,14 +27,13 @@ from servers.engine import EngineError
 from servers.progress import counted
 from servers.protocols import Protocol
 from servers.s_server import find_s_server
+from tests.support.limits import HANGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from servers.lab import LabServer
 
-LIMIT = 120.0
-"""Seconds until a test that hangs fails."""
 
 REFERENCE = "relaxed"
 
@@ -124,7 +123,7 @@ def _settings(folder: Path, *conditions: Condition, openssl: Path | None = None)
 
 def _run(guests: Sequence[Guest], settings: Settings, follow_up: FollowUp = _nothing) -> Campaign:
     async def limited() -> Campaign:
-        async with asyncio.timeout(LIMIT):
+        async with asyncio.timeout(HANGS):
             return await run_campaign(guests, settings, follow_up, REFERENCE, lambda _: None)
 
     return asyncio.run(limited())
@@ -404,14 +403,14 @@ def test_a_slow_visit_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         spoken.set()
 
     async def slow(*_: object, **__: object) -> Visit:
-        await asyncio.to_thread(spoken.wait, LIMIT)
+        await asyncio.to_thread(spoken.wait, HANGS)
         return Visit(None, {}, {}, ())
 
     monkeypatch.setattr(campaign_module, "visit", slow)
     monkeypatch.setattr(campaign_module, "counted", partial(counted, patience=0.05))
 
     async def test() -> None:
-        async with asyncio.timeout(LIMIT):
+        async with asyncio.timeout(HANGS):
             await run_campaign([_guest("it")], settings, _nothing, REFERENCE, say)
 
     asyncio.run(test())

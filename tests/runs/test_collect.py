@@ -22,13 +22,14 @@ from runs.visit import Cell, Visit
 from servers.conditions import Condition
 from tests.support.builders import (
     FAILED,
-    PASSED,
+    LOOSE,
+    STRICT,
     TLS1_0,
     TLS1_2,
-    TLS1_3,
     Stack,
     a_catalogue,
     an_interpreter,
+    controls,
     ladder,
     meet,
 )
@@ -38,9 +39,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 CATALOGUE = a_catalogue()
-CONTROLS = {server.id: PASSED for server in CATALOGUE.servers}
-STRICT = Stack(frozenset({TLS1_2, TLS1_3}))
-LOOSE = Stack(frozenset({TLS1_0, TLS1_2, TLS1_3}))
+CONTROLS = controls(CATALOGUE)
 
 
 def _candidate(name: str) -> Candidate:

@@ -23,13 +23,12 @@ from runs.visit import Cell, Visit
 from servers.conditions import Condition
 from tests.support.builders import (
     FAILED,
-    PASSED,
-    TLS1_0,
+    LOOSE,
+    STRICT,
     TLS1_2,
-    TLS1_3,
-    Stack,
     a_catalogue,
     a_run,
+    controls,
     ladder,
     meet,
 )
@@ -41,10 +40,8 @@ if TYPE_CHECKING:
     from servers.control import Control
 
 CATALOGUE = a_catalogue()
-CONTROLS = {server.id: PASSED for server in CATALOGUE.servers}
+CONTROLS = controls(CATALOGUE)
 ENVIRONMENT = {"PATH": "/made/up/bin"}
-STRICT = Stack(frozenset({TLS1_2, TLS1_3}))
-LOOSE = Stack(frozenset({TLS1_0, TLS1_2, TLS1_3}))
 OWN = replace(a_run(CATALOGUE), engine="", catalogue="", started="", ended="", controls={})
 """A run before it begins."""
 

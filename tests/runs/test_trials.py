@@ -19,11 +19,11 @@ from runs.visit import Cell, Visit
 from servers.catalogue import Role
 from servers.conditions import Condition
 from tests.support.builders import (
+    LOOSE,
     PASSED,
     SMALL,
-    TLS1_0,
+    STRICT,
     TLS1_2,
-    TLS1_3,
     Stack,
     a_catalogue,
     a_row,
@@ -51,8 +51,6 @@ MEANS = Means(
     files={"one": FILE},
 )
 ROWS = (a_row(Verdict.DOWNGRADED, "one", "ssl"), a_row(Verdict.DOWNGRADED, "one", "urllib3"))
-STRICT = Stack(frozenset({TLS1_2, TLS1_3}))
-LOOSE = Stack(frozenset({TLS1_0, TLS1_2, TLS1_3}))
 
 
 def test_each_remedy_that_can_be_tried_has_one_trial() -> None:

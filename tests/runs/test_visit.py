@@ -20,19 +20,18 @@ from reports.verdicts.observations import OwnTls
 from runs import visit as visit_module
 from runs.visit import MARK, PROBES, Cell, Stranger, Visit, strangers_told, visit
 from servers.catalogue import Certificate, KeyExchange, Server
-from servers.certificates import KeyPair, issue
+from servers.certificates import KeyPair
 from servers.engine import EngineError
 from servers.lab import LabServer
 from servers.peers import admit_family, can_tell
 from servers.protocols import LADDER, Protocol, Sender
 from servers.s_server import find_s_server
+from tests.support.limits import HANGS
 from tests.support.processes import alive, read_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-LIMIT = 15.0
-"""Seconds until a test that hangs fails."""
 
 SILENCE = 0.5
 """Seconds of silence that a test waits for; the scripts that fall silent are shell's, which start at once."""
@@ -76,11 +75,11 @@ def _visit(
     command: Sequence[str | Path],
     stands: Sequence[LabServer],
     clients: Sequence[str] = ("a",),
-    silence_limit: float = LIMIT,
+    silence_limit: float = HANGS,
     environment: dict[str, str] | None = None,
 ) -> Visit:
     async def limited() -> Visit:
-        async with asyncio.timeout(LIMIT):
+        async with asyncio.timeout(HANGS):
             return await visit(command, environment or {}, clients, stands, silence_limit=silence_limit)
 
     return asyncio.run(limited())
@@ -113,7 +112,7 @@ say(kind="end")
     how = {"path": "/tool", "words": ["{program}"]}
 
     async def limited() -> Visit:
-        async with asyncio.timeout(LIMIT):
+        async with asyncio.timeout(HANGS):
             command = _python(tmp_path, script)
             return await visit(command, {}, ("a", "tool"), [_stand("one", nobody)], programs={"tool": how})
 
@@ -508,7 +507,7 @@ def test_cancelled_visit_leaves_no_process(tmp_path: Path, nobody: tuple[str, in
             loop, started = asyncio.get_running_loop(), asyncio.Event()
             loop.add_reader(reader, started.set)
             task = asyncio.create_task(visit(command, os.environ, ("a",), [_stand("one", nobody)]))
-            async with asyncio.timeout(LIMIT):
+            async with asyncio.timeout(HANGS):
                 await started.wait()
                 loop.remove_reader(reader)
                 task.cancel()
@@ -523,13 +522,13 @@ def test_cancelled_visit_leaves_no_process(tmp_path: Path, nobody: tuple[str, in
 
 
 @pytest.mark.e2e
-def test_real_probe_and_the_wire_agree(tmp_path: Path) -> None:
+def test_real_probe_and_the_wire_agree(pairs: dict[Certificate, KeyPair], tmp_path: Path) -> None:
     """Our own probe's standard library client and the wire tell the same of a server of TLS 1.2 or 1.3."""
     try:
         engine = find_s_server(None, tmp_path, os.environ)
     except EngineError as error:
         pytest.skip(str(error))
-    pair = issue(tmp_path)[Certificate.RSA]
+    pair = pairs[Certificate.RSA]
     versions = (Protocol.TLSV1_2, Protocol.TLSV1_3)
     servers = [
         Server(f"only_{LADDER.index(v)}", "why", frozenset({v}), KeyExchange.ANY, Certificate.RSA)
@@ -537,7 +536,7 @@ def test_real_probe_and_the_wire_agree(tmp_path: Path) -> None:
     ]
 
     async def test() -> Visit:
-        async with asyncio.timeout(LIMIT), contextlib.AsyncExitStack() as stack:
+        async with asyncio.timeout(HANGS), contextlib.AsyncExitStack() as stack:
             stands = [
                 LabServer(server, await stack.enter_async_context(engine.serve(server, pair)), pair)
                 for server in servers

@@ -19,6 +19,7 @@ from servers.catalogue import (
     read_catalogue,
 )
 from servers.protocols import LADDER, Protocol
+from tests.support.refusals import refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,9 +47,7 @@ def _read(folder: Path, text: str) -> Catalogue:
 
 
 def _refusal(folder: Path, text: str) -> str:
-    with pytest.raises(TableError) as caught:
-        _read(folder, text)
-    return str(caught.value)
+    return refusal(TableError, _read, folder, text)
 
 
 def test_entry_is_read_as_written(tmp_path: Path) -> None:

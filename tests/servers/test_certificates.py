@@ -18,20 +18,9 @@ from servers.certificates import KeyPair, issue, issue_page
 from servers.s_server import find_s_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 KINDS = {Certificate.RSA: rsa.RSAPublicKey, Certificate.ECDSA: ec.EllipticCurvePublicKey}
-
-
-@pytest.fixture(scope="module")
-def pairs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Certificate, KeyPair]]:
-    """Issue the certificates once, with a umask that protects nothing."""
-    before = os.umask(0)
-    try:
-        yield issue(tmp_path_factory.mktemp("keys"))
-    finally:
-        os.umask(before)
 
 
 def test_every_kind_but_the_page_s_is_issued(pairs: dict[Certificate, KeyPair]) -> None:

@@ -19,14 +19,13 @@ from servers.engine import EngineError
 from servers.protocols import LADDER, Protocol
 from servers.s_server import SServer, find_s_server
 from servers.wire import WireAccount, WireAlert
+from tests.support.limits import HANGS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from servers.entrance import Reachable
 
-LIMIT = 60.0
-"""Seconds until a test that hangs fails."""
 
 CLAIMS = [
     frozenset(LADDER[first:last])
@@ -170,12 +169,6 @@ def test_untried_version_fails(protocol: Protocol) -> None:
 # The attempts ---------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def pairs(tmp_path_factory: pytest.TempPathFactory) -> dict[Certificate, KeyPair]:
-    """Issue the certificates once."""
-    return issue(tmp_path_factory.mktemp("keys"))
-
-
 @pytest.fixture
 def engine(tmp_path: Path) -> SServer:
     """Find this machine's openssl."""
@@ -191,7 +184,7 @@ def _entry(protocols: frozenset[Protocol]) -> Server:
 
 def _control(server: Server, address: Reachable, pair: KeyPair) -> Control:
     async def limited() -> Control:
-        async with asyncio.timeout(LIMIT):
+        async with asyncio.timeout(HANGS):
             return await run_control(server, address, pair.certificate.read_text())
 
     return asyncio.run(limited())
@@ -231,7 +224,7 @@ def test_server_that_speaks_no_tls_fails(pairs: dict[Certificate, KeyPair], answ
         writer.close()
 
     async def test() -> Control:
-        async with asyncio.timeout(LIMIT):
+        async with asyncio.timeout(HANGS):
             server = await asyncio.start_server(babble, "127.0.0.1", 0)
             async with server:
                 address = server.sockets[0].getsockname()
@@ -254,7 +247,7 @@ def _on_real_server(engine: SServer, server: Server, pair: KeyPair, shown: KeyPa
     """Serve an entry with one pair and run its control, which expects another's certificate."""
 
     async def limited() -> Control:
-        async with asyncio.timeout(LIMIT), engine.serve(server, pair) as address:
+        async with asyncio.timeout(HANGS), engine.serve(server, pair) as address:
             return await run_control(server, address, shown.certificate.read_text())
 
     return asyncio.run(limited())
@@ -342,7 +335,7 @@ def test_server_that_speaks_more_than_its_entry_fails(
     pair = pairs[Certificate.RSA]
 
     async def test() -> Control:
-        async with asyncio.timeout(LIMIT), engine.serve(_entry(everything), pair) as address:
+        async with asyncio.timeout(HANGS), engine.serve(_entry(everything), pair) as address:
             return await run_control(_entry(everything - {extra}), address, pair.certificate.read_text())
 
     control = asyncio.run(test())

@@ -12,18 +12,16 @@ import pytest
 
 from servers import entrance as entrance_module
 from servers.entrance import Entrance
+from tests.support.limits import HANGS
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
     from pathlib import Path
 
-LIMIT = 10.0
-"""Seconds until a test that hangs fails."""
-
 
 def _run(test: Coroutine[None, None, None]) -> None:
     async def limited() -> None:
-        async with asyncio.timeout(LIMIT):
+        async with asyncio.timeout(HANGS):
             await test
 
     asyncio.run(limited())

@@ -18,7 +18,6 @@ from tlslite.api import HandshakeSettings, TLSConnection, X509CertChain, parsePE
 from tlslite.errors import BaseTLSException
 
 from servers.catalogue import Certificate
-from servers.certificates import issue
 from servers.evidence import (
     EVIDENCE_LIMIT,
     FIRST_CLIENT_PORT,
@@ -401,10 +400,9 @@ def tshark(tmp_path_factory: pytest.TempPathFactory) -> Tshark:
 
 
 @pytest.fixture(scope="module")
-def handshakes(tmp_path_factory: pytest.TempPathFactory) -> Connections:
+def handshakes(pairs: dict[Certificate, KeyPair]) -> Connections:
     """Return a real handshake for each entry of HANDSHAKES, in its order."""
-    pair = issue(tmp_path_factory.mktemp("keys"))[Certificate.RSA]
-    return [(cell, asyncio.run(_capture(pair, *how))) for cell, how in HANDSHAKES.items()]
+    return [(cell, asyncio.run(_capture(pairs[Certificate.RSA], *how))) for cell, how in HANDSHAKES.items()]
 
 
 @pytest.fixture(scope="module")

@@ -19,13 +19,12 @@ from servers.engine import EngineError
 from servers.entrance import Entrance
 from servers.lab import Lab, LabServer, open_lab
 from servers.s_server import find_s_server
+from tests.support.limits import HANGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-LIMIT = 60.0
-"""Seconds until a test that hangs fails."""
 
 DRIVEN = [server for server in read_catalogue().servers if server.engine == "s_server"]
 """The entries that openssl serves."""
@@ -48,16 +47,10 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     return scratch, cache
 
 
-@pytest.fixture(scope="module")
-def issued(tmp_path_factory: pytest.TempPathFactory) -> dict[Certificate, KeyPair]:
-    """Issue certificates once for all tests that need any."""
-    return issue(tmp_path_factory.mktemp("keys"))
-
-
 @pytest.fixture
-def quick(issued: dict[Certificate, KeyPair], monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(pairs: dict[Certificate, KeyPair], monkeypatch: pytest.MonkeyPatch) -> None:
     """Spare a test the making of certificates."""
-    monkeypatch.setattr(lab_module, "issue", lambda _: dict(issued))
+    monkeypatch.setattr(lab_module, "issue", lambda _: dict(pairs))
 
 
 @pytest.fixture
@@ -102,7 +95,7 @@ def _with_lab(
     """Open the lab, do something in it, and return what it was."""
 
     async def test() -> Lab:
-        async with asyncio.timeout(LIMIT), open_lab(catalogue, *folders, os.environ, openssl) as lab:
+        async with asyncio.timeout(HANGS), open_lab(catalogue, *folders, os.environ, openssl) as lab:
             inside(lab)
             return lab
 
@@ -124,7 +117,7 @@ def test_missing_openssl_is_every_servers_reason(folders: tuple[Path, Path]) -> 
 
     async def test() -> None:
         catalogue = _catalogue(*DRIVEN)
-        async with asyncio.timeout(LIMIT), open_lab(catalogue, *folders, os.environ, missing) as lab:
+        async with asyncio.timeout(HANGS), open_lab(catalogue, *folders, os.environ, missing) as lab:
             controls = await lab.controls()
             assert [entry.server for entry in lab.servers] == DRIVEN
             assert str(missing) in lab.engine
@@ -140,7 +133,7 @@ def test_missing_openssl_is_every_servers_reason(folders: tuple[Path, Path]) -> 
 
 
 def test_a_control_that_cannot_be_run_has_failed(
-    monkeypatch: pytest.MonkeyPatch, issued: dict[Certificate, KeyPair]
+    monkeypatch: pytest.MonkeyPatch, pairs: dict[Certificate, KeyPair]
 ) -> None:
     """Where no thread can be started for a control it has failed for that reason, and the others are run."""
 
@@ -151,7 +144,7 @@ def test_a_control_that_cannot_be_run_has_failed(
         return Control(True, "completed")
 
     monkeypatch.setattr(lab_module, "run_control", control)
-    pair = issued[Certificate.RSA]
+    pair = pairs[Certificate.RSA]
     lab = Lab(tuple(LabServer(server, ("127.0.0.1", 9), pair) for server in DRIVEN[:2]), "")
     first, second = asyncio.run(lab.controls()).values()
     assert not first.passed
@@ -283,7 +276,7 @@ def test_interrupted_lab_leaves_nothing(folders: tuple[Path, Path], started: lis
             async with open_lab(LADDER_ONLY, *folders, os.environ):
                 await asyncio.Event().wait()
 
-        async with asyncio.timeout(LIMIT):
+        async with asyncio.timeout(HANGS):
             task = asyncio.create_task(hold())
             while len(started) < 3:  # noqa: ASYNC110  the processes cannot set an event
                 await asyncio.sleep(0)

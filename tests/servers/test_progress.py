@@ -5,9 +5,7 @@ from __future__ import annotations
 import threading
 
 from servers.progress import Tally, counted
-
-LIMIT = 20.0
-"""Seconds that nothing here takes."""
+from tests.support.limits import HANGS
 
 
 def test_what_is_done_is_counted() -> None:
@@ -31,7 +29,7 @@ def test_silence_is_explained() -> None:
 
     with counted(5, "measured", say, patience=0.05) as tally:
         with tally.at_work("a"), tally.at_work("b"), tally.at_work("c"), tally.at_work("d"):
-            assert spoken.wait(LIMIT)
+            assert spoken.wait(HANGS)
         spoken.clear()
         assert not spoken.wait(0.2)
     assert lines[0] == "0 of 5 done, waiting for a (for 0 s), b (for 0 s), c (for 0 s) and 1 more"
@@ -43,7 +41,7 @@ def test_nobody_is_named_twice_in_a_short_while() -> None:
     tally = Tally(2, "measured", lines.append)
     with tally.at_work("a"):
         tally.done("first")
-        tally.wait(LIMIT)
+        tally.wait(HANGS)
         assert lines == ["measured 1 of 2: first"]
         tally.wait(0.0)
     assert lines[1:] == ["1 of 2 done, waiting for a (for 0 s)"]

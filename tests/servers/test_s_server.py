@@ -16,19 +16,19 @@ import pytest
 
 from servers import s_server
 from servers.catalogue import Certificate, KeyExchange, Role, Server, read_catalogue
-from servers.certificates import KeyPair, issue
+from servers.certificates import KeyPair
 from servers.engine import EngineError
 from servers.protocols import LADDER, Protocol
 from servers.s_server import SServer, find_s_server
+from tests.support.limits import HANGS
 from tests.support.processes import alive, read_end
+from tests.support.refusals import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from servers.entrance import Entrance
 
-LIMIT = 30.0
-"""Seconds until a test that hangs fails."""
 
 OFF = {protocol: "-no_" + protocol.lower().replace("v", "").replace(".", "_") for protocol in Protocol}
 """OpenSSL's name of each option that switches a version off: source openssl-s_server(1)."""
@@ -146,9 +146,7 @@ esac"""
 
 
 def _refusal(folder: Path, wanted: Path | None, environment: dict[str, str] | None = None) -> str:
-    with pytest.raises(EngineError) as caught:
-        find_s_server(wanted, folder, {**os.environ, **(environment or {})})
-    return str(caught.value)
+    return refusal(EngineError, find_s_server, wanted, folder, {**os.environ, **(environment or {})})
 
 
 def test_binary_is_asked_what_it_is(tmp_path: Path) -> None:
@@ -276,7 +274,7 @@ def _serve_once(program: Path) -> None:
     engine = SServer(program, "OpenSSL 0.0", ALL, os.environ, os.environ)
 
     async def test() -> None:
-        async with asyncio.timeout(LIMIT), engine.serve(_server(Protocol.TLSV1_2), PAIR):
+        async with asyncio.timeout(HANGS), engine.serve(_server(Protocol.TLSV1_2), PAIR):
             pass
 
     asyncio.run(test())
@@ -330,7 +328,7 @@ def test_server_that_talks_a_lot_is_not_blocked(tmp_path: Path) -> None:
     engine = SServer(_program(tmp_path / "openssl", script), "OpenSSL 0.0", ALL, os.environ, os.environ)
 
     async def test() -> None:
-        async with asyncio.timeout(LIMIT), engine.serve(_server(Protocol.TLSV1_2), PAIR) as address:
+        async with asyncio.timeout(HANGS), engine.serve(_server(Protocol.TLSV1_2), PAIR) as address:
             assert address.address == ("127.0.0.1", 4433)
             readable = asyncio.Event()
             asyncio.get_running_loop().add_reader(reader, readable.set)
@@ -353,7 +351,7 @@ def test_no_process_outlives_the_block(tmp_path: Path, pipe: tuple[Path, int], h
     engine = SServer(_program(tmp_path / "openssl", script), "OpenSSL 0.0", ALL, os.environ, os.environ)
 
     async def test() -> None:
-        async with asyncio.timeout(LIMIT), engine.serve(_server(Protocol.TLSV1_2), PAIR):
+        async with asyncio.timeout(HANGS), engine.serve(_server(Protocol.TLSV1_2), PAIR):
             if how == "error":
                 raise ZeroDivisionError
             if how == "cancel":
@@ -396,12 +394,6 @@ def _end_holders(path: Path) -> None:
 # With a real openssl --------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def pairs(tmp_path_factory: pytest.TempPathFactory) -> dict[Certificate, KeyPair]:
-    """Issue the certificates once."""
-    return issue(tmp_path_factory.mktemp("keys"))
-
-
 @pytest.fixture
 def real(tmp_path: Path) -> SServer:
     """Find this machine's openssl."""
@@ -428,7 +420,7 @@ def test_real_server_listens_until_the_block_ends(
 
     async def test() -> list[Entrance]:
         async with (
-            asyncio.timeout(LIMIT),
+            asyncio.timeout(HANGS),
             engine.serve(server, pair) as one,
             engine.serve(server, pair) as other,
         ):
@@ -455,7 +447,7 @@ def test_server_is_in_a_folder_that_nobody_else_can_enter(tmp_path: Path) -> Non
     engine = SServer(program, "OpenSSL 0.0", ALL | {"-unix"}, os.environ, os.environ, tmp_path)
 
     async def test() -> Entrance:
-        async with asyncio.timeout(LIMIT), engine.serve(_server(Protocol.TLSV1_2), PAIR) as entrance:
+        async with asyncio.timeout(HANGS), engine.serve(_server(Protocol.TLSV1_2), PAIR) as entrance:
             return entrance
 
     address = asyncio.run(test()).address
@@ -475,7 +467,7 @@ def test_tcp_is_what_is_left(tmp_path: Path, options: frozenset[str], folder: st
     engine = SServer(program, "OpenSSL 0.0", options, os.environ, os.environ, home)
 
     async def test() -> Entrance:
-        async with asyncio.timeout(LIMIT), engine.serve(_server(Protocol.TLSV1_2), PAIR) as entrance:
+        async with asyncio.timeout(HANGS), engine.serve(_server(Protocol.TLSV1_2), PAIR) as entrance:
             return entrance
 
     assert asyncio.run(test()).address == ("127.0.0.1", 3)
@@ -488,7 +480,7 @@ def test_real_server_with_a_bad_key_says_why(real: SServer, tmp_path: Path) -> N
     pair = KeyPair(tmp_path / "some.pem", tmp_path / "some.key", tmp_path / "trust.pem")
 
     async def test() -> None:
-        async with asyncio.timeout(LIMIT), real.serve(_server(Protocol.TLSV1_2), pair):
+        async with asyncio.timeout(HANGS), real.serve(_server(Protocol.TLSV1_2), pair):
             pass
 
     with pytest.raises(EngineError, match=r"some\.key"):

@@ -19,6 +19,7 @@ from servers import tap as tap_module
 from servers.peers import CLOSED
 from servers.protocols import Sender
 from servers.tap import Capture, Tap
+from tests.support.limits import HANGS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -28,13 +29,10 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-LIMIT = 10.0
-"""Seconds until a test that hangs fails."""
-
 
 def _run(test: Coroutine[None, None, _T]) -> _T:
     async def limited() -> _T:
-        async with asyncio.timeout(LIMIT):
+        async with asyncio.timeout(HANGS):
             return await test
 
     return asyncio.run(limited())
@@ -308,12 +306,12 @@ def test_settle_waits_for_the_open_and_no_longer_than_told() -> None:
 
     async def test() -> None:
         async with _upstream(_stay) as upstream, Tap(upstream.address) as tap:
-            await tap.settle(limit=LIMIT * 10)
+            await tap.settle(limit=HANGS)
             async with _client(tap.port) as (_, writer):
                 writer.write(b"x")
                 await upstream.reached.wait()
                 await tap.settle(limit=0.01)
-            await tap.settle(limit=LIMIT * 10)
+            await tap.settle(limit=HANGS)
             assert tap.captures[0].stream(Sender.CLIENT) == b"x"
 
     _run(test())

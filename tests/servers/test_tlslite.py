@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from servers.catalogue import Catalogue, Role, Server, read_catalogue
-from servers.certificates import KeyPair, issue
 from servers.control import run_control
 from servers.entrance import Entrance
 from servers.protocols import LADDER, Protocol
@@ -19,9 +18,10 @@ from servers.tlslite import SENTINELS, TlsliteServer
 from servers.wire import read_capture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from servers.catalogue import Certificate
+    from servers.certificates import KeyPair
     from servers.entrance import Address
     from servers.wire import WireAccount
 
@@ -29,12 +29,6 @@ CATALOGUE = read_catalogue()
 OURS = [server for server in CATALOGUE.servers if server.engine == "tlslite"]
 
 T = TypeVar("T")
-
-
-@pytest.fixture(scope="module")
-def pairs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[Certificate, KeyPair]:
-    """Certificates for the module."""
-    return issue(tmp_path_factory.mktemp("keys"))
 
 
 def _visit(server: Server, pair: KeyPair, client: Callable[[int], T]) -> tuple[T, WireAccount]:
@@ -49,7 +43,7 @@ def _visit(server: Server, pair: KeyPair, client: Callable[[int], T]) -> tuple[T
     return asyncio.run(run())
 
 
-def test_an_independent_client_speaks_sslv3(pairs: Mapping[Certificate, KeyPair]) -> None:
+def test_an_independent_client_speaks_sslv3(pairs: dict[Certificate, KeyPair]) -> None:
     """The SSLv3 server completes with OpenSSL's old library, which shares nothing with tlslite-ng."""
     reason = "nassl, with its OpenSSL 1.0.2, has no wheel for this platform: elsewhere `nox -s tests` has it"
     legacy = pytest.importorskip("nassl.legacy_ssl_client", reason=reason)
@@ -76,7 +70,7 @@ def test_an_independent_client_speaks_sslv3(pairs: Mapping[Certificate, KeyPair]
 
 
 @pytest.mark.parametrize("server", OURS, ids=lambda server: server.id)
-def test_the_control_passes(server: Server, pairs: Mapping[Certificate, KeyPair]) -> None:
+def test_the_control_passes(server: Server, pairs: dict[Certificate, KeyPair]) -> None:
     """Each entry of this engine speaks what it claims and nothing else, sentinel included."""
 
     async def run() -> tuple[bool, str]:
@@ -99,7 +93,7 @@ def test_sentinels_are_those_of_the_rfc() -> None:
 
 @pytest.mark.parametrize("private", [True, False])
 def test_nothing_listens_behind_the_block(
-    pairs: Mapping[Certificate, KeyPair], tmp_path: Path, *, private: bool
+    pairs: dict[Certificate, KeyPair], tmp_path: Path, *, private: bool
 ) -> None:
     """Once the block has ended its socket is closed, be it a port or in a folder of ours."""
     server = CATALOGUE["ssl3_rsa"]

@@ -23,12 +23,11 @@ from tlslite.messages import ClientHello, ServerHello
 from servers.protocols import LADDER, Protocol, Sender
 from servers.tap import Capture, Chunk
 from servers.wire import WireAccount, WireAlert, read_capture
+from tests.support.limits import HANGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LIMIT = 10.0
-"""Seconds until a handshake that hangs fails."""
 
 CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, DATA = 20, 21, 22, 23
 CLIENT_HELLO, SERVER_HELLO = 1, 2
@@ -96,8 +95,8 @@ def _identity() -> tuple[X509CertChain, Any]:
 def _shake(client: HandshakeSettings, server: HandshakeSettings, *, talk: bool = True) -> _Handshake:
     """Let tlslite-ng's client and server shake hands, and, if they are to talk, send some data each way."""
     near, far = socket.socketpair()
-    near.settimeout(LIMIT)
-    far.settimeout(LIMIT)
+    near.settimeout(HANGS)
+    far.settimeout(HANGS)
 
     def serve() -> None:
         chain, key = _identity()
@@ -123,7 +122,7 @@ def _shake(client: HandshakeSettings, server: HandshakeSettings, *, talk: bool =
         connection.close()
         while recorder.recv(65536):
             pass
-    thread.join(LIMIT)
+    thread.join(HANGS)
     assert not thread.is_alive()
     return _Handshake(capture, suite)
 

@@ -76,6 +76,17 @@ SMALL = (
 )
 
 
+ATTACK = a_server("tampers", TLS1_1, role=Role.ATTACK, script="sentinel", expect="illegal_parameter")
+ATTACKED = a_catalogue(*SMALL, ATTACK)
+"""The small catalogue with a server that tampers."""
+
+
+def controls(catalogue: Catalogue, failing: Iterable[str] = ()) -> dict[str, Control]:
+    """Return a control for each server of a catalogue, failed for those named."""
+    broken = set(failing)
+    return {server.id: FAILED if server.id in broken else PASSED for server in catalogue.servers}
+
+
 def ladder(catalogue: Catalogue) -> tuple[Server, ...]:
     """Return the servers that verdicts rest on."""
     return tuple(server for server in catalogue.servers if server.role is Role.LADDER)
@@ -171,6 +182,13 @@ class Stack:
         highest = max(self.versions, key=LADDER.index)
         reach = self.versions if self.lists_them else LADDER[: LADDER.index(highest) + 1]
         return max(server.protocols.intersection(reach), key=LADDER.index, default=None)
+
+
+STRICT = Stack(frozenset({TLS1_2, TLS1_3}))
+LOOSE = Stack(frozenset({TLS1_0, TLS1_2, TLS1_3}))
+"""A client that keeps to the usual floor, and one that goes below."""
+EVERYTHING = Stack(frozenset(LADDER))
+"""A client that goes along with each version there is."""
 
 
 def meet(  # noqa: PLR0911  one return for each cause
@@ -309,7 +327,6 @@ def a_matrix(rows: Iterable[Row], run: Run, catalogue: Catalogue, floor: Protoco
 
 def a_run(catalogue: Catalogue, host: str = "a-host", failing: Iterable[str] = ()) -> Run:
     """Return a run's provenance, with a control for each server, failed for those named."""
-    broken = set(failing)
     return Run(
         run_id="20261124T020000Z-abcd",
         host=host,
@@ -325,7 +342,7 @@ def a_run(catalogue: Catalogue, host: str = "a-host", failing: Iterable[str] = (
             only=("pyenv_*",),
             interpreters=(Given("/made/up/link", "/made/up/python"),),
         ),
-        controls={server.id: FAILED if server.id in broken else PASSED for server in catalogue.servers},
+        controls=controls(catalogue, failing),
         scope=a_scope(),
     )
 

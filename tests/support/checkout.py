@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.support.limits import SLOW
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).parent.parent.parent
-LIMIT = 240.0
-"""Seconds for one session: the first makes environments, perhaps over a slow network."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Checkout:
     def nox(self, *words: str, **changes: str) -> tuple[int, str]:
         """Run nox to its end; return its exit status and what it printed."""
         with self.start(*words, **changes) as process:
-            said, _ = process.communicate(timeout=LIMIT)
+            said, _ = process.communicate(timeout=SLOW)
         return process.returncode, said
 
     def on_terminal(self, width: int, *words: str, **changes: str) -> str:
@@ -84,7 +84,7 @@ class Checkout:
                 with contextlib.suppress(OSError):
                     while piece := os.read(keeper, 1 << 16):
                         said += piece
-                assert process.wait(LIMIT) == 0, said
+                assert process.wait(SLOW) == 0, said
         finally:
             os.close(keeper)
         return said.decode().replace("\r\n", "\n")

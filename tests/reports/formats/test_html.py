@@ -29,6 +29,7 @@ from servers.conditions import Condition
 from tests.support.accessibility import axe_violations
 from tests.support.builders import (
     SMALL,
+    STRICT,
     TLS1_0,
     TLS1_1,
     TLS1_2,
@@ -61,7 +62,6 @@ CATALOGUE = read_catalogue().only(Role.LADDER, Role.PAGE)
 HOSTILE = (
     "<script>alert(1)</script></title>\"'&`{{7*7}}\n\x1b[31m\x00\u202e\udcff<!--<img src=x onerror=alert(1)>"
 )
-MODERN = Stack(frozenset({TLS1_2, TLS1_3}))
 SYSTEM = Interpreter("system_3_8", "system", "/usr/bin/python3.8", "3.8.2", "CPython", "OpenSSL 1.1.1")
 OLD = Stack(frozenset({TLS1_0, TLS1_1, TLS1_2, TLS1_3}))
 
@@ -108,15 +108,15 @@ def page_of(
 def five() -> tuple[str, tuple[Row, ...]]:
     """Return a page on which every verdict occurs, the bad ones not first in the order of the rows."""
     measured = [
-        seen(an_interpreter("pyenv_3_13_0", "3.13.0"), dict.fromkeys(CLIENTS, MODERN)),
+        seen(an_interpreter("pyenv_3_13_0", "3.13.0"), dict.fromkeys(CLIENTS, STRICT)),
         seen(
             an_interpreter("conda_3_9_0", "3.9.0"),
-            dict.fromkeys(CLIENTS, MODERN),
+            dict.fromkeys(CLIENTS, STRICT),
             Obstacle.SILENCE,
             Obstacle.SILENCE,
         ),
         Measured(an_interpreter("opt_2_6", problem="it has no ssl module: it said so"), {}, ()),
-        seen(an_interpreter("pyenv_3_9_18"), {"ssl": OLD, "urllib3": MODERN, "botocore": OLD}),
+        seen(an_interpreter("pyenv_3_9_18"), {"ssl": OLD, "urllib3": STRICT, "botocore": OLD}),
         seen(SYSTEM, dict.fromkeys(CLIENTS, OLD), below=Obstacle.SIGNATURE),
     ]
     return page_of(measured)
@@ -146,7 +146,7 @@ def two_hundred() -> tuple[str, tuple[Row, ...]]:
             "CPython",
             "OpenSSL 3.0.19 27 Jan 2026",
         )
-        one = seen(interpreter, dict.fromkeys(CLIENTS, OLD if number == 123 else MODERN))
+        one = seen(interpreter, dict.fromkeys(CLIENTS, OLD if number == 123 else STRICT))
         measured.append(Measured(interpreter, {}, tuple(map(own_words, one.observations))))
     return page_of(measured)
 
@@ -424,7 +424,7 @@ def hostile(said: str) -> str:
             client_version=said,
             account=o.account and replace(o.account, error_class=said, error_text=said),
         )
-        for o in seen(talking, {"ssl": OLD, "urllib3": MODERN}).observations
+        for o in seen(talking, {"ssl": OLD, "urllib3": STRICT}).observations
     ]
     records[4] = replace(records[4], account=None, missing=said)
     records[5] = replace(records[5], wire=(replace(records[5].wire[0], faults=(said,), notes=(said,)),))
@@ -482,7 +482,7 @@ def test_says_that_nothing_was_measured() -> None:
 
 def test_conditions_beyond_the_machines_own_are_there_and_folded_away() -> None:
     """Every condition has its columns; those that are not the machine's own are hidden at first."""
-    measured = seen(an_interpreter(), dict.fromkeys(CLIENTS, MODERN), conditions=tuple(Condition))
+    measured = seen(an_interpreter(), dict.fromkeys(CLIENTS, STRICT), conditions=tuple(Condition))
     html, rows = page_of([measured], tuple(Condition))
     assert html.count("data-client=") == len(rows) == 3 * len(Condition)
     others = " ".join(f"off-{number}" for number in range(3, len(rows)))
@@ -499,7 +499,7 @@ def test_two_hundred_interpreters_fit_in_five_megabytes() -> None:
 
 def trend(*standings: dict[str, int]) -> str:
     """Return a page whose one interpreter is enforced, with earlier runs that stood like this."""
-    measured = [seen(an_interpreter("pyenv_3_13_0", "3.13.0"), dict.fromkeys(CLIENTS, MODERN))]
+    measured = [seen(an_interpreter("pyenv_3_13_0", "3.13.0"), dict.fromkeys(CLIENTS, STRICT))]
     rows = build_matrix(measured, CLIENTS, (Condition.AMBIENT,), CATALOGUE, TLS1_2)
     past = [
         Past(f"run{number}", f"2026-11-{number:02}T02:30:00+00:00", stood)
@@ -544,7 +544,7 @@ def test_a_trend_has_a_bar_for_each_run() -> None:
 def test_a_hostile_history_is_only_text() -> None:
     """A run's id and time come from files that lie about, and are escaped like all else."""
     past = [Past(HOSTILE, HOSTILE, {"enforced": 1})]
-    measured = [seen(SYSTEM, dict.fromkeys(CLIENTS, MODERN))]
+    measured = [seen(SYSTEM, dict.fromkeys(CLIENTS, STRICT))]
     rows = build_matrix(measured, CLIENTS, (Condition.AMBIENT,), CATALOGUE, TLS1_2)
     html = build_html(a_matrix(rows, measured), past)
     assert "<img" not in html
@@ -554,7 +554,7 @@ def test_a_hostile_history_is_only_text() -> None:
 def test_programs_share_a_column() -> None:
     """Each program is its own client, and a column for each would be empty for all but one."""
     programs = [
-        replace(seen(a_program(name), {name: MODERN}), clients=(name,)) for name in ("one_tool", "other_tool")
+        replace(seen(a_program(name), {name: STRICT}), clients=(name,)) for name in ("one_tool", "other_tool")
     ]
     html, rows = page_of([seen(an_interpreter(), {"ssl": OLD}), *programs])
     assert {row.client for row in rows} == {*CLIENTS, "one_tool", "other_tool"}
@@ -567,7 +567,7 @@ def test_programs_share_a_column() -> None:
 def mixed() -> str:
     """Return a page of two interpreters, one of them below the floor, and two programs that both are."""
     measured = [
-        seen(an_interpreter("pyenv_3_13_0", "3.13.0"), dict.fromkeys(CLIENTS, MODERN)),
+        seen(an_interpreter("pyenv_3_13_0", "3.13.0"), dict.fromkeys(CLIENTS, STRICT)),
         seen(an_interpreter(), dict.fromkeys(CLIENTS, OLD)),
         *(replace(seen(a_program(name), {name: OLD}), clients=(name,)) for name in ("one", "two")),
     ]
@@ -804,7 +804,7 @@ class TestInBrowser:
 
     def test_another_condition_shows_its_columns(self, visit: Callable[..., PageVisit]) -> None:
         """Choosing a configuration shows its cells and counts in place of the machine's own."""
-        calm = seen(SYSTEM, dict.fromkeys(CLIENTS, MODERN))
+        calm = seen(SYSTEM, dict.fromkeys(CLIENTS, STRICT))
         loose = seen(SYSTEM, dict.fromkeys(CLIENTS, OLD), conditions=(Condition.PERMISSIVE,))
         both = Measured(SYSTEM, {}, calm.observations + loose.observations)
         one = visit(page_of([both], (Condition.AMBIENT, Condition.PERMISSIVE))[0])

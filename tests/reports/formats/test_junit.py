@@ -25,9 +25,10 @@ from servers.catalogue import Role, read_catalogue
 from servers.conditions import Condition
 from servers.protocols import LADDER
 from tests.support.builders import (
+    ATTACK,
+    ATTACKED,
     FLOORS,
     NOW,
-    SMALL,
     TLS1_0,
     TLS1_1,
     TLS1_2,
@@ -42,7 +43,6 @@ from tests.support.builders import (
     a_row,
     a_run,
     a_scope,
-    a_server,
     an_interpreter,
     an_observation,
     connected,
@@ -57,10 +57,8 @@ if TYPE_CHECKING:
     from servers.catalogue import Catalogue
     from servers.protocols import Protocol
 
-ATTACK = a_server("tampers", TLS1_1, role=Role.ATTACK, script="sentinel", expect="illegal_parameter")
-CATALOGUE = a_catalogue(*SMALL, ATTACK)
-SERVERS = [server for server in CATALOGUE.servers if server.role is not Role.PAGE]
-RUN = a_run(CATALOGUE, failing=["page_second"])
+SERVERS = [server for server in ATTACKED.servers if server.role is not Role.PAGE]
+RUN = a_run(ATTACKED, failing=["page_second"])
 
 NUMBER = r"\d+"
 SECONDS = r"\d+\.\d+"
@@ -145,7 +143,7 @@ def _document(
     rows: Sequence[Row],
     floor: Protocol = TLS1_2,
     run: Run = RUN,
-    catalogue: Catalogue = CATALOGUE,
+    catalogue: Catalogue = ATTACKED,
     measured: Iterable[Measured] = (),
     policy: Policy = Policy(),  # noqa: B008  frozen
 ) -> ET.Element:
@@ -172,13 +170,13 @@ def _result(case: ET.Element) -> str:
 def _kinds() -> dict[str, Finding]:
     """Return a cell of every kind."""
     return {
-        "open": a_finding(CATALOGUE["open"], CellKind.CONNECTED, TLS1_3, LADDER),
-        "only_1_3": a_finding(CATALOGUE["only_1_3"], CellKind.NOT_OFFERED),
-        "only_1_2": a_finding(CATALOGUE["only_1_2"], CellKind.BLOCKED, TLS1_2),
-        "only_1_1": a_finding(CATALOGUE["only_1_1"], CellKind.CONNECTED, TLS1_1),
-        "only_1_1_ecdhe": a_finding(CATALOGUE["only_1_1_ecdhe"], CellKind.REJECTED),
-        "only_1_0": a_finding(CATALOGUE["only_1_0"], CellKind.INCONCLUSIVE),
-        "only_ssl3": a_finding(CATALOGUE["only_ssl3"], CellKind.MISSING),
+        "open": a_finding(ATTACKED["open"], CellKind.CONNECTED, TLS1_3, LADDER),
+        "only_1_3": a_finding(ATTACKED["only_1_3"], CellKind.NOT_OFFERED),
+        "only_1_2": a_finding(ATTACKED["only_1_2"], CellKind.BLOCKED, TLS1_2),
+        "only_1_1": a_finding(ATTACKED["only_1_1"], CellKind.CONNECTED, TLS1_1),
+        "only_1_1_ecdhe": a_finding(ATTACKED["only_1_1_ecdhe"], CellKind.REJECTED),
+        "only_1_0": a_finding(ATTACKED["only_1_0"], CellKind.INCONCLUSIVE),
+        "only_ssl3": a_finding(ATTACKED["only_ssl3"], CellKind.MISSING),
         "tampers": a_finding(ATTACK, CellKind.FOOLED),
     }
 
@@ -287,8 +285,8 @@ def test_a_held_attack_passes_and_a_fooled_one_says_at_which_version() -> None:
 def test_a_connection_that_cannot_be_is_an_error() -> None:
     """A connection at a version that the server does not speak says nothing, unless it is below the floor."""
     findings = {
-        "only_1_2": a_finding(CATALOGUE["only_1_2"], CellKind.CONNECTED, TLS1_3),
-        "only_1_3": a_finding(CATALOGUE["only_1_3"], CellKind.CONNECTED, TLS1_0),
+        "only_1_2": a_finding(ATTACKED["only_1_2"], CellKind.CONNECTED, TLS1_3),
+        "only_1_3": a_finding(ATTACKED["only_1_3"], CellKind.CONNECTED, TLS1_0),
     }
     cases = _cases(_document([a_row(Verdict.INCONCLUSIVE, findings=findings)]))
     (error,) = cases["pyenv_3_9_18.ssl:only_1_2"]
@@ -339,7 +337,7 @@ def test_the_pages_servers_have_no_case() -> None:
     """No verdict rests on the servers of the AWS page, so their failed control makes no build red."""
     names = {case.get("name") for case in _cases(_document(_rows())).values()}
     assert {"verdict", "open", "tampers"} < names
-    assert not names & {server.id for server in CATALOGUE.servers if server.role is Role.PAGE}
+    assert not names & {server.id for server in ATTACKED.servers if server.role is Role.PAGE}
 
 
 def test_a_run_without_rows_is_an_error() -> None:
@@ -461,8 +459,8 @@ def test_it_is_red_where_the_gate_fails(
     policy = replace(policy, programs=tuple(one for one in policy.clients if one == "curl"))
     rows = tuple(a_row(verdict, name, client) for name, client, verdict in named)
     run = replace(RUN, scope=a_scope(narrowed=narrowed))
-    decision = foresee(build_json(a_matrix(rows, run, CATALOGUE), policy), policy, together=together)
-    document = ET.fromstring(build_junit(Matrix(run, (), rows, CATALOGUE), decision))  # noqa: S314  our own
+    decision = foresee(build_json(a_matrix(rows, run, ATTACKED), policy), policy, together=together)
+    document = ET.fromstring(build_junit(Matrix(run, (), rows, ATTACKED), decision))  # noqa: S314  our own
     assert violations(document) == []
     red = {key for key, case in _cases(document).items() if _result(case) in ("failure", "error")}
     assert (not red) is decision.passed
@@ -541,7 +539,7 @@ def test_a_red_case_says_whose_it_is() -> None:
         f"control: passed: {RUN.controls['only_1_1'].reason}",
     ):
         assert fact in text.splitlines()
-    failing = a_run(CATALOGUE, failing=["only_1_0"])
+    failing = a_run(ATTACKED, failing=["only_1_0"])
     error = _cases(_document(_rows(), run=failing))["b.ssl:only_1_0"][0]
     assert "control: FAILED: deaf at TLSv1" in str(error.text)
     assert "verdict: fragile" in str(cases["b.urllib3:verdict"][0].text)
@@ -640,7 +638,7 @@ def test_text_from_elsewhere_cannot_break_it() -> None:
         Verdict.INCONCLUSIVE,
         interpreter=interpreter,
         reason=odd,
-        findings={"only_1_0": Finding(CATALOGUE["only_1_0"], outcome)},
+        findings={"only_1_0": Finding(ATTACKED["only_1_0"], outcome)},
     )
     controls = {name: replace(control, reason=odd) for name, control in RUN.controls.items()}
     run = replace(RUN, host=odd, engine=odd, controls=controls)

@@ -29,6 +29,8 @@ from servers.conditions import Condition
 from servers.control import Control
 from servers.protocols import LADDER
 from tests.support.builders import (
+    ATTACK,
+    ATTACKED,
     FLOORS,
     SMALL,
     TLS1_1,
@@ -44,7 +46,6 @@ from tests.support.builders import (
     a_row,
     a_run,
     a_scope,
-    a_server,
     an_interpreter,
     meet,
 )
@@ -56,23 +57,21 @@ if TYPE_CHECKING:
     from servers.catalogue import Catalogue
     from servers.protocols import Protocol
 
-ATTACK = a_server("tampers", TLS1_1, role=Role.ATTACK, script="sentinel", expect="illegal_parameter")
-CATALOGUE = a_catalogue(*SMALL, ATTACK)
-RUN = replace(a_run(CATALOGUE, failing=["page_second"]), scope=a_narrow_scope())
+RUN = replace(a_run(ATTACKED, failing=["page_second"]), scope=a_narrow_scope())
 SCHEMA = json.loads(
     Path(reports.formats.matrix_json.__file__).with_name("matrix.schema.json").read_text(encoding="utf-8")
 )
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 FINDINGS = {
-    "open": a_finding(CATALOGUE["open"], CellKind.CONNECTED, TLS1_3, LADDER),
-    "only_1_3": a_finding(CATALOGUE["only_1_3"], CellKind.NOT_OFFERED, None, [TLS1_2]),
-    "only_1_2": a_finding(CATALOGUE["only_1_2"], CellKind.BLOCKED, TLS1_2),
-    "only_1_1": a_finding(CATALOGUE["only_1_1"], CellKind.CONNECTED, TLS1_1),
-    "only_1_1_ecdhe": a_finding(CATALOGUE["only_1_1_ecdhe"], CellKind.REJECTED),
-    "only_1_0": a_finding(CATALOGUE["only_1_0"], CellKind.INCONCLUSIVE),
-    "only_ssl3": a_finding(CATALOGUE["only_ssl3"], CellKind.MISSING),
-    "old_ecdhe": a_finding(CATALOGUE["old_ecdhe"], CellKind.HELD),
+    "open": a_finding(ATTACKED["open"], CellKind.CONNECTED, TLS1_3, LADDER),
+    "only_1_3": a_finding(ATTACKED["only_1_3"], CellKind.NOT_OFFERED, None, [TLS1_2]),
+    "only_1_2": a_finding(ATTACKED["only_1_2"], CellKind.BLOCKED, TLS1_2),
+    "only_1_1": a_finding(ATTACKED["only_1_1"], CellKind.CONNECTED, TLS1_1),
+    "only_1_1_ecdhe": a_finding(ATTACKED["only_1_1_ecdhe"], CellKind.REJECTED),
+    "only_1_0": a_finding(ATTACKED["only_1_0"], CellKind.INCONCLUSIVE),
+    "only_ssl3": a_finding(ATTACKED["only_ssl3"], CellKind.MISSING),
+    "old_ecdhe": a_finding(ATTACKED["old_ecdhe"], CellKind.HELD),
     "tampers": a_finding(ATTACK, CellKind.FOOLED, TLS1_1),
 }
 """A cell of every kind; the servers of the page have none."""
@@ -92,11 +91,11 @@ def _rows() -> list[Row]:
 def _document(
     rows: Sequence[Row] | None = None,
     floor: Protocol = TLS1_2,
-    catalogue: Catalogue = CATALOGUE,
+    catalogue: Catalogue = ATTACKED,
     policy: Policy = Policy(),  # noqa: B008  frozen
 ) -> Any:
     """Return the document as a reader gets it."""
-    run = RUN if catalogue is CATALOGUE else a_run(catalogue)
+    run = RUN if catalogue is ATTACKED else a_run(catalogue)
     built = build_json(a_matrix(_rows() if rows is None else rows, run, catalogue, floor), policy)
     return json.loads(json.dumps(built))
 
@@ -269,7 +268,7 @@ def test_a_document_is_jsons_own_types() -> None:
         parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
         return {type(value)}.union(*map(types, parts))
 
-    built = build_json(a_matrix(_rows(), RUN, CATALOGUE), a_policy())
+    built = build_json(a_matrix(_rows(), RUN, ATTACKED), a_policy())
     assert types(built) == {dict, list, str, bool, int, type(None)}
     assert json.loads(json.dumps(built)) == built
 
@@ -289,7 +288,7 @@ def test_provenance_and_controls_are_there() -> None:
     (run,) = document["runs"]
     for name in ("run_id", "host", "tool", "engine", "catalogue", "started", "ended"):
         assert run[name] == getattr(RUN, name)
-    assert [one["server"] for one in run["servers"]] == [server.id for server in CATALOGUE.servers]
+    assert [one["server"] for one in run["servers"]] == [server.id for server in ATTACKED.servers]
     failed = [one["server"] for one in run["servers"] if not one["control"]["passed"]]
     assert failed == ["page_second"]
     assert {one["server"] for one in document["cells"] if not one["control_passed"]} == set(failed)
@@ -324,7 +323,7 @@ def test_the_policy_is_there_and_a_default_is_told_apart() -> None:
 def test_sets_come_in_one_order() -> None:
     """Versions are listed from the lowest to the highest wherever there are several."""
     rows = [
-        a_row(findings={"open": a_finding(CATALOGUE["open"], CellKind.CONNECTED, TLS1_3, reversed(LADDER))})
+        a_row(findings={"open": a_finding(ATTACKED["open"], CellKind.CONNECTED, TLS1_3, reversed(LADDER))})
     ]
     document = _document(rows)
     assert document["runs"][0]["servers"][0]["protocols"] == ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]
@@ -459,7 +458,7 @@ def test_the_runs_of_a_merged_document_stay_apart(tmp_path: Path) -> None:
     one, other = read_json(path)
     assert (one.run.run_id, other.run.run_id) == (RUN.run_id, "another")
     assert (len(one.rows), len(other.rows)) == (5, 1)
-    assert (len(one.run.controls), len(other.run.controls)) == (len(CATALOGUE.servers), len(SMALL))
+    assert (len(one.run.controls), len(other.run.controls)) == (len(ATTACKED.servers), len(SMALL))
 
 
 @pytest.mark.parametrize(
@@ -526,7 +525,7 @@ def test_the_same_run_gives_the_same_document() -> None:
         )
         for row in _rows()
     ]
-    first, second = (build_json(a_matrix(rows, RUN, CATALOGUE), Policy()) for rows in (_rows(), backwards))
+    first, second = (build_json(a_matrix(rows, RUN, ATTACKED), Policy()) for rows in (_rows(), backwards))
     assert json.dumps(first) == json.dumps(second)
 
 
@@ -595,5 +594,5 @@ def test_what_cannot_be_decoded_stays_readable() -> None:
         looked=(Looked(half, "unreadable", half),),
     )
     run = replace(RUN, host=half, engine=half, asked=asked, controls=controls, scope=scope)
-    written = json.dumps(build_json(a_matrix([row], run, CATALOGUE), Policy()), ensure_ascii=False)
-    assert written.encode("utf-8").count(b"a\\\\udc80b") == 29 + len(CATALOGUE.servers)
+    written = json.dumps(build_json(a_matrix([row], run, ATTACKED), Policy()), ensure_ascii=False)
+    assert written.encode("utf-8").count(b"a\\\\udc80b") == 29 + len(ATTACKED.servers)

@@ -29,11 +29,15 @@ from servers.catalogue import KeyExchange, Role
 from servers.conditions import Condition
 from servers.protocols import LADDER, Protocol, Sender
 from tests.support.builders import (
+    ATTACK,
+    ATTACKED,
     CRT,
+    EVERYTHING,
     FAILED,
     FLOORS,
     PYCA,
     SMALL,
+    STRICT,
     TLS1_0,
     TLS1_1,
     TLS1_2,
@@ -268,7 +272,7 @@ def test_sabotage_of_any_one_cell_is_never_enforced(sabotage: str, floor: Protoc
 @pytest.mark.parametrize("done", range(len(RUNGS)))
 def test_a_probe_that_dies_half_way_is_never_enforced(done: int) -> None:
     """However far a probe got, what it did not reach makes the client inconclusive."""
-    sound = [meet(Stack(frozenset({TLS1_2, TLS1_3})), server) for server in RUNGS]
+    sound = [meet(STRICT, server) for server in RUNGS]
     dead = [an_observation(server, None, missing="the probe died of SIGKILL") for server in RUNGS[done:]]
     judgement = judge(find([*sound[:done], *dead], CATALOGUE), CATALOGUE, TLS1_2)
     assert judgement.verdict is Verdict.INCONCLUSIVE
@@ -278,7 +282,7 @@ def test_a_probe_that_dies_half_way_is_never_enforced(done: int) -> None:
 @pytest.mark.parametrize("sabotage", SABOTAGES)
 def test_a_downgrade_is_not_undone_by_breaking_other_cells(sabotage: str) -> None:
     """One sound below-floor connection stands, whatever happens to every other cell."""
-    sound = [meet(Stack(frozenset(LADDER)), server) for server in RUNGS]
+    sound = [meet(EVERYTHING, server) for server in RUNGS]
     for kept in RUNGS:
         cells = [c if c.server == kept.id else _damage(sabotage)(c) for c in sound]
         verdict = judge(find(cells, CATALOGUE), CATALOGUE, TLS1_2).verdict
@@ -288,7 +292,7 @@ def test_a_downgrade_is_not_undone_by_breaking_other_cells(sabotage: str) -> Non
 
 def test_a_client_that_connects_nowhere_is_not_safe() -> None:
     """Refusing everything, the floor's own versions included, is a fault and not a floor."""
-    cells = [meet(Stack(frozenset(LADDER)), server, Obstacle.CIPHER) for server in RUNGS]
+    cells = [meet(EVERYTHING, server, Obstacle.CIPHER) for server in RUNGS]
     judgement = judge(find(cells, CATALOGUE), CATALOGUE, TLS1_2)
     assert judgement.verdict is Verdict.INCONCLUSIVE
     refused = {s.id: a_finding(s, CellKind.REJECTED) for s in RUNGS}
@@ -360,22 +364,18 @@ def test_an_impossible_connection_is_not_enforced(version: Protocol | None) -> N
 
 def test_a_second_record_of_a_cell_does_not_hide_the_first() -> None:
     """Where one cell was recorded twice, a downgrade in either of them stands."""
-    sound = [meet(Stack(frozenset({TLS1_2, TLS1_3})), server) for server in RUNGS]
-    low = meet(Stack(frozenset(LADDER)), SERVERS["only_1_0"])
+    sound = [meet(STRICT, server) for server in RUNGS]
+    low = meet(EVERYTHING, SERVERS["only_1_0"])
     assert judge(find([low, *sound], CATALOGUE), CATALOGUE, TLS1_2).verdict is not Verdict.ENFORCED
 
 
 def test_two_versions_in_one_cell_are_not_enforced() -> None:
     """Data at TLS 1.0 on the wire, beside the TLS 1.3 that the client reports, is no enforcement."""
-    modern = Stack(frozenset({TLS1_2, TLS1_3}))
+    modern = STRICT
     cells = [meet(modern, server) for server in RUNGS]
     low = a_wire(None, TLS1_0, data=(40, 9000))
     cells[0] = replace(cells[0], wire=(low, *cells[0].wire))
     assert judge(find(cells, CATALOGUE), CATALOGUE, TLS1_2).verdict is not Verdict.ENFORCED
-
-
-TAMPERS = a_server("tampers", TLS1_1, role=Role.ATTACK, script="sentinel", expect="illegal_parameter")
-ATTACKED = a_catalogue(*SMALL, TAMPERS)
 
 
 @pytest.mark.parametrize(
@@ -394,7 +394,7 @@ def test_a_server_that_tampers_weighs_like_any_other(outcome: CellOutcome | None
     """Being fooled is never enforced, and an attack in the catalogue must have been met and decided."""
     findings = holding(ATTACKED, TLS1_2)
     if outcome:
-        findings[TAMPERS.id] = Finding(TAMPERS, outcome)
+        findings[ATTACK.id] = Finding(ATTACK, outcome)
     assert judge(findings, ATTACKED, TLS1_2).verdict is verdict
 
 

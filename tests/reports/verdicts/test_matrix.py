@@ -25,9 +25,11 @@ from servers.conditions import Condition
 from servers.protocols import LADDER
 from tests.support.builders import (
     CRT,
+    EVERYTHING,
     FAILED,
     FLOORS,
     PYCA,
+    STRICT,
     TLS1_0,
     TLS1_2,
     TLS1_3,
@@ -52,8 +54,6 @@ if TYPE_CHECKING:
     from servers.protocols import Protocol
 
 CATALOGUE = a_catalogue()
-LOOSE = Stack(frozenset(LADDER))
-STRICT = Stack(frozenset({TLS1_2, TLS1_3}))
 AMBIENT, EMPTY, PERMISSIVE, HARDENED = Condition
 
 
@@ -112,7 +112,7 @@ def test_there_is_a_row_for_each_interpreter_client_and_condition() -> None:
 def test_an_interpreter_that_cannot_be_measured_keeps_one_row() -> None:
     """A broken interpreter is one untestable row with its reason, and costs no other row."""
     broken = Measured(an_interpreter("opt_hang", problem="it did not say what it is within 10 s"), {}, ())
-    rows = _build(broken, _measured(*_cells(LOOSE, "ssl")), clients=("ssl",))
+    rows = _build(broken, _measured(*_cells(EVERYTHING, "ssl")), clients=("ssl",))
     assert [(r.client, r.verdict) for r in rows] == [
         (ALL_CLIENTS, Verdict.UNTESTABLE),
         ("ssl", Verdict.DOWNGRADED),
@@ -141,7 +141,7 @@ def test_a_client_that_could_not_be_installed_is_untestable() -> None:
 
 def test_a_measured_downgrade_outlives_a_later_failure() -> None:
     """A client that connected below the floor stays downgraded, though it later could not be imported."""
-    one = _measured(*_cells(LOOSE, "ssl"), unavailable={"ssl": "it cannot be imported: MemoryError"})
+    one = _measured(*_cells(EVERYTHING, "ssl"), unavailable={"ssl": "it cannot be imported: MemoryError"})
     assert _build(one)[0].verdict is Verdict.DOWNGRADED
 
 
@@ -149,10 +149,10 @@ def test_a_measured_downgrade_outlives_a_later_failure() -> None:
 def test_each_row_is_judged_from_its_own_cells(floor: Protocol) -> None:
     """Another client's, condition's or reference's connection does not change a row's verdict."""
     one = _measured(
-        *_cells(LOOSE, "ssl"),
+        *_cells(EVERYTHING, "ssl"),
         *_cells(Stack(frozenset({TLS1_3})), "urllib3"),
-        *_cells(LOOSE, "urllib3", PERMISSIVE),
-        *_cells(LOOSE, RELAXED, PERMISSIVE),
+        *_cells(EVERYTHING, "urllib3", PERMISSIVE),
+        *_cells(EVERYTHING, RELAXED, PERMISSIVE),
     )
     rows = {row.client: row for row in _build(one, clients=("ssl", "urllib3"), floor=floor)}
     assert rows["ssl"].verdict is Verdict.DOWNGRADED
@@ -170,15 +170,15 @@ def test_a_row_without_cells_is_inconclusive() -> None:
 @pytest.mark.parametrize(
     ("ambient", "empty", "permissive", "relaxed", "holder"),
     [
-        (LOOSE, None, None, None, HeldBy.NOTHING),
-        (STRICT, LOOSE, LOOSE, LOOSE, HeldBy.CONFIGURATION),
-        (STRICT, STRICT, LOOSE, LOOSE, HeldBy.LIBRARY),
-        (STRICT, None, LOOSE, LOOSE, HeldBy.UNKNOWN),
-        (STRICT, None, STRICT, LOOSE, HeldBy.CODE),
-        (STRICT, STRICT, STRICT, LOOSE, HeldBy.CODE),
+        (EVERYTHING, None, None, None, HeldBy.NOTHING),
+        (STRICT, EVERYTHING, EVERYTHING, EVERYTHING, HeldBy.CONFIGURATION),
+        (STRICT, STRICT, EVERYTHING, EVERYTHING, HeldBy.LIBRARY),
+        (STRICT, None, EVERYTHING, EVERYTHING, HeldBy.UNKNOWN),
+        (STRICT, None, STRICT, EVERYTHING, HeldBy.CODE),
+        (STRICT, STRICT, STRICT, EVERYTHING, HeldBy.CODE),
         (STRICT, None, STRICT, STRICT, HeldBy.BUILD),
         (STRICT, None, STRICT, None, HeldBy.UNKNOWN),
-        (STRICT, STRICT, None, LOOSE, HeldBy.UNKNOWN),
+        (STRICT, STRICT, None, EVERYTHING, HeldBy.UNKNOWN),
     ],
 )
 def test_the_holder_comes_from_the_visits_that_tell(
@@ -203,7 +203,7 @@ def test_the_holder_comes_from_the_visits_that_tell(
 
 def test_a_program_has_a_row_of_its_own_client_and_no_other() -> None:
     """Which clients were asked for concerns interpreters; a program that is broken has one row as they do."""
-    tool = Measured(a_program(), {}, _cells(LOOSE, "tool"), ("tool",))
+    tool = Measured(a_program(), {}, _cells(EVERYTHING, "tool"), ("tool",))
     broken = Measured(a_program("other", "it hangs"), {}, (), ("other",))
     rows = _build(_measured(*_cells(STRICT, "ssl")), tool, broken, clients=("ssl", "urllib3"))
     assert [(row.interpreter.id, row.client, row.verdict) for row in rows[2:]] == [
@@ -216,9 +216,9 @@ def test_a_program_has_a_row_of_its_own_client_and_no_other() -> None:
 @pytest.mark.parametrize(
     ("empty", "permissive", "relaxed", "holder", "words"),
     [
-        (LOOSE, LOOSE, LOOSE, HeldBy.CONFIGURATION, "only the OpenSSL configuration holds it"),
-        (STRICT, LOOSE, LOOSE, HeldBy.LIBRARY, "only the defaults built into SomeSSL/4 hold it"),
-        (STRICT, STRICT, LOOSE, HeldBy.CODE, "told to allow everything it goes below"),
+        (EVERYTHING, EVERYTHING, EVERYTHING, HeldBy.CONFIGURATION, "only the OpenSSL configuration holds it"),
+        (STRICT, EVERYTHING, EVERYTHING, HeldBy.LIBRARY, "only the defaults built into SomeSSL/4 hold it"),
+        (STRICT, STRICT, EVERYTHING, HeldBy.CODE, "told to allow everything it goes below"),
         (STRICT, STRICT, STRICT, HeldBy.BUILD, "SomeSSL/4 has nothing below"),
         (STRICT, STRICT, None, HeldBy.UNKNOWN, "no variant of it allows more"),
     ],
@@ -248,9 +248,9 @@ def test_what_holds_a_program_is_told_without_a_word_of_python(
 @pytest.mark.parametrize(
     ("ambient", "empty", "permissive", "holder"),
     [
-        (LOOSE, LOOSE, LOOSE, HeldBy.NOTHING),
-        (STRICT, LOOSE, LOOSE, HeldBy.CONFIGURATION),
-        (STRICT, STRICT, LOOSE, HeldBy.LIBRARY),
+        (EVERYTHING, EVERYTHING, EVERYTHING, HeldBy.NOTHING),
+        (STRICT, EVERYTHING, EVERYTHING, HeldBy.CONFIGURATION),
+        (STRICT, STRICT, EVERYTHING, HeldBy.LIBRARY),
         (STRICT, STRICT, STRICT, HeldBy.UNKNOWN),
     ],
 )
@@ -268,7 +268,7 @@ def test_pythons_relaxed_client_says_nothing_of_another_tls(
         *_cells(permissive, "awscrt", PERMISSIVE),
     )
     own = [replace(cell, own_tls=stack) for cell in cells]
-    for relaxed in (LOOSE, STRICT):
+    for relaxed in (EVERYTHING, STRICT):
         row = _build(_measured(*own, *_cells(relaxed, RELAXED, PERMISSIVE)), clients=("awscrt",))[0]
         assert (row.held_by, row.own_tls) == (holder, stack)
         assert f"its own TLS, {stack.name}" in row.judgement.reason
@@ -276,7 +276,7 @@ def test_pythons_relaxed_client_says_nothing_of_another_tls(
 
 def test_a_floor_that_only_the_hardened_condition_holds_is_the_configurations() -> None:
     """A client that goes below under the machine's own configuration is held by the hardened one."""
-    cells = *_cells(LOOSE, "ssl"), *_cells(STRICT, "ssl", HARDENED)
+    cells = *_cells(EVERYTHING, "ssl"), *_cells(STRICT, "ssl", HARDENED)
     rows = {row.condition: row for row in _build(_measured(*cells), conditions=(AMBIENT, HARDENED))}
     assert rows[HARDENED].verdict is Verdict.ENFORCED
     assert rows[HARDENED].held_by is HeldBy.CONFIGURATION
@@ -285,13 +285,13 @@ def test_a_floor_that_only_the_hardened_condition_holds_is_the_configurations() 
 @pytest.mark.parametrize(
     ("ambient", "empty", "holder"),
     [
-        (LOOSE, LOOSE, HeldBy.CONFIGURATION),
+        (EVERYTHING, EVERYTHING, HeldBy.CONFIGURATION),
         # The machine's own configuration opens what the library by itself holds.
-        (LOOSE, STRICT, HeldBy.CONFIGURATION),
-        (STRICT, LOOSE, HeldBy.CONFIGURATION),
+        (EVERYTHING, STRICT, HeldBy.CONFIGURATION),
+        (STRICT, EVERYTHING, HeldBy.CONFIGURATION),
         (STRICT, STRICT, HeldBy.LIBRARY),
         (None, STRICT, HeldBy.LIBRARY),
-        (None, LOOSE, HeldBy.CONFIGURATION),
+        (None, EVERYTHING, HeldBy.CONFIGURATION),
     ],
 )
 def test_what_holds_under_the_hardened_condition(ambient: Stack | None, empty: Stack, holder: HeldBy) -> None:
@@ -299,7 +299,7 @@ def test_what_holds_under_the_hardened_condition(ambient: Stack | None, empty: S
     cells = [
         *_cells(STRICT, "ssl", HARDENED),
         *_cells(empty, "ssl", EMPTY),
-        *_cells(LOOSE, "ssl", PERMISSIVE),
+        *_cells(EVERYTHING, "ssl", PERMISSIVE),
     ]
     cells += _cells(ambient, "ssl") if ambient else ()
     (row,) = _build(_measured(*cells), conditions=(HARDENED,))
@@ -308,13 +308,17 @@ def test_what_holds_under_the_hardened_condition(ambient: Stack | None, empty: S
 
 def test_what_holds_under_our_own_loose_conditions() -> None:
     """Under the empty condition the library can hold a client, whatever the machine's own file allows."""
-    cells = [*_cells(LOOSE, "ssl"), *_cells(STRICT, "ssl", EMPTY), *_cells(LOOSE, "ssl", PERMISSIVE)]
+    cells = [
+        *_cells(EVERYTHING, "ssl"),
+        *_cells(STRICT, "ssl", EMPTY),
+        *_cells(EVERYTHING, "ssl", PERMISSIVE),
+    ]
     rows = {row.condition: row.held_by for row in _build(_measured(*cells), conditions=(EMPTY, PERMISSIVE))}
     assert rows == {EMPTY: HeldBy.LIBRARY, PERMISSIVE: HeldBy.NOTHING}
     held = [
         *_cells(STRICT, "ssl", EMPTY),
         *_cells(STRICT, "ssl", PERMISSIVE),
-        *_cells(LOOSE, RELAXED, PERMISSIVE),
+        *_cells(EVERYTHING, RELAXED, PERMISSIVE),
     ]
     rows = {row.condition: row.held_by for row in _build(_measured(*held), conditions=(EMPTY, PERMISSIVE))}
     assert rows == {EMPTY: HeldBy.CODE, PERMISSIVE: HeldBy.CODE}
@@ -324,8 +328,8 @@ def test_what_holds_under_our_own_loose_conditions() -> None:
 def test_what_is_wrong_with_the_configuration_is_said_where_it_should_have_held(number: int) -> None:
     """Rows below the floor under the ambient configuration say what is wrong with that, and no others."""
     problems = tuple(f"line {n} is dropped" for n in range(number))
-    cells = [*_cells(LOOSE, "low"), *_cells(LOOSE, "low", PERMISSIVE), *_cells(STRICT, "high")]
-    cells += [replace(cell, own_tls=CRT) for cell in _cells(LOOSE, "own")]
+    cells = [*_cells(EVERYTHING, "low"), *_cells(EVERYTHING, "low", PERMISSIVE), *_cells(STRICT, "high")]
+    cells += [replace(cell, own_tls=CRT) for cell in _cells(EVERYTHING, "own")]
     one = _measured(*cells)
     one = replace(one, interpreter=replace(one.interpreter, configuration_problems=problems))
     rows = _build(one, clients=("low", "high", "own"), conditions=(AMBIENT, PERMISSIVE))
@@ -338,17 +342,17 @@ def test_what_is_wrong_with_the_configuration_is_said_where_it_should_have_held(
 
 def test_the_pages_check_is_its_own_clients_in_every_row() -> None:
     """All rows of an interpreter show the page's conclusion, drawn from urllib3 on the page's servers."""
-    one = _measured(*_cells(LOOSE, "ssl"), *_cells(STRICT, "urllib3"), *_page(TLS1_3, None))
+    one = _measured(*_cells(EVERYTHING, "ssl"), *_cells(STRICT, "urllib3"), *_page(TLS1_3, None))
     rows = _build(one, clients=("ssl", "urllib3"))
     assert [row.page_check for row in rows] == [PageCheck.PASS, PageCheck.PASS]
     assert [row.urllib3 for row in rows] == ["1.26.20", "1.26.20"]
-    low = _measured(*_cells(LOOSE, "ssl"), *_page(TLS1_3, TLS1_0))
+    low = _measured(*_cells(EVERYTHING, "ssl"), *_page(TLS1_3, TLS1_0))
     assert _build(low)[0].page_check is PageCheck.FAIL
 
 
 def test_in_a_sweep_the_pages_check_is_its_client_in_the_same_versions() -> None:
     """A variant's row shows what the page's client concluded beside it, and not in other versions."""
-    cells = [*_cells(LOOSE, "botocore@a"), *_cells(LOOSE, "botocore@b"), *_cells(LOOSE, "ssl")]
+    cells = [*_cells(EVERYTHING, "botocore@a"), *_cells(EVERYTHING, "botocore@b"), *_cells(EVERYTHING, "ssl")]
     pages = [
         replace(cell, client=f"urllib3@{label}")
         for label, second in (("a", None), ("b", TLS1_0))
@@ -368,7 +372,7 @@ def test_without_the_pages_servers_its_check_is_unknown() -> None:
 
 def test_the_reason_goes_on_with_its_cause() -> None:
     """A row's reason has the connections and then what let them happen."""
-    reason = _build(_measured(*_cells(LOOSE, "ssl")))[0].judgement.reason
+    reason = _build(_measured(*_cells(EVERYTHING, "ssl")))[0].judgement.reason
     assert "connected at SSLv3 to only_ssl3" in reason
     assert "this Python sets no minimum" in reason
 
@@ -414,7 +418,7 @@ def test_what_a_row_is_about() -> None:
 def test_what_start_up_code_changes_is_said_of_both_sides() -> None:
     """What was measured in an interpreter with start-up code counts, what was beside it is not enforced."""
     change = StartUp(("/hook.pth",), ("minimum_version of SSLContext is TLSv1, not TLSv1_2",))
-    cells = [*_cells(LOOSE, "ssl"), *_cells(STRICT, "urllib3"), *_cells(LOOSE, "botocore")]
+    cells = [*_cells(EVERYTHING, "ssl"), *_cells(STRICT, "urllib3"), *_cells(EVERYTHING, "botocore")]
     measured = replace(_measured(*cells), apart={"urllib3": change, "botocore": change})
     ssl, urllib3, botocore = _build(measured, clients=("ssl", "urllib3", "botocore"))
     assert (ssl.verdict, urllib3.verdict, botocore.verdict) == (
@@ -453,7 +457,7 @@ def test_only_clients_that_seem_safe_are_visited_again() -> None:
     one = _measured(
         *_cells(STRICT, "safe"),
         *fragile,
-        *_cells(LOOSE, "low"),
+        *_cells(EVERYTHING, "low"),
         *_cells(STRICT, "partly")[1:],
     )
     names = ("safe", "fragile", "low", "partly", "never")
@@ -467,14 +471,14 @@ def test_an_empty_configuration_is_for_those_that_a_permissive_lets_through() ->
     """Whom code or the build holds is not visited under the empty condition, nor whose holder is known."""
     cells = [
         *_cells(STRICT, "loose"),
-        *_cells(LOOSE, "loose", PERMISSIVE),
+        *_cells(EVERYTHING, "loose", PERMISSIVE),
         *_cells(STRICT, "coded"),
         *_cells(STRICT, "coded", PERMISSIVE),
-        *_cells(LOOSE, "hardened"),
+        *_cells(EVERYTHING, "hardened"),
         *_cells(STRICT, "hardened", HARDENED),
-        *_cells(LOOSE, "hardened", PERMISSIVE),
+        *_cells(EVERYTHING, "hardened", PERMISSIVE),
         *_cells(STRICT, "only hardened", HARDENED),
-        *_cells(LOOSE, "only hardened", PERMISSIVE),
+        *_cells(EVERYTHING, "only hardened", PERMISSIVE),
     ]
     names = ("loose", "coded", "hardened", "only hardened")
     assert needing(EMPTY, _measured(*cells), names, CATALOGUE, TLS1_2) == ("loose", "only hardened")

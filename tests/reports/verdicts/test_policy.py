@@ -22,6 +22,7 @@ from reports.verdicts.judge import Verdict
 from reports.verdicts.policy import CHOICES, KEYS, Policy, Waiver, read_policy
 from servers import protocols
 from tests.support.builders import FLOORS, TLS1_2, a_policy
+from tests.support.refusals import refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,9 +61,7 @@ def _read(folder: Path, text: str) -> Policy:
 
 
 def _refusal(folder: Path, text: str) -> str:
-    with pytest.raises(TableError) as caught:
-        _read(folder, text)
-    return str(caught.value)
+    return refusal(TableError, _read, folder, text)
 
 
 def test_a_whole_file_is_read(tmp_path: Path) -> None:

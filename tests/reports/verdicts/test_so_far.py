@@ -12,7 +12,18 @@ from reports.verdicts.judge import Verdict
 from reports.verdicts.so_far import OPEN, REFUSES, so_far
 from servers.observed import Connection
 from servers.protocols import LADDER
-from tests.support.builders import FLOORS, SMALL, TLS1_2, TLS1_3, Obstacle, Stack, a_catalogue, ladder, meet
+from tests.support.builders import (
+    EVERYTHING,
+    FLOORS,
+    SMALL,
+    STRICT,
+    TLS1_2,
+    Obstacle,
+    Stack,
+    a_catalogue,
+    ladder,
+    meet,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,8 +33,6 @@ if TYPE_CHECKING:
 
 CATALOGUE = a_catalogue()
 SOUND = {server.id for server in SMALL}
-OLD = Stack(frozenset(LADDER))
-MODERN = Stack(frozenset({TLS1_2, TLS1_3}))
 UNLISTED = Stack(frozenset({TLS1_2}), lists_them=False)
 
 
@@ -36,13 +45,13 @@ def after(
 
 def test_a_connection_below_the_floor_is_proof() -> None:
     """The lowest version at which data went both ways is named, with its server."""
-    said = so_far(after(OLD, SMALL), SOUND, CATALOGUE, TLS1_2)
+    said = so_far(after(EVERYTHING, SMALL), SOUND, CATALOGUE, TLS1_2)
     assert said == (Verdict.DOWNGRADED, "connected at SSLv3 to only_ssl3")
 
 
 def test_a_handshake_below_the_floor_is_proof_without_data() -> None:
     """Who completes an old handshake and sends nothing has connected below the floor all the same."""
-    (one,) = after(OLD, [server for server in SMALL if server.id == "only_1_0"])
+    (one,) = after(EVERYTHING, [server for server in SMALL if server.id == "only_1_0"])
     silent = replace(one, wire=replace(one.wire, client_data=0, server_data=0, finished=True))
     said = so_far([silent], SOUND, CATALOGUE, TLS1_2)
     assert said == (Verdict.DOWNGRADED, "connected at TLSv1 to only_1_0")
@@ -52,13 +61,13 @@ def test_a_handshake_below_the_floor_is_proof_without_data() -> None:
 
 def test_a_server_without_a_control_does_not_count() -> None:
     """What a server says whose control failed neither proves a downgrade nor counts as a refusal."""
-    assert so_far(after(OLD, SMALL), (), CATALOGUE, TLS1_2)[0] == OPEN
-    assert so_far(after(MODERN, SMALL), (), CATALOGUE, TLS1_2)[0] == OPEN
+    assert so_far(after(EVERYTHING, SMALL), (), CATALOGUE, TLS1_2)[0] == OPEN
+    assert so_far(after(STRICT, SMALL), (), CATALOGUE, TLS1_2)[0] == OPEN
 
 
 def test_an_old_version_on_offer_is_fragile() -> None:
     """A client that was stopped by something else still offers what is below the floor."""
-    word, reason = so_far(after(OLD, SMALL, Obstacle.SIGNATURE), SOUND, CATALOGUE, TLS1_2)
+    word, reason = so_far(after(EVERYTHING, SMALL, Obstacle.SIGNATURE), SOUND, CATALOGUE, TLS1_2)
     assert word == Verdict.FRAGILE
     assert "offers SSLv3 to TLSv1.1" in reason
 
@@ -74,14 +83,14 @@ def test_going_along_with_an_old_version_is_fragile() -> None:
 def test_what_is_left_to_meet_is_named() -> None:
     """Until every server below the floor was refused, the rest are listed and nothing is claimed."""
     some = [server for server in ladder(CATALOGUE) if server.id != "only_1_0"]
-    word, reason = so_far(after(MODERN, some), SOUND, CATALOGUE, TLS1_2)
+    word, reason = so_far(after(STRICT, some), SOUND, CATALOGUE, TLS1_2)
     assert word == OPEN
     assert reason.endswith("left: only_1_0")
 
 
 def test_refusing_everything_is_said_as_the_wires_word() -> None:
     """A client that refused all of them refuses, as far as the wire shows; that is not `enforced`."""
-    for client in (MODERN, UNLISTED):
+    for client in (STRICT, UNLISTED):
         word, reason = so_far(after(client, SMALL), SOUND, CATALOGUE, TLS1_2)
         assert word == REFUSES
         assert "as far as the wire shows" in reason
