@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 
     from interpreters.search import Searched
 
-PLACES = read_places()
-
-PATH = next(source for source in PLACES if source.id == "path")
+PATH = InterpreterSource("path", ())
 """The source of what lies in no place and was found on PATH."""
 
 GIVEN = InterpreterSource("given", ())
@@ -40,9 +38,6 @@ GIVEN = InterpreterSource("given", ())
 
 SEARCH = InterpreterSource("search", (), own=True)
 """The source of what lies in no place and was found in a tree that the user had searched."""
-
-SOURCES = tuple(source.id for source in (*PLACES, SEARCH, GIVEN))
-"""Every source that a candidate can have."""
 
 CFG_LIMIT = 64 * 1024
 """Bytes that are read of a pyvenv.cfg; a real one has two hundred."""
@@ -77,6 +72,11 @@ class Discovery:
     looked: tuple[Looked, ...]
 
 
+def sources() -> tuple[str, ...]:
+    """Return every source that a candidate can have; raises TableError for a file of places without sense."""
+    return tuple(source.id for source in (*read_places(), SEARCH, GIVEN))
+
+
 class SelectionError(FloorError):
     """What the user asked for cannot be selected; the message says why and what there is."""
 
@@ -98,9 +98,9 @@ def look(
 
     `searched` are the trees of the user's own, searched already: see search.py. Of a virtual environment that
     was given, by its Python or as one of the folders `environments`, the path is its own Python, which leads
-    elsewhere. Raises SelectionError for a given path where no file is.
+    elsewhere. Raises SelectionError for a given path where no file is, and TableError.
     """
-    places, looked = expand(PLACES, environment)
+    places, looked = expand(read_places(), environment)
     executables, listed = _executables(places, environment)
     for tree in searched:
         executables += [(path, place_at(SEARCH, tree.folder)) for path in tree.executables]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 from interpreters.locate import Discovery, SelectionError, look, select
 from interpreters.search import search_once
 from interpreters.surroundings import absolute
+from interpreters.tables import TableError
 from reports.formats.escape import for_terminal
 from runs.options import CHOOSING
 
@@ -79,7 +80,7 @@ class Plan:
         try:
             searched = search_once(choice.search, environment, _tell)
             discovery = look(environment, choice.interpreter, searched, choice.environment)
-        except SelectionError as error:
+        except (SelectionError, TableError) as error:
             return cls(run_id, asked, problem=str(error))
         chosen: tuple[Candidate, ...] = ()
         # With --programs a pattern may be a program's: the session that measures them says what is wrong.

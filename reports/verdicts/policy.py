@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from interpreters.clients import clients
 from interpreters.interpreter import PROGRAM
-from interpreters.locate import SOURCES
+from interpreters.locate import sources
 from interpreters.programs import read_programs
 from interpreters.tables import Table, TableError, keys, parse
 from reports.verdicts.judge import Verdict
@@ -150,9 +150,9 @@ def read_policy(path: Path = POLICY) -> Policy:
     known = [one.id for one in clients().values() if not one.reference] if "clients" in table.values else []
     programs = _programs(where) if "clients" in table.values else []
     named = _some(table, "clients", (*known, *programs))
-    sources = _some(table, "sources", (*SOURCES, PROGRAM))
+    wanted = _some(table, "sources", (*sources(), PROGRAM))
     outside = tuple(one for one in named if one in programs)
-    if outside and PROGRAM not in (sources or (PROGRAM,)):
+    if outside and PROGRAM not in (wanted or (PROGRAM,)):
         table.refuse(
             f"clients has the program {outside[0]!r}, which would never count, because sources lacks"
             f" {PROGRAM!r}: add that, or take it out"
@@ -161,7 +161,7 @@ def read_policy(path: Path = POLICY) -> Policy:
         floor=table.choice("floor", FLOORS) if "floor" in table.values else None,
         clients=named,
         programs=outside,
-        sources=sources,
+        sources=wanted,
         fails=_fails(table),
         new_only=table.get("new_only", str, ""),
         partial=table.get("partial", bool, default=False),

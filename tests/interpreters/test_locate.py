@@ -28,7 +28,7 @@ from interpreters.locate import (
     python_of,
     select,
 )
-from interpreters.places import InterpreterSource, Looked
+from interpreters.places import InterpreterSource, Looked, read_places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -88,9 +88,9 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
     places = tuple(
         replace(one, folders=moved(one.folders), lists=moved(one.lists), claims=moved(one.claims))
-        for one in room.PLACES
+        for one in read_places()
     )
-    monkeypatch.setattr(room, "PLACES", places)
+    monkeypatch.setattr(room, "read_places", lambda: places)
     monkeypatch.setattr("pwd.getpwall", list)
     return Machine(root)
 
@@ -245,8 +245,8 @@ def test_sources_are_the_places_and_what_was_given(machine: Machine) -> None:
     """Each place is a source once, and so are both options, for what lies in none of them."""
     given = machine.add("/srv/python/bin/python3.12")
     (candidate,) = locate(machine.environment, [given])
-    assert list(room.SOURCES) == [*(source.id for source in room.PLACES), "search", candidate.source]
-    assert len(set(room.SOURCES)) == len(room.SOURCES)
+    assert list(room.sources()) == [*(source.id for source in read_places()), "search", candidate.source]
+    assert len(set(room.sources())) == len(room.sources())
 
 
 def test_a_link_from_elsewhere_does_not_change_the_source(machine: Machine) -> None:
@@ -322,7 +322,7 @@ def test_a_file_that_is_not_executable_is_a_candidate_with_a_problem(machine: Ma
 @pytest.fixture
 def open_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
     """Return an empty machine that every user may look into, unlike pytest's own folders."""
-    monkeypatch.setattr(room, "PLACES", ())
+    monkeypatch.setattr(room, "read_places", tuple)
     root = Path(os.path.realpath(tempfile.mkdtemp()))
     root.chmod(0o755)
     yield Machine(root)
@@ -362,7 +362,7 @@ def test_what_cannot_be_read_is_said(open_machine: Machine, monkeypatch: pytest.
     open_machine.add("/locked/python3.9")
     open_machine.on_path("/locked")
     places = (InterpreterSource("pyenv", (f"{open_machine.root}/secret/versions/*/bin",)),)
-    monkeypatch.setattr(room, "PLACES", places)
+    monkeypatch.setattr(room, "read_places", lambda: places)
     monkeypatch.setattr("pwd.getpwall", list)
     for folder in ("/secret/versions", "/locked"):
         open_machine.at(folder).chmod(0)
@@ -386,7 +386,7 @@ def test_a_locked_home_is_said_once(open_machine: Machine, monkeypatch: pytest.M
     home = open_machine.add("~/.pyenv/versions/3.9.18/bin/python3.9")
     home = open_machine.at("~")
     places = (InterpreterSource("pyenv", ("~/.pyenv/versions/*/bin", "~/.other/*/bin")),)
-    monkeypatch.setattr(room, "PLACES", places)
+    monkeypatch.setattr(room, "read_places", lambda: places)
     monkeypatch.setattr("pwd.getpwall", list)
     home.chmod(0)
     try:
@@ -632,7 +632,8 @@ def test_every_place_is_said_to_be_there_or_not(machine: Machine) -> None:
     machine.on_path("/usr/bin", "/gone")
     machine.at("/usr/bin").mkdir(parents=True)
     looked = machine.look().looked
-    patterns = [pattern for one in room.PLACES for pattern in (*one.folders, *one.lists)]
+    known = room.read_places()  # type: ignore[attr-defined]
+    patterns = [pattern for one in known for pattern in (*one.folders, *one.lists)]
     assert [one.place for one in looked[: len(patterns)]] == patterns
     there = {one.place for one in looked if one.status == "looked"}
     assert there == {"~/.pyenv/versions/*/bin", str(machine.at("/usr/bin"))}
@@ -642,7 +643,7 @@ def test_every_place_is_said_to_be_there_or_not(machine: Machine) -> None:
 
 
 SEGMENT = st.text(st.sampled_from(string.ascii_letters + string.digits + " .-_@+é"), min_size=1, max_size=50)
-SOURCE = st.sampled_from((*room.PLACES, room.GIVEN))
+SOURCE = st.sampled_from((*read_places(), room.GIVEN))
 USER = st.sampled_from(["", "", "alice", "Bob.B"])
 FOUND = st.builds(
     lambda source, folder, name, user: room._candidate(Path("/", folder, "bin", name), source, user),

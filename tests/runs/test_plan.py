@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from interpreters.tables import TableError
 from runs.plan import RUN_ID, Plan
 
 if TYPE_CHECKING:
@@ -72,6 +73,19 @@ def test_a_problem_is_text(load: Callable[..., Plan], tmp_path: Path) -> None:
     plan = load("--", "--interpreter", "missing")
     assert plan.problem.startswith(f"--interpreter '{tmp_path / 'missing'}': no such file")
     assert plan.chosen == ()
+
+
+def test_a_file_of_places_without_sense_is_text(
+    load: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An entry of places.toml that makes no sense is a sentence for each session, and no traceback of nox."""
+
+    def refuse() -> None:
+        msg = "places.toml [brew]: 'folders' is missing"
+        raise TableError(msg)
+
+    monkeypatch.setattr("interpreters.locate.read_places", refuse)
+    assert load().problem == "places.toml [brew]: 'folders' is missing"
 
 
 def test_a_pattern_that_fits_nothing_is_left_to_the_session(load: Callable[..., Plan]) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import reports.verdicts.policy
 from interpreters.clients import clients
-from interpreters.locate import SOURCES
+from interpreters.locate import sources
 from interpreters.programs import read_programs
 from interpreters.tables import TableError
 from reports.verdicts.judge import Verdict
@@ -69,7 +69,7 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
     known = [one.id for one in clients().values()]
     policy = _read(tmp_path, WHOLE)
     assert policy.clients == tuple(sorted(a_policy().clients, key=known.index))
-    assert policy.sources == tuple(sorted(a_policy().sources, key=SOURCES.index))
+    assert policy.sources == tuple(sorted(a_policy().sources, key=sources().index))
     for field in fields(Policy):
         if field.name not in ("clients", "sources"):
             assert getattr(policy, field.name) == getattr(a_policy(), field.name)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interpreters.locate import SOURCES
+from interpreters.locate import sources
 from reports.verdicts.floor_file import FloorFile
 from reports.verdicts.judge import Verdict
 from reports.verdicts.observations import OwnTls
@@ -232,7 +232,7 @@ def test_the_newest_interpreter_that_is_maintained_and_open_comes_first() -> Non
         " not shut, in /made, which not every user may enter"
     )
     assert "/made/up/ten/bin/python -m venv tls-floor-ten" in one.lines
-    assert BUNDLE in SOURCES
+    assert BUNDLE in sources()
     bundled = _version("sdk", "3.15.0")
     bundled = replace(bundled, interpreter=replace(bundled.interpreter, source=BUNDLE))
     assert attempts(elsewhere, None, means, bundled, others[1])[Remedy.INTERPRETER].said == (
