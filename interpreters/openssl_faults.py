@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.versions import openssl_release
+from servers.protocols import LADDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-MINIMA = ("None", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3", "DTLSv1", "DTLSv1.2")
+MINIMA = ("None", *LADDER, "DTLSv1", "DTLSv1.2")
 """What MinProtocol takes; their case counts."""
 
 COMMANDS = frozenset(

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from interpreters.atomic import write_atomically
 from interpreters.errors import FloorError
-from interpreters.tables import TableError
 from reports.files import LATEST, REPORTS, marks
 from reports.formats.escape import visible
 from reports.verdicts.decision import Decision, GateOutcome, GateRun, Line, Report, by_interpreter, decide
@@ -168,7 +167,7 @@ def _decision(folder: Path, policy_file: Path, now: dt.datetime, *, together: bo
         # A report from before an upgrade is in order and says nothing of now; a baseline is up to the policy.
         kind = GateOutcome.ERROR if report else GateOutcome.INCONCLUSIVE
         return Decision(kind, str(error), report, policy=policy)
-    except (TableError, ReportError) as error:
+    except FloorError as error:
         return Decision(GateOutcome.ERROR, str(error), report, policy=policy)
     return decide(report, policy, now, baseline, together=together)
 
