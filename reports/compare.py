@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from interpreters.interpreter import Interpreter
     from reports.formats.matrix_json import Record
     from reports.verdicts.matrix import Row
-    from reports.verdicts.observations import Asked, Run
+    from reports.verdicts.observations import Run, RunRequest
 
 SCHEMA_VERSION = 1
 
@@ -162,7 +162,7 @@ def _pairs(before: Record, after: Record) -> Iterator[_Pair]:
             yield _Pair(client, condition, old, new, link)
 
 
-def _links(before: Asked, after: Asked) -> Iterator[tuple[tuple[str, str], str]]:
+def _links(before: RunRequest, after: RunRequest) -> Iterator[tuple[tuple[str, str], str]]:
     """Give, for each path that both runs were given, where it led and leads, and the path."""
     led = {given.path: given.real for given in before.interpreters}
     for given in after.interpreters:
@@ -209,7 +209,7 @@ def _for_all(rows: Mapping[tuple[str, Condition], Row]) -> Row | None:
     return next((row for row in rows.values() if row.client == ALL_CLIENTS), None)
 
 
-def _not_asked(pair: _Pair, before: Asked, after: Asked) -> str:
+def _not_asked(pair: _Pair, before: RunRequest, after: RunRequest) -> str:
     """Say what only one of two runs was asked for; empty if that is not why a row has no other side."""
     if pair.older and pair.newer:
         return ""

@@ -18,7 +18,15 @@ from interpreters.atomic import write_atomically
 from interpreters.errors import FloorError
 from reports.files import LATEST, REPORTS, marks
 from reports.formats.escape import visible
-from reports.verdicts.decision import Decision, GateOutcome, GateRun, Line, Report, by_interpreter, decide
+from reports.verdicts.decision import (
+    Decision,
+    GateOutcome,
+    GateReport,
+    GateRow,
+    GateRun,
+    decide,
+    interpreter_lines,
+)
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import ALL_CLIENTS, MATRIX_VERSION, MISSING, did_not_report
 from reports.verdicts.policy import POLICY, read_policy
@@ -29,7 +37,7 @@ from servers.protocols import Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reports.verdicts.decision import Judged
+    from reports.verdicts.decision import GateResult
     from reports.verdicts.policy import Policy
 
 SCHEMA_VERSION = 2
@@ -47,7 +55,7 @@ class OtherSchemaError(ReportError):
     """A matrix is another version's: nothing is wrong with it, and it says nothing that we could read."""
 
 
-def read_report(path: Path, remedy: str) -> Report:
+def read_report(path: Path, remedy: str) -> GateReport:
     """Read what the gate needs of a run's folder or matrix.json; raises ReportError with the remedy."""
     file = path / "matrix.json" if path.is_dir() else path
     try:
@@ -67,7 +75,7 @@ def read_report(path: Path, remedy: str) -> Report:
     raise ReportError(msg)
 
 
-def parse_report(document: Any) -> Report:
+def parse_report(document: Any) -> GateReport:
     """Take matrix.json apart; raises KeyError, ValueError or TypeError for what its schema does not have."""
     if document["schema_version"] != MATRIX_VERSION:
         msg = f"schema_version {document['schema_version']!r}, not {MATRIX_VERSION}"
@@ -77,13 +85,15 @@ def parse_report(document: Any) -> Report:
     sources = {(one["run_id"], one["interpreter"]): _text(one["source"]) for one in document["interpreters"]}
     ambient = [one for one in document["verdicts"] if Condition(one["condition"]) is Condition.AMBIENT]
     _check_verdicts(ambient, document["cells"], Protocol(document["floor"]))
-    lines = [_line(one, hosts[one["run_id"]], sources[one["run_id"], one["interpreter"]]) for one in ambient]
+    rows = [
+        _gate_row(one, hosts[one["run_id"]], sources[one["run_id"], one["interpreter"]]) for one in ambient
+    ]
     # A machine that measured nothing must not vanish among others that did.
     silent = [host for run_id, host in hosts.items() if run_id not in {one["run_id"] for one in ambient}]
-    missing = [Line(host, MISSING, ALL_CLIENTS, "", MISSING) for host in silent if lines]
-    absent = {line.host for line in lines if line.verdict == MISSING}
+    missing = [GateRow(host, MISSING, ALL_CLIENTS, "", MISSING) for host in silent if rows]
+    absent = {row.host for row in rows if row.verdict == MISSING}
     reported = tuple(part for part in parts if part.host not in absent)
-    return Report(Protocol(document["floor"]), reported, (*lines, *missing))
+    return GateReport(Protocol(document["floor"]), reported, (*rows, *missing))
 
 
 def _check_verdicts(verdicts: Sequence[Any], cells: Sequence[Any], floor: Protocol) -> None:
@@ -104,10 +114,10 @@ def _part(run: Any) -> GateRun:
     return GateRun(**texts, scope=read_scope(run["scope"]))
 
 
-def _line(one: Any, host: str, source: str) -> Line:
+def _gate_row(one: Any, host: str, source: str) -> GateRow:
     interpreter, client, lowest = _text(one["interpreter"]), _text(one["client"]), one["lowest_negotiated"]
     verdict = Verdict(one["verdict"])
-    return Line(
+    return GateRow(
         host=host,
         interpreter=interpreter,
         client=client,
@@ -150,7 +160,7 @@ def told(decision: Decision, now: dt.datetime) -> list[str]:
     scope = in_short(decision.report.parts, now) if decision.report else []
     return [
         *map(visible, scope),
-        *map(visible, by_interpreter(decision.rows)),
+        *map(visible, interpreter_lines(decision.results)),
         *(f"note: {notice}" for notice in decision.notices),
     ]
 
@@ -187,7 +197,7 @@ def foresee(
         return Decision(GateOutcome.ERROR, str(error), report, policy=policy)
 
 
-def _baseline(policy: Policy, folder: Path) -> Report | None:
+def _baseline(policy: Policy, folder: Path) -> GateReport | None:
     """Return the earlier matrix against which only what is new fails, if there is to be one."""
     if not policy.new_only:
         return None
@@ -210,21 +220,21 @@ def _record(decision: Decision, now: dt.datetime) -> dict[str, object]:
         "run_ids": list(report.run_ids) if report else [],
         "floor": str(report.floor) if report else None,
         "policy": policy.record() if policy else None,
-        "rows": [_row(row) for row in decision.rows],
+        "rows": [_row(result) for result in decision.results],
     }
 
 
-def _row(row: Judged) -> dict[str, object]:
-    line = row.line
+def _row(result: GateResult) -> dict[str, object]:
+    row = result.row
     return {
-        "host": line.host,
-        "interpreter": line.interpreter,
-        "client": line.client,
-        "source": line.source,
-        "verdict": str(line.verdict),
-        "lowest_negotiated": line.lowest and str(line.lowest),
-        "fate": str(row.fate),
-        "why": row.why,
+        "host": row.host,
+        "interpreter": row.interpreter,
+        "client": row.client,
+        "source": row.source,
+        "verdict": str(row.verdict),
+        "lowest_negotiated": row.lowest and str(row.lowest),
+        "fate": str(result.disposition),
+        "why": result.why,
     }
 
 

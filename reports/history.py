@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from reports.verdicts.observations import Asked, Run
+    from reports.verdicts.observations import Run, RunRequest
 
 DOCUMENT, SUMMARY = "matrix.json", "run.json"
 
@@ -49,7 +49,7 @@ def past_runs(run: Run, reports: Path = REPORTS) -> tuple[Past, ...]:
     return tuple(reversed(found))
 
 
-def _question(asked: Asked) -> Asked:
+def _question(asked: RunRequest) -> RunRequest:
     """Return that part of what was asked which decides what can be counted, and against what."""
     given = tuple(replace(one, real="") for one in asked.interpreters)
     return replace(asked, conditions=asked.conditions[:1], interpreters=given, botocore="", urllib3="")

@@ -14,7 +14,7 @@ from reports.formats.remedies import read_remedies
 from reports.history import DOCUMENT
 from reports.verdicts.judge import Judgement, Verdict
 from reports.verdicts.matrix import ALL_CLIENTS, MISSING, Matrix, Measured, Row
-from reports.verdicts.observations import Asked, Run
+from reports.verdicts.observations import Run, RunRequest
 from reports.verdicts.remedies import Case, needing
 from reports.verdicts.scope import Scope
 from servers.catalogue import Catalogue
@@ -240,9 +240,9 @@ def _said(parts: Sequence[MachineRun], fact: Callable[[Run], str]) -> str:
     return "; ".join(f"{host}: {text}" for host, text in said.items())
 
 
-def _asked(runs: Sequence[Run], floor: Protocol) -> Asked:
+def _asked(runs: Sequence[Run], floor: Protocol) -> RunRequest:
     """Return what any of the runs was asked."""
-    return Asked(
+    return RunRequest(
         clients=tuple(dict.fromkeys(client for run in runs for client in run.asked.clients)),
         conditions=tuple(dict.fromkeys(one for run in runs for one in run.asked.conditions))
         or (Condition.AMBIENT,),

@@ -11,7 +11,7 @@ from interpreters.clients import DEFAULT, clients, requirements
 from interpreters.hardening.checks import check_pip
 from interpreters.locate import locate
 from interpreters.prepared import prepare_candidate
-from reports.verdicts.observations import Asked
+from reports.verdicts.observations import RunRequest
 from runs.measure import Subjects, measure, now
 from runs.proof import CONDITIONS, held, told
 from servers.catalogue import Role
@@ -38,7 +38,7 @@ def prove(built: Built, job: Job) -> None:
     )
     subjects = Subjects((prepared,), job.environment)
     settings = job.settings(CONDITIONS, [Role.LADDER], Protocol(built.order.floor))
-    run = job.run(Asked(DEFAULT, CONDITIONS, settings.floor))
+    run = job.run(RunRequest(DEFAULT, CONDITIONS, settings.floor))
     rows = measure(run, subjects, DEFAULT, settings, job.say).rows
     built.prove([*checks, held(rows, DEFAULT, settings.floor)], {"verdicts": told(rows)}, now())
     for row in rows:

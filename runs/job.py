@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from interpreters.locate import Candidate
     from interpreters.prepared import Prepared
     from interpreters.programs import Program
-    from reports.verdicts.observations import Asked, Run
+    from reports.verdicts.observations import Run, RunRequest
     from reports.verdicts.policy import Policy
     from reports.verdicts.scope import LeftOut
     from runs.campaign import Settings
@@ -197,18 +197,18 @@ class Job:
         openssl = self.option("openssl")
         return Settings(catalogue, floor or self.floor, conditions, self.cache, os.environ, openssl)
 
-    def asked(self, settings: Settings) -> Asked:
+    def asked(self, settings: Settings) -> RunRequest:
         """Return what this run was asked to measure."""
-        from reports.verdicts.observations import Asked, Given
+        from reports.verdicts.observations import RequestedInterpreter, RunRequest
 
-        return Asked(
+        return RunRequest(
             clients=tuple(self.sweep),
             conditions=settings.conditions,
             floor=settings.floor,
             attacks=bool(settings.catalogue.only(Role.ATTACK).servers),
             only=tuple(self.options.only),
             interpreters=tuple(
-                Given(str(path), str(led))
+                RequestedInterpreter(str(path), str(led))
                 for paths, leads in (
                     (self.options.interpreter, leads_to),
                     (self.options.environment, python_of),
@@ -226,7 +226,7 @@ class Job:
 
         return not_chosen(self.found, self.selected, self.options.only)
 
-    def run(self, asked: Asked, unchosen: Sequence[LeftOut] = ()) -> Run:
+    def run(self, asked: RunRequest, unchosen: Sequence[LeftOut] = ()) -> Run:
         """Return this run as it is known before it begins."""
         from reports.verdicts.observations import Run
         from runs.measure import now

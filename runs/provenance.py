@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from interpreters.locate import Candidate
     from interpreters.places import Looked
     from interpreters.prepared import Prepared
-    from reports.verdicts.observations import Asked
+    from reports.verdicts.observations import RunRequest
 
 TLS_VARIABLES = (
     *("OPENSSL_CONF", "OPENSSL_CONF_INCLUDE", "OPENSSL_MODULES", "OPENSSL_ENGINES"),
@@ -41,7 +41,7 @@ GIT_LIMIT = 10.0
 
 def survey(
     root: Path,
-    asked: Asked,
+    asked: RunRequest,
     unchosen: Sequence[LeftOut],
     looked: Sequence[Looked],
     environment: Mapping[str, str],
@@ -96,7 +96,7 @@ def same_twice(prepared: Iterable[Prepared], kept: Iterable[Prepared]) -> tuple[
     )
 
 
-def narrowings(asked: Asked, unchosen: Iterable[LeftOut]) -> tuple[str, ...]:
+def narrowings(asked: RunRequest, unchosen: Iterable[LeftOut]) -> tuple[str, ...]:
     """Return what a run was asked to leave out of all that a run without options measures.
 
     That is every interpreter found, with each default client, under the machine's own configuration. An

@@ -239,7 +239,7 @@ def merge(job: Job) -> None:
     """Join the reports of several machines into one."""
     from reports.merge import MergeError, merge_cases, read_parts
     from reports.merge import merge as join
-    from reports.verdicts.observations import Asked, Run
+    from reports.verdicts.observations import Run, RunRequest
     from runs.measure import now
     from servers.conditions import Condition
 
@@ -249,7 +249,7 @@ def merge(job: Job) -> None:
         raise MergeError(msg)
     # A folder of its own, so that matrix and merge can be asked for in one command.
     name = f"{job.run_id}-merge"
-    asked = Asked(DEFAULT, (Condition.AMBIENT,), job.floor)
+    asked = RunRequest(DEFAULT, (Condition.AMBIENT,), job.floor)
     own = Run(name, platform.node(), tool(), "", "", now(), now(), asked, {})
     here = Path(job.session.invoked_from)
     parts = read_parts([here / folder for folder in folders], expected)

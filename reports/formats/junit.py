@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from reports.formats.escape import for_json, for_xml, visible
 from reports.verdicts.cells import CellKind, CellOutcome
-from reports.verdicts.decision import Fate, GateOutcome, Judged, Line
+from reports.verdicts.decision import Disposition, GateOutcome, GateResult, GateRow
 from reports.verdicts.judge import Finding, Verdict
 from reports.verdicts.matrix import MISSING, under
 from reports.verdicts.policy import Policy
@@ -78,8 +78,8 @@ class _Subject:
 
     name: str
     run: Run
-    rows: list[tuple[Row, Judged]] = field(default_factory=list)
-    absent: list[Judged] = field(default_factory=list)
+    rows: list[tuple[Row, GateResult]] = field(default_factory=list)
+    absent: list[GateResult] = field(default_factory=list)
 
 
 def build_junit(matrix: Matrix, decision: Decision) -> str:
@@ -115,7 +115,9 @@ def _seconds(told: float) -> float:
 def _subjects(matrix: Matrix, decision: Decision) -> list[_Subject]:
     """Return what there is a suite for, in the order of the rows; then what the policy misses altogether."""
     run = matrix.run
-    fates = {(row.line.host, row.line.interpreter, row.line.client): row for row in decision.rows}
+    gated_rows = {
+        (gated.row.host, gated.row.interpreter, gated.row.client): gated for gated in decision.results
+    }
     found: dict[tuple[str, str], _Subject] = {}
     # What holds under a configuration that is not the machine's makes no build red or green.
     for group in under(matrix.groups, Condition.AMBIENT):
@@ -123,25 +125,25 @@ def _subjects(matrix: Matrix, decision: Decision) -> list[_Subject]:
         place = (for_json(own.host), group.interpreter.id)
         subject = found[place] = _Subject(group.name, own)
         for row in group.rows:
-            judged = fates.pop((*place, row.client), None) or _by_itself(row, own)
-            subject.rows.append((row, judged))
+            gated = gated_rows.pop((*place, row.client), None) or _by_itself(row, own)
+            subject.rows.append((row, gated))
     runs = {for_json(part.host): part for part in run.reporting}
-    for (host, interpreter, _), judged in fates.items():
+    for (host, interpreter, _), gated in gated_rows.items():
         name = f"{interpreter} on {host}" if run.parts else interpreter
         place = (host, interpreter)
-        found.setdefault(place, _Subject(name, runs.get(host, run))).absent.append(judged)
+        found.setdefault(place, _Subject(name, runs.get(host, run))).absent.append(gated)
     return list(found.values())
 
 
-def _by_itself(row: Row, run: Run) -> Judged:
+def _by_itself(row: Row, run: Run) -> GateResult:
     """Judge a row where nothing was decided, because the report is not fit to be held against the policy."""
-    line = Line(run.host, row.interpreter.id, row.client, row.interpreter.source, row.verdict)
-    return Judged(line, Fate.PASSES if row.verdict is Verdict.ENFORCED else Fate.FAILS)
+    gate_row = GateRow(run.host, row.interpreter.id, row.client, row.interpreter.source, row.verdict)
+    return GateResult(gate_row, Disposition.PASSES if row.verdict is Verdict.ENFORCED else Disposition.FAILS)
 
 
 def _answers(decision: Decision) -> _Case:
     """Return the case that fails where the report is not fit to pass, whatever its rows came to."""
-    red = any(row.fate is Fate.FAILS for row in decision.rows)
+    red = any(result.disposition is Disposition.FAILS for result in decision.results)
     said = "; ".join(decision.doubts) or ("" if decision.passed or red else decision.message)
     kind = decision.kind if said and decision.kind is not GateOutcome.FINDINGS else GateOutcome.INCONCLUSIVE
     return _Case(MATRIX, SCOPE, result="error" if said else "", kind=str(kind), message=said)
@@ -156,12 +158,12 @@ def _suite(
     own, floor = subject.run, matrix.floor
     servers = [s for s in matrix.catalogue.servers if s.role is not Role.PAGE and s.id in own.controls]
     cases: list[_Case] = []
-    for row, judged in subject.rows:
-        cases.append(_whole(row, judged))
+    for row, gated in subject.rows:
+        cases.append(_whole(row, gated))
         for server in servers:
             took = seconds.get((row.interpreter.name, row.client, row.condition, server.id), 0.0)
-            cases.append(replace(_cell(row, judged, server, own, floor), seconds=took))
-    cases += [_absent(subject.name, judged) for judged in subject.absent]
+            cases.append(replace(_cell(row, gated, server, own, floor), seconds=took))
+    cases += [_absent(subject.name, gated) for gated in subject.absent]
     properties = _provenance(own, floor) | policy
     for row, _ in subject.rows:
         properties |= _facts(row.interpreter) | _settled(row)
@@ -231,37 +233,37 @@ def _classname(row: Row) -> str:
     return f"{row.interpreter.name}.{row.client}"
 
 
-def _whole(row: Row, judged: Judged) -> _Case:
+def _whole(row: Row, gated: GateResult) -> _Case:
     bad = "failure" if row.verdict in (Verdict.DOWNGRADED, Verdict.FRAGILE) else "error"
     measured = ("", "", "") if row.verdict is Verdict.ENFORCED else (bad, row.verdict, row.judgement.reason)
-    result, kind, message = _fated(judged, *measured)
-    if judged.why and result == bad:
-        message = f"{message} ({judged.why})"
+    result, kind, message = _fated(gated, *measured)
+    if gated.why and result == bad:
+        message = f"{message} ({gated.why})"
     body = _context(row) if result in ("failure", "error") else ""
     return _Case(_classname(row), VERDICT, result=result, kind=kind, message=message, body=body)
 
 
-def _fated(judged: Judged, result: str, kind: str, message: str) -> tuple[str, str, str]:
+def _fated(gated: GateResult, result: str, kind: str, message: str) -> tuple[str, str, str]:
     """Return a result as the gate takes it: what does not fail there is skipped here, and says why."""
-    if judged.fate is Fate.FAILS or (judged.fate is Fate.PASSES and not result):
+    if gated.disposition is Disposition.FAILS or (gated.disposition is Disposition.PASSES and not result):
         return result, str(kind), message
-    why = judged.why or str(judged.fate)
-    return "skipped", str(kind or judged.fate), f"{why}: {message}" if message else why
+    why = gated.why or str(gated.disposition)
+    return "skipped", str(kind or gated.disposition), f"{why}: {message}" if message else why
 
 
-def _absent(suite: str, judged: Judged) -> _Case:
+def _absent(suite: str, gated: GateResult) -> _Case:
     """Return the case of what has to be measured and was not."""
     said = "it has to be measured, and was not"
-    result, kind, message = _fated(judged, "error", MISSING, said)
-    return _Case(f"{suite}.{judged.line.client}", VERDICT, result=result, kind=kind, message=message)
+    result, kind, message = _fated(gated, "error", MISSING, said)
+    return _Case(f"{suite}.{gated.row.client}", VERDICT, result=result, kind=kind, message=message)
 
 
-def _cell(row: Row, judged: Judged, server: Server, run: Run, floor: Protocol) -> _Case:
+def _cell(row: Row, gated: GateResult, server: Server, run: Run, floor: Protocol) -> _Case:
     missing = Finding(server, CellOutcome(CellKind.MISSING, reason="it was not measured"))
     finding = row.findings.get(server.id, missing)
     result, kind, message = _result(row, finding, floor)
     if result in ("failure", "error"):
-        result, kind, message = _fated(judged, result, kind, message)
+        result, kind, message = _fated(gated, result, kind, message)
     control = run.controls[server.id]
     body = (
         f"{_context(row)}\n"

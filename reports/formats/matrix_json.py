@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reports.verdicts.matrix import Matrix
-    from reports.verdicts.observations import Asked, Run
+    from reports.verdicts.observations import Run, RunRequest
     from reports.verdicts.policy import Policy
 
 SCHEMA_VERSION = MATRIX_VERSION
@@ -113,7 +113,7 @@ def _run(run: Run, servers: Sequence[Server]) -> dict[str, object]:
     }
 
 
-def _asked(asked: Asked) -> dict[str, object]:
+def _asked(asked: RunRequest) -> dict[str, object]:
     return {
         "clients": list(asked.clients),
         "conditions": [str(condition) for condition in asked.conditions],

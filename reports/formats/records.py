@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from interpreters.errors import FloorError
-from reports.verdicts.observations import Account, Asked, Given, Observation, OwnTls, Run
+from reports.verdicts.observations import Account, Observation, OwnTls, RequestedInterpreter, Run, RunRequest
 from reports.verdicts.scope import read_scope
 from servers.conditions import Condition
 from servers.control import Control
@@ -81,14 +81,14 @@ def build_run(facts: Mapping[str, Any], controls: Mapping[str, Control]) -> Run:
     )
 
 
-def _read_asked(facts: Mapping[str, Any]) -> Asked:
-    return Asked(
+def _read_asked(facts: Mapping[str, Any]) -> RunRequest:
+    return RunRequest(
         clients=tuple(facts["clients"]),
         conditions=tuple(Condition(name) for name in facts["conditions"]),
         floor=Protocol(facts["floor"]),
         attacks=facts["attacks"],
         only=tuple(facts["only"]),
-        interpreters=tuple(Given(**given) for given in facts["interpreters"]),
+        interpreters=tuple(RequestedInterpreter(**given) for given in facts["interpreters"]),
         botocore=facts["botocore"],
         urllib3=facts["urllib3"],
         programs=facts["programs"],

@@ -46,7 +46,7 @@ class GateOutcome(enum.StrEnum):
         return list(GateOutcome).index(self)
 
 
-class Fate(enum.StrEnum):
+class Disposition(enum.StrEnum):
     """What became of one row."""
 
     PASSES = "passes"
@@ -58,7 +58,7 @@ class Fate(enum.StrEnum):
 
 
 @dataclass(frozen=True)
-class Line:
+class GateRow:
     """One row of the matrix under the machine's own configuration, as the gate reads it."""
 
     host: str
@@ -83,13 +83,13 @@ class GateRun:
 
 
 @dataclass(frozen=True)
-class Report:
+class GateReport:
     """A matrix as the gate reads it."""
 
     floor: Protocol
     parts: tuple[GateRun, ...]
     """The runs that it is of, without those that stand for a machine that did not report."""
-    lines: tuple[Line, ...]
+    rows: tuple[GateRow, ...]
     begun: tuple[Begun, ...] = ()
     """Runs of this machine that began and have published nothing."""
 
@@ -100,11 +100,11 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Judged:
+class GateResult:
     """A row with what became of it, and why if there is more to say than its verdict."""
 
-    line: Line
-    fate: Fate
+    row: GateRow
+    disposition: Disposition
     why: str = ""
 
 
@@ -114,8 +114,8 @@ class Decision:
 
     kind: GateOutcome
     message: str
-    report: Report | None = None
-    rows: tuple[Judged, ...] = ()
+    report: GateReport | None = None
+    results: tuple[GateResult, ...] = ()
     notices: tuple[str, ...] = ()
     """What does not change the decision, and somebody should know."""
     policy: Policy | None = None
@@ -134,10 +134,10 @@ class Decision:
 
 
 def decide(
-    report: Report,
+    report: GateReport,
     policy: Policy,
     now: dt.datetime,
-    baseline: Report | None = None,
+    baseline: GateReport | None = None,
     *,
     together: bool = False,
 ) -> Decision:
@@ -149,19 +149,19 @@ def decide(
     if trouble := _unfit(report, policy, baseline):
         return Decision(GateOutcome.ERROR, trouble, report, policy=policy)
     today = now.date()
-    lines = _lines(report, policy)
-    known = _known(lines, _lines(baseline, policy)) if baseline else frozenset()
-    rows = tuple(_judge(line, policy, today, known) for line in lines)
-    counted = [row for row in rows if row.fate is not Fate.NOT_COUNTED]
-    several = len({row.line.host for row in rows}) > 1
-    kind, message = _outcome(rows, counted, report.floor, several=several)
+    rows = _gate_rows(report, policy)
+    known = _known(rows, _gate_rows(baseline, policy)) if baseline else frozenset()
+    results = tuple(_judge(row, policy, today, known) for row in rows)
+    counted = [result for result in results if result.disposition is not Disposition.NOT_COUNTED]
+    several = len({result.row.host for result in results}) > 1
+    kind, message = _outcome(results, counted, report.floor, several=several)
     doubtful = (
         *unfinished(report.begun, report.parts),
         *doubts(report.parts, policy, now, together=together),
     )
     notices = (
         *on_the_way(report.begun, report.parts),
-        *_exceptions(rows, several=several),
+        *_exceptions(results, several=several),
         *(said for waiver in policy.waivers if (said := _idle(waiver, counted, today))),
     )
     if kind is GateOutcome.FINDINGS:
@@ -170,24 +170,24 @@ def decide(
         # What would pass is left out: it holds for another scope than the policy asks about.
         message = "; ".join([*doubtful, *([message] if kind is GateOutcome.INCONCLUSIVE else [])])
         kind = GateOutcome.INCONCLUSIVE
-    return Decision(kind, message, report, rows, notices, policy, doubtful)
+    return Decision(kind, message, report, results, notices, policy, doubtful)
 
 
 def _outcome(
-    rows: Sequence[Judged], counted: Sequence[Judged], floor: Protocol, *, several: bool
+    results: Sequence[GateResult], counted: Sequence[GateResult], floor: Protocol, *, several: bool
 ) -> tuple[GateOutcome, str]:
     """Return what the rows come to by themselves, in words."""
-    if failing := [row for row in rows if row.fate is Fate.FAILS]:
-        found = any(row.line.verdict in MEASURED for row in failing)
+    if failing := [result for result in results if result.disposition is Disposition.FAILS]:
+        found = any(result.row.verdict in MEASURED for result in failing)
         return GateOutcome.FINDINGS if found else GateOutcome.INCONCLUSIVE, _failures(
             failing, several=several
         )
-    if not any(row.line.verdict in MEASURED for row in counted):
-        return GateOutcome.INCONCLUSIVE, _nothing(rows, counted)
+    if not any(result.row.verdict in MEASURED for result in counted):
+        return GateOutcome.INCONCLUSIVE, _nothing(results, counted)
     return GateOutcome.PASSED, _success(counted, floor)
 
 
-def _unfit(report: Report, policy: Policy, baseline: Report | None) -> str:
+def _unfit(report: GateReport, policy: Policy, baseline: GateReport | None) -> str:
     """Say why this matrix cannot be held against this policy; empty if it can."""
     if policy.floor and policy.floor is not report.floor:
         return (
@@ -202,35 +202,35 @@ def _unfit(report: Report, policy: Policy, baseline: Report | None) -> str:
     return ""
 
 
-def _rank(line: Line) -> int:
+def _rank(row: GateRow) -> int:
     """Return how low a row got; one that connected nowhere is above all."""
-    return len(LADDER) if line.lowest is None else LADDER.index(line.lowest)
+    return len(LADDER) if row.lowest is None else LADDER.index(row.lowest)
 
 
-def _lines(report: Report, policy: Policy) -> tuple[Line, ...]:
+def _gate_rows(report: GateReport, policy: Policy) -> tuple[GateRow, ...]:
     """Return a matrix's rows, and a missing one for each client that has to be measured and was not.
 
     Each interpreter has to have its clients, and each machine its programs.
     """
-    groups: dict[tuple[str, str], dict[str, Line]] = {}
-    for line in report.lines:
-        groups.setdefault((line.host, line.interpreter), {})[line.client] = line
+    groups: dict[tuple[str, str], dict[str, GateRow]] = {}
+    for row in report.rows:
+        groups.setdefault((row.host, row.interpreter), {})[row.client] = row
     missing = (
-        Line(host, interpreter, client, next(iter(rows.values())).source, MISSING)
-        for (host, interpreter), rows in groups.items()
-        if ALL_CLIENTS not in rows and not any(line.source == PROGRAM for line in rows.values())
+        GateRow(host, interpreter, client, next(iter(clients.values())).source, MISSING)
+        for (host, interpreter), clients in groups.items()
+        if ALL_CLIENTS not in clients and not any(row.source == PROGRAM for row in clients.values())
         for client in _inside(policy)
-        if client not in map(plain, rows)
+        if client not in map(plain, clients)
     )
-    there = {(line.host, line.client) for line in report.lines if line.source == PROGRAM}
-    hosts = [line.host for line in report.lines if not did_not_report(line.interpreter, line.client)]
+    there = {(row.host, row.client) for row in report.rows if row.source == PROGRAM}
+    hosts = [row.host for row in report.rows if not did_not_report(row.interpreter, row.client)]
     absent = (
-        Line(host, f"{PROGRAM}_{program}", program, PROGRAM, MISSING)
+        GateRow(host, f"{PROGRAM}_{program}", program, PROGRAM, MISSING)
         for host in dict.fromkeys(hosts)
         for program in policy.programs
         if (host, program) not in there
     )
-    return (*report.lines, *missing, *absent)
+    return (*report.rows, *missing, *absent)
 
 
 def _inside(policy: Policy) -> list[str]:
@@ -238,164 +238,168 @@ def _inside(policy: Policy) -> list[str]:
     return [client for client in policy.clients if client not in policy.programs]
 
 
-def _known(now: Sequence[Line], before: Sequence[Line]) -> frozenset[Line]:
+def _known(now: Sequence[GateRow], before: Sequence[GateRow]) -> frozenset[GateRow]:
     """Return the rows that came out the same before, and got no lower since.
 
     Hosts are told apart only where one side has several: those of scheduled jobs are often named anew.
     """
-    several = any(len({line.host for line in side}) > 1 for side in (now, before))
+    several = any(len({row.host for row in side}) > 1 for side in (now, before))
 
-    def key(line: Line) -> tuple[str, str, str]:
-        return (line.host if several else "", line.interpreter, line.client)
+    def key(row: GateRow) -> tuple[str, str, str]:
+        return (row.host if several else "", row.interpreter, row.client)
 
-    earlier = {key(line): line for line in before}
-    pairs = ((line, earlier[key(line)]) for line in now if key(line) in earlier)
-    return frozenset(line for line, old in pairs if line.verdict == old.verdict and _rank(line) >= _rank(old))
+    earlier = {key(row): row for row in before}
+    pairs = ((row, earlier[key(row)]) for row in now if key(row) in earlier)
+    return frozenset(row for row, old in pairs if row.verdict == old.verdict and _rank(row) >= _rank(old))
 
 
-def _judge(line: Line, policy: Policy, today: dt.date, known: Collection[Line]) -> Judged:
-    if why := _uncounted(line, policy):
-        return Judged(line, Fate.NOT_COUNTED, why)
-    if line.verdict == Verdict.ENFORCED:
-        return Judged(line, Fate.PASSES)
-    if not policy.fails_on(line.verdict):
-        return Judged(line, Fate.PASSES, f"{line.verdict} does not fail under {policy.file}")
-    if waived := _waived(line, policy, today):
+def _judge(row: GateRow, policy: Policy, today: dt.date, known: Collection[GateRow]) -> GateResult:
+    if why := _uncounted(row, policy):
+        return GateResult(row, Disposition.NOT_COUNTED, why)
+    if row.verdict == Verdict.ENFORCED:
+        return GateResult(row, Disposition.PASSES)
+    if not policy.fails_on(row.verdict):
+        return GateResult(row, Disposition.PASSES, f"{row.verdict} does not fail under {policy.file}")
+    if waived := _waived(row, policy, today):
         return waived
-    if line in known:
-        return Judged(line, Fate.KNOWN, f"known from {policy.new_only}")
-    return Judged(line, Fate.FAILS)
+    if row in known:
+        return GateResult(row, Disposition.KNOWN, f"known from {policy.new_only}")
+    return GateResult(row, Disposition.FAILS)
 
 
-def _waived(line: Line, policy: Policy, today: dt.date) -> Judged | None:
+def _waived(row: GateRow, policy: Policy, today: dt.date) -> GateResult | None:
     """Judge a row by the waiver that covers it longest, if any does; a baseline takes no date back."""
-    waiver = max((w for w in policy.waivers if _covers(w, line)), key=lambda w: w.expires, default=None)
+    waiver = max((w for w in policy.waivers if _covers(w, row)), key=lambda w: w.expires, default=None)
     if waiver is None:
         return None
     if _expired(waiver, today):
-        return Judged(line, Fate.FAILS, f"its waiver expired on {waiver.expires}: {waiver.reason}")
-    return Judged(line, Fate.WAIVED, f"waived until {waiver.expires}: {waiver.reason}")
+        return GateResult(row, Disposition.FAILS, f"its waiver expired on {waiver.expires}: {waiver.reason}")
+    return GateResult(row, Disposition.WAIVED, f"waived until {waiver.expires}: {waiver.reason}")
 
 
-def _uncounted(line: Line, policy: Policy) -> str:
+def _uncounted(row: GateRow, policy: Policy) -> str:
     """Say why a row does not count; one that stands for a machine does, or for all clients if any does."""
-    if did_not_report(line.interpreter, line.client):
+    if did_not_report(row.interpreter, row.client):
         return ""
-    if policy.sources and line.source not in policy.sources:
-        return f"source {line.source} does not count"
+    if policy.sources and row.source not in policy.sources:
+        return f"source {row.source} does not count"
     everyone = [ALL_CLIENTS] if _inside(policy) else []
-    if policy.clients and plain(line.client) not in (*policy.clients, *everyone):
-        return f"client {line.client} does not count"
+    if policy.clients and plain(row.client) not in (*policy.clients, *everyone):
+        return f"client {row.client} does not count"
     return ""
 
 
-def _covers(waiver: Waiver, line: Line) -> bool:
-    return waiver.covers(line.host, line.interpreter, line.client)
+def _covers(waiver: Waiver, row: GateRow) -> bool:
+    return waiver.covers(row.host, row.interpreter, row.client)
 
 
 def _expired(waiver: Waiver, today: dt.date) -> bool:
     return today > waiver.expires
 
 
-def _name(line: Line, *, several: bool) -> str:
-    if did_not_report(line.interpreter, line.client):
-        return f"machine {line.host}"
-    return f"{line.interpreter}/{line.client}" + (f" on {line.host}" if several else "")
+def _name(row: GateRow, *, several: bool) -> str:
+    if did_not_report(row.interpreter, row.client):
+        return f"machine {row.host}"
+    return f"{row.interpreter}/{row.client}" + (f" on {row.host}" if several else "")
 
 
-def _by_verdict(rows: Iterable[Judged]) -> Mapping[str, list[Judged]]:
-    listed = list(rows)
-    groups = {verdict: [row for row in listed if row.line.verdict == verdict] for verdict in SEVERITY}
+def _by_verdict(results: Iterable[GateResult]) -> Mapping[str, list[GateResult]]:
+    listed = list(results)
+    groups = {verdict: [result for result in listed if result.row.verdict == verdict] for verdict in SEVERITY}
     return {str(verdict): group for verdict, group in groups.items() if group}
 
 
-def _failures(rows: Iterable[Judged], *, several: bool) -> str:
+def _failures(results: Iterable[GateResult], *, several: bool) -> str:
     """Say what fails, the worst first, and whose waiver is over."""
     parts = []
-    for verdict, group in _by_verdict(rows).items():
-        names = sorted(_name(r.line, several=several) + (f" ({r.why})" if r.why else "") for r in group)
+    for verdict, group in _by_verdict(results).items():
+        names = sorted(_name(r.row, several=several) + (f" ({r.why})" if r.why else "") for r in group)
         parts.append(f"{len(group)} {verdict}: {', '.join(names)}")
     return "; ".join(parts)
 
 
-def _nothing(rows: Sequence[Judged], counted: Sequence[Judged]) -> str:
+def _nothing(results: Sequence[GateResult], counted: Sequence[GateResult]) -> str:
     """Say why nothing is known, though nothing fails."""
-    if not rows:
+    if not results:
         return "nothing was measured under the machine's own configuration"
     if not counted:
-        return f"none of {len(rows)} rows counts under the policy, so nothing is known"
+        return f"none of {len(results)} rows counts under the policy, so nothing is known"
     return f"nothing was measured: {_tally(counted)}"
 
 
-def _success(counted: Sequence[Judged], floor: Protocol) -> str:
+def _success(counted: Sequence[GateResult], floor: Protocol) -> str:
     """Say what holds, and that the rest was let pass."""
-    rest = [row for row in counted if row.line.verdict != Verdict.ENFORCED]
+    rest = [result for result in counted if result.row.verdict != Verdict.ENFORCED]
     if not rest:
         return f"all {len(counted)} rows hold {floor}"
     return f"{len(counted) - len(rest)} of {len(counted)} rows hold {floor}; {_tally(rest)}"
 
 
-def _tally(rows: Iterable[Judged]) -> str:
+def _tally(results: Iterable[GateResult]) -> str:
     """Count rows by verdict and by what let them pass."""
-    words = {Fate.WAIVED: "waived", Fate.KNOWN: "known from the baseline", Fate.PASSES: "let pass"}
+    words = {
+        Disposition.WAIVED: "waived",
+        Disposition.KNOWN: "known from the baseline",
+        Disposition.PASSES: "let pass",
+    }
     return ", ".join(
         f"{number} {verdict} and {said}"
-        for verdict, group in _by_verdict(rows).items()
-        for fate, said in words.items()
-        if (number := sum(row.fate is fate for row in group))
+        for verdict, group in _by_verdict(results).items()
+        for disposition, said in words.items()
+        if (number := sum(result.disposition is disposition for result in group))
     )
 
 
-def _exceptions(rows: Iterable[Judged], *, several: bool) -> list[str]:
+def _exceptions(results: Iterable[GateResult], *, several: bool) -> list[str]:
     """Name the rows that did not fail for another reason than that they hold, by that reason."""
     groups: dict[str, list[str]] = {}
-    for row in rows:
-        if row.why and row.fate is not Fate.FAILS:
-            verdict = "" if row.fate is Fate.NOT_COUNTED else f" ({row.line.verdict})"
-            groups.setdefault(row.why, []).append(_name(row.line, several=several) + verdict)
+    for result in results:
+        if result.why and result.disposition is not Disposition.FAILS:
+            verdict = "" if result.disposition is Disposition.NOT_COUNTED else f" ({result.row.verdict})"
+            groups.setdefault(result.why, []).append(_name(result.row, several=several) + verdict)
     return [f"{why}: {', '.join(sorted(names))}" for why, names in groups.items()]
 
 
-def _idle(waiver: Waiver, counted: Iterable[Judged], today: dt.date) -> str:
+def _idle(waiver: Waiver, counted: Iterable[GateResult], today: dt.date) -> str:
     """Say that a waiver does nothing, if it does nothing."""
-    covered = [row for row in counted if _covers(waiver, row.line)]
+    covered = [result for result in counted if _covers(waiver, result.row)]
     over = f"expired on {waiver.expires} and " if _expired(waiver, today) else ""
     if not covered:
         return f"the waiver for {waiver} {over}matches no row that counts: mend or remove it"
-    if all(row.fate is Fate.PASSES for row in covered):
+    if all(result.disposition is Disposition.PASSES for result in covered):
         return f"the waiver for {waiver} {over}is not needed, as its rows pass: remove it"
     return ""
 
 
-RANK = (Fate.FAILS, Fate.WAIVED, Fate.KNOWN, Fate.PASSES, Fate.NOT_COUNTED)
+RANK = (Disposition.FAILS, Disposition.WAIVED, Disposition.KNOWN, Disposition.PASSES, Disposition.NOT_COUNTED)
 """What stands for an interpreter: the first of these that any of its rows came to."""
 
 
-def by_interpreter(rows: Iterable[Judged]) -> list[str]:
+def interpreter_lines(results: Iterable[GateResult]) -> list[str]:
     """Return one line for each interpreter, failing ones first: what became of it, and of each client."""
-    listed = list(rows)
-    several = len({row.line.host for row in listed}) > 1
-    groups: dict[tuple[str, str], list[Judged]] = {}
-    for row in listed:
-        groups.setdefault((row.line.host, row.line.interpreter), []).append(row)
+    listed = list(results)
+    several = len({result.row.host for result in listed}) > 1
+    groups: dict[tuple[str, str], list[GateResult]] = {}
+    for result in listed:
+        groups.setdefault((result.row.host, result.row.interpreter), []).append(result)
     lines = []
     for (host, interpreter), group in groups.items():
-        fate = min((row.fate for row in group), key=RANK.index)
-        silent = did_not_report(interpreter, group[0].line.client)
+        disposition = min((result.disposition for result in group), key=RANK.index)
+        silent = did_not_report(interpreter, group[0].row.client)
         where = f" on {host}" if several and not silent else ""
         name = f"machine {host}" if silent else f"{interpreter}{where}"
-        lines.append((RANK.index(fate), f"{fate}: {name}: {', '.join(map(_client, group))}"))
-    return [line for _, line in sorted(lines, key=lambda one: one[0])]
+        lines.append((RANK.index(disposition), f"{disposition}: {name}: {', '.join(map(_client, group))}"))
+    return [line for _, line in sorted(lines, key=lambda entry: entry[0])]
 
 
-def _client(row: Judged) -> str:
+def _client(result: GateResult) -> str:
     """Say how one client came out, and what became of that where it is no matter of course."""
-    line = row.line
+    row = result.row
     verdict = (
-        f"{line.verdict} to {line.lowest}"
-        if line.verdict == Verdict.DOWNGRADED and line.lowest
-        else line.verdict
+        f"{row.verdict} to {row.lowest}" if row.verdict == Verdict.DOWNGRADED and row.lowest else row.verdict
     )
-    plainly = row.fate is (Fate.PASSES if line.verdict == Verdict.ENFORCED else Fate.FAILS)
-    words = [line.client, verdict] if line.client != ALL_CLIENTS else [verdict]
-    return " ".join(words) + ("" if plainly else f" ({row.fate})")
+    plainly = result.disposition is (
+        Disposition.PASSES if row.verdict == Verdict.ENFORCED else Disposition.FAILS
+    )
+    words = [row.client, verdict] if row.client != ALL_CLIENTS else [verdict]
+    return " ".join(words) + ("" if plainly else f" ({result.disposition})")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Given:
+class RequestedInterpreter:
     """An interpreter that a run was told to measure: the path as it was given, and where that leads."""
 
     path: str
@@ -28,7 +28,7 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Asked:
+class RunRequest:
     """What a run was asked to measure: what it was not asked for has not vanished."""
 
     clients: tuple[str, ...]
@@ -38,7 +38,7 @@ class Asked:
     """Whether the servers that tamper were to be met too."""
     only: tuple[str, ...] = ()
     """The globs that an interpreter's id had to match one of; empty for all."""
-    interpreters: tuple[Given, ...] = ()
+    interpreters: tuple[RequestedInterpreter, ...] = ()
     botocore: str = ""
     """The versions or specifiers of botocore; empty for the newest."""
     urllib3: str = ""
@@ -61,7 +61,7 @@ class Run:
     started: str
     """UTC, ISO 8601."""
     ended: str
-    asked: Asked
+    asked: RunRequest
     controls: Mapping[str, Control]
     scope: Scope = field(default_factory=Scope)
     parts: tuple[Run, ...] = ()

@@ -17,7 +17,7 @@ from reports.compare import ChangeKind, compare, sections, write_comparison
 from reports.formats.matrix_json import Record, build_json, read_json
 from reports.verdicts.judge import HeldBy, Verdict
 from reports.verdicts.matrix import ALL_CLIENTS, MISSING
-from reports.verdicts.observations import Given
+from reports.verdicts.observations import RequestedInterpreter
 from reports.verdicts.policy import Policy
 from servers.conditions import Condition
 from tests.support.builders import (
@@ -395,7 +395,7 @@ def test_what_a_run_was_not_asked_for_is_no_change(row: Row, asked: dict[str, An
         row,
         clients=("ssl", "httpx"),
         conditions=tuple(Condition),
-        interpreters=(Given(GIVEN.path, GIVEN.path),),
+        interpreters=(RequestedInterpreter(GIVEN.path, GIVEN.path),),
         programs=True,
     )
     without = record(both, **asked)
@@ -408,7 +408,7 @@ def test_what_a_run_was_not_asked_for_is_no_change(row: Row, asked: dict[str, An
 
 def _swapped(path: str) -> tuple[Interpreter, dict[str, Any]]:
     one = replace(GIVEN, id=path.replace("/", "_"), path=path, build=path[-1] * 16)
-    return one, {"interpreters": (Given("/made/up/current", path),)}
+    return one, {"interpreters": (RequestedInterpreter("/made/up/current", path),)}
 
 
 def test_a_link_that_leads_elsewhere_is_the_cause() -> None:

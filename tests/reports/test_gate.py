@@ -19,7 +19,7 @@ from interpreters.programs import read_programs
 from reports.files import begun, marks
 from reports.formats.matrix_json import build_json
 from reports.gate import gate, main, parse_report
-from reports.verdicts.decision import Fate, GateOutcome, decide
+from reports.verdicts.decision import Disposition, GateOutcome, decide
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import MISSING
 from reports.verdicts.policy import Policy
@@ -926,7 +926,7 @@ def test_a_line_for_each_interpreter_comes_before_the_decision(
     folder, policy = _write(tmp_path / "run", _document(rows)), tmp_path / "policy.toml"
     policy.write_text(_waiver("fragile"))
     main([str(folder)], policy, NOW)
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.split(":")[0] in list(Fate)]
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.split(":")[0] in list(Disposition)]
     assert lines == [
         "fails: down: ssl downgraded to TLSv1, botocore enforced",
         "fails: broken: untestable",

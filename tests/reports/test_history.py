@@ -13,7 +13,7 @@ from reports.files import publish
 from reports.formats.records import write_run
 from reports.history import MOST_PAST, NoRunError, choose, kept_runs, past_runs
 from reports.verdicts.matrix import Past
-from reports.verdicts.observations import Given, Run
+from reports.verdicts.observations import RequestedInterpreter, Run
 from servers.conditions import Condition
 from tests.support.builders import TLS1_3, a_catalogue, a_run
 
@@ -148,7 +148,7 @@ def test_what_asked_something_else_is_no_part_of_a_trend(tmp_path: Path, differs
         {"botocore": "1.34.0"},
         {"tool": "tls-floor-matrix 9"},
         {"conditions": (Condition.AMBIENT, Condition.HARDENED)},
-        {"interpreters": (Given("/made/up/link", "/made/up/upgraded"),)},
+        {"interpreters": (RequestedInterpreter("/made/up/link", "/made/up/upgraded"),)},
     ],
 )
 def test_what_may_change_the_counts_is_part_of_a_trend(tmp_path: Path, differs: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from reports.verdicts.cells import CellKind, CellOutcome
 from reports.verdicts.decision import GateRun
 from reports.verdicts.judge import Finding, HeldBy, Judgement, PageCheck, Verdict
 from reports.verdicts.matrix import Matrix, Row
-from reports.verdicts.observations import Account, Asked, Given, Observation, OwnTls, Run
+from reports.verdicts.observations import Account, Observation, OwnTls, RequestedInterpreter, Run, RunRequest
 from reports.verdicts.policy import Policy, Waiver
 from reports.verdicts.scope import LeftOut, Scope
 from servers.catalogue import Catalogue, Certificate, KeyExchange, Role, Server
@@ -335,12 +335,12 @@ def a_run(catalogue: Catalogue, host: str = "a-host", failing: Iterable[str] = (
         catalogue=catalogue.sha256,
         started="2026-11-24T02:00:00+00:00",
         ended="2026-11-24T02:00:09+00:00",
-        asked=Asked(
+        asked=RunRequest(
             clients=("ssl", "urllib3", "botocore"),
             conditions=(Condition.AMBIENT,),
             floor=TLS1_2,
             only=("pyenv_*",),
-            interpreters=(Given("/made/up/link", "/made/up/python"),),
+            interpreters=(RequestedInterpreter("/made/up/link", "/made/up/python"),),
         ),
         controls=controls(catalogue, failing),
         scope=a_scope(),

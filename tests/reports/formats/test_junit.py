@@ -17,7 +17,7 @@ from reports.formats.junit import build_junit
 from reports.formats.matrix_json import build_json
 from reports.gate import foresee, parse_report
 from reports.verdicts.cells import CellKind
-from reports.verdicts.decision import Fate, decide
+from reports.verdicts.decision import Disposition, decide
 from reports.verdicts.judge import Finding, Verdict
 from reports.verdicts.matrix import Matrix, Measured, build_matrix
 from reports.verdicts.policy import CHOICES, Policy, Waiver
@@ -464,7 +464,7 @@ def test_it_is_red_where_the_gate_fails(
     assert violations(document) == []
     red = {key for key, case in _cases(document).items() if _result(case) in ("failure", "error")}
     assert (not red) is decision.passed
-    failing = [row.line for row in decision.rows if row.fate is Fate.FAILS]
+    failing = [result.row for result in decision.results if result.disposition is Disposition.FAILS]
     assert {key for key in red if key.endswith(":verdict")} == {
         f"{line.interpreter}.{line.client}:verdict" for line in failing
     }

@@ -21,7 +21,7 @@ from reports.formats.records import RecordError
 from reports.verdicts.cells import CellKind, CellOutcome
 from reports.verdicts.judge import HeldBy, PageCheck, Verdict
 from reports.verdicts.matrix import Measured, build_matrix
-from reports.verdicts.observations import Given
+from reports.verdicts.observations import RequestedInterpreter
 from reports.verdicts.policy import CHOICES, Policy
 from reports.verdicts.scope import LeftOut
 from servers.catalogue import Certificate, KeyExchange, Role, read_catalogue
@@ -584,7 +584,7 @@ def test_what_cannot_be_decoded_stays_readable() -> None:
         urllib3=half,
     )
     controls = dict.fromkeys(RUN.controls, Control(True, half))
-    asked = replace(RUN.asked, only=(half,), interpreters=(Given(half, half),), botocore=half)
+    asked = replace(RUN.asked, only=(half,), interpreters=(RequestedInterpreter(half, half),), botocore=half)
     scope = a_scope(
         user=half,
         distribution=half,

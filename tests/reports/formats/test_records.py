@@ -24,7 +24,7 @@ from reports.formats.records import (
     write_jsonl,
     write_run,
 )
-from reports.verdicts.observations import Asked, Given, Run
+from reports.verdicts.observations import RequestedInterpreter, Run, RunRequest
 from reports.verdicts.scope import LeftOut, Scope
 from runs.visit import Cell, Visit, observations
 from servers.conditions import Condition
@@ -277,13 +277,13 @@ TEXT = st.text()
         Run,
         **dict.fromkeys(("run_id", "host", "tool", "engine", "catalogue", "started", "ended"), TEXT),
         asked=st.builds(
-            Asked,
+            RunRequest,
             clients=st.lists(TEXT).map(tuple),
             conditions=st.lists(st.sampled_from(Condition)).map(tuple),
             floor=st.sampled_from(LADDER),
             attacks=st.booleans(),
             only=st.lists(TEXT).map(tuple),
-            interpreters=st.lists(st.builds(Given, path=TEXT, real=TEXT)).map(tuple),
+            interpreters=st.lists(st.builds(RequestedInterpreter, path=TEXT, real=TEXT)).map(tuple),
             botocore=TEXT,
         ),
         controls=st.dictionaries(TEXT, st.sampled_from([PASSED, FAILED])),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.verdicts.decision import Fate, GateOutcome, Line, Report, decide
+from reports.verdicts.decision import Disposition, GateOutcome, GateReport, GateRow, decide
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import MISSING
 from reports.verdicts.policy import CHOICES, Policy, Waiver
@@ -24,7 +24,7 @@ HOSTS, INTERPRETERS, NAMES, SOURCES = ("one", "two"), ("a", "b"), ("ssl", "botoc
 UNKNOWN = (Verdict.INCONCLUSIVE, Verdict.UNTESTABLE, MISSING)
 
 LINES = st.builds(
-    Line,
+    GateRow,
     st.sampled_from(HOSTS),
     st.sampled_from(INTERPRETERS),
     st.sampled_from(NAMES),
@@ -33,7 +33,7 @@ LINES = st.builds(
     st.sampled_from((None, TLS1_0, TLS1_1, TLS1_2)),
 )
 REPORTS = st.builds(
-    Report,
+    GateReport,
     st.just(TLS1_2),
     st.just((a_part("now"),)),
     st.lists(LINES, max_size=6, unique_by=lambda one: (one.host, one.interpreter, one.client)).map(tuple),
@@ -60,14 +60,16 @@ BASELINES = st.none() | REPORTS.map(lambda report: replace(report, parts=(a_part
 
 @given(REPORTS, POLICIES, BASELINES)
 def test_each_row_has_one_fate_and_the_kind_follows_from_them(
-    report: Report, policy: Policy, baseline: Report | None
+    report: GateReport, policy: Policy, baseline: GateReport | None
 ) -> None:
     """Every row is judged once, and findings outweigh what is inconclusive, which outweighs a pass."""
     decision = decide(report, policy, NOW, baseline)
-    assert [row.line for row in decision.rows][: len(report.lines)] == list(report.lines)
-    assert {row.line.verdict for row in decision.rows[len(report.lines) :]} <= {MISSING}
-    failing = {row.line.verdict for row in decision.rows if row.fate is Fate.FAILS}
-    counted = {row.line.verdict for row in decision.rows if row.fate is not Fate.NOT_COUNTED}
+    assert [result.row for result in decision.results][: len(report.rows)] == list(report.rows)
+    assert {result.row.verdict for result in decision.results[len(report.rows) :]} <= {MISSING}
+    failing = {result.row.verdict for result in decision.results if result.disposition is Disposition.FAILS}
+    counted = {
+        result.row.verdict for result in decision.results if result.disposition is not Disposition.NOT_COUNTED
+    }
     if failing & {Verdict.DOWNGRADED, Verdict.FRAGILE}:
         expected = GateOutcome.FINDINGS
     elif failing or counted <= set(UNKNOWN):
@@ -79,42 +81,44 @@ def test_each_row_has_one_fate_and_the_kind_follows_from_them(
 
 
 @given(REPORTS, POLICIES, BASELINES)
-def test_what_passes_is_enforced_or_excused(report: Report, policy: Policy, baseline: Report | None) -> None:
+def test_what_passes_is_enforced_or_excused(
+    report: GateReport, policy: Policy, baseline: GateReport | None
+) -> None:
     """A row that is not enforced passes only by choice, by a waiver that has not expired, or as known."""
-    for row in decide(report, policy, NOW, baseline).rows:
-        line = row.line
-        covering = [one for one in policy.waivers if one.covers(line.host, line.interpreter, line.client)]
-        if row.fate is Fate.PASSES:
-            assert line.verdict == Verdict.ENFORCED or not policy.fails_on(line.verdict)
-        if row.fate is Fate.WAIVED:
+    for result in decide(report, policy, NOW, baseline).results:
+        row = result.row
+        covering = [one for one in policy.waivers if one.covers(row.host, row.interpreter, row.client)]
+        if result.disposition is Disposition.PASSES:
+            assert row.verdict == Verdict.ENFORCED or not policy.fails_on(row.verdict)
+        if result.disposition is Disposition.WAIVED:
             assert any(one.expires >= TODAY for one in covering)
-        if row.fate is Fate.KNOWN:
+        if result.disposition is Disposition.KNOWN:
             assert baseline
             assert not covering
-            assert line.verdict != Verdict.ENFORCED
-        if row.fate is Fate.NOT_COUNTED:
-            assert line.source not in (policy.sources or SOURCES) or line.client not in (
+            assert row.verdict != Verdict.ENFORCED
+        if result.disposition is Disposition.NOT_COUNTED:
+            assert row.source not in (policy.sources or SOURCES) or row.client not in (
                 *policy.clients,
                 "all",
             )
 
 
 @given(REPORTS)
-def test_without_a_policy_only_what_is_enforced_throughout_passes(report: Report) -> None:
+def test_without_a_policy_only_what_is_enforced_throughout_passes(report: GateReport) -> None:
     """Under the default policy a matrix passes if each of its rows is enforced and it has any."""
-    enforced = {line.verdict for line in report.lines} == {Verdict.ENFORCED}
+    enforced = {line.verdict for line in report.rows} == {Verdict.ENFORCED}
     assert decide(report, Policy(), NOW).passed is enforced
 
 
 @given(REPORTS, POLICIES, BASELINES, st.sampled_from(HOSTS))
 def test_one_more_downgraded_row_never_passes(
-    report: Report, policy: Policy, baseline: Report | None, host: str
+    report: GateReport, policy: Policy, baseline: GateReport | None, host: str
 ) -> None:
     """A downgraded row that counts, and that nobody waived or knows, is a finding beside any others."""
     client = (policy.clients or NAMES)[0]
-    bad = Line(host, "new", client, (policy.sources or SOURCES)[0], Verdict.DOWNGRADED, TLS1_0)
+    bad = GateRow(host, "new", client, (policy.sources or SOURCES)[0], Verdict.DOWNGRADED, TLS1_0)
     waivers = tuple(one for one in policy.waivers if one.interpreter != "*")
-    more = replace(report, lines=(*report.lines, bad))
+    more = replace(report, rows=(*report.rows, bad))
     decision = decide(more, replace(policy, waivers=waivers), NOW, baseline)
     assert decision.kind is GateOutcome.FINDINGS
     assert "new/" in decision.message
@@ -123,20 +127,22 @@ def test_one_more_downgraded_row_never_passes(
 def test_a_program_lacks_no_client() -> None:
     """Clients that have to be measured are missing where an interpreter was not asked, not in a program."""
     lines = tuple(
-        Line("one", name, client, source, Verdict.ENFORCED, TLS1_2)
+        GateRow("one", name, client, source, Verdict.ENFORCED, TLS1_2)
         for name, client, source in (("a", "ssl", "pyenv"), ("program_tool", "tool", "program"))
     )
-    decision = decide(Report(TLS1_2, (a_part("now"),), lines), Policy(clients=("ssl", "botocore")), NOW)
-    missing = [row.line for row in decision.rows if row.line.verdict == MISSING]
+    decision = decide(GateReport(TLS1_2, (a_part("now"),), lines), Policy(clients=("ssl", "botocore")), NOW)
+    missing = [result.row for result in decision.results if result.row.verdict == MISSING]
     assert [(line.interpreter, line.client) for line in missing] == [("a", "botocore")]
 
 
 PROGRAMS = Policy(clients=("ssl", "tool"), programs=("tool",), file="policy.toml")
 
 
-def _held(*rows: tuple[str, str, str, str]) -> Report:
+def _held(*rows: tuple[str, str, str, str]) -> GateReport:
     """Return a matrix in which every host, interpreter, client and source holds the floor."""
-    return Report(TLS1_2, (a_part("now"),), tuple(Line(*row, Verdict.ENFORCED, TLS1_2) for row in rows))
+    return GateReport(
+        TLS1_2, (a_part("now"),), tuple(GateRow(*row, Verdict.ENFORCED, TLS1_2) for row in rows)
+    )
 
 
 def test_a_program_that_counts_is_missing_once_a_machine() -> None:
@@ -147,19 +153,19 @@ def test_a_program_that_counts_is_missing_once_a_machine() -> None:
         ("two", "a", "ssl", "pyenv"),
         ("two", "b", "ssl", "pyenv"),
     )
-    silent = Line("three", MISSING, "all", "", MISSING)
-    decision = decide(replace(report, lines=(*report.lines, silent)), PROGRAMS, NOW)
+    silent = GateRow("three", MISSING, "all", "", MISSING)
+    decision = decide(replace(report, rows=(*report.rows, silent)), PROGRAMS, NOW)
     assert decision.message == "2 missing: machine three, program_tool/tool on two"
 
 
 def test_a_program_that_does_not_hold_is_a_finding() -> None:
     """A program that the policy names fails like any client, and one that it does not name is no matter."""
-    lines = (*_held(("one", "a", "ssl", "pyenv")).lines,)
+    lines = (*_held(("one", "a", "ssl", "pyenv")).rows,)
     bad = tuple(
-        Line("one", f"program_{name}", name, "program", Verdict.DOWNGRADED, TLS1_0)
+        GateRow("one", f"program_{name}", name, "program", Verdict.DOWNGRADED, TLS1_0)
         for name in ("tool", "saw")
     )
-    decision = decide(Report(TLS1_2, (a_part("now"),), lines + bad), PROGRAMS, NOW)
+    decision = decide(GateReport(TLS1_2, (a_part("now"),), lines + bad), PROGRAMS, NOW)
     assert decision.message == "1 downgraded: program_tool/tool"
     assert "client saw does not count: program_saw/saw" in decision.notices
 
@@ -168,22 +174,24 @@ def test_where_only_programs_count_no_interpreter_has_to_be_measured() -> None:
     """Neither a missing client nor an interpreter without an environment fails a policy of programs alone."""
     policy = Policy(clients=("tool",), programs=("tool",))
     report = _held(("one", "a", "ssl", "pyenv"), ("one", "program_tool", "tool", "program"))
-    broken = Line("one", "broken", "all", "pyenv", Verdict.UNTESTABLE)
-    decision = decide(replace(report, lines=(*report.lines, broken)), policy, NOW)
+    broken = GateRow("one", "broken", "all", "pyenv", Verdict.UNTESTABLE)
+    decision = decide(replace(report, rows=(*report.rows, broken)), policy, NOW)
     assert decision.message == "all 1 rows hold TLSv1.2"
 
 
 @pytest.mark.parametrize(
     ("days", "fate"),
-    [(-400, Fate.FAILS), (-1, Fate.FAILS), (0, Fate.WAIVED), (1, Fate.WAIVED)],
+    [(-400, Disposition.FAILS), (-1, Disposition.FAILS), (0, Disposition.WAIVED), (1, Disposition.WAIVED)],
 )
-def test_a_waiver_counts_up_to_its_last_day(days: int, fate: Fate) -> None:
+def test_a_waiver_counts_up_to_its_last_day(days: int, fate: Disposition) -> None:
     """A waiver counts on the day that it names, and on no later one."""
     waiver = Waiver("a", "so it is", TODAY + dt.timedelta(days))
-    report = Report(TLS1_2, (a_part("now"),), (Line("one", "a", "ssl", "pyenv", Verdict.DOWNGRADED, TLS1_0),))
-    (row,) = decide(report, Policy(waivers=(waiver,), file="policy.toml"), NOW).rows
-    assert row.fate is fate
-    assert str(waiver.expires) in row.why
+    report = GateReport(
+        TLS1_2, (a_part("now"),), (GateRow("one", "a", "ssl", "pyenv", Verdict.DOWNGRADED, TLS1_0),)
+    )
+    (result,) = decide(report, Policy(waivers=(waiver,), file="policy.toml"), NOW).results
+    assert result.disposition is fate
+    assert str(waiver.expires) in result.why
 
 
 @pytest.mark.parametrize(
@@ -199,44 +207,48 @@ def test_a_waiver_counts_up_to_its_last_day(days: int, fate: Fate) -> None:
 )
 def test_what_got_lower_is_new(before: Protocol | None, now: Protocol | None, *, known: bool) -> None:
     """A row is known if it came out the same before and got as low; nowhere is higher than anywhere."""
-    old = Line("one", "a", "ssl", "pyenv", Verdict.DOWNGRADED, before)
-    earlier = Report(TLS1_2, (a_part("old"),), (old,))
-    report = Report(TLS1_2, (a_part("now"),), (replace(old, lowest=now),))
-    (row,) = decide(report, Policy(new_only="old", file="policy.toml"), NOW, earlier).rows
-    assert (row.fate is Fate.KNOWN) is known
+    old = GateRow("one", "a", "ssl", "pyenv", Verdict.DOWNGRADED, before)
+    earlier = GateReport(TLS1_2, (a_part("old"),), (old,))
+    report = GateReport(TLS1_2, (a_part("now"),), (replace(old, lowest=now),))
+    (result,) = decide(report, Policy(new_only="old", file="policy.toml"), NOW, earlier).results
+    assert (result.disposition is Disposition.KNOWN) is known
 
 
 @pytest.mark.parametrize("verdict", [v for v in (*Verdict, MISSING) if v is not Verdict.DOWNGRADED])
 def test_what_came_out_otherwise_is_new(verdict: str) -> None:
     """A downgraded row is new wherever it was anything else before, or was not there."""
-    bad = Line("one", "a", "ssl", "pyenv", Verdict.DOWNGRADED, TLS1_0)
+    bad = GateRow("one", "a", "ssl", "pyenv", Verdict.DOWNGRADED, TLS1_0)
     policy = Policy(new_only="old", file="policy.toml")
-    report = Report(TLS1_2, (a_part("now"),), (bad,))
+    report = GateReport(TLS1_2, (a_part("now"),), (bad,))
     for lines in [(), (replace(bad, verdict=verdict),), (replace(bad, client="urllib3"),)]:
         assert (
-            decide(report, policy, NOW, Report(TLS1_2, (a_part("old"),), lines)).kind is GateOutcome.FINDINGS
+            decide(report, policy, NOW, GateReport(TLS1_2, (a_part("old"),), lines)).kind
+            is GateOutcome.FINDINGS
         )
 
 
 def test_hosts_are_told_apart_only_where_there_are_several() -> None:
     """One machine may change its name between runs; among several, each has its own past."""
-    bad = Line("one", "a", "ssl", "pyenv", Verdict.DOWNGRADED, TLS1_0)
+    bad = GateRow("one", "a", "ssl", "pyenv", Verdict.DOWNGRADED, TLS1_0)
     good = replace(bad, host="two", verdict=Verdict.ENFORCED, lowest=TLS1_2)
     policy = Policy(new_only="old", file="policy.toml")
 
-    def fate(now: tuple[Line, ...], before: tuple[Line, ...]) -> Fate:
+    def fate(now: tuple[GateRow, ...], before: tuple[GateRow, ...]) -> Disposition:
         return (
             decide(
-                Report(TLS1_2, (a_part("now"),), now), policy, NOW, Report(TLS1_2, (a_part("old"),), before)
+                GateReport(TLS1_2, (a_part("now"),), now),
+                policy,
+                NOW,
+                GateReport(TLS1_2, (a_part("old"),), before),
             )
-            .rows[0]
-            .fate
+            .results[0]
+            .disposition
         )
 
-    assert fate((bad,), (replace(bad, host="renamed"),)) is Fate.KNOWN
-    assert fate((bad, good), (bad, good)) is Fate.KNOWN
-    assert fate((bad, good), (replace(bad, host="three"),)) is Fate.FAILS
-    assert fate((bad,), (replace(bad, host="two"), replace(good, host="one"))) is Fate.FAILS
+    assert fate((bad,), (replace(bad, host="renamed"),)) is Disposition.KNOWN
+    assert fate((bad, good), (bad, good)) is Disposition.KNOWN
+    assert fate((bad, good), (replace(bad, host="three"),)) is Disposition.FAILS
+    assert fate((bad,), (replace(bad, host="two"), replace(good, host="one"))) is Disposition.FAILS
 
 
 def test_exit_codes_are_those_that_are_promised() -> None:
