@@ -23,7 +23,7 @@ from interpreters.processes import run, signal_name
 from interpreters.versions import version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from interpreters.identify import Identity
 
@@ -68,11 +68,50 @@ STEP_LIMIT = 600.0
 
 
 @dataclass(frozen=True)
-class Environment:
-    """A virtual environment, and why its requirements are not in it where they are not."""
+class ClientVenv:
+    """A virtual environment for some clients, and why what they require is not in it where it is not."""
 
-    python: Path
-    install_problem: str = ""
+    python: Path | None
+    """The environment's interpreter; None if no environment could be made."""
+    clients: tuple[str, ...] = ()
+    """The clients whose requirement the environment was made for."""
+    unavailable: str = ""
+    """Why their requirement could not be installed; empty if it was."""
+
+
+@dataclass(frozen=True)
+class VenvRequest:
+    """Which environment is wanted: of which interpreter, with which requirements, for whom, and where."""
+
+    path: Path
+    """The interpreter as it was found; a wrapper starts another one, which its identity names."""
+    identity: Identity
+    requirements: tuple[str, ...]
+    folder: Path
+    clients: tuple[str, ...] = ()
+
+    @property
+    def python(self) -> Path:
+        """Where the environment has its interpreter."""
+        return self.folder / PYTHON
+
+    @property
+    def base(self) -> Path:
+        """The interpreter that the environment leads to.
+
+        Behind a wrapper is another executable: the conditions set variables that the wrapper would set again.
+        """
+        actual = Path(self.identity.executable or self.path)
+        return actual if actual.exists() else self.path
+
+    @property
+    def modern(self) -> bool:
+        """Whether uv makes environments for this interpreter."""
+        return version_of(self.identity.version).release >= OLDEST_FOR_UV
+
+    def venv(self, unavailable: str = "") -> ClientVenv:
+        """Return the environment, which is there."""
+        return ClientVenv(self.python, self.clients, unavailable)
 
 
 @dataclass(frozen=True)
@@ -119,75 +158,58 @@ def is_made(path: Path, requirements: Sequence[str], folder: Path, find_links: P
         return False
 
 
-def prepare(
-    path: Path,
-    identity: Identity,
-    requirements: Sequence[str],
-    folder: Path,
-    installer: Installer,
-    process_environment: Mapping[str, str],
-) -> Environment:
-    """Return an environment in `folder` for the interpreter at `path`, with the requirements in it.
+def prepare(request: VenvRequest, installer: Installer, environment: Mapping[str, str]) -> ClientVenv:
+    """Return the environment that was requested; where it cannot be had, the result says why.
 
-    Reuses what is there if neither the interpreter's file nor the requirements have changed. A
-    failed installation still gives an environment (the standard library can be measured), with the
-    reason in it; raises NoEnvironmentError if there is none at all.
+    Reuses what is there if neither the interpreter's file nor the requirements have changed. A failed
+    installation still gives an environment, because the standard library can be measured in it.
+    `environment` is the caller's.
     """
-    ours = installers_environment(process_environment)
-    origin = _origin(path, requirements, installer.find_links)
-    attempt = {**origin, "build": installer.build, "settings": _settings(ours)}
-
-    def known() -> Environment | None:
-        if is_made(path, requirements, folder, installer.find_links):
-            return Environment(folder / PYTHON)
-        return _failed_lately(folder, attempt)
-
+    ours = installers_environment(environment)
     try:
-        with locked(folder, shared=True, say=installer.say):
-            if there := known():
-                return there
-        with locked(folder, shared=False, say=installer.say):
+        origin = _origin(request.path, request.requirements, installer.find_links)
+        attempt = {**origin, "build": installer.build, "settings": _settings(ours)}
+        with locked(request.folder, shared=True, say=installer.say):
+            if known := _known(request, installer, attempt):
+                return known
+        with locked(request.folder, shared=False, say=installer.say):
             # Another run may have made it meanwhile.
-            return known() or _make(path, identity, requirements, folder, installer, ours, attempt)
-    except BusyError as error:
-        raise NoEnvironmentError(str(error)) from None
+            return _known(request, installer, attempt) or _make(request, installer, ours, attempt)
+    except (BusyError, OSError) as error:
+        return ClientVenv(None, request.clients, str(error))
+
+
+def _known(request: VenvRequest, installer: Installer, attempt: Mapping[str, object]) -> ClientVenv | None:
+    """Return the environment as an earlier run left it; None if it has to be made."""
+    if is_made(request.path, request.requirements, request.folder, installer.find_links):
+        return request.venv()
+    return _failed_lately(request, attempt)
 
 
 def _make(
-    path: Path,
-    identity: Identity,
-    requirements: Sequence[str],
-    folder: Path,
-    installer: Installer,
-    ours: Mapping[str, str],
-    attempt: Mapping[str, object],
-) -> Environment:
+    request: VenvRequest, installer: Installer, ours: Mapping[str, str], attempt: Mapping[str, object]
+) -> ClientVenv:
     """Make the environment, and leave in it what it was made from, or what was tried in vain."""
-    python = folder / PYTHON
-    shutil.rmtree(folder, ignore_errors=True)
-    modern = version_of(identity.version).release >= OLDEST_FOR_UV
-    # Behind a wrapper is another executable, to which the environment must lead: the conditions set
-    # variables that the wrapper would set again.
-    actual = Path(identity.executable or path)
+    shutil.rmtree(request.folder, ignore_errors=True)
     try:
-        makes = _make_empty(actual if actual.exists() else path, folder, installer, ours, modern=modern)
+        maker = _make_empty(request, installer, ours)
     except subprocess.SubprocessError as error:
-        msg = f"no environment could be made for {path}: {error}"
-        raise NoEnvironmentError(msg) from error
-    if requirements:
+        return ClientVenv(None, request.clients, f"no environment could be made for {request.path}: {error}")
+    if request.requirements:
         try:
-            _install(python, requirements, installer, ours, makes)
+            _install(request, installer, ours, maker)
         except subprocess.SubprocessError as error:
-            problem = f"{' '.join(requirements)} could not be installed: {error}"
+            problem = f"{' '.join(request.requirements)} could not be installed: {error}"
             if _PASSING.search(str(error)):
-                return Environment(python, problem)
+                return request.venv(problem)
             if not installer.build:
                 problem += " (of wheels alone: --build also builds from source)"
             note = {"attempt": dict(attempt), "problem": problem, "at": time.time()}
-            (folder / FAILURE).write_text(json.dumps(note))
-            return Environment(python, problem)
-    (folder / STAMP).write_text(json.dumps(_origin(path, requirements, installer.find_links)))
-    return Environment(python)
+            (request.folder / FAILURE).write_text(json.dumps(note))
+            return request.venv(problem)
+    origin = _origin(request.path, request.requirements, installer.find_links)
+    (request.folder / STAMP).write_text(json.dumps(origin))
+    return request.venv()
 
 
 class _Maker(enum.Enum):
@@ -199,47 +221,42 @@ class _Maker(enum.Enum):
     """Python's own module: uv refuses an interpreter whose start-up code prints, as some agents' does."""
 
 
-def _make_empty(
-    path: Path, folder: Path, installer: Installer, ours: Mapping[str, str], *, modern: bool
-) -> _Maker:
+def _make_empty(request: VenvRequest, installer: Installer, ours: Mapping[str, str]) -> _Maker:
     """Make an environment without anything in it; raises SubprocessError with all that was tried."""
     try:
-        _run(_make_command(path, folder, installer, modern=modern), ours)
+        _run(_make_command(request, installer), ours)
     except subprocess.SubprocessError as error:
-        if not modern:
+        if not request.modern:
             raise
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(request.folder, ignore_errors=True)
         try:
-            _make_by_venv(path, folder, ours)
+            _make_by_venv(request, ours)
         except subprocess.SubprocessError as other:
             msg = f"{error}; and by its own venv: {other}"
             raise subprocess.SubprocessError(msg) from error
         return _Maker.VENV
-    return _Maker.UV if modern else _Maker.VIRTUALENV
+    return _Maker.UV if request.modern else _Maker.VIRTUALENV
 
 
-def _make_by_venv(path: Path, folder: Path, ours: Mapping[str, str]) -> None:
-    _run([str(path), "-m", "venv", "--without-pip", str(folder)], ours)
-    if not (folder / PYTHON).exists():
+def _make_by_venv(request: VenvRequest, ours: Mapping[str, str]) -> None:
+    _run([str(request.base), "-m", "venv", "--without-pip", str(request.folder)], ours)
+    if not request.python.exists():
         msg = "it made nothing"
         raise subprocess.SubprocessError(msg)
 
 
-def _install(
-    python: Path, requirements: Sequence[str], installer: Installer, ours: Mapping[str, str], made_by: _Maker
-) -> None:
+def _install(request: VenvRequest, installer: Installer, ours: Mapping[str, str], maker: _Maker) -> None:
     """Install into an environment; raises SubprocessError if that fails."""
-    by_uv = _install_command(python, requirements, installer, modern=True)
-    by_pip = _install_command(python, requirements, installer, modern=False)
-    if made_by is not _Maker.VENV:
-        _run(by_uv if made_by is _Maker.UV else by_pip, ours, python.parents[1])
+    by_uv, by_pip = _uv_command(request, installer), _pip_command(request, installer)
+    if maker is not _Maker.VENV:
+        _run(by_uv if maker is _Maker.UV else by_pip, ours, request.folder)
         return
     try:
-        _run(by_uv, ours, python.parents[1])
+        _run(by_uv, ours, request.folder)
     except subprocess.SubprocessError:
         # Start-up code that prints in the environment too: uv fails on it, and pip does not.
-        _run([str(python), "-m", "ensurepip"], ours)
-        _run(by_pip, ours, python.parents[1])
+        _run([str(request.python), "-m", "ensurepip"], ours)
+        _run(by_pip, ours, request.folder)
 
 
 def forget(folder: Path, say: Callable[[str], object] = lambda _: None) -> None:
@@ -254,12 +271,12 @@ def forget(folder: Path, say: Callable[[str], object] = lambda _: None) -> None:
         raise NoEnvironmentError(str(error)) from None
 
 
-def _failed_lately(folder: Path, attempt: Mapping[str, object]) -> Environment | None:
+def _failed_lately(request: VenvRequest, attempt: Mapping[str, object]) -> ClientVenv | None:
     """Return the environment where the same attempt failed within a day; None if there is none."""
     try:
-        note = json.loads((folder / FAILURE).read_text())
+        note = json.loads((request.folder / FAILURE).read_text())
         problem, at = str(note["problem"]), float(note["at"])
-        if note["attempt"] != attempt or not (folder / PYTHON).exists():
+        if note["attempt"] != attempt or not request.python.exists():
             return None
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -267,7 +284,7 @@ def _failed_lately(folder: Path, attempt: Mapping[str, object]) -> Environment |
     if not 0 <= time.time() - at < REMEMBERED:
         return None
     when = dt.datetime.fromtimestamp(at, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return Environment(folder / PYTHON, f"{problem} (tried at {when}; --fresh tries again)")
+    return request.venv(f"{problem} (tried at {when}; --fresh tries again)")
 
 
 def _settings(environment: Mapping[str, str]) -> str:
@@ -286,50 +303,32 @@ def _origin(path: Path, requirements: Sequence[str], find_links: Path | None) ->
     }
 
 
-def _make_command(path: Path, folder: Path, installer: Installer, *, modern: bool) -> list[str]:
-    if modern:
-        return [
-            installer.uv,
-            "venv",
-            "--quiet",
-            "--no-config",
-            "--no-project",
-            "--python",
-            str(path),
-            str(folder),
-        ]
+def _make_command(request: VenvRequest, installer: Installer) -> list[str]:
+    """Return the command that makes an environment; virtualenv's, if uv refuses the interpreter."""
+    leading_to = ("--python", str(request.base), str(request.folder))
+    if request.modern:
+        return [installer.uv, "venv", "--quiet", "--no-config", "--no-project", *leading_to]
     return [
         *(installer.uv, "tool", "run", "--quiet", "--no-config", "--python", str(installer.tool_python)),
         *(*installer.sources, "--from", OLD_VIRTUALENV, "virtualenv", "--quiet", "--no-periodic-update"),
-        *("--app-data", str(installer.cache / "virtualenv"), "--python", str(path), str(folder)),
+        *("--app-data", str(installer.cache / "virtualenv"), *leading_to),
     ]
 
 
-def _install_command(
-    python: Path, requirements: Iterable[str], installer: Installer, *, modern: bool
-) -> list[str]:
-    if modern:
-        return [
-            installer.uv,
-            "pip",
-            "install",
-            "--quiet",
-            "--python",
-            str(python),
-            *installer.sources,
-            *installer.kinds,
-            *requirements,
-        ]
+def _uv_command(request: VenvRequest, installer: Installer) -> list[str]:
+    """Return the command by which uv installs."""
+    return [
+        *(installer.uv, "pip", "install", "--quiet", "--python", str(request.python)),
+        *(*installer.sources, *installer.kinds, *request.requirements),
+    ]
+
+
+def _pip_command(request: VenvRequest, installer: Installer) -> list[str]:
+    """Return the command by which the environment's own pip installs."""
     quiet = ("--quiet", "--disable-pip-version-check", "--no-python-version-warning")
     return [
-        str(_in_ascii(python)),
-        "-m",
-        "pip",
-        "install",
-        *quiet,
-        *installer.sources,
-        *installer.kinds,
-        *requirements,
+        *(str(_in_ascii(request.python)), "-m", "pip", "install", *quiet),
+        *(*installer.sources, *installer.kinds, *request.requirements),
     ]
 
 

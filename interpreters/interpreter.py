@@ -47,8 +47,8 @@ class Interpreter:
     """Why the OpenSSL configuration that is meant to hold it does not, or not wholly: in sentences."""
     build: str = ""
     """Hash of its executable and its ssl module; empty if they could not be read."""
-    problem: str = ""
-    """Why nothing at all can be measured in it; empty if something can."""
+    unavailable: str = ""
+    """Why nothing can be measured in the interpreter; empty if something can."""
     environment: str = MADE
     """Where its clients are that have to be installed: `made`, or the path of the environment that was found
     and measured as it is. What needs no installation is measured in the interpreter itself."""

@@ -51,13 +51,14 @@ NAMED = 5
 
 @dataclass(frozen=True)
 class Candidate:
-    """An executable that should be a Python: where it is, and what forbids running it."""
+    """An executable that should be a Python: where it is, and why it must not be run if it must not."""
 
     id: str
     source: str
     path: Path
     """The real path, or the path of the link itself where it leads nowhere."""
-    problem: str = ""
+    unavailable: str = ""
+    """Why the file must not be run; empty if it may."""
     given: bool = field(default=False, compare=False)
     """Whether the user named it, which is no part of what it is."""
     environment: Path | None = None
@@ -159,8 +160,10 @@ def _environments(pythons: Iterable[Path]) -> list[Candidate]:
     for folder, python in folders.items():
         telling = folder.name.strip(".") not in COMMON and names[_plain(folder.name)] == 1
         label = _plain(folder.name if telling else f"{folder.parent.name}_{folder.name}")
-        problem = _problem(Path(os.path.realpath(python))) or not_as_root(Path(os.path.realpath(folder)))
-        found.append(Candidate(f"env_{label}", GIVEN.id, python, problem, given=True, environment=folder))
+        unavailable = _unavailable(Path(os.path.realpath(python))) or not_as_root(
+            Path(os.path.realpath(folder))
+        )
+        found.append(Candidate(f"env_{label}", GIVEN.id, python, unavailable, given=True, environment=folder))
     return found
 
 
@@ -283,13 +286,13 @@ def _same_program(one: Path, other: Path) -> bool:
         return False
 
 
-def _candidate(path: Path, source: InterpreterSource, user: str = "", problem: str = "") -> Candidate:
+def _candidate(path: Path, source: InterpreterSource, user: str = "", unavailable: str = "") -> Candidate:
     words = (source.id, _label(source, path), *([_plain(user)] if user else []))
-    return Candidate("_".join(words), source.id, path, problem or _problem(path))
+    return Candidate("_".join(words), source.id, path, unavailable or _unavailable(path))
 
 
-def _problem(path: Path) -> str:
-    """Say what forbids running a file; empty if nothing does."""
+def _unavailable(path: Path) -> str:
+    """Return why a file must not be run; empty if it may."""
     return not_as_root(path) if os.access(path, os.X_OK) else f"{path} is not executable"
 
 

@@ -1,20 +1,22 @@
-"""Gets an interpreter ready to be measured."""
+"""Prepares an interpreter to be measured: asks what it is, and makes the environments of its clients."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.clients import plain
-from interpreters.environments import Installer, NoEnvironmentError, prepare
+from interpreters.describe import describe
+from interpreters.environments import ClientVenv, Installer, NoEnvironmentError, VenvRequest, prepare
 from interpreters.environments import forget as forget_environment
 from interpreters.identify import IdentifyError, Identity, identify
 from interpreters.identify import forget as forget_identity
 from interpreters.inside import applied, to_start
+from interpreters.interpreter import MADE, Interpreter
 from interpreters.locks import BusyError, locked
 from interpreters.openssl_conf import configuration_path
 from interpreters.surroundings import UNWRITTEN, surroundings
@@ -26,56 +28,58 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Furnished:
-    """One of a candidate's environments: for which clients it is, and why they are not in it."""
-
-    python: Path | None
-    """The environment's interpreter; None if the environment itself could not be made."""
-    clients: tuple[str, ...] = ()
-    """The clients whose requirement it was made for."""
-    install_problem: str = ""
-    """Why that could not be installed; empty if it was."""
-
-
-@dataclass(frozen=True)
 class Prepared:
-    """A candidate once it has been asked what it is and given its environments."""
+    """An interpreter and the environments of its clients, ready to be measured."""
 
-    candidate: Candidate
-    identity: Identity | None = None
-    environments: tuple[Furnished, ...] = ()
+    interpreter: Interpreter
+    executable: Path
+    """The file that runs in the end: behind a wrapper it is another than the interpreter's path."""
+    venvs: tuple[ClientVenv, ...] = ()
     """One for each distinct requirement; what requires nothing is measured in the interpreter itself."""
-    problem: str = ""
-    """Why nothing can be measured in it; empty if something can."""
-    same_as: Path | None = None
-    """The interpreter that this candidate turned out to be another way to start."""
+    changed: Mapping[str, str | None] = field(default_factory=dict)
+    """The variables that a wrapper changes before it starts the interpreter: see inside.py."""
+    given: bool = False
+    """Whether the user named the interpreter."""
+
+    @classmethod
+    def of(
+        cls,
+        candidate: Candidate,
+        identity: Identity | None = None,
+        environment: Mapping[str, str] | None = None,
+        unavailable: str = "",
+    ) -> Prepared:
+        """Return a candidate that said what it is, without environments.
+
+        `environment` is what the candidate is run in under the ambient condition; `unavailable` says why
+        nothing can be measured in it.
+        """
+        changed = identity.changed if identity else {}
+        inside = applied(environment or {}, changed)
+        interpreter = describe(candidate, identity, inside, unavailable)
+        executable = candidate.path
+        # A wrapper is another way to start an interpreter that may be there under its own name.
+        if identity and identity.executable and interpreter.environment == MADE:
+            actual = Path(identity.executable)
+            executable = actual if actual.exists() else executable
+        return cls(interpreter, executable, changed=changed, given=candidate.given)
 
     @property
-    def actual(self) -> Path:
-        """The executable that runs in the end, which a wrapper starts."""
-        return self.same_as or self.candidate.path
-
-    @property
-    def changed(self) -> Mapping[str, str | None]:
-        """The variables that a wrapper changes before it starts the interpreter: see inside.py."""
-        return self.identity.changed if self.identity else {}
-
-    @property
-    def environment(self) -> Path | None:
-        """The folder of the environment that is measured as it is; None where environments are made."""
-        own = Path(self.identity.prefix) if self.identity and self.identity.is_venv else None
-        return self.candidate.environment or own
+    def same_as(self) -> Path | None:
+        """The other interpreter that is started here; None if this is an interpreter of its own."""
+        return self.executable if str(self.executable) != self.interpreter.path else None
 
     @property
     def python(self) -> Path | None:
         """The first environment's interpreter; None if there is no environment."""
-        return self.environments[0].python if self.environments else None
+        return self.venvs[0].python if self.venvs else None
 
     @property
     def uninstalled(self) -> dict[str, str]:
         """Why clients could not be installed, by client."""
-        failed = [one for one in self.environments if one.install_problem]
-        return {client: one.install_problem for one in failed for client in one.clients}
+        return {
+            client: venv.unavailable for venv in self.venvs if venv.unavailable for client in venv.clients
+        }
 
     def places(self, wanted: Iterable[str]) -> dict[Path, tuple[str, ...]]:
         """Return where the wanted clients are measured, by Python; those not installed are nowhere.
@@ -83,18 +87,22 @@ class Prepared:
         The interpreter itself is always the first: there is what requires nothing, and whoever has no
         client still says there what its start-up code makes of its TLS contexts.
         """
-        if self.problem:
+        if self.interpreter.unavailable:
             return {}
-        if self.environment:
+        if self.interpreter.environment != MADE:
             # What is there is there once, whichever versions are asked for.
-            return {self.candidate.path: tuple(dict.fromkeys(map(plain, wanted)))}
-        made_for = {client: one.python for one in self.environments for client in one.clients}
-        found: dict[Path, list[str]] = {self.actual: []}
+            return {self.executable: tuple(dict.fromkeys(map(plain, wanted)))}
+        made_for = {client: venv.python for venv in self.venvs for client in venv.clients}
+        found: dict[Path, list[str]] = {self.executable: []}
         for client in wanted:
-            place = made_for.get(client, self.actual)
-            if place and client not in self.uninstalled:
-                found.setdefault(place, []).append(client)
+            python = made_for.get(client, self.executable)
+            if python and client not in self.uninstalled:
+                found.setdefault(python, []).append(client)
         return {python: tuple(clients) for python, clients in found.items()}
+
+    def without(self, unavailable: str) -> Prepared:
+        """Return the same interpreter, in which nothing can be measured for this reason."""
+        return replace(self, venvs=(), interpreter=replace(self.interpreter, unavailable=unavailable))
 
 
 def prepare_candidate(
@@ -108,45 +116,49 @@ def prepare_candidate(
     `requirements` says, by client, what must be installed for it. Each distinct requirement gets an
     environment of its own, so that what conflicts with it, or cannot be installed, disturbs no other client.
     """
-    if candidate.problem:
-        return Prepared(candidate, problem=candidate.problem)
-    cache = installer.cache
-    home = cache / "home"
-    home.mkdir(parents=True, exist_ok=True)
+    if candidate.unavailable:
+        return Prepared.of(candidate, unavailable=candidate.unavailable)
+    sanitized = _sanitized(installer, environment)
     try:
-        identity = identify(candidate.path, surroundings(environment, home) | UNWRITTEN, cache / "identities")
+        identity = _identify(candidate, installer, sanitized)
     except IdentifyError as error:
-        return Prepared(candidate, problem=str(error))
-    if candidate.environment or identity.is_venv:
-        problem = "" if identity.ssl else f"it has no ssl module: {identity.ssl_error}"
-        return Prepared(candidate, identity, problem=problem)
-    # A wrapper is another way to start an interpreter that may be there under its own name.
-    actual = Path(identity.executable)
-    same_as = actual if identity.executable and actual != candidate.path and actual.exists() else None
+        return Prepared.of(candidate, unavailable=str(error))
+    prepared = Prepared.of(candidate, identity, sanitized)
+    is_found = prepared.interpreter.environment != MADE
     if identity.ssl is None:
-        problem = f"it has no ssl module: {identity.ssl_error}"
-        return Prepared(candidate, identity, problem=problem, same_as=same_as)
-    if problem := context_problem(identity, environment):
-        return Prepared(candidate, identity, problem=problem, same_as=same_as)
-    environments = []
-    for requirement, names in _grouped(requirements).items():
-        try:
-            made = prepare(
-                candidate.path,
-                identity,
-                requirement.split(),
-                _environment(cache, candidate, requirement),
-                installer,
-                to_start(environment, identity.changed),
-            )
-            environments.append(Furnished(made.python, names, made.install_problem))
-        except (NoEnvironmentError, OSError) as error:
-            environments.append(Furnished(None, names, str(error)))
-    return Prepared(candidate, identity, tuple(environments), same_as=same_as)
+        return prepared.without(f"it has no ssl module: {identity.ssl_error}")
+    if not is_found and (reason := context_unavailable(identity, sanitized)):
+        return prepared.without(reason)
+    if is_found:
+        return prepared
+    requests = (
+        VenvRequest(
+            candidate.path,
+            identity,
+            tuple(requirement.split()),
+            _environment(installer.cache, candidate, requirement),
+            clients,
+        )
+        for requirement, clients in _grouped(requirements).items()
+    )
+    reach = to_start(environment, identity.changed)
+    return replace(prepared, venvs=tuple(prepare(request, installer, reach) for request in requests))
 
 
-def context_problem(identity: Identity, environment: Mapping[str, str]) -> str:
-    """Say under which OpenSSL configuration an ssl module makes no TLS context; empty if it makes one.
+def _sanitized(installer: Installer, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what an interpreter is run in, whose home is a folder of ours."""
+    home = installer.cache / "home"
+    home.mkdir(parents=True, exist_ok=True)
+    return surroundings(environment, home)
+
+
+def _identify(candidate: Candidate, installer: Installer, sanitized: Mapping[str, str]) -> Identity:
+    """Return what a candidate says of itself; raises IdentifyError."""
+    return identify(candidate.path, {**sanitized, **UNWRITTEN}, installer.cache / "identities")
+
+
+def context_unavailable(identity: Identity, environment: Mapping[str, str]) -> str:
+    """Return under which OpenSSL configuration an ssl module makes no TLS context; empty if it makes one.
 
     `environment` is what the interpreter was started in.
     """
@@ -168,23 +180,20 @@ def prepare_apart(
 
     No other run removes it until `held` is closed. Raises NoEnvironmentError with the reason there is none.
     """
-    cache = installer.cache
-    home = cache / "home"
-    home.mkdir(parents=True, exist_ok=True)
-    folder = _environment(cache, candidate, library)
     try:
-        identity = identify(candidate.path, surroundings(environment, home) | UNWRITTEN, cache / "identities")
-        reach = to_start(environment, identity.changed)
-        made = prepare(candidate.path, identity, [library], folder, installer, reach)
+        identity = _identify(candidate, installer, _sanitized(installer, environment))
+        folder = _environment(installer.cache, candidate, library)
+        request = VenvRequest(candidate.path, identity, (library,), folder)
+        venv = prepare(request, installer, to_start(environment, identity.changed))
         held.enter_context(locked(folder, shared=True, say=installer.say))
     except (IdentifyError, OSError, BusyError) as error:
         raise NoEnvironmentError(str(error)) from error
-    if made.install_problem:
-        raise NoEnvironmentError(made.install_problem)
-    if not made.python.exists():
+    if venv.unavailable or venv.python is None:
+        raise NoEnvironmentError(venv.unavailable)
+    if not venv.python.exists():
         msg = "another run removed its environment: measure again when that run has ended"
         raise NoEnvironmentError(msg)
-    return made.python
+    return venv.python
 
 
 def forget(candidate: Candidate, cache: Path, say: Callable[[str], object] = lambda _: None) -> None:
@@ -213,18 +222,19 @@ def settle(prepare: Callable[[], Prepared], held: contextlib.ExitStack) -> Prepa
     """
     for _ in range(ATTEMPTS):
         prepared = prepare()
-        pythons = [one.python for one in prepared.environments if one.python]
+        pythons = [venv.python for venv in prepared.venvs if venv.python]
         with contextlib.ExitStack() as mine:
             try:
                 for python in pythons:
                     mine.enter_context(locked(python.parents[1], shared=True))
             except BusyError as error:
-                return replace(prepared, environments=(), problem=str(error))
+                return prepared.without(str(error))
             if all(python.exists() for python in pythons):
                 held.push(mine.pop_all())
                 return prepared
-    problem = "other runs keep removing its environments: measure again when those runs have ended"
-    return replace(prepared, environments=(), problem=problem)
+    return prepared.without(
+        "other runs keep removing its environments: measure again when those runs have ended"
+    )
 
 
 def _grouped(requirements: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
@@ -251,5 +261,5 @@ def distinct(prepared: Sequence[Prepared]) -> tuple[Prepared, ...]:
 
     One that changes the environment is an interpreter of its own; one that the user named is kept too.
     """
-    known = {one.candidate.path for one in prepared}
-    return tuple(one for one in prepared if one.same_as not in known or one.changed or one.candidate.given)
+    known = {Path(one.interpreter.path) for one in prepared}
+    return tuple(one for one in prepared if one.same_as not in known or one.changed or one.given)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interpreters.interpreter import PROGRAM
+from interpreters.describe import describe, describe_program
+from interpreters.interpreter import PROGRAM, Interpreter
 from interpreters.locate import Candidate
 from interpreters.processes import run, signal_name
 from interpreters.tables import tables
@@ -50,16 +51,11 @@ class Program:
 
 
 @dataclass(frozen=True)
-class Found:
-    """A program of this machine, and what it says of itself."""
+class InstalledProgram:
+    """A program of this machine, with what it says of itself; its TLS library is the `openssl` of that."""
 
+    interpreter: Interpreter
     program: Program
-    candidate: Candidate
-    version: str = ""
-    library: str = ""
-    """The TLS library that it uses; empty if it does not say."""
-    problem: str = ""
-    """Why it cannot be measured; empty if it can."""
 
 
 def read_programs(path: Path = PROGRAMS) -> tuple[Program, ...]:
@@ -134,40 +130,44 @@ def introduce(
     programs: Iterable[Program],
     environment: Mapping[str, str],
     limit: float = ANSWER_LIMIT,
-) -> Found | None:
+) -> InstalledProgram | None:
     """Return what a program says of itself, or why it cannot; None if it is another of the same name."""
-    program = next(one for one in programs if _id(one) == candidate.id)
+    program = next(program for program in programs if _id(program) == candidate.id)
     try:
-        status, said = run([candidate.path, *program.ask], environment, limit)
+        status, output = run([candidate.path, *program.ask], environment, limit)
     except OSError as error:
-        problem = f"cannot be run: {error.strerror or error}"
+        reason = f"cannot be run: {error.strerror or error}"
     except subprocess.TimeoutExpired:
-        problem = f"did not say what it is within {limit:g} s"
+        reason = f"did not say what it is within {limit:g} s"
     except subprocess.SubprocessError as error:
-        problem = f"did not say what it is: {error}"
+        reason = f"did not say what it is: {error}"
     else:
-        if program.only and not re.search(program.only, said):
+        if program.only and not re.search(program.only, output):
             return None
-        if version := re.search(program.version, said):
-            library = re.search(program.library, said) if program.library else None
-            return Found(program, candidate, version[1], library[1] if library else "")
-        excerpt = " ".join(said.split())[:80]
+        if version := re.search(program.version, output):
+            library = re.search(program.library, output) if program.library else None
+            return InstalledProgram(
+                describe_program(candidate, version[1], library[1] if library else ""), program
+            )
+        excerpt = " ".join(output.split())[:80]
         how = f"died of {signal_name(-status)}" if status < 0 else f"ended with status {status}"
-        problem = f"did not say its version but {repr(excerpt) if excerpt else 'nothing'}, and {how}"
-    return Found(program, candidate, problem=f"{candidate.path} {problem}")
+        reason = f"did not say its version but {repr(excerpt) if excerpt else 'nothing'}, and {how}"
+    return InstalledProgram(describe(candidate, unavailable=f"{candidate.path} {reason}"), program)
 
 
-def commands(found: Found, relaxed: str, floor: tuple[str, ...] = ()) -> dict[str, dict[str, object]]:
+def commands(
+    installed: InstalledProgram, relaxed: str, floor: tuple[str, ...] = ()
+) -> dict[str, dict[str, object]]:
     """Return how a probe runs the program: under its own id, and as `relaxed` if it has that variant.
 
     `floor` is what stands in the place that the commands have for it: nothing but in tests.
     """
-    program = found.program
+    program = installed.program
     variants = {program.id: program.fetch, relaxed: program.relaxed}
     return {
         name: {
-            "path": str(found.candidate.path),
-            "version": found.version,
+            "path": installed.interpreter.path,
+            "version": installed.interpreter.version,
             "words": [piece for word in words for piece in (floor if word == FLOOR else (word,))],
             "request": program.request,
         }

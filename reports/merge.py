@@ -187,7 +187,7 @@ def _silent(own: Run, host: str, number: int) -> Run:
 
 def _missing(host: str) -> Row:
     """Return the row that stands for such a machine."""
-    interpreter = Interpreter(MISSING, MISSING, "", problem=DID_NOT_REPORT, host=host)
+    interpreter = Interpreter(MISSING, MISSING, "", unavailable=DID_NOT_REPORT, host=host)
     return Row(
         interpreter, ALL_CLIENTS, "", "", Condition.AMBIENT, Judgement(Verdict.UNTESTABLE, DID_NOT_REPORT)
     )

@@ -116,9 +116,8 @@ def run_bench(prepared: Sequence[Prepared], uv: str, scratch: Path, say: Callabl
     Raises subprocess.SubprocessError if one of our own runs fails: a bench of a failure says nothing.
     """
     certificates: list[Cost] = []
-    page = _cost(
-        lambda: sum(_page(one.candidate.path, scratch / one.candidate.id, certificates) for one in prepared)
-    )
+    interpreters = [one.interpreter for one in prepared]
+    page = _cost(lambda: sum(_page(Path(one.path), scratch / one.id, certificates) for one in interpreters))
     spent = Cost(sum(c.wall for c in certificates), sum(c.cpu for c in certificates), 0)
     say(f"the page's procedure: {page.wall:.1f} s ({spent.wall:.1f} s for its keys), {page.cells} cells")
     copy = scratch / "checkout"
@@ -126,7 +125,7 @@ def run_bench(prepared: Sequence[Prepared], uv: str, scratch: Path, say: Callabl
     outer = scratch / "outer"
     _must(uv, "venv", "--quiet", "--python", sys.executable, outer)
     _must(uv, "pip", "install", "--quiet", "--python", outer / "bin" / "python", "nox")
-    only = [word for one in prepared for word in ("--only", one.candidate.id)]
+    only = [word for one in interpreters for word in ("--only", one.id)]
     ours: list[str | Path] = [outer / "bin" / "nox", "-s", "matrix", "--", *only]
     first = _cost(lambda: _ours(ours, copy))
     say(f"ours, the very first time: {first.wall:.1f} s, {first.cells} cells")
@@ -140,7 +139,7 @@ def run_bench(prepared: Sequence[Prepared], uv: str, scratch: Path, say: Callabl
     say(f"ours with environments: {warm.wall:.1f} s (the best of three)")
     floor = _cost(lambda: sum(_one_client(one) for one in prepared))
     say(f"starting each interpreter with one botocore client: {floor.wall:.1f} s")
-    names = tuple(one.candidate.id for one in prepared)
+    names = tuple(one.id for one in interpreters)
     added = _added([*ours[:4], "--only", names[-1]], copy, say) if names else {}
     return Bench(names, page, spent, first, cold, warm, floor, added)
 

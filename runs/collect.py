@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from interpreters.identify import build_of, parse_identity
+from interpreters.describe import describe_again
+from interpreters.identify import parse_identity
 from interpreters.inside import applied
 from interpreters.interpreter import MADE, Interpreter
-from interpreters.openssl_conf import configuration_path, configuration_sha256
-from interpreters.openssl_faults import configuration_problems
-from interpreters.prepared import context_problem
+from interpreters.prepared import context_unavailable
 from reports.verdicts.matrix import Measured, needing
 from reports.verdicts.start_up import apart
 from runs.visit import observations
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from interpreters.identify import Identity
     from interpreters.prepared import Prepared
-    from interpreters.programs import Found
+    from interpreters.programs import InstalledProgram
     from reports.verdicts.observations import Observation
     from reports.verdicts.start_up import StartUp
     from runs.campaign import Campaign, FollowUp, Guest
@@ -44,7 +43,7 @@ def collect(
     return tuple(
         _measured(
             one,
-            [visit for visit in campaign.visits if visit[0].id == one.candidate.id],
+            [visit for visit in campaign.visits if visit[0].id == one.interpreter.id],
             campaign.controls,
             environment,
         )
@@ -52,27 +51,19 @@ def collect(
     )
 
 
-def collect_programs(found: Sequence[Found], campaign: Campaign) -> tuple[Measured, ...]:
+def collect_programs(found: Sequence[InstalledProgram], campaign: Campaign) -> tuple[Measured, ...]:
     """Return one entry for each program, in order, measured or not.
 
     What a probe said of its interpreter is of no concern here: it is the one that ran the program.
     """
     return tuple(
         Measured(
-            interpreter=Interpreter(
-                id=one.candidate.id,
-                source=one.candidate.source,
-                path=str(one.candidate.path),
-                version=one.version,
-                openssl=one.library,
-                build=build_of(one.candidate.path, None),
-                problem=one.problem,
-            ),
+            interpreter=one.interpreter,
             unavailable={},
             observations=tuple(
                 record
                 for guest, condition, visit in campaign.visits
-                if guest.id == one.candidate.id
+                if guest.id == one.interpreter.id
                 for record in observations(guest.id, condition, visit, campaign.controls)
             ),
             clients=(one.program.id,),
@@ -104,28 +95,31 @@ def _measured(
     for _, _, visit in visits:
         unavailable |= {c: _unavailable(why) for c, why in visit.import_errors.items()}
     # What is not installed in an environment as it was found has no row, save where nothing has one.
-    absent = {c for _, _, visit in visits for c in visit.absent} if one.environment else set()
-    unavailable |= dict.fromkeys(absent, f"it is not installed in {one.environment}")
+    environment_is_found = one.interpreter.environment != MADE
+    absent = {c for _, _, visit in visits for c in visit.absent} if environment_is_found else set()
+    unavailable |= dict.fromkeys(absent, f"it is not installed in {one.interpreter.environment}")
     asked = dict.fromkeys(client for guest, _, _ in visits for client in guest.clients)
     # What the interpreter said of itself while it was measured is newer than what it said before.
-    fresh = next((said for _, _, visit in visits if (said := _said(visit))), one.identity)
+    fresh = next((said for _, _, visit in visits if (said := _said(visit))), None)
+    inside = applied(environment, one.changed)
+    interpreter = describe_again(one.interpreter, fresh, inside) if fresh else one.interpreter
     records = tuple(
-        replace(record, environment=str(one.environment or MADE))
+        replace(record, environment=interpreter.environment)
         for _, condition, visit in visits
-        for record in observations(one.candidate.id, condition, visit, controls)
+        for record in observations(one.interpreter.id, condition, visit, controls)
         if record.client not in absent
     )
-    problem = one.problem or _context_problem(one, visits, records, environment)
+    why = interpreter.unavailable or _context_unavailable(one, visits, records, environment)
     return Measured(
-        interpreter=_interpreter(replace(one, problem=problem), fresh, environment),
+        interpreter=replace(interpreter, unavailable=why),
         unavailable=unavailable,
         observations=records,
-        clients=tuple(c for c in asked if c not in absent) or tuple(asked) if one.environment else (),
+        clients=tuple(c for c in asked if c not in absent) or tuple(asked) if environment_is_found else (),
         apart=_apart(one, visits),
     )
 
 
-def _context_problem(
+def _context_unavailable(
     one: Prepared,
     visits: Sequence[tuple[Guest, Condition, Visit]],
     records: Sequence[Observation],
@@ -141,15 +135,15 @@ def _context_problem(
     home = (
         _said(visit)
         for guest, condition, visit in visits
-        if guest.python == one.actual and condition is Condition.AMBIENT
+        if guest.python == one.executable and condition is Condition.AMBIENT
     )
     fresh = next(filter(None, home), None)
-    return context_problem(fresh, environment) if fresh else ""
+    return context_unavailable(fresh, environment) if fresh else ""
 
 
 def _apart(one: Prepared, visits: Sequence[tuple[Guest, Condition, Visit]]) -> dict[str, StartUp]:
     """Return, by client, what sets the interpreter itself apart from where the client was measured."""
-    home = one.actual
+    home = one.executable
     own = {condition: _said(visit) for guest, condition, visit in visits if guest.python == home}
     found: dict[str, list[StartUp | None]] = {}
     for guest, condition, visit in visits:
@@ -167,41 +161,6 @@ def _said(visit: Visit) -> Identity | None:
         return parse_identity(visit.identity) if visit.identity else None
     except (KeyError, TypeError, ValueError):
         return None
-
-
-def _interpreter(one: Prepared, identity: Identity | None, environment: Mapping[str, str]) -> Interpreter:
-    candidate = one.candidate
-    found = Interpreter(
-        id=candidate.id,
-        source=candidate.source,
-        path=str(candidate.path),
-        environment=str(one.environment or MADE),
-        build=build_of(candidate.path, identity),
-        problem=one.problem,
-    )
-    if identity is None:
-        return found
-    directory = identity.ssl.directory if identity.ssl else ""
-    inside = applied(environment, one.changed)
-    conf = configuration_path(directory, inside) if identity.ssl else ""
-    return replace(
-        found,
-        version=identity.version,
-        implementation=identity.implementation,
-        openssl=identity.ssl.openssl if identity.ssl else "",
-        configure_flags=identity.configure_flags,
-        start_up=identity.start_up,
-        has=identity.ssl.has if identity.ssl else {},
-        context_minimum=(identity.ssl.default_minimum or "") if identity.ssl else "",
-        openssl_dir=directory,
-        openssl_conf=conf,
-        openssl_conf_sha256=configuration_sha256(conf, inside),
-        configuration_problems=configuration_problems(
-            conf, inside, identity.ssl.openssl, directory, candidate.path
-        )
-        if identity.ssl
-        else (),
-    )
 
 
 def _unavailable(why: str) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from interpreters.prepared import Prepared
-    from interpreters.programs import Found
+    from interpreters.programs import InstalledProgram
     from reports.verdicts.observations import Run
     from reports.verdicts.scope import LeftOut
     from runs.campaign import Progress, Settings
@@ -37,7 +37,7 @@ class Subjects:
     prepared: tuple[Prepared, ...]
     environment: Mapping[str, str]
     """What all of them are run in under the ambient condition."""
-    programs: tuple[Found, ...] = ()
+    programs: tuple[InstalledProgram, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     """What turned out, once it was asked, to need no measuring."""
 
@@ -51,9 +51,9 @@ def guests_among(subjects: Subjects, clients: Sequence[str]) -> tuple[Guest, ...
     environment = subjects.environment
     interpreters = (
         Guest(
-            id=one.candidate.id,
+            id=one.interpreter.id,
             python=python,
-            environment=applied(environment, one.changed) | (UNWRITTEN if python == one.actual else {}),
+            environment=applied(environment, one.changed) | (UNWRITTEN if python == one.executable else {}),
             clients=names,
         )
         for one in subjects.prepared
@@ -61,14 +61,14 @@ def guests_among(subjects: Subjects, clients: Sequence[str]) -> tuple[Guest, ...
     )
     programs = (
         Guest(
-            id=one.candidate.id,
+            id=one.interpreter.id,
             python=Path(sys.executable),
             environment=environment,
             clients=(one.program.id,),
             programs=commands(one, RELAXED),
         )
         for one in subjects.programs
-        if not one.problem
+        if not one.interpreter.unavailable
     )
     return (*interpreters, *programs)
 

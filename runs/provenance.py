@@ -88,11 +88,11 @@ def not_chosen(
 
 def same_twice(prepared: Iterable[Prepared], kept: Iterable[Prepared]) -> tuple[LeftOut, ...]:
     """Return the interpreters that were dropped, because each starts one that is among the others."""
-    known = {one.candidate.id for one in kept}
+    known = {one.interpreter.id for one in kept}
     return tuple(
-        LeftOut(one.candidate.id, str(one.candidate.path), f"it starts {one.same_as}, which is measured")
+        LeftOut(one.interpreter.id, one.interpreter.path, f"it starts {one.same_as}, which is measured")
         for one in prepared
-        if one.candidate.id not in known
+        if one.interpreter.id not in known
     )
 
 

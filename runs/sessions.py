@@ -314,9 +314,7 @@ def bench(job: Job) -> None:
         raise FloorError(msg)
     # The page makes its environments with `python3 -m venv`, which Python 2 does not have.
     able = [
-        one
-        for one in job.prepared(DEFAULT)
-        if one.python and one.identity and not one.identity.version.startswith("2.")
+        one for one in job.prepared(DEFAULT) if one.python and not one.interpreter.version.startswith("2.")
     ]
     if not able:
         msg = "the page's procedure needs a Python 3 that can be measured: choose one with --only"
@@ -339,7 +337,7 @@ def venv(job: Job, interpreter: str) -> None:
     candidate = next(one for one in job.chosen if one.id == interpreter)
     prepared = job.prepare(candidate, requirements(job.sweep.values()))
     problems = "; ".join(dict.fromkeys(prepared.uninstalled.values()))
-    job.say(prepared.problem or problems or f"ready: {candidate.path}")
+    job.say(prepared.interpreter.unavailable or problems or f"ready: {candidate.path}")
 
 
 def tests(job: Job) -> None:

@@ -105,7 +105,7 @@ def _usable(candidates: Sequence[Candidate], home: Path) -> list[tuple[Candidate
         except IdentifyError:
             return None
 
-    runnable = [one for one in candidates if not one.problem]
+    runnable = [one for one in candidates if not one.unavailable]
     with ThreadPoolExecutor(4) as pool:
         answers = zip(runnable, pool.map(ask, runnable), strict=True)
         found = [(one, said) for one, said in answers if said and said.ssl and not said.is_venv]

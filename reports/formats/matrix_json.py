@@ -159,7 +159,7 @@ def _interpreter(one: Interpreter, run: Run) -> dict[str, object]:
         "start_up": [_text(file) for file in one.start_up],
         "library_protocols": _library_protocols(one),
         "environment": _text(one.environment),
-        "problem": _text(one.problem),
+        "problem": _text(one.unavailable),
     }
 
 
@@ -297,7 +297,7 @@ def _read_interpreter(facts: Mapping[str, Any]) -> Interpreter:
         configuration_problems=tuple(facts["configuration_problems"]),
         context_minimum=facts["context_minimum"],
         build=facts["build"],
-        problem=facts["problem"],
+        unavailable=facts["problem"],
         environment=facts["environment"],
     )
 

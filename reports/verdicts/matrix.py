@@ -234,10 +234,10 @@ def build_matrix(
     """Return the rows in the order given; every interpreter has at least one."""
     rows: list[Row] = []
     for one in measured:
-        if one.interpreter.problem:
+        if one.interpreter.unavailable:
             (client,) = one.clients or (ALL_CLIENTS,)
             # With config_diagnostics a fault in the configuration leaves Python without any context.
-            reason = "; ".join([one.interpreter.problem, *_first(one.interpreter.configuration_problems)])
+            reason = "; ".join([one.interpreter.unavailable, *_first(one.interpreter.configuration_problems)])
             rows.append(_untestable(one, client, conditions[0], reason))
             continue
         rows += [_row(one, cl, co, catalogue, floor) for co in conditions for cl in one.clients or clients]

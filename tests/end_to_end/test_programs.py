@@ -15,7 +15,7 @@ import pytest
 
 from interpreters.clients import RELAXED
 from interpreters.programs import FLOOR as FLOOR_WORD
-from interpreters.programs import Found, commands, introduce, locate_programs, read_programs
+from interpreters.programs import InstalledProgram, commands, introduce, locate_programs, read_programs
 from interpreters.surroundings import surroundings
 from reports.verdicts.judge import HeldBy, Verdict
 from reports.verdicts.matrix import build_matrix
@@ -57,14 +57,14 @@ def measure(tmp_path: Path) -> Measure:
     environment = surroundings(os.environ, tmp_path)
 
     def measure(
-        name: str, *conditions: Condition, found: Found | None = None, floor: tuple[str, ...] = ()
+        name: str, *conditions: Condition, found: InstalledProgram | None = None, floor: tuple[str, ...] = ()
     ) -> dict[Condition, Row]:
         found = found or here(name, tmp_path)
         whole = read_catalogue()
         catalogue = Catalogue(tuple(whole[server] for server in SERVERS), whole.sha256)
         settings = Settings(catalogue, FLOOR, conditions, cache, os.environ, openssl)
         words = commands(found, RELAXED, floor)
-        guest = Guest(found.candidate.id, Path(sys.executable), environment, (name,), programs=words)
+        guest = Guest(found.interpreter.id, Path(sys.executable), environment, (name,), programs=words)
 
         async def limited() -> tuple[Row, ...]:
             async with asyncio.timeout(SLOW):
@@ -78,13 +78,13 @@ def measure(tmp_path: Path) -> Measure:
     return measure
 
 
-def here(name: str, home: Path) -> Found:
+def here(name: str, home: Path) -> InstalledProgram:
     """Return a program of this machine; skip where there is none."""
     known = read_programs()
     for candidate in locate_programs(known, os.environ):
         found = introduce(candidate, known, surroundings(os.environ, home))
         if found and found.program.id == name:
-            assert not found.problem
+            assert not found.interpreter.unavailable
             return found
     pytest.skip(f"no {name} on PATH: `apt-get install {PACKAGES.get(name, name)}` enables this")
 
@@ -111,7 +111,7 @@ def at_least(minimum: Protocol) -> set[Protocol]:
 def test_openssl_does_what_its_configuration_says(measure: Measure, tmp_path: Path) -> None:
     """s_client sets no minimum: the hardened configuration holds it, the permissive lets it all through."""
     rows = measure("openssl", Condition.PERMISSIVE, Condition.HARDENED)
-    options = said(here("openssl", tmp_path).candidate.path, "s_client", "-help")
+    options = said(here("openssl", tmp_path).interpreter.path, "s_client", "-help")
     has = {
         protocol
         for protocol, option in zip(LADDER[1:], ("-tls1", "-tls1_1", "-tls1_2", "-tls1_3"), strict=True)
@@ -126,23 +126,23 @@ def test_openssl_does_what_its_configuration_says(measure: Measure, tmp_path: Pa
 def test_curl_does_what_it_or_its_configuration_says(measure: Measure, tmp_path: Path) -> None:
     """Since 8.16 curl sets TLS 1.2 as minimum itself; before, with OpenSSL, the configuration decides."""
     found = here("curl", tmp_path)
-    if not found.library.startswith("OpenSSL/"):
-        pytest.skip(f"this curl uses {found.library}: one with OpenSSL enables this")
+    if not found.interpreter.openssl.startswith("OpenSSL/"):
+        pytest.skip(f"this curl uses {found.interpreter.openssl}: one with OpenSSL enables this")
     # https://curl.se/libcurl/c/CURLOPT_SSLVERSION.html
-    strict = tuple(map(int, found.version.split(".")[:2])) >= (8, 16)
+    strict = tuple(map(int, found.interpreter.version.split(".")[:2])) >= (8, 16)
     rows = measure("curl", Condition.PERMISSIVE, Condition.HARDENED)
     permissive, hardened = rows[Condition.PERMISSIVE], rows[Condition.HARDENED]
     assert permissive.verdict is (Verdict.ENFORCED if strict else Verdict.DOWNGRADED), permissive.judgement
     assert hardened.verdict is Verdict.ENFORCED
     assert hardened.held_by is (HeldBy.CODE if strict else HeldBy.CONFIGURATION)
-    assert hardened.client_version == hardened.interpreter.version == found.version
+    assert hardened.client_version == hardened.interpreter.version == found.interpreter.version
 
 
 def test_wget_with_another_library_does_not_heed_openssl(measure: Measure, tmp_path: Path) -> None:
     """A wget with GnuTLS goes as low under OpenSSL's hardened configuration as under the permissive."""
     found = here("wget", tmp_path)
-    if found.library != "gnutls":
-        pytest.skip(f"this wget uses {found.library}: one with GnuTLS, as Debian's, enables this")
+    if found.interpreter.openssl != "gnutls":
+        pytest.skip(f"this wget uses {found.interpreter.openssl}: one with GnuTLS, as Debian's, enables this")
     rows = measure("wget", Condition.PERMISSIVE, Condition.HARDENED)
     assert went(rows[Condition.PERMISSIVE]) == went(rows[Condition.HARDENED])
     assert at_least(FLOOR) <= went(rows[Condition.HARDENED])
@@ -150,7 +150,7 @@ def test_wget_with_another_library_does_not_heed_openssl(measure: Measure, tmp_p
 
 def test_node_keeps_to_its_own_minimum(measure: Measure, tmp_path: Path) -> None:
     """Node goes as low as the minimum that it names, and below that once it is told another."""
-    path = here("node", tmp_path).candidate.path
+    path = here("node", tmp_path).interpreter.path
     minimum = Protocol(said(path, "--print", "require('tls').DEFAULT_MIN_VERSION").strip())
     row = measure("node", Condition.AMBIENT)[Condition.AMBIENT]
     assert went(row) == at_least(minimum)
@@ -161,7 +161,7 @@ def test_node_keeps_to_its_own_minimum(measure: Measure, tmp_path: Path) -> None
 
 def test_java_keeps_to_what_it_disables(measure: Measure, tmp_path: Path) -> None:
     """Java goes as low as its security properties leave it, and below that with none of them."""
-    path = here("java", tmp_path).candidate.path
+    path = here("java", tmp_path).interpreter.path
     source = tmp_path / "Ask.java"
     source.write_text(
         "public class Ask { public static void main(String[] none) {"
@@ -188,7 +188,9 @@ def test_the_words_that_are_advised_hold_what_goes_below(measure: Measure, tmp_p
         return measure(name, Condition.PERMISSIVE, found=found, floor=floor)[Condition.PERMISSIVE]
 
     if row().verdict is not Verdict.DOWNGRADED:
-        pytest.skip(f"{name} {found.version} holds TLS 1.2 by itself: one that does not enables this")
+        pytest.skip(
+            f"{name} {found.interpreter.version} holds TLS 1.2 by itself: one that does not enables this"
+        )
     held = row(*program.floor)
     assert held.verdict is Verdict.ENFORCED, held.judgement
     assert went(held) == at_least(Protocol.TLSV1_2)

@@ -28,9 +28,10 @@ from interpreters.environments import (
     PYTHON,
     STAMP,
     WITHOUT_WHEELS,
-    Environment,
+    ClientVenv,
     Installer,
     NoEnvironmentError,
+    VenvRequest,
     forget,
     is_made,
     prepare,
@@ -95,13 +96,10 @@ class Workshop:
         find_links: Path | None = None,
         build: bool = False,
         variables: Mapping[str, str] | None = None,
-    ) -> Environment:
+    ) -> ClientVenv:
         """Prepare the environment."""
         return prepare(
-            self.interpreter,
-            self.identity,
-            requirements,
-            self.place,
+            VenvRequest(self.interpreter, self.identity, requirements, self.place),
             replace(self.installer, find_links=find_links, build=build),
             {
                 "PATH": os.environ["PATH"],
@@ -140,7 +138,7 @@ def old(workshop: Workshop) -> Workshop:
 
 def test_an_environment_is_made_and_filled(workshop: Workshop) -> None:
     """A first preparation makes the environment for this very interpreter and installs into it."""
-    assert workshop.prepare("botocore") == Environment(workshop.place / PYTHON)
+    assert workshop.prepare("botocore") == ClientVenv(workshop.place / PYTHON)
     made, filled = workshop.done()
     assert made.startswith("uv venv ")
     assert made.endswith(f" --python {workshop.interpreter} {workshop.place}")
@@ -215,7 +213,7 @@ def test_a_changed_environment_is_rebuilt(workshop: Workshop, change: Callable[[
     workshop.done()
     change(workshop)
     assert not is_made(workshop.interpreter, ["botocore"], workshop.place)
-    assert workshop.prepare("botocore") == Environment(workshop.place / PYTHON)
+    assert workshop.prepare("botocore") == ClientVenv(workshop.place / PYTHON)
     assert len(workshop.done()) == 2
     assert not stray.exists()
     assert is_made(workshop.interpreter, ["botocore"], workshop.place)
@@ -273,7 +271,7 @@ def test_without_a_folder_of_wheels_the_index_is_asked(workshop: Workshop) -> No
 
 def test_an_old_interpreter_gets_an_old_virtualenv(old: Workshop) -> None:
     """An interpreter that uv refuses gets its environment from the last virtualenv that knew it, and pip."""
-    assert old.prepare("botocore") == Environment(old.place / PYTHON)
+    assert old.prepare("botocore") == ClientVenv(old.place / PYTHON)
     made, filled = old.done()
     assert made.startswith("uv tool run ")
     assert f" --python /tool/python --from {OLD_VIRTUALENV} virtualenv " in made
@@ -299,8 +297,8 @@ def test_a_failed_installation_leaves_what_can_be_measured(shop: str, request: p
     fails = "echo ERROR: no such thing >&2; exit 1"
     workshop.uv(install=fails, pip=fails)
     made = workshop.prepare("botocore", "awscrt")
-    assert made.python.exists()
-    assert made.install_problem == (
+    assert _python(made).exists()
+    assert made.unavailable == (
         "botocore awscrt could not be installed: ERROR: no such thing"
         " (of wheels alone: --build also builds from source)"
     )
@@ -327,7 +325,7 @@ def test_only_wheels_are_installed_unless_building_was_asked_for(
     assert all((f"--no-binary {name}" in filled) is not build for name in WITHOUT_WHEELS)
     fails = "echo ERROR: no such thing >&2; exit 1"
     workshop.uv(install=fails, pip=fails)
-    assert ("--build" in workshop.prepare("other", build=build).install_problem) is not build
+    assert ("--build" in workshop.prepare("other", build=build).unavailable) is not build
 
 
 def _a_day_passes(workshop: Workshop) -> dict[str, Any]:
@@ -382,7 +380,7 @@ def test_a_failed_installation_is_remembered_until_something_changed(
 ) -> None:
     """For a day the same is not tried again and the reason has its time; then, or otherwise, it is."""
     workshop.uv(install="echo ERROR: no such thing; exit 1")
-    first = workshop.prepare("botocore").install_problem
+    first = workshop.prepare("botocore").unavailable
     assert not is_made(workshop.interpreter, ["botocore"], workshop.place)
     workshop.uv()
     workshop.done()
@@ -391,9 +389,9 @@ def test_a_failed_installation_is_remembered_until_something_changed(
     assert again.python == workshop.place / PYTHON
     today = dt.datetime.now(dt.UTC).strftime("%Y-%m-%d")
     assert re.fullmatch(
-        re.escape(first) + rf" \(tried at {today} \d\d:\d\d UTC; --fresh tries again\)", again.install_problem
+        re.escape(first) + rf" \(tried at {today} \d\d:\d\d UTC; --fresh tries again\)", again.unavailable
     )
-    assert workshop.prepare("botocore", **change(workshop)) == Environment(workshop.place / PYTHON)
+    assert workshop.prepare("botocore", **change(workshop)) == ClientVenv(workshop.place / PYTHON)
 
 
 @pytest.mark.parametrize(
@@ -409,26 +407,26 @@ def test_a_failed_installation_is_remembered_until_something_changed(
 def test_what_may_be_over_in_a_minute_is_not_remembered(workshop: Workshop, said: str) -> None:
     """A network that is down says nothing of the requirement, so that the next run tries again."""
     workshop.uv(install=f"echo '{said}'; exit 1")
-    assert said.removeprefix("error: ") in workshop.prepare("botocore").install_problem
+    assert said.removeprefix("error: ") in workshop.prepare("botocore").unavailable
     workshop.uv()
-    assert workshop.prepare("botocore") == Environment(workshop.place / PYTHON)
+    assert workshop.prepare("botocore") == ClientVenv(workshop.place / PYTHON)
 
 
 def test_an_installer_that_is_killed_is_a_reason_and_tried_again(workshop: Workshop) -> None:
     """Where the system kills an installer, the reason names the signal, and the next run tries again."""
     workshop.uv(install="kill -KILL $$")
     made = workshop.prepare("botocore")
-    assert made.install_problem.startswith("botocore could not be installed: uv died of SIGKILL")
+    assert made.unavailable.startswith("botocore could not be installed: uv died of SIGKILL")
     workshop.uv()
-    assert workshop.prepare("botocore") == Environment(workshop.place / PYTHON)
+    assert workshop.prepare("botocore") == ClientVenv(workshop.place / PYTHON)
 
 
 def test_a_name_is_no_network_trouble(workshop: Workshop) -> None:
     """What a distribution is called is not taken for a word about the network."""
     workshop.uv(install="echo ERROR: No matching distribution found for pyopenssl async-timeout; exit 1")
-    assert workshop.prepare("pyopenssl", "async-timeout").install_problem
+    assert workshop.prepare("pyopenssl", "async-timeout").unavailable
     workshop.done()
-    assert "tried at" in workshop.prepare("pyopenssl", "async-timeout").install_problem
+    assert "tried at" in workshop.prepare("pyopenssl", "async-timeout").unavailable
     assert workshop.done() == []
 
 
@@ -437,7 +435,7 @@ def test_two_runs_at_once_make_an_environment_once(workshop: Workshop) -> None:
     workshop.uv(make="sleep 0.3;")
     with ThreadPoolExecutor(2) as pool:
         made = [pool.submit(workshop.prepare, "botocore") for _ in range(2)]
-        assert [one.result() for one in made] == [Environment(workshop.place / PYTHON)] * 2
+        assert [one.result() for one in made] == [ClientVenv(workshop.place / PYTHON)] * 2
     assert [line.split()[1] for line in workshop.done()] == ["venv", "pip"]
 
 
@@ -446,10 +444,12 @@ def test_what_another_run_uses_is_not_removed(workshop: Workshop, monkeypatch: p
     monkeypatch.setattr(room, "locked", partial(locked, limit=0.2))
     workshop.prepare("botocore")
     with locked(workshop.place, shared=True):
-        assert workshop.prepare("botocore") == Environment(workshop.place / PYTHON)
-        for act in (lambda: forget(workshop.place), lambda: workshop.prepare("other")):
-            with pytest.raises(NoEnvironmentError, match=re.escape(str(workshop.place))):
-                act()
+        assert workshop.prepare("botocore") == ClientVenv(workshop.place / PYTHON)
+        with pytest.raises(NoEnvironmentError, match=re.escape(str(workshop.place))):
+            forget(workshop.place)
+        other = workshop.prepare("other")
+        assert other.python is None
+        assert str(workshop.place) in other.unavailable
         assert is_made(workshop.interpreter, ["botocore"], workshop.place)
     forget(workshop.place)
     assert not workshop.place.exists()
@@ -479,10 +479,10 @@ def test_no_environment_gives_a_reason(shop: str, request: pytest.FixtureRequest
     """When the environment itself cannot be made, the reason names the interpreter and quotes the tool."""
     workshop: Workshop = request.getfixturevalue(shop)
     workshop.uv(make="echo error: that is no Python >&2; exit 2;")
-    with pytest.raises(NoEnvironmentError) as refused:
-        workshop.prepare("botocore")
+    made = workshop.prepare("botocore")
     by_venv = "; and by its own venv: it made nothing" if shop == "workshop" else ""
-    assert str(refused.value) == (
+    assert made.python is None
+    assert made.unavailable == (
         f"no environment could be made for {workshop.interpreter}: error: that is no Python{by_venv}"
     )
     assert len(workshop.done()) == 1
@@ -502,7 +502,7 @@ def test_what_uv_refuses_gets_an_environment_of_its_own_venv(workshop: Workshop,
     """Where uv makes no environment Python's own venv does, and pip installs where uv does not either."""
     workshop.script("python3", OWN_VENV)
     workshop.uv(make="echo error: invalid response >&2; exit 2;", install=install)
-    assert workshop.prepare("botocore") == Environment(workshop.place / PYTHON)
+    assert workshop.prepare("botocore") == ClientVenv(workshop.place / PYTHON)
     asked = [" ".join(line.split()[:4]) for line in workshop.done()]
     own = ["own -m venv --without-pip", "uv pip install --quiet"]
     by_pip = ["python -m ensurepip", "python -m pip install"]
@@ -512,7 +512,7 @@ def test_what_uv_refuses_gets_an_environment_of_its_own_venv(workshop: Workshop,
 def test_what_uv_made_is_not_filled_by_pip(workshop: Workshop) -> None:
     """Where uv made the environment, what it cannot install is not asked of pip too."""
     workshop.uv(install="echo error: no such thing >&2; exit 1")
-    assert "no such thing" in workshop.prepare("botocore").install_problem
+    assert "no such thing" in workshop.prepare("botocore").unavailable
     assert [line.split()[0] for line in workshop.done()] == ["uv", "uv"]
 
 
@@ -520,8 +520,9 @@ def test_a_missing_uv_is_a_reason(workshop: Workshop) -> None:
     """Without uv the reason says that it cannot be run, and why."""
     uv = workshop.installer.uv
     Path(uv).unlink()
-    with pytest.raises(NoEnvironmentError, match=re.escape(f"{uv} cannot be run: No such file or directory")):
-        workshop.prepare()
+    made = workshop.prepare()
+    assert made.python is None
+    assert f"{uv} cannot be run: No such file or directory" in made.unavailable
 
 
 def test_an_installer_that_hangs_is_a_reason(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -529,7 +530,7 @@ def test_an_installer_that_hangs_is_a_reason(workshop: Workshop, monkeypatch: py
     monkeypatch.setattr(room, "STEP_LIMIT", 0.3)
     workshop.uv(install="sleep 60")
     began = time.monotonic()
-    assert workshop.prepare("botocore").install_problem == (
+    assert workshop.prepare("botocore").unavailable == (
         "botocore could not be installed: uv did not finish within 0.3 s"
         " (of wheels alone: --build also builds from source)"
     )
@@ -623,9 +624,9 @@ def test_python_27_installs_below_a_folder_with_an_umlaut(
     identity = identify(python27, surroundings(os.environ, tmp_path))
     installer = Installer(real_uv, tmp_path / "cache", Path(sys.executable))
     place = tmp_path / "prüf" / "environment"
-    made = prepare(python27, identity, ["six"], place, installer, callers_environment)
-    assert made.install_problem == ""
-    assert subprocess.run([made.python, "-c", "import six"], check=False).returncode == 0
+    made = prepare(VenvRequest(python27, identity, ("six",), place), installer, callers_environment)
+    assert made.unavailable == ""
+    assert subprocess.run([_python(made), "-c", "import six"], check=False).returncode == 0
 
 
 @given(st.text())
@@ -653,6 +654,12 @@ def offline(real_uv: str, tmp_path: Path) -> Installer:
     return Installer(real_uv, tmp_path / "cache", Path(sys.executable), tmp_path / "wheels")
 
 
+def _python(made: ClientVenv) -> Path:
+    """Return an environment's interpreter, which has to be there."""
+    assert made.python
+    return made.python
+
+
 def _modern(pythons: tuple[Candidate, ...], home: Path) -> tuple[Path, Identity]:
     for one in reversed(pythons):
         identity = identify(one.path, surroundings(os.environ, home))
@@ -670,17 +677,18 @@ def test_a_real_environment_is_made_reused_and_rebuilt(
     """With the real uv an environment starts its interpreter, is reused, and is rebuilt when broken."""
     path, identity = _modern(pythons, tmp_path)
     place = tmp_path / "environment"
-    made = prepare(path, identity, [], place, offline, os.environ)
-    inside = identify(made.python, surroundings(os.environ, tmp_path))
+    request = VenvRequest(path, identity, (), place)
+    made = prepare(request, offline, os.environ)
+    inside = identify(_python(made), surroundings(os.environ, tmp_path))
     assert inside.is_venv
     assert (inside.version, inside.base_prefix) == (identity.version, identity.prefix)
     stamp = (place / STAMP).stat().st_mtime_ns
-    assert prepare(path, identity, [], place, offline, os.environ) == made
+    assert prepare(request, offline, os.environ) == made
     assert (place / STAMP).stat().st_mtime_ns == stamp
-    made.python.unlink()
-    assert prepare(path, identity, [], place, offline, os.environ) == made
+    _python(made).unlink()
+    assert prepare(request, offline, os.environ) == made
     assert (place / STAMP).stat().st_mtime_ns != stamp
-    assert identify(made.python, surroundings(os.environ, tmp_path)).version == identity.version
+    assert identify(_python(made), surroundings(os.environ, tmp_path)).version == identity.version
 
 
 @pytest.mark.e2e
@@ -703,10 +711,11 @@ def test_a_real_interpreter_that_prints_gets_an_environment(
             wheel.writestr(f"tiny-1.0.dist-info/{name}", text)
     installer = Installer(real_uv, tmp_path / "cache", Path(sys.executable), wheels)
     identity = identify(made, surroundings(os.environ, tmp_path))
-    done = prepare(made, identity, ["tiny"], tmp_path / "environment", installer, os.environ)
-    assert done.install_problem == ""
-    assert identify(done.python, surroundings(os.environ, tmp_path)).is_venv
-    assert subprocess.run([done.python, "-c", "import tiny"], check=False).returncode == 0
+    request = VenvRequest(made, identity, ("tiny",), tmp_path / "environment")
+    done = prepare(request, installer, os.environ)
+    assert done.unavailable == ""
+    assert identify(_python(done), surroundings(os.environ, tmp_path)).is_venv
+    assert subprocess.run([_python(done), "-c", "import tiny"], check=False).returncode == 0
 
 
 @pytest.mark.e2e
@@ -715,10 +724,11 @@ def test_without_a_wheel_the_standard_library_can_be_measured(
 ) -> None:
     """When the real uv finds no wheel, the reason names what is missing and ssl can still be imported."""
     path, identity = _modern(pythons, tmp_path)
-    made = prepare(path, identity, ["botocore"], tmp_path / "environment", offline, os.environ)
-    assert made.install_problem.startswith("botocore could not be installed: ")
-    assert "botocore was not found" in made.install_problem
-    assert subprocess.run([made.python, "-c", "import ssl"], check=False).returncode == 0
+    request = VenvRequest(path, identity, ("botocore",), tmp_path / "environment")
+    made = prepare(request, offline, os.environ)
+    assert made.unavailable.startswith("botocore could not be installed: ")
+    assert "botocore was not found" in made.unavailable
+    assert subprocess.run([_python(made), "-c", "import ssl"], check=False).returncode == 0
 
 
 @pytest.mark.e2e
@@ -727,8 +737,9 @@ def test_without_a_wheel_an_old_interpreter_gets_a_reason(
 ) -> None:
     """When the old virtualenv cannot be had, Python 2.7 has no environment and the reason names it."""
     identity = identify(python27, surroundings(os.environ, tmp_path))
-    with pytest.raises(NoEnvironmentError, match="virtualenv"):
-        prepare(python27, identity, [], tmp_path / "environment", offline, os.environ)
+    made = prepare(VenvRequest(python27, identity, (), tmp_path / "environment"), offline, os.environ)
+    assert made.python is None
+    assert "virtualenv" in made.unavailable
 
 
 @pytest.mark.e2e
@@ -738,5 +749,6 @@ def test_python_27_gets_an_environment(
     """With an index to ask, Python 2.7 gets an environment that starts it."""
     identity = identify(python27, surroundings(os.environ, tmp_path))
     installer = Installer(real_uv, tmp_path / "cache", Path(sys.executable))
-    made = prepare(python27, identity, [], tmp_path / "environment", installer, callers_environment)
-    assert identify(made.python, surroundings(os.environ, tmp_path)).version == identity.version
+    request = VenvRequest(python27, identity, (), tmp_path / "environment")
+    made = prepare(request, installer, callers_environment)
+    assert identify(_python(made), surroundings(os.environ, tmp_path)).version == identity.version

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpreters import indexes
-from interpreters.environments import Installer, prepare
+from interpreters.environments import Installer, VenvRequest, prepare
 from interpreters.identify import identify
 from interpreters.indexes import pip_sources
 from interpreters.surroundings import surroundings
@@ -163,15 +163,14 @@ def test_the_real_uv_installs_from_pip_s_mirror(tmp_path: Path, mirror: str) -> 
         pytest.skip("no uv was found: `python -m pip install uv` enables this")
     here = Path(sys.executable)
     settings = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PIP_INDEX_URL": mirror}
+    identity = identify(here, surroundings(os.environ, tmp_path))
     made = prepare(
-        here,
-        identify(here, surroundings(os.environ, tmp_path)),
-        ["floorthing"],
-        tmp_path / "environment",
+        VenvRequest(here, identity, ("floorthing",), tmp_path / "environment"),
         Installer(uv, tmp_path / "cache", here),
         settings,
     )
-    assert made.install_problem == ""
+    assert made.unavailable == ""
+    assert made.python
     assert subprocess.run([made.python, "-c", "import floorthing"], check=False).returncode == 0
 
 

@@ -353,7 +353,7 @@ def test_a_link_into_a_locked_folder_is_a_candidate_with_a_problem(open_machine:
             found = open_machine.locate()
     finally:
         secret.chmod(0o755)
-    assert {one.path: bool(one.problem) for one in found} == {other: False, link: True}
+    assert {one.path: bool(one.unavailable) for one in found} == {other: False, link: True}
 
 
 def test_what_cannot_be_read_is_said(open_machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -529,7 +529,7 @@ def test_root_starts_no_environment_of_somebody_else(
         "interpreters.locate.not_as_root", lambda path: "owned by Alice" if path == folder else ""
     )
     (one,) = [c for c in locate(machine.environment, [], [folder]) if c.environment]
-    assert one.problem == "owned by Alice"
+    assert one.unavailable == "owned by Alice"
 
 
 def test_a_snap_is_named_without_its_revision(machine: Machine) -> None:
@@ -622,8 +622,8 @@ def test_what_root_must_not_start_has_a_problem(machine: Machine, monkeypatch: p
     monkeypatch.setattr("interpreters.owners.SYSTEM", machine.root)  # whoever runs the tests is trusted
     path = machine.add("/opt/open/bin/python3.9", mode=0o757)
     (found,) = machine.locate()
-    assert found.problem.startswith(f"{path} is writable by everybody")
-    assert machine.locate(path)[0].problem == found.problem
+    assert found.unavailable.startswith(f"{path} is writable by everybody")
+    assert machine.locate(path)[0].unavailable == found.unavailable
 
 
 def test_every_place_is_said_to_be_there_or_not(machine: Machine) -> None:

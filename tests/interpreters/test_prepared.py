@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpreters import prepared as prepared_module
-from interpreters.environments import PYTHON, Installer, NoEnvironmentError, is_made
+from interpreters.environments import PYTHON, ClientVenv, Installer, NoEnvironmentError, is_made
 from interpreters.identify import parse_identity
+from interpreters.interpreter import MADE
 from interpreters.locate import Candidate
 from interpreters.locks import BusyError, locked
 from interpreters.prepared import (
     ATTEMPTS,
-    Furnished,
     Prepared,
     distinct,
     forget,
@@ -63,15 +63,15 @@ def prepare(script: Script, cache: Path) -> Callable[..., Prepared]:
     return prepare
 
 
-def candidate(path: Path, problem: str = "") -> Candidate:
+def candidate(path: Path, unavailable: str = "") -> Candidate:
     """Return a candidate at a path."""
-    return Candidate("opt_one", "opt", path, problem)
+    return Candidate("opt_one", "opt", path, unavailable)
 
 
 def is_ready(one: Candidate, wanted: Mapping[str, str], cache: Path) -> bool:
     """Whether nothing is left to prepare for a candidate."""
     places = {text: prepared_module._environment(cache, one, text) for text in wanted.values()}
-    return bool(one.problem or one.environment) or all(
+    return bool(one.unavailable or one.environment) or all(
         is_made(one.path, text.split(), at) for text, at in places.items()
     )
 
@@ -82,8 +82,9 @@ def test_a_healthy_candidate_gets_an_environment(
     """A candidate that says what it is has its identity and its environment, and no problem."""
     one = candidate(script("python3", says(facts)))
     python = cache / "environments" / one.id / "botocore" / PYTHON
-    made = Furnished(python, tuple(WANTED))
-    assert prepare(one) == Prepared(one, parse_identity(facts), (made,))
+    prepared = prepare(one)
+    assert prepared.venvs == (ClientVenv(python, tuple(WANTED)),)
+    assert (prepared.interpreter.version, prepared.interpreter.unavailable) == (facts["version"], "")
     assert is_ready(one, WANTED, cache)
 
 
@@ -99,7 +100,7 @@ def test_what_several_clients_need_is_installed_once(
 def test_a_problem_that_is_known_is_passed_on(prepare: Callable[..., Prepared], cache: Path) -> None:
     """A candidate that discovery found a problem with is not started, and nothing is left to prepare."""
     one = candidate(Path("/opt/gone/bin/python3"), "it is a dangling link")
-    assert prepare(one) == Prepared(one, problem="it is a dangling link")
+    assert prepare(one) == Prepared.of(one, unavailable="it is a dangling link")
     assert is_ready(one, WANTED, cache)
 
 
@@ -116,8 +117,8 @@ def test_what_is_no_python_has_a_problem(
 ) -> None:
     """A candidate that is refused has the reason as its problem, and no environment is made for it."""
     prepared = prepare(candidate(script("python3", body)))
-    assert prepared.problem.endswith(reason)
-    assert (prepared.identity, prepared.python) == (None, None)
+    assert prepared.interpreter.unavailable.endswith(reason)
+    assert (prepared.interpreter.version, prepared.python) == ("", None)
     assert not (tmp_path / "uv.log").exists()
 
 
@@ -126,12 +127,12 @@ def test_an_impossible_version_is_a_problem(
     script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], version: str
 ) -> None:
     """A candidate whose version is no version has a problem, and raises nothing."""
-    assert prepare(candidate(script("python3", says(facts | {"version": version})))).problem
+    assert prepare(candidate(script("python3", says(facts | {"version": version})))).interpreter.unavailable
 
 
 def test_a_candidate_that_vanished_has_a_problem(prepare: Callable[..., Prepared], tmp_path: Path) -> None:
     """A candidate whose file is gone since it was found has a problem, and raises nothing."""
-    assert prepare(candidate(tmp_path / "gone")).problem
+    assert prepare(candidate(tmp_path / "gone")).interpreter.unavailable
 
 
 def test_a_python_without_ssl_has_a_problem(
@@ -140,9 +141,9 @@ def test_a_python_without_ssl_has_a_problem(
     """An interpreter without an ssl module has that as its problem, with the import's own error."""
     facts |= {"ssl": None, "ssl_error": "ImportError: No module named _ssl"}
     one = candidate(script("python3", says(facts)))
-    assert prepare(one) == Prepared(
-        one, parse_identity(facts), problem="it has no ssl module: ImportError: No module named _ssl"
-    )
+    interpreter = prepare(one).interpreter
+    assert interpreter.unavailable == "it has no ssl module: ImportError: No module named _ssl"
+    assert (interpreter.version, interpreter.openssl) == (facts["version"], "")
 
 
 def test_a_failed_installation_names_the_clients(
@@ -152,7 +153,7 @@ def test_a_failed_installation_names_the_clients(
     one = candidate(script("python3", says(facts)))
     prepared = prepare(one, lacks="botocore")
     assert prepared.python is not None
-    assert prepared.problem == ""
+    assert prepared.interpreter.unavailable == ""
     why = (
         "botocore could not be installed: error: no botocore"
         " (of wheels alone: --build also builds from source)"
@@ -173,18 +174,18 @@ def test_what_cannot_be_installed_disturbs_no_other_client(
     prepared = prepare(one, MANY, lacks)
     hit = {client for client, words in MANY.items() if words.split()[-1] in lacks.split()}
     assert set(prepared.uninstalled) == hit
-    assert [made.clients for made in prepared.environments] == [
+    assert [made.clients for made in prepared.venvs] == [
         ("urllib3", "botocore"),
         ("lone",),
         ("crt",),
         ("pair",),
     ]
-    assert len({made.python for made in prepared.environments}) == len(prepared.environments)
+    assert len({made.python for made in prepared.venvs}) == len(prepared.venvs)
     assert is_ready(one, MANY, cache) is not bool(hit)
     places = prepared.places(("ssl", *MANY))
     assert {client for clients in places.values() for client in clients} == {"ssl", *MANY} - hit
     assert next(iter(places.items())) == (one.path, ("ssl",))
-    for made in prepared.environments:
+    for made in prepared.venvs:
         assert set(places.get(made.python or Path(), ())) == set(made.clients) - hit
 
 
@@ -216,7 +217,7 @@ def test_a_later_environment_that_cannot_be_made_concerns_its_clients_alone(
     blocked = cache / "environments" / one.id / "lone"
     blocked.symlink_to("/dev/null/nowhere")
     prepared = prepare(one, {**WANTED, "lone": "lone"})
-    assert prepared.problem == ""
+    assert prepared.interpreter.unavailable == ""
     assert list(prepared.uninstalled) == ["lone"]
     assert prepared.places(("lone", "botocore")) == {one.path: (), prepared.python: ("botocore",)}
 
@@ -227,14 +228,14 @@ def test_where_nothing_is_required_there_is_no_environment(
     """Clients of the standard library are measured in the interpreter itself, which has its start-up code."""
     one = candidate(script("python3", says(facts)))
     prepared = prepare(one, {})
-    assert (prepared.environments, prepared.places(("ssl",))) == ((), {one.path: ("ssl",)})
+    assert (prepared.venvs, prepared.places(("ssl",))) == ((), {one.path: ("ssl",)})
     assert is_ready(one, {}, cache)
     assert not (tmp_path / "uv.log").exists()
 
 
 def test_where_there_is_a_problem_nothing_is_anywhere() -> None:
     """A candidate that has a problem has no place for any client."""
-    assert Prepared(ONE, problem="it hangs").places(("ssl",)) == {}
+    assert Prepared.of(ONE, unavailable="it hangs").places(("ssl",)) == {}
 
 
 def test_without_an_environment_the_interpreter_itself_is_measured(
@@ -243,8 +244,8 @@ def test_without_an_environment_the_interpreter_itself_is_measured(
     """When no environment can be made, those clients have the reason, and what requires nothing is there."""
     one = candidate(script("python3", says(facts)))
     prepared = prepare_candidate(one, WANTED, Installer("/nowhere/uv", cache, Path("/tool")), {})
-    assert prepared.identity == parse_identity(facts)
-    assert (prepared.python, prepared.problem) == (None, "")
+    assert prepared.interpreter.version == facts["version"]
+    assert (prepared.python, prepared.interpreter.unavailable) == (None, "")
     assert prepared.places(("ssl", *WANTED)) == {one.path: ("ssl",)}
     assert prepared.uninstalled.keys() == WANTED.keys()
     assert all("/nowhere/uv cannot be run" in why for why in prepared.uninstalled.values())
@@ -257,7 +258,7 @@ def test_a_wrapper_is_the_same_as_what_it_starts(
     real = script("real/python3", ":")
     wrapper = candidate(script("python3", says(facts | {"executable": str(real)})))
     prepared = prepare(wrapper)
-    assert (prepared.same_as, prepared.problem) == (real, "")
+    assert (prepared.same_as, prepared.interpreter.unavailable) == (real, "")
     assert prepared.python
 
 
@@ -274,7 +275,7 @@ def test_an_environment_leads_past_a_wrapper(script: Script, facts: dict[str, An
         {"PATH": os.environ["PATH"]},
     )
     assert sets.items() <= prepared.changed.items()
-    assert prepared.actual == real
+    assert prepared.executable == real
     (made,) = [line for line in Path(f"{uv}.log").read_text().splitlines() if line.startswith("venv")]
     assert str(real) in made.split()
     seen = (tmp_path / "seen").read_text()
@@ -288,7 +289,7 @@ def test_an_executable_that_is_not_there_says_nothing(
 ) -> None:
     """An interpreter that names an executable where there is none is still measured."""
     prepared = prepare(candidate(script("python3", says(facts | {"executable": "/nowhere/python3"}))))
-    assert (prepared.same_as, prepared.problem) == (None, "")
+    assert (prepared.same_as, prepared.interpreter.unavailable) == (None, "")
 
 
 def test_a_candidate_sees_none_of_the_users_settings(
@@ -360,9 +361,14 @@ ONE = candidate(Path("/opt/one/bin/python3"))
 TWO = Candidate("opt_two", "opt", Path("/opt/two/bin/python3"))
 
 
+def starting(started: Candidate, wrapper: Candidate) -> Prepared:
+    """Return a wrapper that starts another candidate."""
+    return replace(Prepared.of(wrapper), executable=started.path)
+
+
 def test_twins_are_dropped_where_the_interpreter_is_known() -> None:
     """A candidate that starts an interpreter which has a row of its own gets none."""
-    known, twin = Prepared(ONE), Prepared(TWO, same_as=ONE.path)
+    known, twin = Prepared.of(ONE), starting(ONE, TWO)
     assert distinct([twin, known]) == distinct([known, twin]) == (known,)
 
 
@@ -371,21 +377,21 @@ def test_a_wrapper_that_changes_the_environment_is_no_twin(
     facts: dict[str, Any], changed: dict[str, str | None]
 ) -> None:
     """A candidate that starts a known interpreter with other variables is an interpreter of its own."""
-    known, identity = Prepared(ONE), parse_identity(facts | {"changed": changed})
-    wrapper = Prepared(TWO, identity, same_as=ONE.path)
+    known, twin = Prepared.of(ONE), starting(ONE, TWO)
+    wrapper = replace(twin, changed=parse_identity(facts | {"changed": changed}).changed)
     assert distinct([wrapper, known]) == (wrapper, known)
-    assert distinct([Prepared(TWO, parse_identity(facts), same_as=ONE.path), known]) == (known,)
+    assert distinct([twin, known]) == (known,)
 
 
 def test_a_twin_that_the_user_named_is_kept() -> None:
     """A candidate that the user gave by name has a row, even if it starts an interpreter that has one."""
-    known, twin = Prepared(ONE), Prepared(replace(TWO, given=True), same_as=ONE.path)
+    known, twin = Prepared.of(ONE), starting(ONE, replace(TWO, given=True))
     assert distinct([twin, known]) == (twin, known)
 
 
 def test_a_twin_of_the_unknown_is_measured_in_its_place() -> None:
     """A candidate that starts an interpreter which nothing else found is kept as it is."""
-    twin = Prepared(TWO, same_as=ONE.path)
+    twin = starting(ONE, TWO)
     assert distinct([twin]) == (twin,)
 
 
@@ -399,11 +405,11 @@ def test_an_environment_is_measured_as_it_is(
     path = script("venv/bin/python", says(facts | said))
     one = replace(candidate(path), environment=tmp_path / "venv" if known else None)
     prepared = prepare(one)
-    assert prepared == Prepared(one, parse_identity(facts | said))
-    assert prepared.environment == tmp_path / "venv"
+    assert (prepared.venvs, prepared.executable) == ((), path)
+    assert prepared.interpreter.environment == str(tmp_path / "venv")
     asked = ("ssl", "botocore@botocore-1.20.*", "botocore@botocore-newest", "urllib3@botocore-newest")
     assert prepared.places(asked) == {path: ("ssl", "botocore", "urllib3")}
-    assert distinct([prepared, Prepared(candidate(real))])[0] == prepared
+    assert distinct([prepared, Prepared.of(candidate(real))])[0] == prepared
     assert not (tmp_path / "uv.log").exists()
 
 
@@ -414,9 +420,9 @@ def test_a_folder_given_as_an_environment_is_measured_as_it_is(
     one = replace(candidate(script("bin/python", says(facts))), environment=Path("/srv/app"))
     assert is_ready(one, WANTED, cache)
     prepared = prepare(one)
-    assert prepared.environment == Path("/srv/app")
+    assert prepared.interpreter.environment == "/srv/app"
     assert prepared.places(("ssl", "botocore")) == {one.path: ("ssl", "botocore")}
-    assert prepare(candidate(one.path)).environment is None
+    assert prepare(candidate(one.path)).interpreter.environment == MADE
 
 
 def test_an_environment_without_ssl_has_a_problem(
@@ -425,16 +431,20 @@ def test_an_environment_without_ssl_has_a_problem(
     """An environment whose Python has no ssl module has that as its problem."""
     facts |= {"ssl": None, "ssl_error": "ImportError: no _ssl"}
     one = replace(candidate(script("bin/python", says(facts))), environment=Path("/srv/app"))
-    assert prepare(one).problem == "it has no ssl module: ImportError: no _ssl"
+    assert prepare(one).interpreter.unavailable == "it has no ssl module: ImportError: no _ssl"
 
 
 @pytest.mark.parametrize(
     "prepared",
-    [Prepared(ONE), Prepared(ONE, problem="it hangs"), Prepared(ONE, environments=(Furnished(None),))],
+    [
+        Prepared.of(ONE),
+        Prepared.of(ONE, unavailable="it hangs"),
+        replace(Prepared.of(ONE), venvs=(ClientVenv(None),)),
+    ],
 )
 def test_all_others_are_kept_as_they_are(prepared: Prepared) -> None:
     """A candidate that is no twin keeps its row, whatever its state."""
-    assert distinct([prepared, Prepared(TWO)]) == (prepared, Prepared(TWO))
+    assert distinct([prepared, Prepared.of(TWO)]) == (prepared, Prepared.of(TWO))
 
 
 @pytest.mark.parametrize(
@@ -450,10 +460,10 @@ def test_a_configuration_that_allows_no_context_is_named(
     one = candidate(script("python3", says(facts)))
     installer = Installer("/nowhere/uv", cache, Path("/tool"))
     found = prepare_candidate(one, WANTED, installer, {"PATH": os.environ["PATH"], **variables})
-    assert found.problem == (
+    assert found.interpreter.unavailable == (
         f"its ssl module makes no context under {named}: SSLError: library has no ciphers"
     )
-    assert found.environments == ()
+    assert found.venvs == ()
 
 
 def test_environments_are_held_while_a_run_measures(
@@ -463,7 +473,7 @@ def test_environments_are_held_while_a_run_measures(
     one = candidate(script("python3", says(facts)))
     with contextlib.ExitStack() as held:
         settled = settle(lambda: prepare(one), held)
-        (folder,) = {place.python.parents[1] for place in settled.environments if place.python}
+        (folder,) = {place.python.parents[1] for place in settled.venvs if place.python}
         with locked(folder, shared=True, limit=0):
             pass
         with pytest.raises(BusyError), locked(folder, shared=False, limit=0):
@@ -486,7 +496,7 @@ def test_what_another_run_removed_is_prepared_again(
         prepared = prepare(one)
         if left[0]:
             left[0] -= 1
-            for place in prepared.environments:
+            for place in prepared.venvs:
                 assert place.python
                 shutil.rmtree(place.python.parents[1])
         return prepared
@@ -494,8 +504,8 @@ def test_what_another_run_removed_is_prepared_again(
     with contextlib.ExitStack() as held:
         settled = settle(undone, held)
     if times < ATTEMPTS:
-        assert settled.problem == ""
-        assert all(place.python and place.python.exists() for place in settled.environments)
+        assert settled.interpreter.unavailable == ""
+        assert all(place.python and place.python.exists() for place in settled.venvs)
     else:
-        assert settled.environments == ()
-        assert "other runs keep removing its environments" in settled.problem
+        assert settled.venvs == ()
+        assert "other runs keep removing its environments" in settled.interpreter.unavailable

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from interpreters.describe import describe, describe_program
 from interpreters.interpreter import PROGRAM
 from interpreters.locate import Candidate
 from interpreters.programs import (
     PLACEHOLDERS,
-    Found,
+    InstalledProgram,
     Program,
     commands,
     introduce,
@@ -23,7 +25,6 @@ from interpreters.tables import TableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Script = Callable[[str, str], Path]
 
@@ -123,7 +124,7 @@ def test_only_what_is_on_the_path_is_a_candidate(tmp_path: Path, script: Script)
     assert not (tmp_path / "was_run").exists()
 
 
-def ask(script: Script, body: str, program: Program = TOOL, limit: float = 10.0) -> Found | None:
+def ask(script: Script, body: str, program: Program = TOOL, limit: float = 10.0) -> InstalledProgram | None:
     """Return what a program that is this shell script says of itself."""
     candidate = Candidate("program_tool", PROGRAM, script("tool", body))
     return introduce(candidate, [program], {"PATH": os.environ["PATH"]}, limit)
@@ -133,14 +134,22 @@ def test_a_program_is_asked_what_it_is(script: Script) -> None:
     """Version and library come from what it prints, on either stream, when asked as its table says."""
     found = ask(script, '[ "$*" = --version ] && echo "tool 1.2.3 with SomeSSL/4" >&2')
     assert found
-    assert (found.version, found.library, found.problem) == ("1.2.3", "SomeSSL/4", "")
+    assert (found.interpreter.version, found.interpreter.openssl, found.interpreter.unavailable) == (
+        "1.2.3",
+        "SomeSSL/4",
+        "",
+    )
 
 
 def test_a_program_that_keeps_its_library_to_itself_can_be_measured(script: Script) -> None:
     """Without a word about the library that is empty, and no problem."""
     found = ask(script, "echo tool 1.2.3")
     assert found
-    assert (found.version, found.library, found.problem) == ("1.2.3", "", "")
+    assert (found.interpreter.version, found.interpreter.openssl, found.interpreter.unavailable) == (
+        "1.2.3",
+        "",
+        "",
+    )
 
 
 @pytest.mark.parametrize(
@@ -156,9 +165,9 @@ def test_a_program_that_cannot_say_has_a_reason(script: Script, body: str, words
     """One that prints rubbish, crashes, prints without end or hangs cannot be measured, and it says why."""
     found = ask(script, body, limit=10.0 if body == "yes" else 0.5)
     assert found
-    assert found.candidate.path.name == "tool"
-    for word in [str(found.candidate.path), *words]:
-        assert word in found.problem
+    assert Path(found.interpreter.path).name == "tool"
+    for word in [found.interpreter.path, *words]:
+        assert word in found.interpreter.unavailable
 
 
 def test_a_program_that_cannot_be_run_has_a_reason(tmp_path: Path) -> None:
@@ -168,7 +177,7 @@ def test_a_program_that_cannot_be_run_has_a_reason(tmp_path: Path) -> None:
     path.chmod(0o755)
     found = introduce(Candidate("program_tool", PROGRAM, path), [TOOL], {})
     assert found
-    assert "cannot be run" in found.problem
+    assert "cannot be run" in found.interpreter.unavailable
 
 
 @pytest.mark.parametrize(("said", "there"), [("tool 2.1", True), ("tool 1.9", False), ("no such", False)])
@@ -192,14 +201,14 @@ def test_either_version_of_the_aws_cli_has_a_row(script: Script, said: str, vers
     candidate = Candidate("program_aws", PROGRAM, script("aws", f"echo '{said}'"))
     found = introduce(candidate, [aws], {"PATH": os.environ["PATH"]})
     assert found
-    assert (found.version, found.problem) == (version, "")
+    assert (found.interpreter.version, found.interpreter.unavailable) == (version, "")
 
 
 def test_a_floor_stands_in_its_place_only_where_it_is_asked_for(script: Script) -> None:
     """A program is measured without the words that are advised, unless it is they that are measured."""
     words = ("{program}", "{floor}", "{cafile}", "{url}")
     program = replace(TOOL, fetch=words, relaxed=(), floor=("--least", "1.2"))
-    found = Found(program, Candidate("program_tool", PROGRAM, script("tool", "")))
+    found = InstalledProgram(describe(Candidate("program_tool", PROGRAM, script("tool", ""))), program)
     assert commands(found, "relaxed")["tool"]["words"] == ["{program}", "{cafile}", "{url}"]
     floored = commands(found, "relaxed", program.floor)["tool"]["words"]
     assert floored == ["{program}", "--least", "1.2", "{cafile}", "{url}"]
@@ -208,7 +217,7 @@ def test_a_floor_stands_in_its_place_only_where_it_is_asked_for(script: Script) 
 def test_commands_are_the_program_s_own_and_the_relaxed(script: Script) -> None:
     """A probe is told how to run the program under its id, and under the reference's name if it can be."""
     candidate = Candidate("program_tool", PROGRAM, script("tool", ""))
-    told = commands(Found(TOOL, candidate, "1.2.3"), "relaxed")
+    told = commands(InstalledProgram(describe_program(candidate, "1.2.3", ""), TOOL), "relaxed")
     assert {name: one["words"] for name, one in told.items()} == {
         "tool": list(TOOL.fetch),
         "relaxed": list(TOOL.relaxed),
@@ -216,4 +225,4 @@ def test_commands_are_the_program_s_own_and_the_relaxed(script: Script) -> None:
     assert {one["path"] for one in told.values()} == {str(candidate.path)}
     assert {one["version"] for one in told.values()} == {"1.2.3"}
     strict = Program("tool", "tool", ("x",), "(x)", TOOL.fetch)
-    assert list(commands(Found(strict, candidate), "relaxed")) == ["tool"]
+    assert list(commands(InstalledProgram(describe(candidate), strict), "relaxed")) == ["tool"]

@@ -319,7 +319,7 @@ def test_a_row_for_all_clients_is_the_other_side_of_each() -> None:
     """An interpreter in which nothing can be measured any more has become worse for each client."""
     clients = ("ssl", "urllib3")
     whole = [a_row(client=client, interpreter=OLD) for client in clients]
-    broken = a_row(UNTESTABLE, client=ALL_CLIENTS, interpreter=replace(OLD, problem="it hung"))
+    broken = a_row(UNTESTABLE, client=ALL_CLIENTS, interpreter=replace(OLD, unavailable="it hung"))
     comparison = compare([record(*whole)], [record(broken)])
     assert [(change.kind, change.client) for change in comparison.changes] == [
         (ChangeKind.WORSE, client) for client in clients
@@ -458,7 +458,7 @@ def test_machines_are_compared_with_themselves() -> None:
 def test_a_machine_that_did_not_report_is_worse() -> None:
     """What was known of a machine that is silent now is known no more, and what it says again is better."""
     silence = "this machine was expected and did not report"
-    nobody = Interpreter(MISSING, MISSING, "", problem=silence)
+    nobody = Interpreter(MISSING, MISSING, "", unavailable=silence)
     silent = record(a_row(UNTESTABLE, client=ALL_CLIENTS, interpreter=nobody, reason=silence), host="one")
     other = record(a_row(), host="two")
     spoke = record(a_row(DOWNGRADED), a_row(client="urllib3"), host="one")

@@ -131,7 +131,7 @@ def test_a_single_run_comes_out_as_it_was(tmp_path: Path, text: str) -> None:
     measured = [
         _measured("b", LOOSE, CATALOGUE, text),
         _measured("a", STRICT, CATALOGUE, text),
-        Measured(an_interpreter("hangs", problem=f"it hangs {text}"), {}, ()),
+        Measured(an_interpreter("hangs", unavailable=f"it hangs {text}"), {}, ()),
     ]
     origin = _machine(tmp_path / "origin", "one", *measured)
     _merge(tmp_path / "merged", origin)

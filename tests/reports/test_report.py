@@ -46,7 +46,7 @@ def _measured(name: str, stack: Stack) -> Measured:
     return Measured(an_interpreter(name), {}, tuple(kept))
 
 
-BROKEN = Measured(an_interpreter("opt_hang", problem="it did not say what it is"), {}, ())
+BROKEN = Measured(an_interpreter("opt_hang", unavailable="it did not say what it is"), {}, ())
 """An interpreter of which there is nothing but the reason."""
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interpreters.environments import ClientVenv
 from interpreters.identify import parse_identity
 from interpreters.locate import Candidate
-from interpreters.prepared import Furnished, Prepared
-from interpreters.programs import Found, Program
+from interpreters.prepared import Prepared
+from interpreters.programs import InstalledProgram, Program
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import build_matrix
 from reports.verdicts.observations import Account
@@ -28,7 +28,7 @@ from tests.support.builders import (
     TLS1_2,
     Stack,
     a_catalogue,
-    an_interpreter,
+    a_program,
     controls,
     ladder,
     meet,
@@ -44,6 +44,11 @@ CONTROLS = controls(CATALOGUE)
 
 def _candidate(name: str) -> Candidate:
     return Candidate(name, "pyenv", Path(f"/made/up/{name}/bin/python"))
+
+
+def _prepared(name: str, identity: dict[str, Any] | None = None, unavailable: str = "") -> Prepared:
+    known = parse_identity(identity) if identity else None
+    return Prepared.of(_candidate(name), known, unavailable=unavailable)
 
 
 def _guest(name: str, *clients: str) -> Guest:
@@ -64,10 +69,9 @@ def _campaign(*visits: tuple[Guest, Condition, Visit]) -> Campaign:
     return Campaign("OpenSSL 3.0.19", CONTROLS, visits)
 
 
-def _found(name: str, problem: str = "") -> Found:
+def _found(name: str, unavailable: str = "") -> InstalledProgram:
     program = Program(name, name, ("--version",), "(.*)", ("{program}",))
-    candidate = Candidate(f"program_{name}", "program", Path(f"/made/up/{name}"))
-    return Found(program, candidate, "" if problem else "1.2", "" if problem else "SomeSSL/4", problem)
+    return InstalledProgram(a_program(name, unavailable), program)
 
 
 def test_a_program_is_what_it_says_and_not_the_python_that_ran_it(facts: dict[str, Any]) -> None:
@@ -83,19 +87,19 @@ def test_a_program_is_what_it_says_and_not_the_python_that_ran_it(facts: dict[st
     assert {o.client for o in one.observations} == {"one"}
     assert len(two.observations) == len(ladder(CATALOGUE))
     assert one.interpreter.is_program
-    assert (one.interpreter.version, one.interpreter.openssl) == ("1.2", "SomeSSL/4")
+    assert (one.interpreter.version, one.interpreter.openssl) == ("3.12.1", "SomeSSL/4")
     assert (one.interpreter.implementation, one.interpreter.configure_flags) == ("", ())
-    assert (three.interpreter.problem, three.observations) == ("it hangs", ())
+    assert (three.interpreter.unavailable, three.observations) == ("it hangs", ())
 
 
 def test_every_prepared_interpreter_has_an_entry_in_order() -> None:
     """Interpreters come out as they went in, measured or not, each with its own visits."""
-    prepared = [Prepared(_candidate(name), problem="" if name == "b" else "it hung") for name in "cab"]
+    prepared = [_prepared(name, unavailable="" if name == "b" else "it hung") for name in "cab"]
     campaign = _campaign((_guest("b", "ssl"), Condition.AMBIENT, _visit(STRICT, "ssl")))
     found = collect(prepared, campaign, {})
     assert [one.interpreter.id for one in found] == ["c", "a", "b"]
     assert [len(one.observations) for one in found] == [0, 0, len(ladder(CATALOGUE))]
-    assert [one.interpreter.problem for one in found] == ["it hung", "it hung", ""]
+    assert [one.interpreter.unavailable for one in found] == ["it hung", "it hung", ""]
     assert {o.interpreter for o in found[2].observations} == {"b"}
 
 
@@ -110,7 +114,7 @@ def test_visits_under_several_conditions_stay_apart() -> None:
             (guest, Condition.PERMISSIVE, _visit(LOOSE, "ssl")),
         ),
     )
-    (one,) = collect([Prepared(_candidate("a"))], campaign, {})
+    (one,) = collect([_prepared("a")], campaign, {})
     assert {o.server for o in one.of("ssl", Condition.AMBIENT)} == {s.id for s in ladder(CATALOGUE)}
     (low,) = (o for o in one.of("ssl", Condition.PERMISSIVE) if o.server == "only_1_0")
     assert low.account is not None
@@ -121,8 +125,8 @@ def test_visits_under_several_conditions_stay_apart() -> None:
 
 def test_why_a_client_is_unavailable_is_kept() -> None:
     """What could not be installed and what could not be imported each keep their reason."""
-    made = Furnished(Path("/made/up/python"), ("botocore",), "no network")
-    prepared = Prepared(_candidate("a"), environments=(made,))
+    made = ClientVenv(Path("/made/up/python"), ("botocore",), "no network")
+    prepared = replace(_prepared("a"), venvs=(made,))
     visit = _visit(STRICT, "ssl", urllib3="ImportError: no module")
     (one,) = collect([prepared], _campaign((_guest("a", "ssl"), Condition.AMBIENT, visit)), {})
     assert one.unavailable == {
@@ -136,7 +140,7 @@ def test_a_release_that_cannot_be_measured_has_its_own_reason() -> None:
     visit = _visit(
         STRICT, "ssl", boto3_crt="releases.NotMeasurableError: awscrt 0.23.8 ignores the port: of all"
     )
-    (one,) = collect([Prepared(_candidate("a"))], _campaign((_guest("a"), Condition.AMBIENT, visit)), {})
+    (one,) = collect([_prepared("a")], _campaign((_guest("a"), Condition.AMBIENT, visit)), {})
     assert one.unavailable == {"boto3_crt": "awscrt 0.23.8 ignores the port: of all"}
 
 
@@ -152,7 +156,7 @@ def test_what_an_environment_does_not_have_has_no_row(facts: dict[str, Any]) -> 
     one = Candidate("env_app_venv", "given", folder / "bin/python", environment=folder)
     seen = replace(_visit(STRICT, "ssl", "botocore", "httpx", httpx="No module"), absent=frozenset({"httpx"}))
     guest = Guest(one.id, one.path, {}, ("ssl", "botocore", "httpx"))
-    prepared = Prepared(one, parse_identity(facts))
+    prepared = Prepared.of(one, parse_identity(facts))
     (found,) = collect([prepared], _campaign((guest, Condition.AMBIENT, seen)), {})
     assert found.interpreter.environment == str(folder)
     assert found.clients == ("ssl", "botocore")
@@ -169,7 +173,7 @@ def test_what_an_environment_does_not_have_has_no_row(facts: dict[str, Any]) -> 
 def test_a_client_that_was_to_be_installed_is_not_left_out() -> None:
     """What is lacking in an environment that we made has its reason."""
     seen = replace(_visit(STRICT, "ssl", httpx="No module"), absent=frozenset({"httpx"}))
-    (found,) = collect([Prepared(_candidate("a"))], _campaign((_guest("a"), Condition.AMBIENT, seen)), {})
+    (found,) = collect([_prepared("a")], _campaign((_guest("a"), Condition.AMBIENT, seen)), {})
     assert (found.clients, found.interpreter.environment) == ((), "made")
     assert found.unavailable == {"httpx": "it cannot be imported: No module"}
 
@@ -177,11 +181,12 @@ def test_a_client_that_was_to_be_installed_is_not_left_out() -> None:
 def test_what_an_interpreter_says_while_measured_counts_more(facts: dict[str, Any]) -> None:
     """An interpreter that was replaced since it was identified is described as what was measured."""
     before, after = facts | {"version": "3.8.1"}, facts | {"version": "3.9.2"}
-    prepared = Prepared(_candidate("a"), identity=parse_identity(before))
+    prepared = _prepared("a", before)
     silent = _campaign((_guest("a"), Condition.AMBIENT, _visit()))
     spoke = _campaign((_guest("a"), Condition.AMBIENT, _visit(identity=after)))
     assert collect([prepared], silent, {})[0].interpreter.version == "3.8.1"
-    assert collect([prepared], spoke, {})[0].interpreter.version == "3.9.2"
+    (found,) = collect([replace(prepared, changed={"OPENSSL_CONF": "/its/own.cnf"})], spoke, {})
+    assert (found.interpreter.version, found.interpreter.openssl_conf) == ("3.9.2", "/its/own.cnf")
 
 
 NO_CIPHERS = {"contexts": {"SSLContext": {"error": "SSLError: library has no ciphers"}}}
@@ -202,16 +207,16 @@ def test_a_configuration_that_was_broken_since_is_the_interpreter_s_problem(fact
         (home, Condition.AMBIENT, _contextless("ssl", facts | NO_CIPHERS)),
         (other, Condition.AMBIENT, _contextless("urllib3", facts)),
     ]
-    prepared = Prepared(one, identity=parse_identity(facts))
-    problem = "its ssl module makes no context under /etc/fips.cnf: SSLError: library has no ciphers"
+    prepared = _prepared("a", facts)
+    reason = "its ssl module makes no context under /etc/fips.cnf: SSLError: library has no ciphers"
     environment = {"OPENSSL_CONF": "/etc/fips.cnf"}
     (found,) = collect([prepared], _campaign(*visits), environment)
-    assert found.interpreter.problem == problem
+    assert found.interpreter.unavailable == reason
     rows = build_matrix([found], ["ssl", "urllib3"], [Condition.AMBIENT], CATALOGUE, TLS1_2)
     assert [(row.client, row.verdict) for row in rows] == [("all", Verdict.UNTESTABLE)]
     # Nothing that did connect is hidden behind that, as by a client with a TLS library of its own.
     connected = (other, Condition.AMBIENT, _visit(LOOSE, "urllib3", identity=facts))
-    assert collect([prepared], _campaign(visits[0], connected), environment)[0].interpreter.problem == ""
+    assert collect([prepared], _campaign(visits[0], connected), environment)[0].interpreter.unavailable == ""
 
 
 @pytest.mark.parametrize(
@@ -227,8 +232,8 @@ def test_only_the_interpreter_as_it_is_tells_of_its_contexts(
 ) -> None:
     """That an environment, or the interpreter under a file of ours, makes no context is not its problem."""
     seen = _contextless("ssl", facts | NO_CIPHERS)
-    prepared = Prepared(_candidate("a"), identity=parse_identity(facts))
-    assert collect([prepared], _campaign((*visit, seen)), {})[0].interpreter.problem == ""
+    prepared = _prepared("a", facts)
+    assert collect([prepared], _campaign((*visit, seen)), {})[0].interpreter.unavailable == ""
 
 
 @pytest.mark.parametrize(
@@ -239,24 +244,8 @@ def test_the_urllib3_is_the_one_beside_the_client(said: dict[str, str], shown: s
     here = replace(_visit(STRICT, "a"), urllib3=said)
     there = replace(_visit(STRICT, "other"), urllib3={"other": "1.25"})
     visits = [(_guest("x", "a"), Condition.AMBIENT, here), (_guest("x", "other"), Condition.AMBIENT, there)]
-    (one,) = collect([Prepared(_candidate("x"))], _campaign(*visits), {})
+    (one,) = collect([_prepared("x")], _campaign(*visits), {})
     assert {o.urllib3 for o in one.of("a", Condition.AMBIENT)} == {shown}
-
-
-def test_an_identity_becomes_what_the_report_shows(facts: dict[str, Any]) -> None:
-    """Version, implementation, OpenSSL and the configure flags that matter come from the identity."""
-    flags = ["--with-ssl-default-suites=openssl"]
-    identity = parse_identity(facts | {"configure_flags": flags, "ssl": None, "start_up": ["/hook.pth"]})
-    prepared = Prepared(_candidate("a"), identity=identity, problem="it has no ssl module")
-    interpreter = collect([prepared], _campaign(), {})[0].interpreter
-    assert interpreter.version == "3.9.18"
-    assert interpreter.implementation == "CPython"
-    assert interpreter.start_up == ("/hook.pth",)
-    assert interpreter.openssl == ""
-    assert interpreter.leaves_suites_to_openssl
-    assert interpreter.problem == "it has no ssl module"
-    whole = Prepared(_candidate("a"), identity=parse_identity(facts))
-    assert collect([whole], _campaign(), {})[0].interpreter.openssl == "OpenSSL 3.0.19"
 
 
 def _contexts(minimum: str) -> dict[str, Any]:
@@ -278,7 +267,7 @@ def test_the_interpreter_itself_is_held_against_each_environment(
         (home, Condition.PERMISSIVE, _visit(STRICT, identity=facts | _contexts(permissive))),
         (other, Condition.PERMISSIVE, _visit(STRICT, "urllib3", identity=plain)),
     ]
-    found = collect([Prepared(one)], _campaign(*visits), {})[0].apart
+    found = collect([Prepared.of(one)], _campaign(*visits), {})[0].apart
     assert found.keys() == ({"urllib3"} if "TLSv1" in (ambient, permissive) else set())
 
 
@@ -293,43 +282,13 @@ def test_an_interpreter_that_says_nothing_of_itself_is_set_apart(
         (home, Condition.AMBIENT, _visit(STRICT, "ssl", identity=identity)),
         (other, Condition.AMBIENT, _visit(STRICT, "urllib3", identity=facts)),
     ]
-    assert collect([Prepared(one)], _campaign(*visits), {})[0].apart.keys() == {"urllib3"}
-
-
-def test_build_and_configuration_are_recorded(facts: dict[str, Any], tmp_path: Path) -> None:
-    """The build is hashed, and the configuration is the one that the probe's environment leads to."""
-    path, own, other = tmp_path / "python3", tmp_path / "openssl.cnf", tmp_path / "other.cnf"
-    for file in (path, own, other):
-        file.write_text(file.name)
-    identity = parse_identity(facts | {"ssl": facts["ssl"] | {"directory": str(tmp_path)}})
-    prepared = Prepared(Candidate("a", "opt", path), identity=identity)
-    ambient = collect([prepared], _campaign(), {})[0].interpreter
-    assert ambient.build == hashlib.blake2b(b"python3", digest_size=8).hexdigest()
-    assert ambient.openssl_conf == str(own)
-    assert ambient.openssl_conf_sha256 == hashlib.sha256(b"openssl.cnf").hexdigest()
-    named = collect([prepared], _campaign(), {"OPENSSL_CONF": str(other)})[0].interpreter
-    assert named.openssl_conf == str(other)
-    assert named.openssl_conf_sha256 == hashlib.sha256(b"other.cnf").hexdigest()
-    wrapped = replace(prepared, identity=replace(identity, changed={"OPENSSL_CONF": str(other)}))
-    assert collect([wrapped], _campaign(), {})[0].interpreter.openssl_conf == str(other)
-    silent = collect([Prepared(Candidate("a", "opt", path), problem="it hung")], _campaign(), {})
-    assert (silent[0].interpreter.build, silent[0].interpreter.openssl_conf) == (ambient.build, "")
-
-
-def test_a_configuration_that_is_not_there_is_named(facts: dict[str, Any], tmp_path: Path) -> None:
-    """Where the probe's environment names a file that does not exist, the interpreter's facts say so."""
-    identity = parse_identity(facts | {"ssl": facts["ssl"] | {"directory": str(tmp_path)}})
-    prepared = Prepared(_candidate("a"), identity=identity)
-    named = collect([prepared], _campaign(), {"OPENSSL_CONF": f"{tmp_path}/gone.cnf"})[0].interpreter
-    (problem,) = named.configuration_problems
-    assert f"OPENSSL_CONF names {tmp_path}/gone.cnf, which does not exist" in problem
-    assert collect([prepared], _campaign(), {})[0].interpreter.configuration_problems == ()
+    assert collect([Prepared.of(one)], _campaign(*visits), {})[0].apart.keys() == {"urllib3"}
 
 
 def test_an_identity_that_makes_no_sense_is_no_crash() -> None:
     """A probe whose identity has another shape costs that identity, not the report."""
     campaign = _campaign((_guest("a"), Condition.AMBIENT, _visit(identity={"version": "3.9.18"})))
-    assert collect([Prepared(_candidate("a"))], campaign, {})[0].interpreter.version == ""
+    assert collect([_prepared("a")], campaign, {})[0].interpreter.version == ""
 
 
 def test_a_second_visit_is_for_those_that_seem_safe() -> None:
@@ -346,19 +305,3 @@ def test_a_second_visit_is_for_those_that_seem_safe() -> None:
         "urllib3",
     )
     assert decide(Condition.EMPTY, guest, held | {Condition.PERMISSIVE: strict}, CONTROLS) == ()
-
-
-@pytest.mark.parametrize(
-    ("version", "flags", "expected"),
-    [
-        ("2.7.18", (), False),
-        ("3.9.18", (), False),
-        ("3.10.0", (), True),
-        ("3.14.0rc1", (), True),
-        ("3.11.2", ("--with-ssl-default-suites=openssl",), False),
-        ("3.11.2", ("--with-ssl-default-suites=python",), True),
-    ],
-)
-def test_which_builds_set_a_minimum(version: str, flags: tuple[str, ...], expected: bool) -> None:  # noqa: FBT001
-    """CPython sets one since 3.10, unless it was told to leave that to OpenSSL."""
-    assert an_interpreter(version=version, configure_flags=flags).sets_minimum is expected

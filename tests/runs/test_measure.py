@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import runs.measure
+from interpreters.environments import ClientVenv
 from interpreters.identify import parse_identity
 from interpreters.locate import Candidate
-from interpreters.prepared import Furnished, Prepared
-from interpreters.programs import Found, Program
+from interpreters.prepared import Prepared
+from interpreters.programs import InstalledProgram, Program
 from interpreters.surroundings import UNWRITTEN
 from reports.verdicts.judge import Verdict
 from runs.campaign import Campaign, FollowUp, Guest, Progress, Settings
@@ -27,6 +28,7 @@ from tests.support.builders import (
     STRICT,
     TLS1_2,
     a_catalogue,
+    a_program,
     a_run,
     controls,
     ladder,
@@ -46,24 +48,23 @@ OWN = replace(a_run(CATALOGUE), engine="", catalogue="", started="", ended="", c
 """A run before it begins."""
 
 
-def _prepared(name: str, *environments: Furnished, problem: str = "") -> Prepared:
+def _prepared(name: str, *venvs: ClientVenv, unavailable: str = "") -> Prepared:
     candidate = Candidate(name, "pyenv", Path(f"/made/up/{name}/bin/python"))
-    return Prepared(candidate, environments=environments, problem=problem)
+    return replace(Prepared.of(candidate, unavailable=unavailable), venvs=venvs)
 
 
-def _furnished(name: str, *clients: str, problem: str = "") -> Furnished:
-    return Furnished(Path(f"/made/up/{name}/bin/python"), clients, problem)
+def _venv(name: str, *clients: str, unavailable: str = "") -> ClientVenv:
+    return ClientVenv(Path(f"/made/up/{name}/bin/python"), clients, unavailable)
 
 
-def _found(name: str, problem: str = "", relaxed: tuple[str, ...] = ()) -> Found:
+def _found(name: str, unavailable: str = "", relaxed: tuple[str, ...] = ()) -> InstalledProgram:
     program = Program(name, name, ("--version",), "(.*)", ("{program}", "{url}"), relaxed=relaxed)
-    candidate = Candidate(f"program_{name}", "program", Path(f"/made/up/{name}"))
-    return Found(program, candidate, "" if problem else "1.2", problem=problem)
+    return InstalledProgram(a_program(name, unavailable), program)
 
 
 def test_each_interpreter_and_environment_is_a_guest_with_its_clients() -> None:
     """What requires nothing is probed in the interpreter itself, where nothing is written."""
-    first, second = _furnished("first", "urllib3", "botocore"), _furnished("second", "requests")
+    first, second = _venv("first", "urllib3", "botocore"), _venv("second", "requests")
     subjects = Subjects((_prepared("a", first, second), _prepared("b", first)), ENVIRONMENT)
     found = guests_among(subjects, ("ssl", "urllib3", "requests"))
     unwritten = {**ENVIRONMENT, "PYTHONDONTWRITEBYTECODE": "1"}
@@ -79,10 +80,9 @@ def test_each_interpreter_and_environment_is_a_guest_with_its_clients() -> None:
 def test_what_a_wrapper_sets_is_set_for_its_probes(facts: dict[str, Any]) -> None:
     """Who is started by a wrapper is probed with the variables that the wrapper sets, and without others."""
     sets: dict[str, str | None] = {"OPENSSL_CONF": "/w/legacy.cnf", "LD_PRELOAD": None}
-    wrapped = replace(
-        _prepared("a", _furnished("first", "ssl")), identity=parse_identity(facts | {"changed": sets})
-    )
-    subjects = Subjects((wrapped, _prepared("b", _furnished("first"))), {**ENVIRONMENT, "LD_PRELOAD": "x.so"})
+    identity = parse_identity(facts | {"changed": sets})
+    wrapped = replace(_prepared("a", _venv("first", "ssl")), changed=identity.changed)
+    subjects = Subjects((wrapped, _prepared("b", _venv("first"))), {**ENVIRONMENT, "LD_PRELOAD": "x.so"})
     for guest in guests_among(subjects, ("ssl",)):
         seen = {name: text for name, text in guest.environment.items() if name not in UNWRITTEN}
         expected = (
@@ -93,8 +93,8 @@ def test_what_a_wrapper_sets_is_set_for_its_probes(facts: dict[str, Any]) -> Non
 
 def test_who_has_no_environment_is_no_guest() -> None:
     """An interpreter without an environment is not probed, nor is a client that could not be installed."""
-    lacking = _furnished("lacking", "urllib3", problem="no network")
-    subjects = Subjects((_prepared("a", problem="it hung"), _prepared("b", lacking)), ENVIRONMENT)
+    lacking = _venv("lacking", "urllib3", unavailable="no network")
+    subjects = Subjects((_prepared("a", unavailable="it hung"), _prepared("b", lacking)), ENVIRONMENT)
     (guest,) = guests_among(subjects, ("ssl", "urllib3"))
     assert (guest.id, guest.clients) == ("b", ("ssl",))
 
@@ -103,7 +103,7 @@ def test_a_program_is_a_guest_run_by_this_python() -> None:
     """A program is its own client, with how to run it, relaxed where it can be; a broken one is left out."""
     programs = (
         _found("one"),
-        _found("two", problem="it hangs"),
+        _found("two", unavailable="it hangs"),
         _found("three", relaxed=("{program}", "-k")),
     )
     one, three = guests_among(Subjects((), ENVIRONMENT, programs), ("ssl",))
@@ -159,12 +159,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> _Asked:
 
 SUBJECTS = Subjects(
     (
-        _prepared("strict", _furnished("strict", "urllib3")),
-        _prepared("hung", problem="it hung"),
-        _prepared("loose", _furnished("loose", "urllib3")),
+        _prepared("strict", _venv("strict", "urllib3")),
+        _prepared("hung", unavailable="it hung"),
+        _prepared("loose", _venv("loose", "urllib3")),
     ),
     ENVIRONMENT,
-    (_found("loose_tool"), _found("broken", problem="it hangs")),
+    (_found("loose_tool"), _found("broken", unavailable="it hangs")),
 )
 
 

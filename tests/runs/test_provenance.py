@@ -181,7 +181,7 @@ def test_what_was_found_and_not_measured_is_named_with_the_reason() -> None:
     """What --only left out, and what starts an interpreter that is measured, each has an entry."""
     one, other = (Candidate(name, "pyenv", Path(f"/{name}")) for name in ("one", "other"))
     assert not_chosen([one, other], [one], ["on*"]) == (LeftOut("other", "/other", "--only on*"),)
-    prepared = [Prepared(one), Prepared(other, same_as=Path("/one"))]
+    prepared = [Prepared.of(one), replace(Prepared.of(other), executable=Path("/one"))]
     assert same_twice(prepared, prepared[:1]) == (
         LeftOut("other", "/other", "it starts /one, which is measured"),
     )

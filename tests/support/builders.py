@@ -264,29 +264,29 @@ def an_interpreter(
     name: str = "pyenv_3_9_18",
     version: str = "3.9.18",
     configure_flags: tuple[str, ...] = (),
-    problem: str = "",
+    unavailable: str = "",
 ) -> Interpreter:
     """Return an interpreter as a report names it."""
     return Interpreter(
         id=name,
         source="pyenv",
         path=f"/made/up/{name}/bin/python",
-        version="" if problem else version,
-        implementation="" if problem else "CPython",
-        openssl="" if problem else "OpenSSL 3.0.19",
+        version="" if unavailable else version,
+        implementation="" if unavailable else "CPython",
+        openssl="" if unavailable else "OpenSSL 3.0.19",
         configure_flags=configure_flags,
-        openssl_conf="" if problem else "/made/up/openssl.cnf",
-        openssl_conf_sha256="" if problem else "c" * 64,
+        openssl_conf="" if unavailable else "/made/up/openssl.cnf",
+        openssl_conf_sha256="" if unavailable else "c" * 64,
         build="b" * 16,
-        problem=problem,
+        unavailable=unavailable,
     )
 
 
-def a_program(name: str = "tool", problem: str = "") -> Interpreter:
+def a_program(name: str = "tool", unavailable: str = "") -> Interpreter:
     """Return a program as a report names it."""
-    version, library = ("", "") if problem else ("3.12.1", "SomeSSL/4")
+    version, library = ("", "") if unavailable else ("3.12.1", "SomeSSL/4")
     return Interpreter(
-        f"program_{name}", "program", f"/made/up/{name}", version, openssl=library, problem=problem
+        f"program_{name}", "program", f"/made/up/{name}", version, openssl=library, unavailable=unavailable
     )
 
 

@@ -59,7 +59,7 @@ def test_every_cell_is_text() -> None:
     """Whatever a row lacks, its cells are texts: no NaN, None, number or member of an enumeration."""
     rows = [
         a_row(Verdict.DOWNGRADED),
-        a_row(Verdict.UNTESTABLE, client="all", interpreter=an_interpreter("opt_hang", problem="hung")),
+        a_row(Verdict.UNTESTABLE, client="all", interpreter=an_interpreter("opt_hang", unavailable="hung")),
         a_row(Verdict.INCONCLUSIVE),
     ]
     frame = build_frame(a_matrix(rows, RUN, CATALOGUE))

@@ -115,7 +115,7 @@ def five() -> tuple[str, tuple[Row, ...]]:
             Obstacle.SILENCE,
             Obstacle.SILENCE,
         ),
-        Measured(an_interpreter("opt_2_6", problem="it has no ssl module: it said so"), {}, ()),
+        Measured(an_interpreter("opt_2_6", unavailable="it has no ssl module: it said so"), {}, ()),
         seen(an_interpreter("pyenv_3_9_18"), {"ssl": OLD, "urllib3": STRICT, "botocore": OLD}),
         seen(SYSTEM, dict.fromkeys(CLIENTS, OLD), below=Obstacle.SIGNATURE),
     ]
@@ -417,7 +417,7 @@ def test_hostile_text_is_only_text() -> None:
 def hostile(said: str) -> str:
     """Return a page of interpreters that all say this, wherever an interpreter can say anything."""
     talking = Interpreter(said, said, said, f"3.9.{said}", said, said)
-    mute = Interpreter(f"mute {said}", said, said, problem=said)
+    mute = Interpreter(f"mute {said}", said, said, unavailable=said)
     records = [
         replace(
             o,

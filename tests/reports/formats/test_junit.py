@@ -186,7 +186,7 @@ def _rows() -> list[Row]:
     return [
         a_row(Verdict.DOWNGRADED, "b", findings=_kinds(), reason="connected at TLSv1.1"),
         a_row(Verdict.FRAGILE, "b", "urllib3"),
-        a_row(Verdict.UNTESTABLE, client="all", interpreter=an_interpreter("a", problem="it hung")),
+        a_row(Verdict.UNTESTABLE, client="all", interpreter=an_interpreter("a", unavailable="it hung")),
         a_row(Verdict.INCONCLUSIVE, "c"),
         a_row(Verdict.ENFORCED, "b", condition=Condition.HARDENED),
     ]
@@ -548,7 +548,7 @@ def test_a_red_case_says_whose_it_is() -> None:
 def test_an_interpreter_that_says_nothing_has_its_words() -> None:
     """What is unknown of an interpreter or a client is said to be so, not left empty."""
     row = replace(
-        a_row(Verdict.INCONCLUSIVE, interpreter=an_interpreter("a", problem="p")), client_version=""
+        a_row(Verdict.INCONCLUSIVE, interpreter=an_interpreter("a", unavailable="p")), client_version=""
     )
     text = str(_cases(_document([row]))["a.ssl:verdict"][0].text)
     assert "interpreter: a: unknown, no OpenSSL known, /made/up/a/bin/python" in text

@@ -83,7 +83,7 @@ def _rows() -> list[Row]:
         a_row(Verdict.DOWNGRADED, "b", findings=FINDINGS, page=PageCheck.FAIL, holder=HeldBy.NOTHING),
         a_row(Verdict.FRAGILE, "b", "urllib3", holder=HeldBy.CONFIGURATION, page=PageCheck.UNKNOWN),
         a_row(Verdict.ENFORCED, "b", condition=Condition.HARDENED, page=PageCheck.PASS, holder=HeldBy.CODE),
-        a_row(Verdict.UNTESTABLE, client="all", interpreter=an_interpreter("a", problem="it hung")),
+        a_row(Verdict.UNTESTABLE, client="all", interpreter=an_interpreter("a", unavailable="it hung")),
         a_row(Verdict.INCONCLUSIVE, "c", holder=HeldBy.BUILD),
     ]
 
@@ -556,7 +556,7 @@ TEXTS_FROM_ELSEWHERE = (
     "openssl_dir",
     "openssl_conf",
     "environment",
-    "problem",
+    "unavailable",
 )
 
 
@@ -566,7 +566,8 @@ def test_text_comes_back_as_it_was(field: str, text: str) -> None:
     """Text from elsewhere is in the document exactly, because JSON can hold any."""
     said: Any = {field: text}
     row = a_row(interpreter=replace(an_interpreter(), **said))
-    assert _document([row])["interpreters"][0][field] == text
+    key = "problem" if field == "unavailable" else field
+    assert _document([row])["interpreters"][0][key] == text
 
 
 def test_what_cannot_be_decoded_stays_readable() -> None:

@@ -30,7 +30,9 @@ ROWS = (
     a_row(Verdict.ENFORCED, "good", "urllib3"),
     a_row(Verdict.DOWNGRADED, "half", "ssl", interpreter=an_interpreter("half", HOSTILE)),
     a_row(Verdict.ENFORCED, "half", "urllib3", interpreter=an_interpreter("half", HOSTILE)),
-    a_row(Verdict.UNTESTABLE, "none", ALL_CLIENTS, interpreter=an_interpreter("none", problem="it hangs")),
+    a_row(
+        Verdict.UNTESTABLE, "none", ALL_CLIENTS, interpreter=an_interpreter("none", unavailable="it hangs")
+    ),
 )
 RUN = replace(a_run(a_catalogue()), scope=a_scope(looked=()))
 SENTENCES = answer(by_interpreter(ROWS), TLS1_2)

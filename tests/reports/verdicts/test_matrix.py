@@ -111,7 +111,7 @@ def test_there_is_a_row_for_each_interpreter_client_and_condition() -> None:
 
 def test_an_interpreter_that_cannot_be_measured_keeps_one_row() -> None:
     """A broken interpreter is one untestable row with its reason, and costs no other row."""
-    broken = Measured(an_interpreter("opt_hang", problem="it did not say what it is within 10 s"), {}, ())
+    broken = Measured(an_interpreter("opt_hang", unavailable="it did not say what it is within 10 s"), {}, ())
     rows = _build(broken, _measured(*_cells(EVERYTHING, "ssl")), clients=("ssl",))
     assert [(r.client, r.verdict) for r in rows] == [
         (ALL_CLIENTS, Verdict.UNTESTABLE),
@@ -123,7 +123,9 @@ def test_an_interpreter_that_cannot_be_measured_keeps_one_row() -> None:
 
 def test_an_interpreter_without_contexts_names_the_line_that_takes_them() -> None:
     """What is wrong with its configuration is said of an interpreter that cannot be measured too."""
-    broken = replace(an_interpreter(problem="it makes no context"), configuration_problems=("line 7 is bad",))
+    broken = replace(
+        an_interpreter(unavailable="it makes no context"), configuration_problems=("line 7 is bad",)
+    )
     (row,) = _build(Measured(broken, {}, ()))
     assert row.judgement.reason == "it makes no context; line 7 is bad"
 

@@ -1,0 +1,79 @@
+"""Describes an interpreter: where it was found, what it says of itself, and which files decide its TLS."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from interpreters.identify import build_of
+from interpreters.interpreter import MADE, Interpreter
+from interpreters.openssl_conf import configuration_path, configuration_sha256
+from interpreters.openssl_faults import configuration_problems
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from interpreters.identify import Identity
+    from interpreters.locate import Candidate
+
+
+def describe(
+    candidate: Candidate,
+    identity: Identity | None = None,
+    variables: Mapping[str, str] | None = None,
+    unavailable: str = "",
+) -> Interpreter:
+    """Return the interpreter at a candidate's path; without an identity, next to nothing is known of it.
+
+    `variables` are those that the interpreter sees under the ambient condition, behind a wrapper too.
+    `unavailable` says why nothing can be measured in the interpreter. Reads files; raises nothing for them.
+    """
+    venv = identity.prefix if identity and identity.is_venv else MADE
+    return Interpreter(
+        id=candidate.id,
+        source=candidate.source,
+        path=str(candidate.path),
+        environment=str(candidate.environment or venv),
+        unavailable=unavailable,
+        **_facts(candidate.path, identity, variables or {}),
+    )
+
+
+def describe_program(candidate: Candidate, version: str, library: str) -> Interpreter:
+    """Return the program at a candidate's path, which says that it has this version and this TLS library."""
+    return replace(describe(candidate), version=version, openssl=library)
+
+
+def describe_again(interpreter: Interpreter, identity: Identity, variables: Mapping[str, str]) -> Interpreter:
+    """Return a known interpreter with what it says of itself now: see describe."""
+    return replace(interpreter, **_facts(Path(interpreter.path), identity, variables))
+
+
+def _facts(path: Path, identity: Identity | None, variables: Mapping[str, str]) -> dict[str, Any]:
+    """Return the fields of an Interpreter that an identity decides."""
+    build = build_of(path, identity)
+    if identity is None:
+        return {"build": build}
+    facts = {
+        "build": build,
+        "version": identity.version,
+        "implementation": identity.implementation,
+        "configure_flags": identity.configure_flags,
+        "start_up": identity.start_up,
+    }
+    if (library := identity.ssl) is None:
+        return facts
+    conf = configuration_path(library.directory, variables)
+    return {
+        **facts,
+        "openssl": library.openssl,
+        "has": library.has,
+        "context_minimum": library.default_minimum or "",
+        "openssl_dir": library.directory,
+        "openssl_conf": conf,
+        "openssl_conf_sha256": configuration_sha256(conf, variables),
+        "configuration_problems": configuration_problems(
+            conf, variables, library.openssl, library.directory, path
+        ),
+    }
