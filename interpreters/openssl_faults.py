@@ -110,7 +110,7 @@ class Setting:
     def holds(self) -> bool:
         """Whether it is meant to keep versions of TLS out: a minimum, or a level above 0."""
         if self.command == "minprotocol":
-            return self.value in MINIMA[1:6]
+            return self.value in LADDER
         return self.level in LEVELS - {"0"}
 
     @property
