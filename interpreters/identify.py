@@ -68,7 +68,8 @@ class Identity:
     base_prefix: str
     configure_flags: tuple[str, ...]
     ssl: LinkedLibrary | None
-    ssl_error: str | None
+    ssl_unavailable: str
+    """Why the ssl module cannot be imported; empty if it can."""
     changed: Mapping[str, str | None] = field(default_factory=dict, hash=False)
     """The variables that are not inside as they were given, as where a wrapper sets some: see inside.py."""
     start_up: tuple[str, ...] = ()
@@ -78,7 +79,7 @@ class Identity:
     whose code is elsewhere; empty without an ssl module."""
 
     @property
-    def context_error(self) -> str:
+    def context_unavailable(self) -> str:
         """Why its ssl module, which is there, cannot make a context; empty if it can."""
         return self.contexts.get("SSLContext", {}).get("error", "")
 
@@ -94,7 +95,7 @@ class IdentifyError(FloorError):
 
 def parse_identity(facts: Mapping[str, Any]) -> Identity:
     """Build an Identity from the script's JSON; raises KeyError, TypeError or ValueError for other shapes."""
-    library, error, version = facts["ssl"], facts["ssl_error"], _text(facts, "version")
+    library, version = facts["ssl"], _text(facts, "version")
     if not VERSION.fullmatch(version):
         msg = f"no Python has the version {version[:40]!r}"
         raise ValueError(msg)
@@ -106,7 +107,7 @@ def parse_identity(facts: Mapping[str, Any]) -> Identity:
         base_prefix=_text(facts, "base_prefix"),
         configure_flags=tuple(str(flag) for flag in facts["configure_flags"]),
         ssl=None if library is None else _parse_library(library),
-        ssl_error=None if error is None else str(error),
+        ssl_unavailable=str(facts["ssl_unavailable"]),
         changed=_parse_changed(facts.get("changed", {})),
         start_up=tuple(str(file) for file in facts["start_up"]),
         contexts={
@@ -202,7 +203,7 @@ def identify(
     if actual != path and actual.exists() and (refusal := not_as_root(actual)):
         msg = f"{path} starts {actual}, {refusal}"
         raise IdentifyError(msg)
-    if remembered and identity.ssl and not identity.context_error:
+    if remembered and identity.ssl and not identity.context_unavailable:
         _write(remembered, asdict(identity))
     return identity
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 WAIT_LIMIT = 300.0
 """Seconds to wait for other runs: as long as a large measurement takes."""
 
-GLANCE = 0.05
+POLL_INTERVAL = 0.05
 """Seconds between two attempts."""
 
-PATIENCE = 1.0
+ANNOUNCE_AFTER = 1.0
 """Seconds after which it is said that there is something to wait for."""
 
 
@@ -53,9 +53,9 @@ def _take(file: IO[str], folder: Path, kind: int, say: Callable[[str], object], 
             if waited >= limit:
                 msg = f"another run has used {folder} for {limit:g} s: measure again when that run has ended"
                 raise BusyError(msg) from None
-            if waited >= PATIENCE and not announced:
+            if waited >= ANNOUNCE_AFTER and not announced:
                 announced = True
                 say(f"another run uses {folder}: waiting until it lets go, at most {limit:g} s")
-            pause(GLANCE)
+            pause(POLL_INTERVAL)
         else:
             return

@@ -19,7 +19,7 @@ from interpreters.inside import applied, to_start
 from interpreters.interpreter import MADE, Interpreter
 from interpreters.locks import BusyError, locked
 from interpreters.openssl_conf import configuration_path
-from interpreters.surroundings import UNWRITTEN, surroundings
+from interpreters.process_environment import NO_BYTECODE, sanitized_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -126,8 +126,8 @@ def prepare_candidate(
     prepared = Prepared.of(candidate, identity, sanitized)
     is_found = prepared.interpreter.environment != MADE
     if identity.ssl is None:
-        return prepared.without(f"it has no ssl module: {identity.ssl_error}")
-    if not is_found and (reason := context_unavailable(identity, sanitized)):
+        return prepared.without(f"it has no ssl module: {identity.ssl_unavailable}")
+    if not is_found and (reason := explain_context(identity, sanitized)):
         return prepared.without(reason)
     if is_found:
         return prepared
@@ -149,24 +149,24 @@ def _sanitized(installer: Installer, environment: Mapping[str, str]) -> dict[str
     """Return what an interpreter is run in, whose home is a folder of ours."""
     home = installer.cache / "home"
     home.mkdir(parents=True, exist_ok=True)
-    return surroundings(environment, home)
+    return sanitized_environment(environment, home)
 
 
 def _identify(candidate: Candidate, installer: Installer, sanitized: Mapping[str, str]) -> Identity:
     """Return what a candidate says of itself; raises IdentifyError."""
-    return identify(candidate.path, {**sanitized, **UNWRITTEN}, installer.cache / "identities")
+    return identify(candidate.path, {**sanitized, **NO_BYTECODE}, installer.cache / "identities")
 
 
-def context_unavailable(identity: Identity, environment: Mapping[str, str]) -> str:
+def explain_context(identity: Identity, environment: Mapping[str, str]) -> str:
     """Return under which OpenSSL configuration an ssl module makes no TLS context; empty if it makes one.
 
     `environment` is what the interpreter was started in.
     """
-    if identity.ssl is None or not identity.context_error:
+    if identity.ssl is None or not identity.context_unavailable:
         return ""
     inside = applied(environment, identity.changed)
     named = configuration_path(identity.ssl.directory, inside) or "an empty OpenSSL configuration"
-    return f"its ssl module makes no context under {named}: {identity.context_error}"
+    return f"its ssl module makes no context under {named}: {identity.context_unavailable}"
 
 
 def prepare_apart(

@@ -24,7 +24,7 @@ _Result = TypeVar("_Result")
 OUTPUT_LIMIT = 4 * 1024 * 1024
 """Bytes after which a command is ended: an identity has a thousand, an installer's error a few more."""
 
-GLANCE = 0.05
+POLL_INTERVAL = 0.05
 """Seconds between two looks at how much a command has printed."""
 
 
@@ -174,7 +174,7 @@ def _wait(
     while True:
         left = deadline - time.monotonic()
         try:
-            process.wait(max(0.0, min(GLANCE, left)))
+            process.wait(max(0.0, min(POLL_INTERVAL, left)))
         except subprocess.TimeoutExpired:
             size = os.fstat(output).st_size
             if size > seen and enough(_printed(output)):

@@ -21,7 +21,7 @@ FLAGS = ("--with-ssl-default-suites", "--with-openssl", "--disable-shared", "--e
 
 
 def identity(beginnings=()):
-    """Return the facts, with the variables whose names begin so; `ssl` is None where the module cannot be imported, and `ssl_error` says why."""
+    """Return the facts, with the variables whose names begin so; where `ssl` is None, `ssl_unavailable` says why the module cannot be imported."""
     facts = {
         "version": platform.python_version(),
         "implementation": platform.python_implementation(),
@@ -34,13 +34,13 @@ def identity(beginnings=()):
         "start_up": start_up(),
         "contexts": {},
         "ssl": None,
-        "ssl_error": None,
+        "ssl_unavailable": "",
     }
     try:
         facts["ssl"] = library()
         facts["contexts"] = contexts()
     except Exception as error:
-        facts["ssl_error"] = "%s: %s" % (type(error).__name__, error)
+        facts["ssl_unavailable"] = "%s: %s" % (type(error).__name__, error)
     return facts
 
 

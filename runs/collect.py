@@ -9,7 +9,7 @@ from interpreters.describe import describe_again
 from interpreters.identify import parse_identity
 from interpreters.inside import applied
 from interpreters.interpreter import MADE, Interpreter
-from interpreters.prepared import context_unavailable
+from interpreters.prepared import explain_context
 from reports.verdicts.matrix import Measured, needing
 from reports.verdicts.start_up import apart
 from runs.visit import observations
@@ -138,7 +138,7 @@ def _context_unavailable(
         if guest.python == one.executable and condition is Condition.AMBIENT
     )
     fresh = next(filter(None, home), None)
-    return context_unavailable(fresh, environment) if fresh else ""
+    return explain_context(fresh, environment) if fresh else ""
 
 
 def _apart(one: Prepared, visits: Sequence[tuple[Guest, Condition, Visit]]) -> dict[str, StartUp]:

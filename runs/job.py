@@ -18,9 +18,9 @@ from interpreters.environments import Installer
 from interpreters.interpreter import PROGRAM
 from interpreters.locate import SelectionError, leads_to, python_of, select
 from interpreters.prepared import distinct, forget, prepare_candidate, settle
+from interpreters.process_environment import sanitized_environment
 from interpreters.processes import side_by_side
 from interpreters.programs import introduce, locate_programs, read_programs
-from interpreters.surroundings import surroundings
 from reports.formats.escape import for_terminal
 from servers.catalogue import Role, read_catalogue
 from servers.progress import counted
@@ -140,7 +140,7 @@ class Job:
     @cached_property
     def environment(self) -> dict[str, str]:
         """What everything measured is run in under the ambient condition."""
-        return surroundings(os.environ, self.cache / "home")
+        return sanitized_environment(os.environ, self.cache / "home")
 
     def option(self, name: str, default: Any = None) -> Any:
         """Return the value of an option, or a default where the session has no such option."""

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from interpreters.clients import RELAXED
 from interpreters.inside import applied
+from interpreters.process_environment import NO_BYTECODE
 from interpreters.programs import commands
-from interpreters.surroundings import UNWRITTEN
 from reports.verdicts.matrix import Matrix, build_matrix
 from runs.campaign import Guest, run_campaign
 from runs.collect import collect, collect_programs, follow_up
@@ -53,7 +53,7 @@ def guests_among(subjects: Subjects, clients: Sequence[str]) -> tuple[Guest, ...
         Guest(
             id=one.interpreter.id,
             python=python,
-            environment=applied(environment, one.changed) | (UNWRITTEN if python == one.executable else {}),
+            environment=applied(environment, one.changed) | (NO_BYTECODE if python == one.executable else {}),
             clients=names,
         )
         for one in subjects.prepared

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from interpreters.locate import Discovery, SelectionError, look, select
+from interpreters.process_environment import absolute
 from interpreters.search import search_once
-from interpreters.surroundings import absolute
 from interpreters.tables import TableError
 from reports.formats.escape import for_terminal
 from runs.options import CHOOSING

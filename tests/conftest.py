@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, settings
 from interpreters.identify import IdentifyError, Identity, identify
 from interpreters.interpreter import Interpreter
 from interpreters.locate import Candidate, locate
-from interpreters.surroundings import surroundings
+from interpreters.process_environment import sanitized_environment
 from servers.certificates import KeyPair, issue
 from tests.support.causes import goes_below
 from tests.support.checkout import ROOT, Checkout, copy_repository
@@ -101,7 +101,7 @@ def _usable(candidates: Sequence[Candidate], home: Path) -> list[tuple[Candidate
 
     def ask(candidate: Candidate) -> Identity | None:
         try:
-            return identify(candidate.path, surroundings(UNSCRUBBED, home), limit=SANE_LIMIT)
+            return identify(candidate.path, sanitized_environment(UNSCRUBBED, home), limit=SANE_LIMIT)
         except IdentifyError:
             return None
 
@@ -230,7 +230,7 @@ def facts() -> dict[str, Any]:
             "module": None,
             "directory": None,
         },
-        "ssl_error": None,
+        "ssl_unavailable": "",
         "start_up": [],
         "contexts": {},
     }

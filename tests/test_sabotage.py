@@ -13,7 +13,7 @@ import pytest
 
 from interpreters.identify import identify
 from interpreters.interpreter import Interpreter
-from interpreters.surroundings import surroundings
+from interpreters.process_environment import sanitized_environment
 from reports.verdicts.judge import Judgement, Verdict, find, judge
 from runs import campaign, visit
 from runs.campaign import Guest, Settings, run_campaign
@@ -47,7 +47,7 @@ def catalogue() -> Catalogue:
 @pytest.fixture
 def measure(tmp_path: Path, catalogue: Catalogue) -> Callable[[], Judgement]:
     """Return a function that measures plain `ssl` in this very interpreter and judges it."""
-    environment = surroundings(os.environ, tmp_path)
+    environment = sanitized_environment(os.environ, tmp_path)
     here = Path(sys.executable)
     identity = identify(here, environment)
     if not Interpreter("", "", "", identity.version, configure_flags=identity.configure_flags).sets_minimum:

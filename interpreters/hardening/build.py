@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-TICK = 30.0
+HEARTBEAT_INTERVAL = 30.0
 """Seconds between two signs of life of a phase."""
 
-GRACE = 10.0
+INTERRUPT_GRACE = 10.0
 """Seconds that make gets to remove what it has half made, when a build is interrupted."""
 
 PHASE_LIMIT = 3600.0
@@ -115,7 +115,7 @@ class Work:
             log.write(f"$ {shlex.join(map(str, command))}\n".encode())
             log.flush()
             try:
-                with started(command, environment, log, folder, GRACE) as process:
+                with started(command, environment, log, folder, INTERRUPT_GRACE) as process:
                     status = self._wait(process)
             except OSError as error:
                 msg = f"{self._title}: {command[0]} cannot be run: {error.strerror or error}"
@@ -129,7 +129,7 @@ class Work:
         deadline = time.monotonic() + PHASE_LIMIT
         while time.monotonic() < deadline:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                return process.wait(TICK)
+                return process.wait(HEARTBEAT_INTERVAL)
             self._say(f"{self._title} goes on ({self._clock()})")
         msg = f"{self._title} did not end within {PHASE_LIMIT:g} s"
         raise BuildError(msg)

@@ -56,7 +56,7 @@ def check_build(
         f"it is Python {versions['python']}", identity.version == versions["python"], identity.version
     )
     if identity.ssl is None:
-        return (runs, Check("its _ssl imports", passed=False, found=str(identity.ssl_error)))
+        return (runs, Check("its _ssl imports", passed=False, found=identity.ssl_unavailable))
     return (
         runs,
         Check("its _ssl imports", passed=True, found=identity.ssl.module or "built in"),

@@ -23,7 +23,7 @@ from interpreters.hardening.preflight import check_room, check_tools, check_writ
 from interpreters.hardening.recipes import HardenError
 from interpreters.hardening.sources import SourceError, SourceFile, obtain, sha256_of
 from interpreters.hardening.unpack import DiskFullError, unpack
-from interpreters.surroundings import surroundings
+from interpreters.process_environment import sanitized_environment
 from servers.protocols import LADDER
 
 if TYPE_CHECKING:
@@ -494,7 +494,7 @@ def _inside(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
     """Return the environment in which a build is asked what it is."""
     home = folder / "home"
     home.mkdir(exist_ok=True)
-    return surroundings(environment, home)
+    return sanitized_environment(environment, home)
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ SIZE_LIMIT = 200 * 1024 * 1024
 """Bytes after which a download cannot be the release it should be; they have ten to thirty million."""
 
 
-PIECE = 1024 * 1024
+CHUNK_SIZE = 1024 * 1024
 """Bytes that are read at once."""
 
 
@@ -131,7 +131,7 @@ def _upstream(part: Component, folder: Path) -> SourceFile:
 
 def _copy(answer: http.client.HTTPResponse, file: IO[bytes]) -> None:
     left = SIZE_LIMIT
-    while piece := answer.read(PIECE):
+    while piece := answer.read(CHUNK_SIZE):
         left -= len(piece)
         if left < 0:
             msg = f"it sent more than {SIZE_LIMIT} bytes"

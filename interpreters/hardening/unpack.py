@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.hardening.recipes import HardenError
-from interpreters.hardening.sources import PIECE, SourceError, sha256_of
+from interpreters.hardening.sources import CHUNK_SIZE, SourceError, sha256_of
 from interpreters.processes import run
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _read_whole(path: Path) -> None:
         head = file.read(2)
     openers = {b"\x1f\x8b": gzip.GzipFile, b"BZ": bz2.BZ2File, b"\xfd7": lzma.LZMAFile}
     with openers.get(head, open)(path, "rb") as stream:
-        while stream.read(PIECE):
+        while stream.read(CHUNK_SIZE):
             pass
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from interpreters.places import Looked, Status
-from interpreters.surroundings import KEPT
+from interpreters.process_environment import PASSED_THROUGH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -269,7 +269,7 @@ def _kept_away(run: ScopedRun) -> list[str]:
 
 def _assignments(run: ScopedRun, *, kept: bool) -> str:
     variables = run.scope.variables.items()
-    return ", ".join(f"{name}={value}" for name, value in variables if (name in KEPT) is kept)
+    return ", ".join(f"{name}={value}" for name, value in variables if (name in PASSED_THROUGH) is kept)
 
 
 def _left_out(run: ScopedRun, most: int | None = None) -> list[str]:

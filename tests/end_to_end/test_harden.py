@@ -97,7 +97,7 @@ def test_a_machine_without_a_compiler(harden: Callable[..., tuple[int, str]], tm
 def test_a_python_without_its_ssl_module(harden: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
     """A Python without `_ssl`, which make is content with, ends the session with one sentence."""
     without = an_interpreter(
-        an_identity() | {"ssl": None, "ssl_error": "ImportError: No module named '_ssl'"}
+        an_identity() | {"ssl": None, "ssl_unavailable": "ImportError: No module named '_ssl'"}
     )
     archive(tmp_path / "python.tgz", {**small_sources()["python"], "python.in": without})
     status, said = harden()

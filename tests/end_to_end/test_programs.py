@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpreters.clients import RELAXED
+from interpreters.process_environment import sanitized_environment
 from interpreters.programs import FLOOR as FLOOR_WORD
 from interpreters.programs import InstalledProgram, commands, introduce, locate_programs, read_programs
-from interpreters.surroundings import surroundings
 from reports.verdicts.judge import HeldBy, Verdict
 from reports.verdicts.matrix import build_matrix
 from runs.campaign import Guest, Settings, run_campaign
@@ -54,7 +54,7 @@ def measure(tmp_path: Path) -> Measure:
         openssl = find_s_server(None, tmp_path, os.environ).openssl
     except EngineError as error:
         pytest.skip(str(error))
-    environment = surroundings(os.environ, tmp_path)
+    environment = sanitized_environment(os.environ, tmp_path)
 
     def measure(
         name: str, *conditions: Condition, found: InstalledProgram | None = None, floor: tuple[str, ...] = ()
@@ -82,7 +82,7 @@ def here(name: str, home: Path) -> InstalledProgram:
     """Return a program of this machine; skip where there is none."""
     known = read_programs()
     for candidate in locate_programs(known, os.environ):
-        found = introduce(candidate, known, surroundings(os.environ, home))
+        found = introduce(candidate, known, sanitized_environment(os.environ, home))
         if found and found.program.id == name:
             assert not found.interpreter.unavailable
             return found

@@ -15,7 +15,7 @@ import pytest
 
 from interpreters.identify import identify
 from interpreters.interpreter import Interpreter
-from interpreters.surroundings import surroundings
+from interpreters.process_environment import sanitized_environment
 from reports.verdicts.judge import Verdict
 from servers import peers
 from tests.support import measuring
@@ -57,7 +57,7 @@ def stranger(way: str, uid: str = "") -> Iterator[None]:
 @pytest.fixture(scope="module")
 def strict_here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """This Python, if it sets a minimum version."""
-    said = identify(Path(sys.executable), surroundings(os.environ, tmp_path_factory.mktemp("home")))
+    said = identify(Path(sys.executable), sanitized_environment(os.environ, tmp_path_factory.mktemp("home")))
     if not Interpreter("", "", "", said.version, configure_flags=said.configure_flags).sets_minimum:
         pytest.skip("this Python sets no minimum, so it is never enforced: run the tests on another one")
     return Path(sys.executable)

@@ -38,8 +38,8 @@ from interpreters.environments import (
 )
 from interpreters.identify import Identity, identify, parse_identity
 from interpreters.locks import locked
+from interpreters.process_environment import sanitized_environment
 from interpreters.processes import run
-from interpreters.surroundings import surroundings
 from interpreters.versions import version_of
 from tests.support.installations import installation, site_packages
 
@@ -621,7 +621,7 @@ def test_python_27_installs_below_a_folder_with_an_umlaut(
     """Where the path has letters that its pip cannot read, Python 2.7 gets its environment all the same."""
     if not room.WORKING_FOLDER.is_dir():
         pytest.skip("there is no /proc/self/cwd, by which such a folder has another name: Linux has it")
-    identity = identify(python27, surroundings(os.environ, tmp_path))
+    identity = identify(python27, sanitized_environment(os.environ, tmp_path))
     installer = Installer(real_uv, tmp_path / "cache", Path(sys.executable))
     place = tmp_path / "prüf" / "environment"
     made = prepare(VenvRequest(python27, identity, ("six",), place), installer, callers_environment)
@@ -662,7 +662,7 @@ def _python(made: ClientVenv) -> Path:
 
 def _modern(pythons: tuple[Candidate, ...], home: Path) -> tuple[Path, Identity]:
     for one in reversed(pythons):
-        identity = identify(one.path, surroundings(os.environ, home))
+        identity = identify(one.path, sanitized_environment(os.environ, home))
         if version_of(identity.version).release >= (3, 9):
             return one.path, identity
     pytest.skip(
@@ -679,7 +679,7 @@ def test_a_real_environment_is_made_reused_and_rebuilt(
     place = tmp_path / "environment"
     request = VenvRequest(path, identity, (), place)
     made = prepare(request, offline, os.environ)
-    inside = identify(_python(made), surroundings(os.environ, tmp_path))
+    inside = identify(_python(made), sanitized_environment(os.environ, tmp_path))
     assert inside.is_venv
     assert (inside.version, inside.base_prefix) == (identity.version, identity.prefix)
     stamp = (place / STAMP).stat().st_mtime_ns
@@ -688,7 +688,7 @@ def test_a_real_environment_is_made_reused_and_rebuilt(
     _python(made).unlink()
     assert prepare(request, offline, os.environ) == made
     assert (place / STAMP).stat().st_mtime_ns != stamp
-    assert identify(_python(made), surroundings(os.environ, tmp_path)).version == identity.version
+    assert identify(_python(made), sanitized_environment(os.environ, tmp_path)).version == identity.version
 
 
 @pytest.mark.e2e
@@ -710,11 +710,11 @@ def test_a_real_interpreter_that_prints_gets_an_environment(
         for name, text in facts.items():
             wheel.writestr(f"tiny-1.0.dist-info/{name}", text)
     installer = Installer(real_uv, tmp_path / "cache", Path(sys.executable), wheels)
-    identity = identify(made, surroundings(os.environ, tmp_path))
+    identity = identify(made, sanitized_environment(os.environ, tmp_path))
     request = VenvRequest(made, identity, ("tiny",), tmp_path / "environment")
     done = prepare(request, installer, os.environ)
     assert done.unavailable == ""
-    assert identify(_python(done), surroundings(os.environ, tmp_path)).is_venv
+    assert identify(_python(done), sanitized_environment(os.environ, tmp_path)).is_venv
     assert subprocess.run([_python(done), "-c", "import tiny"], check=False).returncode == 0
 
 
@@ -736,7 +736,7 @@ def test_without_a_wheel_an_old_interpreter_gets_a_reason(
     python27: Path, offline: Installer, tmp_path: Path
 ) -> None:
     """When the old virtualenv cannot be had, Python 2.7 has no environment and the reason names it."""
-    identity = identify(python27, surroundings(os.environ, tmp_path))
+    identity = identify(python27, sanitized_environment(os.environ, tmp_path))
     made = prepare(VenvRequest(python27, identity, (), tmp_path / "environment"), offline, os.environ)
     assert made.python is None
     assert "virtualenv" in made.unavailable
@@ -747,8 +747,8 @@ def test_python_27_gets_an_environment(
     python27: Path, real_uv: str, callers_environment: Mapping[str, str], tmp_path: Path
 ) -> None:
     """With an index to ask, Python 2.7 gets an environment that starts it."""
-    identity = identify(python27, surroundings(os.environ, tmp_path))
+    identity = identify(python27, sanitized_environment(os.environ, tmp_path))
     installer = Installer(real_uv, tmp_path / "cache", Path(sys.executable))
     request = VenvRequest(python27, identity, (), tmp_path / "environment")
     made = prepare(request, installer, callers_environment)
-    assert identify(_python(made), surroundings(os.environ, tmp_path)).version == identity.version
+    assert identify(_python(made), sanitized_environment(os.environ, tmp_path)).version == identity.version

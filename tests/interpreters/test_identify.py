@@ -31,7 +31,7 @@ from interpreters.identify import (
     parse_identity,
 )
 from interpreters.locate import locate
-from interpreters.surroundings import surroundings
+from interpreters.process_environment import sanitized_environment
 from tests.support.installations import installation, site_packages
 from tests.support.probing import says
 
@@ -71,7 +71,7 @@ def test_facts_become_an_identity(script: Script, facts: dict[str, Any]) -> None
         base_prefix=facts["base_prefix"],
         configure_flags=tuple(facts["configure_flags"]),
         ssl=LinkedLibrary(**facts["ssl"]),
-        ssl_error=None,
+        ssl_unavailable="",
         start_up=("/made/up/site-packages/sitecustomize.py",),
         contexts={"SSLContext": {"minimum_version": "TLSv1"}},
     )
@@ -85,9 +85,9 @@ def test_another_base_prefix_means_a_venv(facts: dict[str, Any], base: str, *, i
 
 def test_a_python_without_ssl_is_identified(script: Script, facts: dict[str, Any]) -> None:
     """A missing ssl module is a fact of the identity, with the import's own error."""
-    facts |= {"ssl": None, "ssl_error": "ImportError: No module named _ssl"}
+    facts |= {"ssl": None, "ssl_unavailable": "ImportError: No module named _ssl"}
     identity = identify(script("python3", says(facts)), os.environ)
-    assert (identity.ssl, identity.ssl_error) == (None, facts["ssl_error"])
+    assert (identity.ssl, identity.ssl_unavailable) == (None, facts["ssl_unavailable"])
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_facts_of_another_shape_are_refused(script: Script, facts: dict[str, Any
     assert refusal(path).startswith(f"{path} gave an identity that makes no sense: ")
 
 
-@pytest.mark.parametrize("key", ["version", "executable", "ssl", "ssl_error", "start_up", "contexts"])
+@pytest.mark.parametrize("key", ["version", "executable", "ssl", "ssl_unavailable", "start_up", "contexts"])
 def test_a_missing_fact_is_refused(script: Script, facts: dict[str, Any], key: str) -> None:
     """A marked line that lacks a fact is refused with the fact's name."""
     del facts[key]
@@ -497,7 +497,10 @@ def test_a_missing_ssl_module_is_not_remembered(
 ) -> None:
     """An interpreter that lacked ssl is asked again: its missing library may be back, its file the same."""
     cache, healed = tmp_path / "cache", tmp_path / "healed"
-    without = facts | {"ssl": None, "ssl_error": "ImportError: libssl.so.1.1: cannot open shared object file"}
+    without = facts | {
+        "ssl": None,
+        "ssl_unavailable": "ImportError: libssl.so.1.1: cannot open shared object file",
+    }
     path = script("python3", f"if [ -e '{healed}' ]; then {says(facts)}; else {says(without)}; fi")
     assert identify(path, os.environ, cache).ssl is None
     healed.touch()
@@ -531,7 +534,7 @@ IDENTITIES = st.builds(
         module=st.none() | TEXT,
         directory=TEXT,
     ),
-    ssl_error=st.none() | TEXT,
+    ssl_unavailable=TEXT,
     changed=st.dictionaries(
         st.just("LD_").flatmap(lambda s: TEXT.map(s.__add__)), st.none() | TEXT, max_size=3
     ),
@@ -583,7 +586,7 @@ def test_an_identity_survives_being_written(identity: Identity) -> None:
 def test_real_interpreters_say_what_they_are(pythons: tuple[Candidate, ...], tmp_path: Path) -> None:
     """On this machine, every usable interpreter names its path, its library and the version in its name."""
     for one in pythons:
-        identity = identify(one.path, surroundings(os.environ, tmp_path))
+        identity = identify(one.path, sanitized_environment(os.environ, tmp_path))
         # A wrapper, which may be among what this machine has, starts another file.
         wrapped = one.path.read_bytes()[:2] == b"#!"
         assert wrapped or Path(identity.executable) == one.path
@@ -623,7 +626,7 @@ def test_a_real_interpreter_with_an_agent_is_believed_at_once(
         pytest.skip("no Python of pyenv was found on this machine: `pyenv install 3.9` enables this")
     made = installation(python, tmp_path / "made")
     (site_packages(made) / "agent.pth").write_text(AGENTS[agent] + "\n")
-    identity = identify(made, surroundings(os.environ, tmp_path), limit=30)
+    identity = identify(made, sanitized_environment(os.environ, tmp_path), limit=30)
     assert identity.prefix == str(tmp_path / "made")
 
 
@@ -636,4 +639,4 @@ def test_a_stray_pyvenv_cfg_makes_no_venv(pythons: tuple[Candidate, ...], tmp_pa
     made = installation(python, tmp_path / "made")
     (tmp_path / "made/pyvenv.cfg").write_text(f"home = {made.parent}\n")
     assert made in {one.path for one in locate({"HOME": str(tmp_path), "PATH": str(made.parent)})}
-    assert not identify(made, surroundings(os.environ, tmp_path)).is_venv
+    assert not identify(made, sanitized_environment(os.environ, tmp_path)).is_venv

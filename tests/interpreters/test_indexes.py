@@ -19,7 +19,7 @@ from interpreters import indexes
 from interpreters.environments import Installer, VenvRequest, prepare
 from interpreters.identify import identify
 from interpreters.indexes import pip_sources
-from interpreters.surroundings import surroundings
+from interpreters.process_environment import sanitized_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -163,7 +163,7 @@ def test_the_real_uv_installs_from_pip_s_mirror(tmp_path: Path, mirror: str) -> 
         pytest.skip("no uv was found: `python -m pip install uv` enables this")
     here = Path(sys.executable)
     settings = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PIP_INDEX_URL": mirror}
-    identity = identify(here, surroundings(os.environ, tmp_path))
+    identity = identify(here, sanitized_environment(os.environ, tmp_path))
     made = prepare(
         VenvRequest(here, identity, ("floorthing",), tmp_path / "environment"),
         Installer(uv, tmp_path / "cache", here),

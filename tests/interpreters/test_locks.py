@@ -40,7 +40,7 @@ def test_other_folders_are_not_in_the_way(tmp_path: Path) -> None:
 
 def test_who_waits_long_is_given_the_reason_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has to wait for more than a moment hears once for what, and how long at the most."""
-    monkeypatch.setattr(locks, "PATIENCE", 0.05)
+    monkeypatch.setattr(locks, "ANNOUNCE_AFTER", 0.05)
     said: list[str] = []
     with (
         locked(tmp_path / "one", shared=True),

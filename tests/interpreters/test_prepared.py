@@ -139,7 +139,7 @@ def test_a_python_without_ssl_has_a_problem(
     script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any]
 ) -> None:
     """An interpreter without an ssl module has that as its problem, with the import's own error."""
-    facts |= {"ssl": None, "ssl_error": "ImportError: No module named _ssl"}
+    facts |= {"ssl": None, "ssl_unavailable": "ImportError: No module named _ssl"}
     one = candidate(script("python3", says(facts)))
     interpreter = prepare(one).interpreter
     assert interpreter.unavailable == "it has no ssl module: ImportError: No module named _ssl"
@@ -295,7 +295,7 @@ def test_an_executable_that_is_not_there_says_nothing(
 def test_a_candidate_sees_none_of_the_users_settings(
     script: Script, facts: dict[str, Any], cache: Path, tmp_path: Path
 ) -> None:
-    """A candidate is asked in the surroundings of a process under test."""
+    """A candidate is asked in the environment of a process under test."""
     one = candidate(script("python3", f"env >'{tmp_path}/seen'; {says(facts)}"))
     environment = {"PATH": os.environ["PATH"], "AWS_PROFILE": "nonsense", "PYTHONPATH": "/nonsense"}
     prepare_candidate(one, {}, Installer("/nowhere/uv", cache, Path("/tool")), environment)
@@ -429,7 +429,7 @@ def test_an_environment_without_ssl_has_a_problem(
     script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any]
 ) -> None:
     """An environment whose Python has no ssl module has that as its problem."""
-    facts |= {"ssl": None, "ssl_error": "ImportError: no _ssl"}
+    facts |= {"ssl": None, "ssl_unavailable": "ImportError: no _ssl"}
     one = replace(candidate(script("bin/python", says(facts))), environment=Path("/srv/app"))
     assert prepare(one).interpreter.unavailable == "it has no ssl module: ImportError: no _ssl"
 

@@ -30,7 +30,7 @@ from interpreters.clients import CLIENTS, clients, requirements
 from interpreters.environments import Installer
 from interpreters.identify import identify
 from interpreters.prepared import Prepared, prepare_candidate
-from interpreters.surroundings import surroundings
+from interpreters.process_environment import sanitized_environment
 from runs.snippets import snippets
 from servers.protocols import Protocol
 
@@ -283,7 +283,7 @@ def furnished(
     """Return the newest interpreter with an environment for every client."""
     folder = tmp_path_factory.mktemp("furnished")
     uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
-    known = {one: identify(one.path, surroundings(os.environ, folder)) for one in pythons}
+    known = {one: identify(one.path, sanitized_environment(os.environ, folder)) for one in pythons}
     newest = max(known, key=lambda one: [int(part) for part in known[one].version.split(".")[:2]])
     return prepare_candidate(
         newest,
@@ -626,7 +626,7 @@ def test_no_client_reads_or_sends_what_is_the_users(furnished: Prepared, tmp_pat
         subprocess.run(
             traced([python, ROOT / "probes"], log),
             input=json.dumps(plan),
-            env={**surroundings(planted.environment, home), "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**sanitized_environment(planted.environment, home), "PYTHONDONTWRITEBYTECODE": "1"},
             stdout=subprocess.PIPE,
             check=True,
             text=True,

@@ -19,7 +19,7 @@ import pytest
 
 from interpreters.identify import MARK, SCRIPT, parse_identity
 from interpreters.identify import identify as identify_apart
-from interpreters.surroundings import surroundings
+from interpreters.process_environment import sanitized_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -71,7 +71,7 @@ def test_the_facts_are_this_interpreters(identify: ModuleType) -> None:
     assert identity.executable == os.path.realpath(sys.executable)
     assert (identity.prefix, identity.base_prefix) == (sys.prefix, sys.base_prefix)
     assert identity.ssl is not None
-    assert identity.ssl_error is None
+    assert identity.ssl_unavailable == ""
     assert identity.ssl.openssl == ssl.OPENSSL_VERSION
     assert identity.ssl.default_minimum == ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).minimum_version.name
 
@@ -108,8 +108,7 @@ def test_a_missing_ssl_module_is_a_fact(identify: ModuleType, monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "ssl", None)
     told = parse_identity(identify.identity())
     assert told.ssl is None
-    assert told.ssl_error is not None
-    assert told.ssl_error.startswith("ModuleNotFoundError: ")
+    assert told.ssl_unavailable.startswith("ModuleNotFoundError: ")
     assert told.version == platform.python_version()
 
 
@@ -164,7 +163,7 @@ def test_a_module_that_makes_no_context_is_not_missing(
     monkeypatch.delattr(ssl, "SSLContext")
     said = identify.identity()
     assert said["ssl"]["openssl"] == ssl.OPENSSL_VERSION
-    assert said["ssl_error"] is None
+    assert said["ssl_unavailable"] == ""
     assert said["contexts"]["SSLContext"]["error"].startswith("AttributeError: ")
 
 
@@ -177,16 +176,16 @@ def test_a_configuration_without_ciphers_is_an_error_of_contexts(
     conf.write_text(WITHOUT_CIPHERS)
     seen = 0
     for one in pythons:
-        environment = {**surroundings(os.environ, tmp_path), "OPENSSL_CONF": str(conf)}
+        environment = {**sanitized_environment(os.environ, tmp_path), "OPENSSL_CONF": str(conf)}
         identity = identify_apart(one.path, environment, tmp_path / "identities")
         assert identity.ssl is not None
         # Providers came with OpenSSL 3.
         if identity.ssl.openssl.startswith("OpenSSL 3"):
             seen += 1
-            assert "library has no ciphers" in identity.context_error
+            assert "library has no ciphers" in identity.context_unavailable
             assert "minimum" not in (identity.ssl.default_minimum or "")
         conf.write_text("")
-        assert identify_apart(one.path, environment, tmp_path / "identities").context_error == ""
+        assert identify_apart(one.path, environment, tmp_path / "identities").context_unavailable == ""
         conf.write_text(WITHOUT_CIPHERS)
     if not seen:
         pytest.skip(
@@ -319,7 +318,7 @@ def test_a_context_that_cannot_be_made_is_told(identify: ModuleType, monkeypatch
     monkeypatch.setattr(ssl, "create_default_context", refuse)
     told = identify.identity()
     assert told["contexts"]["create_default_context"]["error"].startswith("TypeError: ")
-    assert told["ssl_error"] is None
+    assert told["ssl_unavailable"] == ""
 
 
 def test_a_replaced_function_is_told(identify: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -358,5 +357,5 @@ def test_it_survives_a_missing_ssl_in_python_27(python27: Path, tmp_path: Path) 
     (tmp_path / "ssl.py").write_text("raise ImportError('No module named _ssl')")
     told = facts(run(python27, variables={"PYTHONPATH": str(tmp_path)}))
     assert told["ssl"] is None
-    assert told["ssl_error"] == "ImportError: No module named _ssl"
+    assert told["ssl_unavailable"] == "ImportError: No module named _ssl"
     assert told["version"].startswith("2.7.")

@@ -15,8 +15,8 @@ from interpreters.environments import ClientVenv
 from interpreters.identify import parse_identity
 from interpreters.locate import Candidate
 from interpreters.prepared import Prepared
+from interpreters.process_environment import NO_BYTECODE
 from interpreters.programs import InstalledProgram, Program
-from interpreters.surroundings import UNWRITTEN
 from reports.verdicts.judge import Verdict
 from runs.campaign import Campaign, FollowUp, Guest, Progress, Settings
 from runs.measure import Subjects, guests_among, measure, now
@@ -84,7 +84,7 @@ def test_what_a_wrapper_sets_is_set_for_its_probes(facts: dict[str, Any]) -> Non
     wrapped = replace(_prepared("a", _venv("first", "ssl")), changed=identity.changed)
     subjects = Subjects((wrapped, _prepared("b", _venv("first"))), {**ENVIRONMENT, "LD_PRELOAD": "x.so"})
     for guest in guests_among(subjects, ("ssl",)):
-        seen = {name: text for name, text in guest.environment.items() if name not in UNWRITTEN}
+        seen = {name: text for name, text in guest.environment.items() if name not in NO_BYTECODE}
         expected = (
             {**ENVIRONMENT, "OPENSSL_CONF": "/w/legacy.cnf"} if guest.id == "a" else subjects.environment
         )

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from interpreters.surroundings import surroundings  # noqa: E402
+from interpreters.process_environment import sanitized_environment  # noqa: E402
 from reports.verdicts.judge import Judgement, find, judge  # noqa: E402
 from runs.campaign import Campaign, Guest, Settings, run_campaign  # noqa: E402
 from runs.collect import follow_up  # noqa: E402
@@ -48,7 +48,7 @@ def measure(folder: Path, pythons: Sequence[Path], catalogue: Catalogue | None =
     """Measure `ssl` in each interpreter, on those few servers unless others are given."""
     whole = read_catalogue()
     few = catalogue or Catalogue(tuple(whole[name] for name in FEW), whole.sha256)
-    environment = surroundings(os.environ, folder)
+    environment = sanitized_environment(os.environ, folder)
     guests = [Guest(str(number), python, environment, ("ssl",)) for number, python in enumerate(pythons)]
     settings = Settings(few, FLOOR, (Condition.AMBIENT,), folder, os.environ)
     said: list[str] = []

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interpreters.identify import MARK
-from interpreters.surroundings import surroundings
+from interpreters.process_environment import sanitized_environment
 from runs import visit
 from tests.support.checkout import ROOT
 
@@ -41,7 +41,7 @@ def board(
     done = subprocess.run(
         [python, folder],
         input=json.dumps({"timeout": timeout, "cells": cells, "snippets": dict(snippets or {})}),
-        env={**surroundings(os.environ, Path("/nowhere")), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**sanitized_environment(os.environ, Path("/nowhere")), "PYTHONDONTWRITEBYTECODE": "1"},
         stdout=subprocess.PIPE,
         check=True,
         text=True,

@@ -71,7 +71,7 @@ def an_identity(**ssl: object) -> dict[str, object]:
             "directory": "/x/ssl",
         }
         | ssl,
-        "ssl_error": None,
+        "ssl_unavailable": "",
         "start_up": [],
         "contexts": {},
     }

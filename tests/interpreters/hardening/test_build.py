@@ -162,7 +162,7 @@ def test_a_command_that_goes_on_shows_that_it_lives(
     tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While a command runs, there is a sign of life with the time from time to time."""
-    monkeypatch.setattr("interpreters.hardening.build.TICK", 0.02)
+    monkeypatch.setattr("interpreters.hardening.build.HEARTBEAT_INTERVAL", 0.02)
     said: list[str] = []
     work = Work(tmp_path / "work", said.append)
     naps = script("naps", "sleep 0.5")
@@ -175,7 +175,7 @@ def test_a_command_that_never_ends_is_ended(
 ) -> None:
     """After the limit, the command and all that it started are gone."""
     monkeypatch.setattr("interpreters.hardening.build.PHASE_LIMIT", 0.3)
-    monkeypatch.setattr("interpreters.hardening.build.TICK", 0.05)
+    monkeypatch.setattr("interpreters.hardening.build.HEARTBEAT_INTERVAL", 0.05)
     with pytest.raises(BuildError, match=r"did not end within 0\.3 s"):
         work.command("make", tmp_path, [script("hangs", f"{witness.watch}; sleep 60 & sleep 60")], os.environ)
     assert witness.all_gone()

@@ -307,7 +307,7 @@ def test_a_pair_that_is_not_proven_is_not_left_in_place(yard: Yard) -> None:
     ("interpreter", "said"),
     [
         (
-            an_interpreter(an_identity() | {"ssl": None, "ssl_error": "ImportError: no _ssl"}),
+            an_interpreter(an_identity() | {"ssl": None, "ssl_unavailable": "ImportError: no _ssl"}),
             r"its _ssl imports: no \(ImportError: no _ssl\)",
         ),
         (an_interpreter(an_identity(openssl="OpenSSL 3.0.19")), r"its OpenSSL is 3\.0\.99: no"),

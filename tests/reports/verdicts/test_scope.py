@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpreters.places import Looked
-from interpreters.surroundings import KEPT
+from interpreters.process_environment import PASSED_THROUGH
 from reports.verdicts.scope import (
     MOST_NAMED,
     LeftOut,
@@ -120,7 +120,7 @@ def test_strangers_are_in_the_scope() -> None:
 def test_what_is_not_passed_on_is_told_from_what_is() -> None:
     """Only variables that reach what is measured narrow a run; the others are named in full alone."""
     away = {"SSL_CERT_FILE", "SSL_CERT_DIR", "LD_PRELOAD", "PYTHONPATH", "PYTHONHOME"}
-    assert set(TLS_VARIABLES) - KEPT == away
+    assert set(TLS_VARIABLES) - PASSED_THROUGH == away
     narrow = replace(a_part(), scope=a_narrow_scope())
     said = "Set, and not passed on to what was measured: SSL_CERT_FILE=/made/up/roots.pem."
     assert said in in_full([narrow])

@@ -17,7 +17,7 @@ import pytest
 from interpreters.identify import identify
 from interpreters.interpreter import Interpreter
 from interpreters.openssl_faults import read_text
-from interpreters.surroundings import surroundings
+from interpreters.process_environment import sanitized_environment
 from reports.verdicts import expected, truth
 from reports.verdicts.cells import CellKind, CellOutcome
 from reports.verdicts.expected import Cause, UnknownCauseError, expect
@@ -606,7 +606,7 @@ def test_real_contexts_are_as_their_causes_say(
     pythons: tuple[Candidate, ...], tmp_path: Path, callers_environment: Mapping[str, str]
 ) -> None:
     """Level, minimum and key exchanges of each real interpreter's context are those we derive."""
-    environment = surroundings(callers_environment, tmp_path) | {"OPENSSL_CONF": "/dev/null"}
+    environment = sanitized_environment(callers_environment, tmp_path) | {"OPENSSL_CONF": "/dev/null"}
     for candidate in pythons:
         identity = identify(candidate.path, environment)
         assert identity.ssl

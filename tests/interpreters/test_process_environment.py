@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
 import string
@@ -15,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interpreters.identify import identify
-from interpreters.surroundings import KEPT, PATHS, absolute, surroundings
+from interpreters.process_environment import PASSED_THROUGH, PATHS, absolute, sanitized_environment
 
 if TYPE_CHECKING:
     from interpreters.locate import Candidate
@@ -35,7 +34,7 @@ HOME = Path("/empty/home")
 )
 def test_the_users_settings_are_dropped(name: str) -> None:
     """A setting that could change what a client does is not passed on."""
-    assert name not in surroundings({name: "nonsense"}, HOME)
+    assert name not in sanitized_environment({name: "nonsense"}, HOME)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +42,7 @@ def test_the_users_settings_are_dropped(name: str) -> None:
 )
 def test_the_machines_settings_are_kept(name: str) -> None:
     """A setting of the machine, its OpenSSL configuration first of all, is passed on as it is."""
-    assert surroundings({name: "/some/where"}, HOME)[name] == "/some/where"
+    assert sanitized_environment({name: "/some/where"}, HOME)[name] == "/some/where"
 
 
 @pytest.mark.parametrize(
@@ -59,8 +58,8 @@ def test_the_machines_settings_are_kept(name: str) -> None:
 )
 def test_ours_replace_the_users(name: str, ours: str) -> None:
     """Where a variable has to have a value, ours is there, whether or not the user has one."""
-    assert surroundings({}, HOME)[name] == ours
-    assert surroundings({name: "the user's"}, HOME)[name] == ours
+    assert sanitized_environment({}, HOME)[name] == ours
+    assert sanitized_environment({name: "the user's"}, HOME)[name] == ours
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="a framework build has a folder for each version")
@@ -74,11 +73,11 @@ def test_ours_replace_the_users(name: str, ours: str) -> None:
 )
 def test_the_users_own_site_packages_stay_where_they_are(environment: dict[str, str], folder: str) -> None:
     """A home of ours does not hide the start-up code that the user's programs run."""
-    assert surroundings(environment, HOME)["PYTHONUSERBASE"] == folder
+    assert sanitized_environment(environment, HOME)["PYTHONUSERBASE"] == folder
 
 
 NAMES = st.one_of(
-    st.sampled_from(sorted(KEPT)),
+    st.sampled_from(sorted(PASSED_THROUGH)),
     st.text(string.ascii_letters + "_", min_size=1, max_size=20),
     st.builds(
         "{}_{}".format, st.sampled_from(["AWS", "LC", "PYTHON", "OPENSSL"]), st.text("ABC", min_size=1)
@@ -92,10 +91,10 @@ def test_only_what_is_listed_passes(environment: dict[str, str]) -> None:
     before = dict(environment)
     passed = {
         name
-        for name, text in surroundings(environment, HOME).items()
-        if name not in surroundings({}, HOME) and environment[name] == text
+        for name, text in sanitized_environment(environment, HOME).items()
+        if name not in sanitized_environment({}, HOME) and environment[name] == text
     }
-    assert passed == {name for name in environment if name in KEPT or name.startswith("LC_")}
+    assert passed == {name for name in environment if name in PASSED_THROUGH or name.startswith("LC_")}
     assert environment == before
 
 
@@ -107,9 +106,9 @@ def test_a_real_interpreter_is_not_misled(pythons: tuple[Candidate, ...], tmp_pa
     path = pythons[0].path
     home = tmp_path / "home"
     misled = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONHOME": str(tmp_path)}
-    clean = identify(path, surroundings(os.environ, home))
-    assert clean.ssl is not None, json.dumps(clean.ssl_error)
-    assert identify(path, surroundings(misled, home)) == clean
+    clean = identify(path, sanitized_environment(os.environ, home))
+    assert clean.ssl is not None, clean.ssl_unavailable
+    assert identify(path, sanitized_environment(misled, home)) == clean
 
 
 @pytest.mark.parametrize("name", PATHS)

@@ -12,7 +12,7 @@ from interpreters.places import homes
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-KEPT = frozenset(
+PASSED_THROUGH = frozenset(
     {
         *("PATH", "LANG", "LANGUAGE", "TZ", "TMPDIR"),
         # Where a relocated or locally built interpreter finds its libraries.
@@ -23,7 +23,7 @@ KEPT = frozenset(
 )
 """Variables that are passed on. All others (AWS_*, proxies, certificate bundles, PYTHON*) are not."""
 
-UNWRITTEN = {"PYTHONDONTWRITEBYTECODE": "1"}
+NO_BYTECODE = {"PYTHONDONTWRITEBYTECODE": "1"}
 """What else an interpreter is run with where nothing may be written: no compiled modules beside its own."""
 
 
@@ -43,9 +43,11 @@ def absolute(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
     return {name: str(folder / path) for name, path in named.items() if not Path(path).is_absolute()}
 
 
-def surroundings(environment: Mapping[str, str], home: Path) -> dict[str, str]:
+def sanitized_environment(environment: Mapping[str, str], home: Path) -> dict[str, str]:
     """Return the environment for a process under test, whose home is the empty folder `home`."""
-    kept = {name: text for name, text in environment.items() if name in KEPT or name.startswith("LC_")}
+    kept = {
+        name: text for name, text in environment.items() if name in PASSED_THROUGH or name.startswith("LC_")
+    }
     ours = {
         "HOME": str(home),
         # The AWS configuration and the instance's metadata service: the user's, so not read.
