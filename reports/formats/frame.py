@@ -31,7 +31,7 @@ def build_frame(matrix: Matrix) -> pd.DataFrame:
 
 def _line(row: Row, run: Run, servers: list[str], floor: Protocol) -> dict[str, str]:
     cells = {
-        server: str(row.findings[server].outcome) if server in row.findings else str(CellKind.MISSING)
+        server: str(row.findings[server]) if server in row.findings else str(CellKind.MISSING)
         for server in servers
     }
     return cells | {

@@ -23,7 +23,7 @@ from reports.formats.answer import (
 )
 from reports.formats.escape import visible
 from reports.formats.markdown import PAGE_CHECK, SCOPE, end_of_life, sharers
-from reports.verdicts.cells import CellKind, offer
+from reports.verdicts.cells import CellKind, CellResult, offer
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import (
     ALL_CLIENTS,
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
     from interpreters.interpreter import Interpreter
-    from reports.verdicts.judge import Finding
     from reports.verdicts.matrix import Matrix, Row
     from reports.verdicts.observations import Observation, Run
     from reports.verdicts.remedies import Case, Remedy
@@ -141,12 +140,12 @@ def build_html(
     )
 
 
-def tone(finding: Finding, floor: Protocol) -> str:
+def tone(finding: CellResult, floor: Protocol) -> str:
     """Return the letter of the verdict that a cell by itself speaks for."""
-    kind, server = finding.outcome.kind, finding.server
+    kind, server = finding.kind, finding.server
     if server.role is Role.PAGE:
         return NEUTRAL
-    below = finding.outcome.protocol is not None and finding.outcome.protocol.below(floor)
+    below = finding.protocol is not None and finding.protocol.below(floor)
     if below and kind in (CellKind.CONNECTED, CellKind.FOOLED):
         return "D"
     if kind is CellKind.FOOLED or (kind is CellKind.BLOCKED and not server.only_from(floor)):
@@ -288,7 +287,7 @@ def _cell(
     return None
 
 
-def _shape(findings: Iterable[Finding], floor: Protocol) -> str:
+def _shape(findings: Iterable[CellResult], floor: Protocol) -> str:
     """Draw a cell's servers as bars, side by side: the higher, the worse."""
     tones = [tone(finding, floor) for finding in findings if finding.server.role is not Role.PAGE]
     heights = [(place * 5, _BARS.get(letter, 0)) for place, letter in enumerate(tones)]
@@ -382,7 +381,7 @@ def _evidence(matrix: Matrix) -> dict[str, object]:
         for o in one.observations
     }
 
-    def cell(finding: Finding, observation: Observation | None) -> list[object]:
+    def cell(finding: CellResult, observation: Observation | None) -> list[object]:
         account = observation.account if observation else None
         told = account and (
             account.outcome,
@@ -395,8 +394,8 @@ def _evidence(matrix: Matrix) -> dict[str, object]:
         return [
             places[finding.server.id],
             tone(finding, floor),
-            texts.place(visible(str(finding.outcome))),
-            texts.place(visible(finding.outcome.reason)),
+            texts.place(visible(str(finding))),
+            texts.place(visible(finding.reason)),
             round(account.seconds, 4) if account else 0,
             accounts.place(tuple(map(visible, told))) if told else -1,
             texts.place(visible(observation.missing)) if observation else 0,

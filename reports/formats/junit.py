@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from reports.formats.escape import for_json, for_xml, visible
-from reports.verdicts.cells import CellKind, CellOutcome
+from reports.verdicts.cells import CellKind, CellResult
 from reports.verdicts.decision import Disposition, GateOutcome, GateResult, GateRow
-from reports.verdicts.judge import Finding, Verdict
+from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import MISSING, under
 from reports.verdicts.policy import Policy
 from reports.verdicts.scope import in_full
@@ -259,7 +259,7 @@ def _absent(suite: str, gated: GateResult) -> _Case:
 
 
 def _cell(row: Row, gated: GateResult, server: Server, run: Run, floor: Protocol) -> _Case:
-    missing = Finding(server, CellOutcome(CellKind.MISSING, reason="it was not measured"))
+    missing = CellResult(server, CellKind.MISSING, reason="it was not measured")
     finding = row.findings.get(server.id, missing)
     result, kind, message = _result(row, finding, floor)
     if result in ("failure", "error"):
@@ -280,20 +280,20 @@ def _cell(row: Row, gated: GateResult, server: Server, run: Run, floor: Protocol
     )
 
 
-def _result(row: Row, finding: Finding, floor: Protocol) -> tuple[str, str, str]:
+def _result(row: Row, finding: CellResult, floor: Protocol) -> tuple[str, str, str]:
     """Return a cell's result, its type and its message, in the order in which verdicts weigh them."""
-    outcome, version = finding.outcome, finding.negotiated
+    version = finding.negotiated
     if row.verdict is Verdict.UNTESTABLE:
         return "skipped", str(Verdict.UNTESTABLE), row.judgement.reason
-    if outcome.kind is CellKind.FOOLED:
+    if finding.kind is CellKind.FOOLED:
         at = f" at {version}" if version else ""
-        return "failure", str(outcome.kind), f"a server that tampers fooled it{at}: {outcome.reason}"
+        return "failure", str(finding.kind), f"a server that tampers fooled it{at}: {finding.reason}"
     if version and version.below(floor):
         return "failure", str(Verdict.DOWNGRADED), f"connected at {version}, below {floor}"
     if finding.undecided:
         # What is undecided and connected did so at a version that the server does not speak.
-        reason = outcome.reason or f"connected at {version}, which this server does not speak"
-        return "error", str(outcome.kind if outcome.kind.undecided else CellKind.INCONCLUSIVE), reason
+        reason = finding.reason or f"connected at {version}, which this server does not speak"
+        return "error", str(finding.kind if finding.kind.undecided else CellKind.INCONCLUSIVE), reason
     return "", "", ""
 
 
@@ -310,7 +310,7 @@ def _context(row: Row) -> str:
 
 def _line(row: Row, servers: Iterable[Server]) -> str:
     """Say how one client came out on every server."""
-    cells = ", ".join(f"{s.id} {row.findings[s.id].outcome}" for s in servers if s.id in row.findings)
+    cells = ", ".join(f"{s.id} {row.findings[s.id]}" for s in servers if s.id in row.findings)
     said = f"{row.client}: {row.verdict}: {row.judgement.reason}"
     return visible(f"{said} [{cells}]" if cells else said)
 

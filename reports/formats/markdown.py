@@ -190,8 +190,7 @@ def _cells(rows: Sequence[Row], catalogue: Catalogue) -> str:
     patterns: dict[tuple[str, ...], dict[str, list[str]]] = {}
     for row in rows:
         cells = tuple(
-            str(row.findings[s.id].outcome) if s.id in row.findings else str(CellKind.MISSING)
-            for s in servers
+            str(row.findings[s.id]) if s.id in row.findings else str(CellKind.MISSING) for s in servers
         )
         client = f"{row.client} under {row.condition}" if several else row.client
         patterns.setdefault(cells, {}).setdefault(row.interpreter.name, []).append(client)
@@ -235,7 +234,7 @@ def _attacks(rows: Sequence[Row], attacks: Sequence[Server]) -> str:
         answers: dict[str, list[str]] = {}
         for row in rows:
             if server.id in row.findings:
-                outcome = row.findings[server.id].outcome
+                outcome = row.findings[server.id]
                 name = f"{for_markdown(row.interpreter.name)}/{row.client}"
                 answers.setdefault(f"**{outcome}**: {for_markdown(outcome.reason)}", []).append(name)
         for said, names in answers.items():

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from interpreters.interpreter import Interpreter
 from reports.formats.escape import for_json as _text
 from reports.formats.records import RecordError, build_run, read_record, reading
-from reports.verdicts.cells import CellKind, CellOutcome
-from reports.verdicts.judge import Finding, HeldBy, Judgement, PageCheck, Verdict
+from reports.verdicts.cells import CellKind, CellResult
+from reports.verdicts.judge import HeldBy, Judgement, PageCheck, Verdict
 from reports.verdicts.matrix import MATRIX_VERSION, Row
 from servers.catalogue import Catalogue, Certificate, KeyExchange, Role, Server
 from servers.conditions import Condition
@@ -198,7 +198,7 @@ def _verdict(row: Row, run: Run) -> dict[str, object]:
 
 
 def _cell(row: Row, server: Server, run: Run, floor: Protocol) -> dict[str, object]:
-    unmeasured = Finding(server, CellOutcome(CellKind.MISSING, reason=UNMEASURED))
+    unmeasured = CellResult(server, CellKind.MISSING, reason=UNMEASURED)
     finding = row.findings.get(server.id, unmeasured)
     negotiated = finding.negotiated
     return {
@@ -207,10 +207,10 @@ def _cell(row: Row, server: Server, run: Run, floor: Protocol) -> dict[str, obje
         "client": row.client,
         "condition": str(row.condition),
         "server": server.id,
-        "outcome": str(finding.outcome.kind),
+        "outcome": str(finding.kind),
         "negotiated": _name(negotiated),
         "below_floor": negotiated is not None and negotiated.below(floor),
-        "reason": _text(finding.outcome.reason),
+        "reason": _text(finding.reason),
         "offered": _names(finding.offered),
         "control_passed": run.controls[server.id].passed,
     }
@@ -256,7 +256,7 @@ def _read_run(facts: Mapping[str, Any], document: Mapping[str, Any]) -> Record:
     run = build_run(facts, {server["server"]: Control(**server["control"]) for server in facts["servers"]})
     servers = {server["server"]: _read_server(server) for server in facts["servers"]}
     interpreters = {one["interpreter"]: _read_interpreter(one) for one in own("interpreters")}
-    findings: dict[tuple[str, str, str], dict[str, Finding]] = {}
+    findings: dict[tuple[str, str, str], dict[str, CellResult]] = {}
     for cell in own("cells"):
         if (cell["outcome"], cell["reason"]) != (CellKind.MISSING, UNMEASURED):
             key = (cell["interpreter"], cell["client"], cell["condition"])
@@ -305,7 +305,7 @@ def _read_interpreter(facts: Mapping[str, Any]) -> Interpreter:
 def _read_verdict(
     facts: Mapping[str, Any],
     interpreter: Interpreter,
-    findings: Mapping[tuple[str, str, str], Mapping[str, Finding]],
+    findings: Mapping[tuple[str, str, str], Mapping[str, CellResult]],
 ) -> Row:
     return Row(
         interpreter=interpreter,
@@ -326,10 +326,12 @@ def _read_verdict(
     )
 
 
-def _read_cell(facts: Mapping[str, Any], servers: Mapping[str, Server]) -> Finding:
-    return Finding(
+def _read_cell(facts: Mapping[str, Any], servers: Mapping[str, Server]) -> CellResult:
+    return CellResult(
         server=servers[facts["server"]],
-        outcome=CellOutcome(CellKind(facts["outcome"]), _protocol(facts["negotiated"]), facts["reason"]),
+        kind=CellKind(facts["outcome"]),
+        protocol=_protocol(facts["negotiated"]),
+        reason=facts["reason"],
         offered=frozenset(map(Protocol, facts["offered"])),
     )
 

@@ -38,16 +38,38 @@ class CellKind(enum.StrEnum):
 
 
 @dataclass(frozen=True)
-class CellOutcome:
-    """A cell's outcome, with the version if it connected and a reason in words if there is more to say."""
+class CellResult:
+    """What one cell came to, and what the client offered while it came about."""
 
+    server: Server
     kind: CellKind
     protocol: Protocol | None = None
+    """The version that was negotiated, or at which it ended; None where it came to none."""
     reason: str = ""
+    """In words, if there is more to say."""
+    offered: frozenset[Protocol] = frozenset()
+    """Every version listed in a ClientHello of this cell."""
+    offer: str = ""
+    """The same in words; without supported_versions only a ceiling is known."""
 
     def __str__(self) -> str:
         """Return what the report's cell shows."""
         return str(self.protocol if self.protocol and self.kind is CellKind.CONNECTED else self.kind)
+
+    @property
+    def negotiated(self) -> Protocol | None:
+        """The version at which data went both ways; None if none did."""
+        return self.protocol if self.kind in (CellKind.CONNECTED, CellKind.FOOLED) else None
+
+    @property
+    def undecided(self) -> bool:
+        """Whether this says nothing, or something that cannot be."""
+        impossible = self.kind is CellKind.CONNECTED and self.negotiated not in self.server.protocols
+        return self.kind.undecided or impossible
+
+    def reached_below(self, floor: Protocol) -> bool:
+        """Whether this came, or may have come, to a version below the floor before it ended."""
+        return self.protocol.below(floor) if self.protocol else not self.server.only_from(floor)
 
 
 CERTIFICATE_ALERTS = frozenset(
@@ -69,39 +91,48 @@ _SEVERITY = (CellKind.CONNECTED, CellKind.BLOCKED, CellKind.REJECTED, CellKind.N
 """From what weighs most; what is inconclusive is weighed apart."""
 
 
-def judge_cell(observation: Observation, server: Server) -> CellOutcome:
+def judge_cell(observation: Observation, server: Server) -> CellResult:
     """Judge one cell. Nothing counts without a passed control, and both witnesses must agree."""
-    if not observation.control.passed:
-        return CellOutcome(CellKind.INCONCLUSIVE, reason=f"control failed: {observation.control.reason}")
-    if observation.account is None:
-        return CellOutcome(CellKind.MISSING, reason=observation.missing or "no account was given")
-    if not observation.wire:
-        return _inconclusive(f"no connection passed the tap; the client says: {_said(observation.account)}")
-    if server.role is Role.ATTACK:
-        return judge_attack(observation.wire, observation.account, server)
+    hellos = [wire for wire in observation.wire if wire.client_hello]
+    return replace(
+        _judge(observation, server),
+        offered=frozenset(protocol for wire in hellos for protocol in wire.offered or ()),
+        offer=offer(hellos[0]) if hellos else "",
+    )
+
+
+def _judge(observation: Observation, server: Server) -> CellResult:
     account = observation.account
+    if not observation.control.passed:
+        return _inconclusive(server, f"control failed: {observation.control.reason}")
+    if account is None:
+        return CellResult(server, CellKind.MISSING, reason=observation.missing or "no account was given")
+    if not observation.wire:
+        return _inconclusive(server, f"no connection passed the tap; the client says: {_summary(account)}")
+    if server.role is Role.ATTACK:
+        return judge_attack(observation.wire, account, server)
     return _worst([_judge_connection(wire, account, server) for wire in observation.wire], server)
 
 
-def _worst(outcomes: Sequence[CellOutcome], server: Server) -> CellOutcome:
+def _worst(results: Sequence[CellResult], server: Server) -> CellResult:
     """Of several connections for one cell, the one that weighs most; of several versions, the lowest.
 
     One that is inconclusive may have been anything that the server speaks, so beside it only a
     connection at the server's lowest version counts.
     """
-    connected = [o for o in outcomes if o.kind is CellKind.CONNECTED]
-    lowest = min(connected, key=lambda o: _rank(o.protocol), default=None)
-    unclear = next((o for o in outcomes if o.kind is CellKind.INCONCLUSIVE), None)
+    connected = [r for r in results if r.kind is CellKind.CONNECTED]
+    lowest = min(connected, key=lambda r: _rank(r.protocol), default=None)
+    unclear = next((r for r in results if r.kind is CellKind.INCONCLUSIVE), None)
     if unclear and (lowest is None or any(p.wire < _rank(lowest.protocol) for p in server.protocols)):
         return unclear
-    return lowest or min(outcomes, key=lambda o: _SEVERITY.index(o.kind))
+    return lowest or min(results, key=lambda r: _SEVERITY.index(r.kind))
 
 
-def judge_attack(wires: Sequence[WireAccount], account: Account, server: Server) -> CellOutcome:
+def judge_attack(wires: Sequence[WireAccount], account: Account, server: Server) -> CellResult:
     """Judge a cell on a server that tampers with the negotiation."""
     first = wires[0]
     if damage := [_damage(wire) for wire in wires if _damage(wire)]:
-        return _inconclusive(f"the wire's record is unfit: {damage[0]}")
+        return _inconclusive(server, f"the wire's record is unfit: {damage[0]}")
     if server.script == "sentinel" and Protocol.TLSV1_3 not in (first.offered or ()):
         # Who does not offer TLS 1.3 cannot be talked down from it, and has met an honest server.
         return _judge_connection(first, account, server)
@@ -110,24 +141,26 @@ def judge_attack(wires: Sequence[WireAccount], account: Account, server: Server)
         claim = _judge_claim(done or first, account, server)
         return replace(claim, kind=CellKind.FOOLED) if claim.kind is CellKind.CONNECTED else claim
     if not server.expect:
-        return _judge_fallback(wires)
+        return _judge_fallback(wires, server)
     if server.script == "sentinel" and not _offers_any(first, server):
-        return CellOutcome(CellKind.NOT_OFFERED, reason=f"offers {offer(first)}: there is nothing to notice")
+        return CellResult(
+            server, CellKind.NOT_OFFERED, reason=f"offers {offer(first)}: there is nothing to notice"
+        )
     return _judge_answers(wires, account, server)
 
 
-def _judge_answers(wires: Sequence[WireAccount], account: Account, server: Server) -> CellOutcome:
+def _judge_answers(wires: Sequence[WireAccount], account: Account, server: Server) -> CellResult:
     """Judge the alerts with which a client answered; each connection must have one that can be read."""
     answers = [[a.description for a in wire.alerts if a.sender is Sender.CLIENT] for wire in wires]
     if not all(answers):
-        return _inconclusive(f"the client neither went on nor sent an alert: {_said(account)}")
+        return _inconclusive(server, f"the client neither went on nor sent an alert: {_summary(account)}")
     alerts = list(dict.fromkeys(alert for several in answers for alert in several))
     if None in alerts or CERTIFICATE_ALERTS.intersection(alert or "" for alert in alerts):
-        return _inconclusive(f"the client ended it, but not clearly for this: {_said(account)}")
+        return _inconclusive(server, f"the client ended it, but not clearly for this: {_summary(account)}")
     version = wires[0].server_version or "a version that does not exist"
     asked = "" if server.expect in alerts else f"; {server.source} asks for {server.expect}"
-    return CellOutcome(
-        CellKind.HELD, reason=f"client: {', '.join(filter(None, alerts))} after {version}{asked}"
+    return CellResult(
+        server, CellKind.HELD, reason=f"client: {', '.join(filter(None, alerts))} after {version}{asked}"
     )
 
 
@@ -136,35 +169,42 @@ def _damage(wire: WireAccount) -> str:
     return "; ".join(wire.faults) or ("" if wire.client_hello else "it has no ClientHello")
 
 
-def _judge_fallback(wires: Sequence[WireAccount]) -> CellOutcome:
+def _judge_fallback(wires: Sequence[WireAccount], server: Server) -> CellResult:
     """Judge whether any later hello asked for less than the first."""
     asked = [max(w.offered or (w.legacy_version,), key=_rank) for w in wires if w.client_hello]
     count = f"{len(wires)} connection{'s' if len(wires) > 1 else ''}"
     if lower := [version for version in asked[1:] if _rank(version) < _rank(asked[0])]:
-        return CellOutcome(CellKind.FOOLED, reason=f"came back with no more than {lower[0]} in {count}")
-    return CellOutcome(CellKind.HELD, reason=f"{count}, each offering {offer(wires[0])}")
+        return CellResult(
+            server, CellKind.FOOLED, reason=f"came back with no more than {lower[0]} in {count}"
+        )
+    return CellResult(server, CellKind.HELD, reason=f"{count}, each offering {offer(wires[0])}")
 
 
 def _rank(version: Protocol | None) -> tuple[int, int]:
     return version.wire if version else (0, 0)
 
 
-def _judge_connection(wire: WireAccount, account: Account, server: Server) -> CellOutcome:
+def _judge_connection(wire: WireAccount, account: Account, server: Server) -> CellResult:
     if damage := _damage(wire):
-        return _inconclusive(f"the wire's record is unfit: {damage}; the client says: {_said(account)}")
+        return _inconclusive(
+            server, f"the wire's record is unfit: {damage}; the client says: {_summary(account)}"
+        )
     if account.outcome == "connected":
         return _judge_claim(wire, account, server)
     if wire.data_both_ways and wire.server_version is not Protocol.TLSV1_3:
         # In TLS 1.3 handshake messages look like data, so there this is no contradiction.
         return _inconclusive(
-            f"the wire shows data both ways at {wire.server_version}, the client says: {_said(account)}"
+            server,
+            f"the wire shows data both ways at {wire.server_version}, the client says: {_summary(account)}",
         )
     if not _offers_any(wire, server):
-        return _judge_refused_offer(wire, account)
-    return _judge_abort(wire, account) if wire.server_version else _judge_refusal(wire, account)
+        return _judge_refused_offer(wire, account, server)
+    return (
+        _judge_abort(wire, account, server) if wire.server_version else _judge_refusal(wire, account, server)
+    )
 
 
-def _judge_refused_offer(wire: WireAccount, account: Account) -> CellOutcome:
+def _judge_refused_offer(wire: WireAccount, account: Account, server: Server) -> CellResult:
     """Judge a connection whose hello lists nothing that the server speaks.
 
     The hello alone would say so, but a server that is dead or deaf must not pass as one that refused:
@@ -173,62 +213,74 @@ def _judge_refused_offer(wire: WireAccount, account: Account) -> CellOutcome:
     by = Sender.CLIENT if wire.server_version else Sender.SERVER
     alerts = [a.description for a in wire.alerts if a.sender is by]
     if not alerts:
-        return _inconclusive(f"offers {offer(wire)}, but the {by} did not refuse: {_said(account)}")
+        return _inconclusive(
+            server, f"offers {offer(wire)}, but the {by} did not refuse: {_summary(account)}"
+        )
     if wire.server_version and not {"protocol_version", "illegal_parameter"}.intersection(alerts):
         return _inconclusive(
+            server,
             f"the server chose {wire.server_version}, which was not offered, and the client"
-            f" did not say that it refuses: {_said(account)}"
+            f" did not say that it refuses: {_summary(account)}",
         )
-    return CellOutcome(CellKind.NOT_OFFERED, reason=f"offers {offer(wire)}")
+    return CellResult(server, CellKind.NOT_OFFERED, reason=f"offers {offer(wire)}")
 
 
-def _judge_claim(wire: WireAccount, account: Account, server: Server) -> CellOutcome:
+def _judge_claim(wire: WireAccount, account: Account, server: Server) -> CellResult:
     """Judge a connection that the client says it made."""
     version = wire.server_version
     if version is None or not wire.data_both_ways:
-        return _inconclusive(f"the client says it connected at {account.version}, the wire does not show it")
+        return _inconclusive(
+            server, f"the client says it connected at {account.version}, the wire does not show it"
+        )
     if account.version not in (version, UNTOLD):
-        return _inconclusive(f"the client says {account.version}, the wire says {version}")
+        return _inconclusive(server, f"the client says {account.version}, the wire says {version}")
     if version not in server.protocols:
-        return _inconclusive(f"connected at {version}, which this server does not speak")
+        return _inconclusive(server, f"connected at {version}, which this server does not speak")
     ceiling = wire.legacy_version
     if version not in wire.offered if wire.offered is not None else ceiling and ceiling.below(version):
-        return _inconclusive(f"connected at {version}, which the client did not offer")
-    return CellOutcome(CellKind.CONNECTED, version)
+        return _inconclusive(server, f"connected at {version}, which the client did not offer")
+    return CellResult(server, CellKind.CONNECTED, version)
 
 
-def _judge_refusal(wire: WireAccount, account: Account) -> CellOutcome:
+def _judge_refusal(wire: WireAccount, account: Account, server: Server) -> CellResult:
     """Judge a connection that the server ended before it chose a version."""
     refusals = [a.description for a in wire.alerts if a.sender is Sender.SERVER]
     if not refusals:
-        return _inconclusive(f"the server gave no answer; the client says: {_said(account)}")
+        return _inconclusive(server, f"the server gave no answer; the client says: {_summary(account)}")
     if "protocol_version" in refusals:
-        return _inconclusive(f"the server refused the version although {offer(wire)} was offered")
-    return CellOutcome(CellKind.BLOCKED, reason=f"server: {refusals[0] or 'encrypted alert'}")
+        return _inconclusive(server, f"the server refused the version although {offer(wire)} was offered")
+    return CellResult(server, CellKind.BLOCKED, reason=f"server: {refusals[0] or 'encrypted alert'}")
 
 
-def _judge_abort(wire: WireAccount, account: Account) -> CellOutcome:
+def _judge_abort(wire: WireAccount, account: Account, server: Server) -> CellResult:
     """Judge a connection that failed after the server had chosen a version."""
     version = wire.server_version
     alerts = [a.description for a in wire.alerts if a.sender is Sender.CLIENT]
     if "protocol_version" in alerts:
-        return CellOutcome(CellKind.REJECTED, reason=f"client: protocol_version after {version}")
+        return CellResult(server, CellKind.REJECTED, reason=f"client: protocol_version after {version}")
     if wire.finished:
         # What it sends next is encrypted and may be a goodbye: nothing of this says that it was blocked.
-        return _inconclusive(f"completed a handshake at {version}, and then failed: {_said(account)}")
+        return _inconclusive(
+            server, f"completed a handshake at {version}, and then failed: {_summary(account)}"
+        )
     certificate = next((a for a in alerts if a in CERTIFICATE_ALERTS), None)
     if certificate or "certificate" in str(account.error_text).lower():
-        return _inconclusive(f"the client refused the certificate: {certificate or _said(account)}")
+        return _inconclusive(
+            server, f"the client refused the certificate: {certificate or _summary(account)}"
+        )
     if wire.client_data:
-        return _inconclusive(f"failed after the client had sent data at {version}: {_said(account)}")
+        return _inconclusive(
+            server, f"failed after the client had sent data at {version}: {_summary(account)}"
+        )
     if not alerts or version is Protocol.TLSV1_3:
         return _inconclusive(
-            f"failed after {version} without a readable alert; the client says: {_said(account)}"
+            server, f"failed after {version} without a readable alert; the client says: {_summary(account)}"
         )
-    return CellOutcome(
+    return CellResult(
+        server,
         CellKind.BLOCKED,
         version,
-        f"client: {alerts[0] or 'encrypted alert'} after {version} ({_said(account)})",
+        f"client: {alerts[0] or 'encrypted alert'} after {version} ({_summary(account)})",
     )
 
 
@@ -248,11 +300,11 @@ def offer(wire: WireAccount) -> str:
     return f"up to {wire.legacy_version}" if wire.legacy_version else "an unknown version"
 
 
-def _said(account: Account) -> str:
+def _summary(account: Account) -> str:
     if account.outcome == "connected":
         return f"connected at {account.version}"
     return f"{account.error_class}: {account.error_text}"[:160]
 
 
-def _inconclusive(reason: str) -> CellOutcome:
-    return CellOutcome(CellKind.INCONCLUSIVE, reason=reason)
+def _inconclusive(server: Server, reason: str) -> CellResult:
+    return CellResult(server, CellKind.INCONCLUSIVE, reason=reason)

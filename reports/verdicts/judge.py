@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from interpreters.versions import openssl_release
-from reports.verdicts.cells import CellKind, CellOutcome, judge_cell, offer
+from reports.verdicts.cells import CellKind, CellResult, judge_cell
 from servers.catalogue import Role
 from servers.conditions import Condition
 from servers.protocols import LADDER, Protocol, span
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from interpreters.interpreter import Interpreter
     from reports.verdicts.observations import Observation, OwnTls
-    from servers.catalogue import Catalogue, Server
+    from servers.catalogue import Catalogue
 
 PAGE_FLOOR = Protocol.TLSV1_2
 """The floor that the AWS page is about, whatever the floor of this run."""
@@ -58,34 +58,6 @@ class PageCheck(enum.StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
-    """A cell's outcome, with what the client offered while it came about."""
-
-    server: Server
-    outcome: CellOutcome
-    offered: frozenset[Protocol] = frozenset()
-    """Every version listed in a ClientHello of this cell."""
-    offer: str = ""
-    """The same in words; without supported_versions only a ceiling is known."""
-
-    @property
-    def negotiated(self) -> Protocol | None:
-        """The version at which data went both ways; None if none did."""
-        return self.outcome.protocol if self.outcome.kind in (CellKind.CONNECTED, CellKind.FOOLED) else None
-
-    @property
-    def undecided(self) -> bool:
-        """Whether this says nothing, or something that cannot be."""
-        impossible = self.outcome.kind is CellKind.CONNECTED and self.negotiated not in self.server.protocols
-        return self.outcome.kind.undecided or impossible
-
-    def reached_below(self, floor: Protocol) -> bool:
-        """Whether this came, or may have come, to a version below the floor before it ended."""
-        version = self.outcome.protocol
-        return version.below(floor) if version else not self.server.only_from(floor)
-
-
-@dataclass(frozen=True)
 class Judgement:
     """A verdict with its reason, and the facts that it rests on."""
 
@@ -96,23 +68,19 @@ class Judgement:
     offer: str = ""
 
 
-def find(records: Iterable[Observation], catalogue: Catalogue) -> dict[str, Finding]:
+def find(records: Iterable[Observation], catalogue: Catalogue) -> dict[str, CellResult]:
     """Judge the cells of one client in one interpreter under one condition, by server id."""
-    findings = {}
+    results: dict[str, CellResult] = {}
     for record in records:
-        server = catalogue[record.server]
-        offers = [wire for wire in record.wire if wire.client_hello]
-        twice = CellOutcome(CellKind.INCONCLUSIVE, reason="it was measured twice, and only one can count")
-        findings[server.id] = Finding(
-            server,
-            twice if server.id in findings else judge_cell(record, server),
-            frozenset(p for wire in offers for p in wire.offered or ()),
-            offer(offers[0]) if offers else "",
-        )
-    return findings
+        result = judge_cell(record, catalogue[record.server])
+        if record.server in results:
+            twice = "it was measured twice, and only one can count"
+            result = replace(result, kind=CellKind.INCONCLUSIVE, protocol=None, reason=twice)
+        results[record.server] = result
+    return results
 
 
-def judge(findings: Mapping[str, Finding], catalogue: Catalogue, floor: Protocol) -> Judgement:
+def judge(findings: Mapping[str, CellResult], catalogue: Catalogue, floor: Protocol) -> Judgement:
     """Judge one client from its cells on the ladder's servers, and on those that tamper if they were met.
 
     A below-floor connection outweighs everything. Otherwise one undecided or absent cell makes the
@@ -121,8 +89,7 @@ def judge(findings: Mapping[str, Finding], catalogue: Catalogue, floor: Protocol
     """
     ladder = [server for server in catalogue.servers if server.role is not Role.PAGE]
     cells = [
-        findings.get(s.id, Finding(s, CellOutcome(CellKind.MISSING, reason="it was not measured")))
-        for s in ladder
+        findings.get(s.id, CellResult(s, CellKind.MISSING, reason="it was not measured")) for s in ladder
     ]
     versions = sorted({c.negotiated for c in cells if c.negotiated}, key=LADDER.index)
     offered = frozenset(p for c in cells for p in c.offered)
@@ -142,7 +109,7 @@ def judge(findings: Mapping[str, Finding], catalogue: Catalogue, floor: Protocol
     return judgement(Verdict.ENFORCED, f"never went below {floor}")
 
 
-def _unknown(cells: list[Finding], floor: Protocol) -> str:
+def _unknown(cells: list[CellResult], floor: Protocol) -> str:
     """Say why these cells prove nothing; empty if they do."""
     if not any(c.server.only_below(floor) for c in cells):
         return f"it met no server that speaks only below {floor}"
@@ -154,11 +121,11 @@ def _unknown(cells: list[Finding], floor: Protocol) -> str:
     return ""
 
 
-def _weakness(cells: list[Finding], offered: frozenset[Protocol], floor: Protocol) -> str:
+def _weakness(cells: list[CellResult], offered: frozenset[Protocol], floor: Protocol) -> str:
     """Say why a client that made no connection below the floor might yet; empty if it would not."""
-    if fooled := [c for c in cells if c.outcome.kind is CellKind.FOOLED]:
+    if fooled := [c for c in cells if c.kind is CellKind.FOOLED]:
         return f"a server that tampers fooled it: {_list(fooled)}"
-    if blocked := [c for c in cells if c.outcome.kind is CellKind.BLOCKED and c.reached_below(floor)]:
+    if blocked := [c for c in cells if c.kind is CellKind.BLOCKED and c.reached_below(floor)]:
         return f"no connection below {floor}, but only because something else stopped it: {_list(blocked)}"
     old = tuple(p for p in offered if p.below(floor))
     return f"no connection below {floor}, but it still offers {span(old)}" if old else ""
@@ -169,7 +136,7 @@ def offer_column(offered: frozenset[Protocol], words: str) -> str:
     return " ".join(p for p in LADDER if p in offered) or words
 
 
-def _connections(cells: list[Finding]) -> str:
+def _connections(cells: list[CellResult]) -> str:
     """Name the lowest server of each version: ``connected at TLSv1 to tls1_0_rsa, at TLSv1.1 to ...``."""
     parts = []
     for protocol in LADDER:
@@ -182,8 +149,8 @@ def _connections(cells: list[Finding]) -> str:
     return "connected " + ", ".join(parts)
 
 
-def _list(cells: list[Finding], most: int = 3) -> str:
-    shown = [f"{c.server.id} {c.outcome.kind} ({c.outcome.reason})" for c in cells[:most]]
+def _list(cells: list[CellResult], most: int = 3) -> str:
+    shown = [f"{c.server.id} {c.kind} ({c.reason})" for c in cells[:most]]
     more = [f"and {len(cells) - most} more"] if len(cells) > most else []
     return ", ".join(shown + more)
 
@@ -202,8 +169,8 @@ _WITHOUT = {
 def held_by(
     judgement: Judgement,
     condition: Condition,
-    seen: Mapping[Condition, Mapping[str, Finding]],
-    relaxed: Mapping[str, Finding],
+    seen: Mapping[Condition, Mapping[str, CellResult]],
+    relaxed: Mapping[str, CellResult],
     floor: Protocol,
 ) -> HeldBy:
     """Say what holds the floor under a condition, from the same client under others and a relaxed one.
@@ -229,10 +196,10 @@ def held_by(
         return HeldBy.CODE
     lacking = {CellKind.NOT_OFFERED, CellKind.REJECTED}
     cells = [f for f in relaxed.values() if f.server.role is Role.LADDER and f.server.only_below(floor)]
-    return HeldBy.BUILD if cells and all(f.outcome.kind in lacking for f in cells) else HeldBy.UNKNOWN
+    return HeldBy.BUILD if cells and all(f.kind in lacking for f in cells) else HeldBy.UNKNOWN
 
 
-def went_below(findings: Mapping[str, Finding], floor: Protocol) -> bool | None:
+def went_below(findings: Mapping[str, CellResult], floor: Protocol) -> bool | None:
     """Whether any of these ladder cells connected below the floor; None if that cannot be said."""
     ladder = [f for f in findings.values() if f.server.role is Role.LADDER]
     low = [f for f in ladder if not f.server.only_from(floor)]

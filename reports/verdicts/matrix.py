@@ -11,7 +11,6 @@ from interpreters.clients import RELAXED, plain
 from interpreters.interpreter import MADE, PROGRAM
 from reports.verdicts.judge import (
     HELD,
-    Finding,
     HeldBy,
     Judgement,
     PageCheck,
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from interpreters.interpreter import Interpreter
+    from reports.verdicts.cells import CellResult
     from reports.verdicts.observations import Observation, OwnTls, Run
     from reports.verdicts.start_up import StartUp
     from servers.catalogue import Catalogue
@@ -91,7 +91,7 @@ class Row:
     page_check: PageCheck = PageCheck.UNKNOWN
     own_tls: OwnTls | None = None
     """The TLS that the client brings along; None if it uses its interpreter's."""
-    findings: Mapping[str, Finding] = field(default_factory=dict)
+    findings: Mapping[str, CellResult] = field(default_factory=dict)
 
     @property
     def column(self) -> str:
@@ -302,7 +302,7 @@ def _misfit(records: Sequence[Observation]) -> str:
 
 
 def _judged(
-    one: Measured, client: str, findings: Mapping[str, Finding], catalogue: Catalogue, floor: Protocol
+    one: Measured, client: str, findings: Mapping[str, CellResult], catalogue: Catalogue, floor: Protocol
 ) -> Judgement:
     """Judge a client's cells under one condition, as far as they hold for the interpreter itself."""
     judgement = judge(findings, catalogue, floor)

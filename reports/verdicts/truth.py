@@ -77,7 +77,7 @@ def build_truth(
         below = any(e.protocol and e.protocol.below(floor) for e in cells)
         for server, cell in zip(ladder, cells, strict=True):
             finding = row.findings.get(server.id)
-            observed = str(finding.outcome) if finding else "missing"
+            observed = str(finding) if finding else "missing"
             lines.append(
                 {
                     "interpreter": row.interpreter.id,

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from interpreters.interpreter import Interpreter
 from interpreters.places import Looked
-from reports.verdicts.cells import CellKind, CellOutcome
+from reports.verdicts.cells import CellKind, CellResult
 from reports.verdicts.decision import GateRun
-from reports.verdicts.judge import Finding, HeldBy, Judgement, PageCheck, Verdict
+from reports.verdicts.judge import HeldBy, Judgement, PageCheck, Verdict
 from reports.verdicts.matrix import Matrix, Row
 from reports.verdicts.observations import Account, Observation, OwnTls, RequestedInterpreter, Run, RunRequest
 from reports.verdicts.policy import Policy, Waiver
@@ -240,13 +240,13 @@ def meet(  # noqa: PLR0911  one return for each cause
 
 def a_finding(
     server: Server, kind: CellKind, protocol: Protocol | None = None, offered: Iterable[Protocol] = ()
-) -> Finding:
+) -> CellResult:
     """Return a judged cell."""
     reason = "" if kind is CellKind.CONNECTED else "so it was seen"
-    return Finding(server, CellOutcome(kind, protocol, reason), frozenset(offered))
+    return CellResult(server, kind, protocol, reason, frozenset(offered))
 
 
-def holding(catalogue: Catalogue, floor: Protocol) -> dict[str, Finding]:
+def holding(catalogue: Catalogue, floor: Protocol) -> dict[str, CellResult]:
     """Return the findings of a client that holds the floor and connects wherever it may."""
     offered = [p for p in LADDER if not p.below(floor)]
     findings = {}
@@ -301,7 +301,7 @@ def a_row(
     holder: HeldBy = HeldBy.UNKNOWN,
     reason: str = "so it was seen",
     interpreter: Interpreter | None = None,
-    findings: Mapping[str, Finding] | None = None,
+    findings: Mapping[str, CellResult] | None = None,
     own_tls: OwnTls | None = None,
 ) -> Row:
     """Return one line of the matrix."""

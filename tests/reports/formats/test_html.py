@@ -19,8 +19,8 @@ from reports.formats.answer import answer, page_sentences
 from reports.formats.escape import visible
 from reports.formats.html import BAR, NEUTRAL, build_html, tone
 from reports.formats.markdown import SCOPE
-from reports.verdicts.cells import CellKind, CellOutcome
-from reports.verdicts.judge import Finding, PageCheck, Verdict
+from reports.verdicts.cells import CellKind, CellResult
+from reports.verdicts.judge import PageCheck, Verdict
 from reports.verdicts.matrix import Matrix, Measured, Past, build_matrix, by_interpreter, worst_first
 from reports.verdicts.remedies import TITLES, Case, Remedy, RemedyAttempt, Standing
 from reports.verdicts.scope import headline, in_full, opening
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 
     from reports.verdicts.matrix import Row
     from reports.verdicts.observations import Observation, Run
+    from servers.protocols import Protocol
 
 CLIENTS = ("ssl", "urllib3", "botocore")
 CATALOGUE = read_catalogue().only(Role.LADDER, Role.PAGE)
@@ -285,9 +286,7 @@ def test_evidence_is_what_the_rows_say() -> None:
         assert data["interpreters"][shown["interpreter"]]["id"] == row.interpreter.id
         assert text[shown["reason"]] == row.judgement.reason
         outcomes = {data["servers"][c[0]]["id"]: (text[c[2]], text[c[3]]) for c in shown["cells"]}
-        assert outcomes == {
-            name: (str(finding.outcome), finding.outcome.reason) for name, finding in row.findings.items()
-        }
+        assert outcomes == {name: (str(finding), finding.reason) for name, finding in row.findings.items()}
     down = next(one for one in data["rows"] if one["verdict"] == Verdict.DOWNGRADED)
     cell = next(c for c in down["cells"] if data["servers"][c[0]]["id"] == "tls1_0_rsa")
     assert data["accounts"][cell[5]] == ["connected", "TLSv1", "A-CIPHER", "", "", "noted"]
@@ -452,25 +451,27 @@ def test_makes_visible_what_does_not_print(raw: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("server", "outcome", "letter"),
+    ("server", "kind", "protocol", "letter"),
     [
-        ("only_1_1", CellOutcome(CellKind.CONNECTED, TLS1_1), "D"),
-        ("only_1_1", CellOutcome(CellKind.FOOLED, TLS1_1), "D"),
-        ("only_1_2", CellOutcome(CellKind.FOOLED, TLS1_2), "F"),
-        ("only_1_1", CellOutcome(CellKind.BLOCKED), "F"),
-        ("only_1_3", CellOutcome(CellKind.BLOCKED), "E"),
-        ("only_1_1", CellOutcome(CellKind.INCONCLUSIVE), "I"),
-        ("only_1_1", CellOutcome(CellKind.MISSING), "U"),
-        ("only_1_1", CellOutcome(CellKind.REJECTED), "E"),
-        ("only_1_1", CellOutcome(CellKind.NOT_OFFERED), "E"),
-        ("only_1_2", CellOutcome(CellKind.CONNECTED, TLS1_2), "E"),
-        ("only_1_2", CellOutcome(CellKind.HELD), "E"),
-        ("page_second", CellOutcome(CellKind.CONNECTED, TLS1_1), NEUTRAL),
+        ("only_1_1", CellKind.CONNECTED, TLS1_1, "D"),
+        ("only_1_1", CellKind.FOOLED, TLS1_1, "D"),
+        ("only_1_2", CellKind.FOOLED, TLS1_2, "F"),
+        ("only_1_1", CellKind.BLOCKED, None, "F"),
+        ("only_1_3", CellKind.BLOCKED, None, "E"),
+        ("only_1_1", CellKind.INCONCLUSIVE, None, "I"),
+        ("only_1_1", CellKind.MISSING, None, "U"),
+        ("only_1_1", CellKind.REJECTED, None, "E"),
+        ("only_1_1", CellKind.NOT_OFFERED, None, "E"),
+        ("only_1_2", CellKind.CONNECTED, TLS1_2, "E"),
+        ("only_1_2", CellKind.HELD, None, "E"),
+        ("page_second", CellKind.CONNECTED, TLS1_1, NEUTRAL),
     ],
 )
-def test_colours_a_cell_by_what_it_speaks_for(server: str, outcome: CellOutcome, letter: str) -> None:
+def test_colours_a_cell_by_what_it_speaks_for(
+    server: str, kind: CellKind, protocol: Protocol | None, letter: str
+) -> None:
     """A server's cell has the tone of the verdict that it alone would lead to; the page's have none."""
-    assert tone(Finding(a_catalogue(*SMALL)[server], outcome), TLS1_2) == letter
+    assert tone(CellResult(a_catalogue(*SMALL)[server], kind, protocol), TLS1_2) == letter
 
 
 def test_says_that_nothing_was_measured() -> None:

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from reports.formats.junit import build_junit
 from reports.formats.matrix_json import build_json
 from reports.gate import foresee, parse_report
-from reports.verdicts.cells import CellKind
+from reports.verdicts.cells import CellKind, CellResult
 from reports.verdicts.decision import Disposition, decide
-from reports.verdicts.judge import Finding, Verdict
+from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import Matrix, Measured, build_matrix
 from reports.verdicts.policy import CHOICES, Policy, Waiver
 from servers.catalogue import Role, read_catalogue
@@ -167,7 +167,7 @@ def _result(case: ET.Element) -> str:
     return case[0].tag if len(case) else ""
 
 
-def _kinds() -> dict[str, Finding]:
+def _kinds() -> dict[str, CellResult]:
     """Return a cell of every kind."""
     return {
         "open": a_finding(ATTACKED["open"], CellKind.CONNECTED, TLS1_3, LADDER),
@@ -633,12 +633,12 @@ def test_text_from_elsewhere_cannot_break_it() -> None:
     """Whatever a path, version, reason, control, engine or host holds, the document is read, and valid."""
     odd = "]]><script>alert(1)</script>&|\r\n\x1b[2J\0\x9b\u202e\ufffe\udc80"
     interpreter = replace(an_interpreter("b"), path=odd, version=odd, implementation=odd, openssl=odd)
-    outcome = replace(_kinds()["only_1_0"].outcome, reason=odd)
+    result = replace(_kinds()["only_1_0"], server=ATTACKED["only_1_0"], reason=odd)
     row = a_row(
         Verdict.INCONCLUSIVE,
         interpreter=interpreter,
         reason=odd,
-        findings={"only_1_0": Finding(ATTACKED["only_1_0"], outcome)},
+        findings={"only_1_0": result},
     )
     controls = {name: replace(control, reason=odd) for name, control in RUN.controls.items()}
     run = replace(RUN, host=odd, engine=odd, controls=controls)

@@ -10,8 +10,8 @@ import pytest
 from interpreters.end_of_life import read_ends
 from reports.formats.answer import HOLDERS
 from reports.formats.markdown import MOST_PATTERNS, build_markdown
-from reports.verdicts.cells import CellKind, CellOutcome
-from reports.verdicts.judge import Finding, HeldBy, PageCheck, Verdict
+from reports.verdicts.cells import CellKind, CellResult
+from reports.verdicts.judge import HeldBy, PageCheck, Verdict
 from reports.verdicts.matrix import Matrix
 from reports.verdicts.scope import in_full
 from servers.catalogue import Catalogue, Role
@@ -170,13 +170,13 @@ def test_interpreters_with_the_same_to_do_share_an_entry() -> None:
     assert "`nox -s remedy -- --only four --clients boto3`" in steps
 
 
-def _findings(outcome: CellOutcome) -> dict[str, Finding]:
-    return {server.id: Finding(server, outcome) for server in SMALL}
+def _findings(kind: CellKind) -> dict[str, CellResult]:
+    return {server.id: CellResult(server, kind) for server in SMALL}
 
 
 def test_every_cell_is_in_the_appendix() -> None:
     """Rows that came out alike share a column, whose number names them, and each server has a line."""
-    blocked, held = _findings(CellOutcome(CellKind.BLOCKED)), _findings(CellOutcome(CellKind.NOT_OFFERED))
+    blocked, held = _findings(CellKind.BLOCKED), _findings(CellKind.NOT_OFFERED)
     rows = [
         a_row(Verdict.ENFORCED, "one", "ssl", findings=held),
         a_row(Verdict.FRAGILE, "two", "ssl", findings=blocked),
@@ -191,10 +191,10 @@ def test_every_cell_is_in_the_appendix() -> None:
 
 def test_the_appendix_stays_narrow() -> None:
     """However many patterns there are, no table of the appendix is wide, and none is lost."""
-    kinds = [CellOutcome(CellKind.CONNECTED, TLS1_0), CellOutcome(CellKind.BLOCKED)]
+    kinds = [CellKind.INCONCLUSIVE, CellKind.BLOCKED]
     rows = []
     for number in range(MOST_PATTERNS + 2):
-        cells = {s.id: Finding(s, kinds[number >> place & 1]) for place, s in enumerate(SMALL)}
+        cells = {s.id: CellResult(s, kinds[number >> place & 1]) for place, s in enumerate(SMALL)}
         rows.append(a_row(Verdict.DOWNGRADED, f"py{number}", findings=cells))
     tables = [t for t in _section(_report(rows), "Appendix: every cell").split("\n\n") if t[0] == "|"]
     heads = [_cells(table.splitlines()[0])[1:] for table in tables]
@@ -291,13 +291,13 @@ def test_attacks_are_told_only_if_they_were_met() -> None:
     assert "## Attacks" not in _report()
     attack = a_server("tampers", TLS1_1, role=Role.ATTACK, script="sentinel", expect="illegal_parameter")
     catalogue = a_catalogue(*SMALL, attack)
-    outcomes = (
-        CellOutcome(CellKind.HELD, None, "client: illegal_parameter"),
-        CellOutcome(CellKind.FOOLED, TLS1_1, "it went"),
+    results = (
+        CellResult(attack, CellKind.HELD, None, "client: illegal_parameter"),
+        CellResult(attack, CellKind.FOOLED, TLS1_1, "it went"),
     )
     rows = [
-        a_row(Verdict.ENFORCED, name, findings={"tampers": Finding(attack, outcome)})
-        for name, outcome in zip(("one", "two"), outcomes, strict=True)
+        a_row(Verdict.ENFORCED, name, findings={"tampers": result})
+        for name, result in zip(("one", "two"), results, strict=True)
     ]
     told = _section(_report(rows, catalogue=catalogue), "Attacks on the negotiation")
     assert "**tampers** (RFC 8446): a test needs it" in told

@@ -18,7 +18,7 @@ from interpreters.places import Looked
 from reports.formats.frame import build_frame
 from reports.formats.matrix_json import build_json, read_json
 from reports.formats.records import RecordError
-from reports.verdicts.cells import CellKind, CellOutcome
+from reports.verdicts.cells import CellKind
 from reports.verdicts.judge import HeldBy, PageCheck, Verdict
 from reports.verdicts.matrix import Measured, build_matrix
 from reports.verdicts.observations import RequestedInterpreter
@@ -579,7 +579,7 @@ def test_what_cannot_be_decoded_stays_readable() -> None:
         a_row(
             interpreter=odd,
             reason=half,
-            findings={"open": replace(FINDINGS["open"], outcome=CellOutcome(CellKind.BLOCKED, None, half))},
+            findings={"open": replace(FINDINGS["open"], kind=CellKind.BLOCKED, protocol=None, reason=half)},
         ),
         client_version=half,
         urllib3=half,

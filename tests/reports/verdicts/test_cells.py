@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.verdicts.cells import CERTIFICATE_ALERTS, UNTOLD, CellKind, CellOutcome, judge_cell, offer
+from reports.verdicts.cells import CERTIFICATE_ALERTS, UNTOLD, CellKind, CellResult, judge_cell, offer
 from reports.verdicts.observations import Account
 from servers.catalogue import Role
 from servers.protocols import LADDER, Protocol, Sender
@@ -47,6 +47,11 @@ OPEN = a_server("open", TLS1_0, TLS1_1, TLS1_2, TLS1_3)
 EVERYTHING = frozenset(LADDER)
 MODERN = frozenset({TLS1_2, TLS1_3})
 PROTECTED = (CellKind.NOT_OFFERED, CellKind.REJECTED)
+
+
+def shown(result: CellResult) -> tuple[CellKind, Protocol | None]:
+    """Return what a cell came to, and at which version."""
+    return result.kind, result.protocol
 
 
 def _servers() -> Iterator[Server]:
@@ -163,7 +168,7 @@ def test_a_client_that_cannot_tell_its_version_leaves_it_to_the_wire(version: Pr
     """An answer whose client cannot tell the version counts at the wire's, where the wire shows the data."""
     server = a_server("only", version)
     sound = replace(meet(Stack(EVERYTHING), server), account=connected(UNTOLD))
-    assert judge_cell(sound, server) == CellOutcome(CellKind.CONNECTED, version)
+    assert shown(judge_cell(sound, server)) == (CellKind.CONNECTED, version)
     assert judge_cell(_mark(sound, server_data=0), server).kind is CellKind.INCONCLUSIVE
 
 
@@ -177,7 +182,7 @@ def test_a_broken_witness_leaves_a_cell_undecided(what: str) -> None:
     """A cell that connected says nothing more once one of its witnesses is broken, and says why."""
     kind, damage = SABOTAGE[what]
     sound = meet(Stack(EVERYTHING), OLD)
-    assert judge_cell(sound, OLD) == CellOutcome(CellKind.CONNECTED, TLS1_0)
+    assert shown(judge_cell(sound, OLD)) == (CellKind.CONNECTED, TLS1_0)
     outcome = judge_cell(damage(sound), OLD)
     assert outcome.kind is kind
     assert outcome.kind.undecided
@@ -195,7 +200,8 @@ def test_a_version_that_the_server_does_not_speak_is_a_contradiction() -> None:
 def test_a_probe_that_died_leaves_its_reason_in_the_cell() -> None:
     """A cell without an account is missing, with the reason that the measuring gave."""
     cell = an_observation(OLD, None, missing="the probe died of SIGKILL after it began ssl on only_1_0")
-    assert judge_cell(cell, OLD) == CellOutcome(CellKind.MISSING, None, cell.missing)
+    assert shown(judge_cell(cell, OLD)) == (CellKind.MISSING, None)
+    assert judge_cell(cell, OLD).reason == cell.missing
 
 
 @pytest.mark.parametrize("alert", sorted(CERTIFICATE_ALERTS))
@@ -260,7 +266,7 @@ def test_of_two_connections_the_one_that_went_lower_counts(order: int) -> None:
     made = meet(Stack(EVERYTHING), OLD).wire[0]
     refused = a_wire(MODERN, None, alerts=[an_alert("protocol_version", Sender.SERVER)])
     cell = an_observation(OLD, connected(TLS1_0), *(made, refused)[::order])
-    assert judge_cell(cell, OLD) == CellOutcome(CellKind.CONNECTED, TLS1_0)
+    assert shown(judge_cell(cell, OLD)) == (CellKind.CONNECTED, TLS1_0)
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -278,7 +284,7 @@ def test_a_high_connection_does_not_hide_a_low_one(order: int) -> None:
     low = a_wire(EVERYTHING, TLS1_0, data=(40, 9000))
     high = a_wire(EVERYTHING, TLS1_3, data=(100, 9000))
     cell = an_observation(OPEN, connected(TLS1_3), *(low, high)[::order])
-    assert judge_cell(cell, OPEN) != CellOutcome(CellKind.CONNECTED, TLS1_3)
+    assert shown(judge_cell(cell, OPEN)) != (CellKind.CONNECTED, TLS1_3)
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -287,7 +293,7 @@ def test_a_high_connection_does_not_cover_for_a_damaged_one(order: int) -> None:
     high = a_wire(EVERYTHING, TLS1_3, data=(100, 9000))
     damaged = a_wire(EVERYTHING, None, faults=("bytes that are no TLS record",))
     cell = an_observation(OPEN, connected(TLS1_3), *(high, damaged)[::order])
-    assert judge_cell(cell, OPEN) != CellOutcome(CellKind.CONNECTED, TLS1_3)
+    assert shown(judge_cell(cell, OPEN)) != (CellKind.CONNECTED, TLS1_3)
 
 
 def test_a_version_above_the_hellos_ceiling_is_a_contradiction() -> None:
@@ -320,8 +326,8 @@ def test_an_account_of_the_wrong_type_is_no_crash() -> None:
 
 def test_a_cell_shows_its_version_only_if_it_connected() -> None:
     """The report's cell is the version of a connection, else the kind of outcome."""
-    assert str(CellOutcome(CellKind.CONNECTED, TLS1_1)) == "TLSv1.1"
-    shown = {str(CellOutcome(kind, TLS1_1)) for kind in CellKind if kind is not CellKind.CONNECTED}
+    assert str(CellResult(OLD, CellKind.CONNECTED, TLS1_1)) == "TLSv1.1"
+    shown = {str(CellResult(OLD, kind, TLS1_1)) for kind in CellKind if kind is not CellKind.CONNECTED}
     assert shown == {str(kind) for kind in CellKind if kind is not CellKind.CONNECTED}
 
 
@@ -425,7 +431,7 @@ def test_no_single_fact_makes_a_downgrade_safe(change: tuple[str, Any], version:
     fact, value = change
     cell = replace(sound, account=value) if fact == "account" else _mark(sound, **{fact: value})
     outcome = judge_cell(cell, server)
-    assert outcome == CellOutcome(CellKind.CONNECTED, version) or outcome.kind.undecided
+    assert shown(outcome) == (CellKind.CONNECTED, version) or outcome.kind.undecided
 
 
 SENTINEL = a_server("low", TLS1_1, role=Role.ATTACK, script="sentinel", expect="illegal_parameter")

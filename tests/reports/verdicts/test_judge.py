@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.verdicts.cells import CellKind, CellOutcome
+from reports.verdicts.cells import CellKind, CellResult
 from reports.verdicts.judge import (
-    Finding,
     HeldBy,
     Judgement,
     PageCheck,
@@ -139,7 +138,7 @@ def test_the_causes_lead_to_every_verdict() -> None:
     assert seen == set(Verdict) - {Verdict.UNTESTABLE}
 
 
-def _outcomes(server: Server) -> st.SearchStrategy[Finding]:
+def _outcomes(server: Server) -> st.SearchStrategy[CellResult]:
     """Draw any outcome that an honest judgement of this server's cell can have."""
     made = [a_finding(server, CellKind.CONNECTED, version) for version in sorted(server.protocols)]
     kinds = (
@@ -161,7 +160,9 @@ FLOOR = st.sampled_from(FLOORS)
 GAPS = st.sampled_from([CellKind.INCONCLUSIVE, CellKind.MISSING, None])
 
 
-def _without(findings: Mapping[str, Finding], server: Server, kind: CellKind | None) -> dict[str, Finding]:
+def _without(
+    findings: Mapping[str, CellResult], server: Server, kind: CellKind | None
+) -> dict[str, CellResult]:
     """Return the findings with one cell undecided, or gone."""
     rest = {name: finding for name, finding in findings.items() if name != server.id}
     return rest if kind is None else rest | {server.id: a_finding(server, kind)}
@@ -170,7 +171,7 @@ def _without(findings: Mapping[str, Finding], server: Server, kind: CellKind | N
 @few
 @given(FINDINGS, RUNG, GAPS, FLOOR)
 def test_no_set_with_a_gap_is_enforced(
-    findings: dict[str, Finding], server: Server, gap: CellKind | None, floor: Protocol
+    findings: dict[str, CellResult], server: Server, gap: CellKind | None, floor: Protocol
 ) -> None:
     """One undecided, missing or absent cell, wherever it is, and the client is not called safe."""
     verdict = judge(_without(findings, server, gap), CATALOGUE, floor).verdict
@@ -192,7 +193,7 @@ def test_taking_any_cell_away_ends_enforcement(floor: Protocol, gap: CellKind | 
 @few
 @given(FINDINGS, st.data(), FLOOR)
 def test_a_connection_below_the_floor_outweighs_everything(
-    findings: dict[str, Finding], data: st.DataObject, floor: Protocol
+    findings: dict[str, CellResult], data: st.DataObject, floor: Protocol
 ) -> None:
     """Adding one makes any set downgraded, never better, and its version the lowest at most."""
     before = judge(findings, CATALOGUE, floor)
@@ -210,7 +211,7 @@ def test_a_connection_below_the_floor_outweighs_everything(
 @few
 @given(FINDINGS, st.randoms(use_true_random=False), FLOOR)
 def test_the_order_of_the_cells_does_not_matter(
-    findings: dict[str, Finding], random: Any, floor: Protocol
+    findings: dict[str, CellResult], random: Any, floor: Protocol
 ) -> None:
     """However the cells are ordered, the judgement is the same to its last word."""
     shuffled = list(findings.items())
@@ -221,17 +222,17 @@ def test_the_order_of_the_cells_does_not_matter(
 @few
 @given(FINDINGS, FLOOR)
 def test_an_enforced_set_needs_a_connection_and_no_old_offer(
-    findings: dict[str, Finding], floor: Protocol
+    findings: dict[str, CellResult], floor: Protocol
 ) -> None:
     """Enforced means: all decided, something connected, and nothing old offered, connected or blocked."""
     if judge(findings, CATALOGUE, floor).verdict is not Verdict.ENFORCED:
         return
-    assert any(f.outcome.kind is CellKind.CONNECTED for f in findings.values())
+    assert any(f.kind is CellKind.CONNECTED for f in findings.values())
     for finding in findings.values():
-        assert not finding.outcome.kind.undecided
+        assert not finding.kind.undecided
         assert not any(version.below(floor) for version in finding.offered)
-        assert not (finding.outcome.protocol and finding.outcome.protocol.below(floor))
-        assert finding.server.only_from(floor) or finding.outcome.kind is not CellKind.BLOCKED
+        assert not (finding.protocol and finding.protocol.below(floor))
+        assert finding.server.only_from(floor) or finding.kind is not CellKind.BLOCKED
 
 
 def _damage(name: str) -> Callable[[Observation], Observation]:
@@ -379,22 +380,22 @@ def test_two_versions_in_one_cell_are_not_enforced() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "verdict"),
+    ("result", "verdict"),
     [
-        (CellOutcome(CellKind.HELD), Verdict.ENFORCED),
-        (CellOutcome(CellKind.NOT_OFFERED), Verdict.ENFORCED),
-        (CellOutcome(CellKind.FOOLED, TLS1_1), Verdict.DOWNGRADED),
-        (CellOutcome(CellKind.FOOLED, TLS1_2), Verdict.FRAGILE),
-        (CellOutcome(CellKind.FOOLED), Verdict.FRAGILE),
-        (CellOutcome(CellKind.INCONCLUSIVE), Verdict.INCONCLUSIVE),
+        (CellResult(ATTACK, CellKind.HELD), Verdict.ENFORCED),
+        (CellResult(ATTACK, CellKind.NOT_OFFERED), Verdict.ENFORCED),
+        (CellResult(ATTACK, CellKind.FOOLED, TLS1_1), Verdict.DOWNGRADED),
+        (CellResult(ATTACK, CellKind.FOOLED, TLS1_2), Verdict.FRAGILE),
+        (CellResult(ATTACK, CellKind.FOOLED), Verdict.FRAGILE),
+        (CellResult(ATTACK, CellKind.INCONCLUSIVE), Verdict.INCONCLUSIVE),
         (None, Verdict.INCONCLUSIVE),
     ],
 )
-def test_a_server_that_tampers_weighs_like_any_other(outcome: CellOutcome | None, verdict: Verdict) -> None:
+def test_a_server_that_tampers_weighs_like_any_other(result: CellResult | None, verdict: Verdict) -> None:
     """Being fooled is never enforced, and an attack in the catalogue must have been met and decided."""
     findings = holding(ATTACKED, TLS1_2)
-    if outcome:
-        findings[ATTACK.id] = Finding(ATTACK, outcome)
+    if result:
+        findings[ATTACK.id] = result
     assert judge(findings, ATTACKED, TLS1_2).verdict is verdict
 
 
@@ -402,14 +403,14 @@ def test_coming_back_lower_is_no_connection() -> None:
     """Where a client only asked again for less, no version was negotiated, and no reason says so."""
     hangs_up = a_server("hangs_up", *LADDER[1:], role=Role.ATTACK, script="close")
     catalogue = a_catalogue(*SMALL, hangs_up)
-    fell_back = Finding(hangs_up, CellOutcome(CellKind.FOOLED, reason="came back with no more than TLSv1.1"))
+    fell_back = CellResult(hangs_up, CellKind.FOOLED, reason="came back with no more than TLSv1.1")
     judgement = judge(holding(catalogue, TLS1_2) | {hangs_up.id: fell_back}, catalogue, TLS1_2)
     assert judgement.verdict is not Verdict.ENFORCED
     assert judgement.lowest is TLS1_2
     assert "connected at TLSv1.1" not in judgement.reason
 
 
-def _cells(kind: CellKind, protocol: Protocol | None = None) -> dict[str, Finding]:
+def _cells(kind: CellKind, protocol: Protocol | None = None) -> dict[str, CellResult]:
     """Return findings on the below-floor servers, all alike."""
     low = [s for s in RUNGS if s.only_below(TLS1_2)]
     return {s.id: a_finding(s, kind, protocol if protocol in s.protocols else None) for s in low}
@@ -420,7 +421,7 @@ OPENED = _cells(CellKind.NOT_OFFERED) | {
 }
 SHUT = _cells(CellKind.NOT_OFFERED)
 UNCLEAR = SHUT | {"only_1_0": a_finding(SERVERS["only_1_0"], CellKind.INCONCLUSIVE)}
-NEVER: dict[str, Finding] = {}
+NEVER: dict[str, CellResult] = {}
 
 
 def _holder(verdict: Verdict, empty: bool | None, permissive: bool | None, relaxed: bool | None) -> HeldBy:  # noqa: FBT001
@@ -631,4 +632,4 @@ def test_a_finding_keeps_what_every_connection_offered() -> None:
     finding = find([an_observation(server, failed(), *wires)], CATALOGUE)[server.id]
     assert finding.offered == {TLS1_3, TLS1_2, TLS1_1}
     assert finding.offer == "TLSv1.3"
-    assert finding.outcome.kind is CellKind.INCONCLUSIVE
+    assert finding.kind is CellKind.INCONCLUSIVE

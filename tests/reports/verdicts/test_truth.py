@@ -19,9 +19,9 @@ from interpreters.interpreter import Interpreter
 from interpreters.openssl_faults import read_text
 from interpreters.process_environment import sanitized_environment
 from reports.verdicts import expected, truth
-from reports.verdicts.cells import CellKind, CellOutcome
+from reports.verdicts.cells import CellKind, CellResult
 from reports.verdicts.expected import Cause, UnknownCauseError, expect
-from reports.verdicts.judge import Finding, HeldBy, Judgement, PageCheck, Verdict
+from reports.verdicts.judge import HeldBy, Judgement, PageCheck, Verdict
 from reports.verdicts.matrix import Matrix, Measured, Row
 from reports.verdicts.truth import build_truth, needed_cells, score, summary
 from servers.catalogue import Catalogue, Certificate, KeyExchange, Role, Server, read_catalogue
@@ -346,19 +346,17 @@ def test_reads_the_configuration_that_an_interpreter_reads(tmp_path: Path) -> No
     assert expected.read_ambient(Interpreter("p", "test", "/p"), {}) == {}
 
 
-def outcome(answer: str) -> CellOutcome:
-    """Return the outcome that a cell with this answer has."""
-    return (
-        CellOutcome(CellKind.CONNECTED, Protocol(answer))
-        if answer in list(Protocol)
-        else CellOutcome(CellKind(answer))
-    )
+def a_cell(server: Server, answer: str) -> CellResult:
+    """Return the cell that shows this answer."""
+    if answer in list(Protocol):
+        return CellResult(server, CellKind.CONNECTED, Protocol(answer))
+    return CellResult(server, CellKind(answer))
 
 
 def a_row(interpreter: Interpreter, client: str = "ssl", page: PageCheck = PageCheck.BROKEN) -> Row:
     """Return a row that shows what it must, with the verdict that follows."""
     found = answers(interpreter, client)
-    findings = {s.id: Finding(s, outcome(found[s.id])) for s in LADDER_SERVERS}
+    findings = {s.id: a_cell(s, found[s.id]) for s in LADDER_SERVERS}
     verdict = Verdict.DOWNGRADED if below(found) else Verdict.ENFORCED
     version = VERSIONS[client]
     return Row(
@@ -402,8 +400,8 @@ def test_a_clean_score() -> None:
 @pytest.mark.parametrize("server", [s.id for s in LADDER_SERVERS])
 def test_one_swapped_cell_is_enough(row: Row, server: str) -> None:
     """Whichever cell shows something else than it must, the score is not clean and names it."""
-    swapped = "blocked" if str(row.findings[server].outcome) != "blocked" else "rejected"
-    findings = {**row.findings, server: replace(row.findings[server], outcome=outcome(swapped))}
+    swapped = "blocked" if str(row.findings[server]) != "blocked" else "rejected"
+    findings = {**row.findings, server: a_cell(row.findings[server].server, swapped)}
     done = scored(replace(row, findings=findings))
     assert not done.clean
     assert any(f" on {server}: {swapped}, must be " in line for line in summary(done))
@@ -416,7 +414,7 @@ def test_a_cell_that_shows_nothing_is_undecided(how: str) -> None:
     if how == "absent":
         del findings["tls1_0_rsa"]
     else:
-        findings["tls1_0_rsa"] = replace(findings["tls1_0_rsa"], outcome=outcome(how))
+        findings["tls1_0_rsa"] = a_cell(findings["tls1_0_rsa"].server, how)
     done = scored(replace(SAFE, findings=findings))
     assert not done.clean
     assert (done.undecided, done.wrong) == (1, ())
@@ -477,7 +475,7 @@ def test_another_holder_than_the_causes_make_is_wrong(
     """What holds a row follows from the causes, and each other holder is named as wrong."""
     interpreter, ambient = python(*identity), STRICT.format(configured)
     found = answers(interpreter, client, condition, ambient=ambient)
-    findings = {s.id: Finding(s, outcome(found[s.id])) for s in LADDER_SERVERS}
+    findings = {s.id: a_cell(s, found[s.id]) for s in LADDER_SERVERS}
     verdict = Verdict.DOWNGRADED if below(found) else Verdict.ENFORCED
     version = VERSIONS[client]
     for claimed in HeldBy:
@@ -577,7 +575,7 @@ def test_truth_csv_says_why(tmp_path: Path) -> None:
 
 def test_the_summary_shows_ten_wrong_cells_and_counts_the_rest() -> None:
     """A broken run is not a page of lines."""
-    findings = {s.id: Finding(s, outcome("rejected")) for s in LADDER_SERVERS}
+    findings = {s.id: a_cell(s, "rejected") for s in LADDER_SERVERS}
     lines = summary(scored(replace(UNSAFE, findings=findings)))
     assert sum(line.startswith("Wrong: ") for line in lines) == 10
     assert f"And {len(LADDER_SERVERS) - 10} more." in lines
