@@ -17,7 +17,7 @@ from interpreters.atomic import write_atomically
 from reports.causes import UNKNOWN, CauseSubject, ChangeCause, of_rows, of_runs
 from reports.formats.escape import for_markdown
 from reports.verdicts.judge import Verdict
-from reports.verdicts.matrix import ALL_CLIENTS, MISSING, did_not_report
+from reports.verdicts.matrix import ALL_CLIENTS, MISSING, Subject
 from servers.conditions import Condition
 from servers.protocols import LADDER
 
@@ -202,7 +202,7 @@ def _by_interpreter(record: Record) -> dict[str, dict[tuple[str, Condition], Row
 
 
 def _silent(row: Row) -> bool:
-    return did_not_report(row.interpreter.id, row.client)
+    return row.subject is Subject.MACHINE
 
 
 def _for_all(rows: Mapping[tuple[str, Condition], Row]) -> Row | None:

@@ -90,8 +90,8 @@ def parse_report(document: Any) -> GateReport:
     ]
     # A machine that measured nothing must not vanish among others that did.
     silent = [host for run_id, host in hosts.items() if run_id not in {one["run_id"] for one in ambient}]
-    missing = [GateRow(host, MISSING, ALL_CLIENTS, "", MISSING) for host in silent if rows]
-    absent = {row.host for row in rows if row.verdict == MISSING}
+    missing = [GateRow(host, MISSING, ALL_CLIENTS, "", MISSING, silent=True) for host in silent if rows]
+    absent = {row.host for row in rows if row.silent}
     reported = tuple(part for part in parts if part.host not in absent)
     return GateReport(Protocol(document["floor"]), reported, (*rows, *missing))
 
@@ -116,14 +116,15 @@ def _part(run: Any) -> GateRun:
 
 def _gate_row(one: Any, host: str, source: str) -> GateRow:
     interpreter, client, lowest = _text(one["interpreter"]), _text(one["client"]), one["lowest_negotiated"]
-    verdict = Verdict(one["verdict"])
+    verdict, silent = Verdict(one["verdict"]), did_not_report(interpreter, client)
     return GateRow(
         host=host,
         interpreter=interpreter,
         client=client,
         source=source,
-        verdict=MISSING if did_not_report(interpreter, client) else verdict,
+        verdict=MISSING if silent else verdict,
         lowest=None if lowest is None else Protocol(lowest),
+        silent=silent,
     )
 
 

@@ -13,7 +13,7 @@ from reports.formats.remedies import DOCUMENT as REMEDIES
 from reports.formats.remedies import read_remedies
 from reports.history import DOCUMENT
 from reports.verdicts.judge import Judgement, Verdict
-from reports.verdicts.matrix import ALL_CLIENTS, MISSING, Matrix, Measured, Row
+from reports.verdicts.matrix import ALL_CLIENTS, MISSING, Matrix, Measured, Row, Subject
 from reports.verdicts.observations import Run, RunRequest
 from reports.verdicts.remedies import Case, needing
 from reports.verdicts.scope import Scope
@@ -188,9 +188,8 @@ def _silent(own: Run, host: str, number: int) -> Run:
 def _missing(host: str) -> Row:
     """Return the row that stands for such a machine."""
     interpreter = Interpreter(MISSING, MISSING, "", unavailable=DID_NOT_REPORT, host=host)
-    return Row(
-        interpreter, ALL_CLIENTS, "", "", Condition.AMBIENT, Judgement(Verdict.UNTESTABLE, DID_NOT_REPORT)
-    )
+    judgement = Judgement(Verdict.UNTESTABLE, DID_NOT_REPORT)
+    return Row(interpreter, ALL_CLIENTS, "", "", Condition.AMBIENT, judgement, subject=Subject.MACHINE)
 
 
 def _placed(row: Row, host: str) -> Row:

@@ -18,7 +18,7 @@ from reports.formats.escape import for_json, for_xml, visible
 from reports.verdicts.cells import CellKind, CellResult
 from reports.verdicts.decision import Disposition, GateOutcome, GateResult, GateRow
 from reports.verdicts.judge import Verdict
-from reports.verdicts.matrix import MISSING, under
+from reports.verdicts.matrix import MISSING, Subject, under
 from reports.verdicts.policy import Policy
 from reports.verdicts.scope import in_full
 from servers.catalogue import Role
@@ -137,7 +137,10 @@ def _subjects(matrix: Matrix, decision: Decision) -> list[_Subject]:
 
 def _by_itself(row: Row, run: Run) -> GateResult:
     """Judge a row where nothing was decided, because the report is not fit to be held against the policy."""
-    gate_row = GateRow(run.host, row.interpreter.id, row.client, row.interpreter.source, row.verdict)
+    silent = row.subject is Subject.MACHINE
+    gate_row = GateRow(
+        run.host, row.interpreter.id, row.client, row.interpreter.source, row.verdict, silent=silent
+    )
     return GateResult(gate_row, Disposition.PASSES if row.verdict is Verdict.ENFORCED else Disposition.FAILS)
 
 

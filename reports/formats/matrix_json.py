@@ -12,7 +12,7 @@ from reports.formats.escape import for_json as _text
 from reports.formats.records import RecordError, build_run, read_record, reading
 from reports.verdicts.cells import CellKind, CellResult
 from reports.verdicts.judge import HeldBy, Judgement, PageCheck, Verdict
-from reports.verdicts.matrix import MATRIX_VERSION, Row
+from reports.verdicts.matrix import MATRIX_VERSION, Row, Subject, did_not_report, subject_of
 from servers.catalogue import Catalogue, Certificate, KeyExchange, Role, Server
 from servers.conditions import Condition
 from servers.control import Control
@@ -307,7 +307,9 @@ def _read_verdict(
     interpreter: Interpreter,
     findings: Mapping[tuple[str, str, str], Mapping[str, CellResult]],
 ) -> Row:
+    silent = did_not_report(interpreter.id, facts["client"])
     return Row(
+        subject=Subject.MACHINE if silent else subject_of(interpreter),
         interpreter=interpreter,
         client=facts["client"],
         client_version=facts["client_version"],

@@ -10,7 +10,7 @@ from interpreters.clients import plain
 from interpreters.interpreter import PROGRAM
 from reports.verdicts.doubts import doubts, on_the_way, unfinished
 from reports.verdicts.judge import Verdict
-from reports.verdicts.matrix import ALL_CLIENTS, MISSING, did_not_report
+from reports.verdicts.matrix import ALL_CLIENTS, MISSING
 from reports.verdicts.policy import CHOICES
 from servers.protocols import LADDER
 
@@ -68,6 +68,8 @@ class GateRow:
     verdict: str
     """A Verdict; or MISSING for what was expected and is not there."""
     lowest: Protocol | None = None
+    silent: bool = False
+    """Whether it stands for a machine that did not report."""
 
 
 @dataclass(frozen=True)
@@ -223,7 +225,7 @@ def _gate_rows(report: GateReport, policy: Policy) -> tuple[GateRow, ...]:
         if client not in map(plain, clients)
     )
     there = {(row.host, row.client) for row in report.rows if row.source == PROGRAM}
-    hosts = [row.host for row in report.rows if not did_not_report(row.interpreter, row.client)]
+    hosts = [row.host for row in report.rows if not row.silent]
     absent = (
         GateRow(host, f"{PROGRAM}_{program}", program, PROGRAM, MISSING)
         for host in dict.fromkeys(hosts)
@@ -279,7 +281,7 @@ def _waived(row: GateRow, policy: Policy, today: dt.date) -> GateResult | None:
 
 def _uncounted(row: GateRow, policy: Policy) -> str:
     """Say why a row does not count; one that stands for a machine does, or for all clients if any does."""
-    if did_not_report(row.interpreter, row.client):
+    if row.silent:
         return ""
     if policy.sources and row.source not in policy.sources:
         return f"source {row.source} does not count"
@@ -298,7 +300,7 @@ def _expired(waiver: Waiver, today: dt.date) -> bool:
 
 
 def _name(row: GateRow, *, several: bool) -> str:
-    if did_not_report(row.interpreter, row.client):
+    if row.silent:
         return f"machine {row.host}"
     return f"{row.interpreter}/{row.client}" + (f" on {row.host}" if several else "")
 
@@ -385,7 +387,7 @@ def interpreter_lines(results: Iterable[GateResult]) -> list[str]:
     lines = []
     for (host, interpreter), group in groups.items():
         disposition = min((result.disposition for result in group), key=RANK.index)
-        silent = did_not_report(interpreter, group[0].row.client)
+        silent = group[0].row.silent
         where = f" on {host}" if several and not silent else ""
         name = f"machine {host}" if silent else f"{interpreter}{where}"
         lines.append((RANK.index(disposition), f"{disposition}: {name}: {', '.join(map(_client, group))}"))

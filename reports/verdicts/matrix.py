@@ -43,7 +43,7 @@ ALL_CLIENTS = "all"
 """The client of a row that stands for every client, because nothing could be measured at all."""
 
 MISSING = "missing"
-"""The interpreter of a row that stands for a whole machine, which was expected and did not report."""
+"""What files name as the interpreter in a row of a machine that was expected and did not report."""
 
 MISFITS = frozenset({"AttributeError", "ImportError", "ModuleNotFoundError", "NameError", "TypeError"})
 """What Python raises where code asks for what is not there; source: its documentation of exceptions."""
@@ -53,7 +53,10 @@ PAGE_CLIENT = "urllib3"
 
 
 def did_not_report(interpreter: str, client: str) -> bool:
-    """Whether a row of this interpreter and client stands for a machine that did not report."""
+    """Whether a file's row of this interpreter and client stands for a machine that did not report.
+
+    Only who reads files has to ask: a Row and a GateRow know what they are about.
+    """
     return (interpreter, client) == (MISSING, ALL_CLIENTS)
 
 
@@ -77,11 +80,21 @@ class Subject(enum.StrEnum):
         return f"{number} {self if number == 1 else self.plural}"
 
 
+def subject_of(interpreter: Interpreter) -> Subject:
+    """Return what the rows of an interpreter are about that was found on a machine."""
+    if interpreter.is_program:
+        return Subject.PROGRAM
+    return Subject.INTERPRETER if interpreter.environment == MADE else Subject.ENVIRONMENT
+
+
 @dataclass(frozen=True)
 class Row:
     """One line of the matrix."""
 
+    subject: Subject = field(kw_only=True)
+    """What the row is about."""
     interpreter: Interpreter
+    """For a machine that did not report a placeholder, under which files have its row."""
     client: str
     client_version: str
     urllib3: str
@@ -97,15 +110,6 @@ class Row:
     def column(self) -> str:
         """What heads the column that has this row's verdict: programs, each its own client, share one."""
         return PROGRAM if self.interpreter.is_program else self.client
-
-    @property
-    def subject(self) -> Subject:
-        """What the row is about."""
-        if did_not_report(self.interpreter.id, self.client):
-            return Subject.MACHINE
-        if self.interpreter.is_program:
-            return Subject.PROGRAM
-        return Subject.INTERPRETER if self.interpreter.environment == MADE else Subject.ENVIRONMENT
 
     @property
     def verdict(self) -> Verdict:
@@ -246,7 +250,8 @@ def build_matrix(
 
 def _untestable(one: Measured, client: str, condition: Condition, reason: str) -> Row:
     judgement = Judgement(Verdict.UNTESTABLE, reason)
-    return Row(one.interpreter, client, "", "", condition, judgement)
+    subject = subject_of(one.interpreter)
+    return Row(one.interpreter, client, "", "", condition, judgement, subject=subject)
 
 
 def _row(one: Measured, client: str, condition: Condition, catalogue: Catalogue, floor: Protocol) -> Row:
@@ -273,6 +278,7 @@ def _row(one: Measured, client: str, condition: Condition, catalogue: Catalogue,
     page = {record.server: record for record in one.of(asker, condition)}
     servers = [server.id for server in catalogue.servers if server.role is Role.PAGE]
     return Row(
+        subject=subject_of(one.interpreter),
         interpreter=one.interpreter,
         client=client,
         client_version=_version(records),

@@ -16,7 +16,7 @@ from reports.causes import CauseSubject
 from reports.compare import ChangeKind, compare, sections, write_comparison
 from reports.formats.matrix_json import Record, build_json, read_json
 from reports.verdicts.judge import HeldBy, Verdict
-from reports.verdicts.matrix import ALL_CLIENTS, MISSING
+from reports.verdicts.matrix import ALL_CLIENTS, MISSING, Subject
 from reports.verdicts.observations import RequestedInterpreter
 from reports.verdicts.policy import Policy
 from servers.conditions import Condition
@@ -459,7 +459,10 @@ def test_a_machine_that_did_not_report_is_worse() -> None:
     """What was known of a machine that is silent now is known no more, and what it says again is better."""
     silence = "this machine was expected and did not report"
     nobody = Interpreter(MISSING, MISSING, "", unavailable=silence)
-    silent = record(a_row(UNTESTABLE, client=ALL_CLIENTS, interpreter=nobody, reason=silence), host="one")
+    silent = record(
+        a_row(UNTESTABLE, client=ALL_CLIENTS, interpreter=nobody, reason=silence, subject=Subject.MACHINE),
+        host="one",
+    )
     other = record(a_row(), host="two")
     spoke = record(a_row(DOWNGRADED), a_row(client="urllib3"), host="one")
     gone, back = compare([spoke, other], [silent, other]), compare([silent, other], [spoke, other])

@@ -21,7 +21,7 @@ from reports.formats.matrix_json import build_json
 from reports.gate import gate, main, parse_report
 from reports.verdicts.decision import Disposition, GateOutcome, decide
 from reports.verdicts.judge import Verdict
-from reports.verdicts.matrix import MISSING
+from reports.verdicts.matrix import MISSING, Subject
 from reports.verdicts.policy import Policy
 from servers.conditions import Condition
 from tests.support.builders import (
@@ -89,7 +89,11 @@ def _merged(*documents: dict[str, Any]) -> dict[str, Any]:
 def _silent(host: str) -> dict[str, Any]:
     """Return what stands for a machine that was expected and did not report."""
     machine = replace(an_interpreter(MISSING), source=MISSING)
-    return _document([a_row(Verdict.UNTESTABLE, client="all", interpreter=machine)], run_id=host, host=host)
+    return _document(
+        [a_row(Verdict.UNTESTABLE, client="all", interpreter=machine, subject=Subject.MACHINE)],
+        run_id=host,
+        host=host,
+    )
 
 
 def _write(folder: Path, document: object) -> Path:

@@ -12,7 +12,7 @@ from interpreters.places import Looked
 from reports.verdicts.cells import CellKind, CellResult
 from reports.verdicts.decision import GateRun
 from reports.verdicts.judge import HeldBy, Judgement, PageCheck, Verdict
-from reports.verdicts.matrix import Matrix, Row
+from reports.verdicts.matrix import Matrix, Row, Subject, subject_of
 from reports.verdicts.observations import Account, Observation, OwnTls, RequestedInterpreter, Run, RunRequest
 from reports.verdicts.policy import Policy, Waiver
 from reports.verdicts.scope import LeftOut, Scope
@@ -303,11 +303,14 @@ def a_row(
     interpreter: Interpreter | None = None,
     findings: Mapping[str, CellResult] | None = None,
     own_tls: OwnTls | None = None,
+    subject: Subject | None = None,
 ) -> Row:
-    """Return one line of the matrix."""
+    """Return one line of the matrix; by default it is about what its interpreter is."""
     lowest = lowest or {Verdict.DOWNGRADED: TLS1_0, Verdict.ENFORCED: TLS1_2}.get(verdict)
+    interpreter = interpreter or an_interpreter(name)
     return Row(
-        interpreter=interpreter or an_interpreter(name),
+        subject=subject or subject_of(interpreter),
+        interpreter=interpreter,
         client=client,
         client_version="1.26.20",
         urllib3="1.26.20",

@@ -21,7 +21,7 @@ from reports.formats.html import BAR, NEUTRAL, build_html, tone
 from reports.formats.markdown import SCOPE
 from reports.verdicts.cells import CellKind, CellResult
 from reports.verdicts.judge import PageCheck, Verdict
-from reports.verdicts.matrix import Matrix, Measured, Past, build_matrix, by_interpreter, worst_first
+from reports.verdicts.matrix import Matrix, Measured, Past, Subject, build_matrix, by_interpreter, worst_first
 from reports.verdicts.remedies import TITLES, Case, Remedy, RemedyAttempt, Standing
 from reports.verdicts.scope import headline, in_full, opening
 from servers.catalogue import Role, read_catalogue
@@ -601,7 +601,7 @@ def test_a_trend_with_programs_says_so() -> None:
 
 def test_a_silent_machine_is_no_interpreter() -> None:
     """The row of a machine that did not report is counted as what it is."""
-    gone = replace(a_row(Verdict.UNTESTABLE, "missing", "all"), interpreter=an_interpreter("missing"))
+    gone = a_row(Verdict.UNTESTABLE, "missing", "all", subject=Subject.MACHINE)
     html = build_html(a_matrix([a_row(), gone]))
     text = " ".join(Page(html).text.split())
     assert re.search(r"\b1 untestable could not be measured 1 machine that did not report\b", text)

@@ -153,7 +153,7 @@ def test_a_program_that_counts_is_missing_once_a_machine() -> None:
         ("two", "a", "ssl", "pyenv"),
         ("two", "b", "ssl", "pyenv"),
     )
-    silent = GateRow("three", MISSING, "all", "", MISSING)
+    silent = GateRow("three", MISSING, "all", "", MISSING, silent=True)
     decision = decide(replace(report, rows=(*report.rows, silent)), PROGRAMS, NOW)
     assert decision.message == "2 missing: machine three, program_tool/tool on two"
 

@@ -22,7 +22,7 @@ from reports.verdicts import expected, truth
 from reports.verdicts.cells import CellKind, CellResult
 from reports.verdicts.expected import Cause, UnknownCauseError, expect
 from reports.verdicts.judge import HeldBy, Judgement, PageCheck, Verdict
-from reports.verdicts.matrix import Matrix, Measured, Row
+from reports.verdicts.matrix import Matrix, Measured, Row, Subject
 from reports.verdicts.truth import build_truth, needed_cells, score, summary
 from servers.catalogue import Catalogue, Certificate, KeyExchange, Role, Server, read_catalogue
 from servers.conditions import Condition
@@ -370,6 +370,7 @@ def a_row(interpreter: Interpreter, client: str = "ssl", page: PageCheck = PageC
         held_by=HeldBy.NOTHING if below(found) else HeldBy.CODE,
         page_check=page,
         findings=findings,
+        subject=Subject.INTERPRETER,
     )
 
 
@@ -479,7 +480,16 @@ def test_another_holder_than_the_causes_make_is_wrong(
     verdict = Verdict.DOWNGRADED if below(found) else Verdict.ENFORCED
     version = VERSIONS[client]
     for claimed in HeldBy:
-        row = Row(interpreter, client, version, "2.8.0", condition, Judgement(verdict, "so"), claimed)
+        row = Row(
+            interpreter,
+            client,
+            version,
+            "2.8.0",
+            condition,
+            Judgement(verdict, "so"),
+            claimed,
+            subject=Subject.INTERPRETER,
+        )
         row = replace(row, findings=findings)
         sets = {interpreter.id: settings(ambient)}
         done = score(build_truth([row], CATALOGUE, TLS1_2, sets), 1)
@@ -514,7 +524,15 @@ def test_how_many_cells_it_takes(number: int) -> None:
 
 def test_who_was_not_measured_is_named_and_not_counted() -> None:
     """An interpreter or client without measurements, or without known causes, is left out by name."""
-    gone = Row(python(name="gone"), "all", "", "", AMBIENT, Judgement(Verdict.UNTESTABLE, "no venv"))
+    gone = Row(
+        python(name="gone"),
+        "all",
+        "",
+        "",
+        AMBIENT,
+        Judgement(Verdict.UNTESTABLE, "no venv"),
+        subject=Subject.INTERPRETER,
+    )
     strange = replace(SAFE, interpreter=python(openssl="LibreSSL 3.8.2", name="strange"))
     done = scored(SAFE, gone, strange)
     assert done.clean
