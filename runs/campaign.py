@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runs.visit import PROBES, Visit, strangers_told, unvisited, visit
+from interpreters.clients import PROBES, RELAXED
+from interpreters.interpreter import MADE
+from reports.verdicts.judged import JudgedCells
+from runs.probe import Probe, ProbeResult, ProbeTask, Stranger, not_probed, stranger_sentences
 from servers.catalogue import Catalogue, Certificate, Role, Server
 from servers.certificates import NAME
 from servers.conditions import Condition, write_configurations
-from servers.control import Control
 from servers.engine import EngineError
 from servers.lab import open_lab
 from servers.peers import HOSTS, can_tell, hosts_file, is_ours
@@ -23,35 +24,83 @@ from servers.progress import Tally, counted
 from servers.resources import exhausted, visits_at_once
 
 if TYPE_CHECKING:
-    from servers.lab import LabServer
+    from reports.verdicts.observations import Observation
+    from servers.control import Control
+    from servers.lab import Lab, LabServer
     from servers.protocols import Protocol
 
 
 @dataclass(frozen=True)
-class Guest:
+class ProbeTarget:
     """An interpreter that is ready to be probed, itself or in one of its environments."""
 
     id: str
     python: Path
-    environment: Mapping[str, str]
+    env: Mapping[str, str]
+    """The variables that its probes are started with under the ambient condition."""
     clients: tuple[str, ...]
+    environment: str = MADE
+    """As its interpreter's."""
     snippets: Mapping[str, str] = field(default_factory=dict)
     """By client, source text that is run in the probe before that client is used."""
     programs: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """How to run each client, if they are programs rather than modules of the interpreter."""
 
-    def has(self, client: str) -> bool:
-        """Whether this client can be had here: a program need not have a relaxed variant."""
-        return not self.programs or client in self.programs
+    def with_clients(self, clients: Sequence[str]) -> ProbeTarget:
+        """Return the target for these clients alone; of a program those that it has: not each is relaxed."""
+        return replace(self, clients=tuple(c for c in clients if not self.programs or c in self.programs))
+
+    def task(
+        self, condition: Condition, configuration: Path | None, servers: Sequence[LabServer]
+    ) -> ProbeTask:
+        """Return what a probe is sent to do here under a condition, with its OpenSSL configuration."""
+        ours = {"OPENSSL_CONF": str(configuration)} if configuration else {}
+        return ProbeTask(
+            command=(self.python, PROBES),
+            env={**self.env, **ours},
+            interpreter=self.id,
+            condition=condition,
+            clients=self.clients,
+            servers=tuple(servers),
+            environment=self.environment,
+            snippets=self.snippets,
+            programs=self.programs,
+        )
 
 
 @dataclass(frozen=True)
-class Campaign:
-    """What a run measured: with which servers, how its controls came out, and every visit."""
+class ProbedInterpreter:
+    """What came of the probes of one interpreter, in itself and in its environments."""
+
+    targets: tuple[ProbeTarget, ...]
+    judged: JudgedCells
+    results: Mapping[Condition, Mapping[Path, ProbeResult]] = field(default_factory=dict)
+    """By condition, and by the Python that the probe ran in: the interpreter itself, or an environment's."""
+
+    @property
+    def all_results(self) -> tuple[ProbeResult, ...]:
+        """Every result, in the order of the conditions and, under each, of the environments."""
+        return tuple(result for by_python in self.results.values() for result in by_python.values())
+
+    @property
+    def observations(self) -> tuple[Observation, ...]:
+        """Every observation, in the same order."""
+        return tuple(observation for result in self.all_results for observation in result.observations)
+
+    def under(self, condition: Condition, results: Mapping[Path, ProbeResult]) -> ProbedInterpreter:
+        """Return this with what came of probes under one more condition, judged."""
+        judged = self.judged.and_of(seen for result in results.values() for seen in result.observations)
+        return replace(self, judged=judged, results={**self.results, condition: results})
+
+
+@dataclass(frozen=True)
+class CampaignResult:
+    """What a run measured: with which servers, how its controls came out, and what each interpreter did."""
 
     engine: str
     controls: Mapping[str, Control]
-    visits: tuple[tuple[Guest, Condition, Visit], ...]
+    interpreters: Mapping[str, ProbedInterpreter]
+    """By the id of the targets."""
     notes: tuple[str, ...] = ()
     """What disturbed the run as a whole, in sentences."""
 
@@ -76,8 +125,8 @@ WAITING = 2
 FILES_A_SERVER = 3
 """Open files of a server at the most: its port or pipe, its process, and a control's connection."""
 
-FILES_A_VISIT = 16
-"""Open files of a visit beside one for each tap: the pipes of its process, and connections on both sides."""
+FILES_A_PROBE = 16
+"""Open files of a probe beside one for each tap: the pipes of its process, and connections on both sides."""
 
 NOBODY_TELLS = (
     "This system does not say whose a connection is: what another program sends to a port of ours would be"
@@ -89,177 +138,171 @@ NAME_UNKNOWN = (
     " to the AWS page's two servers, whose certificate has only that name, and no verdict rests on them."
 )
 
-FollowUp = Callable[[Condition, Guest, Mapping[Condition, Visit], Mapping[str, Control]], tuple[str, ...]]
-"""Names the clients of a guest that are worth one more visit, under this condition, after those so far."""
-
 TELLING = (Condition.PERMISSIVE, Condition.EMPTY)
 """The conditions that tell what holds a client. Empty comes last: whom permissive lets through needs both."""
 
 Progress = Callable[[str], None]
 
-Errand = tuple[Guest, tuple[str, ...]]
-"""Which clients are sent where."""
-
-
-Visited = tuple[Guest, Condition, Visit]
-"""Who was visited under which condition, and what came of it."""
-
 
 async def run_campaign(
-    guests: Sequence[Guest], settings: Settings, follow_up: FollowUp, reference: str, progress: Progress
-) -> Campaign:
-    """Measure all guests, a few more at a time than there are processors.
+    targets: Sequence[ProbeTarget],
+    settings: Settings,
+    progress: Progress,
+    telling: Sequence[Condition] = TELLING,
+) -> CampaignResult:
+    """Probe all targets, a few more at a time than there are processors.
 
-    Those of TELLING that were not asked for are visited all the same, but only by the clients that
-    `follow_up` names, the permissive one by the `reference` client too, and only on one server for each
-    way of exchanging keys below the floor: enough to tell what holds it.
+    Those conditions of `telling` that were not asked for are measured all the same, but only with the
+    clients of which they tell what holds them, under the permissive one with the reference client too,
+    and only on one server for each way of exchanging keys below the floor: enough to tell.
 
     Raises EngineError, before anything is measured, where openssl can serve nothing of the catalogue.
     """
-    with (
-        tempfile.TemporaryDirectory(dir=settings.cache, prefix="run-") as folder,
-        contextlib.ExitStack() as held,
-    ):
+    with tempfile.TemporaryDirectory(dir=settings.cache, prefix="run-") as folder:
         scratch = Path(folder)
-        files = write_configurations(scratch, settings.floor)
-        places = asyncio.Semaphore(_side_by_side(guests, settings, progress))
+        configurations = write_configurations(scratch, settings.floor)
+        at_once = asyncio.Semaphore(_side_by_side(targets, settings, progress))
+        interpreters: dict[str, list[ProbeTarget]] = {}
+        for target in targets:
+            interpreters.setdefault(target.id, []).append(target)
         async with open_lab(
             settings.catalogue, scratch, settings.cache, settings.environment, settings.openssl
-        ) as bed:
-            if bed.unavailable:
-                raise EngineError(bed.unavailable)
-            controls = asyncio.create_task(bed.controls())
-            interpreters: dict[str, list[Guest]] = {}
-            for guest in guests:
-                interpreters.setdefault(guest.id, []).append(guest)
-            tally = held.enter_context(counted(len(interpreters), "measured", progress))
-            usher = _Usher(settings, bed.servers, files, places, reference, tally)
-
-            async def attend(rooms: Sequence[Guest]) -> list[Visited]:
-                """Visit one interpreter, itself first and all of its environments side by side."""
-                visits = await usher.measure(rooms)
-                for condition in TELLING:
-                    if condition not in settings.conditions:
-                        wanted = _wanted(rooms, condition, visits, follow_up, await controls)
-                        visits += await usher.tell(rooms[0], wanted, condition)
-                tally.done(_in_short(rooms, visits))
-                return visits
-
-            attended = await asyncio.gather(*(attend(rooms) for rooms in interpreters.values()))
-            visits = tuple(one for several in attended for one in several)
-            notes = _notes(visits, settings.catalogue)
-            for sentence in notes:
+        ) as lab:
+            if lab.unavailable:
+                raise EngineError(lab.unavailable)
+            controls = asyncio.create_task(lab.controls())
+            with counted(len(interpreters), "measured", progress) as tally:
+                campaign = Campaign(settings, telling, lab, controls, configurations, at_once, tally)
+                result = await campaign.run(interpreters)
+            for sentence in result.notes:
                 progress(sentence)
-            return Campaign(bed.engine, await controls, visits, notes)
-
-
-def _notes(visits: Sequence[Visited], catalogue: Catalogue) -> tuple[str, ...]:
-    """Say who else was about, or that nobody can tell, and what the machine makes of our name."""
-    told = strangers_told(one for _, _, seen in visits for one in seen.strangers)
-    by_name = any(server.certificate is Certificate.PAGE for server in catalogue.servers)
-    unknown = by_name and not is_ours(NAME, hosts_file())
-    return (*(() if can_tell() else (NOBODY_TELLS,)), *told, *((NAME_UNKNOWN,) if unknown else ()))
+            return result
 
 
 @dataclass(frozen=True)
-class _Usher:
-    """Sends guests to the servers of a lab: what all visits of a campaign have in common."""
+class Campaign:
+    """Sends probes to the servers of a lab, and judges what they observe as it comes in."""
 
     settings: Settings
-    stands: Sequence[LabServer]
-    files: Mapping[Condition, Path | None]
-    places: asyncio.Semaphore
-    reference: str
+    telling: Sequence[Condition]
+    lab: Lab
+    controls: asyncio.Task[dict[str, Control]]
+    configurations: Mapping[Condition, Path | None]
+    at_once: asyncio.Semaphore
     tally: Tally
 
-    async def measure(self, rooms: Sequence[Guest]) -> list[Visited]:
-        """Send an interpreter's environments to every server, under each condition that was asked for."""
-        everyone = [(room, room.clients) for room in rooms]
-        there = any(self.reference in room.clients for room in rooms)
-        visits = []
-        for condition in self.settings.conditions:
-            more = condition is Condition.PERMISSIVE and not there
-            errands = _with(self.reference, rooms[0], everyone) if more else everyone
-            visits += await self._send_all(errands, condition, self.settings.catalogue.servers)
-        return visits
+    async def run(self, interpreters: Mapping[str, Sequence[ProbeTarget]]) -> CampaignResult:
+        """Probe all interpreters side by side, each with its targets: itself first, then its environments."""
+        probed = await asyncio.gather(*map(self._probe_interpreter, interpreters.values()))
+        strangers = [who for one in probed for result in one.all_results for who in result.strangers]
+        return CampaignResult(
+            self.lab.engine,
+            await self.controls,
+            dict(zip(interpreters, probed, strict=True)),
+            _notes(strangers, self.settings.catalogue),
+        )
 
-    async def tell(self, home: Guest, errands: Sequence[Errand], condition: Condition) -> list[Visited]:
-        """Send those to the old servers, under a condition that tells what holds them; none if nobody."""
-        if errands and condition is Condition.PERMISSIVE:
-            errands = _with(self.reference, home, errands)
-        return await self._send_all(errands, condition, _openings(self.settings))
+    async def _probe_interpreter(self, targets: Sequence[ProbeTarget]) -> ProbedInterpreter:
+        """Probe an interpreter under each condition that was asked for, then under those that tell more."""
+        settings, home = self.settings, targets[0]
+        probed = ProbedInterpreter(tuple(targets), JudgedCells(settings.catalogue))
+        for condition in settings.conditions:
+            sent = _with_reference(targets, home, condition)
+            probed = await self._probe_all(probed, sent, condition, settings.catalogue.servers)
+        for condition in self.telling:
+            if condition in settings.conditions:
+                continue
+            if needy := _needing(condition, targets, probed.judged, settings.floor):
+                sent = _with_reference(needy, home, condition)
+                probed = await self._probe_all(probed, sent, condition, _openings(settings))
+        self.tally.done(_in_short(probed))
+        return probed
 
-    async def _send_all(
-        self, errands: Sequence[Errand], condition: Condition, servers: Sequence[Server]
-    ) -> list[Visited]:
-        return await asyncio.gather(*(self._send(room, condition, who, servers) for room, who in errands))
+    async def _probe_all(
+        self,
+        probed: ProbedInterpreter,
+        targets: Sequence[ProbeTarget],
+        condition: Condition,
+        servers: Sequence[Server],
+    ) -> ProbedInterpreter:
+        """Send a probe to each target side by side; return what is known with what came of them."""
+        standing = [server for server in self.lab.servers if server.server in servers]
+        configuration = self.configurations[condition]
+        results = await asyncio.gather(
+            *(self._probe(target.task(condition, configuration, standing)) for target in targets)
+        )
+        pythons = [target.python for target in targets]
+        return probed.under(condition, dict(zip(pythons, results, strict=True)))
 
-    async def _send(
-        self, guest: Guest, condition: Condition, clients: tuple[str, ...], servers: Sequence[Server]
-    ) -> Visited:
-        conf = self.files[condition]
-        ours = {"OPENSSL_CONF": str(conf)} if conf else {}
-        stands = [stand for stand in self.stands if stand.server in servers]
-        there = [client for client in clients if guest.has(client)]
-        named = f"{guest.id} ({', '.join(there) or 'its identity'}) under {condition}"
-        async with self.places:
+    async def _probe(self, task: ProbeTask) -> ProbeResult:
+        """Run one probe when its turn has come; a failure to make it is the reason of its cells."""
+        probe = Probe(task)
+        named = f"{task.interpreter} ({', '.join(task.clients) or 'its identity'}) under {task.condition}"
+        async with self.at_once:
             try:
                 with self.tally.at_work(named):
-                    seen = await visit(
-                        (guest.python, PROBES),
-                        {**guest.environment, **ours},
-                        there,
-                        stands,
-                        snippets=guest.snippets,
-                        programs=guest.programs,
-                    )
+                    await probe.run()
             except (OSError, RuntimeError) as error:
-                # One visit that cannot be made is no reason to lose what the others measured.
-                seen = unvisited(there, stands, f"it could not be visited: {exhausted(error) or error}")
-        return guest, condition, seen
+                # One probe that cannot be made is no reason to lose what the others measured.
+                reason = f"it could not be visited: {exhausted(error) or error}"
+                return not_probed(task, reason, await self.controls)
+        return probe.result(await self.controls)
 
 
-def _in_short(rooms: Sequence[Guest], visits: Sequence[Visited]) -> str:
+def _notes(strangers: Iterable[Stranger], catalogue: Catalogue) -> tuple[str, ...]:
+    """Say who else was about, or that nobody can tell, and what the machine makes of our name."""
+    by_name = any(server.certificate is Certificate.PAGE for server in catalogue.servers)
+    unknown = by_name and not is_ours(NAME, hosts_file())
+    return (
+        *(() if can_tell() else (NOBODY_TELLS,)),
+        *stranger_sentences(strangers),
+        *((NAME_UNKNOWN,) if unknown else ()),
+    )
+
+
+def _in_short(probed: ProbedInterpreter) -> str:
     """Return what was measured in an interpreter; empty if no client was."""
-    clients = dict.fromkeys(client for room in rooms for client in room.clients)
+    clients = dict.fromkeys(client for target in probed.targets for client in target.clients)
     if not clients:
         return ""
-    return f"{rooms[0].id} ({', '.join(clients)}): {sum(len(seen.cells) for _, _, seen in visits)} cells"
+    return f"{probed.targets[0].id} ({', '.join(clients)}): {len(probed.observations)} cells"
 
 
-def _wanted(
-    rooms: Sequence[Guest],
-    condition: Condition,
-    visits: Sequence[Visited],
-    follow_up: FollowUp,
-    controls: Mapping[str, Control],
-) -> list[Errand]:
-    """Return whom a rule wants to see again, under one more condition."""
-    so_far = [{other: seen for guest, other, seen in visits if guest is room} for room in rooms]
-    asked = [
-        (room, follow_up(condition, room, seen, controls)) for room, seen in zip(rooms, so_far, strict=True)
-    ]
-    return [(room, who) for room, who in asked if who]
+def _needing(
+    condition: Condition, targets: Sequence[ProbeTarget], judged: JudgedCells, floor: Protocol
+) -> list[ProbeTarget]:
+    """Return the targets with those of their clients that a probe under one more condition tells more of."""
+    needy = [target.with_clients(judged.needing(condition, target.clients, floor)) for target in targets]
+    return [target for target in needy if target.clients]
 
 
-def _side_by_side(guests: Sequence[Guest], settings: Settings, progress: Progress) -> int:
-    """Return how many visits are made at once: fewer than the processors can do where files would run out."""
+def _side_by_side(targets: Sequence[ProbeTarget], settings: Settings, progress: Progress) -> int:
+    """Return how many probes run at once: fewer than the processors can do where files would run out."""
     wanted = (os.cpu_count() or 1) + WAITING
-    servers, clients = settings.catalogue.servers, max((len(one.clients) for one in guests), default=0)
-    # The page's are found by name, on both families. The reference client comes along on some visits.
+    servers, clients = settings.catalogue.servers, max((len(target.clients) for target in targets), default=0)
+    # The page's are found by name, on both families. The reference client comes along with some probes.
     ports = len(servers) + sum(1 for server in servers if server.role is Role.PAGE)
     fitting, why = visits_at_once(
-        wanted, (clients + 1) * ports + FILES_A_VISIT, len(servers) * FILES_A_SERVER
+        wanted, (clients + 1) * ports + FILES_A_PROBE, len(servers) * FILES_A_SERVER
     )
     if why:
         progress(f"interpreters are visited {why}")
     return fitting
 
 
-def _with(reference: str, home: Guest, errands: Sequence[Errand]) -> list[Errand]:
-    """Return the errands with the reference client at home, in the interpreter itself: it needs no more."""
-    own = tuple(client for room, clients in errands if room is home for client in clients)
-    return [(home, (*own, reference)), *(errand for errand in errands if errand[0] is not home)]
+def _with_reference(
+    targets: Sequence[ProbeTarget], home: ProbeTarget, condition: Condition
+) -> list[ProbeTarget]:
+    """Return the targets, under the permissive condition with the reference client beside the others.
+
+    That client needs no more than the interpreter itself, which is `home`: it goes there unless it is among
+    the clients anyway.
+    """
+    if condition is not Condition.PERMISSIVE or any(RELAXED in target.clients for target in targets):
+        return list(targets)
+    own = next((target for target in targets if target.python == home.python), home.with_clients(()))
+    others = [target for target in targets if target.python != home.python]
+    return [own.with_clients((*own.clients, RELAXED)), *others]
 
 
 def _openings(settings: Settings) -> tuple[Server, ...]:

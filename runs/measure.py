@@ -17,8 +17,8 @@ from interpreters.inside import applied
 from interpreters.process_environment import NO_BYTECODE
 from interpreters.programs import commands
 from reports.verdicts.matrix import Matrix, build_matrix
-from runs.campaign import Guest, run_campaign
-from runs.collect import collect, collect_programs, follow_up
+from runs.campaign import ProbeTarget, run_campaign
+from runs.collect import collect, collect_programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,33 +42,34 @@ class Subjects:
     """What turned out, once it was asked, to need no measuring."""
 
 
-def guests_among(subjects: Subjects, clients: Sequence[str]) -> tuple[Guest, ...]:
+def probe_targets(subjects: Subjects, clients: Sequence[str]) -> tuple[ProbeTarget, ...]:
     """Return who is to be probed: interpreters, the environments that clients are at home in, programs.
 
     Nothing is written where an interpreter is; what we made for it may keep its compiled modules. A program
     is a client of its own, and it is this Python that runs its probe.
     """
-    environment = subjects.environment
+    env = subjects.environment
     interpreters = (
-        Guest(
-            id=one.interpreter.id,
+        ProbeTarget(
+            id=prepared.interpreter.id,
             python=python,
-            environment=applied(environment, one.changed) | (NO_BYTECODE if python == one.executable else {}),
+            env=applied(env, prepared.changed) | (NO_BYTECODE if python == prepared.executable else {}),
             clients=names,
+            environment=prepared.interpreter.environment,
         )
-        for one in subjects.prepared
-        for python, names in one.places(clients).items()
+        for prepared in subjects.prepared
+        for python, names in prepared.places(clients).items()
     )
     programs = (
-        Guest(
-            id=one.interpreter.id,
+        ProbeTarget(
+            id=found.interpreter.id,
             python=Path(sys.executable),
-            environment=environment,
-            clients=(one.program.id,),
-            programs=commands(one, RELAXED),
+            env=env,
+            clients=(found.program.id,),
+            programs=commands(found, RELAXED),
         )
-        for one in subjects.programs
-        if not one.interpreter.unavailable
+        for found in subjects.programs
+        if not found.interpreter.unavailable
     )
     return (*interpreters, *programs)
 
@@ -81,10 +82,9 @@ def measure(
     `own` is the run as it is known before it begins: its id, machine and tool, and what it was asked.
     Raises EngineError where openssl can serve nothing, and ResourceError where there are too few open files.
     """
-    judge = follow_up(settings.catalogue, settings.floor)
     started = now()
     with _imported_meanwhile("reports.report"):
-        campaign = asyncio.run(run_campaign(guests_among(subjects, clients), settings, judge, RELAXED, say))
+        campaign = asyncio.run(run_campaign(probe_targets(subjects, clients), settings, say))
     run = replace(
         own,
         engine=campaign.engine,

@@ -152,7 +152,7 @@ def remedy(job: Job) -> None:
     from reports.verdicts.remedies import weigh
     from runs.kept import keep
     from runs.means import gather, know
-    from runs.measure import guests_among, measure
+    from runs.measure import measure, probe_targets
     from runs.trials import try_out, with_trials
     from servers.conditions import Condition
 
@@ -166,8 +166,8 @@ def remedy(job: Job) -> None:
         )
         known = know(found.rows, job.sweep, found.floor, dt.datetime.now(dt.UTC).date())
         means = gather(found.rows, known, job.sweep, partial(_newest, job), subjects.environment)
-        guests = guests_among(subjects, tuple(job.sweep))
-        tried = try_out(found.rows, guests, means, settings, job.say)
+        targets = probe_targets(subjects, tuple(job.sweep))
+        tried = try_out(found.rows, targets, means, settings, job.say)
         cases = weigh(found.rows, {one.trial.key: one.row for one in tried}, means)
         whole = replace(found, measured=with_trials(found.measured, tried))
         # A folder of its own, so that matrix and remedy can be asked for in one command.

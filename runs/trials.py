@@ -1,4 +1,4 @@
-"""The trials of a run's remedies: as guests of a second campaign, and as the rows that they came to."""
+"""The trials of a run's remedies: as targets of a second campaign, and as the rows that they came to."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interpreters.clients import RELAXED
+from interpreters.interpreter import MADE
 from reports.verdicts.floor_file import FloorFile
+from reports.verdicts.judged import JudgedCells
 from reports.verdicts.matrix import Measured, Row, build_matrix
 from reports.verdicts.remedies import TRIED, Means, Remedy, idle, needing
 from runs.campaign import run_campaign
-from runs.visit import observations
 from servers.catalogue import Role
 from servers.conditions import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runs.campaign import Campaign, Guest, Progress, Settings
+    from runs.campaign import CampaignResult, ProbeTarget, Progress, Settings
     from servers.catalogue import Catalogue
+    from servers.protocols import Protocol
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Trial:
 
     row: Row
     remedy: Remedy
-    guest: Guest
+    target: ProbeTarget
 
     @property
     def key(self) -> tuple[str, str, Remedy]:
@@ -48,11 +49,11 @@ class TrialOutcome:
 
 
 def try_out(
-    rows: Sequence[Row], guests: Sequence[Guest], means: Means, settings: Settings, say: Progress
+    rows: Sequence[Row], targets: Sequence[ProbeTarget], means: Means, settings: Settings, say: Progress
 ) -> tuple[TrialOutcome, ...]:
     """Try on each row that needs it whatever may help, and return what each trial came to.
 
-    `guests` are those that were measured, `settings` those by which they were. The servers that repeat the
+    `targets` are those that were measured, `settings` those by which they were. The servers that repeat the
     AWS page's check are not met again: no verdict rests on them.
     """
     catalogue = settings.catalogue.only(Role.LADDER, Role.ATTACK)
@@ -62,59 +63,62 @@ def try_out(
         for file in means.files.values():
             if isinstance(file, FloorFile):
                 file.write(Path(scratch))
-        trials = plan_trials(rows, guests, means, Path(scratch))
+        trials = plan_trials(rows, targets, means, Path(scratch))
         if not trials:
             return ()
-        campaign = asyncio.run(run_campaign(guests_of(trials), settings, lambda *_: (), RELAXED, say))
+        campaign = asyncio.run(run_campaign(targets_of(trials), settings, say, telling=()))
     return outcomes(trials, campaign, catalogue, means)
 
 
 def plan_trials(
-    rows: Sequence[Row], guests: Sequence[Guest], means: Means, folder: Path
+    rows: Sequence[Row], targets: Sequence[ProbeTarget], means: Means, folder: Path
 ) -> tuple[Trial, ...]:
     """Return every trial that the rows call for.
 
-    `guests` are those that were measured; `folder` has the OpenSSL configurations to try. A configuration
+    `targets` are those that were measured; `folder` has the OpenSSL configurations to try. A configuration
     holds for a whole process, so the clients of one environment share one. Whatever else is tried has a
     process of its own: a floor set in code must reach no other client.
     """
     needy = needing(rows)
     configured = {
-        (guest.id, guest.python): replace(
-            guest,
-            id=f"{guest.id}+{Remedy.CONFIGURATION}",
-            clients=tuple(row.client for row in needy if _home(row, guests) is guest),
-            environment={**guest.environment, "OPENSSL_CONF": str(folder / file.name)},
+        (target.id, target.python): replace(
+            target,
+            id=f"{target.id}+{Remedy.CONFIGURATION}",
+            clients=tuple(row.client for row in needy if _home(row, targets) is target),
+            env={**target.env, "OPENSSL_CONF": str(folder / file.name)},
         )
-        for guest in guests
-        if isinstance(file := means.files.get(guest.id), FloorFile)
+        for target in targets
+        if isinstance(file := means.files.get(target.id), FloorFile)
     }
 
-    def guest(row: Row, remedy: Remedy) -> Guest:
-        home = _home(row, guests)
+    def target(row: Row, remedy: Remedy) -> ProbeTarget:
+        home = _home(row, targets)
         if remedy is Remedy.CONFIGURATION:
             return configured[home.id, home.python]
         alone = replace(home, id=f"{home.id}/{marked(row.client, remedy)}", clients=(row.client,))
         if remedy is Remedy.CODE:
             return replace(alone, snippets={row.client: means.snippets[row.client]})
-        return replace(alone, python=Path(means.upgrades[row.interpreter.id, row.client]))
+        newer = Path(means.upgrades[row.interpreter.id, row.client])
+        return replace(alone, python=newer, environment=MADE)
 
     return tuple(
-        Trial(row, remedy, guest(row, remedy))
+        Trial(row, remedy, target(row, remedy))
         for row in needy
         for remedy in TRIED
         if not idle(row, remedy, means)
     )
 
 
-def _home(row: Row, guests: Sequence[Guest]) -> Guest:
-    """Return the guest in which a row's client was measured: an interpreter may have several environments."""
-    return next(one for one in guests if one.id == row.interpreter.id and row.client in one.clients)
+def _home(row: Row, targets: Sequence[ProbeTarget]) -> ProbeTarget:
+    """Return the target in which a row's client was measured: its interpreter may have several."""
+    return next(
+        target for target in targets if target.id == row.interpreter.id and row.client in target.clients
+    )
 
 
-def guests_of(trials: Sequence[Trial]) -> tuple[Guest, ...]:
-    """Return each guest of these trials once."""
-    return tuple({id(trial.guest): trial.guest for trial in trials}.values())
+def targets_of(trials: Sequence[Trial]) -> tuple[ProbeTarget, ...]:
+    """Return each target of these trials once."""
+    return tuple({id(trial.target): trial.target for trial in trials}.values())
 
 
 def marked(client: str, remedy: Remedy) -> str:
@@ -123,23 +127,30 @@ def marked(client: str, remedy: Remedy) -> str:
 
 
 def outcomes(
-    trials: Sequence[Trial], campaign: Campaign, catalogue: Catalogue, means: Means
+    trials: Sequence[Trial], campaign: CampaignResult, catalogue: Catalogue, means: Means
 ) -> tuple[TrialOutcome, ...]:
     """Judge each trial as the matrix judges a row."""
-    found = []
-    for trial in trials:
-        client, name = trial.row.client, marked(trial.row.client, trial.remedy)
-        visit = next(visit for guest, _, visit in campaign.visits if guest is trial.guest)
-        records = observations(trial.row.interpreter.id, Condition.AMBIENT, visit, campaign.controls)
-        why = visit.import_errors.get(client, "")
-        measured = Measured(
-            trial.row.interpreter,
-            {name: f"it did not get as far as a connection: {why}"} if why else {},
-            tuple(replace(record, client=name) for record in records if record.client == client),
-        )
-        (row,) = build_matrix([measured], [name], [Condition.AMBIENT], catalogue, means.floor)
-        found.append(TrialOutcome(trial, row, measured))
-    return tuple(found)
+    return tuple(_outcome(trial, campaign, catalogue, means.floor) for trial in trials)
+
+
+def _outcome(trial: Trial, campaign: CampaignResult, catalogue: Catalogue, floor: Protocol) -> TrialOutcome:
+    client, name = trial.row.client, marked(trial.row.client, trial.remedy)
+    probed = campaign.interpreters[trial.target.id]
+    why = probed.results[Condition.AMBIENT][trial.target.python].import_errors.get(client, "")
+    cells = probed.judged.of(client, Condition.AMBIENT)
+    observations = tuple(
+        replace(observation, interpreter=trial.row.interpreter.id, client=name)
+        for observation in cells.observations
+    )
+    renamed = {(name, str(Condition.AMBIENT)): replace(cells, observations=observations)}
+    measured = Measured(
+        trial.row.interpreter,
+        {name: f"it did not get as far as a connection: {why}"} if why else {},
+        observations,
+        judged=JudgedCells(catalogue, renamed),
+    )
+    (row,) = build_matrix([measured], [name], [Condition.AMBIENT], catalogue, floor)
+    return TrialOutcome(trial, row, measured)
 
 
 def with_trials(measured: Sequence[Measured], found: Sequence[TrialOutcome]) -> tuple[Measured, ...]:

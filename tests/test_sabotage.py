@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from interpreters.clients import PROBES
 from interpreters.identify import identify
 from interpreters.interpreter import Interpreter
 from interpreters.process_environment import sanitized_environment
-from reports.verdicts.judge import Judgement, Verdict, find, judge
-from runs import campaign, visit
-from runs.campaign import Guest, Settings, run_campaign
-from runs.collect import follow_up
-from runs.visit import observations
+from reports.verdicts.judge import Judgement, Verdict
+from runs import campaign, probe
+from runs.campaign import ProbeTarget, Settings, run_campaign
 from servers import control, s_server, tap
 from servers.catalogue import Catalogue, read_catalogue
 from servers.conditions import Condition
@@ -54,14 +53,10 @@ def measure(tmp_path: Path, catalogue: Catalogue) -> Callable[[], Judgement]:
         pytest.skip("this Python sets no minimum, so it is never enforced: run the tests on another one")
 
     def run() -> Judgement:
-        guest = Guest("here", here, environment, ("ssl",))
+        target = ProbeTarget("here", here, environment, ("ssl",))
         settings = Settings(catalogue, FLOOR, (Condition.AMBIENT,), tmp_path, os.environ)
-        done = asyncio.run(
-            run_campaign([guest], settings, follow_up(catalogue, FLOOR), "relaxed", lambda _: None)
-        )
-        visit = done.visits[0][2]
-        records = observations("here", Condition.AMBIENT, visit, done.controls)
-        return judge(find(records, catalogue), catalogue, FLOOR)
+        done = asyncio.run(run_campaign([target], settings, lambda _: None))
+        return done.interpreters["here"].judged.judgement("ssl", Condition.AMBIENT, FLOOR)
 
     return run
 
@@ -154,7 +149,7 @@ def test_a_tap_that_breaks_after_the_controls(
                     broken(damaged, chunk.sender, chunk.data)
                 capture.chunks[:] = damaged.chunks
 
-    monkeypatch.setattr(visit, "Tap", BrokenTap)
+    monkeypatch.setattr(probe, "Tap", BrokenTap)
     judgement = measure()
     assert judgement.verdict is Verdict.INCONCLUSIVE
     assert "control failed" not in judgement.reason
@@ -201,7 +196,7 @@ def test_a_probe_that_lies_or_dies(
     """A client that reports another version than the wire, or a probe that dies half-way, decides nothing."""
     folder = tmp_path / "probe"
     folder.mkdir()
-    (folder / "__main__.py").write_text(program.format(probes=str(visit.PROBES)))
+    (folder / "__main__.py").write_text(program.format(probes=str(PROBES)))
     monkeypatch.setattr(campaign, "PROBES", folder)
     judgement = measure()
     assert judgement.verdict is Verdict.INCONCLUSIVE

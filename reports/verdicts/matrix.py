@@ -10,18 +10,14 @@ from typing import TYPE_CHECKING
 from interpreters.clients import RELAXED, plain
 from interpreters.interpreter import MADE, PROGRAM
 from reports.verdicts.judge import (
-    HELD,
     HeldBy,
     Judgement,
     PageCheck,
     Verdict,
     explain,
-    find,
-    held_by,
-    judge,
     page_check,
-    went_below,
 )
+from reports.verdicts.judged import JudgedCells
 from reports.verdicts.programs import explain_program
 from servers.catalogue import Role
 from servers.conditions import Condition
@@ -134,10 +130,12 @@ class Measured:
     """Its own clients, where it does not have those that the run was asked for: a program is its own."""
     apart: Mapping[str, StartUp] = field(default_factory=dict)
     """By client, what sets the interpreter itself apart from where the client was measured, if anything."""
+    judged: JudgedCells | None = None
+    """The observations' cells as the measuring judged them; None where it did not, as for stored ones."""
 
-    def of(self, client: str, condition: Condition) -> tuple[Observation, ...]:
-        """Return the observations of one client under one condition."""
-        return tuple(o for o in self.observations if (o.client, o.condition) == (client, condition))
+    def weighed(self, client: str, judgement: Judgement) -> Judgement:
+        """Return a judgement on a client's cells as far as it holds for the interpreter itself."""
+        return self.apart[client].weigh(judgement) if client in self.apart else judgement
 
     def changed(self, client: str) -> StartUp | None:
         """Return what start-up code changes for a client that was measured in the interpreter itself."""
@@ -238,13 +236,14 @@ def build_matrix(
     """Return the rows in the order given; every interpreter has at least one."""
     rows: list[Row] = []
     for one in measured:
+        judged = one.judged or JudgedCells(catalogue).and_of(one.observations)
         if one.interpreter.unavailable:
             (client,) = one.clients or (ALL_CLIENTS,)
             # With config_diagnostics a fault in the configuration leaves Python without any context.
             reason = "; ".join([one.interpreter.unavailable, *_first(one.interpreter.configuration_problems)])
             rows.append(_untestable(one, client, conditions[0], reason))
             continue
-        rows += [_row(one, cl, co, catalogue, floor) for co in conditions for cl in one.clients or clients]
+        rows += [_row(one, judged, cl, co, floor) for co in conditions for cl in one.clients or clients]
     return tuple(rows)
 
 
@@ -254,29 +253,21 @@ def _untestable(one: Measured, client: str, condition: Condition, reason: str) -
     return Row(one.interpreter, client, "", "", condition, judgement, subject=subject)
 
 
-def _row(one: Measured, client: str, condition: Condition, catalogue: Catalogue, floor: Protocol) -> Row:
-    records = one.of(client, condition)
+def _row(one: Measured, judged: JudgedCells, client: str, condition: Condition, floor: Protocol) -> Row:
+    cells = judged.of(client, condition)
+    records = cells.observations
     if client in one.unavailable and not any(record.account for record in records):
         return _untestable(one, client, condition, one.unavailable[client])
     if why := _misfit(records):
         return _untestable(one, client, condition, why)
-    findings = find(records, catalogue)
-    judgement = _judged(one, client, findings, catalogue, floor)
-    own_tls = next((record.own_tls for record in records), None)
-    holder = _holder(one, client, condition, catalogue, floor)
-    if one.interpreter.is_program:
-        relaxed = any(record.client == RELAXED for record in one.observations)
-        reason = explain_program(judgement, holder, one.interpreter.openssl, relaxed=relaxed)
-    elif changed := one.changed(client):
-        reason = f"{judgement.reason}; {changed.itself}"
-    else:
-        reason = explain(judgement, holder, one.interpreter, floor, own_tls)
-    if condition is Condition.AMBIENT and judgement.verdict is not Verdict.ENFORCED and not own_tls:
+    judgement = one.weighed(client, judged.judgement(client, condition, floor))
+    holder = judged.holder(judgement, client, condition, floor)
+    if holder is HeldBy.BUILD and one.changed(client):
+        # A client relaxed in code may be held by start-up code, and then tells nothing of the library.
+        holder = HeldBy.UNKNOWN
+    reason = _reason(one, client, judgement, holder, cells.own_tls, floor)
+    if condition is Condition.AMBIENT and judgement.verdict is not Verdict.ENFORCED and not cells.own_tls:
         reason = "; ".join([reason, *_first(one.interpreter.configuration_problems)])
-    # In a sweep, the page's client in the same versions.
-    asker = PAGE_CLIENT + client.removeprefix(plain(client))
-    page = {record.server: record for record in one.of(asker, condition)}
-    servers = [server.id for server in catalogue.servers if server.role is Role.PAGE]
     return Row(
         subject=subject_of(one.interpreter),
         interpreter=one.interpreter,
@@ -286,10 +277,30 @@ def _row(one: Measured, client: str, condition: Condition, catalogue: Catalogue,
         condition=condition,
         judgement=replace(judgement, reason=reason),
         held_by=holder,
-        page_check=page_check(page, *servers[:2]) if len(servers) > 1 else PageCheck.UNKNOWN,
-        own_tls=own_tls,
-        findings=findings,
+        page_check=_page_check(judged, client, condition),
+        own_tls=cells.own_tls,
+        findings=cells.results,
     )
+
+
+def _reason(  # six, because the sentence rests on as many facts
+    one: Measured, client: str, judgement: Judgement, holder: HeldBy, own_tls: OwnTls | None, floor: Protocol
+) -> str:
+    """Continue a judgement's reason with its cause, by what the row is about."""
+    if one.interpreter.is_program:
+        relaxed = any(record.client == RELAXED for record in one.observations)
+        return explain_program(judgement, holder, one.interpreter.openssl, relaxed=relaxed)
+    if changed := one.changed(client):
+        return f"{judgement.reason}; {changed.itself}"
+    return explain(judgement, holder, one.interpreter, floor, own_tls)
+
+
+def _page_check(judged: JudgedCells, client: str, condition: Condition) -> PageCheck:
+    """Return what the AWS page would have concluded: in a sweep, of its client in the same versions."""
+    asker = PAGE_CLIENT + client.removeprefix(plain(client))
+    records = {record.server: record for record in judged.of(asker, condition).observations}
+    servers = [server.id for server in judged.catalogue.servers if server.role is Role.PAGE]
+    return page_check(records, *servers[:2]) if len(servers) > 1 else PageCheck.UNKNOWN
 
 
 def _misfit(records: Sequence[Observation]) -> str:
@@ -307,62 +318,14 @@ def _misfit(records: Sequence[Observation]) -> str:
     return f"{named} is too old for this probe, or too new: {first.error_class}: {first.error_text}"
 
 
-def _judged(
-    one: Measured, client: str, findings: Mapping[str, CellResult], catalogue: Catalogue, floor: Protocol
-) -> Judgement:
-    """Judge a client's cells under one condition, as far as they hold for the interpreter itself."""
-    judgement = judge(findings, catalogue, floor)
-    return one.apart[client].weigh(judgement) if client in one.apart else judgement
-
-
 def _first(problems: Sequence[str], most: int = 2) -> list[str]:
     """Return the first of an interpreter's problems, and how many there are beside them."""
     more = len(problems) - most
     return [*problems[:most], *([f"{more} more are in matrix.json"] if more > 0 else [])]
 
 
-def _holder(
-    one: Measured, client: str, condition: Condition, catalogue: Catalogue, floor: Protocol
-) -> HeldBy:
-    """Say what holds one client under one condition, from all that was measured of it."""
-    seen = {other: find(one.of(client, other), catalogue) for other in Condition}
-    own_tls = any(record.own_tls for record in one.of(client, condition))
-    # What Python's library has tells nothing of another one.
-    relaxed = {} if own_tls else find(one.of(RELAXED, Condition.PERMISSIVE), catalogue)
-    judgement = _judged(one, client, seen[condition], catalogue, floor)
-    holder = held_by(judgement, condition, seen, relaxed, floor)
-    # A client relaxed in code may be held by start-up code, and then tells nothing of the library.
-    return HeldBy.UNKNOWN if holder is HeldBy.BUILD and one.changed(client) else holder
-
-
 def _version(records: Iterable[Observation]) -> str:
     return next((record.client_version for record in records), "")
-
-
-def needing(
-    more: Condition, measured: Measured, clients: Iterable[str], catalogue: Catalogue, floor: Protocol
-) -> tuple[str, ...]:
-    """Return the clients of which only a visit under one more condition can tell what holds the floor.
-
-    The permissive condition tells of each that is held, and not yet known to be by its configuration; the
-    empty one of those that the permissive lets through.
-    """
-
-    def open_under(client: str, condition: Condition) -> bool:
-        records = measured.of(client, condition)
-        verdict = judge(find(records, catalogue), catalogue, floor).verdict if records else None
-        holder = _holder(measured, client, condition, catalogue, floor)
-        return verdict in HELD and holder is HeldBy.UNKNOWN
-
-    def worth(client: str) -> bool:
-        through = went_below(find(measured.of(client, Condition.PERMISSIVE), catalogue), floor)
-        return more is Condition.PERMISSIVE or through is True
-
-    return tuple(
-        client
-        for client in clients
-        if worth(client) and any(open_under(client, condition) for condition in Condition)
-    )
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from interpreters.programs import InstalledProgram, commands, introduce, locate_
 from reports.verdicts.judge import HeldBy, Verdict
 from reports.verdicts.matrix import build_matrix
 from runs import campaign
-from runs.campaign import Guest, Settings, run_campaign
+from runs.campaign import ProbeTarget, Settings, run_campaign
 from runs.collect import collect_programs
-from runs.visit import visit
+from runs.probe import Probe
 from servers.catalogue import Catalogue, read_catalogue
 from servers.conditions import Condition
 from servers.engine import EngineError
@@ -55,8 +55,8 @@ SERVERS = ("tls1_3", "tls1_2", "tls1_1_ecdhe", "tls1_1_rsa", "tls1_0_rsa")
 def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Measure:
     """Return a function that measures one program of this machine and gives its rows by condition."""
     # On a busy machine Java alone may take longer to start than a client usually gets.
-    patient = functools.partial(visit, attempt_limit=PATIENCE, silence_limit=SLOW)
-    monkeypatch.setattr(campaign, "visit", patient)
+    patient = functools.partial(Probe, attempt_limit=PATIENCE, silence_limit=SLOW)
+    monkeypatch.setattr(campaign, "Probe", patient)
     cache = tmp_path / "cache"
     cache.mkdir(mode=0o700)
     try:
@@ -73,11 +73,11 @@ def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Measure:
         catalogue = Catalogue(tuple(whole[server] for server in SERVERS), whole.sha256)
         settings = Settings(catalogue, FLOOR, conditions, cache, os.environ, openssl)
         words = commands(found, RELAXED, floor)
-        guest = Guest(found.interpreter.id, Path(sys.executable), environment, (name,), programs=words)
+        target = ProbeTarget(found.interpreter.id, Path(sys.executable), environment, (name,), programs=words)
 
         async def limited() -> tuple[Row, ...]:
             async with asyncio.timeout(SLOW):
-                done = await run_campaign([guest], settings, lambda *_: (name,), RELAXED, print)
+                done = await run_campaign([target], settings, print)
             assert all(control.passed for control in done.controls.values()), done.controls
             measured = collect_programs([found], done)
             return build_matrix(measured, (), conditions, catalogue, FLOOR)

@@ -98,7 +98,12 @@ def test_somebody_connects(tmp_path: Path, strict_here: Path, way: str, uid: str
         done = measuring.measure(tmp_path, [strict_here])
     assert done.judgements == quiet
     assert quiet[0].verdict is Verdict.ENFORCED
-    seen = [one for _, _, visit in done.campaign.visits for one in visit.strangers]
+    seen = [
+        stranger
+        for probed in done.campaign.interpreters.values()
+        for result in probed.all_results
+        for stranger in result.strangers
+    ]
     # Others on this machine may meddle too.
     assert {one.who for one in seen} & {
         peers.CLOSED,

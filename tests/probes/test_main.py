@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reports.verdicts.observations import Account
-from runs.visit import MARK
+from runs.probe import MARK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

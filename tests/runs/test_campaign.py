@@ -1,4 +1,4 @@
-"""A campaign: which guest is visited under which condition, in which environment, and with which servers."""
+"""A campaign: which target is probed under which condition, in which environment, and with which servers."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ import ssl
 import stat
 import sys
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
+from interpreters.clients import PROBES
+from reports.verdicts.judged import JudgedCells
 from runs import campaign as campaign_module
-from runs.campaign import TELLING, Campaign, FollowUp, Guest, Settings, run_campaign
-from runs.visit import PROBES, Visit
+from runs.campaign import TELLING, CampaignResult, ProbeTarget, Progress, Settings, run_campaign
+from runs.probe import ProbeResult, ProbeTask
 from servers import lab as lab_module
 from servers.catalogue import Catalogue, Role, read_catalogue
 from servers.conditions import Condition, configuration
@@ -27,52 +29,66 @@ from servers.engine import EngineError
 from servers.progress import counted
 from servers.protocols import Protocol
 from servers.s_server import find_s_server
+from tests.support.builders import LOOSE, STRICT, Stack, meet
 from tests.support.limits import HANGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from servers.lab import LabServer
+    from servers.control import Control
 
 
 REFERENCE = "relaxed"
 
 
-class _Visits:
-    """In place of probes: notes each visit, and what is in the configuration that it was given."""
+class _Probes:
+    """In place of probes: notes each task, and what is in the configuration that it was given."""
 
     def __init__(self) -> None:
-        self.commands: list[tuple[str | Path, ...]] = []
-        self.environments: list[Mapping[str, str]] = []
+        self.tasks: list[ProbeTask] = []
         self.configurations: list[str | None] = []
-        self.clients: list[tuple[str, ...]] = []
-        self.servers: list[list[str]] = []
-        self.snippets: list[Mapping[str, str]] = []
-        self.programs: list[Mapping[str, object]] = []
+        self.controls: list[Mapping[str, Control]] = []
+        self.stacks: dict[tuple[str, Condition], Stack] = {}
+        """How clients meet the servers, by their name and condition; those that are not here do not."""
         self.now = 0
         self.most = 0
 
-    async def visit(
-        self,
-        command: Sequence[str | Path],
-        environment: Mapping[str, str],
-        clients: Sequence[str],
-        stands: Sequence[LabServer],
-        snippets: Mapping[str, str],
-        programs: Mapping[str, object],
-    ) -> Visit:
-        self.now += 1
-        self.most = max(self.most, self.now)
+    def probe(self, task: ProbeTask) -> _Probe:
+        return _Probe(task, self)
+
+    @property
+    def clients(self) -> list[tuple[str, ...]]:
+        return [task.clients for task in self.tasks]
+
+    @property
+    def servers(self) -> list[list[str]]:
+        return [[server.server.id for server in task.servers] for task in self.tasks]
+
+
+@dataclass
+class _Probe:
+    """In place of one probe."""
+
+    task: ProbeTask
+    noted: _Probes
+
+    async def run(self) -> None:
+        noted = self.noted
+        noted.now += 1
+        noted.most = max(noted.most, noted.now)
         await asyncio.sleep(0)
-        self.commands.append(tuple(command))
-        self.environments.append(environment)
-        self.configurations.append(_text(environment.get("OPENSSL_CONF")))
-        self.clients.append(tuple(clients))
-        self.programs.append(programs)
-        self.servers.append([stand.server.id for stand in stands])
-        self.snippets.append(snippets)
-        self.now -= 1
-        return Visit(None, {}, {}, ())
+        noted.tasks.append(self.task)
+        noted.configurations.append(_text(self.task.env.get("OPENSSL_CONF")))
+        noted.now -= 1
+
+    def result(self, controls: Mapping[str, Control]) -> ProbeResult:
+        self.noted.controls.append(controls)
+        observations = tuple(
+            replace(meet(stack, server.server), client=client, condition=self.task.condition)
+            for client, server in self.task.pairs
+            if (stack := self.noted.stacks.get((client, self.task.condition)))
+        )
+        return ProbeResult(None, observations)
 
 
 def _text(path: str | None) -> str | None:
@@ -87,19 +103,15 @@ def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def visits(monkeypatch: pytest.MonkeyPatch, no_keys: None) -> _Visits:  # noqa: ARG001
+def probes(monkeypatch: pytest.MonkeyPatch, no_keys: None) -> _Probes:  # noqa: ARG001
     """Put notes in the place of probes."""
-    noted = _Visits()
-    monkeypatch.setattr(campaign_module, "visit", noted.visit)
+    noted = _Probes()
+    monkeypatch.setattr(campaign_module, "Probe", noted.probe)
     return noted
 
 
-def _nothing(*_: object) -> tuple[str, ...]:
-    return ()
-
-
-def _guest(name: str = "here", **environment: str) -> Guest:
-    return Guest(name, Path(sys.executable), {"PATH": "/bin", **environment}, ("ssl",))
+def _target(name: str = "here", **env: str) -> ProbeTarget:
+    return ProbeTarget(name, Path(sys.executable), {"PATH": "/bin", **env}, ("ssl",))
 
 
 def _settings(folder: Path, *conditions: Condition, openssl: Path | None = None) -> Settings:
@@ -121,88 +133,86 @@ def _settings(folder: Path, *conditions: Condition, openssl: Path | None = None)
     )
 
 
-def _run(guests: Sequence[Guest], settings: Settings, follow_up: FollowUp = _nothing) -> Campaign:
-    async def limited() -> Campaign:
+def _run(
+    targets: Sequence[ProbeTarget], settings: Settings, say: Progress = lambda _: None
+) -> CampaignResult:
+    async def limited() -> CampaignResult:
         async with asyncio.timeout(HANGS):
-            return await run_campaign(guests, settings, follow_up, REFERENCE, lambda _: None)
+            return await run_campaign(targets, settings, say)
 
     return asyncio.run(limited())
 
 
-def test_guest_is_visited_once_under_each_condition(tmp_path: Path, visits: _Visits) -> None:
-    """Each condition that was asked for is one visit of our probe, in order, on the whole catalogue."""
+def test_target_is_probed_once_under_each_condition(tmp_path: Path, probes: _Probes) -> None:
+    """Each condition that was asked for is one run of our probe, in order, on the whole catalogue."""
     conditions = (Condition.HARDENED, Condition.AMBIENT, Condition.PERMISSIVE)
     settings = _settings(tmp_path, *conditions)
-    guest = _guest()
-    done = _run([guest], settings)
-    assert [(one, condition) for one, condition, _ in done.visits] == [(guest, c) for c in conditions]
-    assert visits.commands == [(guest.python, PROBES)] * 3
-    assert visits.servers == [[server.id for server in settings.catalogue.servers]] * 3
+    target = _target()
+    done = _run([target], settings)
+    probed = done.interpreters[target.id]
+    assert {condition: list(results) for condition, results in probed.results.items()} == {
+        condition: [target.python] for condition in conditions
+    }
+    assert list(probed.results) == [task.condition for task in probes.tasks] == list(conditions)
+    assert [task.command for task in probes.tasks] == [(target.python, PROBES)] * 3
+    assert probes.servers == [[server.id for server in settings.catalogue.servers]] * 3
+    assert probes.controls == [done.controls] * 3
 
 
-def test_guest_s_snippets_go_along_on_each_visit(tmp_path: Path, visits: _Visits) -> None:
-    """What a guest's clients are to run first is passed on as it is, and nothing where there is none."""
-    guests = [replace(_guest("it"), snippets={"ssl": "floor = 1"}), _guest("other")]
-    _run(guests, _settings(tmp_path, Condition.AMBIENT))
-    assert sorted(visits.snippets, key=str) == [{"ssl": "floor = 1"}, {}]
+def test_what_a_target_is_goes_along_with_each_probe(tmp_path: Path, probes: _Probes) -> None:
+    """Its snippets and the environment that it stands for are passed on, and nothing where there is none."""
+    given = replace(_target("it"), snippets={"ssl": "floor = 1"}, environment="/srv/app")
+    _run([given, _target("other")], _settings(tmp_path, Condition.AMBIENT))
+    passed = {task.interpreter: (task.snippets, task.environment) for task in probes.tasks}
+    assert passed == {"it": ({"ssl": "floor = 1"}, "/srv/app"), "other": ({}, "made")}
 
 
-def test_configuration_is_passed_but_to_the_ambient_condition(tmp_path: Path, visits: _Visits) -> None:
+def test_configuration_is_passed_but_to_the_ambient_condition(tmp_path: Path, probes: _Probes) -> None:
     """Our conditions pass the path of their own file; the ambient one leaves the environment alone."""
     settings = _settings(tmp_path, *Condition)
-    guest = _guest(SOME="thing")
-    _run([guest], settings)
-    seen = dict(zip(Condition, zip(visits.environments, visits.configurations, strict=True), strict=True))
-    assert seen[Condition.AMBIENT] == (guest.environment, None)
+    target = _target(SOME="thing")
+    _run([target], settings)
+    envs = [task.env for task in probes.tasks]
+    seen = dict(zip(Condition, zip(envs, probes.configurations, strict=True), strict=True))
+    assert seen[Condition.AMBIENT] == (target.env, None)
     for condition in set(Condition) - {Condition.AMBIENT}:
-        environment, text = seen[condition]
+        env, text = seen[condition]
         assert text == configuration(condition, settings.floor)
-        assert {**environment, "OPENSSL_CONF": ""} == {**guest.environment, "OPENSSL_CONF": ""}
+        assert {**env, "OPENSSL_CONF": ""} == {**target.env, "OPENSSL_CONF": ""}
 
 
-def test_guest_s_own_configuration_is_ambient_only(tmp_path: Path, visits: _Visits) -> None:
+def test_target_s_own_configuration_is_ambient_only(tmp_path: Path, probes: _Probes) -> None:
     """A user's OPENSSL_CONF is part of the ambient condition and of no other."""
-    _run([_guest(OPENSSL_CONF="/users.cnf")], _settings(tmp_path, *Condition))
-    paths = dict(zip(Condition, (e["OPENSSL_CONF"] for e in visits.environments), strict=True))
+    _run([_target(OPENSSL_CONF="/users.cnf")], _settings(tmp_path, *Condition))
+    paths = {task.condition: task.env["OPENSSL_CONF"] for task in probes.tasks}
     assert [condition for condition, path in paths.items() if path == "/users.cnf"] == [Condition.AMBIENT]
 
 
-def test_reference_client_comes_along_under_permissive(tmp_path: Path, visits: _Visits) -> None:
+def test_reference_client_comes_along_under_permissive(tmp_path: Path, probes: _Probes) -> None:
     """The reference client is sent under the permissive condition and under no other."""
-    _run([_guest()], _settings(tmp_path, *Condition))
-    for condition, clients in zip(Condition, visits.clients, strict=True):
+    _run([_target()], _settings(tmp_path, *Condition))
+    for condition, clients in zip(Condition, probes.clients, strict=True):
         assert (REFERENCE in clients) is (condition is Condition.PERMISSIVE)
         assert "ssl" in clients
 
 
 @pytest.mark.parametrize("needed", [TELLING, TELLING[:1]])
-def test_follow_up_is_one_visit_under_each_telling_condition(
-    tmp_path: Path, visits: _Visits, needed: tuple[Condition, ...]
+def test_who_is_held_is_probed_once_under_each_telling_condition(
+    tmp_path: Path, probes: _Probes, needed: tuple[Condition, ...]
 ) -> None:
-    """The named clients go again, with the reference if permissive, to one old server of each kind."""
-    asked: list[tuple[Condition, tuple[Condition, ...]]] = []
-
-    def follow_up(
-        condition: Condition, guest: Guest, seen: Mapping[Condition, Visit], controls: Mapping[str, object]
-    ) -> tuple[str, ...]:
-        assert (guest.id, set(controls)) == ("here", {server.id for server in settings.catalogue.servers})
-        asked.append((condition, tuple(seen)))
-        return ("ssl",) if condition in needed else ()
-
+    """A held client goes again, with the reference if permissive, to one old server of each kind."""
     settings = _settings(tmp_path, Condition.AMBIENT)
-    guest = _guest()
-    done = _run([guest], settings, follow_up)
-    assert asked == [
-        (Condition.PERMISSIVE, (Condition.AMBIENT,)),
-        (Condition.EMPTY, (Condition.AMBIENT, Condition.PERMISSIVE)),
-    ]
-    assert [condition for _, condition, _ in done.visits] == [Condition.AMBIENT, *needed]
-    assert set(visits.clients[1]) == {"ssl", REFERENCE}
-    assert visits.clients[2:] == [("ssl",)] * (len(needed) - 1)
-    assert visits.configurations[1:] == [configuration(condition, settings.floor) for condition in needed]
-    assert visits.servers[2:] == visits.servers[1:2] * (len(needed) - 1)
+    probes.stacks["ssl", Condition.AMBIENT] = STRICT
+    # Only of whom the permissive condition lets through, the empty one tells more.
+    probes.stacks["ssl", Condition.PERMISSIVE] = LOOSE if Condition.EMPTY in needed else STRICT
+    done = _run([_target()], settings)
+    assert list(done.interpreters["here"].results) == [Condition.AMBIENT, *needed]
+    assert set(probes.clients[1]) == {"ssl", REFERENCE}
+    assert probes.clients[2:] == [("ssl",)] * (len(needed) - 1)
+    assert probes.configurations[1:] == [configuration(condition, settings.floor) for condition in needed]
+    assert probes.servers[2:] == probes.servers[1:2] * (len(needed) - 1)
     below = [s for s in settings.catalogue.servers if s.role is Role.LADDER and s.only_below(settings.floor)]
-    chosen = [settings.catalogue[name] for name in visits.servers[1]]
+    chosen = [settings.catalogue[name] for name in probes.servers[1]]
     assert set(chosen) <= set(below)
     kinds = [(server.key_exchange, server.certificate) for server in chosen]
     assert sorted(kinds) == sorted({(server.key_exchange, server.certificate) for server in below})
@@ -213,96 +223,117 @@ def test_follow_up_is_one_visit_under_each_telling_condition(
         assert len(server.protocols) == max(len(rival.protocols) for rival in rivals)
 
 
-@pytest.mark.parametrize("wanted", [(), ("ssl",)])
-def test_no_follow_up_where_it_was_asked_for(
-    tmp_path: Path, visits: _Visits, wanted: tuple[str, ...]
+@pytest.mark.parametrize("stack", [None, LOOSE, STRICT])
+def test_what_was_observed_is_judged_once_and_kept(
+    tmp_path: Path, probes: _Probes, stack: Stack | None
 ) -> None:
-    """What was visited under a telling condition, or gives no reason to, is not visited again."""
-    conditions = TELLING if wanted else (Condition.AMBIENT,)
-    _run([_guest()], _settings(tmp_path, *conditions), lambda *_: wanted)
-    assert len(visits.commands) == len(conditions)
+    """Each observation's cell is judged, as it is when the observations are judged on their own."""
+    settings = _settings(tmp_path, Condition.AMBIENT, Condition.PERMISSIVE)
+    if stack:
+        probes.stacks.update({("ssl", condition): stack for condition in settings.conditions})
+    probed = _run([_target()], settings).interpreters["here"]
+    assert len(probed.observations) == (2 * len(settings.catalogue.servers) if stack else 0)
+    assert probed.judged == JudgedCells(settings.catalogue).and_of(probed.observations)
 
 
-ROOMS = (("ssl", "botocore"), ("requests",), ("awscrt",))
+@pytest.mark.parametrize("stack", [None, LOOSE, STRICT])
+def test_nobody_is_probed_again_where_that_tells_nothing(
+    tmp_path: Path, probes: _Probes, stack: Stack | None
+) -> None:
+    """Who was probed under a telling condition, or is not held, is not probed under one again."""
+    conditions = TELLING if stack is STRICT else (Condition.AMBIENT,)
+    if stack:
+        probes.stacks.update({("ssl", condition): stack for condition in conditions})
+    _run([_target()], _settings(tmp_path, *conditions))
+    assert len(probes.tasks) == len(conditions)
 
 
-def _rooms() -> list[Guest]:
+def test_nothing_more_is_told_where_nobody_asks(tmp_path: Path, probes: _Probes) -> None:
+    """A campaign without telling conditions, as that of trials is, probes nobody again."""
+    probes.stacks["ssl", Condition.AMBIENT] = STRICT
+    settings = _settings(tmp_path, Condition.AMBIENT)
+    asyncio.run(run_campaign([_target()], settings, lambda _: None, telling=()))
+    assert len(probes.tasks) == 1
+
+
+CLIENTS = (("ssl", "botocore"), ("requests",), ("awscrt",))
+
+
+def _environments() -> list[ProbeTarget]:
     """Return one interpreter in three environments."""
-    return [Guest("here", Path(f"/venv{n}/python"), {}, clients) for n, clients in enumerate(ROOMS)]
+    return [ProbeTarget("here", Path(f"/venv{n}/python"), {}, clients) for n, clients in enumerate(CLIENTS)]
 
 
-def _sent(visits: _Visits) -> list[tuple[str, tuple[str, ...]]]:
+def _sent(probes: _Probes) -> list[tuple[str, tuple[str, ...]]]:
     """Return which clients were sent where, in order."""
-    return [(str(command[0]), who) for command, who in zip(visits.commands, visits.clients, strict=True)]
+    return [(str(task.command[0]), task.clients) for task in probes.tasks]
 
 
-def test_each_environment_is_visited_and_the_reference_goes_once(tmp_path: Path, visits: _Visits) -> None:
-    """Under each condition each environment is one visit, and the reference is on one of them."""
-    rooms = _rooms()
-    done = _run(rooms, _settings(tmp_path, Condition.AMBIENT, Condition.PERMISSIVE))
-    plain = [(str(room.python), room.clients) for room in rooms]
+def test_each_environment_is_probed_and_the_reference_goes_once(tmp_path: Path, probes: _Probes) -> None:
+    """Under each condition each environment is one probe, and the reference is on one of them."""
+    targets = _environments()
+    done = _run(targets, _settings(tmp_path, Condition.AMBIENT, Condition.PERMISSIVE))
+    plain = [(str(target.python), target.clients) for target in targets]
     first, *others = plain
-    assert _sent(visits) == [*plain, (first[0], (*first[1], REFERENCE)), *others]
-    assert [(guest, condition) for guest, condition, _ in done.visits] == [
-        (room, condition) for condition in (Condition.AMBIENT, Condition.PERMISSIVE) for room in rooms
-    ]
+    assert _sent(probes) == [*plain, (first[0], (*first[1], REFERENCE)), *others]
+    probed = done.interpreters["here"]
+    assert probed.targets == tuple(targets)
+    assert [list(results) for results in probed.results.values()] == [[t.python for t in targets]] * 2
 
 
 @pytest.mark.parametrize("again", [(), (0,), (1,), (1, 2), (0, 1, 2)])
-def test_follow_up_is_asked_for_each_environment(
-    tmp_path: Path, visits: _Visits, again: tuple[int, ...]
+def test_only_environments_with_a_held_client_are_probed_again(
+    tmp_path: Path, probes: _Probes, again: tuple[int, ...]
 ) -> None:
-    """Only environments that the rule names clients of are visited again; the reference goes to the first."""
-    rooms = _rooms()
-
-    def follow_up(condition: Condition, guest: Guest, *_: object) -> tuple[str, ...]:
-        return guest.clients[:1] if condition is Condition.PERMISSIVE and rooms.index(guest) in again else ()
-
-    _run(rooms, _settings(tmp_path, Condition.AMBIENT), follow_up)
-    home = [(str(rooms[0].python), (*rooms[0].clients[: int(0 in again)], REFERENCE))] if again else []
-    others = [(str(rooms[n].python), rooms[n].clients[:1]) for n in again if n]
-    assert _sent(visits)[len(rooms) :] == [*home, *others]
+    """Of each environment the clients that are held go again; the reference goes to the first."""
+    targets = _environments()
+    probes.stacks.update({(targets[n].clients[0], Condition.AMBIENT): STRICT for n in again})
+    _run(targets, _settings(tmp_path, Condition.AMBIENT))
+    home = [(str(targets[0].python), (*targets[0].clients[: int(0 in again)], REFERENCE))] if again else []
+    others = [(str(targets[n].python), targets[n].clients[:1]) for n in again if n]
+    assert _sent(probes)[len(targets) :] == [*home, *others]
 
 
 @pytest.mark.parametrize("relaxed", [True, False])
 def test_a_program_brings_its_own_reference_or_none(
     tmp_path: Path,
-    visits: _Visits,
+    probes: _Probes,
     relaxed: bool,  # noqa: FBT001
 ) -> None:
     """A program's probe is told how to run it; its own reference goes along if there is one."""
     how = {"tool": {"path": "/tool"}} | ({REFERENCE: {"path": "/tool"}} if relaxed else {})
-    guest = Guest("program_tool", Path(sys.executable), {}, ("tool",), programs=how)
+    target = ProbeTarget("program_tool", Path(sys.executable), {}, ("tool",), programs=how)
     extra = (REFERENCE,) if relaxed else ()
-    _run([guest], _settings(tmp_path, Condition.AMBIENT), lambda *_: ("tool",))
-    assert visits.clients == [("tool",), ("tool", *extra), ("tool",)]
-    assert visits.programs == [how, how, how]
+    probes.stacks.update({("tool", Condition.AMBIENT): STRICT, ("tool", Condition.PERMISSIVE): LOOSE})
+    _run([target], _settings(tmp_path, Condition.AMBIENT))
+    assert probes.clients == [("tool",), ("tool", *extra), ("tool",)]
+    assert [task.programs for task in probes.tasks] == [how, how, how]
 
 
-def test_no_more_guests_at_a_time_than_planned(
-    tmp_path: Path, visits: _Visits, monkeypatch: pytest.MonkeyPatch
+def test_no_more_probes_at_a_time_than_planned(
+    tmp_path: Path, probes: _Probes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Guests are visited side by side: one for each processor, and those that wait beside them."""
+    """Targets are probed side by side: one for each processor, and those that wait beside them."""
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    guests = [_guest(f"guest{number}") for number in range(2 + campaign_module.WAITING + 3)]
-    done = _run(guests, _settings(tmp_path, Condition.AMBIENT))
-    assert visits.most == 2 + campaign_module.WAITING
-    assert [guest for guest, _, _ in done.visits] == guests
+    targets = [_target(f"target{number}") for number in range(2 + campaign_module.WAITING + 3)]
+    done = _run(targets, _settings(tmp_path, Condition.AMBIENT))
+    assert probes.most == 2 + campaign_module.WAITING
+    assert list(done.interpreters) == [target.id for target in targets]
 
 
-def test_servers_that_do_not_stand_are_visited_all_the_same(tmp_path: Path, visits: _Visits) -> None:
-    """Where some servers cannot be had a campaign ends well: their controls failed, and visits are there."""
+def test_where_servers_do_not_stand_probes_run_all_the_same(tmp_path: Path, probes: _Probes) -> None:
+    """Where some servers cannot be had a campaign ends well: their controls failed, and probes ran."""
     settings = _settings(tmp_path, Condition.AMBIENT)
-    done = _run([_guest()], settings)
+    done = _run([_target()], settings)
     assert set(done.controls) == {server.id for server in settings.catalogue.servers}
     assert not any(control.passed for control in done.controls.values())
     assert all("nobody" in control.reason for control in done.controls.values())
-    assert len(visits.commands) == 1
+    assert len(probes.tasks) == 1
 
 
 @pytest.mark.parametrize("program", [None, "#!/bin/sh\necho LibreSSL 3.3.6\n"])
 def test_an_openssl_that_serves_nothing_ends_a_campaign(
-    tmp_path: Path, visits: _Visits, program: str | None
+    tmp_path: Path, probes: _Probes, program: str | None
 ) -> None:
     """Without an openssl that serves, nobody is visited, and the error names what was given."""
     given = tmp_path / "openssl"
@@ -310,42 +341,44 @@ def test_an_openssl_that_serves_nothing_ends_a_campaign(
         given.write_text(program)
         given.chmod(0o700)
     with pytest.raises(EngineError, match=re.escape(str(given))):
-        _run([_guest()], _settings(tmp_path, Condition.AMBIENT, openssl=given))
-    assert visits.commands == []
+        _run([_target()], _settings(tmp_path, Condition.AMBIENT, openssl=given))
+    assert probes.tasks == []
     assert not list((tmp_path / "cache").glob("run-*"))
 
 
-def test_a_visit_that_cannot_be_made_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a visit ends in an error of the system, its cells have the reason and the others are visited."""
-    real = _Visits()
+def test_a_probe_that_cannot_be_made_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a probe ends in an error of the system, its cells have the reason and the others are probed."""
+    real = _Probes()
 
-    async def visit(command: Sequence[Path], *words: Any, **more: Any) -> Visit:
-        if command[0] == Path("/second"):
-            raise OSError(errno.EMFILE, "Too many open files")
-        return await real.visit(command, *words, **more)
+    class Failing(_Probe):
+        async def run(self) -> None:
+            if self.task.interpreter == "second":
+                raise OSError(errno.EMFILE, "Too many open files")
+            await super().run()
 
     monkeypatch.setattr(lab_module, "issue", lambda _: {})
-    monkeypatch.setattr(campaign_module, "visit", visit)
+    monkeypatch.setattr(campaign_module, "Probe", lambda task: Failing(task, real))
     settings = _settings(tmp_path, Condition.AMBIENT)
-    guests = [_guest("first"), replace(_guest("second"), python=Path("/second")), _guest("third")]
-    done = _run(guests, settings)
-    assert [guest.id for guest, _, _ in done.visits] == ["first", "second", "third"]
-    cells = done.visits[1][2].cells
-    assert len(cells) == len(settings.catalogue.servers)
-    assert all(cell.account is None and "open no more files" in cell.missing for cell in cells)
+    done = _run([_target("first"), _target("second"), _target("third")], settings)
+    assert list(done.interpreters) == ["first", "second", "third"]
+    assert [task.interpreter for task in real.tasks] == ["first", "third"]
+    observations = done.interpreters["second"].observations
+    assert len(observations) == len(settings.catalogue.servers)
+    assert all(seen.account is None and "open no more files" in seen.missing for seen in observations)
+    assert {seen.control for seen in observations} == set(done.controls.values())
 
 
-def test_fewer_visits_at_once_where_files_would_run_out(
-    tmp_path: Path, visits: _Visits, monkeypatch: pytest.MonkeyPatch
+def test_fewer_probes_at_once_where_files_would_run_out(
+    tmp_path: Path, probes: _Probes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With few open files fewer guests are visited at a time, all are, and one line says so."""
+    """With few open files fewer targets are probed at a time, all are, and one line says so."""
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     lines: list[str] = []
     monkeypatch.setattr(campaign_module, "visits_at_once", lambda wanted, *_: (2, f"2 instead of {wanted}"))
     settings = _settings(tmp_path, Condition.AMBIENT)
-    guests = [_guest(f"guest{number}") for number in range(6)]
-    asyncio.run(run_campaign(guests, settings, _nothing, REFERENCE, lines.append))
-    assert (visits.most, len(visits.commands)) == (2, 6)
+    targets = [_target(f"target{number}") for number in range(6)]
+    _run(targets, settings, lines.append)
+    assert (probes.most, len(probes.tasks)) == (2, 6)
     assert "2 instead of 10" in lines[0]
 
 
@@ -360,30 +393,34 @@ def test_keys_of_the_run_are_gone_with_it(
     settings = _settings(tmp_path, Condition.AMBIENT)
     seen: list[Path] = []
 
-    async def look(*_: object, **__: object) -> Visit:
-        seen.extend(settings.cache.glob("run-*"))
-        assert stat.S_IMODE(seen[0].stat().st_mode) == stat.S_IRWXU
-        if fails:
-            raise ZeroDivisionError
-        return Visit(None, {}, {}, ())
+    class Looking(_Probe):
+        async def run(self) -> None:
+            seen.extend(settings.cache.glob("run-*"))
+            assert stat.S_IMODE(seen[0].stat().st_mode) == stat.S_IRWXU
+            if fails:
+                raise ZeroDivisionError
 
-    monkeypatch.setattr(campaign_module, "visit", look)
+    monkeypatch.setattr(campaign_module, "Probe", lambda task: Looking(task, _Probes()))
     if fails:
         with pytest.raises((ZeroDivisionError, ExceptionGroup)):
-            _run([_guest()], settings)
+            _run([_target()], settings)
     else:
-        _run([_guest()], settings)
+        _run([_target()], settings)
     assert len(seen) == 1
     assert not list(settings.cache.glob("run-*"))
 
 
-def test_progress_counts_the_interpreters(tmp_path: Path, visits: _Visits) -> None:
+def test_progress_counts_the_interpreters(tmp_path: Path, probes: _Probes) -> None:
     """After each interpreter one line says how many of how many are measured, and with which clients."""
     lines: list[str] = []
     settings = _settings(tmp_path, *Condition)
-    guests = [_guest("one"), _guest("other"), replace(_guest("other"), clients=("botocore",))]
-    asyncio.run(run_campaign(guests, settings, _nothing, REFERENCE, lines.append))
-    assert len(visits.commands) == len(guests) * len(Condition)
+    targets = [
+        _target("one"),
+        _target("other"),
+        replace(_target("other"), python=Path("/venv/python"), clients=("botocore",)),
+    ]
+    _run(targets, settings, lines.append)
+    assert len(probes.tasks) == len(targets) * len(Condition)
     assert sorted(line.partition(": ")[0] for line in lines) == ["measured 1 of 2", "measured 2 of 2"]
     assert sorted(line.partition(": ")[2] for line in lines) == [
         "one (ssl): 0 cells",
@@ -392,7 +429,7 @@ def test_progress_counts_the_interpreters(tmp_path: Path, visits: _Visits) -> No
 
 
 @pytest.mark.usefixtures("no_keys")
-def test_a_slow_visit_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_probe_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While nothing is done for long, the line that says so names the interpreter, clients and condition."""
     lines: list[str] = []
     settings = _settings(tmp_path, Condition.AMBIENT)
@@ -402,32 +439,27 @@ def test_a_slow_visit_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         lines.append(line)
         spoken.set()
 
-    async def slow(*_: object, **__: object) -> Visit:
-        await asyncio.to_thread(spoken.wait, HANGS)
-        return Visit(None, {}, {}, ())
+    class Slow(_Probe):
+        async def run(self) -> None:
+            await asyncio.to_thread(spoken.wait, HANGS)
 
-    monkeypatch.setattr(campaign_module, "visit", slow)
+    monkeypatch.setattr(campaign_module, "Probe", lambda task: Slow(task, _Probes()))
     monkeypatch.setattr(campaign_module, "counted", partial(counted, patience=0.05))
-
-    async def test() -> None:
-        async with asyncio.timeout(HANGS):
-            await run_campaign([_guest("it")], settings, _nothing, REFERENCE, say)
-
-    asyncio.run(test())
+    _run([_target("it")], settings, say)
     assert lines[0] == "0 of 1 done, waiting for it (ssl) under ambient (for 0 s)"
 
 
-def test_no_progress_is_made_without_a_client(tmp_path: Path, visits: _Visits) -> None:
-    """An interpreter that only says what it is has a visit, and no line about it."""
+def test_no_progress_is_made_without_a_client(tmp_path: Path, probes: _Probes) -> None:
+    """An interpreter that only says what it is has a probe, and no line about it."""
     lines: list[str] = []
     settings = _settings(tmp_path, Condition.AMBIENT)
-    guest = replace(_guest("it"), clients=())
-    asyncio.run(run_campaign([guest], settings, _nothing, REFERENCE, lines.append))
-    assert (visits.clients, lines) == ([()], [])
+    target = replace(_target("it"), clients=())
+    _run([target], settings, lines.append)
+    assert (probes.clients, lines) == ([()], [])
 
 
 @pytest.mark.e2e
-def test_real_guest_under_each_condition(tmp_path: Path) -> None:
+def test_real_target_under_each_condition(tmp_path: Path) -> None:
     """This interpreter's ssl connects from the floor up when hardened, the relaxed client to all it has."""
     try:
         openssl = find_s_server(None, tmp_path, os.environ).openssl
@@ -437,12 +469,15 @@ def test_real_guest_under_each_condition(tmp_path: Path) -> None:
     names = ("tls1_2", "tls1_3", "tls1_0_rsa", "tls1_1_rsa")
     chosen = tuple(settings.catalogue[name] for name in names)
     settings = replace(settings, catalogue=Catalogue(chosen, ""))
-    guest = Guest("here", Path(sys.executable), {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, ("ssl",))
-    done = _run([guest], settings)
+    target = ProbeTarget(
+        "here", Path(sys.executable), {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, ("ssl",)
+    )
+    done = _run([target], settings)
     assert all(control.passed for control in done.controls.values()), done.controls
-    assert [condition for _, condition, _ in done.visits] == list(Condition)
-    for _, condition, seen in done.visits:
-        for cell in seen.cells:
+    probed = done.interpreters["here"]
+    assert list(probed.results) == list(Condition)
+    for condition, results in probed.results.items():
+        for cell in results[target.python].observations:
             assert cell.account is not None, cell.missing
             (protocol,) = settings.catalogue[cell.server].protocols
             connected = cell.account.outcome == "connected"

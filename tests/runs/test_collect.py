@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,9 @@ from interpreters.programs import InstalledProgram, Program
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import build_matrix
 from reports.verdicts.observations import Account
-from runs.campaign import Campaign, Guest
-from runs.collect import REFUSAL, collect, collect_programs, follow_up
-from runs.visit import Cell, Visit
+from runs.campaign import ProbeTarget
+from runs.collect import REFUSAL, collect, collect_programs
+from runs.probe import ProbeResult
 from servers.conditions import Condition
 from tests.support.builders import (
     FAILED,
@@ -29,17 +30,16 @@ from tests.support.builders import (
     Stack,
     a_catalogue,
     a_program,
-    controls,
+    an_observation,
     ladder,
-    meet,
 )
+from tests.support.probed import a_campaign, a_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
 CATALOGUE = a_catalogue()
-CONTROLS = controls(CATALOGUE)
 
 
 def _candidate(name: str) -> Candidate:
@@ -51,22 +51,16 @@ def _prepared(name: str, identity: dict[str, Any] | None = None, unavailable: st
     return Prepared.of(_candidate(name), known, unavailable=unavailable)
 
 
-def _guest(name: str, *clients: str) -> Guest:
-    return Guest(name, Path("/made/up/venv/bin/python"), {}, clients)
+def _target(name: str, *clients: str) -> ProbeTarget:
+    return ProbeTarget(name, Path("/made/up/venv/bin/python"), {}, clients)
 
 
-def _visit(stack: Stack = STRICT, *clients: str, identity: Any = None, **import_errors: str) -> Visit:
+def _result(stack: Stack = STRICT, *clients: str, identity: Any = None, **import_errors: str) -> ProbeResult:
     """Return what a probe did with some clients on the whole ladder."""
-    cells = [
-        Cell(client, server.id, (seen := meet(stack, server)).account, "", seen.wire)
-        for client in clients
-        for server in ladder(CATALOGUE)
-    ]
-    return Visit(identity, dict.fromkeys(clients, "1.0"), import_errors, tuple(cells))
+    return a_result(stack, clients, CATALOGUE, identity=identity, import_errors=import_errors)
 
 
-def _campaign(*visits: tuple[Guest, Condition, Visit]) -> Campaign:
-    return Campaign("OpenSSL 3.0.19", CONTROLS, visits)
+_campaign = partial(a_campaign, CATALOGUE)
 
 
 def _found(name: str, unavailable: str = "") -> InstalledProgram:
@@ -77,8 +71,8 @@ def _found(name: str, unavailable: str = "") -> InstalledProgram:
 def test_a_program_is_what_it_says_and_not_the_python_that_ran_it(facts: dict[str, Any]) -> None:
     """Programs come out as they went in, each with its own visits and client, and what it says itself."""
     visits = [
-        (_guest("program_two", "two"), Condition.AMBIENT, _visit(LOOSE, "two", identity=facts)),
-        (_guest("program_one", "one"), Condition.AMBIENT, _visit(STRICT, "one", identity=facts)),
+        (_target("program_two", "two"), Condition.AMBIENT, _result(LOOSE, "two", identity=facts)),
+        (_target("program_one", "one"), Condition.AMBIENT, _result(STRICT, "one", identity=facts)),
     ]
     found = [_found("one"), _found("two"), _found("three", "it hangs")]
     one, two, three = collect_programs(found, _campaign(*visits))
@@ -95,7 +89,7 @@ def test_a_program_is_what_it_says_and_not_the_python_that_ran_it(facts: dict[st
 def test_every_prepared_interpreter_has_an_entry_in_order() -> None:
     """Interpreters come out as they went in, measured or not, each with its own visits."""
     prepared = [_prepared(name, unavailable="" if name == "b" else "it hung") for name in "cab"]
-    campaign = _campaign((_guest("b", "ssl"), Condition.AMBIENT, _visit(STRICT, "ssl")))
+    campaign = _campaign((_target("b", "ssl"), Condition.AMBIENT, _result(STRICT, "ssl")))
     found = collect(prepared, campaign, {})
     assert [one.interpreter.id for one in found] == ["c", "a", "b"]
     assert [len(one.observations) for one in found] == [0, 0, len(ladder(CATALOGUE))]
@@ -105,30 +99,30 @@ def test_every_prepared_interpreter_has_an_entry_in_order() -> None:
 
 def test_visits_under_several_conditions_stay_apart() -> None:
     """Each observation carries the condition that it was made under, its version and its control."""
-    guest = _guest("a", "ssl")
-    campaign = Campaign(
-        "OpenSSL",
-        CONTROLS | {"only_1_0": FAILED},
-        (
-            (guest, Condition.AMBIENT, _visit(STRICT, "ssl")),
-            (guest, Condition.PERMISSIVE, _visit(LOOSE, "ssl")),
-        ),
+    target = _target("a", "ssl")
+    campaign = _campaign(
+        (target, Condition.AMBIENT, _result(STRICT, "ssl")),
+        (target, Condition.PERMISSIVE, _result(LOOSE, "ssl")),
+        controls={"only_1_0": FAILED},
     )
     (one,) = collect([_prepared("a")], campaign, {})
-    assert {o.server for o in one.of("ssl", Condition.AMBIENT)} == {s.id for s in ladder(CATALOGUE)}
-    (low,) = (o for o in one.of("ssl", Condition.PERMISSIVE) if o.server == "only_1_0")
+    assert one.judged is not None
+    assert set(one.judged.of("ssl", Condition.AMBIENT).results) == {s.id for s in ladder(CATALOGUE)}
+    permissive = one.judged.of("ssl", Condition.PERMISSIVE).observations
+    assert set(permissive) < set(one.observations)
+    (low,) = (seen for seen in permissive if seen.server == "only_1_0")
     assert low.account is not None
     assert low.account.version == TLS1_0
     assert (low.client_version, low.control) == ("1.0", FAILED)
-    assert one.of("ssl", Condition.HARDENED) == ()
+    assert one.judged.of("ssl", Condition.HARDENED).observations == ()
 
 
 def test_why_a_client_is_unavailable_is_kept() -> None:
     """What could not be installed and what could not be imported each keep their reason."""
     made = ClientVenv(Path("/made/up/python"), ("botocore",), "no network")
     prepared = replace(_prepared("a"), venvs=(made,))
-    visit = _visit(STRICT, "ssl", urllib3="ImportError: no module")
-    (one,) = collect([prepared], _campaign((_guest("a", "ssl"), Condition.AMBIENT, visit)), {})
+    visit = _result(STRICT, "ssl", urllib3="ImportError: no module")
+    (one,) = collect([prepared], _campaign((_target("a", "ssl"), Condition.AMBIENT, visit)), {})
     assert one.unavailable == {
         "botocore": "no network",
         "urllib3": "it cannot be imported: ImportError: no module",
@@ -137,10 +131,10 @@ def test_why_a_client_is_unavailable_is_kept() -> None:
 
 def test_a_release_that_cannot_be_measured_has_its_own_reason() -> None:
     """Where a client's file refuses a release, as of an old CRT, nothing is said of an import."""
-    visit = _visit(
+    visit = _result(
         STRICT, "ssl", boto3_crt="releases.NotMeasurableError: awscrt 0.23.8 ignores the port: of all"
     )
-    (one,) = collect([_prepared("a")], _campaign((_guest("a"), Condition.AMBIENT, visit)), {})
+    (one,) = collect([_prepared("a")], _campaign((_target("a"), Condition.AMBIENT, visit)), {})
     assert one.unavailable == {"boto3_crt": "awscrt 0.23.8 ignores the port: of all"}
 
 
@@ -154,17 +148,18 @@ def test_what_an_environment_does_not_have_has_no_row(facts: dict[str, Any]) -> 
     """Of an environment as it was found, the clients are those that are installed, each with its cells."""
     folder = Path("/srv/app/venv")
     one = Candidate("env_app_venv", "given", folder / "bin/python", environment=folder)
-    seen = replace(_visit(STRICT, "ssl", "botocore", "httpx", httpx="No module"), absent=frozenset({"httpx"}))
-    guest = Guest(one.id, one.path, {}, ("ssl", "botocore", "httpx"))
+    wanted = ("ssl", "botocore", "httpx")
+    seen = replace(_result(STRICT, *wanted, httpx="No module"), absent=frozenset({"httpx"}))
+    target = ProbeTarget(one.id, one.path, {}, wanted, str(folder))
     prepared = Prepared.of(one, parse_identity(facts))
-    (found,) = collect([prepared], _campaign((guest, Condition.AMBIENT, seen)), {})
+    (found,) = collect([prepared], _campaign((target, Condition.AMBIENT, seen)), {})
     assert found.interpreter.environment == str(folder)
     assert found.clients == ("ssl", "botocore")
     assert {record.client for record in found.observations} == {"ssl", "botocore"}
     assert {record.environment for record in found.observations} == {str(folder)}
     assert found.apart == {}
-    lacking = replace(_visit(httpx="No module"), absent=frozenset({"httpx"}))
-    visits = _campaign((replace(guest, clients=("httpx",)), Condition.AMBIENT, lacking))
+    lacking = replace(_result(httpx="No module"), absent=frozenset({"httpx"}))
+    visits = _campaign((replace(target, clients=("httpx",)), Condition.AMBIENT, lacking))
     (found,) = collect([prepared], visits, {})
     assert found.clients == ("httpx",)
     assert found.unavailable == {"httpx": "it is not installed in /srv/app/venv"}
@@ -172,8 +167,8 @@ def test_what_an_environment_does_not_have_has_no_row(facts: dict[str, Any]) -> 
 
 def test_a_client_that_was_to_be_installed_is_not_left_out() -> None:
     """What is lacking in an environment that we made has its reason."""
-    seen = replace(_visit(STRICT, "ssl", httpx="No module"), absent=frozenset({"httpx"}))
-    (found,) = collect([_prepared("a")], _campaign((_guest("a"), Condition.AMBIENT, seen)), {})
+    seen = replace(_result(STRICT, "ssl", httpx="No module"), absent=frozenset({"httpx"}))
+    (found,) = collect([_prepared("a")], _campaign((_target("a"), Condition.AMBIENT, seen)), {})
     assert (found.clients, found.interpreter.environment) == ((), "made")
     assert found.unavailable == {"httpx": "it cannot be imported: No module"}
 
@@ -182,8 +177,8 @@ def test_what_an_interpreter_says_while_measured_counts_more(facts: dict[str, An
     """An interpreter that was replaced since it was identified is described as what was measured."""
     before, after = facts | {"version": "3.8.1"}, facts | {"version": "3.9.2"}
     prepared = _prepared("a", before)
-    silent = _campaign((_guest("a"), Condition.AMBIENT, _visit()))
-    spoke = _campaign((_guest("a"), Condition.AMBIENT, _visit(identity=after)))
+    silent = _campaign((_target("a"), Condition.AMBIENT, _result()))
+    spoke = _campaign((_target("a"), Condition.AMBIENT, _result(identity=after)))
     assert collect([prepared], silent, {})[0].interpreter.version == "3.8.1"
     (found,) = collect([replace(prepared, changed={"OPENSSL_CONF": "/its/own.cnf"})], spoke, {})
     assert (found.interpreter.version, found.interpreter.openssl_conf) == ("3.9.2", "/its/own.cnf")
@@ -192,17 +187,17 @@ def test_what_an_interpreter_says_while_measured_counts_more(facts: dict[str, An
 NO_CIPHERS = {"contexts": {"SSLContext": {"error": "SSLError: library has no ciphers"}}}
 
 
-def _contextless(client: str, identity: Any) -> Visit:
+def _contextless(client: str, identity: Any) -> ProbeResult:
     """Return what a probe did with a client for which no TLS context can be made."""
     account = Account("failed", None, None, "SSLError", "library has no ciphers", 0.0)
-    cells = tuple(Cell(client, server.id, account, "", ()) for server in ladder(CATALOGUE))
-    return Visit(identity, {client: "1.0"}, {}, cells)
+    observations = tuple(an_observation(server, account, client=client) for server in ladder(CATALOGUE))
+    return ProbeResult(identity, observations)
 
 
 def test_a_configuration_that_was_broken_since_is_the_interpreter_s_problem(facts: dict[str, Any]) -> None:
     """Where an identity is remembered and no context can be made any more, one row gives the reason."""
     one = _candidate("a")
-    home, other = Guest("a", one.path, {}, ("ssl",)), _guest("a", "urllib3")
+    home, other = ProbeTarget("a", one.path, {}, ("ssl",)), _target("a", "urllib3")
     visits = [
         (home, Condition.AMBIENT, _contextless("ssl", facts | NO_CIPHERS)),
         (other, Condition.AMBIENT, _contextless("urllib3", facts)),
@@ -215,37 +210,25 @@ def test_a_configuration_that_was_broken_since_is_the_interpreter_s_problem(fact
     rows = build_matrix([found], ["ssl", "urllib3"], [Condition.AMBIENT], CATALOGUE, TLS1_2)
     assert [(row.client, row.verdict) for row in rows] == [("all", Verdict.UNTESTABLE)]
     # Nothing that did connect is hidden behind that, as by a client with a TLS library of its own.
-    connected = (other, Condition.AMBIENT, _visit(LOOSE, "urllib3", identity=facts))
+    connected = (other, Condition.AMBIENT, _result(LOOSE, "urllib3", identity=facts))
     assert collect([prepared], _campaign(visits[0], connected), environment)[0].interpreter.unavailable == ""
 
 
 @pytest.mark.parametrize(
     "visit",
     [
-        (_guest("a", "ssl"), Condition.AMBIENT),
-        (Guest("a", _candidate("a").path, {}, ("ssl",)), Condition.PERMISSIVE),
+        (_target("a", "ssl"), Condition.AMBIENT),
+        (ProbeTarget("a", _candidate("a").path, {}, ("ssl",)), Condition.PERMISSIVE),
     ],
     ids=["another Python", "another configuration"],
 )
 def test_only_the_interpreter_as_it_is_tells_of_its_contexts(
-    facts: dict[str, Any], visit: tuple[Guest, Condition]
+    facts: dict[str, Any], visit: tuple[ProbeTarget, Condition]
 ) -> None:
     """That an environment, or the interpreter under a file of ours, makes no context is not its problem."""
     seen = _contextless("ssl", facts | NO_CIPHERS)
     prepared = _prepared("a", facts)
     assert collect([prepared], _campaign((*visit, seen)), {})[0].interpreter.unavailable == ""
-
-
-@pytest.mark.parametrize(
-    ("said", "shown"), [({"b": "2.8.0"}, "2.8.0"), ({"a": "1.26.20", "b": "2.8.0"}, "1.26.20"), ({}, "")]
-)
-def test_the_urllib3_is_the_one_beside_the_client(said: dict[str, str], shown: str) -> None:
-    """A client's own urllib3 counts, else that of its environment, and never that of another environment."""
-    here = replace(_visit(STRICT, "a"), urllib3=said)
-    there = replace(_visit(STRICT, "other"), urllib3={"other": "1.25"})
-    visits = [(_guest("x", "a"), Condition.AMBIENT, here), (_guest("x", "other"), Condition.AMBIENT, there)]
-    (one,) = collect([_prepared("x")], _campaign(*visits), {})
-    assert {o.urllib3 for o in one.of("a", Condition.AMBIENT)} == {shown}
 
 
 def _contexts(minimum: str) -> dict[str, Any]:
@@ -259,13 +242,13 @@ def test_the_interpreter_itself_is_held_against_each_environment(
 ) -> None:
     """Contexts are compared under the same condition, and only who was measured elsewhere is concerned."""
     one = _candidate("a")
-    home, other = Guest("a", one.path, {}, ("ssl",)), _guest("a", "urllib3")
+    home, other = ProbeTarget("a", one.path, {}, ("ssl",)), _target("a", "urllib3")
     plain = facts | _contexts("TLSv1_2")
     visits = [
-        (home, Condition.AMBIENT, _visit(STRICT, "ssl", identity=facts | _contexts(ambient))),
-        (other, Condition.AMBIENT, _visit(STRICT, "urllib3", identity=plain)),
-        (home, Condition.PERMISSIVE, _visit(STRICT, identity=facts | _contexts(permissive))),
-        (other, Condition.PERMISSIVE, _visit(STRICT, "urllib3", identity=plain)),
+        (home, Condition.AMBIENT, _result(STRICT, "ssl", identity=facts | _contexts(ambient))),
+        (other, Condition.AMBIENT, _result(STRICT, "urllib3", identity=plain)),
+        (home, Condition.PERMISSIVE, _result(STRICT, identity=facts | _contexts(permissive))),
+        (other, Condition.PERMISSIVE, _result(STRICT, "urllib3", identity=plain)),
     ]
     found = collect([Prepared.of(one)], _campaign(*visits), {})[0].apart
     assert found.keys() == ({"urllib3"} if "TLSv1" in (ambient, permissive) else set())
@@ -277,31 +260,15 @@ def test_an_interpreter_that_says_nothing_of_itself_is_set_apart(
 ) -> None:
     """Where only the environment spoke, it does not speak for the interpreter."""
     one = _candidate("a")
-    home, other = Guest("a", one.path, {}, ("ssl",)), _guest("a", "urllib3")
+    home, other = ProbeTarget("a", one.path, {}, ("ssl",)), _target("a", "urllib3")
     visits = [
-        (home, Condition.AMBIENT, _visit(STRICT, "ssl", identity=identity)),
-        (other, Condition.AMBIENT, _visit(STRICT, "urllib3", identity=facts)),
+        (home, Condition.AMBIENT, _result(STRICT, "ssl", identity=identity)),
+        (other, Condition.AMBIENT, _result(STRICT, "urllib3", identity=facts)),
     ]
     assert collect([Prepared.of(one)], _campaign(*visits), {})[0].apart.keys() == {"urllib3"}
 
 
 def test_an_identity_that_makes_no_sense_is_no_crash() -> None:
     """A probe whose identity has another shape costs that identity, not the report."""
-    campaign = _campaign((_guest("a"), Condition.AMBIENT, _visit(identity={"version": "3.9.18"})))
+    campaign = _campaign((_target("a"), Condition.AMBIENT, _result(identity={"version": "3.9.18"})))
     assert collect([_prepared("a")], campaign, {})[0].interpreter.version == ""
-
-
-def test_a_second_visit_is_for_those_that_seem_safe() -> None:
-    """The campaign's rule names the clients whose floor something must be holding."""
-    decide = follow_up(CATALOGUE, TLS1_2)
-    guest = _guest("a", "ssl", "urllib3")
-    strict, loose = _visit(STRICT, "ssl", "urllib3"), _visit(LOOSE, "ssl", "urllib3")
-    held, fell = {Condition.AMBIENT: strict}, {Condition.AMBIENT: loose}
-    assert decide(Condition.PERMISSIVE, guest, held, CONTROLS) == ("ssl", "urllib3")
-    assert decide(Condition.PERMISSIVE, guest, fell, CONTROLS) == ()
-    assert decide(Condition.PERMISSIVE, guest, held, CONTROLS | {"only_1_0": FAILED}) == ()
-    assert decide(Condition.EMPTY, guest, held | {Condition.PERMISSIVE: loose}, CONTROLS) == (
-        "ssl",
-        "urllib3",
-    )
-    assert decide(Condition.EMPTY, guest, held | {Condition.PERMISSIVE: strict}, CONTROLS) == ()

@@ -18,9 +18,8 @@ from interpreters.prepared import Prepared
 from interpreters.process_environment import NO_BYTECODE
 from interpreters.programs import InstalledProgram, Program
 from reports.verdicts.judge import Verdict
-from runs.campaign import Campaign, FollowUp, Guest, Progress, Settings
-from runs.measure import Subjects, guests_among, measure, now
-from runs.visit import Cell, Visit
+from runs.campaign import CampaignResult, ProbeTarget, Progress, Settings
+from runs.measure import Subjects, measure, now, probe_targets
 from servers.conditions import Condition
 from tests.support.builders import (
     FAILED,
@@ -31,14 +30,14 @@ from tests.support.builders import (
     a_program,
     a_run,
     controls,
-    ladder,
-    meet,
 )
+from tests.support.probed import a_campaign, a_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from reports.verdicts.matrix import Matrix
+    from runs.probe import ProbeResult
     from servers.control import Control
 
 CATALOGUE = a_catalogue()
@@ -62,19 +61,28 @@ def _found(name: str, unavailable: str = "", relaxed: tuple[str, ...] = ()) -> I
     return InstalledProgram(a_program(name, unavailable), program)
 
 
-def test_each_interpreter_and_environment_is_a_guest_with_its_clients() -> None:
+def test_each_interpreter_and_environment_is_a_target_with_its_clients() -> None:
     """What requires nothing is probed in the interpreter itself, where nothing is written."""
     first, second = _venv("first", "urllib3", "botocore"), _venv("second", "requests")
     subjects = Subjects((_prepared("a", first, second), _prepared("b", first)), ENVIRONMENT)
-    found = guests_among(subjects, ("ssl", "urllib3", "requests"))
+    found = probe_targets(subjects, ("ssl", "urllib3", "requests"))
     unwritten = {**ENVIRONMENT, "PYTHONDONTWRITEBYTECODE": "1"}
     assert found == (
-        Guest("a", Path("/made/up/a/bin/python"), unwritten, ("ssl",)),
-        Guest("a", Path("/made/up/first/bin/python"), ENVIRONMENT, ("urllib3",)),
-        Guest("a", Path("/made/up/second/bin/python"), ENVIRONMENT, ("requests",)),
-        Guest("b", Path("/made/up/b/bin/python"), unwritten, ("ssl", "requests")),
-        Guest("b", Path("/made/up/first/bin/python"), ENVIRONMENT, ("urllib3",)),
+        ProbeTarget("a", Path("/made/up/a/bin/python"), unwritten, ("ssl",)),
+        ProbeTarget("a", Path("/made/up/first/bin/python"), ENVIRONMENT, ("urllib3",)),
+        ProbeTarget("a", Path("/made/up/second/bin/python"), ENVIRONMENT, ("requests",)),
+        ProbeTarget("b", Path("/made/up/b/bin/python"), unwritten, ("ssl", "requests")),
+        ProbeTarget("b", Path("/made/up/first/bin/python"), ENVIRONMENT, ("urllib3",)),
     )
+
+
+def test_an_environment_as_it_was_found_is_named(facts: dict[str, Any]) -> None:
+    """What is measured in an environment that was found carries its folder; what we make is called made."""
+    folder = Path("/srv/app/venv")
+    found = Candidate("env_app_venv", "given", folder / "bin/python", environment=folder)
+    subjects = Subjects((Prepared.of(found, parse_identity(facts)), _prepared("a")), ENVIRONMENT)
+    environments = {target.id: target.environment for target in probe_targets(subjects, ("ssl",))}
+    assert environments == {"env_app_venv": str(folder), "a": "made"}
 
 
 def test_what_a_wrapper_sets_is_set_for_its_probes(facts: dict[str, Any]) -> None:
@@ -83,34 +91,34 @@ def test_what_a_wrapper_sets_is_set_for_its_probes(facts: dict[str, Any]) -> Non
     identity = parse_identity(facts | {"changed": sets})
     wrapped = replace(_prepared("a", _venv("first", "ssl")), changed=identity.changed)
     subjects = Subjects((wrapped, _prepared("b", _venv("first"))), {**ENVIRONMENT, "LD_PRELOAD": "x.so"})
-    for guest in guests_among(subjects, ("ssl",)):
-        seen = {name: text for name, text in guest.environment.items() if name not in NO_BYTECODE}
+    for target in probe_targets(subjects, ("ssl",)):
+        seen = {name: text for name, text in target.env.items() if name not in NO_BYTECODE}
         expected = (
-            {**ENVIRONMENT, "OPENSSL_CONF": "/w/legacy.cnf"} if guest.id == "a" else subjects.environment
+            {**ENVIRONMENT, "OPENSSL_CONF": "/w/legacy.cnf"} if target.id == "a" else subjects.environment
         )
         assert seen == expected
 
 
-def test_who_has_no_environment_is_no_guest() -> None:
+def test_who_has_no_environment_is_no_target() -> None:
     """An interpreter without an environment is not probed, nor is a client that could not be installed."""
     lacking = _venv("lacking", "urllib3", unavailable="no network")
     subjects = Subjects((_prepared("a", unavailable="it hung"), _prepared("b", lacking)), ENVIRONMENT)
-    (guest,) = guests_among(subjects, ("ssl", "urllib3"))
-    assert (guest.id, guest.clients) == ("b", ("ssl",))
+    (target,) = probe_targets(subjects, ("ssl", "urllib3"))
+    assert (target.id, target.clients) == ("b", ("ssl",))
 
 
-def test_a_program_is_a_guest_run_by_this_python() -> None:
+def test_a_program_is_a_target_run_by_this_python() -> None:
     """A program is its own client, with how to run it, relaxed where it can be; a broken one is left out."""
     programs = (
         _found("one"),
         _found("two", unavailable="it hangs"),
         _found("three", relaxed=("{program}", "-k")),
     )
-    one, three = guests_among(Subjects((), ENVIRONMENT, programs), ("ssl",))
-    for guest, name in ((one, "one"), (three, "three")):
-        assert (guest.id, guest.clients) == (f"program_{name}", (name,))
-        assert (guest.python, guest.environment) == (Path(sys.executable), ENVIRONMENT)
-        assert guest.programs[name]["path"] == f"/made/up/{name}"
+    one, three = probe_targets(Subjects((), ENVIRONMENT, programs), ("ssl",))
+    for target, name in ((one, "one"), (three, "three")):
+        assert (target.id, target.clients) == (f"program_{name}", (name,))
+        assert (target.python, target.env) == (Path(sys.executable), ENVIRONMENT)
+        assert target.programs[name]["path"] == f"/made/up/{name}"
     assert (set(one.programs), set(three.programs)) == ({"one"}, {"three", "relaxed"})
 
 
@@ -120,21 +128,13 @@ class _Asked:
 
     controls: Mapping[str, Control]
 
-    guests: Sequence[Guest] = ()
+    targets: Sequence[ProbeTarget] = ()
     settings: Settings | None = None
-    follow_up: FollowUp | None = None
-    reference: str = ""
 
 
-def _visit(guest: Guest) -> Visit:
-    """Return what a guest's clients told of the ladder; who is called loose goes along with TLS 1.0."""
-    stack = LOOSE if "loose" in guest.id else STRICT
-    cells = [
-        Cell(client, server.id, (seen := meet(stack, server)).account, "", seen.wire)
-        for client in guest.clients
-        for server in ladder(CATALOGUE)
-    ]
-    return Visit(None, dict.fromkeys(guest.clients, "2.0"), {}, tuple(cells))
+def _result(target: ProbeTarget) -> ProbeResult:
+    """Return what a target's clients told of the ladder; who is called loose goes along with TLS 1.0."""
+    return a_result(LOOSE if "loose" in target.id else STRICT, target.clients, CATALOGUE)
 
 
 @pytest.fixture
@@ -143,15 +143,14 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> _Asked:
     noted = _Asked(CONTROLS)
 
     async def campaign(
-        guests: Sequence[Guest], settings: Settings, follow_up: FollowUp, reference: str, progress: Progress
-    ) -> Campaign:
-        noted.guests, noted.settings = guests, settings
-        noted.follow_up, noted.reference = follow_up, reference
+        targets: Sequence[ProbeTarget], settings: Settings, progress: Progress
+    ) -> CampaignResult:
+        noted.targets, noted.settings = targets, settings
         progress("it goes well")
-        visits = tuple(
-            (guest, condition, _visit(guest)) for guest in guests for condition in settings.conditions
-        )
-        return Campaign("OpenSSL 9 at /made/up/openssl", noted.controls, visits)
+        probes = [
+            (target, condition, _result(target)) for target in targets for condition in settings.conditions
+        ]
+        return a_campaign(CATALOGUE, *probes, controls=noted.controls)
 
     monkeypatch.setattr(runs.measure, "run_campaign", campaign)
     return noted
@@ -186,7 +185,7 @@ def _measure(settings: Settings, said: list[str] | None = None) -> Matrix:
 def test_every_subject_is_in_the_matrix(asked: _Asked, settle: Callable[..., Settings]) -> None:
     """Interpreters come first, then programs, each with what it met judged, or with why it met nothing."""
     found = _measure(settle())
-    assert asked.guests == guests_among(SUBJECTS, ("ssl", "urllib3"))
+    assert asked.targets == probe_targets(SUBJECTS, ("ssl", "urllib3"))
     names = [one.interpreter.id for one in found.measured]
     assert names == ["strict", "hung", "loose", "program_loose_tool", "program_broken"]
     assert [(row.interpreter.id, row.client, row.verdict) for row in found.rows] == [
@@ -237,18 +236,6 @@ def test_each_condition_has_its_rows(asked: _Asked, settle: Callable[..., Settin
     assert [(row.condition, row.client) for row in rows] == [
         (condition, client) for condition in conditions for client in ("ssl", "urllib3")
     ]
-
-
-def test_who_seems_safe_is_followed_up(asked: _Asked, settle: Callable[..., Settings]) -> None:
-    """The campaign asks those again whose floor something must be holding, beside the reference client."""
-    _measure(settle())
-    assert asked.reference == "relaxed"
-    assert asked.follow_up is not None
-    decided = {
-        guest.id: asked.follow_up(Condition.PERMISSIVE, guest, {Condition.AMBIENT: _visit(guest)}, CONTROLS)
-        for guest in asked.guests
-    }
-    assert decided == {"strict": ("ssl", "urllib3"), "loose": (), "program_loose_tool": ()}
 
 
 def test_the_time_is_utc_to_the_second() -> None:

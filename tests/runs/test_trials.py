@@ -13,14 +13,13 @@ from reports.verdicts.floor_file import FloorFile
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import Measured, build_matrix
 from reports.verdicts.remedies import TRIED, Means, Remedy
-from runs.campaign import Campaign, FollowUp, Guest, Progress, Settings
-from runs.trials import guests_of, marked, outcomes, plan_trials, try_out, with_trials
-from runs.visit import Cell, Visit
+from runs.campaign import CampaignResult, ProbeTarget, Progress, Settings
+from runs.probe import ProbeResult
+from runs.trials import marked, outcomes, plan_trials, targets_of, try_out, with_trials
 from servers.catalogue import Role
 from servers.conditions import Condition
 from tests.support.builders import (
     LOOSE,
-    PASSED,
     SMALL,
     STRICT,
     TLS1_2,
@@ -28,21 +27,25 @@ from tests.support.builders import (
     a_catalogue,
     a_row,
     an_interpreter,
+    an_observation,
     ladder,
     meet,
 )
+from tests.support.probed import a_campaign, a_result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from reports.verdicts.observations import Observation
 
 AMBIENT = Condition.AMBIENT
 CATALOGUE = a_catalogue(*ladder(a_catalogue()))
 FOLDER = Path("/made/up/scratch")
 FILE = FloorFile("floor-tls1_2.cnf", "a = b\n")
 NEWER = Path("/made/up/newer/bin/python")
-GUEST = Guest("one", Path("/made/up/bin/python"), {"PATH": "/bin"}, ("ssl", "urllib3"))
-OTHER = replace(GUEST, python=Path("/made/up/other/bin/python"), clients=("requests",))
-GUESTS = (OTHER, replace(GUEST, id="two"), GUEST)
+TARGET = ProbeTarget("one", Path("/made/up/bin/python"), {"PATH": "/bin"}, ("ssl", "urllib3"))
+OTHER = replace(TARGET, python=Path("/made/up/other/bin/python"), clients=("requests",))
+TARGETS = (OTHER, replace(TARGET, id="two"), TARGET)
 MEANS = Means(
     floor=TLS1_2,
     libraries={"ssl": "", "urllib3": "urllib3"},
@@ -55,70 +58,68 @@ ROWS = (a_row(Verdict.DOWNGRADED, "one", "ssl"), a_row(Verdict.DOWNGRADED, "one"
 
 def test_each_remedy_that_can_be_tried_has_one_trial() -> None:
     """Every trial is the row's client where it was measured, with one remedy applied and no other."""
-    trials = plan_trials(ROWS, GUESTS, MEANS, FOLDER)
+    trials = plan_trials(ROWS, TARGETS, MEANS, FOLDER)
     assert [(t.row.client, t.remedy) for t in trials] == [
         ("ssl", Remedy.CONFIGURATION),
         ("ssl", Remedy.CODE),
         *(("urllib3", remedy) for remedy in TRIED),
     ]
     for trial in trials:
-        guest, client = trial.guest, trial.row.client
+        target, client = trial.target, trial.row.client
         configured, coded = trial.remedy is Remedy.CONFIGURATION, trial.remedy is Remedy.CODE
-        assert client in guest.clients
-        assert guest.environment == {"PATH": "/bin"} | (
+        assert client in target.clients
+        assert target.env == {"PATH": "/bin"} | (
             {"OPENSSL_CONF": str(FOLDER / FILE.name)} if configured else {}
         )
-        assert guest.snippets == ({client: MEANS.snippets[client]} if coded else {})
-        assert guest.python == (NEWER if trial.remedy is Remedy.UPGRADE else GUEST.python)
+        assert target.snippets == ({client: MEANS.snippets[client]} if coded else {})
+        assert target.python == (NEWER if trial.remedy is Remedy.UPGRADE else TARGET.python)
 
 
 def test_only_a_configuration_is_shared() -> None:
     """Clients of one environment meet a configuration in one process, and any other remedy alone."""
-    trials = plan_trials([*ROWS, a_row(Verdict.DOWNGRADED, "one", "requests")], GUESTS, MEANS, FOLDER)
-    visited = {(guest.id, guest.python): guest.clients for guest in guests_of(trials)}
+    trials = plan_trials([*ROWS, a_row(Verdict.DOWNGRADED, "one", "requests")], TARGETS, MEANS, FOLDER)
+    visited = {(target.id, target.python): target.clients for target in targets_of(trials)}
     assert visited == {
-        ("one+openssl.cnf", GUEST.python): ("ssl", "urllib3"),
+        ("one+openssl.cnf", TARGET.python): ("ssl", "urllib3"),
         ("one+openssl.cnf", OTHER.python): ("requests",),
-        ("one/ssl+code", GUEST.python): ("ssl",),
-        ("one/urllib3+code", GUEST.python): ("urllib3",),
+        ("one/ssl+code", TARGET.python): ("ssl",),
+        ("one/urllib3+code", TARGET.python): ("urllib3",),
         ("one/urllib3+newer release", NEWER): ("urllib3",),
     }
 
 
 def test_the_configuration_takes_the_place_of_the_callers() -> None:
     """A configuration that the caller exports is not the one that is tried."""
-    guest = replace(GUEST, environment={"OPENSSL_CONF": "/the/callers.cnf"})
-    given = {
-        t.remedy: t.guest.environment["OPENSSL_CONF"] for t in plan_trials(ROWS[:1], [guest], MEANS, FOLDER)
-    }
+    target = replace(TARGET, env={"OPENSSL_CONF": "/the/callers.cnf"})
+    given = {t.remedy: t.target.env["OPENSSL_CONF"] for t in plan_trials(ROWS[:1], [target], MEANS, FOLDER)}
     assert given == {Remedy.CONFIGURATION: str(FOLDER / FILE.name), Remedy.CODE: "/the/callers.cnf"}
 
 
 def test_nothing_is_tried_on_rows_that_hold() -> None:
     """An enforced row has no trials."""
-    assert plan_trials([a_row(Verdict.ENFORCED, "one")], GUESTS, MEANS, FOLDER) == ()
+    assert plan_trials([a_row(Verdict.ENFORCED, "one")], TARGETS, MEANS, FOLDER) == ()
 
 
-TRIALS = plan_trials(ROWS, GUESTS, MEANS, FOLDER)
+TRIALS = plan_trials(ROWS, TARGETS, MEANS, FOLDER)
 
 
-def _campaign(stacks: Mapping[str, Stack | None]) -> Campaign:
+def _campaign(stacks: Mapping[str, Stack | None]) -> CampaignResult:
     """Let each trial's client, by its marked name, meet the ladder; None cannot be imported."""
-    visits = []
-    for guest in guests_of(TRIALS):
-        remedy = next(trial.remedy for trial in TRIALS if trial.guest is guest)
-        cells: list[Cell] = []
-        versions: dict[str, str] = {}
+    probes = []
+    for target in targets_of(TRIALS):
+        remedy = next(trial.remedy for trial in TRIALS if trial.target is target)
+        observations: list[Observation] = []
         errors: dict[str, str] = {}
-        for client in guest.clients:
-            stack = stacks[marked(client, remedy)]
-            for server in CATALOGUE.servers:
-                met = meet(stack, server) if stack else None
-                seen = (met.account, "", met.wire) if met else (None, "gone", ())
-                cells.append(Cell(client, server.id, *seen))
-            (versions if stack else errors)[client] = "2.0" if stack else "ImportError: gone"
-        visits.append((guest, AMBIENT, Visit(None, versions, errors, tuple(cells))))
-    return Campaign("made up", {server.id: PASSED for server in CATALOGUE.servers}, tuple(visits))
+        for client in target.clients:
+            if stack := stacks[marked(client, remedy)]:
+                observations += a_result(stack, [client], CATALOGUE).observations
+            else:
+                errors[client] = "ImportError: gone"
+                observations += (
+                    an_observation(server, client=client, missing="gone") for server in CATALOGUE.servers
+                )
+        probes.append((target, AMBIENT, ProbeResult(None, tuple(observations), errors)))
+    return a_campaign(CATALOGUE, *probes)
 
 
 @pytest.mark.parametrize("turn", range(3))
@@ -132,7 +133,7 @@ def test_a_trial_is_judged_as_a_row_is(turn: int) -> None:
         stack, verdict = dealt[one.row.client]
         assert one.row.client == marked(one.trial.row.client, one.trial.remedy)
         assert one.row.verdict is verdict
-        assert one.row.client_version == ("2.0" if stack else "")
+        assert one.row.client_version == ("1.0" if stack else "")
         assert stack or "ImportError: gone" in one.row.judgement.reason
 
 
@@ -167,31 +168,31 @@ class _Tried:
 
     def __init__(self) -> None:
         self.settings: list[Settings] = []
-        self.guests: list[Guest] = []
+        self.targets: list[ProbeTarget] = []
         self.configurations: dict[str, str] = {}
 
     async def campaign(
-        self, guests: Sequence[Guest], settings: Settings, follow_up: FollowUp, reference: str, say: Progress
-    ) -> Campaign:
+        self,
+        targets: Sequence[ProbeTarget],
+        settings: Settings,
+        say: Progress,
+        telling: Sequence[Condition],
+    ) -> CampaignResult:
+        assert telling == ()
         self.settings.append(settings)
-        self.guests += guests
-        say(reference)
-        visits = []
-        for guest in guests:
-            if conf := guest.environment.get("OPENSSL_CONF"):
+        self.targets += targets
+        say("it goes well")
+        probes = []
+        for target in targets:
+            if conf := target.env.get("OPENSSL_CONF"):
                 self.configurations[conf] = _text(conf)
-            cells = [
-                Cell(
-                    client, server.id, (met := meet(STRICT if conf else LOOSE, server)).account, "", met.wire
-                )
-                for client in guest.clients
+            observations = tuple(
+                replace(meet(STRICT if conf else LOOSE, server), client=client, client_version="2.0")
+                for client in target.clients
                 for server in settings.catalogue.servers
-            ]
-            visit = Visit(None, dict.fromkeys(guest.clients, "2.0"), {}, tuple(cells))
-            assert follow_up(Condition.PERMISSIVE, guest, {AMBIENT: visit}, {}) == ()
-            visits.append((guest, AMBIENT, visit))
-        controls = {server.id: PASSED for server in settings.catalogue.servers}
-        return Campaign("made up", controls, tuple(visits))
+            )
+            probes.append((target, AMBIENT, ProbeResult(None, observations)))
+        return a_campaign(settings.catalogue, *probes)
 
 
 def _settings(cache: Path) -> Settings:
@@ -206,7 +207,7 @@ def test_no_server_is_started_where_there_is_nothing_to_try(
     tried = _Tried()
     monkeypatch.setattr(runs.trials, "run_campaign", tried.campaign)
     holds = [a_row(Verdict.ENFORCED, "one")]
-    assert try_out(holds, GUESTS, MEANS, _settings(tmp_path), lambda _: None) == ()
+    assert try_out(holds, TARGETS, MEANS, _settings(tmp_path), lambda _: None) == ()
     assert tried.settings == []
 
 
@@ -215,11 +216,11 @@ def test_what_is_tried_is_what_was_planned(tmp_path: Path, monkeypatch: pytest.M
     tried, said = _Tried(), list[str]()
     monkeypatch.setattr(runs.trials, "run_campaign", tried.campaign)
     settings = _settings(tmp_path)
-    found = try_out(ROWS, GUESTS, MEANS, settings, said.append)
+    found = try_out(ROWS, TARGETS, MEANS, settings, said.append)
     ((conf, text),) = tried.configurations.items()
     assert text == FILE.text
-    planned = plan_trials(ROWS, GUESTS, MEANS, Path(conf).parent)
-    assert tried.guests == list(guests_of(planned))
+    planned = plan_trials(ROWS, TARGETS, MEANS, Path(conf).parent)
+    assert tried.targets == list(targets_of(planned))
     assert [one.trial for one in found] == list(planned)
     for one in found:
         configured = one.trial.remedy is Remedy.CONFIGURATION
@@ -227,7 +228,7 @@ def test_what_is_tried_is_what_was_planned(tmp_path: Path, monkeypatch: pytest.M
         assert one.row.verdict is (Verdict.FRAGILE if configured else Verdict.DOWNGRADED)
     met = [server for server in settings.catalogue.servers if server.role is not Role.PAGE]
     assert tried.settings == [replace(settings, catalogue=a_catalogue(*met), conditions=(AMBIENT,))]
-    assert said == ["relaxed"]
+    assert said == ["it goes well"]
 
 
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt, OSError])
@@ -237,17 +238,19 @@ def test_nothing_is_left_of_a_trial(
     """The configuration is in our own folder while it is tried, and gone afterwards, whatever happens."""
     tried = _Tried()
 
-    async def campaign(guests: Sequence[Guest], *rest: object) -> Campaign:
-        (conf,) = {conf for guest in guests if (conf := guest.environment.get("OPENSSL_CONF"))}
+    async def campaign(
+        targets: Sequence[ProbeTarget], settings: Settings, say: Progress, telling: Sequence[Condition]
+    ) -> CampaignResult:
+        (conf,) = {conf for target in targets if (conf := target.env.get("OPENSSL_CONF"))}
         assert Path(conf).is_relative_to(tmp_path)
         if error:
             raise error
-        return await tried.campaign(guests, *rest)  # type: ignore[arg-type]
+        return await tried.campaign(targets, settings, say, telling)
 
     monkeypatch.setattr(runs.trials, "run_campaign", campaign)
     if error:
         with pytest.raises(error):
-            try_out(ROWS, GUESTS, MEANS, _settings(tmp_path), lambda _: None)
+            try_out(ROWS, TARGETS, MEANS, _settings(tmp_path), lambda _: None)
     else:
-        try_out(ROWS, GUESTS, MEANS, _settings(tmp_path), lambda _: None)
+        try_out(ROWS, TARGETS, MEANS, _settings(tmp_path), lambda _: None)
     assert list(tmp_path.iterdir()) == []

@@ -18,16 +18,15 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from interpreters.process_environment import sanitized_environment  # noqa: E402
-from reports.verdicts.judge import Judgement, find, judge  # noqa: E402
-from runs.campaign import Campaign, Guest, Settings, run_campaign  # noqa: E402
-from runs.collect import follow_up  # noqa: E402
-from runs.visit import observations  # noqa: E402
+from runs.campaign import CampaignResult, ProbeTarget, Settings, run_campaign  # noqa: E402
 from servers.catalogue import Catalogue, read_catalogue  # noqa: E402
 from servers.conditions import Condition  # noqa: E402
 from servers.protocols import Protocol  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from reports.verdicts.judge import Judgement
 
 FLOOR = Protocol.TLSV1_2
 FEW = ("open", "tls1_2", "tls1_3", "tls1_1_rsa", "tls1_0_rsa", "max_tls1_1_ecdhe")
@@ -38,7 +37,7 @@ FEW = ("open", "tls1_2", "tls1_3", "tls1_1_rsa", "tls1_0_rsa", "max_tls1_1_ecdhe
 class MeasuredCampaign:
     """What a campaign came to, and what it said while it ran."""
 
-    campaign: Campaign
+    campaign: CampaignResult
     judgements: tuple[Judgement, ...]
     """One for each interpreter, in order."""
     said: tuple[str, ...]
@@ -49,16 +48,17 @@ def measure(folder: Path, pythons: Sequence[Path], catalogue: Catalogue | None =
     whole = read_catalogue()
     few = catalogue or Catalogue(tuple(whole[name] for name in FEW), whole.sha256)
     environment = sanitized_environment(os.environ, folder)
-    guests = [Guest(str(number), python, environment, ("ssl",)) for number, python in enumerate(pythons)]
+    targets = [
+        ProbeTarget(str(number), python, environment, ("ssl",)) for number, python in enumerate(pythons)
+    ]
     settings = Settings(few, FLOOR, (Condition.AMBIENT,), folder, os.environ)
     said: list[str] = []
-    campaign = asyncio.run(run_campaign(guests, settings, follow_up(few, FLOOR), "relaxed", said.append))
-    judgements = []
-    for guest in guests:
-        (seen,) = (v for one, c, v in campaign.visits if one == guest and c is Condition.AMBIENT)
-        records = observations(guest.id, Condition.AMBIENT, seen, campaign.controls)
-        judgements.append(judge(find(records, few), few, FLOOR))
-    return MeasuredCampaign(campaign, tuple(judgements), tuple(said))
+    campaign = asyncio.run(run_campaign(targets, settings, said.append))
+    judgements = tuple(
+        campaign.interpreters[target.id].judged.judgement("ssl", Condition.AMBIENT, FLOOR)
+        for target in targets
+    )
+    return MeasuredCampaign(campaign, judgements, tuple(said))
 
 
 if __name__ == "__main__":

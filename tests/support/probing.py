@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from interpreters.identify import MARK
 from interpreters.process_environment import sanitized_environment
-from runs import visit
+from runs.probe import MARK as PROBE_MARK
 from tests.support.checkout import ROOT
 
 if TYPE_CHECKING:
@@ -25,9 +25,8 @@ def says(facts: object) -> str:
 
 def records(said: str) -> list[dict[str, Any]]:
     """Return the records that the passenger program printed, as the one that reads them does."""
-    mark = visit.MARK
     lines = [line.strip() for line in said.splitlines()]
-    return [json.loads(line.removeprefix(mark)) for line in lines if line.startswith(mark)]
+    return [json.loads(line.removeprefix(PROBE_MARK)) for line in lines if line.startswith(PROBE_MARK)]
 
 
 def board(

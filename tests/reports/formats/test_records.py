@@ -26,7 +26,6 @@ from reports.formats.records import (
 )
 from reports.verdicts.observations import RequestedInterpreter, Run, RunRequest
 from reports.verdicts.scope import LeftOut, Scope
-from runs.visit import Cell, Visit, observations
 from servers.conditions import Condition
 from servers.protocols import LADDER
 from tests.support.builders import (
@@ -222,21 +221,6 @@ def test_a_line_that_is_not_ours_is_refused(
         inner = inner[step]
     inner[key] = value
     assert not VALIDATOR.is_valid(line)
-
-
-def test_a_visit_is_joined_with_its_controls() -> None:
-    """Each cell of a visit becomes one observation, with its client's version and its server's control."""
-    cells = (
-        Cell("ssl", "only_1_2", connected(), "", (a_wire(),)),
-        Cell("urllib3", "page_second", None, "it died", ()),
-    )
-    joined = observations("a", "ambient", Visit(None, {"ssl": "3.9.18"}, {}, cells), RUN.controls)
-    assert [(o.client, o.client_version, o.server, o.control) for o in joined] == [
-        ("ssl", "3.9.18", "only_1_2", PASSED),
-        ("urllib3", "", "page_second", FAILED),
-    ]
-    assert [(o.account, o.missing, o.wire) for o in joined] == [(c.account, c.missing, c.wire) for c in cells]
-    assert joined[0].id == "a/ssl/only_1_2/ambient"
 
 
 def test_the_provenance_is_written_with_every_control(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from interpreters.clients import RELAXED
 from reports.verdicts.judge import HeldBy, PageCheck, Verdict
+from reports.verdicts.judged import JudgedCells
 from reports.verdicts.matrix import (
     ALL_CLIENTS,
     MISSING,
@@ -17,7 +18,6 @@ from reports.verdicts.matrix import (
     Subject,
     build_matrix,
     did_not_report,
-    needing,
 )
 from reports.verdicts.start_up import StartUp
 from servers.catalogue import Role
@@ -451,6 +451,10 @@ def test_what_start_up_code_holds_is_not_said_of_the_build() -> None:
     assert _build(unknown)[0].held_by is HeldBy.BUILD
 
 
+def _judged(measured: Measured) -> JudgedCells:
+    return JudgedCells(CATALOGUE).and_of(measured.observations)
+
+
 def test_only_clients_that_seem_safe_are_visited_again() -> None:
     """Enforced and fragile clients are visited again; downgraded and unclear ones would tell nothing new."""
     fragile = tuple(replace(c, client="fragile") for c in _cells(STRICT, "ssl"))
@@ -465,8 +469,8 @@ def test_only_clients_that_seem_safe_are_visited_again() -> None:
     names = ("safe", "fragile", "low", "partly", "never")
     rows = {row.client: row.verdict for row in _build(one, clients=names)}
     assert rows["fragile"] is Verdict.FRAGILE
-    assert needing(PERMISSIVE, one, names, CATALOGUE, TLS1_2) == ("safe", "fragile")
-    assert needing(EMPTY, one, names, CATALOGUE, TLS1_2) == ()
+    assert _judged(one).needing(PERMISSIVE, names, TLS1_2) == ("safe", "fragile")
+    assert _judged(one).needing(EMPTY, names, TLS1_2) == ()
 
 
 def test_an_empty_configuration_is_for_those_that_a_permissive_lets_through() -> None:
@@ -483,7 +487,7 @@ def test_an_empty_configuration_is_for_those_that_a_permissive_lets_through() ->
         *_cells(EVERYTHING, "only hardened", PERMISSIVE),
     ]
     names = ("loose", "coded", "hardened", "only hardened")
-    assert needing(EMPTY, _measured(*cells), names, CATALOGUE, TLS1_2) == ("loose", "only hardened")
+    assert _judged(_measured(*cells)).needing(EMPTY, names, TLS1_2) == ("loose", "only hardened")
 
 
 def test_a_machine_that_did_not_report_is_told_from_an_interpreter() -> None:

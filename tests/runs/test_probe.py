@@ -1,4 +1,4 @@
-"""A visit: both witnesses of every cell, and a true reason for each cell that a probe did not account for."""
+"""A probe: both witnesses of every cell, and a true reason for each cell that a probe did not account for."""
 
 from __future__ import annotations
 
@@ -12,20 +12,23 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reports.verdicts.observations import OwnTls
-from runs import visit as visit_module
-from runs.visit import MARK, PROBES, Cell, Stranger, Visit, strangers_told, visit
+from interpreters.clients import PROBES
+from reports.verdicts.observations import Observation, OwnTls
+from runs import probe as probe_module
+from runs.probe import MARK, Probe, ProbeResult, ProbeTask, Stranger, stranger_sentences
 from servers.catalogue import Certificate, KeyExchange, Server
 from servers.certificates import KeyPair
+from servers.conditions import Condition
 from servers.engine import EngineError
 from servers.lab import LabServer
 from servers.peers import admit_family, can_tell
 from servers.protocols import LADDER, Protocol, Sender
 from servers.s_server import find_s_server
+from tests.support.builders import FAILED, PASSED
 from tests.support.limits import HANGS
 from tests.support.processes import alive, read_end
 
@@ -71,18 +74,39 @@ def _stand(name: str, address: tuple[str, int] | None, problem: str = "") -> Lab
     return LabServer(server, address, PAIR if address else None, problem)
 
 
-def _visit(
+CONTROLS = {"one": PASSED, "two": FAILED}
+"""How the controls of some servers came out; those of the others passed."""
+
+
+def _task(
+    command: Sequence[str | Path], servers: Sequence[LabServer], *clients: str, **more: Any
+) -> ProbeTask:
+    return ProbeTask(
+        tuple(command),
+        more.pop("env", {}),
+        more.pop("interpreter", "here"),
+        Condition.AMBIENT,
+        clients,
+        tuple(servers),
+        **more,
+    )
+
+
+async def _probed(task: ProbeTask, silence_limit: float = HANGS) -> ProbeResult:
+    async with asyncio.timeout(HANGS):
+        probe = Probe(task, silence_limit=silence_limit)
+        await probe.run()
+    return probe.result({server.server.id: PASSED for server in task.servers} | CONTROLS)
+
+
+def _probe(
     command: Sequence[str | Path],
-    stands: Sequence[LabServer],
+    servers: Sequence[LabServer],
     clients: Sequence[str] = ("a",),
     silence_limit: float = HANGS,
-    environment: dict[str, str] | None = None,
-) -> Visit:
-    async def limited() -> Visit:
-        async with asyncio.timeout(HANGS):
-            return await visit(command, environment or {}, clients, stands, silence_limit=silence_limit)
-
-    return asyncio.run(limited())
+    **more: Any,
+) -> ProbeResult:
+    return asyncio.run(_probed(_task(command, servers, *clients, **more), silence_limit))
 
 
 def _python(folder: Path, script: str) -> tuple[str | Path, ...]:
@@ -97,7 +121,7 @@ def _shell(folder: Path, script: str) -> tuple[str | Path, ...]:
     return "/bin/sh", path
 
 
-def _assert_missing(cell: Cell, *words: str) -> None:
+def _assert_missing(cell: Observation, *words: str) -> None:
     assert cell.account is None
     for word in words:
         assert word in cell.missing, cell.missing
@@ -111,23 +135,19 @@ say(kind="end")
 """
     how = {"path": "/tool", "words": ["{program}"]}
 
-    async def limited() -> Visit:
-        async with asyncio.timeout(HANGS):
-            command = _python(tmp_path, script)
-            return await visit(command, {}, ("a", "tool"), [_stand("one", nobody)], programs={"tool": how})
-
-    seen = asyncio.run(limited())
+    command = _python(tmp_path, script)
+    seen = _probe(command, [_stand("one", nobody)], ("a", "tool"), programs={"tool": how})
     assert seen.identity is not None
     assert [cell["program"] for cell in seen.identity["cells"]] == [None, how]
 
 
 def test_strangers_are_told_once_for_each_server() -> None:
-    """Who else connected is added up over all visits, with how often and who; of nobody nothing is told."""
+    """Who else connected is added up over all probes, with how often and who; of nobody nothing is told."""
     seen = [Stranger("one", "a process of user 7", 2), Stranger("two", "x", 1), Stranger("one", "y", 3)]
-    one, two = strangers_told(seen)
+    one, two = stranger_sentences(seen)
     assert one.startswith("Somebody else connected to the server of one, 5 times (a process of user 7, y);")
     assert two.startswith("Somebody else connected to the server of two, 1 times (x);")
-    assert strangers_told([]) == ()
+    assert stranger_sentences([]) == ()
 
 
 def test_another_process_is_a_stranger(tmp_path: Path, nobody: tuple[str, int]) -> None:
@@ -153,9 +173,9 @@ say(kind="end")
 
     thread = threading.Thread(target=meddle)
     thread.start()
-    seen = _visit(_python(tmp_path, script), [_stand("one", nobody)])
+    seen = _probe(_python(tmp_path, script), [_stand("one", nobody)])
     thread.join()
-    assert seen.cells[0].wire == ()
+    assert seen.observations[0].wire == ()
     assert seen.strangers == (Stranger("one", f"a process of user {os.getuid()}", 1),)
 
 
@@ -166,7 +186,7 @@ def test_after_its_end_a_probe_lets_nobody_in(
     if not can_tell():
         pytest.skip("this system does not say whose a connection is: Linux enables this")
     monkeypatch.setattr(
-        visit_module, "admit_family", lambda _: admit_family(os.getpid())
+        probe_module, "admit_family", lambda _: admit_family(os.getpid())
     )  # ours and the probe's
     ready = tmp_path / "port"
     os.mkfifo(ready)
@@ -198,9 +218,9 @@ say(kind="end")
 
     thread = threading.Thread(target=come_late)
     thread.start()
-    seen = _visit(_python(tmp_path, script), [_stand("one", nobody)])
+    seen = _probe(_python(tmp_path, script), [_stand("one", nobody)])
     thread.join()
-    assert [capture.stream(Sender.CLIENT) for capture in seen.cells[0].captures] == [b"\x16"]
+    assert [capture.stream(Sender.CLIENT) for capture in seen.observations[0].captures] == [b"\x16"]
     assert Stranger("one", "a process that the probe did not start", 1) in seen.strangers
 
 
@@ -220,7 +240,7 @@ for cell in cells:
 say(kind="end")
 """
     stands = [_stand("one", nobody), _stand("two", nobody)]
-    seen = _visit(_python(tmp_path, script), stands, ("a", "b"))
+    seen = _probe(_python(tmp_path, script), stands, ("a", "b"))
     assert seen.identity is not None
     asked = seen.identity["cells"]
     pairs = [("a", "one"), ("a", "two"), ("b", "one"), ("b", "two")]
@@ -232,23 +252,52 @@ say(kind="end")
     }
     assert seen.identity["timeout"] > 0
     assert seen.identity["snippets"] == {}
-    assert (seen.versions, seen.urllib3) == ({"a": "1.0"}, {"a": "2.8.0"})
-    assert seen.own_tls == {"a": OwnTls("s2n", reads_openssl_conf=False)}
+    own_tls = OwnTls("s2n", reads_openssl_conf=False)
+    facts = {(cell.client, cell.client_version, cell.own_tls) for cell in seen.observations}
+    assert facts == {("a", "1.0", own_tls), ("b", "", None)}
     assert (seen.import_errors, seen.absent) == ({"b": "ImportError: no b"}, frozenset("b"))
-    assert [(cell.client, cell.server) for cell in seen.cells] == pairs
-    for cell in seen.cells[:2]:
+    assert [(cell.client, cell.server) for cell in seen.observations] == pairs
+    for cell in seen.observations[:2]:
         assert cell.account is not None
         assert (cell.account.version, cell.account.note) == (cell.server, "it is a")
         assert cell.missing == ""
-    for cell in seen.cells[2:]:
+    for cell in seen.observations[2:]:
         _assert_missing(cell, "ImportError: no b")
 
 
+def test_each_observation_says_what_it_is_of(tmp_path: Path, nobody: tuple[str, int]) -> None:
+    """An observation carries its task's interpreter, environment and condition, and its server's control."""
+    command = _python(tmp_path, 'say(kind="end")')
+    servers = [_stand("one", nobody), _stand("two", None, "no key")]
+    seen = _probe(command, servers, interpreter="pyenv_3_9", environment="/srv/app")
+    assert [(cell.server, cell.control) for cell in seen.observations] == [("one", PASSED), ("two", FAILED)]
+    for cell in seen.observations:
+        assert (cell.interpreter, cell.environment) == ("pyenv_3_9", "/srv/app")
+        assert (cell.client, cell.condition) == ("a", Condition.AMBIENT)
+        assert cell.id == f"pyenv_3_9/a/{cell.server}/ambient"
+
+
+@pytest.mark.parametrize(
+    ("own", "beside", "shown"), [("", "2.8.0", "2.8.0"), ("1.26.20", "2.8.0", "1.26.20"), ("", "", "")]
+)
+def test_the_urllib3_is_the_one_beside_the_client(
+    tmp_path: Path, nobody: tuple[str, int], own: str, beside: str, shown: str
+) -> None:
+    """A client's own urllib3 counts, else that of another client in its environment."""
+    script = f"""
+say(kind="client", client="a", version="1.0", urllib3={own!r}, tls=None)
+say(kind="client", client="b", version="1.0", urllib3={beside!r}, tls=None)
+say(kind="end")
+"""
+    seen = _probe(_python(tmp_path, script), [_stand("one", nobody)], ("a", "b"))
+    assert [cell.urllib3 for cell in seen.observations] == [shown, beside]
+
+
 def test_probe_is_told_what_to_run_first(tmp_path: Path, nobody: tuple[str, int]) -> None:
-    """A probe gets the snippets that its visit was given."""
+    """A probe gets the snippets that its task has."""
     script = 'say(kind="identity", identity=plan)\nsay(kind="end")'
     command, given = _python(tmp_path, script), {"a": "floor = 1"}
-    seen = asyncio.run(visit(command, os.environ, ["a"], [_stand("one", nobody)], snippets=given))
+    seen = _probe(command, [_stand("one", nobody)], snippets=given)
     assert seen.identity is not None
     assert seen.identity["snippets"] == given
 
@@ -256,7 +305,7 @@ def test_probe_is_told_what_to_run_first(tmp_path: Path, nobody: tuple[str, int]
 def test_probe_s_environment_is_what_it_is_given(tmp_path: Path, nobody: tuple[str, int]) -> None:
     """A probe runs in the environment that is passed and in no other."""
     script = 'say(kind="identity", identity={k: v for k, v in os.environ.items() if k != "LC_CTYPE"})'
-    seen = _visit(_python(tmp_path, script), [_stand("one", nobody)], environment={"SOME": "thing"})
+    seen = _probe(_python(tmp_path, script), [_stand("one", nobody)], env={"SOME": "thing"})
     assert seen.identity == {"SOME": "thing"}
 
 
@@ -270,8 +319,8 @@ for cell in reversed(cells):
         touch(cell, hello if cell["server"] == "one" else b"nonsense")
 say(kind="end")
 """
-    seen = _visit(_python(tmp_path, script), [_stand("one", nobody), _stand("two", nobody)], ("a", "b"))
-    for cell in seen.cells:
+    seen = _probe(_python(tmp_path, script), [_stand("one", nobody), _stand("two", nobody)], ("a", "b"))
+    for cell in seen.observations:
         assert len(cell.wire) == (3 if cell.client == "b" else 1)
         for wire in cell.wire:
             assert (wire.legacy_version is Protocol.TLSV1) is (cell.server == "one")
@@ -300,7 +349,7 @@ say(kind="begin", client=cells[1]["client"], server=cells[1]["server"])
 {death}
 """
     stands = [_stand(name, nobody) for name in ("one", "two", "three")]
-    first, second, third = _visit(_python(tmp_path, script), stands).cells
+    first, second, third = _probe(_python(tmp_path, script), stands).observations
     assert first.account is not None
     assert first.missing == ""
     for cell in (second, third):
@@ -312,7 +361,7 @@ say(kind="begin", client=cells[1]["client"], server=cells[1]["server"])
 def test_probe_that_dies_of_a_signal_without_a_name(tmp_path: Path, nobody: tuple[str, int]) -> None:
     """A signal that Python has no name for is a reason like any other, told by its number."""
     number = signal.SIGRTMIN + 1
-    (cell,) = _visit(_shell(tmp_path, f"kill -{number} $$"), [_stand("one", nobody)]).cells
+    (cell,) = _probe(_shell(tmp_path, f"kill -{number} $$"), [_stand("one", nobody)]).observations
     _assert_missing(cell, "died of", str(int(number)))
 
 
@@ -321,12 +370,14 @@ def test_probe_that_hangs_is_ended_with_all_its_children(tmp_path: Path, nobody:
     begin = MARK + json.dumps({"kind": "begin", "client": "a", "server": "one"})
     with alive(tmp_path) as (pipe, reader):
         script = f"exec 9>{pipe}; (echo child >&9; exec sleep 600) & echo '{begin}'; wait"
-        (cell,) = _visit(_shell(tmp_path, script), [_stand("one", nobody)], silence_limit=SILENCE).cells
+        (cell,) = _probe(
+            _shell(tmp_path, script), [_stand("one", nobody)], silence_limit=SILENCE
+        ).observations
         _assert_missing(cell, f"said nothing for {SILENCE:g} s", "after it began a on one")
         assert read_end(reader) == b"child\n"
 
 
-def test_child_that_left_the_probe_s_group_does_not_hold_the_visit(
+def test_child_that_left_the_probe_s_group_does_not_hold_the_probe(
     tmp_path: Path, nobody: tuple[str, int]
 ) -> None:
     """A helper that made itself a session of its own cannot be ended with the probe, nor be waited for."""
@@ -343,12 +394,12 @@ os._exit(0)
         helper = 0
         try:
 
-            async def test() -> Visit:
+            async def test() -> ProbeResult:
                 async with asyncio.timeout(5):
                     command = _python(tmp_path, script)
-                    return await visit(command, os.environ, ("a",), [_stand("one", nobody)])
+                    return await _probed(_task(command, [_stand("one", nobody)], "a", env=os.environ))
 
-            (cell,) = asyncio.run(test()).cells
+            (cell,) = asyncio.run(test()).observations
             assert cell.account is not None
         finally:
             with contextlib.suppress(BlockingIOError, ValueError):
@@ -363,7 +414,7 @@ def test_probe_that_closes_its_output_is_not_said_to_have_died(
     """A probe that we end because it stopped talking did not die of a signal by itself."""
     with alive(tmp_path) as (pipe, reader):
         script = f"exec 9>{pipe}; echo started >&9; exec >&- 2>&-; exec sleep 600"
-        (cell,) = _visit(_shell(tmp_path, script), [_stand("one", nobody)]).cells
+        (cell,) = _probe(_shell(tmp_path, script), [_stand("one", nobody)]).observations
         assert cell.account is None
         assert "died" not in cell.missing, cell.missing
         assert read_end(reader) == b"started\n"
@@ -390,8 +441,8 @@ RUBBISH = {
 
 @pytest.mark.parametrize("script", RUBBISH.values(), ids=list(RUBBISH))
 def test_probe_that_prints_rubbish(tmp_path: Path, nobody: tuple[str, int], script: str) -> None:
-    """Whatever is not a record of ours gives no account, and the visit ends with a reason."""
-    (cell,) = _visit(_python(tmp_path, script), [_stand("one", nobody)]).cells
+    """Whatever is not a record of ours gives no account, and the probe ends with a reason."""
+    (cell,) = _probe(_python(tmp_path, script), [_stand("one", nobody)]).observations
     _assert_missing(cell, "the probe")
 
 
@@ -404,14 +455,14 @@ account(cells[0])
 print("goodbye")
 say(kind="end")
 """
-    (cell,) = _visit(_python(tmp_path, script), [_stand("one", nobody)]).cells
+    (cell,) = _probe(_python(tmp_path, script), [_stand("one", nobody)]).observations
     assert cell.account is not None
 
 
 def test_last_words_are_quoted(tmp_path: Path, nobody: tuple[str, int]) -> None:
     """What a probe printed before it ended is in the reason: the last of it, and not too much."""
     script = "for number in range(50): print('line', number, 'x' * 500)"
-    (cell,) = _visit(_python(tmp_path, script), [_stand("one", nobody)]).cells
+    (cell,) = _probe(_python(tmp_path, script), [_stand("one", nobody)]).observations
     _assert_missing(cell, "line 49", "ended with status 0")
     assert "line 1 " not in cell.missing
     assert len(cell.missing) < 1000
@@ -425,7 +476,9 @@ touch(cells[1], b"no hello")
 account(cells[1], version="TLSv1.3")
 say(kind="end")
 """
-    idle, busy = _visit(_python(tmp_path, script), [_stand("one", nobody), _stand("two", nobody)]).cells
+    idle, busy = _probe(
+        _python(tmp_path, script), [_stand("one", nobody), _stand("two", nobody)]
+    ).observations
     for cell in (idle, busy):
         assert cell.account is not None
         assert cell.account.version == Protocol.TLSV1_3
@@ -443,7 +496,7 @@ for client in ("a", "b", "z"):
 say(kind="end")
 """
     stands = [_stand("one", nobody), _stand("two", None, "it could not be started")]
-    one, two = _visit(_python(tmp_path, script), stands).cells
+    one, two = _probe(_python(tmp_path, script), stands).observations
     assert (one.client, one.server) == ("a", "one")
     assert one.account is not None
     assert (two.client, two.server) == ("a", "two")
@@ -454,7 +507,7 @@ say(kind="end")
 def test_probe_that_ends_early_passes_cells_over(tmp_path: Path, nobody: tuple[str, int]) -> None:
     """A probe that says it reached its end without all accounts leaves cells that say so."""
     script = 'account(cells[1]); say(kind="end")'
-    one, two = _visit(_python(tmp_path, script), [_stand("one", nobody), _stand("two", nobody)]).cells
+    one, two = _probe(_python(tmp_path, script), [_stand("one", nobody), _stand("two", nobody)]).observations
     _assert_missing(one, "passed it over")
     assert two.account is not None
 
@@ -466,9 +519,9 @@ def test_probe_that_cannot_be_started(tmp_path: Path, nobody: tuple[str, int], m
     if mode is not None:
         program.write_bytes(b"\x7fELF and no more")
         program.chmod(mode)
-    seen = _visit((program, "x"), [_stand("one", nobody), _stand("two", nobody)])
+    seen = _probe((program, "x"), [_stand("one", nobody), _stand("two", nobody)])
     assert seen.identity is None
-    for cell in seen.cells:
+    for cell in seen.observations:
         _assert_missing(cell, "could not be started", str(program))
         assert cell.wire == ()
 
@@ -478,35 +531,36 @@ def test_no_probe_is_started_for_nothing(tmp_path: Path) -> None:
     witness = tmp_path / "started"
     command = _shell(tmp_path, f"touch {witness}")
     stands = [_stand("one", None, "no openssl"), _stand("two", None, "no key")]
-    seen = _visit(command, stands, ("a", "b"))
-    assert [cell.missing for cell in seen.cells] == ["no openssl", "no key"] * 2
+    seen = _probe(command, stands, ("a", "b"))
+    assert [cell.missing for cell in seen.observations] == ["no openssl", "no key"] * 2
     assert seen.identity is None
     assert not witness.exists()
 
 
 def test_who_has_no_client_says_what_it_is(tmp_path: Path) -> None:
     """Where no client is asked for, the probe is started for what it says of its interpreter."""
-    seen = _visit(_python(tmp_path, 'say(kind="identity", identity={"a": 1})\nsay(kind="end")'), [], ())
-    assert (seen.identity, seen.cells) == ({"a": 1}, ())
+    seen = _probe(_python(tmp_path, 'say(kind="identity", identity={"a": 1})\nsay(kind="end")'), [], ())
+    assert (seen.identity, seen.observations) == ({"a": 1}, ())
 
 
 def test_probe_that_does_not_read_its_plan(tmp_path: Path, nobody: tuple[str, int]) -> None:
     """A probe that ends without reading is a reason too, however long its plan was."""
     stands = [_stand(f"server_{number}", nobody) for number in range(60)]
-    seen = _visit(_shell(tmp_path, "exec 0<&-; exit 4"), stands)
-    for cell in seen.cells:
+    seen = _probe(_shell(tmp_path, "exec 0<&-; exit 4"), stands)
+    for cell in seen.observations:
         _assert_missing(cell, "ended with status 4", "after it started")
 
 
-def test_cancelled_visit_leaves_no_process(tmp_path: Path, nobody: tuple[str, int]) -> None:
-    """An interrupted visit ends its probe and what that started, and passes the interruption on."""
+def test_cancelled_probe_leaves_no_process(tmp_path: Path, nobody: tuple[str, int]) -> None:
+    """An interrupted probe ends its process and what that started, and passes the interruption on."""
     with alive(tmp_path) as (pipe, reader):
         command = _shell(tmp_path, f"exec 9>{pipe}; cat >/dev/null; echo started >&9; sleep 600 & wait")
 
         async def test() -> None:
             loop, started = asyncio.get_running_loop(), asyncio.Event()
             loop.add_reader(reader, started.set)
-            task = asyncio.create_task(visit(command, os.environ, ("a",), [_stand("one", nobody)]))
+            probe = Probe(_task(command, [_stand("one", nobody)], "a", env=os.environ))
+            task = asyncio.create_task(probe.run())
             async with asyncio.timeout(HANGS):
                 await started.wait()
                 loop.remove_reader(reader)
@@ -535,21 +589,22 @@ def test_real_probe_and_the_wire_agree(pairs: dict[Certificate, KeyPair], tmp_pa
         for v in versions
     ]
 
-    async def test() -> Visit:
+    async def test() -> ProbeResult:
         async with asyncio.timeout(HANGS), contextlib.AsyncExitStack() as stack:
             stands = [
                 LabServer(server, await stack.enter_async_context(engine.serve(server, pair)), pair)
                 for server in servers
             ]
             environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-            return await visit((sys.executable, PROBES), environment, ("ssl", "nonesuch"), stands)
+            command = (sys.executable, PROBES)
+            return await _probed(_task(command, stands, "ssl", "nonesuch", env=environment))
 
     seen = asyncio.run(test())
     assert seen.identity is not None
     assert seen.identity["version"] == ".".join(map(str, sys.version_info[:3]))
-    assert set(seen.versions) == {"ssl"}
+    assert {cell.client for cell in seen.observations if cell.client_version} == {"ssl"}
     assert "clients.nonesuch" in seen.import_errors["nonesuch"]
-    for cell, version in zip(seen.cells, versions * 2, strict=True):
+    for cell, version in zip(seen.observations, versions * 2, strict=True):
         if cell.client == "nonesuch":
             _assert_missing(cell, "clients.nonesuch")
             assert cell.wire == ()

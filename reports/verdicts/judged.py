@@ -1,0 +1,94 @@
+"""The cells of one interpreter, each judged once: what the measuring asks while it runs, and rows rest on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from interpreters.clients import RELAXED
+from reports.verdicts.judge import HELD, HeldBy, find, held_by, judge, went_below
+from servers.conditions import Condition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from reports.verdicts.cells import CellResult
+    from reports.verdicts.judge import Judgement
+    from reports.verdicts.observations import Observation, OwnTls
+    from servers.catalogue import Catalogue
+    from servers.protocols import Protocol
+
+
+@dataclass(frozen=True)
+class ClientCells:
+    """One client's cells under one condition: what was observed, and by server id how each came out."""
+
+    observations: tuple[Observation, ...] = ()
+    results: Mapping[str, CellResult] = field(default_factory=dict)
+
+    @property
+    def own_tls(self) -> OwnTls | None:
+        """The TLS that the client brings along; None if it uses its interpreter's."""
+        return next((seen.own_tls for seen in self.observations if seen.own_tls), None)
+
+
+NONE = ClientCells()
+"""The cells of a client that was not measured."""
+
+
+@dataclass(frozen=True)
+class JudgedCells:
+    """The cells of one interpreter, each judged once."""
+
+    catalogue: Catalogue
+    by_client: Mapping[tuple[str, str], ClientCells] = field(default_factory=dict)
+    """By client and condition."""
+
+    def and_of(self, observations: Iterable[Observation]) -> JudgedCells:
+        """Return these cells and those of more observations, judged now."""
+        groups: dict[tuple[str, str], list[Observation]] = {}
+        for observation in observations:
+            key = observation.client, observation.condition
+            # Of two observations of one cell neither counts, whenever they came.
+            groups.setdefault(key, [*self.by_client.get(key, NONE).observations]).append(observation)
+        judged = {
+            key: ClientCells(tuple(group), find(group, self.catalogue)) for key, group in groups.items()
+        }
+        return JudgedCells(self.catalogue, {**self.by_client, **judged})
+
+    def of(self, client: str, condition: Condition) -> ClientCells:
+        """Return the cells of one client under one condition."""
+        return self.by_client.get((client, condition), NONE)
+
+    def judgement(self, client: str, condition: Condition, floor: Protocol) -> Judgement:
+        """Judge one client under one condition."""
+        return judge(self.of(client, condition).results, self.catalogue, floor)
+
+    def holder(self, judgement: Judgement, client: str, condition: Condition, floor: Protocol) -> HeldBy:
+        """Say what holds a client that was judged under one condition, from all that was measured of it."""
+        seen = {other: self.of(client, other).results for other in Condition}
+        # What Python's library has tells nothing of another one.
+        own_tls = self.of(client, condition).own_tls
+        relaxed = {} if own_tls else self.of(RELAXED, Condition.PERMISSIVE).results
+        return held_by(judgement, condition, seen, relaxed, floor)
+
+    def needing(self, more: Condition, clients: Iterable[str], floor: Protocol) -> tuple[str, ...]:
+        """Return the clients of which only a probe under one more condition can tell what holds the floor.
+
+        The permissive condition tells of each that is held, and not yet known to be by its configuration;
+        the empty one of those that the permissive lets through.
+        """
+        return tuple(
+            client
+            for client in clients
+            if (more is Condition.PERMISSIVE or self._passes_permissive(client, floor))
+            and any(self._holder_is_unknown(client, condition, floor) for condition in Condition)
+        )
+
+    def _passes_permissive(self, client: str, floor: Protocol) -> bool:
+        return went_below(self.of(client, Condition.PERMISSIVE).results, floor) is True
+
+    def _holder_is_unknown(self, client: str, condition: Condition, floor: Protocol) -> bool:
+        judgement = self.judgement(client, condition, floor)
+        holder = self.holder(judgement, client, condition, floor)
+        return judgement.verdict in HELD and holder is HeldBy.UNKNOWN

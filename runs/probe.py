@@ -1,0 +1,330 @@
+"""Sends a probe past the tap of every server and joins its account with the wire's."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections import Counter, deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from interpreters.interpreter import MADE
+from interpreters.processes import signal_name
+from reports.verdicts.observations import Account, Observation, OwnTls
+from servers.certificates import NAME
+from servers.peers import LOOPBACK, admit_family, can_tell, hosts_file, is_ours
+from servers.processes import ended, running
+from servers.tap import Tap
+from servers.wire import read_capture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from servers.conditions import Condition
+    from servers.control import Control
+    from servers.lab import LabServer
+    from servers.peers import Admission, Endpoint
+
+MARK = "TLS-FLOOR-PROBE "
+
+ATTEMPT_LIMIT = 5.0
+"""Seconds that a client waits for a socket; every server is on this machine."""
+
+SILENCE_LIMIT = 30.0
+"""Seconds without a line after which a probe is ended; slow imports on a busy machine take a few."""
+
+
+@dataclass(frozen=True)
+class ProbeTask:
+    """What one probe process is sent to do: these clients, under one condition, on these servers."""
+
+    command: tuple[str | Path, ...]
+    env: Mapping[str, str]
+    """The variables that the process is started with, those of the condition among them."""
+    interpreter: str
+    """The id of the interpreter that is probed."""
+    condition: Condition
+    clients: tuple[str, ...]
+    servers: tuple[LabServer, ...]
+    environment: str = MADE
+    """As the interpreter's."""
+    snippets: Mapping[str, str] = field(default_factory=dict)
+    """By client, source text that the probe runs before it uses that client."""
+    programs: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """By client, how to run those that are programs."""
+
+    @property
+    def pairs(self) -> tuple[tuple[str, LabServer], ...]:
+        """Each client with each server."""
+        return tuple((client, server) for client in self.clients for server in self.servers)
+
+
+@dataclass(frozen=True)
+class Stranger:
+    """Somebody who connected in the place of a client: nothing of it was passed on, kept or counted."""
+
+    server: str
+    who: str
+    """In words, such as ``a process of user 1000``."""
+    times: int
+
+
+def stranger_sentences(strangers: Iterable[Stranger]) -> tuple[str, ...]:
+    """Return a sentence for each server: who else connected to it and how often."""
+    servers: dict[str, Counter[str]] = {}
+    for stranger in strangers:
+        servers.setdefault(stranger.server, Counter())[stranger.who] += stranger.times
+    return tuple(
+        f"Somebody else connected to the server of {server}, {who.total()} times ({', '.join(sorted(who))});"
+        " nothing of it was passed on or counted."
+        for server, who in servers.items()
+    )
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """All that came of one probe process."""
+
+    identity: Mapping[str, Any] | None
+    """What the interpreter reported of itself while it was measured; None if it did not get that far."""
+    observations: tuple[Observation, ...]
+    """One for each client and server of the task."""
+    import_errors: Mapping[str, str] = field(default_factory=dict)
+    """By client, why it could not be imported."""
+    absent: frozenset[str] = frozenset()
+    """The clients that could not be imported because they are not installed."""
+    strangers: tuple[Stranger, ...] = ()
+
+
+@dataclass
+class _Log:
+    """What the probe has printed so far."""
+
+    identity: Mapping[str, Any] | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    import_errors: dict[str, str] = field(default_factory=dict)
+    urllib3: dict[str, str] = field(default_factory=dict)
+    own_tls: dict[str, OwnTls] = field(default_factory=dict)
+    absent: set[str] = field(default_factory=set)
+    accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
+    doing: str = "it started"
+    ended: bool = False
+    last_words: deque[str] = field(default_factory=lambda: deque(maxlen=3))
+
+    def take(self, line: str) -> None:
+        """Take in one line; what is not a record of ours is kept only as last words."""
+        if not line.startswith(MARK):
+            if line:
+                self.last_words.append(line[:200])
+            return
+        try:
+            self._take_record(json.loads(line.removeprefix(MARK)))
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            self.last_words.append(f"a record that makes no sense: {error}")
+
+    def _take_record(self, record: Mapping[str, Any]) -> None:
+        kind = record["kind"]
+        if kind == "identity":
+            self.identity = record["identity"]
+        elif kind == "client":
+            self._take_client(str(record["client"]), record)
+        elif kind == "begin":
+            self.doing = f"it began {record['client']} on {record['server']}"
+        elif kind == "account":
+            key = (str(record["client"]), str(record["server"]))
+            self.accounts[key] = _account(record["account"])
+        elif kind == "end":
+            self.ended = True
+
+    def _take_client(self, client: str, record: Mapping[str, Any]) -> None:
+        """Take in what a client is, or why it cannot be had."""
+        if record["version"] is None:
+            if record.get("absent") is True:
+                self.absent.add(client)
+            self.import_errors[client] = f"{record['error_class']}: {record['error_text']}"
+            return
+        self.versions[client] = str(record["version"])
+        self.urllib3[client] = str(record["urllib3"])
+        if tls := record["tls"]:
+            self.own_tls[client] = OwnTls(str(tls["name"]), bool(tls["reads_openssl_conf"]))
+
+    def ending(self, status: int | None) -> str:
+        """Say how a probe ended that did not say so itself."""
+        if status is None:
+            how = "stopped talking and was ended"
+        elif status < 0:
+            how = f"died of {signal_name(-status)}"
+        else:
+            how = f"ended with status {status}"
+        words = f" ({' / '.join(self.last_words)})" if self.last_words else ""
+        return f"the probe {how} after {self.doing}{words}"
+
+
+def _account(record: Mapping[str, Any]) -> Account:
+    """Build an account; raises ValueError or TypeError for a malformed record."""
+    account = Account(**record)
+    texts = (account.version, account.cipher, account.error_class, account.error_text)
+    well_formed = all(isinstance(t, str | None) for t in texts) and isinstance(account.note, str)
+    if account.outcome not in ("connected", "failed") or not well_formed:
+        msg = "a malformed account"
+        raise ValueError(msg)
+    return replace(account, seconds=float(account.seconds))
+
+
+class Probe:
+    """One probe process: runs it, and joins what it reports with what the wire shows.
+
+    Each client and server pair has a tap of its own, so a connection belongs to its cell by the port
+    it came in on, whatever the client says, if it is the probe's at all: others are sent away. A probe
+    that dies, hangs or lies leaves observations without an account, each with the reason.
+    """
+
+    def __init__(
+        self, task: ProbeTask, attempt_limit: float = ATTEMPT_LIMIT, silence_limit: float = SILENCE_LIMIT
+    ) -> None:
+        self.task = task
+        self._attempt_limit = attempt_limit
+        self._silence_limit = silence_limit
+        self._log = _Log()
+        self._taps: dict[tuple[str, str], Tap] = {}
+        self._admission: Admission | None = None
+        """Lets in the process and what that started; None before it starts and after its end."""
+        self._problem = ""
+        """Why the process did not reach its end; empty if it did."""
+
+    async def run(self) -> None:
+        """Run the process through all clients on all servers; never raises for what the process does."""
+        known = is_ours(NAME, hosts_file())
+        async with contextlib.AsyncExitStack() as stack:
+            cells = [
+                {**await self._open(stack, client, server), "known": known}
+                for client, server in self.task.pairs
+                if server.address and server.pair
+            ]
+            # Where no client is asked for, the probe still says what its interpreter is.
+            if cells or not self.task.pairs:
+                self._problem = await self._run_process(cells)
+            await asyncio.gather(*(tap.settle() for tap in self._taps.values()))
+
+    async def _open(
+        self, stack: contextlib.AsyncExitStack, client: str, server: LabServer
+    ) -> dict[str, object]:
+        """Open the tap of a client and a server that stands; return what the probe has to know of both."""
+        assert server.address is not None  # noqa: S101  only servers that stand are visited
+        assert server.pair is not None  # noqa: S101
+        admission = self._admit if can_tell() else None
+        by_name = server.pair.host != LOOPBACK
+        tap = await stack.enter_async_context(Tap(server.address, admission=admission, by_name=by_name))
+        self._taps[client, server.server.id] = tap
+        return {
+            "client": client,
+            "server": server.server.id,
+            "host": server.pair.host,
+            "address": LOOPBACK,
+            "name": NAME,
+            "port": tap.port,
+            "cafile": str(server.pair.trust),
+            "retries": server.server.retries,
+            "program": self.task.programs.get(client),
+        }
+
+    def _admit(self, far: Endpoint, near: Endpoint) -> str:
+        """Say who connects if it is neither the process nor what that started; empty if it is."""
+        return self._admission(far, near) if self._admission else "a process that the probe did not start"
+
+    async def _run_process(self, cells: list[dict[str, object]]) -> str:
+        """Run the process to its end; return why it did not reach it, or an empty text."""
+        task, log = self.task, self._log
+        plan = {"timeout": self._attempt_limit, "cells": cells, "snippets": dict(task.snippets)}
+        try:
+            async with running(task.command, task.env, stdin=asyncio.subprocess.PIPE) as process:
+                self._admission = admit_family(process.pid)
+                try:
+                    await self._listen(process, json.dumps(plan))
+                    return "" if log.ended else log.ending(await ended(process))
+                finally:
+                    self._admission = None
+        except TimeoutError:
+            return f"the probe said nothing for {self._silence_limit:g} s after {log.doing}, and was ended"
+        except OSError as error:
+            return f"the probe could not be started: {error}"
+        except ValueError as error:
+            return f"the probe's output broke off after {log.doing}: {error}"
+
+    async def _listen(self, process: asyncio.subprocess.Process, plan: str) -> None:
+        """Give the process its plan and take in what it prints, until its end or that of its output."""
+        assert process.stdin is not None  # noqa: S101  we asked for pipes
+        assert process.stdout is not None  # noqa: S101
+        process.stdin.write(plan.encode())
+        process.stdin.close()
+        while not self._log.ended:
+            async with asyncio.timeout(self._silence_limit):
+                line = await process.stdout.readline()
+            if not line:
+                return
+            self._log.take(line.decode(errors="replace").strip())
+
+    def result(self, controls: Mapping[str, Control]) -> ProbeResult:
+        """Return what came of the process, each observation with the control of its server."""
+        log = self._log
+        return ProbeResult(
+            log.identity,
+            tuple(
+                self._observation(client, server, controls[server.server.id])
+                for client, server in self.task.pairs
+            ),
+            log.import_errors,
+            frozenset(log.absent),
+            tuple(
+                Stranger(server, who, times)
+                for (_, server), tap in self._taps.items()
+                for who, times in tap.strangers.items()
+            ),
+        )
+
+    def _observation(self, client: str, server: LabServer, control: Control) -> Observation:
+        log, tap = self._log, self._taps.get((client, server.server.id))
+        # An account of a cell that the probe was not given counts for nothing.
+        account = log.accounts.get((client, server.server.id)) if tap else None
+        captures = tuple(tap.captures) if tap else ()
+        seen = _blank(self.task, client, server, control)
+        return replace(
+            seen,
+            client_version=log.versions.get(client, ""),
+            # A client that needs no urllib3 may be in its environment by the side of one that does.
+            urllib3=log.urllib3.get(client) or next(filter(None, log.urllib3.values()), ""),
+            own_tls=log.own_tls.get(client),
+            account=account,
+            missing="" if account else self._missing(client, server),
+            wire=tuple(map(read_capture, captures)),
+            captures=captures,
+        )
+
+    def _missing(self, client: str, server: LabServer) -> str:
+        """Say why there is no account of a client on a server."""
+        import_error = self._log.import_errors.get(client, "")
+        return server.unavailable or import_error or self._problem or "the probe passed it over"
+
+
+def not_probed(task: ProbeTask, reason: str, controls: Mapping[str, Control]) -> ProbeResult:
+    """Return the result of a probe that could not be made: no observation has an account, for this reason."""
+    blank = (_blank(task, client, server, controls[server.server.id]) for client, server in task.pairs)
+    return ProbeResult(None, tuple(replace(seen, missing=reason) for seen in blank))
+
+
+def _blank(task: ProbeTask, client: str, server: LabServer, control: Control) -> Observation:
+    """Return the observation of a client on a server before either witness has told anything."""
+    return Observation(
+        interpreter=task.interpreter,
+        client=client,
+        client_version="",
+        condition=task.condition,
+        server=server.server.id,
+        account=None,
+        missing="",
+        wire=(),
+        control=control,
+        environment=task.environment,
+    )
