@@ -198,12 +198,13 @@ def _refuse_no_interpreter(job: Job) -> None:
 
 def harden(job: Job) -> None:
     """Build an OpenSSL and a Python that have nothing below the floor, and prove it."""
-    from interpreters.hardening.harden import Order, default_base, hardened
+    from interpreters.hardening.harden import default_base, installed_pair
     from interpreters.hardening.recipes import choose, read_recipes, this_system
+    from interpreters.hardening.request import BuildRequest
     from runs.harden import prove
 
     options = job.options
-    order = Order(
+    request = BuildRequest(
         recipe=choose(read_recipes(), options.recipe, options.openssl, options.python, this_system()),
         floor=options.floor,
         base=options.prefix or default_base(os.environ, job.say),
@@ -212,7 +213,7 @@ def harden(job: Job) -> None:
         openssl_source=options.openssl_source,
         python_source=options.python_source,
     )
-    with hardened(order, job.cache / "harden", os.environ, job.say, anew=options.fresh) as built:
+    with installed_pair(request, job.cache / "harden", os.environ, job.say, rebuild=options.fresh) as built:
         if built.fresh:
             prove(built, job)
     print(for_terminal(built.summary))

@@ -112,28 +112,28 @@ class Apt:
             raise AptError(msg)
         for name, text in lists.items():
             (parts / name).write_text(text, encoding="utf-8")
-        _, said = self._run(["apt-get", *self._options(), "update"], UPDATE_LIMIT)
-        return _errors(said)
+        _, output = self._run(["apt-get", *self._options(), "update"], UPDATE_LIMIT)
+        return _errors(output)
 
     def _versions(self, package: str) -> list[str]:
         """Return the versions that there are, newest first."""
-        _, said = self._run(
+        _, output = self._run(
             ["apt-cache", *self._options(), "showsrc", "--only-source", package], UPDATE_LIMIT
         )
-        found = dict.fromkeys(re.findall(r"^Version: (\S+)$", said, re.MULTILINE))
+        found = dict.fromkeys(re.findall(r"^Version: (\S+)$", output, re.MULTILINE))
         return sorted(found, key=functools.cmp_to_key(self._compare), reverse=True)
 
-    def _compare(self, one: str, other: str) -> int:
-        if one == other:
+    def _compare(self, version: str, other: str) -> int:
+        if version == other:
             return 0
-        status, _ = self._run(["dpkg", "--compare-versions", one, "lt", other], UPDATE_LIMIT)
+        status, _ = self._run(["dpkg", "--compare-versions", version, "lt", other], UPDATE_LIMIT)
         return -1 if status == 0 else 1
 
     def _fetch(self, package: str, version: str) -> str:
         """Download one version; return why that failed, or an empty text."""
         command = ["apt-get", *self._options(), "source", "--download-only", f"{package}={version}"]
-        status, said = self._run(command, DOWNLOAD_LIMIT)
-        errors = _errors(said) or [f"apt-get ended with status {status}"]
+        status, output = self._run(command, DOWNLOAD_LIMIT)
+        errors = _errors(output) or [f"apt-get ended with status {status}"]
         for error in errors:
             if status and any(word in error for word in FORGED):
                 msg = f"the source package {package} {version} is not what was signed: {error}"
@@ -158,9 +158,9 @@ class Apt:
             raise AptError(msg) from error
 
 
-def _errors(said: str) -> list[str]:
+def _errors(output: str) -> list[str]:
     """Return apt's errors, without the notices around them."""
-    return [line.removeprefix("E: ") for line in said.splitlines() if line.startswith("E: ")]
+    return [line.removeprefix("E: ") for line in output.splitlines() if line.startswith("E: ")]
 
 
 def upstream(version: str) -> str:

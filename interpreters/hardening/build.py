@@ -54,12 +54,12 @@ class Phase:
     again_from: str
 
 
-class Work:
+class BuildDir:
     """The folder in which one build happens: what is done is marked there, and so is what was begun."""
 
-    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
-        self.folder = folder
-        self.logs = folder / "logs"
+    def __init__(self, path: Path, say: Callable[[str], None]) -> None:
+        self.path = path
+        self.logs = path / "logs"
         self._say = say
         self._began = time.monotonic()
         self._title = ""
@@ -95,7 +95,7 @@ class Work:
 
     def tidy(self) -> None:
         """Remove all but the logs."""
-        for path in self.folder.iterdir():
+        for path in self.path.iterdir():
             if path.is_dir() and path != self.logs:
                 shutil.rmtree(path, ignore_errors=True)
             elif path.is_file():
@@ -104,7 +104,7 @@ class Work:
     @property
     def is_new(self) -> bool:
         """Whether no phase was done yet."""
-        return not any(self.folder.glob("*.done"))
+        return not any(self.path.glob("*.done"))
 
     def command(
         self, name: str, folder: Path, command: Sequence[str | Path], environment: Mapping[str, str]
@@ -148,7 +148,7 @@ class Work:
         raise BuildError(msg)
 
     def _mark(self, name: str, state: str) -> Path:
-        return self.folder / f"{name}.{state}"
+        return self.path / f"{name}.{state}"
 
     def _clock(self) -> str:
         seconds = int(time.monotonic() - self._began)
@@ -166,20 +166,20 @@ def build_environment(environment: Mapping[str, str], *, quick: bool) -> dict[st
 
 
 @contextlib.contextmanager
-def moved_in(moves: Mapping[Path, Path]) -> Iterator[None]:
+def install_atomically(staged_prefixes: Mapping[Path, Path]) -> Iterator[None]:
     """Put copies of folders in place for good if the block succeeds; else leave everything as it was.
 
-    `moves` maps each prefix to the folder that becomes it. Each appears at once and complete: it is
-    copied beside its prefix and renamed.
+    `staged_prefixes` names, for each prefix, the folder that becomes it. Each folder appears at once and
+    complete: it is copied beside its prefix and renamed.
     """
     with contextlib.ExitStack() as undo:
         copies = {}
-        for prefix, aside in moves.items():
+        for prefix, staged in staged_prefixes.items():
             _make_parents(prefix.parent, undo)
             copies[prefix] = prefix.with_name(f".{prefix.name}.new")
             undo.callback(shutil.rmtree, copies[prefix], ignore_errors=True)
             shutil.rmtree(copies[prefix], ignore_errors=True)
-            shutil.copytree(aside, copies[prefix], symlinks=True)
+            shutil.copytree(staged, copies[prefix], symlinks=True)
         replaced = []
         for prefix, copy in copies.items():
             before = prefix.with_name(f".{prefix.name}.before")
@@ -204,10 +204,10 @@ def _restore(before: Path, prefix: Path) -> None:
 
 def _make_parents(folder: Path, undo: contextlib.ExitStack) -> None:
     """Make a folder and those above it, to be removed again if they are still empty."""
-    missing = [one for one in (folder, *folder.parents) if not one.exists()]
-    for one in reversed(missing):
-        one.mkdir()
-        undo.callback(_remove_empty, one)
+    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    for parent in reversed(missing):
+        parent.mkdir()
+        undo.callback(_remove_empty, parent)
 
 
 def _remove_empty(folder: Path) -> None:

@@ -28,7 +28,7 @@ ANSWER_LIMIT = 60.0
 PIP_LIMIT = 300.0
 """Seconds for an environment, and for one small download."""
 
-ASKED_FOR = "urllib3"
+PIP_INSTALLS = "urllib3"
 """What pip is made to install: small, without dependencies, and one of the clients that are measured."""
 
 INDEX_SETTINGS = ("index-url", "cert", "client-cert", "proxy")
@@ -67,13 +67,14 @@ def check_build(
 
 def _library_checks(library: LinkedLibrary, version: str, floor: Protocol) -> tuple[Check, ...]:
     ours = library.openssl.split()[:2] == ["OpenSSL", version]
-    below = {one.has: library.has.get(one.has) for one in LADDER if one.below(floor)}
+    below = [protocol.has for protocol in LADDER if protocol.below(floor)]
+    has = {name: library.has.get(name) for name in below}
     return (
         Check(f"its OpenSSL is {version}", ours, library.openssl),
         Check(
             f"it has nothing below {floor}",
-            all(has is False for has in below.values()),
-            ", ".join(f"{name}={has}" for name, has in below.items()),
+            all(there is False for there in has.values()),
+            ", ".join(f"{name}={there}" for name, there in has.items()),
         ),
     )
 
@@ -81,8 +82,8 @@ def _library_checks(library: LinkedLibrary, version: str, floor: Protocol) -> tu
 def _linkage(python: Path, environment: Mapping[str, str]) -> Check:
     what = "no shared OpenSSL is linked"
     try:
-        status, said = run([python, LINKED], environment, ANSWER_LIMIT)
-        marked = [line.removeprefix(MARK) for line in said.splitlines() if line.startswith(MARK)]
+        status, output = run([python, LINKED], environment, ANSWER_LIMIT)
+        marked = [line.removeprefix(MARK) for line in output.splitlines() if line.startswith(MARK)]
         libraries = json.loads(marked[0]) if marked else None
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         return Check(what, passed=False, found=str(error))
@@ -109,10 +110,10 @@ def check_pip(python: Path, folder: Path, environment: Mapping[str, str]) -> Che
         ours = {name: text for name, text in environment.items() if not name.startswith("PIP_")}
         ours |= {"PIP_CONFIG_FILE": os.devnull, **settings}
         options = ("--quiet", "--disable-pip-version-check", "--no-cache-dir", "--no-deps")
-        _pip_step([*pip, "install", *options, ASKED_FOR], ours)
+        _pip_step([*pip, "install", *options, PIP_INSTALLS], ours)
     except subprocess.SubprocessError as error:
         return Check(what, passed=False, found=str(error))
-    return Check(what, passed=True, found=f"{ASKED_FOR}, from the index that pip is set to")
+    return Check(what, passed=True, found=f"{PIP_INSTALLS}, from the index that pip is set to")
 
 
 def _index_settings(listed: str) -> dict[str, str]:
@@ -129,11 +130,12 @@ def _index_settings(listed: str) -> dict[str, str]:
 def _pip_step(command: Sequence[str | Path], environment: Mapping[str, str]) -> str:
     """Run one step; raises SubprocessError with its last words."""
     try:
-        status, said = run(command, environment, PIP_LIMIT)
+        status, output = run(command, environment, PIP_LIMIT)
     except OSError as error:
         msg = f"{command[0]} cannot be run: {error.strerror or error}"
         raise subprocess.SubprocessError(msg) from error
     if status:
-        errors = [line for line in said.splitlines() if line.startswith("ERROR")] or said.splitlines()[-1:]
+        lines = output.splitlines()
+        errors = [line for line in lines if line.startswith("ERROR")] or lines[-1:]
         raise subprocess.SubprocessError(" ".join(errors)[:400] or f"it ended with status {status}")
-    return said
+    return output

@@ -22,7 +22,7 @@ TRY_LIMIT = 60.0
 MEBIBYTE = 2**20
 
 ROOM_TO_BUILD = 900 * MEBIBYTE
-"""Bytes that both source trees, their objects and what is installed aside take, with a third to spare."""
+"""Bytes that both source trees, their objects and the staged prefixes take, with a third to spare."""
 
 ROOM_TO_INSTALL = 400 * MEBIBYTE
 """Bytes that both prefixes take, with as much to spare."""
@@ -125,7 +125,7 @@ def unwritable(folder: Path) -> str:
 
 def existing(folder: Path) -> Path:
     """Return the folder itself, or the nearest one above it that exists."""
-    return next(one for one in (folder, *folder.absolute().parents) if one.is_dir())
+    return next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
 
 
 def _is_there(need: Need, environment: Mapping[str, str]) -> bool:

@@ -85,22 +85,23 @@ def choose(
     what there is.
     """
     fit = [
-        one
-        for one in recipes
-        if wanted in ("", one.id) and _fits(one.openssl, openssl) and _fits(one.python, python)
+        recipe
+        for recipe in recipes
+        if wanted in ("", recipe.id) and _fits(recipe.openssl, openssl) and _fits(recipe.python, python)
     ]
     if not fit:
-        asked = ", ".join(
+        options = ", ".join(
             f"{option} {text}"
             for option, text in (("--recipe", wanted), ("--openssl", openssl), ("--python", python))
             if text
         )
         known = "; ".join(
-            f"{one.id} (OpenSSL {one.openssl.version}, Python {one.python.version})" for one in recipes
+            f"{recipe.id} (OpenSSL {recipe.openssl.version}, Python {recipe.python.version})"
+            for recipe in recipes
         )
-        msg = f"no recipe answers to {asked}; {BUILDS.name} has {known}"
+        msg = f"no recipe answers to {options}; {BUILDS.name} has {known}"
         raise RecipeError(msg)
-    return next((one for one in fit if system in one.default_for), fit[0])
+    return next((recipe for recipe in fit if system in recipe.default_for), fit[0])
 
 
 def remedies(recipes: Sequence[Recipe], floor: str) -> dict[str, str]:
@@ -111,9 +112,9 @@ def remedies(recipes: Sequence[Recipe], floor: str) -> dict[str, str]:
     """
     further = " --floor TLSv1.3" if floor == Protocol.TLSV1_3 else ""
     found: dict[str, str] = {}
-    for one in recipes:
-        if not one.end_of_life:
-            found.setdefault(minor_of(one.python.version), f"--recipe {one.id}{further}")
+    for recipe in recipes:
+        if not recipe.end_of_life:
+            found.setdefault(minor_of(recipe.python.version), f"--recipe {recipe.id}{further}")
     return found
 
 
@@ -126,8 +127,8 @@ def this_system() -> str:
     return f"{release['ID']} {release.get('VERSION_ID', '')}".strip()
 
 
-def _fits(part: Component, version: str) -> bool:
-    return not version or version == part.version or part.accepts(version)
+def _fits(component: Component, version: str) -> bool:
+    return not version or version == component.version or component.accepts(version)
 
 
 def _recipe(file: str, name: str, table: Table) -> Recipe:

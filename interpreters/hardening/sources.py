@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from interpreters.hardening.apt import Apt
     from interpreters.hardening.recipes import Component
+    from interpreters.hardening.request import ComponentRequest
 
 SILENCE_LIMIT = 60.0
 """Seconds that a server of releases may stay silent."""
@@ -52,88 +53,90 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def given(name: str, part: Component, path: Path) -> SourceFile:
+def given(wanted: ComponentRequest, path: Path) -> SourceFile:
     """Return a source that the user gave; raises SourceError if it is not what its name says.
 
     A file that is named like the pinned release must have the pinned hash. What vouches for any other
     is the user.
     """
+    component = wanted.component
     if not path.is_file():
-        msg = f"--{name}-source {path}: there is no such file; give an archive of the source, or a .dsc"
+        msg = (
+            f"--{wanted.name}-source {path}: there is no such file; give an archive of the source, or a .dsc"
+        )
         raise SourceError(msg)
     try:
         digest = sha256_of(path)
     except OSError as error:
-        msg = f"--{name}-source {path} cannot be read: {error.strerror}"
+        msg = f"--{wanted.name}-source {path} cannot be read: {error.strerror}"
         raise SourceError(msg) from error
-    pinned = Path(part.url).name.partition(part.release)[2]
-    if digest == part.sha256:
-        return SourceFile(path, digest, f"{path}, whose sha256 is that of the release {part.release}")
-    if path.name.endswith(f"{part.release}{pinned}") or path.name.endswith(f"{part.release}.orig{pinned}"):
+    release = component.release
+    if digest == component.sha256:
+        return SourceFile(path, digest, f"{path}, whose sha256 is that of the release {release}")
+    ending = Path(component.url).name.partition(release)[2]
+    if path.name.endswith((f"{release}{ending}", f"{release}.orig{ending}")):
         msg = (
-            f"{path} is not the release {part.release} that its name says: its sha256 is {digest}, not "
-            f"{part.sha256}; nothing was unpacked"
+            f"{path} is not the release {release} that its name says: its sha256 is {digest}, not "
+            f"{component.sha256}; nothing was unpacked"
         )
         raise SourceError(msg)
     return SourceFile(path, digest, f"{path}, as given: no hash is known for it")
 
 
-def obtain(
-    name: str,
-    part: Component,
-    file: Path | None,
-    folder: Path,
-    apt: Apt,
-    say: Callable[[str], None],
-) -> SourceFile:
-    """Return the source of a part from the first place that has it; raises HardenError that names all.
+def obtain(wanted: ComponentRequest, folder: Path, apt: Apt, say: Callable[[str], None]) -> SourceFile:
+    """Return the source of a component from the first place that has it; raises HardenError that names all.
 
-    `name` is ``openssl`` or ``python``. A hash or signature that does not match ends the search.
+    A hash or signature that does not match ends the search. What is fetched is put into `folder`.
     """
-    if file:
-        return given(name, part, file)
+    if wanted.file:
+        return given(wanted, wanted.file)
+    component = wanted.component
     folder.mkdir(parents=True, exist_ok=True)
     problems = []
-    if part.package:
+    if component.package:
         try:
-            path, version = apt.download(part.package, part.accepts, say)
+            path, version = apt.download(component.package, component.accepts, say)
         except AptError as error:
             problems.append(str(error))
         else:
-            origin = f"the distribution's source package {part.package} {version}, verified by apt"
+            origin = f"the distribution's source package {component.package} {version}, verified by apt"
             return SourceFile(path, sha256_of(path), origin)
     try:
-        return _upstream(part, folder)
+        return _upstream(component, folder)
     except (OSError, http.client.HTTPException) as error:
         reason = error.reason if type(error) is urllib.error.URLError else error
-        problems.append(f"{part.url}: {reason}")
-    msg = f"no source for {name} {part.version} ({'; '.join(problems)}): give one with --{name}-source FILE"
+        problems.append(f"{component.url}: {reason}")
+    wanted_source = f"{wanted.name} {component.version}"
+    msg = f"no source for {wanted_source} ({'; '.join(problems)}): give one with --{wanted.name}-source FILE"
     raise SourceError(msg)
 
 
-def _upstream(part: Component, folder: Path) -> SourceFile:
+def _upstream(component: Component, folder: Path) -> SourceFile:
     """Fetch the pinned release; raises OSError or HTTPException, and SourceError if it is another."""
-    path = folder / Path(part.url).name
-    if not (path.is_file() and sha256_of(path) == part.sha256):
-        with replacing(path) as aside:
+    path = folder / Path(component.url).name
+    if not (path.is_file() and sha256_of(path) == component.sha256):
+        with replacing(path) as partial:
             # The scheme is https: recipes with another are refused.
-            with urllib.request.urlopen(part.url, timeout=SILENCE_LIMIT) as answer, aside.open("wb") as file:  # noqa: S310
+            with (
+                urllib.request.urlopen(component.url, timeout=SILENCE_LIMIT) as answer,  # noqa: S310
+                partial.open("wb") as file,
+            ):
                 _copy(answer, file)
-            digest = sha256_of(aside)
-            if digest != part.sha256:
+            digest = sha256_of(partial)
+            if digest != component.sha256:
                 msg = (
-                    f"{part.url} is not the release {part.release}: its sha256 is {digest}, not "
-                    f"{part.sha256}; nothing was unpacked"
+                    f"{component.url} is not the release {component.release}: its sha256 is {digest}, not "
+                    f"{component.sha256}; nothing was unpacked"
                 )
                 raise SourceError(msg)
-    return SourceFile(path, part.sha256, f"{part.url}, whose sha256 is the pinned one")
+    return SourceFile(path, component.sha256, f"{component.url}, whose sha256 is the pinned one")
 
 
 def _copy(answer: http.client.HTTPResponse, file: IO[bytes]) -> None:
     left = SIZE_LIMIT
-    while piece := answer.read(CHUNK_SIZE):
-        left -= len(piece)
+    while chunk := answer.read(CHUNK_SIZE):
+        left -= len(chunk)
         if left < 0:
             msg = f"it sent more than {SIZE_LIMIT} bytes"
             raise OSError(msg)
-        file.write(piece)
+        file.write(chunk)

@@ -49,11 +49,11 @@ def unpack(
                 f"{source.path} has changed since it was fetched; nothing was unpacked: run the session again"
             )
             raise SourceError(msg)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix="unpacking-") as aside:
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix="unpacking-") as staging:
             if source.path.suffix == ".dsc":
-                root = _unpack_package(source.path, skip_patches, Path(aside), environment)
+                root = _unpack_package(source.path, skip_patches, Path(staging), environment)
             else:
-                root = _unpack_archive(source.path, Path(aside))
+                root = _unpack_archive(source.path, Path(staging))
             root.rename(folder)
     except OSError as error:
         if error.errno == errno.ENOSPC:
@@ -143,13 +143,13 @@ def _unpack_package(
 
 def _step(command: Sequence[str | Path], folder: Path, environment: Mapping[str, str], path: Path) -> None:
     try:
-        status, said = run(command, environment, STEP_LIMIT, folder)
+        status, output = run(command, environment, STEP_LIMIT, folder)
     except (OSError, subprocess.SubprocessError) as error:
         msg = f"{path.name} could not be unpacked: {command[0]}: {error}"
         raise SourceError(msg) from error
     if status:
-        words = " / ".join(said.split("\n")[-3:]).strip(" /")
-        if os.strerror(errno.ENOSPC) in said:
+        words = " / ".join(output.split("\n")[-3:]).strip(" /")
+        if os.strerror(errno.ENOSPC) in output:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         msg = f"{path.name} could not be unpacked: {command[0]}: {words or f'status {status}'}"
         raise SourceError(msg)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.hardening.build import BuildError, Phase, Work, build_environment, moved_in
+from interpreters.hardening.build import BuildDir, BuildError, Phase, build_environment, install_atomically
 from interpreters.hardening.unpack import DiskFullError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class RecordedPhases:
         """Do what is left, as a new process would."""
         self.done.clear()
         phases = [Phase(name, f"{name} it", self._act(name), AGAIN.get(name, name)) for name in NAMES]
-        Work(self.folder, self.said.append).run(phases)
+        BuildDir(self.folder, self.said.append).run(phases)
 
     def _act(self, name: str) -> Callable[[], None]:
         def act() -> None:
@@ -94,16 +94,16 @@ def test_a_phase_that_ended_badly_is_begun_where_it_is_clean(
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> Work:
+def work(tmp_path: Path) -> BuildDir:
     """Return a folder for a build, which has begun."""
-    one = Work(tmp_path / "work", print)
+    one = BuildDir(tmp_path / "work", print)
     one.run(())
     return one
 
 
 def test_a_log_is_of_the_last_attempt(tmp_path: Path, script: Script) -> None:
-    """A phase that is done again begins its log anew, so that an old error is not taken for a new one."""
-    work = Work(tmp_path / "work", print)
+    """A phase that is done again begins a new log, so that an old error is not taken for a new one."""
+    work = BuildDir(tmp_path / "work", print)
     says = script("says", 'echo "$1"')
     for text in ("first", "second"):
 
@@ -111,7 +111,7 @@ def test_a_log_is_of_the_last_attempt(tmp_path: Path, script: Script) -> None:
             work.command("make", tmp_path, [says, text], os.environ)
             work.command("make", tmp_path, [says, "more"], os.environ)
 
-        (work.folder / "make.done").unlink(missing_ok=True)
+        (work.path / "make.done").unlink(missing_ok=True)
         work.run([Phase("make", "make it", act, "make")])
     assert [line for line in (work.logs / "make.log").read_text().splitlines() if "$" not in line] == [
         "second",
@@ -119,7 +119,7 @@ def test_a_log_is_of_the_last_attempt(tmp_path: Path, script: Script) -> None:
     ]
 
 
-def test_a_command_is_logged(tmp_path: Path, work: Work, script: Script) -> None:
+def test_a_command_is_logged(tmp_path: Path, work: BuildDir, script: Script) -> None:
     """What a command prints is in its log, below the command itself."""
     work.command("make", tmp_path, [script("talks", "echo out; echo err >&2; pwd"), "a b"], os.environ)
     assert (work.logs / "make.log").read_text() == f"$ {tmp_path / 'talks'} 'a b'\nout\nerr\n{tmp_path}\n"
@@ -132,7 +132,7 @@ def test_a_failing_command_is_a_sentence_below_its_last_lines(
     tmp_path: Path, script: Script, capsys: pytest.CaptureFixture[str], body: str, how: str
 ) -> None:
     """A command that fails shows the end of its log, and the sentence says how it ended and where that is."""
-    work = Work(tmp_path / "work", print)
+    work = BuildDir(tmp_path / "work", print)
     work.run(())
     noise = script(
         "noise", f"echo x.c: error: no; i=0; while [ $i -lt 50 ]; do echo line $i; i=$((i+1)); done; {body}"
@@ -145,14 +145,14 @@ def test_a_failing_command_is_a_sentence_below_its_last_lines(
     assert "line 30" not in said
 
 
-def test_a_full_disk_is_known_by_its_words(tmp_path: Path, work: Work, script: Script) -> None:
+def test_a_full_disk_is_known_by_its_words(tmp_path: Path, work: BuildDir, script: Script) -> None:
     """A command that found no space left is reported as that."""
     full = script("full", f"echo 'cc1: error: x.s: {os.strerror(28)}' >&2; exit 1")
     with pytest.raises(DiskFullError, match="no space is left; make room"):
         work.command("make", tmp_path, [full], os.environ)
 
 
-def test_a_command_that_is_not_there_is_a_sentence(tmp_path: Path, work: Work) -> None:
+def test_a_command_that_is_not_there_is_a_sentence(tmp_path: Path, work: BuildDir) -> None:
     """A program that is missing is named."""
     with pytest.raises(BuildError, match=r"\./config cannot be run: No such file"):
         work.command("make", tmp_path, ["./config"], os.environ)
@@ -164,14 +164,14 @@ def test_a_command_that_goes_on_shows_that_it_lives(
     """While a command runs, there is a sign of life with the time from time to time."""
     monkeypatch.setattr("interpreters.hardening.build.HEARTBEAT_INTERVAL", 0.02)
     said: list[str] = []
-    work = Work(tmp_path / "work", said.append)
+    work = BuildDir(tmp_path / "work", said.append)
     naps = script("naps", "sleep 0.5")
     work.run([Phase("make", "make it", lambda: work.command("make", tmp_path, [naps], os.environ), "make")])
     assert "[1/1] make it goes on (0:00)" in said
 
 
 def test_a_command_that_never_ends_is_ended(
-    tmp_path: Path, work: Work, script: Script, witness: Witness, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, work: BuildDir, script: Script, witness: Witness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the limit, the command and all that it started are gone."""
     monkeypatch.setattr("interpreters.hardening.build.PHASE_LIMIT", 0.3)
@@ -182,7 +182,7 @@ def test_a_command_that_never_ends_is_ended(
 
 
 def test_an_interrupted_command_may_tidy_up(
-    tmp_path: Path, work: Work, script: Script, witness: Witness
+    tmp_path: Path, work: BuildDir, script: Script, witness: Witness
 ) -> None:
     """Ctrl-C ends a command by a request, which make answers by removing what is half made."""
     half = tmp_path / "half.o"
@@ -235,7 +235,7 @@ def tree(folder: Path) -> dict[str, str]:
 
 def test_builds_move_in(tmp_path: Path, moves: dict[Path, Path]) -> None:
     """During the block and after it the new folders are in place, and nothing else is left there."""
-    with moved_in(moves):
+    with install_atomically(moves):
         assert (tmp_path / "place" / "one" / "file").read_text() == "new one"
     assert tree(tmp_path / "place") == {"one/file": "new one", "two/file": "new two"}
 
@@ -245,7 +245,7 @@ def test_what_fails_its_proof_moves_out_again(
     tmp_path: Path, moves: dict[Path, Path], ending: BaseException
 ) -> None:
     """If the block ends badly, the places are as they were, and the built folders are still aside."""
-    with pytest.raises(type(ending)), moved_in(moves):
+    with pytest.raises(type(ending)), install_atomically(moves):
         raise ending
     assert tree(tmp_path / "place") == {"one/file": "old one"}
     assert tree(tmp_path / "aside") == {"one/file": "new one", "two/file": "new two"}
@@ -254,7 +254,7 @@ def test_what_fails_its_proof_moves_out_again(
 def test_what_cannot_be_copied_whole_does_not_move_in(tmp_path: Path, moves: dict[Path, Path]) -> None:
     """A second folder that fails to come keeps the first one out as well."""
     moves[tmp_path / "place" / "two"] = tmp_path / "missing"
-    with pytest.raises(FileNotFoundError), moved_in(moves):
+    with pytest.raises(FileNotFoundError), install_atomically(moves):
         pytest.fail("it moved in")
     assert tree(tmp_path / "place") == {"one/file": "old one"}
 
@@ -264,7 +264,7 @@ def test_a_run_that_was_killed_while_it_moved_is_undone(tmp_path: Path, moves: d
     place = tmp_path / "place"
     (place / "one").rename(place / ".one.before")
     (place / "one").mkdir()
-    with pytest.raises(BuildError), moved_in(moves):
+    with pytest.raises(BuildError), install_atomically(moves):
         raise NO_PROOF
     assert tree(place) == {"one/file": "old one"}
 
@@ -272,9 +272,9 @@ def test_a_run_that_was_killed_while_it_moved_is_undone(tmp_path: Path, moves: d
 def test_folders_that_were_made_on_the_way_go_again(tmp_path: Path, moves: dict[Path, Path]) -> None:
     """Folders above a prefix that did not exist are made for it, and do not outlast a failure."""
     deep = {tmp_path / "a" / "b" / "c": next(iter(moves.values()))}
-    with pytest.raises(BuildError), moved_in(deep):
+    with pytest.raises(BuildError), install_atomically(deep):
         raise NO_PROOF
     assert not (tmp_path / "a").exists()
-    with moved_in(deep):
+    with install_atomically(deep):
         pass
     assert tree(tmp_path / "a") == {"b/c/file": "new one"}

@@ -15,20 +15,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from interpreters.hardening import components
 from interpreters.hardening import harden as module
 from interpreters.hardening.checks import Check
-from interpreters.hardening.harden import (
-    BuildInProgressError,
-    Order,
-    ProofError,
-    default_base,
-    hardened,
-    openssl_version,
-    python_version,
-    read_stamp,
-)
+from interpreters.hardening.components import openssl_version, python_version
+from interpreters.hardening.harden import BuildInProgressError, default_base, installed_pair
+from interpreters.hardening.installed import ProofError, read_stamp
+from interpreters.hardening.pair import PairBuilder
 from interpreters.hardening.preflight import MissingError
 from interpreters.hardening.recipes import Component, HardenError, Recipe
+from interpreters.hardening.request import BuildRequest
 from interpreters.hardening.sources import SourceError
 from interpreters.hardening.unpack import DiskFullError
 from servers.protocols import Protocol
@@ -65,25 +61,30 @@ class Yard:
         self.sources = small_sources()
         self.environment = {**os.environ, "LOG": str(self.log)}
 
-    def order(self, **changes: object) -> Order:
-        """Return an order for both sources as they are now."""
+    def request(self, **changes: object) -> BuildRequest:
+        """Return a request for both sources as they are now."""
         files = {
             f"{name}_source": archive(self.folder / f"{name}.tgz", files)
             for name, files in self.sources.items()
         }
-        return replace(Order(RECIPE, Protocol.TLSV1_2, self.folder / "base", **files), **changes)  # type: ignore[arg-type]
+        return replace(BuildRequest(RECIPE, Protocol.TLSV1_2, self.folder / "base", **files), **changes)  # type: ignore[arg-type]
 
     def build(
-        self, order: Order | None = None, *, anew: bool = False, prove: bool = True, cache: Path | None = None
+        self,
+        request: BuildRequest | None = None,
+        *,
+        rebuild: bool = False,
+        prove: bool = True,
+        cache: Path | None = None,
     ) -> bool:
         """Build; return whether anything was built."""
         self.said.clear()
-        with hardened(
-            order or self.order(),
+        with installed_pair(
+            request or self.request(),
             cache or self.folder / "cache",
             self.environment,
             self.said.append,
-            anew=anew,
+            rebuild=rebuild,
         ) as built:
             if built.fresh:
                 built.prove([Check("the test says so", prove, "it does not")], {"verdicts": []}, "2026-01-01")
@@ -129,14 +130,14 @@ ALL = [
 
 def test_a_pair_is_built_proven_and_in_place(yard: Yard) -> None:
     """Both prefixes are there, the second says what was built from what and how that was proven."""
-    order = yard.order()
-    assert yard.build(order)
+    request = yard.request()
+    assert yard.build(request)
     assert yard.left() == ["openssl-with-min-tls1_2", "python-with-min-tls1_2"]
-    stamp = read_stamp(order.prefixes["python"])
+    stamp = read_stamp(request.python.prefix)
     assert stamp is not None
     assert stamp["openssl"]["version"] == "3.0.99"
     assert stamp["python"]["version"] == "3.11.99"
-    assert stamp["python"]["source"].startswith(str(order.python_source))
+    assert stamp["python"]["source"].startswith(str(request.python_source))
     assert stamp["proven"] == "2026-01-01"
     assert {check["what"] for check in stamp["checks"]} >= {"no shared OpenSSL is linked", "the test says so"}
     assert all(check["passed"] for check in stamp["checks"])
@@ -163,8 +164,8 @@ def test_what_is_below_the_floor_is_configured_away(yard: Yard, floor: Protocol,
     yard.sources["python"]["python.in"] = an_interpreter(
         an_identity(has={f"HAS_{name}": False for name in ("SSLv3", "TLSv1", "TLSv1_1", "TLSv1_2")})
     )
-    order = yard.order(floor=floor)
-    yard.build(order)
+    request = yard.request(floor=floor)
+    yard.build(request)
     words = yard.log.read_text().splitlines()[0].split()
     assert {word for word in words if word.startswith("no-")} == {
         *(f"no-{name}" for name in without),
@@ -172,67 +173,67 @@ def test_what_is_below_the_floor_is_configured_away(yard: Yard, floor: Protocol,
         "no-shared",
         "no-tests",
     }
-    assert f"--prefix={order.prefixes['openssl']}" in words
-    assert order.prefixes["openssl"].name.endswith(floor.lower().replace("v", "").replace(".", "_"))
+    assert f"--prefix={request.openssl.prefix}" in words
+    assert request.openssl.prefix.name.endswith(floor.lower().replace("v", "").replace(".", "_"))
 
 
 def test_python_is_configured_by_the_recipe(yard: Yard) -> None:
     """Python gets the recipe's own options and modules, its final place, and is not shared."""
-    order = yard.order()
-    yard.build(order)
+    request = yard.request()
+    yard.build(request)
     line, *setup = yard.log.read_text().splitlines()[1:]
     words = line.split()
     assert setup == ["a a.c", "b b.c"]
-    assert {"--tiny", "--disable-shared", f"--prefix={order.prefixes['python']}"} <= set(words)
+    assert {"--tiny", "--disable-shared", f"--prefix={request.python.prefix}"} <= set(words)
 
 
 def test_nothing_names_the_place_it_was_built_in(yard: Yard) -> None:
     """What Python keeps of its build names OpenSSL where it is, and no compiled file says otherwise."""
-    order = yard.order()
-    yard.build(order)
-    library = order.prefixes["python"] / "lib" / "python3.11"
-    openssl = order.prefixes["openssl"]
+    request = yard.request()
+    yard.build(request)
+    library = request.python.prefix / "lib" / "python3.11"
+    openssl = request.openssl.prefix
     assert (library / "_sysconfigdata_x.py").read_text() == f"flags = '--with-openssl={openssl}'\n"
     assert (library / "config-3.11" / "Makefile").read_text() == f"OPENSSL_LIBS = -L{openssl}/lib\n"
     assert list((library / "__pycache__").iterdir()) == []
     assert list((library / "site-packages" / "pip").iterdir()) == []
-    stamp = read_stamp(order.prefixes["python"])
+    stamp = read_stamp(request.python.prefix)
     assert stamp is not None
     assert f"--with-openssl={openssl}" in stamp["python"]["configure"]
 
 
 def test_the_programs_that_come_with_it_name_an_interpreter_that_is_there(yard: Yard) -> None:
     """The programs of pip are run by the interpreter that is installed, and are otherwise as they were."""
-    order = yard.order()
-    yard.build(order)
-    programs = order.prefixes["python"] / "bin"
-    assert (programs / "pip3").read_text() == f"#!{order.python}\nimport pip\n"
+    request = yard.request()
+    yard.build(request)
+    programs = request.python.prefix / "bin"
+    assert (programs / "pip3").read_text() == f"#!{request.interpreter}\nimport pip\n"
     assert (programs / "python3").read_text() == yard.sources["python"]["python.in"]
 
 
 def test_the_same_recipe_is_not_built_again(yard: Yard) -> None:
     """A second run builds nothing."""
-    order = yard.order()
-    yard.build(order)
+    request = yard.request()
+    yard.build(request)
     yard.log.unlink()
-    assert not yard.build(order)
+    assert not yard.build(request)
     assert not yard.log.exists()
 
 
 def test_an_earlier_build_that_is_no_longer_sound_is_not_passed_over(yard: Yard) -> None:
     """A proven build is asked again what it is, and a changed one is a failure."""
-    order = yard.order()
-    yard.build(order)
-    order.python.write_text(an_interpreter(an_identity(openssl="OpenSSL 3.0.1")))
+    request = yard.request()
+    yard.build(request)
+    request.interpreter.write_text(an_interpreter(an_identity(openssl="OpenSSL 3.0.1")))
     with pytest.raises(ProofError, match=r"its OpenSSL is 3\.0\.99: no \(OpenSSL 3\.0\.1\)"):
-        yard.build(order)
+        yard.build(request)
 
 
-def test_the_user_can_have_it_built_anew(yard: Yard) -> None:
+def test_the_user_can_have_it_rebuilt(yard: Yard) -> None:
     """On demand, a build of ours is replaced."""
-    order = yard.order()
-    yard.build(order)
-    yard.build(order, anew=True)
+    request = yard.request()
+    yard.build(request)
+    yard.build(request, rebuild=True)
     assert yard.phases_done() == ALL
 
 
@@ -242,20 +243,20 @@ def test_the_user_can_have_it_built_anew(yard: Yard) -> None:
 def test_another_build_of_ours_is_not_replaced_unasked(yard: Yard, changes: dict[str, object]) -> None:
     """A prefix with a build of ours by other settings is replaced only on demand."""
     yard.build()
-    other = yard.order(**changes)
+    other = yard.request(**changes)
     with pytest.raises(HardenError, match=r"has the build tiny with other settings: --fresh replaces it"):
         yard.build(other)
-    assert yard.build(other, anew=True)
+    assert yard.build(other, rebuild=True)
 
 
 def test_a_folder_of_somebody_else_is_never_replaced(yard: Yard) -> None:
     """A prefix that holds what is not ours is left alone, even on demand."""
-    order = yard.order()
-    order.prefixes["python"].mkdir(parents=True)
-    (order.prefixes["python"] / "theirs").touch()
+    request = yard.request()
+    request.python.prefix.mkdir(parents=True)
+    (request.python.prefix / "theirs").touch()
     with pytest.raises(HardenError, match="is there already and not by us"):
-        yard.build(order, anew=True)
-    assert (order.prefixes["python"] / "theirs").exists()
+        yard.build(request, rebuild=True)
+    assert (request.python.prefix / "theirs").exists()
 
 
 @pytest.mark.parametrize("number", range(len(ALL)), ids=[name.replace(" ", "-") for name in ALL])
@@ -263,36 +264,36 @@ def test_an_interrupted_build_leaves_nothing_and_goes_on(
     yard: Yard, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C in any phase leaves the prefixes as they were, and the next run goes on with that phase."""
-    order = yard.order()
-    original = module.PairBuilder.phases
+    request = yard.request()
+    original = PairBuilder.phases
 
-    def phases(site: module.PairBuilder) -> tuple[Phase, ...]:
+    def phases(builder: PairBuilder) -> tuple[Phase, ...]:
         def interrupted() -> None:
             os.kill(os.getpid(), signal.SIGINT)
 
-        found = list(original(site))
+        found = list(original(builder))
         found[number] = replace(found[number], act=interrupted)
         return tuple(found)
 
-    monkeypatch.setattr(module.PairBuilder, "phases", phases)
+    monkeypatch.setattr(PairBuilder, "phases", phases)
     with pytest.raises(KeyboardInterrupt):
-        yard.build(order)
-    monkeypatch.setattr(module.PairBuilder, "phases", original)
+        yard.build(request)
+    monkeypatch.setattr(PairBuilder, "phases", original)
     assert yard.left() == []
-    assert yard.build(order)
+    assert yard.build(request)
     assert yard.phases_done() == ALL[number:]
 
 
 def test_an_interrupted_proof_leaves_nothing_and_goes_on(yard: Yard) -> None:
     """Ctrl-C while the pair is measured takes it away again, and the next run only proves it."""
-    order = yard.order()
+    request = yard.request()
     with (
         pytest.raises(KeyboardInterrupt),
-        hardened(order, yard.folder / "cache", yard.environment, yard.said.append),
+        installed_pair(request, yard.folder / "cache", yard.environment, yard.said.append),
     ):
         raise KeyboardInterrupt
     assert yard.left() == []
-    assert yard.build(order)
+    assert yard.build(request)
     assert yard.phases_done() == []
 
 
@@ -353,11 +354,11 @@ def test_a_source_of_another_series_is_refused(yard: Yard, name: str) -> None:
 
 def test_a_corrupted_archive_is_refused(yard: Yard) -> None:
     """A damaged source is a sentence, and nothing is installed."""
-    order = yard.order()
-    assert order.openssl_source is not None
-    order.openssl_source.write_bytes(order.openssl_source.read_bytes()[:-20])
+    request = yard.request()
+    assert request.openssl_source is not None
+    request.openssl_source.write_bytes(request.openssl_source.read_bytes()[:-20])
     with pytest.raises(SourceError, match=r"openssl\.tgz is damaged"):
-        yard.build(order)
+        yard.build(request)
     assert yard.left() == []
 
 
@@ -365,24 +366,24 @@ def test_a_corrupted_archive_is_refused(yard: Yard) -> None:
 def test_a_folder_that_configure_would_split_is_refused(yard: Yard, place: str) -> None:
     """A folder with a space in its name, for the prefixes or the build, is refused at the start."""
     odd = yard.folder / "a b"
-    order, cache = (yard.order(base=odd), None) if place == "base" else (yard.order(), odd)
+    request, cache = (yard.request(base=odd), None) if place == "base" else (yard.request(), odd)
     with pytest.raises(HardenError, match="a b has ' ' in its name, which configure cannot take"):
-        yard.build(order, cache=cache)
+        yard.build(request, cache=cache)
     assert yard.phases_done() == []
 
 
 def test_two_builds_do_not_collide(yard: Yard) -> None:
     """While one build holds the place, another says so and does nothing."""
-    order = yard.order()
+    request = yard.request()
     (yard.folder / "base").mkdir()
     handle = os.open(yard.folder / "base", os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
     try:
         with pytest.raises(BuildInProgressError, match="another hardened build is at work"):
-            yard.build(order)
+            yard.build(request)
     finally:
         os.close(handle)
-    assert yard.build(order)
+    assert yard.build(request)
 
 
 @pytest.mark.parametrize("failing", ["configure OpenSSL", "make OpenSSL", "make Python", "install Python"])
@@ -403,7 +404,7 @@ def test_a_failing_phase_leaves_nothing(yard: Yard, failing: str) -> None:
 def test_a_prefix_that_cannot_be_made_is_a_sentence(yard: Yard) -> None:
     """A place where nothing can be made is refused before anything is built, for root as well."""
     with pytest.raises(MissingError, match=r"/proc/.* cannot be made \(/proc.*--prefix DIR"):
-        yard.build(yard.order(base=Path("/proc/hardened")))
+        yard.build(yard.request(base=Path("/proc/hardened")))
     assert not yard.log.exists()
 
 
@@ -438,7 +439,7 @@ def test_a_full_disk_below_the_prefixes_leaves_nothing(
     monkeypatch.setattr(module, "check_room", lambda *_: None)
     yard.sources["python"]["python.in"] += "#" * 100_000
     with pytest.raises(DiskFullError, match="no space is left on the disk: make room"):
-        yard.build(yard.order(base=tiny_disk / "base"))
+        yard.build(yard.request(base=tiny_disk / "base"))
     assert list(tiny_disk.iterdir()) == []
 
 
@@ -456,7 +457,7 @@ def test_a_full_disk_below_the_build_leaves_nothing(
 def test_a_disk_that_is_full_from_the_start_is_refused(yard: Yard, tiny_disk: Path) -> None:
     """A real disk that is too small is a sentence before anything is done."""
     with pytest.raises(MissingError, match=r"tiny has 0 MiB left and \d+ are needed to install"):
-        yard.build(yard.order(base=tiny_disk / "base"))
+        yard.build(yard.request(base=tiny_disk / "base"))
     assert yard.phases_done() == []
 
 
@@ -464,25 +465,25 @@ def test_openssl_trusts_what_the_system_trusts(yard: Yard, monkeypatch: pytest.M
     """The new OpenSSL has a configuration, and is shown the system's certificates, having none itself."""
     bundle = yard.folder / "bundle.pem"
     bundle.touch()
-    monkeypatch.setattr(module, "TRUST", (str(yard.folder / "missing"), str(bundle)))
-    monkeypatch.setattr(module, "_ours", tuple)
-    order = yard.order()
-    yard.build(order)
-    assert (order.prefixes["openssl"] / "ssl" / "cert.pem").readlink() == bundle
-    assert (order.prefixes["openssl"] / "ssl" / "openssl.cnf").read_text() == "# nothing"
+    monkeypatch.setattr(components, "TRUST", (str(yard.folder / "missing"), str(bundle)))
+    monkeypatch.setattr(components, "_own_bundle", tuple)
+    request = yard.request()
+    yard.build(request)
+    assert (request.openssl.prefix / "ssl" / "cert.pem").readlink() == bundle
+    assert (request.openssl.prefix / "ssl" / "openssl.cnf").read_text() == "# nothing"
 
 
 @pytest.mark.parametrize("quick", [True, False])
 def test_a_quick_build_goes_without_openssls_program(yard: Yard, *, quick: bool) -> None:
     """The program that comes with OpenSSL is there, unless the build was only to be tried."""
-    order = yard.order(quick=quick)
-    yard.build(order)
-    assert (order.prefixes["openssl"] / "bin" / "openssl").exists() is not quick
+    request = yard.request(quick=quick)
+    yard.build(request)
+    assert (request.openssl.prefix / "bin" / "openssl").exists() is not quick
 
 
 def test_an_end_of_life_is_said(yard: Yard) -> None:
     """A recipe that nobody repairs any more is built with a warning."""
-    yard.build(yard.order(recipe=replace(RECIPE, end_of_life=True)))
+    yard.build(yard.request(recipe=replace(RECIPE, end_of_life=True)))
     assert any("tiny is at its end of life" in line for line in yard.said)
 
 

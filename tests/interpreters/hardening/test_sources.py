@@ -6,6 +6,7 @@ import functools
 import hashlib
 import http.server
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,13 +14,20 @@ import pytest
 from interpreters.hardening import sources
 from interpreters.hardening.apt import Apt, AptError, ForgedError
 from interpreters.hardening.recipes import Component
+from interpreters.hardening.request import ComponentRequest
 from interpreters.hardening.sources import SourceError, given, obtain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 RELEASE = b"the release 1.0.2"
+
+
+def a_request(
+    name: str = "openssl", component: Component | None = None, file: Path | None = None
+) -> ComponentRequest:
+    """Return a request for a component."""
+    return ComponentRequest(name, component or a_part(), Path("/made/up/prefix"), file)
 
 
 def a_part(url: str = "https://example.org/thing-1.0.2.tar.gz", package: str = "") -> Component:
@@ -72,7 +80,7 @@ def test_a_given_file_with_the_pinned_hash_is_the_release(tmp_path: Path, name: 
     """A file with the bytes of the pinned release is known for it, whatever it is called."""
     assert (
         "whose sha256 is that of the release 1.0.2"
-        in given("openssl", a_part(), written(tmp_path / name)).origin
+        in given(a_request("openssl"), written(tmp_path / name)).origin
     )
 
 
@@ -82,13 +90,13 @@ def test_a_given_file_that_is_not_what_its_name_says_is_refused(tmp_path: Path, 
     with pytest.raises(
         SourceError, match=r"is not the release 1\.0\.2 that its name says.*nothing was unpacked"
     ):
-        given("openssl", a_part(), written(tmp_path / name, b"another"))
+        given(a_request("openssl"), written(tmp_path / name, b"another"))
 
 
 @pytest.mark.parametrize("name", ["thing-1.0.3.tar.gz", "thing_1.0.2-1.dsc", "thing-1.0.2.zip"])
 def test_nothing_but_the_user_vouches_for_another_file(tmp_path: Path, name: str) -> None:
     """A file of another name is taken as the user gives it, and that no hash is known is said."""
-    source = given("openssl", a_part(), written(tmp_path / name, b"another"))
+    source = given(a_request("openssl"), written(tmp_path / name, b"another"))
     assert source.origin.endswith("as given: no hash is known for it")
     assert source.sha256 == hashlib.sha256(b"another").hexdigest()
 
@@ -96,14 +104,17 @@ def test_nothing_but_the_user_vouches_for_another_file(tmp_path: Path, name: str
 def test_a_given_file_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
     """The option and the path are named where no file is."""
     with pytest.raises(SourceError, match=r"--python-source .*missing: there is no such file"):
-        given("python", a_part(), tmp_path / "missing")
+        given(a_request("python"), tmp_path / "missing")
 
 
 def test_a_given_file_goes_before_all_else(tmp_path: Path) -> None:
     """With a file, neither apt nor the network is asked."""
     file = written(tmp_path / "mine")
     source = obtain(
-        "openssl", a_part(package="thing"), file, tmp_path / "x", FakeApt(AssertionError()), print
+        a_request(component=a_part(package="thing"), file=file),
+        tmp_path / "x",
+        FakeApt(AssertionError()),
+        print,
     )
     assert source.path == file
 
@@ -111,7 +122,9 @@ def test_a_given_file_goes_before_all_else(tmp_path: Path) -> None:
 def test_the_distribution_goes_before_upstream(tmp_path: Path) -> None:
     """What apt has verified is taken, and named by its version."""
     dsc = written(tmp_path / "thing.dsc")
-    source = obtain("openssl", a_part(package="thing"), None, tmp_path / "x", FakeApt(dsc), lambda _: None)
+    source = obtain(
+        a_request("openssl", a_part(package="thing")), tmp_path / "x", FakeApt(dsc), lambda _: None
+    )
     assert source.path == dsc
     assert source.origin == "the distribution's source package thing 1.0.5-1, verified by apt"
 
@@ -121,14 +134,14 @@ def test_a_forged_package_ends_the_search(tmp_path: Path, site: str) -> None:
     written(tmp_path / "site" / "thing-1.0.2.tar.gz")
     part = a_part(f"{site}/thing-1.0.2.tar.gz", "thing")
     with pytest.raises(ForgedError):
-        obtain("openssl", part, None, tmp_path / "x", FakeApt(ForgedError("forged")), lambda _: None)
+        obtain(a_request("openssl", part), tmp_path / "x", FakeApt(ForgedError("forged")), lambda _: None)
 
 
 def test_the_release_is_fetched_where_apt_has_none(tmp_path: Path, site: str) -> None:
     """Without a package, the pinned release is fetched and found to have its hash."""
     written(tmp_path / "site" / "thing-1.0.2.tar.gz")
     part = a_part(f"{site}/thing-1.0.2.tar.gz", "thing")
-    source = obtain("openssl", part, None, tmp_path / "x", NO_APT, lambda _: None)
+    source = obtain(a_request("openssl", part), tmp_path / "x", NO_APT, lambda _: None)
     assert source.path.read_bytes() == RELEASE
     assert source.sha256 == part.sha256
 
@@ -138,7 +151,7 @@ def test_a_release_that_was_fetched_before_is_not_fetched_again(tmp_path: Path, 
     (tmp_path / "x").mkdir()
     path = written(tmp_path / "x" / "thing-1.0.2.tar.gz")
     assert (
-        obtain("openssl", a_part(f"{site}/thing-1.0.2.tar.gz"), None, tmp_path / "x", NO_APT, print).path
+        obtain(a_request("openssl", a_part(f"{site}/thing-1.0.2.tar.gz")), tmp_path / "x", NO_APT, print).path
         == path
     )
 
@@ -149,7 +162,7 @@ def test_a_release_with_another_hash_is_refused(tmp_path: Path, site: str) -> No
     with pytest.raises(
         SourceError, match=r"is not the release 1\.0\.2: its sha256 is .*nothing was unpacked"
     ):
-        obtain("openssl", a_part(f"{site}/thing-1.0.2.tar.gz"), None, tmp_path / "x", NO_APT, print)
+        obtain(a_request("openssl", a_part(f"{site}/thing-1.0.2.tar.gz")), tmp_path / "x", NO_APT, print)
     assert list((tmp_path / "x").iterdir()) == []
 
 
@@ -158,11 +171,11 @@ def test_an_endless_release_is_ended(tmp_path: Path, site: str, monkeypatch: pyt
     written(tmp_path / "site" / "thing-1.0.2.tar.gz", b"x" * 100)
     monkeypatch.setattr(sources, "SIZE_LIMIT", 50)
     with pytest.raises(SourceError, match="more than 50 bytes"):
-        obtain("openssl", a_part(f"{site}/thing-1.0.2.tar.gz"), None, tmp_path / "x", NO_APT, print)
+        obtain(a_request("openssl", a_part(f"{site}/thing-1.0.2.tar.gz")), tmp_path / "x", NO_APT, print)
 
 
 def test_every_place_that_had_nothing_is_named(tmp_path: Path, site: str) -> None:
     """Where no source can be had, the sentence says what each place answered and what to give."""
     part = a_part(f"{site}/thing-1.0.2.tar.gz", "thing")
     with pytest.raises(SourceError, match=r"(?s)there is no apt-get; http.*404.*--python-source FILE"):
-        obtain("python", part, None, tmp_path / "x", NO_APT, lambda _: None)
+        obtain(a_request("python", part), tmp_path / "x", NO_APT, lambda _: None)

@@ -1,0 +1,105 @@
+"""A pair that is in place: what was built there, from what, and how that was proven."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from interpreters.atomic import write_atomically
+from interpreters.hardening.checks import Check, check_build
+from interpreters.hardening.recipes import HardenError
+from interpreters.process_environment import sanitized_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from interpreters.hardening.request import BuildRequest
+
+STAMP = "harden.json"
+"""Names, in a prefix, what was built there, from what, and how that was proven."""
+
+
+class ProofError(HardenError):
+    """What was built is not what it should be; the message says what was missed."""
+
+
+@dataclass
+class InstalledPair:
+    """A pair that is in place, and what is known of it."""
+
+    request: BuildRequest
+    stamp: dict[str, Any]
+    checks: tuple[Check, ...]
+    """What the pair was found to be, where it is."""
+    fresh: bool
+    """Whether the pair was built just now; else it was there, proven, before."""
+
+    @property
+    def summary(self) -> str:
+        """What the pair is, and why nothing was done if nothing was, in a sentence."""
+        names = versions(self.stamp)
+        prefix = self.request.python.prefix
+        pair = f"{prefix}: Python {names['python']} with OpenSSL {names['openssl']}"
+        if self.request.quick:
+            pair += " (not optimized)"
+        if self.fresh:
+            return f"{pair}, proven to hold {self.request.floor}"
+        return (
+            f"{pair} was built before by the same recipe, proven {self.stamp['proven']}, and has not "
+            "changed; --fresh builds it again"
+        )
+
+    def prove(self, checks: Sequence[Check], further: Mapping[str, object], when: str) -> None:
+        """Write down how the pair was proven; raises ProofError, which takes the pair away, for a miss."""
+        refuse_misses(checks)
+        shown = [asdict(check) for check in (*self.checks, *checks)]
+        self.stamp |= {"proven": when, "checks": shown, **further}
+        write_stamp(self.request.python.prefix, self.stamp)
+
+
+def refuse_misses(checks: Sequence[Check]) -> None:
+    """Raise ProofError if anything was not shown."""
+    if missed := [f"{check.what}: no ({check.found})" for check in checks if not check.passed]:
+        msg = f"the build is not what it should be, so nothing was installed: {'; '.join(missed)}"
+        raise ProofError(msg)
+
+
+def check_installed(
+    request: BuildRequest, stamp: Mapping[str, Any], environment: Mapping[str, str], folder: Path
+) -> tuple[Check, ...]:
+    """Return what a pair is found to be where it is; raises ProofError for any miss.
+
+    The interpreter's home is a folder in `folder`.
+    """
+    inside = environment_inside(environment, folder)
+    found = check_build(request.interpreter, versions(stamp), request.floor, inside)
+    refuse_misses(found)
+    return found
+
+
+def environment_inside(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Return the environment in which a build is asked what it is; its home is a folder in `folder`."""
+    home = folder / "home"
+    home.mkdir(exist_ok=True)
+    return sanitized_environment(environment, home)
+
+
+def versions(stamp: Mapping[str, Any]) -> dict[str, str]:
+    """Return the versions of the two sources, by ``openssl`` and ``python``."""
+    return {name: str(stamp[name]["version"]) for name in ("openssl", "python")}
+
+
+def read_stamp(prefix: Path) -> dict[str, Any] | None:
+    """Return what a prefix says was built there; None if it says nothing that can be read."""
+    try:
+        stamp = json.loads((prefix / STAMP).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return stamp if isinstance(stamp, dict) else None
+
+
+def write_stamp(prefix: Path, stamp: Mapping[str, Any]) -> None:
+    """Write the stamp, complete or not at all."""
+    write_atomically(prefix / STAMP, json.dumps(stamp, indent=2) + "\n")
