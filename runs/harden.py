@@ -8,18 +8,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.clients import DEFAULT, clients, requirements
-from interpreters.hardening.checks import check_pip
+from interpreters.hardening.checks import Check, check_pip
 from interpreters.locate import locate
 from interpreters.prepared import prepare_candidate
+from reports.verdicts.judge import HeldBy, Verdict
 from reports.verdicts.observations import RunRequest
 from runs.measure import Subjects, measure, now
-from runs.proof import CONDITIONS, held, told
 from servers.catalogue import Role
+from servers.conditions import Condition
 from servers.protocols import Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from interpreters.hardening.installed import InstalledPair
+    from reports.verdicts.matrix import Row
     from runs.job import Job
+
+
+CONDITIONS = (Condition.AMBIENT, Condition.PERMISSIVE)
+"""Under which a build is measured: what it holds itself, no configuration lets through."""
 
 
 def prove(built: InstalledPair, job: Job) -> None:
@@ -38,10 +46,49 @@ def prove(built: InstalledPair, job: Job) -> None:
     )
     subjects = Subjects((prepared,), job.environment)
     settings = job.settings(CONDITIONS, [Role.LADDER], Protocol(built.request.floor))
-    run = job.run(RunRequest(DEFAULT, CONDITIONS, settings.floor))
-    rows = measure(run, subjects, DEFAULT, settings, job.say).rows
-    built.prove([*checks, held(rows, DEFAULT, settings.floor)], {"verdicts": told(rows)}, now())
+    start = job.start(RunRequest(DEFAULT, CONDITIONS, settings.floor))
+    rows = measure(start, subjects, DEFAULT, settings, job.say).rows
+    checks.append(check_held_by_build(rows, DEFAULT, settings.floor))
+    built.prove(checks, {"verdicts": verdict_records(rows)}, now())
     for row in rows:
         job.say(f"{row.client} under {row.condition}: {row.verdict}, held by {row.held_by}")
     if found.source == "given":
         job.say(f"nox -s matrix does not look there by itself: add --interpreter {built.request.interpreter}")
+
+
+def check_held_by_build(rows: Iterable[Row], clients: Sequence[str], floor: Protocol) -> Check:
+    """Return whether the rows show, for each client under each of CONDITIONS, that the build holds it."""
+    missing = unproven(rows, clients, CONDITIONS)
+    return Check(f"the matrix shows {floor} held by the build", not missing, "; ".join(missing))
+
+
+def unproven(rows: Iterable[Row], clients: Sequence[str], conditions: Sequence[Condition]) -> list[str]:
+    """Return, for each client under each condition, why it is not shown that the build holds the floor.
+
+    Only `enforced` and held by the build counts; a row that is not there is a miss like any other.
+    """
+    known = {(row.client, row.condition): row for row in rows}
+    found = []
+    for condition in conditions:
+        for client in clients:
+            row = known.get((client, condition))
+            where = f"{client} under {condition}"
+            if row is None:
+                found.append(f"{where} was not measured")
+            elif (row.verdict, row.held_by) != (Verdict.ENFORCED, HeldBy.BUILD):
+                found.append(f"{where} is {row.verdict}, held by {row.held_by}: {row.judgement.reason}")
+    return found
+
+
+def verdict_records(rows: Iterable[Row]) -> list[dict[str, str]]:
+    """Return the verdicts as they are kept beside the build."""
+    return [
+        {
+            "client": row.client,
+            "client_version": row.client_version,
+            "condition": str(row.condition),
+            "verdict": str(row.verdict),
+            "held_by": str(row.held_by),
+        }
+        for row in rows
+    ]

@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     from interpreters.locate import Candidate
     from interpreters.prepared import Prepared
     from interpreters.programs import Program
-    from reports.verdicts.observations import Run, RunRequest
+    from reports.verdicts.observations import RunRequest
     from reports.verdicts.policy import Policy
     from reports.verdicts.scope import LeftOut
     from runs.campaign import Settings
-    from runs.measure import Subjects
+    from runs.measure import RunStart, Subjects
     from runs.plan import Plan
     from servers.conditions import Condition
 
@@ -226,15 +226,14 @@ class Job:
 
         return not_chosen(self.found, self.selected, self.options.only)
 
-    def run(self, asked: RunRequest, unchosen: Sequence[LeftOut] = ()) -> Run:
-        """Return this run as it is known before it begins."""
-        from reports.verdicts.observations import Run
-        from runs.measure import now
+    def start(self, asked: RunRequest, unchosen: Sequence[LeftOut] = ()) -> RunStart:
+        """Return what is known of this run before it measures."""
+        from runs.measure import RunStart
         from runs.provenance import survey
 
         host = self.option("host") or platform.node()
         scope = survey(ROOT, asked, unchosen, self.plan.discovery.looked, os.environ)
-        return Run(self.run_id, host, tool(), "", "", now(), now(), asked, {}, scope)
+        return RunStart(self.run_id, host, tool(), asked, scope)
 
 
 def refuse(problem: str) -> None:

@@ -17,6 +17,7 @@ from interpreters.inside import applied
 from interpreters.process_environment import NO_BYTECODE
 from interpreters.programs import commands
 from reports.verdicts.matrix import Matrix, build_matrix
+from reports.verdicts.observations import Run
 from runs.campaign import ProbeTarget, run_campaign
 from runs.collect import collect, collect_programs
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
     from interpreters.prepared import Prepared
     from interpreters.programs import InstalledProgram
-    from reports.verdicts.observations import Run
-    from reports.verdicts.scope import LeftOut
+    from reports.verdicts.observations import RunRequest
+    from reports.verdicts.scope import LeftOut, Scope
     from runs.campaign import Progress, Settings
 
 
@@ -40,6 +41,17 @@ class Subjects:
     programs: tuple[InstalledProgram, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     """What turned out, once it was asked, to need no measuring."""
+
+
+@dataclass(frozen=True)
+class RunStart:
+    """What is known of a run before it measures: its id, machine and tool, and what it was asked."""
+
+    run_id: str
+    host: str
+    tool: str
+    asked: RunRequest
+    scope: Scope
 
 
 def probe_targets(subjects: Subjects, clients: Sequence[str]) -> tuple[ProbeTarget, ...]:
@@ -75,28 +87,27 @@ def probe_targets(subjects: Subjects, clients: Sequence[str]) -> tuple[ProbeTarg
 
 
 def measure(
-    own: Run, subjects: Subjects, clients: Sequence[str], settings: Settings, say: Progress
+    start: RunStart, subjects: Subjects, clients: Sequence[str], settings: Settings, say: Progress
 ) -> Matrix:
     """Measure the subjects with these clients, and return every one of them, measured or not.
 
-    `own` is the run as it is known before it begins: its id, machine and tool, and what it was asked.
     Raises EngineError where openssl can serve nothing, and ResourceError where there are too few open files.
     """
     started = now()
     with _imported_meanwhile("reports.report"):
         campaign = asyncio.run(run_campaign(probe_targets(subjects, clients), settings, say))
-    run = replace(
-        own,
+    left_out = (*start.scope.left_out, *subjects.left_out)
+    run = Run(
+        run_id=start.run_id,
+        host=start.host,
+        tool=start.tool,
         engine=campaign.engine,
         catalogue=settings.catalogue.sha256,
         started=started,
         ended=now(),
+        asked=start.asked,
         controls=campaign.controls,
-        scope=replace(
-            own.scope,
-            left_out=(*own.scope.left_out, *subjects.left_out),
-            notes=campaign.notes,
-        ),
+        scope=replace(start.scope, left_out=left_out, notes=campaign.notes),
     )
     measured = (
         *collect(subjects.prepared, campaign, subjects.environment),

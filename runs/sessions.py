@@ -73,8 +73,8 @@ def matrix(job: Job) -> None:
     _refuse_unwritable_reports()
     settings = job.settings(job.options.conditions)
     with begun(job.run_id):
-        run = job.run(job.asked(settings), job.unchosen())
-        found = measure(run, job.subjects(), tuple(job.sweep), settings, job.say)
+        start = job.start(job.asked(settings), job.unchosen())
+        found = measure(start, job.subjects(), tuple(job.sweep), settings, job.say)
         _publish(job, job.run_id, found)
     _show(found)
 
@@ -129,9 +129,8 @@ def truth(job: Job) -> None:
     settings = job.settings(tuple(Condition))
     everyone = (*job.sweep, RELAXED)
     with begun(job.run_id):
-        found = measure(
-            job.run(job.asked(settings), job.unchosen()), job.subjects(), everyone, settings, job.say
-        )
+        start = job.start(job.asked(settings), job.unchosen())
+        found = measure(start, job.subjects(), everyone, settings, job.say)
         ambient = {one.interpreter.id: read_ambient(one.interpreter, os.environ) for one in found.measured}
         truth = build_truth(found.rows, found.catalogue, found.floor, ambient)
         result = score(truth, needed_cells(found, everyone, settings.conditions))
@@ -161,9 +160,8 @@ def remedy(job: Job) -> None:
     settings = job.settings((Condition.AMBIENT,))
     with begun(job.run_id):
         subjects = job.subjects()
-        found = measure(
-            job.run(job.asked(settings), job.unchosen()), subjects, tuple(job.sweep), settings, job.say
-        )
+        start = job.start(job.asked(settings), job.unchosen())
+        found = measure(start, subjects, tuple(job.sweep), settings, job.say)
         known = know(found.rows, job.sweep, found.floor, dt.datetime.now(dt.UTC).date())
         means = gather(found.rows, known, job.sweep, partial(_newest, job), subjects.environment)
         targets = probe_targets(subjects, tuple(job.sweep))

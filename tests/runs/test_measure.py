@@ -19,7 +19,7 @@ from interpreters.process_environment import NO_BYTECODE
 from interpreters.programs import InstalledProgram, Program
 from reports.verdicts.judge import Verdict
 from runs.campaign import CampaignResult, ProbeTarget, Progress, Settings
-from runs.measure import Subjects, measure, now, probe_targets
+from runs.measure import RunStart, Subjects, measure, now, probe_targets
 from servers.conditions import Condition
 from tests.support.builders import (
     FAILED,
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 CATALOGUE = a_catalogue()
 CONTROLS = controls(CATALOGUE)
 ENVIRONMENT = {"PATH": "/made/up/bin"}
-OWN = replace(a_run(CATALOGUE), engine="", catalogue="", started="", ended="", controls={})
-"""A run before it begins."""
+RUN = a_run(CATALOGUE)
+START = RunStart(RUN.run_id, RUN.host, RUN.tool, RUN.asked, RUN.scope)
 
 
 def _prepared(name: str, *venvs: ClientVenv, unavailable: str = "") -> Prepared:
@@ -179,7 +179,7 @@ def settle(tmp_path: Path) -> Callable[..., Settings]:
 
 def _measure(settings: Settings, said: list[str] | None = None) -> Matrix:
     say = (said if said is not None else []).append
-    return measure(OWN, SUBJECTS, ("ssl", "urllib3"), settings, say)
+    return measure(START, SUBJECTS, ("ssl", "urllib3"), settings, say)
 
 
 def test_every_subject_is_in_the_matrix(asked: _Asked, settle: Callable[..., Settings]) -> None:
@@ -217,14 +217,14 @@ def test_the_run_is_our_own_with_what_became_of_it(settle: Callable[..., Setting
     assert said == ["it goes well"]
     assert before <= found.run.started <= found.run.ended <= now()
     assert found.run == replace(
-        OWN,
+        RUN,
         engine="OpenSSL 9 at /made/up/openssl",
         catalogue=CATALOGUE.sha256,
         controls=CONTROLS,
         started=found.run.started,
         ended=found.run.ended,
     )
-    assert (found.catalogue, found.floor) == (CATALOGUE, OWN.asked.floor)
+    assert (found.catalogue, found.floor) == (CATALOGUE, RUN.asked.floor)
 
 
 def test_each_condition_has_its_rows(asked: _Asked, settle: Callable[..., Settings]) -> None:
