@@ -68,7 +68,8 @@ class Place:
 
     source: InterpreterSource
     folders: tuple[Path, ...]
-    below: re.Pattern[str]
+    below: str
+    """A glob of all that lies below; matched where it is needed, because most places have nothing in them."""
     user: str = ""
     """Whose home it is in; empty outside homes, and in that of whoever runs the tool."""
 
@@ -257,8 +258,8 @@ def _escape(path: str) -> str:
     return re.sub(r"([*?[])", r"[\1]", path)
 
 
-def _below(literal: str) -> re.Pattern[str]:
-    return re.compile(fnmatch.translate(f"{literal}/*"))
+def _below(literal: str) -> str:
+    return f"{literal}/*"
 
 
 def _matching(literal: str, *, folders: bool = True) -> tuple[list[Path], list[Looked]]:
@@ -286,10 +287,9 @@ def _entries(folder: Path, part: str) -> list[Path]:
     if _escape(plain) == part:
         (folder / plain).stat()
         return [folder / plain]
-    fits = re.compile(fnmatch.translate(part)).match
-    names = sorted(path.name for path in folder.iterdir())
+    names = sorted(fnmatch.filter((path.name for path in folder.iterdir()), part))
     # As in a shell, a star stands for no name that begins with a dot.
-    return [folder / name for name in names if fits(name) and name.startswith(".") is part.startswith(".")]
+    return [folder / name for name in names if name.startswith(".") is part.startswith(".")]
 
 
 def _why(error: OSError) -> str:

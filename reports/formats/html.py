@@ -6,6 +6,7 @@ import base64
 import hashlib
 import itertools
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -153,7 +154,9 @@ def tone(finding: CellResult, floor: Protocol) -> str:
     return {CellKind.INCONCLUSIVE: "I", CellKind.MISSING: "U"}.get(kind, "E")
 
 
+@cache
 def _template() -> Template:
+    """Return the template, compiled once: that takes longer than to fill it in for ten interpreters."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE.parent),
         autoescape=True,

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -337,6 +338,12 @@ def settings_of(reading: Reading, version: tuple[int, ...]) -> Mapping[str, str]
     return examine(reading, version).counting
 
 
+@cache
+def _settings_under(condition: Condition, floor: Protocol, version: tuple[int, ...]) -> Mapping[str, str]:
+    """Return the settings that a condition of ours gives to each new context."""
+    return settings_of(read_text(configuration(condition, floor), {}), version)
+
+
 def expect(
     interpreter: Interpreter,
     client: str,
@@ -355,7 +362,7 @@ def expect(
     library = library_of(interpreter)
     settings = ambient or {}
     if condition is not Condition.AMBIENT:
-        settings = settings_of(read_text(configuration(condition, floor), {}), library.version)
+        settings = _settings_under(condition, floor, library.version)
     context = context_of(interpreter, library, client, client_version, urllib3, settings)
     built = [p for p in library.protocols if context.sslv3 or p is not Protocol.SSLV3]
     wanted = [p for p in built if not (context.minimum and p.below(context.minimum))]

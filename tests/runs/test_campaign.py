@@ -100,6 +100,7 @@ def _text(path: str | None) -> str | None:
 def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make no certificates: where no server can be started nobody needs them, and they take their time."""
     monkeypatch.setattr(lab_module, "issue", lambda _: {})
+    monkeypatch.setattr(lab_module, "issue_page", lambda *_: None)
 
 
 @pytest.fixture
