@@ -222,7 +222,7 @@ def _executables(
 def _home(path: Path, places: Iterable[Place], found_in: Place | None) -> tuple[Path, InterpreterSource, str]:
     """Return a path with the source that it belongs to, and the user in whose home that is, if another's."""
     for place in places:
-        if not place.source.own and fnmatch.fnmatchcase(str(path), place.below):
+        if not place.source.own and place.has(str(path)):
             return path, place.source, place.user
     if found_in and any(path.is_relative_to(os.path.realpath(folder)) for folder in found_in.folders):
         return path, found_in.source, found_in.user

@@ -69,9 +69,14 @@ class Place:
     source: InterpreterSource
     folders: tuple[Path, ...]
     below: str
-    """A glob of all that lies below; matched where it is needed, because most places have nothing in them."""
+    """A glob of all that lies below."""
     user: str = ""
     """Whose home it is in; empty outside homes, and in that of whoever runs the tool."""
+
+    def has(self, path: str) -> bool:
+        """Whether a path lies below: as text first, because to compile a glob takes much longer."""
+        start = re.split(r"[*?[]", self.below, maxsplit=1)[0]
+        return path.startswith(start) and fnmatch.fnmatchcase(path, self.below)
 
 
 def is_called_like_one(name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import os
 import re
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     from servers.catalogue import Certificate
 
 # A busy machine is no failure.
-settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("unhurried")
+settings.register_profile("thorough", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("thorough"), max_examples=25)
 
 # Ignored in what a shell runs in the background, and then in all that this starts, interrupted or not.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -52,6 +53,17 @@ UNSCRUBBED = dict(os.environ)
 
 SANE_LIMIT = 5.0
 """Seconds that a healthy interpreter needs at the very most to say what it is."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try fewer examples of a property where the quick tests were asked for: the whole suite tries all."""
+    settings.load_profile("quick" if config.option.markexpr == "not e2e" else "thorough")
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was loaded out of each garbage collection: it stays, and is most of what there is."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

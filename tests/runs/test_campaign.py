@@ -347,6 +347,7 @@ def test_an_openssl_that_serves_nothing_ends_a_campaign(
     assert not list((tmp_path / "cache").glob("run-*"))
 
 
+@pytest.mark.usefixtures("no_keys")
 def test_a_probe_that_cannot_be_made_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a probe ends in an error of the system, its cells have the reason and the others are probed."""
     real = _Probes()
