@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import enum
 import fnmatch
-import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from interpreters.atomic import write_atomically
 from reports.causes import UNKNOWN, CauseSubject, ChangeCause, of_rows, of_runs
-from reports.formats.escape import for_markdown
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import ALL_CLIENTS, MISSING, Subject
 from servers.conditions import Condition
@@ -23,14 +20,11 @@ from servers.protocols import LADDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from interpreters.interpreter import Interpreter
     from reports.formats.matrix_json import Record
     from reports.verdicts.matrix import Row
     from reports.verdicts.observations import Run, RunRequest
-
-SCHEMA_VERSION = 1
 
 GIVEN = "given"
 """The source of an interpreter that only --interpreter leads to."""
@@ -337,53 +331,3 @@ def _why(change: Change) -> str:
         return "The records do not show why."
     opening = "What differs" if change.kind is ChangeKind.CHANGED else "Likely cause"
     return f"{opening}: {'; '.join(cause.text for cause in change.causes)}."
-
-
-def write_comparison(folder: Path, comparison: Comparison) -> None:
-    """Write compare.md and compare.json beside the newer run's report."""
-    blocks = ["# What changed"]
-    for title, sentences in sections(comparison):
-        escaped = [for_markdown(sentence) for sentence in sentences]
-        blocks += [f"## {title}", "\n".join(f"- {sentence}" for sentence in escaped)] if title else escaped
-    write_atomically(folder / "compare.md", "\n\n".join(blocks) + "\n")
-    write_atomically(folder / "compare.json", json.dumps(_as_json(comparison), indent=1) + "\n")
-
-
-def _as_json(comparison: Comparison) -> dict[str, object]:
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "older": [_run(run) for run in comparison.older],
-        "newer": [_run(run) for run in comparison.newer],
-        "between": [vars(cause) for cause in comparison.between],
-        "changes": [
-            {
-                **{
-                    name: getattr(change, name)
-                    for name in ("kind", "host", "interpreter", "client", "condition")
-                },
-                "older": change.older and _row(change.older),
-                "newer": change.newer and _row(change.newer),
-                "causes": [vars(cause) for cause in change.causes],
-            }
-            for change in comparison.changes
-        ],
-        "unasked": list(comparison.unasked),
-        "same": comparison.same,
-    }
-
-
-def _run(run: Run) -> dict[str, object]:
-    return {"run_id": run.run_id, "host": run.host, "started": run.started, "ended": run.ended}
-
-
-def _row(row: Row) -> dict[str, object]:
-    return {
-        "interpreter": row.interpreter.id,
-        "path": row.interpreter.path,
-        "verdict": row.verdict,
-        "lowest_negotiated": row.judgement.lowest,
-        "held_by": row.held_by or None,
-        "client_version": row.client_version,
-        "urllib3": row.urllib3,
-        "reason": row.judgement.reason,
-    }

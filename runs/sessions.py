@@ -260,7 +260,8 @@ def merge(job: Job) -> None:
 def compare(job: Job) -> None:
     """Say what changed between two runs, and why: the last two unless others are named."""
     from reports.compare import compare as set_against
-    from reports.compare import sections, write_comparison
+    from reports.compare import sections
+    from reports.compare_files import write_comparison
     from reports.formats.matrix_json import read_json
     from reports.history import NoRunError, choose
 

@@ -32,15 +32,18 @@ GROUND = {
 """What every room but probes/ may import: each imports the standard library alone, or others of these."""
 
 MAY_IMPORT = {
-    "interpreters": {"interpreters", *GROUND, "packaging"},
-    "interpreters.hardening": {"interpreters.hardening", "interpreters", *GROUND},
+    "interpreters": {"interpreters", *GROUND, "msgspec", "packaging"},
+    "interpreters.hardening": {"interpreters.hardening", "interpreters", *GROUND, "msgspec"},
     "servers": {"servers", *GROUND, "tlslite", "trustme"},
     "reports.verdicts": {"reports.verdicts", "servers", "interpreters", "interpreters.hardening", "pandas"},
     "reports.formats": {
         *("reports.formats", "reports.verdicts", "servers", "interpreters", "interpreters.hardening"),
-        *("jinja2", "markupsafe", "pandas", "rich"),
+        *("jinja2", "markupsafe", "msgspec", "pandas", "rich"),
     },
-    "reports": {"reports", "reports.formats", "reports.verdicts", "servers", "interpreters"},
+    "reports": {
+        *("reports", "reports.formats", "reports.verdicts"),
+        *("servers", "interpreters", "interpreters.hardening", "msgspec"),
+    },
     "runs": {
         *("runs", "reports", "reports.formats", "reports.verdicts"),
         *("servers", "interpreters", "interpreters.hardening", "nox"),
@@ -145,7 +148,7 @@ def test_what_every_command_loads_is_light() -> None:
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True
     )
-    heavy = {"asyncio", "http.client", "jinja2", "pandas", "rich", "tlslite", "trustme"}
+    heavy = {"asyncio", "http.client", "jinja2", "msgspec", "pandas", "rich", "tlslite", "trustme"}
     assert (heavy | {"reports.verdicts.judge"}) & set(done.stdout.split()) == set()
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from interpreters.interpreter import Interpreter
 from reports.causes import CauseSubject
-from reports.compare import ChangeKind, compare, sections, write_comparison
+from reports.compare import ChangeKind, compare, sections
+from reports.compare_files import write_comparison
 from reports.formats.matrix_json import Record, build_json, read_json
 from reports.verdicts.judge import HeldBy, Verdict
 from reports.verdicts.matrix import ALL_CLIENTS, MISSING, Subject
@@ -33,6 +34,7 @@ from tests.support.builders import (
     a_scope,
     an_interpreter,
 )
+from tests.support.schemas import validator
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -569,6 +571,7 @@ def test_both_files_say_what_was_found(tmp_path: Path) -> None:
     assert "\n\n## Better\n\n- pyenv_3_9_18 (ssl): enforced, before downgraded to TLSv1." in text
     assert "<b>" not in text
     found = json.loads((tmp_path / "compare.json").read_text(encoding="utf-8"))
+    validator("compare.json").validate(found)
     assert (found["schema_version"], found["same"], found["unasked"]) == (1, 0, [])
     first, second = found["changes"]
     assert (first["kind"], second["kind"]) == ("better", "changed")

@@ -41,6 +41,7 @@ from tests.support.builders import (
     an_interpreter,
 )
 from tests.support.checkout import ROOT
+from tests.support.schemas import validator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -103,7 +104,10 @@ def _write(folder: Path, document: object) -> Path:
 
 
 def _record(folder: Path) -> Any:
-    return json.loads((folder / "gate.json").read_text(encoding="utf-8"))
+    """Return what the gate left, which fits its schema."""
+    record = json.loads((folder / "gate.json").read_text(encoding="utf-8"))
+    validator("gate.json").validate(record)
+    return record
 
 
 def _waiver(interpreter: str, *, client: str = "*", host: str = "*", expires: str = "2026-12-31") -> str:

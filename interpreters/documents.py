@@ -1,0 +1,45 @@
+"""JSON files that others' programs read, as types, by which they are read, checked and described."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self, TypeVar, dataclass_transform
+
+import msgspec
+from msgspec import Meta
+
+NonEmpty = Annotated[str, Meta(min_length=1)]
+Count = Annotated[int, Meta(ge=0)]
+Hex = Annotated[str, Meta(pattern="^([0-9a-f]{2})*$")]
+Sha256 = Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")]
+"""Empty where there is nothing to hash."""
+Moment = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\+00:00|Z)$")]
+"""UTC, ISO 8601."""
+
+_Kind = TypeVar("_Kind")
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An object in a JSON file, with each of its keys in their order, and no other.
+
+    The text behind a field describes the key in the file's JSON Schema.
+    """
+
+    @classmethod
+    def of(cls, source: object, **others: Any) -> Self:
+        """Return a document with what `source` has under the same names, and with `others`.
+
+        For an object within, anything with the same fields will do: only reading checks types.
+        """
+        names = [name for name in cls.__struct_fields__ if name not in others]
+        return cls(**{name: getattr(source, name) for name in names}, **others)
+
+
+def as_json(document: object) -> Any:
+    """Return a document in the types that `json` writes."""
+    return msgspec.to_builtins(document)
+
+
+def from_json(value: object, kind: type[_Kind]) -> _Kind:
+    """Return what `json` read as a document; raises ValueError, with the place in it, for any other shape."""
+    return msgspec.convert(value, kind)

@@ -1,0 +1,214 @@
+"""What several JSON files of a report have in common: the run, what it was asked, its scope, the policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from interpreters.documents import Document, Moment, NonEmpty
+from interpreters.places import Status
+from reports.verdicts.judge import Verdict
+from servers.conditions import Condition
+from servers.protocols import Protocol
+
+Version = Literal[2]
+"""The version of all schemas that have no other; it changes when a reader of the old one would be misled."""
+
+KNOWN = Meta(extra_json_schema={"not": {"const": ""}})
+"""Of an enumeration that has an empty member for what is not known: the file has null."""
+
+Unique = Meta(extra_json_schema={"uniqueItems": True})
+ServerId = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]*$")]
+Commit = Annotated[str, Meta(pattern="^([0-9a-f]{40,64})?$")]
+Day = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+Names = Annotated[tuple[NonEmpty, ...], Meta(min_length=1), Unique]
+
+
+class ControlDocument(Document):
+    """What the reference client, independent of every interpreter measured, found on a server in this run."""
+
+    passed: bool
+    """Whether the server did all that its catalogue entry says, and nothing else; if not, no cell counts."""
+    reason: str
+    """What the control saw, in words."""
+
+
+class GivenDocument(Document):
+    """An interpreter that was given by path."""
+
+    path: NonEmpty
+    """The path as it was given."""
+    real: NonEmpty
+    """Where that path led, through every link."""
+
+
+class RequestDocument(Document):
+    """What the run was asked to measure: what it was not asked for has not vanished."""
+
+    clients: tuple[NonEmpty, ...]
+    """The clients that were to be measured."""
+    conditions: tuple[Condition, ...]
+    """The OpenSSL configurations that they were to be measured under."""
+    floor: Protocol
+    """The floor that was asked for."""
+    attacks: bool
+    """Whether the servers that tamper were to be met too."""
+    only: tuple[str, ...]
+    """The globs that an interpreter's id had to match one of; empty for all."""
+    interpreters: tuple[GivenDocument, ...]
+    """The interpreters that were given by path."""
+    botocore: str
+    """The versions or specifiers of botocore; empty for the newest."""
+    urllib3: str
+    """The versions or specifiers of the urllib3 beside it; empty for what it brings along."""
+    programs: bool
+    """Whether other programs than interpreters were to be measured too."""
+
+
+class LeftOutDocument(Document):
+    """An interpreter or program that was found and has no verdict."""
+
+    id: NonEmpty
+    """Its id, as --only takes it."""
+    path: str
+    """Real path of the executable."""
+    reason: NonEmpty
+    """Why it was not measured."""
+
+
+class LookedDocument(Document):
+    """One place in which interpreters may be."""
+
+    place: NonEmpty
+    """A folder, or a pattern of folders, as the tool's list of places has it; or what could not be read."""
+    status: Status
+    """`looked`: it is there and was read; `absent`: it is not there; `unreadable`: it is there and could not
+    be read."""
+    reason: str
+    """Why it could not be read or is not there, or how it came to be looked at; often empty."""
+
+
+class ScopeDocument(Document):
+    """How far the verdicts of the run reach: by what they were found out, about what, what they leave out.
+
+    Everything is empty for a machine that did not report.
+    """
+
+    partial: bool
+    """Whether the run was asked to measure less than a run without options does; `narrowed` says what it left
+    out."""
+    commit: Commit
+    """The commit of the tool's own checkout; empty if it is not known."""
+    commit_unknown: str
+    """Why the commit is not known; empty if it is."""
+    local_changes: bool
+    """Whether the tool's files differ from that commit."""
+    user: str
+    """Name of the user who measured."""
+    distribution: str
+    """Name and version of the operating system."""
+    architecture: str
+    """Architecture of the machine, as `uname -m` names it."""
+    variables: Mapping[str, str]
+    """The variables that can decide which TLS a process gets, by name, as they were set while the run
+    measured."""
+    left_out: tuple[LeftOutDocument, ...]
+    """The interpreters and programs that were found and not measured. What could not be measured has a
+    verdict, `untestable`."""
+    clients_left_out: tuple[NonEmpty, ...]
+    """The clients, and the programs, that the tool knows and was not asked for."""
+    narrowed: tuple[NonEmpty, ...]
+    """What the run was asked to leave out of all that a run without options measures, in words for each."""
+    looked: tuple[LookedDocument, ...]
+    """The places in which interpreters were looked for."""
+    notes: tuple[NonEmpty, ...]
+    """What disturbed the run as a whole, in sentences, such as which other programs connected to its servers;
+    no verdict rests on it."""
+
+    def __post_init__(self) -> None:
+        if self.partial is not bool(self.narrowed):
+            msg = f"partial is {self.partial}, beside {len(self.narrowed)} in narrowed"
+            raise ValueError(msg)
+
+
+NARROWED: dict[str, Any] = {
+    "if": {"properties": {"partial": {"const": True}}},
+    "then": {"properties": {"narrowed": {"minItems": 1}}},
+    "else": {"properties": {"narrowed": {"maxItems": 0}}},
+}
+"""What ScopeDocument checks, as its schema says it."""
+
+ReportScope = Annotated[ScopeDocument, Meta(extra_json_schema=NARROWED)]
+
+
+class WaiverDocument(Document):
+    """Rows that need not hold the floor until a date; `host`, `interpreter` and `client` are globs."""
+
+    host: NonEmpty
+    """The hosts it is for."""
+    interpreter: NonEmpty
+    """The interpreters it is for."""
+    client: NonEmpty
+    """The clients it is for."""
+    reason: NonEmpty
+    """Why, in the words of whoever waived it."""
+    expires: Day
+    """The last day on which it counts, in UTC."""
+
+
+FAILS = Meta(extra_json_schema={"uniqueItems": True, "contains": {"const": Verdict.DOWNGRADED.value}})
+
+
+class PolicyDocument(Document):
+    """The policy that was in force.
+
+    What it waives is a finding in the matrix all the same, because verdicts are those of the measurement.
+    """
+
+    file: str | None
+    """Name of the file that it is from; null for the default policy."""
+    floor: Protocol | None
+    """The floor that it asks for; null if it leaves that to the run."""
+    clients: Names | None
+    """The clients that count, and have to be measured; null if all that were measured do."""
+    sources: Names | None
+    """The sources whose interpreters count; null if all do."""
+    conditions: tuple[Literal["ambient"]]
+    """The OpenSSL configurations under which rows count: the machine's own."""
+    fails: Annotated[
+        tuple[Literal["downgraded", "fragile", "inconclusive", "untestable", "missing"], ...], FAILS
+    ]
+    """What fails the gate: verdicts, and `missing` for what was expected and not measured."""
+    new_only: str | None
+    """The earlier run beside which only what is new fails; null if everything does."""
+    partial: bool
+    """Whether a run that was asked to leave something out may pass."""
+    max_age: Annotated[int, Meta(ge=1)]
+    """Days after which a run does not answer for its machine any more."""
+    openssl_conf: Annotated[tuple[NonEmpty, ...], Unique]
+    """Values of OPENSSL_CONF under which a run may have measured."""
+    waivers: tuple[WaiverDocument, ...]
+    """Rows that need not hold the floor for a while."""
+
+
+class RunDocument(Document):
+    """Where the facts of one run come from: what measured, where, when, and with which instruments."""
+
+    run_id: NonEmpty
+    """The run: its start in UTC and a random part."""
+    host: str
+    """Name of the machine that was measured; empty where it has none."""
+    tool: NonEmpty
+    """Name and version of the tool."""
+    engine: str
+    """The OpenSSL that served, with version and path; or why none did."""
+    catalogue: str
+    """SHA-256 of the catalogue of servers; in a merged report those of each machine, where they differ."""
+    started: Moment
+    """Start of the measurement, UTC, ISO 8601."""
+    ended: Moment
+    """End of the measurement, UTC, ISO 8601."""
+    asked: RequestDocument
+    """What the run was asked to measure."""
