@@ -8,7 +8,7 @@
 #   awscrt 0.38.1 (S3Client) and s3torchconnectorclient 1.5.0 (its own CRT)   server name "127.0.0.1"
 #   obstore 0.12.1 (rustls), Python's ssl (controls)                          no server name
 # Matters for: servers, proxies and capture filters that choose a certificate or a route by SNI, and fingerprints: JA4 says "d"
-# (a name) instead of "i" (an address), so that the same machine's clients of one store sort into two kinds.
+# (a name) instead of "i" (an address), so that clients of the same store on the same machine sort into two kinds.
 # Fails if a release behaves otherwise. Needs Linux, Python 3.10 to 3.14, and an index.
 set -euo pipefail
 work=$(mktemp -d)
