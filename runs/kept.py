@@ -14,14 +14,14 @@ from reports.formats.records import SCHEMA_VERSION, RecordError, read_record, re
 from reports.formats.remedies import DOCUMENT, read_case, tried_on
 from reports.history import kept_runs
 from reports.verdicts.remedies import Case, Remedy, needing, other_interpreter
-from runs.means import know
+from runs.remedy_options import known_options
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Iterator
 
     from reports.verdicts.matrix import Matrix, Row
-    from reports.verdicts.remedies import Means
+    from reports.verdicts.remedies import RemedyOptions
 
 KEPT = "remedies"
 """The folder of reports that has what the last run of `remedy` advised."""
@@ -45,8 +45,10 @@ def kept_cases(matrix: Matrix, today: dt.date, reports: Path = REPORTS) -> tuple
     if not any(case.attempts for case in kept):
         return None
     known = clients()
-    means = know(matrix.rows, {row.client: known[plain(row.client)] for row in rows}, matrix.floor, today)
-    return tuple(_with_other_interpreter(case, matrix.rows, means) for case in kept)
+    options = known_options(
+        matrix.rows, {row.client: known[plain(row.client)] for row in rows}, matrix.floor, today
+    )
+    return tuple(_with_other_interpreter(case, matrix.rows, options) for case in kept)
 
 
 def _entries(matrix: Matrix, reports: Path) -> Iterator[Entry]:
@@ -75,10 +77,10 @@ def _kept(row: Row, entries: Iterable[Entry], matrix: Matrix) -> Case:
     return Case(row, ())
 
 
-def _with_other_interpreter(case: Case, rows: tuple[Row, ...], means: Means) -> Case:
+def _with_other_interpreter(case: Case, rows: tuple[Row, ...], options: RemedyOptions) -> Case:
     if not case.attempts:
         return case
-    other = other_interpreter(case.row, rows, means)
+    other = other_interpreter(case.row, rows, options)
     return replace(
         case,
         attempts=tuple(other if one.remedy is Remedy.INTERPRETER else one for one in case.attempts),

@@ -148,10 +148,10 @@ def truth(job: Job) -> None:
 def remedy(job: Job) -> None:
     """Measure, try what may help on every row that needs it, and advise what was measured to help."""
     from reports.formats.remedies_document import summary
-    from reports.verdicts.remedies import weigh
+    from reports.verdicts.remedies import assess
     from runs.kept import keep
-    from runs.means import gather, know
     from runs.measure import measure, probe_targets
+    from runs.remedy_options import collect_options, known_options
     from runs.trials import try_out, with_trials
     from servers.conditions import Condition
 
@@ -162,11 +162,11 @@ def remedy(job: Job) -> None:
         subjects = job.subjects()
         start = job.start(job.asked(settings), job.unchosen())
         found = measure(start, subjects, tuple(job.sweep), settings, job.say)
-        known = know(found.rows, job.sweep, found.floor, dt.datetime.now(dt.UTC).date())
-        means = gather(found.rows, known, job.sweep, partial(_newest, job), subjects.environment)
+        known = known_options(found.rows, job.sweep, found.floor, dt.datetime.now(dt.UTC).date())
+        options = collect_options(found.rows, known, job.sweep, partial(_newest, job), subjects.environment)
         targets = probe_targets(subjects, tuple(job.sweep))
-        tried = try_out(found.rows, targets, means, settings, job.say)
-        cases = weigh(found.rows, {one.trial.key: one.row for one in tried}, means)
+        tried = try_out(found.rows, targets, options, settings, job.say)
+        cases = assess(found.rows, {one.trial.key: one.row for one in tried}, options)
         whole = replace(found, measured=with_trials(found.measured, tried))
         # A folder of its own, so that matrix and remedy can be asked for in one command.
         _publish(job, f"{job.run_id}-remedy", whole, cases=cases)

@@ -12,7 +12,7 @@ from interpreters.interpreter import MADE
 from reports.verdicts.floor_file import FloorFile
 from reports.verdicts.judged import JudgedCells
 from reports.verdicts.matrix import Measured, Row, build_matrix
-from reports.verdicts.remedies import TRIED, Means, Remedy, idle, needing
+from reports.verdicts.remedies import TRIED, Remedy, RemedyOptions, needing, skip_reason
 from runs.campaign import run_campaign
 from servers.catalogue import Role
 from servers.conditions import Condition
@@ -49,7 +49,11 @@ class TrialOutcome:
 
 
 def try_out(
-    rows: Sequence[Row], targets: Sequence[ProbeTarget], means: Means, settings: Settings, say: Progress
+    rows: Sequence[Row],
+    targets: Sequence[ProbeTarget],
+    options: RemedyOptions,
+    settings: Settings,
+    say: Progress,
 ) -> tuple[TrialOutcome, ...]:
     """Try on each row that needs it whatever may help, and return what each trial came to.
 
@@ -60,18 +64,18 @@ def try_out(
     settings = replace(settings, catalogue=catalogue, conditions=(Condition.AMBIENT,))
     with tempfile.TemporaryDirectory(dir=settings.cache, prefix="remedy-") as scratch:
         # Every process that a trial starts, under whichever user, has to be able to read them.
-        for file in means.files.values():
+        for file in options.files.values():
             if isinstance(file, FloorFile):
                 file.write(Path(scratch))
-        trials = plan_trials(rows, targets, means, Path(scratch))
+        trials = plan_trials(rows, targets, options, Path(scratch))
         if not trials:
             return ()
         campaign = asyncio.run(run_campaign(targets_of(trials), settings, say, telling=()))
-    return outcomes(trials, campaign, catalogue, means)
+    return outcomes(trials, campaign, catalogue, options)
 
 
 def plan_trials(
-    rows: Sequence[Row], targets: Sequence[ProbeTarget], means: Means, folder: Path
+    rows: Sequence[Row], targets: Sequence[ProbeTarget], options: RemedyOptions, folder: Path
 ) -> tuple[Trial, ...]:
     """Return every trial that the rows call for.
 
@@ -88,7 +92,7 @@ def plan_trials(
             env={**target.env, "OPENSSL_CONF": str(folder / file.name)},
         )
         for target in targets
-        if isinstance(file := means.files.get(target.id), FloorFile)
+        if isinstance(file := options.files.get(target.id), FloorFile)
     }
 
     def target(row: Row, remedy: Remedy) -> ProbeTarget:
@@ -97,15 +101,15 @@ def plan_trials(
             return configured[home.id, home.python]
         alone = replace(home, id=f"{home.id}/{marked(row.client, remedy)}", clients=(row.client,))
         if remedy is Remedy.CODE:
-            return replace(alone, snippets={row.client: means.snippets[row.client]})
-        newer = Path(means.upgrades[row.interpreter.id, row.client])
+            return replace(alone, snippets={row.client: options.snippets[row.client]})
+        newer = Path(options.upgrades[row.interpreter.id, row.client])
         return replace(alone, python=newer, environment=MADE)
 
     return tuple(
         Trial(row, remedy, target(row, remedy))
         for row in needy
         for remedy in TRIED
-        if not idle(row, remedy, means)
+        if not skip_reason(row, remedy, options)
     )
 
 
@@ -127,10 +131,10 @@ def marked(client: str, remedy: Remedy) -> str:
 
 
 def outcomes(
-    trials: Sequence[Trial], campaign: CampaignResult, catalogue: Catalogue, means: Means
+    trials: Sequence[Trial], campaign: CampaignResult, catalogue: Catalogue, options: RemedyOptions
 ) -> tuple[TrialOutcome, ...]:
     """Judge each trial as the matrix judges a row."""
-    return tuple(_outcome(trial, campaign, catalogue, means.floor) for trial in trials)
+    return tuple(_outcome(trial, campaign, catalogue, options.floor) for trial in trials)
 
 
 def _outcome(trial: Trial, campaign: CampaignResult, catalogue: Catalogue, floor: Protocol) -> TrialOutcome:

@@ -60,8 +60,8 @@ class Standing(enum.StrEnum):
 
 
 @dataclass(frozen=True)
-class Means:
-    """What there is to try with."""
+class RemedyOptions:
+    """What there is to try on rows that need a remedy, and what decides whether another interpreter helps."""
 
     floor: Protocol
     libraries: Mapping[str, str]
@@ -136,23 +136,25 @@ def needing(rows: Sequence[Row]) -> tuple[Row, ...]:
     return tuple(row for row in rows if row.condition is Condition.AMBIENT and row.verdict in ill)
 
 
-def idle(row: Row, remedy: Remedy, means: Means) -> str:
+def skip_reason(row: Row, remedy: Remedy, options: RemedyOptions) -> str:
     """Say why a remedy that takes a trial is not tried on a row; empty if it is to be."""
     if remedy is Remedy.CODE:
-        return "" if row.client in means.snippets else f"there are no lines that set a floor in {row.client}"
+        return (
+            "" if row.client in options.snippets else f"there are no lines that set a floor in {row.client}"
+        )
     if remedy is Remedy.CONFIGURATION:
-        file = means.files.get(row.interpreter.id, "no configuration was written for it")
+        file = options.files.get(row.interpreter.id, "no configuration was written for it")
         return file if isinstance(file, str) else ""
-    if not means.libraries.get(row.client):
+    if not options.libraries.get(row.client):
         return "it comes with Python itself, which has no newer release of it"
-    newer = means.upgrades.get((row.interpreter.id, row.client))
+    newer = options.upgrades.get((row.interpreter.id, row.client))
     if newer is None:
         return "its environment has the newest release that this Python took when made; --fresh looks again"
     return newer if isinstance(newer, str) else ""
 
 
-def weigh(
-    rows: Sequence[Row], trials: Mapping[tuple[str, str, Remedy], Row], means: Means
+def assess(
+    rows: Sequence[Row], trials: Mapping[tuple[str, str, Remedy], Row], options: RemedyOptions
 ) -> tuple[Case, ...]:
     """Return a case for each row that needs one.
 
@@ -163,23 +165,23 @@ def weigh(
             row,
             (
                 *(
-                    _tried(row, one, trials.get((row.interpreter.id, row.client, one)), means)
+                    _tried(row, one, trials.get((row.interpreter.id, row.client, one)), options)
                     for one in TRIED
                 ),
-                other_interpreter(row, rows, means),
-                _build(row, means),
+                other_interpreter(row, rows, options),
+                _build(row, options),
             ),
         )
         for row in needing(rows)
     )
 
 
-def _tried(row: Row, remedy: Remedy, trial: Row | None, means: Means) -> RemedyAttempt:
-    if why := idle(row, remedy, means):
+def _tried(row: Row, remedy: Remedy, trial: Row | None, options: RemedyOptions) -> RemedyAttempt:
+    if why := skip_reason(row, remedy, options):
         return RemedyAttempt(remedy, Standing.IDLE, why)
     if trial is None:
         return RemedyAttempt(remedy, Standing.IDLE, "its trial did not take place")
-    library = means.libraries.get(row.client, "")
+    library = options.libraries.get(row.client, "")
     if remedy is Remedy.UPGRADE and trial.client_version == row.client_version:
         return RemedyAttempt(
             remedy, Standing.IDLE, f"{library} {row.client_version} is the newest for this Python"
@@ -189,23 +191,23 @@ def _tried(row: Row, remedy: Remedy, trial: Row | None, means: Means) -> RemedyA
         reason = f"{library} {trial.client_version} in place of {row.client_version}: {reason}"
     if trial.verdict is not Verdict.ENFORCED:
         return RemedyAttempt(remedy, Standing.FAILED, reason, trial.verdict)
-    return _advised(row, remedy, trial, means, reason)
+    return _advised(row, remedy, trial, options, reason)
 
 
-def _advised(row: Row, remedy: Remedy, trial: Row, means: Means, reason: str) -> RemedyAttempt:
+def _advised(row: Row, remedy: Remedy, trial: Row, options: RemedyOptions, reason: str) -> RemedyAttempt:
     one = row.interpreter
     if remedy is Remedy.UPGRADE:
-        steps = upgrade_steps(one, means.libraries[row.client], trial.client_version, row.client_version)
+        steps = upgrade_steps(one, options.libraries[row.client], trial.client_version, row.client_version)
         return RemedyAttempt(remedy, Standing.ADVISED, reason, trial.verdict, flat(steps))
-    file = means.files.get(one.id)
+    file = options.files.get(one.id)
     if remedy is Remedy.CONFIGURATION and isinstance(file, FloorFile):
-        steps = configuration_steps([one.path], file, means.floor)
+        steps = configuration_steps([one.path], file, options.floor)
         return RemedyAttempt(remedy, Standing.ADVISED, reason, trial.verdict, flat(steps), file)
-    lines = tuple(means.snippets[row.client].splitlines())
+    lines = tuple(options.snippets[row.client].splitlines())
     return RemedyAttempt(remedy, Standing.ADVISED, reason, trial.verdict, lines)
 
 
-def other_interpreter(row: Row, rows: Sequence[Row], means: Means) -> RemedyAttempt:
+def other_interpreter(row: Row, rows: Sequence[Row], options: RemedyOptions) -> RemedyAttempt:
     """Say which interpreter of this run holds with the same client: maintained, open to all, newest first."""
     held = [
         other
@@ -215,9 +217,9 @@ def other_interpreter(row: Row, rows: Sequence[Row], means: Means) -> RemedyAtte
         and other.subject is Subject.INTERPRETER
     ]
     if not held:
-        said = f"no interpreter of this run holds {means.floor.prose} with it"
+        said = f"no interpreter of this run holds {options.floor.prose} with it"
         return RemedyAttempt(Remedy.INTERPRETER, Standing.IDLE, said)
-    unfit = {other.interpreter.id: why for other in held if (why := _unfit(other, row, means))}
+    unfit = {other.interpreter.id: why for other in held if (why := _unfit(other, row, options))}
     fit = [other for other in held if other.interpreter.id not in unfit]
     fit.sort(key=lambda other: version_of(other.interpreter.version), reverse=True)
     left_out = "; ".join(f"not {name}, {why}" for name, why in unfit.items())
@@ -225,30 +227,30 @@ def other_interpreter(row: Row, rows: Sequence[Row], means: Means) -> RemedyAtte
         return RemedyAttempt(Remedy.INTERPRETER, Standing.IDLE, left_out)
     more = f" and {len(fit) - MOST_NAMED} more" if len(fit) > MOST_NAMED else ""
     named = ", ".join(other.interpreter.id for other in fit[:MOST_NAMED])
-    lines = flat(interpreter_steps(fit[0].interpreter, means.libraries.get(row.client, "")))
+    lines = flat(interpreter_steps(fit[0].interpreter, options.libraries.get(row.client, "")))
     said = "; ".join(filter(None, [f"held in this run by {named}{more}", left_out]))
     return RemedyAttempt(Remedy.INTERPRETER, Standing.ADVISED, said, Verdict.ENFORCED, lines)
 
 
-def _unfit(other: Row, row: Row, means: Means) -> str:
+def _unfit(other: Row, row: Row, options: RemedyOptions) -> str:
     """Say why an interpreter that holds is not proposed in another's place; empty if it is."""
     name = other.interpreter.id
     if other.interpreter.source == BUNDLE:
         return "another program's own"
-    if end := means.ends.get(name):
+    if end := options.ends.get(name):
         return f"at its end of life since {end}"
-    closed = means.closed.get(name, "")
+    closed = options.closed.get(name, "")
     # Who uses what is in that folder already may use more of it.
     if closed and not Path(row.interpreter.path).is_relative_to(closed):
         return f"in {closed}, which not every user may enter"
     return ""
 
 
-def _build(row: Row, means: Means) -> RemedyAttempt:
+def _build(row: Row, options: RemedyOptions) -> RemedyAttempt:
     if row.own_tls:
         said = f"it does not use Python's OpenSSL but {row.own_tls.name}, which no build of Python changes"
         return RemedyAttempt(Remedy.BUILD, Standing.IDLE, said)
-    if words := means.recipes.get(minor_of(row.interpreter.version)):
+    if words := options.recipes.get(minor_of(row.interpreter.version)):
         said = (
             f"nox -s harden -- {words} takes minutes to build another Python, and measures it; that touches"
             " nothing but folders of its own (/opt needs root, --prefix DIR does not): undo: delete them"

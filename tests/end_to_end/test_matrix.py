@@ -17,7 +17,7 @@ import pytest
 import trustme
 
 from interpreters.clients import DEFAULT, clients
-from runs.snippets import snippets
+from runs.remedy_options import snippets
 from servers.protocols import Protocol
 from tests.support.causes import goes_below, has_old
 from tests.support.checkout import serving

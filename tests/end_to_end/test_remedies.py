@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpreters.clients import DEFAULT, clients
-from runs.snippets import snippets
+from runs.remedy_options import snippets
 from servers.protocols import Protocol
 from tests.support.causes import goes_below
 

@@ -31,7 +31,7 @@ from interpreters.environments import Installer
 from interpreters.identify import identify
 from interpreters.prepared import Prepared, prepare_candidate
 from interpreters.process_environment import sanitized_environment
-from runs.snippets import snippets
+from runs.remedy_options import snippets
 from servers.protocols import Protocol
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import runs.trials
 from reports.verdicts.floor_file import FloorFile
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import Measured, build_matrix
-from reports.verdicts.remedies import TRIED, Means, Remedy
+from reports.verdicts.remedies import TRIED, Remedy, RemedyOptions
 from runs.campaign import CampaignResult, ProbeTarget, Progress, Settings
 from runs.probe import ProbeResult
 from runs.trials import marked, outcomes, plan_trials, targets_of, try_out, with_trials
@@ -46,7 +46,7 @@ NEWER = Path("/made/up/newer/bin/python")
 TARGET = ProbeTarget("one", Path("/made/up/bin/python"), {"PATH": "/bin"}, ("ssl", "urllib3"))
 OTHER = replace(TARGET, python=Path("/made/up/other/bin/python"), clients=("requests",))
 TARGETS = (OTHER, replace(TARGET, id="two"), TARGET)
-MEANS = Means(
+OPTIONS = RemedyOptions(
     floor=TLS1_2,
     libraries={"ssl": "", "urllib3": "urllib3"},
     snippets={"ssl": "one", "urllib3": "two"},
@@ -58,7 +58,7 @@ ROWS = (a_row(Verdict.DOWNGRADED, "one", "ssl"), a_row(Verdict.DOWNGRADED, "one"
 
 def test_each_remedy_that_can_be_tried_has_one_trial() -> None:
     """Every trial is the row's client where it was measured, with one remedy applied and no other."""
-    trials = plan_trials(ROWS, TARGETS, MEANS, FOLDER)
+    trials = plan_trials(ROWS, TARGETS, OPTIONS, FOLDER)
     assert [(t.row.client, t.remedy) for t in trials] == [
         ("ssl", Remedy.CONFIGURATION),
         ("ssl", Remedy.CODE),
@@ -71,13 +71,13 @@ def test_each_remedy_that_can_be_tried_has_one_trial() -> None:
         assert target.env == {"PATH": "/bin"} | (
             {"OPENSSL_CONF": str(FOLDER / FILE.name)} if configured else {}
         )
-        assert target.snippets == ({client: MEANS.snippets[client]} if coded else {})
+        assert target.snippets == ({client: OPTIONS.snippets[client]} if coded else {})
         assert target.python == (NEWER if trial.remedy is Remedy.UPGRADE else TARGET.python)
 
 
 def test_only_a_configuration_is_shared() -> None:
     """Clients of one environment meet a configuration in one process, and any other remedy alone."""
-    trials = plan_trials([*ROWS, a_row(Verdict.DOWNGRADED, "one", "requests")], TARGETS, MEANS, FOLDER)
+    trials = plan_trials([*ROWS, a_row(Verdict.DOWNGRADED, "one", "requests")], TARGETS, OPTIONS, FOLDER)
     visited = {(target.id, target.python): target.clients for target in targets_of(trials)}
     assert visited == {
         ("one+openssl.cnf", TARGET.python): ("ssl", "urllib3"),
@@ -91,16 +91,16 @@ def test_only_a_configuration_is_shared() -> None:
 def test_the_configuration_takes_the_place_of_the_callers() -> None:
     """A configuration that the caller exports is not the one that is tried."""
     target = replace(TARGET, env={"OPENSSL_CONF": "/the/callers.cnf"})
-    given = {t.remedy: t.target.env["OPENSSL_CONF"] for t in plan_trials(ROWS[:1], [target], MEANS, FOLDER)}
+    given = {t.remedy: t.target.env["OPENSSL_CONF"] for t in plan_trials(ROWS[:1], [target], OPTIONS, FOLDER)}
     assert given == {Remedy.CONFIGURATION: str(FOLDER / FILE.name), Remedy.CODE: "/the/callers.cnf"}
 
 
 def test_nothing_is_tried_on_rows_that_hold() -> None:
     """An enforced row has no trials."""
-    assert plan_trials([a_row(Verdict.ENFORCED, "one")], TARGETS, MEANS, FOLDER) == ()
+    assert plan_trials([a_row(Verdict.ENFORCED, "one")], TARGETS, OPTIONS, FOLDER) == ()
 
 
-TRIALS = plan_trials(ROWS, TARGETS, MEANS, FOLDER)
+TRIALS = plan_trials(ROWS, TARGETS, OPTIONS, FOLDER)
 
 
 def _campaign(stacks: Mapping[str, Stack | None]) -> CampaignResult:
@@ -129,7 +129,7 @@ def test_a_trial_is_judged_as_a_row_is(turn: int) -> None:
     names = [marked(trial.row.client, trial.remedy) for trial in TRIALS]
     dealt = {name: cycle[(place + turn) % 3] for place, name in enumerate(names)}
     campaign = _campaign({name: stack for name, (stack, _) in dealt.items()})
-    for one in outcomes(TRIALS, campaign, CATALOGUE, MEANS):
+    for one in outcomes(TRIALS, campaign, CATALOGUE, OPTIONS):
         stack, verdict = dealt[one.row.client]
         assert one.row.client == marked(one.trial.row.client, one.trial.remedy)
         assert one.row.verdict is verdict
@@ -140,7 +140,7 @@ def test_a_trial_is_judged_as_a_row_is(turn: int) -> None:
 def test_trials_never_mix_with_the_plain_rows() -> None:
     """A run's matrix is the same with the trials' observations among it, and all of them are there."""
     names = [marked(trial.row.client, trial.remedy) for trial in TRIALS]
-    found = outcomes(TRIALS, _campaign(dict.fromkeys(names, STRICT)), CATALOGUE, MEANS)
+    found = outcomes(TRIALS, _campaign(dict.fromkeys(names, STRICT)), CATALOGUE, OPTIONS)
     plain = tuple(replace(meet(LOOSE, s), interpreter="one") for s in CATALOGUE.servers)
     measured = (Measured(an_interpreter("one"), {}, plain), Measured(an_interpreter("two"), {}, ()))
     joined = with_trials(measured, found)
@@ -207,7 +207,7 @@ def test_no_server_is_started_where_there_is_nothing_to_try(
     tried = _Tried()
     monkeypatch.setattr(runs.trials, "run_campaign", tried.campaign)
     holds = [a_row(Verdict.ENFORCED, "one")]
-    assert try_out(holds, TARGETS, MEANS, _settings(tmp_path), lambda _: None) == ()
+    assert try_out(holds, TARGETS, OPTIONS, _settings(tmp_path), lambda _: None) == ()
     assert tried.settings == []
 
 
@@ -216,10 +216,10 @@ def test_what_is_tried_is_what_was_planned(tmp_path: Path, monkeypatch: pytest.M
     tried, said = _Tried(), list[str]()
     monkeypatch.setattr(runs.trials, "run_campaign", tried.campaign)
     settings = _settings(tmp_path)
-    found = try_out(ROWS, TARGETS, MEANS, settings, said.append)
+    found = try_out(ROWS, TARGETS, OPTIONS, settings, said.append)
     ((conf, text),) = tried.configurations.items()
     assert text == FILE.text
-    planned = plan_trials(ROWS, TARGETS, MEANS, Path(conf).parent)
+    planned = plan_trials(ROWS, TARGETS, OPTIONS, Path(conf).parent)
     assert tried.targets == list(targets_of(planned))
     assert [one.trial for one in found] == list(planned)
     for one in found:
@@ -250,7 +250,7 @@ def test_nothing_is_left_of_a_trial(
     monkeypatch.setattr(runs.trials, "run_campaign", campaign)
     if error:
         with pytest.raises(error):
-            try_out(ROWS, TARGETS, MEANS, _settings(tmp_path), lambda _: None)
+            try_out(ROWS, TARGETS, OPTIONS, _settings(tmp_path), lambda _: None)
     else:
-        try_out(ROWS, TARGETS, MEANS, _settings(tmp_path), lambda _: None)
+        try_out(ROWS, TARGETS, OPTIONS, _settings(tmp_path), lambda _: None)
     assert list(tmp_path.iterdir()) == []

@@ -12,7 +12,7 @@ from reports.verdicts.floor_file import FloorFile, floor_file
 from reports.verdicts.judge import Verdict
 from reports.verdicts.remedies import TITLES, Case, Origin, Remedy, RemedyAttempt, Standing
 from reports.verdicts.steps import configuration_steps, flat, interpreter_steps, upgrade_steps
-from runs.snippets import snippets
+from runs.remedy_options import snippets
 from tests.support.builders import TLS1_2, a_catalogue, a_row, a_run, an_interpreter
 
 if TYPE_CHECKING:

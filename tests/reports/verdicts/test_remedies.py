@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from interpreters.locate import sources
 from reports.verdicts.floor_file import FloorFile
 from reports.verdicts.judge import Verdict
+from reports.verdicts.matrix import Subject
 from reports.verdicts.observations import OwnTls
 from reports.verdicts.remedies import (
     BUNDLE,
@@ -21,15 +22,15 @@ from reports.verdicts.remedies import (
     TITLES,
     TRIED,
     Case,
-    Means,
     Origin,
     Remedy,
     RemedyAttempt,
+    RemedyOptions,
     Standing,
-    idle,
+    assess,
     in_short,
     needing,
-    weigh,
+    skip_reason,
 )
 from servers.conditions import Condition
 from tests.support.builders import TLS1_2, a_program, a_row, an_interpreter
@@ -38,21 +39,21 @@ if TYPE_CHECKING:
     from reports.verdicts.matrix import Row
 
 DOWN, FRAGILE, HELD = Verdict.DOWNGRADED, Verdict.FRAGILE, Verdict.ENFORCED
-MEANS = Means(
+OPTIONS = RemedyOptions(
     floor=TLS1_2,
     libraries={"ssl": "", "urllib3": "urllib3", "botocore": "botocore"},
     snippets={"ssl": "one\ntwo", "urllib3": "three", "botocore": "four"},
     files={"one": FloorFile("floor-tls1_2.cnf", "a = b\n")},
 )
-NEWER = replace(MEANS, upgrades={("one", "urllib3"): Path("/made/up/newer/bin/python")})
+NEWER = replace(OPTIONS, upgrades={("one", "urllib3"): Path("/made/up/newer/bin/python")})
 
 
 def attempts(
-    row: Row, trials: dict[Remedy, Row] | None = None, means: Means = MEANS, *others: Row
+    row: Row, trials: dict[Remedy, Row] | None = None, options: RemedyOptions = OPTIONS, *others: Row
 ) -> dict[Remedy, RemedyAttempt]:
     """Return what one row's remedies came to."""
     found = {(row.interpreter.id, row.client, remedy): trial for remedy, trial in (trials or {}).items()}
-    (case,) = [c for c in weigh([row, *others], found, means) if c.row is row]
+    (case,) = [c for c in assess([row, *others], found, options) if c.row is row]
     return {one.remedy: one for one in case.attempts}
 
 
@@ -63,12 +64,12 @@ def test_who_needs_a_remedy(verdict: Verdict, condition: Condition) -> None:
     row = a_row(verdict, condition=condition)
     needs = verdict in (DOWN, FRAGILE) and condition is Condition.AMBIENT
     assert needing([row]) == ((row,) if needs else ())
-    assert len(weigh([row], {}, MEANS)) == needs
+    assert len(assess([row], {}, OPTIONS)) == needs
 
 
 def test_every_remedy_is_there_in_order_of_effort() -> None:
     """A case has each remedy once, the least effort first, whatever came of it."""
-    (case,) = weigh([a_row(DOWN)], {}, MEANS)
+    (case,) = assess([a_row(DOWN)], {}, OPTIONS)
     assert [one.remedy for one in case.attempts] == list(Remedy)
     assert all(one.said for one in case.attempts)
 
@@ -109,7 +110,7 @@ def test_what_does_not_help_is_listed_with_its_verdict(verdict: Verdict) -> None
 def test_the_file_that_is_advised_is_the_one_that_was_tried() -> None:
     """Where the configuration held, its text is among the lines to copy, and the file goes with them."""
     one = attempts(a_row(DOWN, "one"), {Remedy.CONFIGURATION: a_row(HELD, "one")})[Remedy.CONFIGURATION]
-    assert one.file == MEANS.files["one"]
+    assert one.file == OPTIONS.files["one"]
     assert "a = b" in one.lines
 
 
@@ -121,7 +122,7 @@ def test_a_configuration_that_cannot_be_written_is_not_tried(
     files: dict[str, FloorFile | str], why: str
 ) -> None:
     """Where the floor cannot be added to what a machine has, the reason is said."""
-    assert idle(a_row(DOWN, "one"), Remedy.CONFIGURATION, replace(MEANS, files=files)) == why
+    assert skip_reason(a_row(DOWN, "one"), Remedy.CONFIGURATION, replace(OPTIONS, files=files)) == why
 
 
 def test_a_trial_that_did_not_take_place_is_no_success() -> None:
@@ -132,26 +133,28 @@ def test_a_trial_that_did_not_take_place_is_no_success() -> None:
 def test_lines_set_in_code_are_the_lines_that_were_run() -> None:
     """What is to be copied is the client's snippet, line by line."""
     one = attempts(a_row(DOWN, "one"), {Remedy.CODE: a_row(HELD, "one")})[Remedy.CODE]
-    assert "\n".join(one.lines) == MEANS.snippets["ssl"]
+    assert "\n".join(one.lines) == OPTIONS.snippets["ssl"]
 
 
 def test_a_client_without_lines_is_not_tried_in_code() -> None:
     """There is nothing to try where nobody wrote the lines."""
-    assert "no lines" in idle(a_row(DOWN, client="other"), Remedy.CODE, MEANS)
+    assert "no lines" in skip_reason(a_row(DOWN, client="other"), Remedy.CODE, OPTIONS)
 
 
 @pytest.mark.parametrize(
-    ("client", "means", "words"),
+    ("client", "options", "words"),
     [
-        ("ssl", MEANS, "comes with Python itself"),
-        ("botocore", MEANS, "has the newest release"),
-        ("urllib3", replace(MEANS, upgrades={("one", "urllib3"): "no network"}), "no network"),
+        ("ssl", OPTIONS, "comes with Python itself"),
+        ("botocore", OPTIONS, "has the newest release"),
+        ("urllib3", replace(OPTIONS, upgrades={("one", "urllib3"): "no network"}), "no network"),
         ("urllib3", NEWER, ""),
     ],
 )
-def test_a_newer_release_is_tried_where_there_may_be_one(client: str, means: Means, words: str) -> None:
+def test_a_newer_release_is_tried_where_there_may_be_one(
+    client: str, options: RemedyOptions, words: str
+) -> None:
     """It is not for what comes with Python, for what is the newest already, and where it cannot be had."""
-    said = idle(a_row(DOWN, "one", client), Remedy.UPGRADE, means)
+    said = skip_reason(a_row(DOWN, "one", client), Remedy.UPGRADE, options)
     assert words in said
     assert bool(said) is bool(words)
 
@@ -185,14 +188,14 @@ def test_another_interpreter_has_to_have_held_with_the_same_client() -> None:
         a_row(HELD, "four", "botocore", condition=Condition.HARDENED),
         a_row(FRAGILE, "five", "botocore"),
     ]
-    one = attempts(row, None, MEANS, *others)[Remedy.INTERPRETER]
+    one = attempts(row, None, OPTIONS, *others)[Remedy.INTERPRETER]
     assert one.standing is Standing.ADVISED
     assert one.said == "held in this run by two"
     assert one.lines[1:] == (
         "/made/up/two/bin/python -m venv tls-floor-two",
         "tls-floor-two/bin/python -m pip install botocore",
     )
-    none = attempts(row, None, MEANS, *others[1:])[Remedy.INTERPRETER]
+    none = attempts(row, None, OPTIONS, *others[1:])[Remedy.INTERPRETER]
     assert none.standing is Standing.IDLE
     assert not none.lines
 
@@ -200,7 +203,9 @@ def test_another_interpreter_has_to_have_held_with_the_same_client() -> None:
 def test_not_every_interpreter_is_named() -> None:
     """Many interpreters that held are counted beyond the first few."""
     others = [a_row(HELD, f"other_{number}") for number in range(MOST_NAMED + 3)]
-    assert attempts(a_row(DOWN, "one"), None, MEANS, *others)[Remedy.INTERPRETER].said.endswith("and 3 more")
+    assert attempts(a_row(DOWN, "one"), None, OPTIONS, *others)[Remedy.INTERPRETER].said.endswith(
+        "and 3 more"
+    )
 
 
 def _version(name: str, version: str, path: str = "") -> Row:
@@ -211,7 +216,7 @@ def _version(name: str, version: str, path: str = "") -> Row:
 def test_a_release_is_named_before_its_candidate() -> None:
     """The newest interpreter comes first: 3.10 is newer than 3.9, and a release than what led to it."""
     others = [_version("old", "3.9.18"), _version("candidate", "3.10.0rc2"), _version("release", "3.10.0")]
-    one = attempts(a_row(DOWN, "one"), None, MEANS, *others)[Remedy.INTERPRETER]
+    one = attempts(a_row(DOWN, "one"), None, OPTIONS, *others)[Remedy.INTERPRETER]
     assert one.said == "held in this run by release, candidate, old"
 
 
@@ -224,9 +229,9 @@ def test_the_newest_interpreter_that_is_maintained_and_open_comes_first() -> Non
         _version("shut", "3.14.0"),
     ]
     ended, shut = {"old": dt.date(2025, 10, 31)}, {"shut": "/made"}
-    means = replace(MEANS, ends=ended, closed=shut)
+    options = replace(OPTIONS, ends=ended, closed=shut)
     elsewhere = a_row(DOWN, interpreter=replace(an_interpreter("one"), path="/usr/bin/python3"))
-    one = attempts(elsewhere, None, means, *others)[Remedy.INTERPRETER]
+    one = attempts(elsewhere, None, options, *others)[Remedy.INTERPRETER]
     assert one.said == (
         "held in this run by ten, two; not old, at its end of life since 2025-10-31;"
         " not shut, in /made, which not every user may enter"
@@ -235,30 +240,34 @@ def test_the_newest_interpreter_that_is_maintained_and_open_comes_first() -> Non
     assert BUNDLE in sources()
     bundled = _version("sdk", "3.15.0")
     bundled = replace(bundled, interpreter=replace(bundled.interpreter, source=BUNDLE))
-    assert attempts(elsewhere, None, means, bundled, others[1])[Remedy.INTERPRETER].said == (
+    assert attempts(elsewhere, None, options, bundled, others[1])[Remedy.INTERPRETER].said == (
         "held in this run by ten; not sdk, another program's own"
     )
     found = _version("found", "3.15.0")
-    found = replace(found, interpreter=replace(found.interpreter, environment="/its/own"))
-    assert attempts(elsewhere, None, means, found)[Remedy.INTERPRETER].standing is Standing.IDLE
-    none = attempts(elsewhere, None, means, others[0], others[3])[Remedy.INTERPRETER]
+    found = replace(
+        found,
+        interpreter=replace(found.interpreter, environment="/its/own"),
+        subject=Subject.ENVIRONMENT,
+    )
+    assert attempts(elsewhere, None, options, found)[Remedy.INTERPRETER].standing is Standing.IDLE
+    none = attempts(elsewhere, None, options, others[0], others[3])[Remedy.INTERPRETER]
     assert (none.standing, none.lines) == (Standing.IDLE, ())
     # Who uses an interpreter in that folder may enter it.
-    beside = attempts(a_row(DOWN, "one"), None, means, *others)[Remedy.INTERPRETER]
+    beside = attempts(a_row(DOWN, "one"), None, options, *others)[Remedy.INTERPRETER]
     assert beside.said.startswith("held in this run by shut, ten, two; not old,")
 
 
 def test_a_program_is_no_other_interpreter() -> None:
     """A program that holds the floor as a client of its own runs no application."""
     other = a_row(HELD, client="ssl", interpreter=a_program("ssl"))
-    assert attempts(a_row(DOWN, "one"), None, MEANS, other)[Remedy.INTERPRETER].standing is Standing.IDLE
+    assert attempts(a_row(DOWN, "one"), None, OPTIONS, other)[Remedy.INTERPRETER].standing is Standing.IDLE
 
 
 def test_a_build_is_named_where_there_is_a_recipe_and_never_advised() -> None:
     """A build takes minutes, so nobody made one: it is not tried, with the words that would."""
     row = a_row(DOWN, interpreter=an_interpreter("one", "3.9.18"))
     assert "no recipe that is still maintained builds this version" in attempts(row)[Remedy.BUILD].said
-    able = replace(MEANS, recipes={"3.9": "--python 3.9"})
+    able = replace(OPTIONS, recipes={"3.9": "--python 3.9"})
     one = attempts(row, None, able)[Remedy.BUILD]
     assert one.standing is Standing.IDLE
     assert "nox -s harden -- --python 3.9" in one.said
@@ -267,7 +276,7 @@ def test_a_build_is_named_where_there_is_a_recipe_and_never_advised() -> None:
 def test_no_build_is_named_for_a_client_that_brings_its_own_tls() -> None:
     """Building Python again changes nothing for what does not use its OpenSSL, recipe or not."""
     row = replace(a_row(DOWN, interpreter=an_interpreter("one", "3.9.18")), own_tls=OwnTls("the CRT", False))
-    said = attempts(row, None, replace(MEANS, recipes={"3.9": "--python 3.9"}))[Remedy.BUILD].said
+    said = attempts(row, None, replace(OPTIONS, recipes={"3.9": "--python 3.9"}))[Remedy.BUILD].said
     assert "the CRT" in said
     assert "nox -s harden" not in said
 

@@ -1,12 +1,14 @@
-"""Gathers what there is to try on the rows that need a remedy, and which interpreter may help."""
+"""Collects what there is to try on the rows that need a remedy, and which interpreter may help."""
 
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interpreters.clients import PROBES
 from interpreters.end_of_life import ended
 from interpreters.environments import NoEnvironmentError
 from interpreters.hardening.recipes import read_recipes, remedies
@@ -14,26 +16,31 @@ from interpreters.interpreter import MADE
 from interpreters.openssl_conf import configuration_path
 from interpreters.openssl_faults import examine, library_version, privileged, read_text
 from reports.verdicts.floor_file import FloorFile, FloorFileError, floor_file_for
-from reports.verdicts.remedies import Means, needing
-from runs.snippets import snippets
+from reports.verdicts.remedies import RemedyOptions, needing
+from servers.protocols import LADDER, Protocol
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from interpreters.clients import Client
     from interpreters.interpreter import Interpreter
     from reports.verdicts.matrix import Row
-    from servers.protocols import Protocol
+
+FLOORS = PROBES / "floors"
+"""The folder of the lines that set a floor in code: what people copy is what trials run."""
+
+WRITTEN_FOR = Protocol.TLSV1_2
+"""The floor that the files there set as they stand."""
 
 
-def gather(
+def collect_options(
     rows: Sequence[Row],
-    known: Means,
+    known: RemedyOptions,
     clients: Mapping[str, Client],
     newest: Callable[[str, str], Path],
     environment: Mapping[str, str],
-) -> Means:
+) -> RemedyOptions:
     """Return what there is to try on these rows, beyond what is `known`; raises TableError.
 
     `clients` are those that were measured. `newest` makes, for the interpreter of this id, an environment
@@ -43,16 +50,16 @@ def gather(
     upgrades: dict[tuple[str, str], Path | str] = {}
     files: dict[str, FloorFile | str] = {}
     for row in needing(rows):
-        one, library = row.interpreter, known.libraries[row.client]
-        files[one.id] = _file(one, known.floor, environment)
+        interpreter, library = row.interpreter, known.libraries[row.client]
+        files[interpreter.id] = _file(interpreter, known.floor, environment)
         # What we installed, by its own name alone, is the newest already.
-        if not library or (one.environment == MADE and library == clients[row.client].requirement):
+        if not library or (interpreter.environment == MADE and library == clients[row.client].requirement):
             continue
         try:
-            upgrades[one.id, row.client] = newest(one.id, library)
+            upgrades[interpreter.id, row.client] = newest(interpreter.id, library)
         except NoEnvironmentError as error:
-            upgrades[one.id, row.client] = str(error)
-    return Means(
+            upgrades[interpreter.id, row.client] = str(error)
+    return RemedyOptions(
         known.floor,
         known.libraries,
         snippets(clients.values(), known.floor),
@@ -79,13 +86,15 @@ def _file(one: Interpreter, floor: Protocol, environment: Mapping[str, str]) -> 
     return file if found.holds else "; ".join(found.problems)
 
 
-def know(rows: Sequence[Row], clients: Mapping[str, Client], floor: Protocol, today: dt.date) -> Means:
+def known_options(
+    rows: Sequence[Row], clients: Mapping[str, Client], floor: Protocol, today: dt.date
+) -> RemedyOptions:
     """Return what decides, without any trial, whether another interpreter of these rows may help."""
     interpreters = {row.interpreter.id: row.interpreter for row in rows if not row.interpreter.is_program}
     ends = {name: end for name, one in interpreters.items() if (end := ended(one.version, today))}
     closed = {name: folder for name, one in interpreters.items() if (folder := closed_folder(one.path))}
     libraries = {name: client.library or client.requirement for name, client in clients.items()}
-    return Means(floor, libraries, {}, ends=ends, closed=closed)
+    return RemedyOptions(floor, libraries, {}, ends=ends, closed=closed)
 
 
 def closed_folder(path: str) -> str:
@@ -99,3 +108,29 @@ def closed_folder(path: str) -> str:
         if not mode & stat.S_IXOTH:
             return str(folder)
     return ""
+
+
+def snippets(clients: Iterable[Client], floor: Protocol, folder: Path = FLOORS) -> dict[str, str]:
+    """Return, for each of these clients that has lines to set a floor in code, these with this floor."""
+    files = {client.id: folder / f"{client.floor or client.id}.py" for client in clients}
+    return {
+        client: snippet(path.read_text(encoding="utf-8"), floor)
+        for client, path in files.items()
+        if path.exists()
+    }
+
+
+def snippet(text: str, floor: Protocol) -> str:
+    """Put a floor into a text written for TLS 1.2: the list of the versions below, and the floor's name."""
+    spelled = {_below(WRITTEN_FOR): _below(floor), _name(WRITTEN_FOR): _name(floor)}
+    return re.sub("|".join(map(re.escape, spelled)), lambda found: spelled[found[0]], text)
+
+
+def _below(floor: Protocol) -> str:
+    """Return the list of the versions below a floor, as the files spell it."""
+    return "({})".format(", ".join(f'"{_name(protocol)}"' for protocol in LADDER if protocol.below(floor)))
+
+
+def _name(protocol: Protocol) -> str:
+    """Return a version as Python's ssl module and awscrt spell it: ``TLSv1_2``."""
+    return protocol.replace(".", "_")
