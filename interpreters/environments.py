@@ -358,7 +358,7 @@ def _in_ascii(python: Path) -> Path:
 def _run(command: Sequence[str], environment: Mapping[str, str], folder: Path | None = None) -> None:
     """Run one installer command in a folder; raises SubprocessError with one line of its last words."""
     try:
-        status, said = run(command, environment, STEP_LIMIT, folder)
+        status, output = run(command, environment, STEP_LIMIT, folder)
     except subprocess.TimeoutExpired:
         msg = f"{Path(command[0]).name} did not finish within {STEP_LIMIT:g} s"
         raise subprocess.SubprocessError(msg) from None
@@ -366,15 +366,15 @@ def _run(command: Sequence[str], environment: Mapping[str, str], folder: Path | 
         msg = f"{command[0]} cannot be run: {error.strerror or error}"
         raise subprocess.SubprocessError(msg) from error
     if status < 0:
-        msg = f"{Path(command[0]).name} died of {signal_name(-status)}: {_last_words(said)}"
+        msg = f"{Path(command[0]).name} died of {signal_name(-status)}: {_last_words(output)}"
         raise subprocess.SubprocessError(msg)
     if status:
-        raise subprocess.SubprocessError(_last_words(said))
+        raise subprocess.SubprocessError(_last_words(output))
 
 
-def _last_words(said: str) -> str:
+def _last_words(output: str) -> str:
     """Condense an installer's output to its error: uv draws trees and boxes, pip repeats warnings."""
-    lines = [re.sub(r"^[\s×╰─▶│├·>-]+", "", line).strip() for line in said.splitlines()]
+    lines = [re.sub(r"^[\s×╰─▶│├·>-]+", "", line).strip() for line in output.splitlines()]
     telling = [line for line in lines if line and not line.startswith(("WARNING", "DEPRECATION", "hint:"))]
     # pip; uv explains below its error. Why a distribution's own setup failed stands above pip's words.
     errors = [

@@ -268,7 +268,7 @@ def _recall_hang(path: Path, remembered: Path, limit: float) -> str:
 def _ask(path: Path, environment: Mapping[str, str], limit: float) -> str:
     """Return what it printed: it is believed once it has answered, however long it takes to end."""
     try:
-        status, said = run_until(
+        status, output = run_until(
             [path, SCRIPT, *TELLING], environment, limit, lambda printed: bool(ANSWERED.search(printed))
         )
     except OSError as error:
@@ -280,14 +280,14 @@ def _ask(path: Path, environment: Mapping[str, str], limit: float) -> str:
     except subprocess.SubprocessError as error:
         msg = f"{path} is not a Python that can say what it is: {error}"
         raise IdentifyError(msg) from None
-    if status and status < 0 and not ANSWERED.search(said.encode()):
+    if status and status < 0 and not ANSWERED.search(output.encode()):
         msg = f"{path} died of {signal_name(-status)} when asked what it is"
         raise IdentifyError(msg)
-    return said
+    return output
 
 
-def _parse(path: Path, said: str, given: Mapping[str, str]) -> Identity:
-    for line in said.splitlines():
+def _parse(path: Path, output: str, given: Mapping[str, str]) -> Identity:
+    for line in output.splitlines():
         if line.startswith(MARK):
             try:
                 return _answer(line.removeprefix(MARK), given)
@@ -297,10 +297,10 @@ def _parse(path: Path, said: str, given: Mapping[str, str]) -> Identity:
             except (ValueError, KeyError, TypeError, RecursionError) as error:
                 msg = f"{path} gave an identity that makes no sense: {str(error)[:200]}"
                 raise IdentifyError(msg) from error
-    if "no module named '__future__'" in said:
+    if "no module named '__future__'" in output:
         msg = f"{path} cannot run the probe: it has no __future__ module, as MicroPython has none"
         raise IdentifyError(msg)
-    excerpt = " ".join(said.split())[:80]
+    excerpt = " ".join(output.split())[:80]
     what = f"it printed {excerpt!r}" if excerpt else "it printed nothing"
     msg = f"{path} is not a Python that can say what it is: {what}"
     raise IdentifyError(msg)

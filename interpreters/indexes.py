@@ -27,19 +27,19 @@ def pip_sources(environment: Mapping[str, str]) -> dict[str, str]:
     """
     if any(environment.get(name) for name in _ASKS_AN_INDEX) or _uv_is_configured(environment):
         return {}
-    asked = _pip_settings(environment)
-    if "index-url" not in asked:
+    settings = _pip_settings(environment)
+    if "index-url" not in settings:
         return {}
-    found = {"UV_DEFAULT_INDEX": asked["index-url"]}
-    if more := [url for url in asked.get("extra-index-url", "").split() if _is_there(url)]:
+    found = {"UV_DEFAULT_INDEX": settings["index-url"]}
+    if more := [url for url in settings.get("extra-index-url", "").split() if _is_there(url)]:
         # pip takes the best release of all indexes, where uv takes the first that has the name.
         found |= {"UV_INDEX": " ".join(more), "UV_INDEX_STRATEGY": "unsafe-best-match"}
-    if links := asked.get("find-links", "").split():
+    if links := settings.get("find-links", "").split():
         found["UV_FIND_LINKS"] = ",".join(links)
-    if trusted := asked.get("trusted-host", "").split():
+    if trusted := settings.get("trusted-host", "").split():
         found["UV_INSECURE_HOST"] = " ".join(trusted)
-    if "cert" in asked and not environment.get("SSL_CERT_FILE"):
-        found["SSL_CERT_FILE"] = asked["cert"]
+    if "cert" in settings and not environment.get("SSL_CERT_FILE"):
+        found["SSL_CERT_FILE"] = settings["cert"]
     return found
 
 

@@ -108,21 +108,27 @@ def look(
         listed += tree.looked
     pythons = [leads_to(_existing(path)) for path in given]
     own = [*map(python_of, environments), *filter(_in_venv, pythons)]
-    named = {path for path in pythons if not _in_venv(path)}
+    named = [path for path in pythons if not _in_venv(path)]
+    candidates = [*_without_copies(_candidates(executables, places, named)), *_environments(own)]
+    return Discovery(_unique(candidates), tuple(dict.fromkeys([*looked, *listed, *_left_out(environment)])))
+
+
+def _candidates(
+    executables: Iterable[tuple[Path, Place | None]], places: Sequence[Place], named: Sequence[Path]
+) -> list[Candidate]:
+    """Return one candidate for each real path; `named` are those that the user gave."""
     found = {real: _candidate(real, GIVEN) for real in named}
     for path, place in executables:
         real = Path(os.path.realpath(path))
         if os.path.islink(path) and not os.path.exists(real):
             found.setdefault(real, _candidate(*_home(path, places, place), _broken(path)))
         elif os.path.isfile(real) and not _in_venv(real):
-            one = _candidate(*_home(real, places, place))
+            candidate = _candidate(*_home(real, places, place))
             known = found.get(real)
-            if known is None or (known.source == "given" and one.source != "path"):
-                # One that discovery knows keeps the id that it has without --interpreter.
-                found[real] = one
-    marked = _without_copies(replace(one, given=one.path in named) for one in found.values())
-    marked += _environments(own)
-    return Discovery(_unique(marked), tuple(dict.fromkeys([*looked, *listed, *_left_out(environment)])))
+            if known is None or (known.source == GIVEN.id and candidate.source != PATH.id):
+                # What discovery knows keeps the id that it has without --interpreter.
+                found[real] = candidate
+    return [replace(candidate, given=candidate.path in named) for candidate in found.values()]
 
 
 def _existing(path: Path) -> Path:
@@ -192,18 +198,12 @@ def _executables(
     places: Iterable[Place], environment: Mapping[str, str]
 ) -> tuple[list[tuple[Path, Place | None]], list[Looked]]:
     """Return what is called like an interpreter, with the place it is in, and how looking went."""
-    folders: dict[Path, Place | None] = {}
-    for one in (place for place in places if not place.source.own):
-        folders |= {folder: one for folder in one.folders if folder not in folders}
-    # A folder of shims holds scripts that choose one of the versions found above.
+    # A folder of shims holds scripts that choose one of the versions found elsewhere.
     on_path = [Path(f) for f in environment.get("PATH", "").split(os.pathsep) if f]
     on_path = [folder for folder in dict.fromkeys(on_path) if folder.name != "shims"]
-    folders |= {folder: None for folder in on_path if folder not in folders}
-    for one in places:
-        folders |= {folder: one for folder in one.folders if folder not in folders}
     found: list[tuple[Path, Place | None]] = []
     looked = []
-    for folder, place in folders.items():
+    for folder, place in _folders(places, on_path).items():
         try:
             names = sorted(path.name for path in folder.iterdir())
         except PermissionError:
@@ -217,6 +217,21 @@ def _executables(
             looked.append(Looked(str(folder), "looked", "on PATH"))
         found += [(folder / name, place) for name in names if is_called_like_one(name)]
     return found, looked
+
+
+def _folders(places: Iterable[Place], on_path: Iterable[Path]) -> dict[Path, Place | None]:
+    """Return every folder to look in, once, with the place that it counts for; PATH is no place.
+
+    A place whose source is `own`, such as a program's, gets only the folders that nothing else has.
+    """
+    folders: dict[Path, Place | None] = {}
+    for first in places:
+        if not first.source.own:
+            folders |= {folder: first for folder in first.folders if folder not in folders}
+    folders |= {folder: None for folder in on_path if folder not in folders}
+    for place in places:
+        folders |= {folder: place for folder in place.folders if folder not in folders}
+    return folders
 
 
 def _home(path: Path, places: Iterable[Place], found_in: Place | None) -> tuple[Path, InterpreterSource, str]:
@@ -269,18 +284,18 @@ def _without_copies(found: Iterable[Candidate]) -> list[Candidate]:
     does may depend on how it is called.
     """
     kept: list[Candidate] = []
-    for one in sorted(found, key=lambda one: (not one.given, -len(one.path.name), str(one.path))):
-        beside = [other.path for other in kept if other.path.parent == one.path.parent]
-        if not any(_same_program(one.path, other) for other in beside):
-            kept.append(one)
+    for candidate in sorted(found, key=lambda c: (not c.given, -len(c.path.name), str(c.path))):
+        beside = [other.path for other in kept if other.path.parent == candidate.path.parent]
+        if not any(_same_program(candidate.path, other) for other in beside):
+            kept.append(candidate)
     return kept
 
 
-def _same_program(one: Path, other: Path) -> bool:
+def _same_program(path: Path, other: Path) -> bool:
     try:
-        if one.stat().st_size != other.stat().st_size or not filecmp.cmp(one, other, shallow=False):
+        if path.stat().st_size != other.stat().st_size or not filecmp.cmp(path, other, shallow=False):
             return False
-        with one.open("rb") as opened:
+        with path.open("rb") as opened:
             return opened.read(2) != b"#!"
     except OSError:
         return False

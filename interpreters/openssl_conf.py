@@ -47,20 +47,20 @@ def _read(path: Path, relative_to: str) -> dict[Path, bytes]:
     found: dict[Path, bytes] = {}
     ahead = [path]
     while ahead:
-        one = ahead.pop(0).absolute()
-        if one in found:
+        file = ahead.pop(0).absolute()
+        if file in found:
             continue
         try:
-            if one.is_dir():
-                inside = sorted(file for file in one.iterdir() if file.suffix in (".cnf", ".conf"))
+            if file.is_dir():
+                inside = sorted(child for child in file.iterdir() if child.suffix in (".cnf", ".conf"))
                 ahead = [*inside, *ahead]
                 continue
             # Not what never ends, such as a pipe, or is no text of anybody's; /dev/null has nothing in it.
-            if not one.is_file() or one.stat().st_size > CONFIGURATION_LIMIT:
+            if not file.is_file() or file.stat().st_size > CONFIGURATION_LIMIT:
                 continue
-            found[one] = one.read_bytes()
+            found[file] = file.read_bytes()
         except OSError:
             continue
-        named = (os.fsdecode(name) for name in _INCLUDE.findall(found[one]))
+        named = (os.fsdecode(name) for name in _INCLUDE.findall(found[file]))
         ahead = [*(Path(relative_to, name) for name in named), *ahead]
     return found

@@ -334,9 +334,9 @@ class _Reader:
             inside = sorted(path.iterdir())
         except OSError as error:
             return f"cannot be read ({error.strerror or error})"
-        read = [one for one in inside if one.suffix in (".cnf", ".conf")]
-        for one in read:
-            self.file(one)
+        read = [file for file in inside if file.suffix in (".cnf", ".conf")]
+        for file in read:
+            self.file(file)
         return "has files, but no name that ends in .cnf or .conf" if inside and not read else ""
 
     def _value(self, text: str, here: str) -> str:
@@ -358,9 +358,9 @@ class _Reader:
         if section == "ENV" and key in self.environment:
             return self.environment[key]
         for place in (section, "default"):
-            for one in reversed(self.settings):
-                if (one.section, one.key) == (place, key):
-                    return one.value
+            for setting in reversed(self.settings):
+                if (setting.section, setting.key) == (place, key):
+                    return setting.value
         msg = f"{here} refers to a variable that has no value, {_WHOLE}: set it before that line"
         raise _DroppedError(msg)
 
@@ -374,11 +374,11 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
         if re.search(r"(?<!\\)(?:\\\\)*\\$", line):
             begun += line[:-1]
             continue
-        if said := _COMMENT.sub(lambda match: match[1] or "", begun + line).strip():
-            yield number, said
+        if content := _COMMENT.sub(lambda match: match[1] or "", begun + line).strip():
+            yield number, content
         begun = ""
-    if said := _COMMENT.sub(lambda match: match[1] or "", begun).strip():
-        yield number, said
+    if content := _COMMENT.sub(lambda match: match[1] or "", begun).strip():
+        yield number, content
 
 
 def examine(reading: Reading, library: tuple[int, ...]) -> Examined:
@@ -392,44 +392,48 @@ def examine(reading: Reading, library: tuple[int, ...]) -> Examined:
         target, broken = "", str(error)
     counting: dict[str, Setting] = {}
     faults: dict[Setting, str] = {}
-    for one in tables.get(target, {}).values():
+    for setting in tables.get(target, {}).values():
         # Before 3.0 the first line that is not understood is the last one that is read.
         if faults and library < (3,):
-            faults[one] = ""
-        elif fault := _misunderstood(one, ", with all that follows there" if library < (3,) else ""):
-            faults[one] = fault
-        elif not one.value.startswith("DTLS"):
-            counting[one.command] = one
-    lost = [one for one in reading.settings if one.holds and one not in (*counting.values(), *faults)]
+            faults[setting] = ""
+        elif fault := _misunderstood(setting, ", with all that follows there" if library < (3,) else ""):
+            faults[setting] = fault
+        elif not setting.value.startswith("DTLS"):
+            counting[setting.command] = setting
+    lost = [
+        setting
+        for setting in reading.settings
+        if setting.holds and setting not in (*counting.values(), *faults)
+    ]
     if lost and broken:
         sayings = [f"{lost[0].place} sets {lost[0].key}, which nothing reads: {broken}; {_LINES}"]
     else:
-        sayings = [_lost(one, target, counting) for one in lost]
+        sayings = [_lost(setting, target, counting) for setting in lost]
     return Examined(
-        {command: one.value for command, one in counting.items()},
+        {command: setting.value for command, setting in counting.items()},
         (*reading.skipped, *filter(None, faults.values()), *sayings),
-        any(one.holds for one in counting.values()),
-        next((_opens(one) for one in counting.values() if one.level == "0"), ""),
+        any(setting.holds for setting in counting.values()),
+        next((_opens(setting) for setting in counting.values() if setting.level == "0"), ""),
     )
 
 
 def _tables(settings: tuple[Setting, ...]) -> dict[str, dict[str, Setting]]:
     """Return the settings of each section by key; what is set again counts from there."""
     tables: dict[str, dict[str, Setting]] = {}
-    for one in settings:
-        table = tables.setdefault(one.section, {})
-        table.pop(one.key, None)
-        table[one.key] = one
+    for setting in settings:
+        table = tables.setdefault(setting.section, {})
+        table.pop(setting.key, None)
+        table[setting.key] = setting
     return tables
 
 
 def _follow(tables: Mapping[str, Mapping[str, Setting]]) -> str:
     """Return the section that each new context gets; raises _BrokenError where the way there ends."""
 
-    def inside(one: Setting) -> Mapping[str, Setting]:
-        if found := tables.get(one.value):
+    def inside(setting: Setting) -> Mapping[str, Setting]:
+        if found := tables.get(setting.value):
             return found
-        msg = f"{one.place} names the section [{one.value}], in which there is nothing"
+        msg = f"{setting.place} names the section [{setting.value}], in which there is nothing"
         raise _BrokenError(msg)
 
     def link(table: Mapping[str, Setting], key: str, where: str) -> Setting:
@@ -440,46 +444,48 @@ def _follow(tables: Mapping[str, Mapping[str, Setting]]) -> str:
 
     start = link(tables.get("default", {}), "openssl_conf", "before the first section")
     names = None
-    for key, one in inside(start).items():
+    for key, setting in inside(start).items():
         module = key.partition(".")[0]
         if module == "ssl_conf":
-            names = one
+            names = setting
         elif module not in MODULES and names is None:
-            msg = f"{one.place} has {key}, which is nothing that [{start.value}] may have"
+            msg = f"{setting.place} has {key}, which is nothing that [{start.value}] may have"
             raise _BrokenError(msg)
     if names is None:
         msg = f"no line ssl_conf stands in [{start.value}]"
         raise _BrokenError(msg)
     table = inside(names)
     # One that cannot be followed is enough to drop them all.
-    for one in table.values():
-        inside(one)
+    for setting in table.values():
+        inside(setting)
     return link(table, "system_default", f"in [{names.value}]").value
 
 
-def _misunderstood(one: Setting, more: str) -> str:
+def _misunderstood(setting: Setting, more: str) -> str:
     """Say why a line of the section that each context gets does nothing; empty if it does what it says."""
     drops = f"so OpenSSL drops it{more}"
-    if one.command not in COMMANDS:
-        return f"{one.place} sets {one.key[:MOST]}, which OpenSSL does not know, {drops}: correct its name"
-    sets = f"{one.place} sets {one.key} = {one.value[:MOST]}"
-    if one.command == "minprotocol" and one.value not in MINIMA:
+    if setting.command not in COMMANDS:
+        sets = f"{setting.place} sets {setting.key[:MOST]}"
+        return f"{sets}, which OpenSSL does not know, {drops}: correct its name"
+    sets = f"{setting.place} sets {setting.key} = {setting.value[:MOST]}"
+    if setting.command == "minprotocol" and setting.value not in MINIMA:
         return f"{sets}, which is no version, {drops}: write TLSv1.2 or TLSv1.3"
-    if one.level is not None and one.level not in LEVELS:
+    if setting.level is not None and setting.level not in LEVELS:
         return f"{sets}, whose level is none, {drops}: write a level from 0 to 5"
     return ""
 
 
-def _opens(one: Setting) -> str:
-    """Say that a level of 0 opens what every other level keeps out; sources: reports/verdicts/truth.py."""
-    return f"{one.place} sets {one.key} = {one.value}, and level 0 allows every version: write level 2 there"
+def _opens(setting: Setting) -> str:
+    """Return that a level of 0 opens what every other level keeps out; sources: reports/verdicts/truth.py."""
+    sets = f"{setting.place} sets {setting.key} = {setting.value}"
+    return f"{sets}, and level 0 allows every version: write level 2 there"
 
 
-def _lost(one: Setting, target: str, counting: Mapping[str, Setting]) -> str:
+def _lost(setting: Setting, target: str, counting: Mapping[str, Setting]) -> str:
     """Say why a setting that could hold a floor is not one that each new context gets."""
-    if one.section == target:
-        later = counting.get(one.command)
+    if setting.section == target:
+        later = counting.get(setting.command)
         by = f"{later.place} sets it again" if later else "a later line sets it again"
-        return f"{one.place} sets {one.key} = {one.value}, but {by}: leave only one"
-    where = "before the first section" if one.section == "default" else f"in [{one.section}]"
-    return f"{one.place} sets {one.key} {where}, where nothing reads it: move it to [{target}]"
+        return f"{setting.place} sets {setting.key} = {setting.value}, but {by}: leave only one"
+    where = "before the first section" if setting.section == "default" else f"in [{setting.section}]"
+    return f"{setting.place} sets {setting.key} {where}, where nothing reads it: move it to [{target}]"

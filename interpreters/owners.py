@@ -26,12 +26,12 @@ def not_as_root(path: Path, status: Callable[[Path], os.stat_result] = os.stat) 
         return ""
     try:
         trusted = {0, status(SYSTEM).st_uid}
-        for one in (path, *path.parents):
-            found = status(one)
+        for part in (path, *path.parents):
+            found = status(part)
             if found.st_uid not in trusted:
-                return _owned(path, one, found.st_uid)
+                return _owned(path, part, found.st_uid)
             if who := _writers(found):
-                return f"{one} is writable by {who}: not started as root; run chmod go-w on it"
+                return f"{part} is writable by {who}: not started as root; run chmod go-w on it"
     except OSError as error:
         return f"who owns {path} cannot be found out: {error.strerror or error}"
     return ""
@@ -44,8 +44,8 @@ def others(path: Path, status: Callable[[Path], os.stat_result] = os.stat) -> st
     """
     try:
         trusted = {0, status(SYSTEM).st_uid}
-        for one in (path, *path.parents):
-            found = status(one)
+        for part in (path, *path.parents):
+            found = status(part)
             if found.st_uid not in trusted:
                 return _name(found.st_uid)
             if who := _writers(found):
@@ -62,12 +62,12 @@ def _name(user: int) -> str:
         return f"user {user}"
 
 
-def _owned(path: Path, one: Path, owner: int) -> str:
+def _owned(path: Path, part: Path, owner: int) -> str:
     try:
         name = pwd.getpwuid(owner).pw_name
     except KeyError:
-        return f"{one} is owned by user {owner}, whom this machine does not know: not started as root"
-    what = "owned by" if one == path else f"{one} is owned by"
+        return f"{part} is owned by user {owner}, whom this machine does not know: not started as root"
+    what = "owned by" if part == path else f"{part} is owned by"
     return f"{what} {name}: not started as root; run nox as {name}"
 
 

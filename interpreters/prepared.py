@@ -256,10 +256,14 @@ def _environment(cache: Path, candidate: Candidate, requirement: str) -> Path:
     return _environments(cache, candidate) / (name + unique or "plain")
 
 
-def distinct(prepared: Sequence[Prepared]) -> tuple[Prepared, ...]:
-    """Drop candidates that turned out to start an interpreter which is among them under its own name.
+def distinct(everyone: Sequence[Prepared]) -> tuple[Prepared, ...]:
+    """Drop whatever turned out to start an interpreter that is among them under its own name.
 
-    One that changes the environment is an interpreter of its own; one that the user named is kept too.
+    A wrapper that changes the environment is an interpreter of its own; what the user named is kept too.
     """
-    known = {Path(one.interpreter.path) for one in prepared}
-    return tuple(one for one in prepared if one.same_as not in known or one.changed or one.given)
+    known = {Path(prepared.interpreter.path) for prepared in everyone}
+    return tuple(
+        prepared
+        for prepared in everyone
+        if prepared.same_as not in known or prepared.changed or prepared.given
+    )

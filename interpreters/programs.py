@@ -117,8 +117,9 @@ def locate_programs(programs: Iterable[Program], environment: Mapping[str, str])
     A path is that of the command itself, not what it links to: some programs are many in one and go by
     the name under which they are started.
     """
-    found = ((one, shutil.which(one.command, path=environment.get("PATH", ""))) for one in programs)
-    return tuple(Candidate(_id(one), PROGRAM, Path(path).absolute()) for one, path in found if path)
+    path = environment.get("PATH", "")
+    found = ((program, shutil.which(program.command, path=path)) for program in programs)
+    return tuple(Candidate(_id(program), PROGRAM, Path(file).absolute()) for program, file in found if file)
 
 
 def _id(program: Program) -> str:

@@ -56,9 +56,9 @@ def search_once(
 ) -> tuple[Searched, ...]:
     """Search each folder, unless another process of this command has; leave what was found for the next."""
     wanted = tuple(dict.fromkeys(folders))
-    known = {one.folder: one for one in _recall(environment.get(VARIABLE, ""))}
+    known = {tree.folder: tree for tree in _recall(environment.get(VARIABLE, ""))}
     found = tuple(known[folder] if folder in known else search(folder, say) for folder in wanted)
-    text = json.dumps([asdict(one) for one in found], default=str)
+    text = json.dumps([asdict(tree) for tree in found], default=str)
     if found and len(text) <= VARIABLE_LIMIT:
         environment[VARIABLE] = text
     return found
@@ -69,11 +69,11 @@ def _recall(text: str) -> list[Searched]:
     try:
         return [
             Searched(
-                Path(one["folder"]),
-                tuple(Path(path) for path in one["executables"]),
-                tuple(Looked(**looked) for looked in one["looked"]),
+                Path(tree["folder"]),
+                tuple(Path(path) for path in tree["executables"]),
+                tuple(Looked(**looked) for looked in tree["looked"]),
             )
-            for one in json.loads(text or "[]")
+            for tree in json.loads(text or "[]")
         ]
     except (ValueError, KeyError, TypeError):
         return []
@@ -89,7 +89,7 @@ def search(
 
     What is nearer is looked at first. Links to folders are not followed, so that no loop is without end.
     """
-    began = said = clock()
+    began = announced = clock()
     waiting = deque([(folder, 0)])
     found: list[Path] = []
     refused: list[Looked] = []
@@ -99,16 +99,16 @@ def search(
         looked_at += 1
         try:
             found += _executables(here)
-            below = [one for one in _folders(here) if str(one) not in UNREAL]
+            below = [child for child in _folders(here) if str(child) not in UNREAL]
         except OSError as error:
             refused.append(Looked(str(here), "unreadable", (error.strerror or str(error)).lower()))
             continue
         if depth == limits.depth and below:
             refused.append(Looked(str(here), "unreadable", f"more than {limits.depth} folders deep"))
         else:
-            waiting.extend((one, depth + 1) for one in below)
-        if clock() - said >= limits.every:
-            said = clock()
+            waiting.extend((child, depth + 1) for child in below)
+        if clock() - announced >= limits.every:
+            announced = clock()
             say(f"searching {folder}: folders looked at: {looked_at}, Pythons found: {len(found)}")
     say(f"searched {folder}: folders looked at: {looked_at}, Pythons found: {len(found)}")
     whole = Looked(str(folder), "looked", "with --search")
@@ -141,5 +141,6 @@ def _folders(folder: Path) -> list[Path]:
     """Return the folders in a folder, sorted, without links to folders."""
     with os.scandir(folder) as entries:
         return [
-            folder / name for name in sorted(one.name for one in entries if one.is_dir(follow_symlinks=False))
+            folder / name
+            for name in sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
         ]

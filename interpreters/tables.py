@@ -50,7 +50,7 @@ def keys(kind: type) -> dict[str, bool]:
 
 def tables(file: str, raw: bytes, kind: type) -> dict[str, Table]:
     """Return the tables of a file by their names, which are ids; each has the keys of a dataclass."""
-    found = {name: Table(f"{file} [{name}]", one, keys(kind)) for name, one in parse(file, raw).items()}
+    found = {name: Table(f"{file} [{name}]", table, keys(kind)) for name, table in parse(file, raw).items()}
     for name, table in found.items():
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
             table.refuse("an id has lower-case letters, digits and _ only, first a letter")
@@ -102,7 +102,7 @@ class Table:
         value = self.values.get(key, [])
         if alone and isinstance(value, str):
             value = [value]
-        if not isinstance(value, list) or not all(isinstance(one, str) and one.strip() for one in value):
+        if not isinstance(value, list) or not all(isinstance(text, str) and text.strip() for text in value):
             self._expect(key, f'{what}, such as ["{example}"]')
         return tuple(value)
 
@@ -115,8 +115,8 @@ class Table:
         known, value = tuple(known), self.values.get(key, [])
         if not isinstance(value, list):
             self._expect(key, f'a list, such as ["{known[0]}"]')
-        named = {self._member(key, one, known) for one in value}
-        return tuple(one for one in known if one in named)
+        named = {self._member(key, member, known) for member in value}
+        return tuple(member for member in known if member in named)
 
     def _expect(self, key: str, wanted: str) -> NoReturn:
         value = self.values.get(key)
@@ -124,7 +124,7 @@ class Table:
         self.refuse(f"{key} must be {wanted}, not {shown}")
 
     def _member(self, key: str, value: object, known: Iterable[_Text]) -> _Text:
-        found = {str(one): one for one in known}
+        found = {str(member): member for member in known}
         if not isinstance(value, str) or value not in found:
             question = _question(str(value), found)
             it = f"{question} It" if question else "it"
@@ -134,6 +134,6 @@ class Table:
 
 def _question(word: str, known: Iterable[str]) -> str:
     """Ask whether a known word was meant; empty if none is like it."""
-    folded = {one.casefold(): one for one in known}
+    folded = {text.casefold(): text for text in known}
     near = difflib.get_close_matches(word.casefold(), folded, 1)
     return f"did you mean {folded[near[0]]!r}?" if near else ""
