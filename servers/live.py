@@ -19,6 +19,7 @@ NONCE = b"{{nonce}}"
 """Stands in the page where each answer's own nonce goes, by which a browser knows its style and script."""
 
 
+# 41 lines: http.server makes an object of the handler's class itself, so the class has the state around it.
 @contextlib.contextmanager
 def live_page(state: Callable[[], Mapping[str, object]]) -> Iterator[str]:
     """Serve the page on an ephemeral port of 127.0.0.1 while the block lasts; give its address.

@@ -227,6 +227,56 @@ def test_a_second_class_of_one_name_is_seen(tmp_path: Path, monkeypatch: pytest.
     assert _double([one, other]) == {"A": ["one.py", "other.py"], "B": ["one.py", "one.py"]}
 
 
+SMALL = ("interpreters", "runs", "servers")
+"""The rooms in which every function is small; a room that comes to hold that is added here."""
+
+LIMITS = {"lines": 40, "parameters": 5}
+"""How large a function may be without a comment beside it that gives the reason: `# 45 lines: REASON`."""
+
+
+def _sizes(node: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, int]:
+    """Return how many lines a function has, and how many parameters beside the object of a method."""
+    named = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+    parameters = [argument for argument in named if argument.arg not in ("self", "cls")]
+    return {"lines": (node.end_lineno or node.lineno) - node.lineno + 1, "parameters": len(parameters)}
+
+
+def _too_large(path: Path) -> list[str]:
+    """Return the functions of a file that are too large and give no reason, with their sizes."""
+    text = path.read_text(encoding="utf-8").splitlines()
+    found = []
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = min(part.lineno for part in (node, *node.decorator_list))
+            beside = "\n".join(text[max(0, first - 2) : node.body[0].lineno])
+            for size, number in _sizes(node).items():
+                if number > LIMITS[size] and not re.search(rf"# {number} {size}: \S", beside):
+                    found.append(f"{node.name} has {number} {size}")
+    return found
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in SOURCES if path.relative_to(ROOT).parts[0] in SMALL], ids=name
+)
+def test_every_function_is_small_or_says_why_not(path: Path) -> None:
+    """A function that is longer than a screen, or takes more than a hand of parameters, gives its reason."""
+    assert _too_large(path) == []
+
+
+def test_a_large_function_is_seen(tmp_path: Path) -> None:
+    """A comment counts above decorators too, and a parameter does not if it is the object of a method."""
+    path = tmp_path / "large.py"
+    body = "    pass\n" * 40
+    path.write_text(
+        f"def long():\n{body}# 41 lines: a table\ndef table():\n{body}"
+        f"# 42 lines: of before\ndef old():\n{body}"
+        "class A:\n    def five(self, a, b, c, *, d, e): ...\n"
+        "    async def six(self, a, b, c, *, d, e, f): ...\n"
+        "# 6 parameters: a contract\n@cached\ndef kept(a, b, c, d, e, f): ...\n"
+    )
+    assert _too_large(path) == ["long has 41 lines", "old has 41 lines", "six has 6 parameters"]
+
+
 BASE_ERROR = "FloorError"
 
 EXEMPT = "No FloorError: "
