@@ -116,8 +116,10 @@ def run_bench(prepared: Sequence[Prepared], uv: str, scratch: Path, say: Callabl
     Raises subprocess.SubprocessError if one of our own runs fails: a bench of a failure says nothing.
     """
     certificates: list[Cost] = []
-    interpreters = [one.interpreter for one in prepared]
-    page = _cost(lambda: sum(_page(Path(one.path), scratch / one.id, certificates) for one in interpreters))
+    interpreters = [each.interpreter for each in prepared]
+    page = _cost(
+        lambda: sum(_page(Path(each.path), scratch / each.id, certificates) for each in interpreters)
+    )
     spent = Cost(sum(c.wall for c in certificates), sum(c.cpu for c in certificates), 0)
     say(f"the page's procedure: {page.wall:.1f} s ({spent.wall:.1f} s for its keys), {page.cells} cells")
     copy = scratch / "checkout"
@@ -125,7 +127,7 @@ def run_bench(prepared: Sequence[Prepared], uv: str, scratch: Path, say: Callabl
     outer = scratch / "outer"
     _must(uv, "venv", "--quiet", "--python", sys.executable, outer)
     _must(uv, "pip", "install", "--quiet", "--python", outer / "bin" / "python", "nox")
-    only = [word for one in interpreters for word in ("--only", one.id)]
+    only = [word for each in interpreters for word in ("--only", each.id)]
     ours: list[str | Path] = [outer / "bin" / "nox", "-s", "matrix", "--", *only]
     first = _cost(lambda: _ours(ours, copy))
     say(f"ours, the very first time: {first.wall:.1f} s, {first.cells} cells")
@@ -137,9 +139,9 @@ def run_bench(prepared: Sequence[Prepared], uv: str, scratch: Path, say: Callabl
     say(f"ours without environments: {cold.wall:.1f} s (the better of two)")
     warm = min((_cost(lambda: _ours(ours, copy)) for _ in range(3)), key=lambda cost: cost.wall)
     say(f"ours with environments: {warm.wall:.1f} s (the best of three)")
-    floor = _cost(lambda: sum(_one_client(one) for one in prepared))
+    floor = _cost(lambda: sum(map(_start_botocore, prepared)))
     say(f"starting each interpreter with one botocore client: {floor.wall:.1f} s")
-    names = tuple(one.id for one in interpreters)
+    names = tuple(each.id for each in interpreters)
     added = _added([*ours[:4], "--only", names[-1]], copy, say) if names else {}
     return Bench(names, page, spent, first, cold, warm, floor, added)
 
@@ -246,13 +248,13 @@ def _server(folder: Path, flags: Sequence[str]) -> Iterator[int]:
     ) as process:
         try:
             assert process.stdout is not None  # noqa: S101  we asked for a pipe
-            said = (re.search(r"ACCEPT 127\.0\.0\.1:(\d+)", line) for line in process.stdout)
-            yield next(int(match[1]) for match in said if match)
+            accepts = (re.search(r"ACCEPT 127\.0\.0\.1:(\d+)", line) for line in process.stdout)
+            yield next(int(match[1]) for match in accepts if match)
         finally:
             process.kill()
 
 
-def _one_client(one: Prepared) -> int:
-    assert one.python is not None  # noqa: S101  only interpreters with an environment get here
-    _must(one.python, "-c", ONE_CLIENT)
+def _start_botocore(prepared: Prepared) -> int:
+    assert prepared.python is not None  # noqa: S101  only interpreters with an environment get here
+    _must(prepared.python, "-c", ONE_CLIENT)
     return 0

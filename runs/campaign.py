@@ -152,7 +152,7 @@ async def run_campaign(
 ) -> CampaignResult:
     """Probe all targets, a few more at a time than there are processors.
 
-    Those conditions of `telling` that were not asked for are measured all the same, but only with the
+    Those conditions of `telling` that the settings do not have are measured all the same, but only with the
     clients of which they tell what holds them, under the permissive one with the reference client too,
     and only on one server for each way of exchanging keys below the floor: enough to tell.
 
@@ -194,7 +194,12 @@ class Campaign:
     async def run(self, interpreters: Mapping[str, Sequence[ProbeTarget]]) -> CampaignResult:
         """Probe all interpreters side by side, each with its targets: itself first, then its environments."""
         probed = await asyncio.gather(*map(self._probe_interpreter, interpreters.values()))
-        strangers = [who for one in probed for result in one.all_results for who in result.strangers]
+        strangers = [
+            stranger
+            for interpreter in probed
+            for result in interpreter.all_results
+            for stranger in result.strangers
+        ]
         return CampaignResult(
             self.lab.engine,
             await self.controls,

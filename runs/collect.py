@@ -36,15 +36,17 @@ def collect(
 
     `env` is what its probe was run in under the ambient condition.
     """
-    return tuple(_measured(one, campaign.interpreters.get(one.interpreter.id), env) for one in prepared)
+    probed = campaign.interpreters
+    return tuple(_measured(each, probed.get(each.interpreter.id), env) for each in prepared)
 
 
-def collect_programs(found: Sequence[InstalledProgram], campaign: CampaignResult) -> tuple[Measured, ...]:
+def collect_programs(programs: Sequence[InstalledProgram], campaign: CampaignResult) -> tuple[Measured, ...]:
     """Return one entry for each program, in order, measured or not.
 
     What a probe reported of its interpreter is of no concern here: that is the one that ran the program.
     """
-    return tuple(_measured_program(one, campaign.interpreters.get(one.interpreter.id)) for one in found)
+    probed = campaign.interpreters
+    return tuple(_measured_program(program, probed.get(program.interpreter.id)) for program in programs)
 
 
 def _measured_program(program: InstalledProgram, probed: ProbedInterpreter | None) -> Measured:

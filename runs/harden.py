@@ -39,7 +39,7 @@ def prove(built: InstalledPair, job: Job) -> None:
     else:
         job.say(f"pip is not asked to install over TLS: wheels come from {job.options.find_links}")
     real = built.request.interpreter.resolve()
-    found = next(one for one in locate(os.environ, [real]) if one.path == real)
+    found = next(candidate for candidate in locate(os.environ, [real]) if candidate.path == real)
     known = clients()
     prepared = prepare_candidate(
         found, requirements([known[name] for name in DEFAULT]), job.installer, os.environ

@@ -130,7 +130,7 @@ class Job:
     @property
     def chosen(self) -> tuple[Candidate, ...]:
         """The interpreters among those selected."""
-        return tuple(one for one in self.selected if one.source != PROGRAM)
+        return tuple(candidate for candidate in self.selected if candidate.source != PROGRAM)
 
     @cached_property
     def uv(self) -> str:
@@ -182,9 +182,14 @@ class Job:
 
         everyone = self.prepared()
         prepared = distinct(everyone)
-        programs = (one for one in self.selected if one.source == PROGRAM)
-        found = [said for one in programs if (said := introduce(one, self.known_programs, self.environment))]
-        return Subjects(prepared, self.environment, tuple(found), same_twice(everyone, prepared))
+        introduced = (
+            introduce(candidate, self.known_programs, self.environment)
+            for candidate in self.selected
+            if candidate.source == PROGRAM
+        )
+        return Subjects(
+            prepared, self.environment, tuple(filter(None, introduced)), same_twice(everyone, prepared)
+        )
 
     def settings(
         self, conditions: tuple[Condition, ...], roles: Sequence[Role] = (), floor: Protocol | None = None
@@ -197,7 +202,7 @@ class Job:
         openssl = self.option("openssl")
         return Settings(catalogue, floor or self.floor, conditions, self.cache, os.environ, openssl)
 
-    def asked(self, settings: Settings) -> RunRequest:
+    def request(self, settings: Settings) -> RunRequest:
         """Return what this run was asked to measure."""
         from reports.verdicts.observations import RequestedInterpreter, RunRequest
 
@@ -226,14 +231,14 @@ class Job:
 
         return not_chosen(self.found, self.selected, self.options.only)
 
-    def start(self, asked: RunRequest, unchosen: Sequence[LeftOut] = ()) -> RunStart:
+    def start(self, request: RunRequest, unchosen: Sequence[LeftOut] = ()) -> RunStart:
         """Return what is known of this run before it measures."""
         from runs.measure import RunStart
         from runs.provenance import survey
 
         host = self.option("host") or platform.node()
-        scope = survey(ROOT, asked, unchosen, self.plan.discovery.looked, os.environ)
-        return RunStart(self.run_id, host, tool(), asked, scope)
+        scope = survey(ROOT, request, unchosen, self.plan.discovery.looked, os.environ)
+        return RunStart(self.run_id, host, tool(), request, scope)
 
 
 def refuse(problem: str) -> None:

@@ -61,7 +61,7 @@ def _entries(matrix: Matrix, reports: Path) -> Iterator[Entry]:
             with reading(path):
                 if document["floor"] == matrix.floor:
                     yield from (
-                        (path, dict(one)) for one in document["rows"] if one["host"] == matrix.run.host
+                        (path, dict(entry)) for entry in document["rows"] if entry["host"] == matrix.run.host
                     )
         except RecordError:
             continue
@@ -69,9 +69,9 @@ def _entries(matrix: Matrix, reports: Path) -> Iterator[Entry]:
 
 def _kept(row: Row, entries: Iterable[Entry], matrix: Matrix) -> Case:
     """Return what was tried last on what a row is about; without a known build that is nothing."""
-    asked = tried_on(row)
+    tried = tried_on(row)
     for path, entry in entries:
-        if row.interpreter.build and entry.get("remedies") and asked.items() <= entry.items():
+        if row.interpreter.build and entry.get("remedies") and tried.items() <= entry.items():
             with contextlib.suppress(RecordError), reading(path):
                 return read_case(entry, row, matrix.run)
     return Case(row, ())
@@ -83,7 +83,9 @@ def _with_other_interpreter(case: Case, rows: tuple[Row, ...], options: RemedyOp
     other = other_interpreter(case.row, rows, options)
     return replace(
         case,
-        attempts=tuple(other if one.remedy is Remedy.INTERPRETER else one for one in case.attempts),
+        attempts=tuple(
+            other if attempt.remedy is Remedy.INTERPRETER else attempt for attempt in case.attempts
+        ),
     )
 
 

@@ -50,7 +50,7 @@ class RunStart:
     run_id: str
     host: str
     tool: str
-    asked: RunRequest
+    request: RunRequest
     scope: Scope
 
 
@@ -105,7 +105,7 @@ def measure(
         catalogue=settings.catalogue.sha256,
         started=started,
         ended=now(),
-        asked=start.asked,
+        asked=start.request,
         controls=campaign.controls,
         scope=replace(start.scope, left_out=left_out, notes=campaign.notes),
     )

@@ -303,16 +303,16 @@ EPILOGS = {
 """What the help of a session says at its end."""
 
 
-def parse(name: str, asked: Sequence[str], words: Sequence[str], summary: str) -> argparse.Namespace:
+def parse(name: str, sessions: Sequence[str], words: Sequence[str], summary: str) -> argparse.Namespace:
     """Return a session's own options among the words that follow `--`, which all `asked` sessions share.
 
     Paths are meant in the current folder. Exits, as nothing else in a session does: with 0 after the help,
-    which `summary` opens, and with 2 and one sentence for a word that no asked session knows or a value that
-    is none. Raises OptionError for an option by which two of the sessions mean different things.
+    which `summary` opens, and with 2 and one sentence for a word that no session of the command knows, or a
+    value that is none. Raises OptionError for an option by which two of the sessions mean different things.
     """
-    others = [other for other in asked if other != name]
-    if PASSED_ON in asked:
-        _refuse_shared(asked, words)
+    others = [other for other in sessions if other != name]
+    if PASSED_ON in sessions:
+        _refuse_shared(sessions, words)
         words = []
     own = {option.name: option for option in SESSIONS[name]}
     theirs = {option.name: option for other in others for option in SESSIONS[other]}
@@ -332,7 +332,9 @@ def parse(name: str, asked: Sequence[str], words: Sequence[str], summary: str) -
             replace(option, meaning=argparse.SUPPRESS, details="").add_to(parser)
     found = vars(parser.parse_intermixed_args(words))
     for other in others:
-        _refuse_clash(name, other, [one.name for one in own.values() if one.positional and found[one.dest]])
+        _refuse_clash(
+            name, other, [option.name for option in own.values() if option.positional and found[option.dest]]
+        )
     return argparse.Namespace(**{option.dest: found[option.dest] for option in own.values()})
 
 
@@ -347,9 +349,9 @@ def _epilog(name: str) -> str:
     return EPILOGS.get(name, "")
 
 
-def _refuse_shared(asked: Sequence[str], words: Sequence[str]) -> None:
+def _refuse_shared(sessions: Sequence[str], words: Sequence[str]) -> None:
     """Refuse words of which some would be another session's, and all go to pytest."""
-    for other in asked:
+    for other in sessions:
         for option in SESSIONS[other]:
             if option.among(words):
                 msg = (

@@ -51,7 +51,7 @@ class Plan:
     """What the command line and the machine say before any session has its own options."""
 
     run_id: str
-    asked: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
     """The sessions of this command, without parameters; empty if nox was asked for them in another way."""
     discovery: Discovery = NOTHING
     """Every interpreter found on this machine, those given with --interpreter, and where we looked."""
@@ -74,19 +74,19 @@ class Plan:
         run_id = environment.setdefault(
             RUN_ID, f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
         )
-        asked = _asked(arguments[:end], environment.get("NOXSESSION", ""))
+        sessions = _sessions(arguments[:end], environment.get("NOXSESSION", ""))
         with contextlib.chdir(called_from):
             choice = _parsed(_choosing(), arguments[end + 1 :])
         try:
             searched = search_once(choice.search, environment, _tell)
             discovery = look(environment, choice.interpreter, searched, choice.environment)
         except (SelectionError, TableError) as error:
-            return cls(run_id, asked, problem=str(error))
+            return cls(run_id, sessions, problem=str(error))
         chosen: tuple[Candidate, ...] = ()
         # With --programs a pattern may be a program's: the session that measures them says what is wrong.
         with contextlib.suppress(SelectionError):
             chosen = select(discovery.candidates, choice.only)
-        return cls(run_id, asked, discovery, chosen)
+        return cls(run_id, sessions, discovery, chosen)
 
 
 def _tell(sentence: str) -> None:
@@ -119,7 +119,7 @@ def _parsed(parser: _Lenient, words: Sequence[str]) -> argparse.Namespace:
         return parser.parse_args([])
 
 
-def _asked(arguments: Sequence[str], variable: str) -> tuple[str, ...]:
+def _sessions(arguments: Sequence[str], variable: str) -> tuple[str, ...]:
     """Return the names of the sessions that nox was asked for; none where it chooses by keyword or tag."""
     parser = _Lenient(add_help=False, allow_abbrev=False)
     names = [name for name in variable.split(",") if name] or [DEFAULT_SESSION]

@@ -41,7 +41,7 @@ GIT_LIMIT = 10.0
 
 def survey(
     root: Path,
-    asked: RunRequest,
+    request: RunRequest,
     unchosen: Sequence[LeftOut],
     looked: Sequence[Looked],
     environment: Mapping[str, str],
@@ -51,9 +51,9 @@ def survey(
     `unchosen` is what --only left out.
     """
     commit, changes, unknown = commit_of(root, environment)
-    known = [one.id for one in clients().values() if not one.reference]
-    known += [] if asked.programs else _programs()
-    wanted = {plain(client) for client in asked.clients}
+    known = [client.id for client in clients().values() if not client.reference]
+    known += [] if request.programs else _programs()
+    wanted = {plain(client) for client in request.clients}
     return Scope(
         commit=commit,
         commit_unknown=unknown,
@@ -64,7 +64,7 @@ def survey(
         variables={name: environment[name] for name in TLS_VARIABLES if name in environment},
         left_out=tuple(unchosen),
         clients_left_out=tuple(client for client in known if client not in wanted),
-        narrowed=narrowings(asked, unchosen),
+        narrowed=narrowings(request, unchosen),
         looked=tuple(looked),
     )
 
@@ -72,7 +72,7 @@ def survey(
 def _programs() -> list[str]:
     """Return the ids of the programs that can be measured; a table that is not in order offers none."""
     try:
-        return [one.id for one in read_programs()]
+        return [program.id for program in read_programs()]
     except TableError:
         return []
 
@@ -81,22 +81,24 @@ def not_chosen(
     found: Iterable[Candidate], chosen: Iterable[Candidate], only: Iterable[str]
 ) -> tuple[LeftOut, ...]:
     """Return what was found and not chosen, which is the work of --only alone."""
-    kept = {one.id for one in chosen}
+    kept = {candidate.id for candidate in chosen}
     why = _only(only)
-    return tuple(LeftOut(one.id, str(one.path), why) for one in found if one.id not in kept)
+    return tuple(
+        LeftOut(candidate.id, str(candidate.path), why) for candidate in found if candidate.id not in kept
+    )
 
 
 def same_twice(prepared: Iterable[Prepared], kept: Iterable[Prepared]) -> tuple[LeftOut, ...]:
     """Return the interpreters that were dropped, because each starts one that is among the others."""
-    known = {one.interpreter.id for one in kept}
+    known = {each.interpreter.id for each in kept}
     return tuple(
-        LeftOut(one.interpreter.id, one.interpreter.path, f"it starts {one.same_as}, which is measured")
-        for one in prepared
-        if one.interpreter.id not in known
+        LeftOut(each.interpreter.id, each.interpreter.path, f"it starts {each.same_as}, which is measured")
+        for each in prepared
+        if each.interpreter.id not in known
     )
 
 
-def narrowings(asked: RunRequest, unchosen: Iterable[LeftOut]) -> tuple[str, ...]:
+def narrowings(request: RunRequest, unchosen: Iterable[LeftOut]) -> tuple[str, ...]:
     """Return what a run was asked to leave out of all that a run without options measures.
 
     That is every interpreter found, with each default client, under the machine's own configuration. An
@@ -104,16 +106,16 @@ def narrowings(asked: RunRequest, unchosen: Iterable[LeftOut]) -> tuple[str, ...
     condition beside the machine's own takes nothing away.
     """
     # A run without options measures no program.
-    pythons = [one.id for one in unchosen if not one.id.startswith(f"{PROGRAM}_")]
-    wanted = {plain(client) for client in asked.clients}
+    pythons = [left.id for left in unchosen if not left.id.startswith(f"{PROGRAM}_")]
+    wanted = {plain(client) for client in request.clients}
     lost = [client for client in DEFAULT if client not in wanted]
     narrowed = []
     if pythons:
         number = f"{len(pythons)} interpreter{'s' if len(pythons) > 1 else ''}"
-        narrowed.append(f"{_only(asked.only)} left out {number}")
+        narrowed.append(f"{_only(request.only)} left out {number}")
     if lost:
         narrowed.append(f"--clients left out {', '.join(lost)}")
-    if Condition.AMBIENT not in asked.conditions:
+    if Condition.AMBIENT not in request.conditions:
         narrowed.append("--conditions left out the machine's own configuration, ambient")
     return tuple(narrowed)
 
@@ -129,14 +131,14 @@ def commit_of(root: Path, environment: Mapping[str, str]) -> tuple[str, bool, st
     quiet = {**kept, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
 
     def git(*words: str) -> tuple[int, str]:
-        status, said = run(["git", "-C", root, *words], quiet, GIT_LIMIT)
-        return status, said.strip()
+        status, output = run(["git", "-C", root, *words], quiet, GIT_LIMIT)
+        return status, output.strip()
 
     try:
         # The tool may lie, untracked, somewhere below another repository.
-        tracked, said = git("ls-files", "--error-unmatch", "noxfile.py")
+        tracked, output = git("ls-files", "--error-unmatch", "noxfile.py")
         if tracked:
-            return "", False, f"git knows no commit of it: {said.splitlines()[0] if said else 'no word'}"
+            return "", False, f"git knows no commit of it: {output.splitlines()[0] if output else 'no word'}"
         status, commit = git("rev-parse", "--verify", "HEAD")
         if status:
             return "", False, "its repository has no commit"

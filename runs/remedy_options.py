@@ -71,18 +71,19 @@ def collect_options(
     )
 
 
-def _file(one: Interpreter, floor: Protocol, environment: Mapping[str, str]) -> FloorFile | str:
+def _file(interpreter: Interpreter, floor: Protocol, environment: Mapping[str, str]) -> FloorFile | str:
     """Return the configuration to try on an interpreter, or why there is none."""
-    if one.openssl_conf != configuration_path(one.openssl_dir, environment):
-        return f"{one.path} sets OPENSSL_CONF itself, to {one.openssl_conf}, whatever it is started with"
-    if why := privileged(Path(one.path), os.getuid(), os.getgid()):
-        return f"{one.path} {why}, so the system hides OPENSSL_CONF from it"
+    if interpreter.openssl_conf != configuration_path(interpreter.openssl_dir, environment):
+        itself = f"{interpreter.path} sets OPENSSL_CONF itself, to {interpreter.openssl_conf}"
+        return f"{itself}, whatever it is started with"
+    if why := privileged(Path(interpreter.path), os.getuid(), os.getgid()):
+        return f"{interpreter.path} {why}, so the system hides OPENSSL_CONF from it"
     try:
-        file = floor_file_for(one, floor, environment)
+        file = floor_file_for(interpreter, floor, environment)
     except FloorFileError as error:
         return str(error)
     # What it includes can keep it from being read.
-    found = examine(read_text(file.text, environment), library_version(one.openssl))
+    found = examine(read_text(file.text, environment), library_version(interpreter.openssl))
     return file if found.holds else "; ".join(found.problems)
 
 
@@ -91,8 +92,14 @@ def known_options(
 ) -> RemedyOptions:
     """Return what decides, without any trial, whether another interpreter of these rows may help."""
     interpreters = {row.interpreter.id: row.interpreter for row in rows if not row.interpreter.is_program}
-    ends = {name: end for name, one in interpreters.items() if (end := ended(one.version, today))}
-    closed = {name: folder for name, one in interpreters.items() if (folder := closed_folder(one.path))}
+    ends = {
+        name: end for name, interpreter in interpreters.items() if (end := ended(interpreter.version, today))
+    }
+    closed = {
+        name: folder
+        for name, interpreter in interpreters.items()
+        if (folder := closed_folder(interpreter.path))
+    }
     libraries = {name: client.library or client.requirement for name, client in clients.items()}
     return RemedyOptions(floor, libraries, {}, ends=ends, closed=closed)
 

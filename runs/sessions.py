@@ -52,10 +52,10 @@ def keep_answer_last() -> None:
 def perform(work: Callable[..., None], session: nox.Session, plan: Plan, *parameters: str) -> None:
     """Run what a session does with its own options; an error that is meant for its user is one sentence."""
     name = work.__name__
-    asked = plan.asked if name in plan.asked else (name,)
+    sessions = plan.sessions if name in plan.sessions else (name,)
     try:
         with contextlib.chdir(session.invoked_from):
-            options = parse(name, asked, session.posargs, work.__doc__ or "")
+            options = parse(name, sessions, session.posargs, work.__doc__ or "")
         with interruptible(), contextlib.ExitStack() as held:
             work(Job(session, plan, options, held), *parameters)
     except FloorError as error:
@@ -73,7 +73,7 @@ def matrix(job: Job) -> None:
     _refuse_unwritable_reports()
     settings = job.settings(job.options.conditions)
     with begun(job.run_id):
-        start = job.start(job.asked(settings), job.unchosen())
+        start = job.start(job.request(settings), job.unchosen())
         found = measure(start, job.subjects(), tuple(job.sweep), settings, job.say)
         _publish(job, job.run_id, found)
     _show(found)
@@ -99,7 +99,7 @@ def _publish(
         past, whole = past_runs(matrix.run), job.option("all_evidence", default=False)
         if cases is None:
             cases = kept_cases(matrix, dt.datetime.now(dt.UTC).date())
-        together = "gate" in job.plan.asked and not matrix.run.parts
+        together = "gate" in job.plan.sessions and not matrix.run.parts
         write_report(
             folder, matrix, job.policy, past=past, all_evidence=whole, cases=cases, together=together
         )
@@ -129,9 +129,12 @@ def truth(job: Job) -> None:
     settings = job.settings(tuple(Condition))
     everyone = (*job.sweep, RELAXED)
     with begun(job.run_id):
-        start = job.start(job.asked(settings), job.unchosen())
+        start = job.start(job.request(settings), job.unchosen())
         found = measure(start, job.subjects(), everyone, settings, job.say)
-        ambient = {one.interpreter.id: read_ambient(one.interpreter, os.environ) for one in found.measured}
+        ambient = {
+            measured.interpreter.id: read_ambient(measured.interpreter, os.environ)
+            for measured in found.measured
+        }
         truth = build_truth(found.rows, found.catalogue, found.floor, ambient)
         result = score(truth, needed_cells(found, everyone, settings.conditions))
         ours = replace(found, rows=tuple(row for row in found.rows if row.client != RELAXED))
@@ -160,13 +163,13 @@ def remedy(job: Job) -> None:
     settings = job.settings((Condition.AMBIENT,))
     with begun(job.run_id):
         subjects = job.subjects()
-        start = job.start(job.asked(settings), job.unchosen())
+        start = job.start(job.request(settings), job.unchosen())
         found = measure(start, subjects, tuple(job.sweep), settings, job.say)
         known = known_options(found.rows, job.sweep, found.floor, dt.datetime.now(dt.UTC).date())
         options = collect_options(found.rows, known, job.sweep, partial(_newest, job), subjects.environment)
         targets = probe_targets(subjects, tuple(job.sweep))
         tried = try_out(found.rows, targets, options, settings, job.say)
-        cases = assess(found.rows, {one.trial.key: one.row for one in tried}, options)
+        cases = assess(found.rows, {outcome.trial.key: outcome.row for outcome in tried}, options)
         whole = replace(found, measured=with_trials(found.measured, tried))
         # A folder of its own, so that matrix and remedy can be asked for in one command.
         _publish(job, f"{job.run_id}-remedy", whole, cases=cases)
@@ -180,7 +183,7 @@ def _newest(job: Job, name: str, library: str) -> Path:
     """Return the Python of an environment, for an interpreter, with the newest release of a library."""
     from interpreters.prepared import prepare_apart
 
-    known = {one.id: one for one in job.chosen}
+    known = {candidate.id: candidate for candidate in job.chosen}
     return prepare_apart(known[name], library, job.installer, os.environ, job.held)
 
 
@@ -248,8 +251,8 @@ def merge(job: Job) -> None:
         raise MergeError(msg)
     # A folder of its own, so that matrix and merge can be asked for in one command.
     name = f"{job.run_id}-merge"
-    asked = RunRequest(DEFAULT, (Condition.AMBIENT,), job.floor)
-    own = Run(name, platform.node(), tool(), "", "", now(), now(), asked, {})
+    request = RunRequest(DEFAULT, (Condition.AMBIENT,), job.floor)
+    own = Run(name, platform.node(), tool(), "", "", now(), now(), request, {})
     here = Path(job.session.invoked_from)
     parts = read_parts([here / folder for folder in folders], expected)
     merged = join(parts, expected, own)
@@ -314,7 +317,9 @@ def bench(job: Job) -> None:
         raise FloorError(msg)
     # The page makes its environments with `python3 -m venv`, which Python 2 does not have.
     able = [
-        one for one in job.prepared(DEFAULT) if one.python and not one.interpreter.version.startswith("2.")
+        prepared
+        for prepared in job.prepared(DEFAULT)
+        if prepared.python and not prepared.interpreter.version.startswith("2.")
     ]
     if not able:
         msg = "the page's procedure needs a Python 3 that can be measured: choose one with --only"
@@ -334,7 +339,7 @@ def venv(job: Job, interpreter: str) -> None:
     """Prepare the environments of one interpreter, as matrix does for all."""
     from interpreters.clients import requirements
 
-    candidate = next(one for one in job.chosen if one.id == interpreter)
+    candidate = next(candidate for candidate in job.chosen if candidate.id == interpreter)
     prepared = job.prepare(candidate, requirements(job.sweep.values()))
     problems = "; ".join(dict.fromkeys(prepared.uninstalled.values()))
     job.say(prepared.interpreter.unavailable or problems or f"ready: {candidate.path}")

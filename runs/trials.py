@@ -161,14 +161,14 @@ def with_trials(measured: Sequence[Measured], found: Sequence[TrialOutcome]) -> 
     """Return what a run measured with the trials' observations among it, for its evidence."""
     return tuple(
         replace(
-            one,
-            observations=one.observations
+            each,
+            observations=each.observations
             + tuple(
                 record
                 for outcome in found
-                if outcome.row.interpreter.id == one.interpreter.id
+                if outcome.row.interpreter.id == each.interpreter.id
                 for record in outcome.measured.observations
             ),
         )
-        for one in measured
+        for each in measured
     )

@@ -41,7 +41,7 @@ def test_the_interpreters_are_known_before_any_session(load: Callable[..., Plan]
     """Without words every interpreter is chosen, and matrix is what was asked for."""
     plan = load()
     assert ours(plan) == ["pyenv_3_9_99", "pyenv_3_12_99"]
-    assert (plan.asked, plan.problem) == (("matrix",), "")
+    assert (plan.sessions, plan.problem) == (("matrix",), "")
 
 
 @pytest.mark.parametrize("before", [("-s", "matrix"), ("-s", "matrix", "harden"), ("-s", "harden", "matrix")])
@@ -49,7 +49,7 @@ def test_only_counts_whatever_else_was_asked_for(load: Callable[..., Plan], befo
     """--only chooses for a matrix, with harden in the same command too."""
     plan = load(*before, "--", "--only", "pyenv_3_9*", "--recipe", "aws_page")
     assert ours(plan) == ["pyenv_3_9_99"]
-    assert plan.asked == before[1:]
+    assert plan.sessions == before[1:]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_pattern_that_fits_nothing_is_left_to_the_session(load: Callable[..., 
 
 
 @pytest.mark.parametrize(
-    ("words", "asked"),
+    ("words", "sessions"),
     [
         (("-s", "matrix", "gate"), ("matrix", "gate")),
         (("-e", "venv(system_3_11)", "venv(pyenv_3_9_99)", "--", "-s", "tests"), ("venv",)),
@@ -105,17 +105,17 @@ def test_a_pattern_that_fits_nothing_is_left_to_the_session(load: Callable[..., 
         (("-t", "slow"), ()),
     ],
 )
-def test_the_sessions_asked_for_are_known(
-    load: Callable[..., Plan], words: tuple[str, ...], asked: tuple[str, ...]
+def test_the_sessions_of_a_command_are_known(
+    load: Callable[..., Plan], words: tuple[str, ...], sessions: tuple[str, ...]
 ) -> None:
     """The names after nox's own -s count, without parameters; by keyword or tag they are not known."""
-    assert load(*words).asked == asked
+    assert load(*words).sessions == sessions
 
 
 def test_the_variable_of_nox_asks_too(load: Callable[..., Plan]) -> None:
     """NOXSESSION asks for sessions where the command line does not."""
-    assert load(NOXSESSION="harden,gate").asked == ("harden", "gate")
-    assert load("-s", "matrix", NOXSESSION="harden").asked == ("matrix",)
+    assert load(NOXSESSION="harden,gate").sessions == ("harden", "gate")
+    assert load("-s", "matrix", NOXSESSION="harden").sessions == ("matrix",)
 
 
 def test_sessions_of_one_command_share_a_run(tmp_path: Path) -> None:
