@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime as dt
-import importlib
 import sys
-import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +19,7 @@ from runs.campaign import ProbeTarget, run_campaign
 from runs.collect import collect, collect_programs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from interpreters.prepared import Prepared
     from interpreters.programs import InstalledProgram
@@ -94,8 +91,7 @@ def measure(
     Raises EngineError where openssl can serve nothing, and ResourceError where there are too few open files.
     """
     started = now()
-    with _imported_meanwhile("reports.report"):
-        campaign = asyncio.run(run_campaign(probe_targets(subjects, clients), settings, say))
+    campaign = asyncio.run(run_campaign(probe_targets(subjects, clients), settings, say))
     left_out = (*start.scope.left_out, *subjects.left_out)
     run = Run(
         run_id=start.run_id,
@@ -115,28 +111,6 @@ def measure(
     )
     rows = build_matrix(measured, clients, settings.conditions, settings.catalogue, settings.floor)
     return Matrix(run, measured, rows, settings.catalogue)
-
-
-@contextlib.contextmanager
-def _imported_meanwhile(module: str) -> Iterator[None]:
-    """Import a module beside the block: pandas takes as long to import as an interpreter to measure.
-
-    Where no thread can be started it is imported when it is needed. An import that was still at work when
-    this process ends would break off with a traceback.
-    """
-
-    def quietly() -> None:
-        with contextlib.suppress(Exception):  # what goes wrong goes wrong again where it is needed
-            importlib.import_module(module)
-
-    importing = threading.Thread(target=quietly)
-    with contextlib.suppress(RuntimeError):
-        importing.start()
-    try:
-        yield
-    finally:
-        if importing.ident is not None:
-            importing.join()
 
 
 def now() -> str:
