@@ -1,4 +1,4 @@
-"""Gives an interpreter its virtual environment: reused while nothing changed, rebuilt when it did."""
+"""Makes an interpreter's virtual environments; uses each again until interpreter or requirements change."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from interpreters.identify import Identity
 
 STAMP = "floor-environment.json"
-"""Names, inside an environment, what it was made from; written last, so a half-made one has none."""
+"""The file in an environment that says what it was made from; written last, so a half-made one has none."""
 
 PYTHON = Path("bin", "python")
 """Where an environment has its interpreter (PEP 405, outside Windows)."""
@@ -40,7 +40,7 @@ OLDEST_FOR_UV = (3, 6)
 """uv refuses to make an environment for anything older."""
 
 FAILURE = "floor-failure.json"
-"""Names, inside an environment, what could not be installed, with what and when."""
+"""The file in an environment that says what could not be installed, with which settings and when."""
 
 REMEMBERED = 24 * 3600.0
 """Seconds for which an installation that failed is not tried again."""
@@ -51,7 +51,7 @@ _PASSING = re.compile(
     r"|permission denied|died of SIG",
     re.IGNORECASE,
 )
-"""Words of an installer about what may be over in a minute, and says nothing of the requirement."""
+"""Words of an installer about a failure that may be over in a minute, and is not the requirement's."""
 
 WORKING_FOLDER = Path("/proc/self/cwd")
 """Another name of the folder in which a process runs, on Linux."""
@@ -69,7 +69,7 @@ STEP_LIMIT = 600.0
 
 @dataclass(frozen=True)
 class ClientVenv:
-    """A virtual environment for some clients, and why what they require is not in it where it is not."""
+    """A virtual environment for some clients, or the reason why their requirement is not in it."""
 
     python: Path | None
     """The environment's interpreter; None if no environment could be made."""
@@ -81,7 +81,7 @@ class ClientVenv:
 
 @dataclass(frozen=True)
 class VenvRequest:
-    """Which environment is wanted: of which interpreter, with which requirements, for whom, and where."""
+    """The environment to make: of which interpreter, with which requirements, for whom, and where."""
 
     path: Path
     """The interpreter as it was found; a wrapper starts another one, which its identity names."""
@@ -110,23 +110,23 @@ class VenvRequest:
         return version_of(self.identity.version).release >= OLDEST_FOR_UV
 
     def venv(self, unavailable: str = "") -> ClientVenv:
-        """Return the environment, which is there."""
+        """Return the environment that was made, with the reason if the requirements are not in it."""
         return ClientVenv(self.python, self.clients, unavailable)
 
 
 @dataclass(frozen=True)
 class Installer:
-    """How environments are made: the uv binary, what may be fetched from where, and our own cache."""
+    """How environments are made: by which uv, from which sources, and in which cache."""
 
     uv: str
     cache: Path
-    """Folder for the environments, and for what the installers keep that belongs to no single one."""
+    """The folder of the environments, and of what the installers keep for all of them."""
     tool_python: Path
     """The Python that runs the old virtualenv for interpreters which uv refuses."""
     find_links: Path | None = None
-    """A folder of wheels; with it, no index is asked at all."""
+    """A folder of wheels; with it, no index is asked."""
     build: bool = False
-    """Whether what has no wheel is built from source: that takes long, and runs the source's own code."""
+    """Whether a distribution without a wheel is built from source, which takes long and runs its own code."""
     say: Callable[[str], object] = lambda _: None
     """Takes a sentence for the person who watches."""
 
@@ -159,11 +159,11 @@ def is_made(path: Path, requirements: Sequence[str], folder: Path, find_links: P
 
 
 def prepare(request: VenvRequest, installer: Installer, environment: Mapping[str, str]) -> ClientVenv:
-    """Return the environment that was requested; where it cannot be had, the result says why.
+    """Return the environment that was requested, or why it cannot be made.
 
-    Reuses what is there if neither the interpreter's file nor the requirements have changed. A failed
-    installation still gives an environment, because the standard library can be measured in it.
-    `environment` is the caller's.
+    An environment that is there is used again if neither the interpreter's file nor the requirements have
+    changed. A failed installation still gives an environment, because the standard library can be measured
+    in it. `environment` is the caller's.
     """
     ours = installers_environment(environment)
     try:
@@ -189,7 +189,7 @@ def _known(request: VenvRequest, installer: Installer, attempt: Mapping[str, obj
 def _make(
     request: VenvRequest, installer: Installer, ours: Mapping[str, str], attempt: Mapping[str, object]
 ) -> ClientVenv:
-    """Make the environment, and leave in it what it was made from, or what was tried in vain."""
+    """Make the environment, and write into it what it was made from, or which attempt failed."""
     shutil.rmtree(request.folder, ignore_errors=True)
     try:
         maker = _make_empty(request, installer, ours)
@@ -262,7 +262,7 @@ def _install(request: VenvRequest, installer: Installer, ours: Mapping[str, str]
 def forget(folder: Path, say: Callable[[str], object] = lambda _: None) -> None:
     """Remove an environment, and what is remembered of it, as soon as no other run uses it.
 
-    Raises NoEnvironmentError where one uses it for too long.
+    Raises NoEnvironmentError where another run uses the environment for too long.
     """
     try:
         with locked(folder, shared=False, say=say):
@@ -295,7 +295,7 @@ def _settings(environment: Mapping[str, str]) -> str:
 
 
 def _origin(path: Path, requirements: Sequence[str], find_links: Path | None) -> dict[str, object]:
-    """Return what an environment is made from; where any of it differs, it must be made again."""
+    """Return what an environment is made from; if anything of that differs, the environment is made again."""
     return {
         "interpreter": fingerprint(path),
         "requirements": list(requirements),
@@ -333,9 +333,9 @@ def _pip_command(request: VenvRequest, installer: Installer) -> list[str]:
 
 
 def installers_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what installers see: nothing that names another Python; how to reach the network stays.
+    """Return the environment of installers: without variables that name another Python.
 
-    What is set for pip alone is there for uv too.
+    Variables that say how to reach the network stay. What is set for pip alone is set for uv too.
     """
     dropped = {"VIRTUAL_ENV", "CONDA_PREFIX", "UV_PYTHON", "PIP_REQUIRE_VIRTUALENV", "PIP_TARGET", "PIP_USER"}
     kept = {

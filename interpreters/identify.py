@@ -29,10 +29,10 @@ ANSWER_LIMIT = 10.0
 """Seconds that a candidate may take; a healthy one takes a thirtieth of one."""
 
 REFUSAL_LASTS = 24 * 60 * 60.0
-"""Seconds for which one that did not answer in time is not asked again."""
+"""Seconds for which a candidate that did not answer in time is not asked again."""
 
 ANSWER_BYTES = 64 * 1024
-"""How long an answer may be; a real one has two thousand bytes."""
+"""Bytes that an answer may have; a real answer has two thousand."""
 
 BUILD_LIMIT = 1 << 30
 """Bytes of an executable or a module beyond which it is not hashed: a sparse file can have any number."""
@@ -71,16 +71,17 @@ class Identity:
     ssl_unavailable: str
     """Why the ssl module cannot be imported; empty if it can."""
     changed: Mapping[str, str | None] = field(default_factory=dict, hash=False)
-    """The variables that are not inside as they were given, as where a wrapper sets some: see inside.py."""
+    """The variables that the interpreter sees otherwise than given, because a wrapper sets them: see
+    inside.py. None stands for a variable that is gone."""
     start_up: tuple[str, ...] = ()
-    """The files whose code it runs by itself at every start: sitecustomize, usercustomize, some `.pth`."""
+    """The files whose code runs at every start: sitecustomize, usercustomize, some `.pth`."""
     contexts: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
     """Facts of new client contexts by the way each is made, and under `replaced` the ssl module's functions
     whose code is elsewhere; empty without an ssl module."""
 
     @property
     def context_unavailable(self) -> str:
-        """Why its ssl module, which is there, cannot make a context; empty if it can."""
+        """Why the ssl module cannot make a context; empty if it can, or if there is no ssl module."""
         return self.contexts.get("SSLContext", {}).get("error", "")
 
     @property
@@ -120,7 +121,7 @@ def parse_identity(facts: Mapping[str, Any]) -> Identity:
 def _parse_changed(changed: object) -> dict[str, str | None]:
     if isinstance(changed, dict) and all(text is None or isinstance(text, str) for text in changed.values()):
         return {name: text for name, text in changed.items() if name.startswith(TELLING)}
-    msg = "what it says of its environment cannot be meant"
+    msg = "its environment facts have the wrong types"
     raise ValueError(msg)
 
 
@@ -138,7 +139,7 @@ def _parse_library(facts: Mapping[str, Any]) -> LinkedLibrary:
     if not all(isinstance(text, str) and "\0" not in text for text in texts) or not all(
         isinstance(has, bool) for has in flags
     ):
-        msg = "what it says of its ssl module cannot be meant"
+        msg = "its ssl facts have the wrong types"
         raise ValueError(msg)
     return library
 
@@ -151,10 +152,10 @@ def fingerprint(path: Path) -> str:
 
 
 def build_of(path: Path, identity: Identity | None) -> str:
-    """Return a hash of what an interpreter consists of: its executable and its ssl module.
+    """Return a hash of an interpreter's executable and its ssl module; empty if a file cannot be read.
 
-    Unlike a fingerprint it is the same wherever and whenever the same build was put there; the executable
-    alone would not do, because beside a libpython it holds next to nothing. Empty if one cannot be read.
+    Unlike a fingerprint, the hash is the same wherever and whenever the same build was installed. The
+    executable alone is not enough, because beside a libpython it holds next to nothing.
     """
     module = identity.ssl.module if identity and identity.ssl else None
     # The fastest hash at hand: some executables are large.
@@ -177,10 +178,10 @@ def identify(
 ) -> Identity:
     """Return what the executable says it is; raises IdentifyError with the reason it cannot be used.
 
-    Root starts nothing that somebody else could replace: see owners.py. Answers are remembered in the
-    folder `cache` under the executable's fingerprint and the variables that matter; so is, for a day, that
-    one did not answer in time. No other refusal is, nor is an ssl module that is missing or of no use, which
-    a library put back, or another configuration, may cure: those are asked again.
+    Root starts nothing that somebody else could replace: see owners.py. The folder `cache` keeps answers,
+    under the executable's fingerprint and the variables that matter. For a day it also keeps that a
+    candidate did not answer in time. It keeps no other refusal, and no answer of an interpreter without a
+    working ssl module: a library put back, or another configuration, may cure those.
     """
     if refusal := not_as_root(Path(os.path.realpath(path))):
         raise IdentifyError(refusal)
@@ -219,7 +220,7 @@ def forget(path: Path, cache: Path) -> None:
 
 
 class _HangError(IdentifyError):
-    """It did not answer in time."""
+    """The candidate did not answer in time."""
 
 
 class _LacksError(Exception):
@@ -247,12 +248,12 @@ def _recall(remembered: Path) -> Identity | None:
 
 
 def _hang(remembered: Path) -> Path:
-    """Return the file that says when one did not answer in time."""
+    """Return the file that says when the candidate did not answer in time."""
     return remembered.with_suffix(".hang")
 
 
 def _recall_hang(path: Path, remembered: Path, limit: float) -> str:
-    """Return that it did not answer in time within the last day, if it had as long; else nothing."""
+    """Return that the candidate did not answer within the last day, if it had as much time; else nothing."""
     try:
         facts = json.loads(_hang(remembered).read_text())
         had, when = float(facts["limit"]), float(facts["at"])
@@ -266,7 +267,7 @@ def _recall_hang(path: Path, remembered: Path, limit: float) -> str:
 
 
 def _ask(path: Path, environment: Mapping[str, str], limit: float) -> str:
-    """Return what it printed: it is believed once it has answered, however long it takes to end."""
+    """Return what the executable printed; its answer counts, however long the executable takes to end."""
     try:
         status, output = run_until(
             [path, SCRIPT, *TELLING], environment, limit, lambda printed: bool(ANSWERED.search(printed))
@@ -295,7 +296,7 @@ def _parse(path: Path, output: str, given: Mapping[str, str]) -> Identity:
                 msg = f"{path} {error}"
                 raise IdentifyError(msg) from error
             except (ValueError, KeyError, TypeError, RecursionError) as error:
-                msg = f"{path} gave an identity that makes no sense: {str(error)[:200]}"
+                msg = f"{path} gave a malformed identity: {str(error)[:200]}"
                 raise IdentifyError(msg) from error
     if "no module named '__future__'" in output:
         msg = f"{path} cannot run the probe: it has no __future__ module, as MicroPython has none"
@@ -307,7 +308,7 @@ def _parse(path: Path, output: str, given: Mapping[str, str]) -> Identity:
 
 
 def _answer(text: str, given: Mapping[str, str]) -> Identity:
-    """Read an answer; raises ValueError, KeyError, TypeError or RecursionError for what cannot be meant."""
+    """Read an answer; raises ValueError, KeyError, TypeError or RecursionError for a malformed one."""
     if len(text) > ANSWER_BYTES:
         msg = f"it is longer than {ANSWER_BYTES} bytes"
         raise ValueError(msg)

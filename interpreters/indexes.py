@@ -1,4 +1,4 @@
-"""Where pip was told to install from, in uv's terms: uv reads nothing that is set for pip."""
+"""Translates pip's settings of where to install from into uv's: uv reads nothing that is set for pip."""
 
 from __future__ import annotations
 

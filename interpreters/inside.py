@@ -1,4 +1,4 @@
-"""What the start of an interpreter changes in its environment: a wrapper sets variables, then starts it."""
+"""Finds which variables a wrapper changes before it starts an interpreter, and applies those changes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TELLING = ("OPENSSL_", "SSL_", "LD_", "DYLD_", "PYTHON")
-"""How the names of variables begin that decide which library is loaded and what code and settings it gets."""
+"""How the names of variables begin that decide which library is loaded, and with which settings."""
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -21,9 +21,10 @@ def telling(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def changes(given: Mapping[str, str], inside: Mapping[str, str]) -> dict[str, str | None]:
-    """Return the variables that matter and are not inside as they were given; None for one that is gone.
+    """Return the variables that matter and that differ inside; None for a variable that is gone.
 
-    Raises ValueError for what can be no variable: an interpreter's own account is not to be trusted.
+    `inside` is the interpreter's own account, which is not to be trusted: raises ValueError for a name or
+    value that no variable can have.
     """
     found: dict[str, str | None] = {}
     before, after = telling(given), telling(inside)
@@ -47,7 +48,7 @@ def applied(environment: Mapping[str, str], changed: Mapping[str, str | None]) -
 def to_start(environment: Mapping[str, str], changed: Mapping[str, str | None]) -> dict[str, str]:
     """Return an environment in which the interpreter behind a wrapper starts, and nothing else differs.
 
-    It may be in need of libraries that only the wrapper knows of.
+    The interpreter may need libraries that only the wrapper knows of.
     """
     return applied(
         environment, {name: changed[name] for name in changed if name.startswith(("LD_", "DYLD_"))}

@@ -1,4 +1,4 @@
-"""An interpreter as every report names it: a build of Python, or another program measured beside them."""
+"""An interpreter as every report names it: a build of Python, or a program that is measured like one."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 
 PROGRAM = "program"
-"""The source of candidates that are no interpreters."""
+"""The source of programs: they are measured like interpreters."""
 
 
 MADE = "made"
-"""The environment of a client that was installed for the measurement."""
+"""The environment of clients that were installed for the measurement."""
 
 
 @dataclass(frozen=True)
 class Interpreter:
-    """One interpreter as the report names it."""
+    """An interpreter, complete when it is made: see describe.py."""
 
     id: str
     source: str
@@ -31,7 +31,7 @@ class Interpreter:
     openssl: str = ""
     configure_flags: tuple[str, ...] = ()
     start_up: tuple[str, ...] = ()
-    """The files whose code it runs by itself at every start: sitecustomize, usercustomize, some `.pth`."""
+    """The files whose code runs at every start: sitecustomize, usercustomize, some `.pth`."""
     has: Mapping[str, bool] = field(default_factory=dict, hash=False)
     """HAS_TLSv1 and so on, as far as the ssl module reports them: all of them since Python 3.7."""
     context_minimum: str = ""
@@ -40,29 +40,29 @@ class Interpreter:
     openssl_dir: str = ""
     """The folder of the openssl.cnf that was compiled in."""
     openssl_conf: str = ""
-    """The OpenSSL configuration that it reads by itself; empty if it reads none, or none is known."""
+    """The OpenSSL configuration that is read at the start; empty if none is read, or none is known."""
     openssl_conf_sha256: str = ""
-    """SHA-256 of that file and of what it includes; empty where there is none."""
+    """SHA-256 of that configuration and of what it includes; empty where there is none."""
     configuration_problems: tuple[str, ...] = ()
-    """Why the OpenSSL configuration that is meant to hold it does not, or not wholly: in sentences."""
+    """Why the OpenSSL configuration does not hold the interpreter as it should, in sentences."""
     build: str = ""
-    """Hash of its executable and its ssl module; empty if they could not be read."""
+    """Hash of the executable and the ssl module; empty if they could not be read."""
     unavailable: str = ""
     """Why nothing can be measured in the interpreter; empty if something can."""
     environment: str = MADE
-    """Where its clients are that have to be installed: `made`, or the path of the environment that was found
-    and measured as it is. What needs no installation is measured in the interpreter itself."""
+    """Where the clients are that have to be installed: `made`, or the path of the environment that was found
+    and measured as it is. A client that needs no installation is measured in the interpreter itself."""
     host: str = ""
-    """The machine that it is on, in a report that was merged; empty in a machine's own."""
+    """The interpreter's machine in a merged report; empty in a machine's own report."""
 
     @property
     def name(self) -> str:
-        """What tells it apart in a report: its id, and in a merged one the host beside it."""
+        """The interpreter's id, in a merged report with the host."""
         return f"{self.id} on {self.host}" if self.host else self.id
 
     @property
     def is_program(self) -> bool:
-        """Whether this is no interpreter but another program, measured beside them."""
+        """Whether this is a program that is no interpreter."""
         return self.source == PROGRAM
 
     @property
@@ -77,5 +77,5 @@ class Interpreter:
 
     @property
     def leaves_suites_to_openssl(self) -> bool:
-        """Whether it was configured --with-ssl-default-suites=openssl."""
+        """Whether the interpreter was configured --with-ssl-default-suites=openssl."""
         return "--with-ssl-default-suites=openssl" in self.configure_flags

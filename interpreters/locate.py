@@ -31,27 +31,27 @@ if TYPE_CHECKING:
     from interpreters.search import Searched
 
 PATH = InterpreterSource("path", ())
-"""The source of what lies in no place and was found on PATH."""
+"""The source of interpreters that are in no place and were found on PATH."""
 
 GIVEN = InterpreterSource("given", ())
-"""The source of what lies in no place and was given by the user."""
+"""The source of interpreters that are in no place and were given by the user."""
 
 SEARCH = InterpreterSource("search", (), own=True)
-"""The source of what lies in no place and was found in a tree that the user had searched."""
+"""The source of interpreters that are in no place and were found in a tree of the user's choice."""
 
 CFG_LIMIT = 64 * 1024
 """Bytes that are read of a pyvenv.cfg; a real one has two hundred."""
 
 COMMON = ("venv", "env", "virtualenv")
-"""Names of environments that say nothing; with the folder around them they do."""
+"""Common names of environments, which need the name of the folder around them."""
 
 NAMED = 5
-"""Users that are named; of further ones only the number is said."""
+"""Users that are named; further users are only counted."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """An executable that should be a Python: where it is, and why it must not be run if it must not."""
+    """A file that should be a Python: its id and path, and the reason if it must not be run."""
 
     id: str
     source: str
@@ -60,9 +60,9 @@ class Candidate:
     unavailable: str = ""
     """Why the file must not be run; empty if it may."""
     given: bool = field(default=False, compare=False)
-    """Whether the user named it, which is no part of what it is."""
+    """Whether the user named the file; two candidates that differ in nothing else are equal."""
     environment: Path | None = None
-    """The folder of the environment that it starts and that is to be measured as it is, if it is one's."""
+    """The folder of the environment that this Python starts, to be measured as found."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _candidates(
 
 
 def _existing(path: Path) -> Path:
-    """Return a path that the user gave, if there is a file."""
+    """Return a path that the user gave; raises SelectionError if there is no file."""
     if os.path.isfile(path):
         return path
     msg = f"--interpreter {str(path)!r}: no such file; give the path of a Python executable"
@@ -197,7 +197,7 @@ def select(candidates: tuple[Candidate, ...], only: Iterable[str]) -> tuple[Cand
 def _executables(
     places: Iterable[Place], environment: Mapping[str, str]
 ) -> tuple[list[tuple[Path, Place | None]], list[Looked]]:
-    """Return what is called like an interpreter, with the place it is in, and how looking went."""
+    """Return the files that are called like an interpreter, with their places, and the folders read."""
     # A folder of shims holds scripts that choose one of the versions found elsewhere.
     on_path = [Path(f) for f in environment.get("PATH", "").split(os.pathsep) if f]
     on_path = [folder for folder in dict.fromkeys(on_path) if folder.name != "shims"]
@@ -258,7 +258,7 @@ def _broken(link: Path) -> str:
 def _in_venv(real: Path) -> bool:
     """Whether this is a venv's copy of another interpreter: its pyvenv.cfg has a home elsewhere (PEP 405).
 
-    A stray one in an installation names no other: then the interpreter itself says what it is.
+    A stray pyvenv.cfg in an installation names no other home: then the interpreter itself says what it is.
     """
     homes = (_venvs_home(folder / "pyvenv.cfg") for folder in (real.parent, real.parent.parent))
     return any(home and os.path.realpath(home) != str(real.parent) for home in homes)
@@ -280,8 +280,8 @@ def _venvs_home(file: Path) -> str:
 def _without_copies(found: Iterable[Candidate]) -> list[Candidate]:
     """Keep one of the files in a folder that are the same program byte by byte.
 
-    That is the one that was given, else the one with the longest name. Scripts are all kept: what one
-    does may depend on how it is called.
+    The file that was given is kept, else the file with the longest name. Scripts are all kept: what a
+    script does may depend on its name.
     """
     kept: list[Candidate] = []
     for candidate in sorted(found, key=lambda c: (not c.given, -len(c.path.name), str(c.path))):

@@ -1,4 +1,4 @@
-"""Keeps runs out of each other's way: many use a folder at a time, and one alone makes or removes it."""
+"""Locks folders between runs: many runs use a folder at a time, and one run alone makes or removes it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ POLL_INTERVAL = 0.05
 """Seconds between two attempts."""
 
 ANNOUNCE_AFTER = 1.0
-"""Seconds after which it is said that there is something to wait for."""
+"""Seconds after which waiting is announced."""
 
 
 class BusyError(FloorError):
@@ -32,10 +32,10 @@ class BusyError(FloorError):
 def locked(
     folder: Path, *, shared: bool, say: Callable[[str], object] = lambda _: None, limit: float = WAIT_LIMIT
 ) -> Iterator[None]:
-    """Have a folder, which need not be there, alone or `shared` with others while the block lasts.
+    """Lock a folder, which need not exist, for the block: alone, or `shared` with other runs.
 
-    Raises BusyError after `limit` seconds. The lock is that of a file beside the folder, which stays, because
-    one that is removed no longer excludes anybody: flock(2). The system lets go of it when a process ends.
+    Raises BusyError after `limit` seconds. The lock is on a file beside the folder. The file stays, because
+    a file that was removed excludes nobody: flock(2). The system releases the lock when a process ends.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_name(f".{folder.name}.lock").open("a") as file:

@@ -1,4 +1,4 @@
-"""Which OpenSSL configuration file an interpreter reads by itself, and what is in it, as a hash."""
+"""Finds the OpenSSL configuration file that an interpreter reads by itself, and hashes what is in it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CONFIGURATION_LIMIT = 16 * 1024 * 1024
-"""Bytes of a configuration file beyond which it is not read: a sparse file can be larger than the memory."""
+"""Bytes beyond which a configuration file is not read: a sparse file can be larger than the memory."""
 
 _INCLUDE = re.compile(rb"^[ \t]*\.include(?:[ \t]*=[ \t]*|[ \t]+)([^\r\n#]*[^\s#])", re.MULTILINE)
 
@@ -31,8 +31,8 @@ def configuration_path(openssl_dir: str, environment: Mapping[str, str]) -> str:
 def configuration_sha256(path: str, environment: Mapping[str, str]) -> str:
     """Return the SHA-256 of a configuration file and, behind it, all that it includes; empty without one.
 
-    Distributions keep their policy in an included file (Fedora's crypto-policies, for one). Without
-    includes it is what sha256sum says.
+    Distributions keep their policy in an included file, as Fedora's crypto-policies. Without includes the
+    hash is that of sha256sum.
     """
     texts = _read(Path(path), environment.get("OPENSSL_CONF_INCLUDE", "")) if path else {}
     return hashlib.sha256(b"".join(texts.values())).hexdigest() if texts else ""

@@ -1,4 +1,4 @@
-"""Reads an OpenSSL configuration as the library does, and says where it does not do what it is meant to.
+"""Reads an OpenSSL configuration as the library does, and finds the lines that do not do what they say.
 
 OpenSSL says nothing of a configuration that it drops, in whole or in part. Sources: config(5) for the format,
 its "SSL Configuration" for the three links from the library to a minimum, SSL_CONF_cmd(3) for the commands.
@@ -97,25 +97,25 @@ class Setting:
 
     @property
     def command(self) -> str:
-        """What it sets, as SSL_CONF_cmd(3) has it: neither case nor what precedes a dot counts."""
+        """The command, as SSL_CONF_cmd(3) has it: neither case nor what precedes a dot counts."""
         return self.key.rpartition(".")[2].lower()
 
     @property
     def level(self) -> str | None:
-        """What it has for a security level; None if it names none."""
+        """The security level that the line sets; None if it sets none."""
         found = re.search(r"@SECLEVEL=([^:, ;]*)", self.value) if self.command == "cipherstring" else None
         return found[1] if found else None
 
     @property
     def holds(self) -> bool:
-        """Whether it is meant to keep versions of TLS out: a minimum, or a level above 0."""
+        """Whether the line keeps versions of TLS out: by a minimum, or by a level above 0."""
         if self.command == "minprotocol":
             return self.value in LADDER
         return self.level in LEVELS - {"0"}
 
     @property
     def place(self) -> str:
-        """Where it is, in words."""
+        """The line's place, in words."""
         return f"{self.file}, line {self.line}"
 
 
@@ -128,7 +128,7 @@ class Reading:
     fault: str = ""
     """Why all of it is dropped; empty if it is not."""
     skipped: tuple[str, ...] = ()
-    """What it was told to include and does not, and why."""
+    """The includes that the library skips, and why."""
 
 
 @dataclass(frozen=True)
@@ -162,10 +162,11 @@ class _DroppedError(Exception):
 def configuration_problems(
     path: str, environment: Mapping[str, str], openssl: str, openssl_dir: str, executable: Path
 ) -> tuple[str, ...]:
-    """Say why the configuration that an interpreter is meant to be held by does not hold it.
+    """Return why an interpreter's configuration does not set the floor that its lines name, in sentences.
 
-    `path` is the file that it reads by itself, or is meant to; `openssl` the version of its library. Empty
-    if nothing is wrong, or nothing is meant to hold. Reads files; raises nothing for what is in them.
+    `path` is the file that the interpreter reads by itself, or would read if it were there; `openssl` is the
+    version of its library. Empty if nothing is wrong, or no line names a floor. Reads files; raises nothing
+    for what is in them.
     """
     if "OPENSSL_CONF" in environment:
         if why := privileged(executable, os.getuid(), os.getgid()):
@@ -366,7 +367,7 @@ class _Reader:
 
 
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield, with its number, each line that says something: continued ones joined, without comments."""
+    """Yield each line that is not empty, with its number: continued lines joined, comments removed."""
     begun, number = "", 1
     for at, physical in enumerate(text.split("\n"), 1):
         line = physical.removesuffix("\r")
@@ -382,7 +383,7 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def examine(reading: Reading, library: tuple[int, ...]) -> Examined:
-    """Return what a reading gives to each new context, and what it is meant to give and does not."""
+    """Return what a configuration gives to each new context, and which of its lines give nothing."""
     if reading.fault:
         return Examined({}, (*reading.skipped, reading.fault))
     tables = _tables(reading.settings)

@@ -1,4 +1,4 @@
-"""Says whom root would trust by starting a file: whoever owns it, or may put another in its place."""
+"""Finds whom root would trust by starting a file: whoever owns the file, or may put another in its place."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ SYSTEM = Path("/usr")
 
 
 def not_as_root(path: Path, status: Callable[[Path], os.stat_result] = os.stat) -> str:
-    """Return why root must not start a file; empty if it may, and for all who are not root.
+    """Return why root must not start a file; empty if root may, and for every other user.
 
-    `path` is a real path. Each folder above counts too, because who may write to one can put another file
-    in the place of this one; a sticky folder, such as /tmp, allows that to nobody but the owner (chmod(1)).
+    `path` is a real path. Each folder above counts too, because whoever may write to a folder can replace
+    what is in it; a sticky folder, such as /tmp, allows that to nobody but the owner (chmod(1)).
     """
     if os.geteuid() != 0:
         return ""

@@ -270,7 +270,7 @@ def _below(literal: str) -> str:
 def _matching(literal: str, *, folders: bool = True) -> tuple[list[Path], list[Looked]]:
     """Return what a pattern names, sorted, and which folders on the way could not be read.
 
-    Unlike glob's, an unreadable folder is said and not passed over.
+    Unlike glob, this reports an unreadable folder rather than passing over it.
     """
     found, refused = [Path("/" if literal.startswith("/") else ".")], []
     for part in literal.strip("/").split("/"):

@@ -33,9 +33,9 @@ class Prepared:
 
     interpreter: Interpreter
     executable: Path
-    """The file that runs in the end: behind a wrapper it is another than the interpreter's path."""
+    """The file that runs in the end: a wrapper starts another file than its own."""
     venvs: tuple[ClientVenv, ...] = ()
-    """One for each distinct requirement; what requires nothing is measured in the interpreter itself."""
+    """One for each distinct requirement; clients without any are measured in the interpreter itself."""
     changed: Mapping[str, str | None] = field(default_factory=dict)
     """The variables that a wrapper changes before it starts the interpreter: see inside.py."""
     given: bool = False
@@ -49,7 +49,7 @@ class Prepared:
         environment: Mapping[str, str] | None = None,
         unavailable: str = "",
     ) -> Prepared:
-        """Return a candidate that said what it is, without environments.
+        """Return a candidate with what it says of itself, without environments.
 
         `environment` is what the candidate is run in under the ambient condition; `unavailable` says why
         nothing can be measured in it.
@@ -82,15 +82,15 @@ class Prepared:
         }
 
     def places(self, wanted: Iterable[str]) -> dict[Path, tuple[str, ...]]:
-        """Return where the wanted clients are measured, by Python; those not installed are nowhere.
+        """Return where the wanted clients are measured, by Python; a client that is not installed is nowhere.
 
-        The interpreter itself is always the first: there is what requires nothing, and whoever has no
-        client still says there what its start-up code makes of its TLS contexts.
+        The interpreter itself is always the first: clients that require nothing are measured there, and
+        even without a client its probe reports what start-up code makes of TLS contexts.
         """
         if self.interpreter.unavailable:
             return {}
         if self.interpreter.environment != MADE:
-            # What is there is there once, whichever versions are asked for.
+            # An environment as found has one version of each client, whichever versions are wanted.
             return {self.executable: tuple(dict.fromkeys(map(plain, wanted)))}
         made_for = {client: venv.python for venv in self.venvs for client in venv.clients}
         found: dict[Path, list[str]] = {self.executable: []}
@@ -101,7 +101,7 @@ class Prepared:
         return {python: tuple(clients) for python, clients in found.items()}
 
     def without(self, unavailable: str) -> Prepared:
-        """Return the same interpreter, in which nothing can be measured for this reason."""
+        """Return the same interpreter, with the reason why nothing can be measured in it."""
         return replace(self, venvs=(), interpreter=replace(self.interpreter, unavailable=unavailable))
 
 
@@ -111,10 +111,10 @@ def prepare_candidate(
     installer: Installer,
     environment: Mapping[str, str],
 ) -> Prepared:
-    """Identify a candidate and prepare its environments; what goes wrong is in the result.
+    """Identify a candidate and prepare its environments; the result says what went wrong.
 
     `requirements` says, by client, what must be installed for it. Each distinct requirement gets an
-    environment of its own, so that what conflicts with it, or cannot be installed, disturbs no other client.
+    environment of its own, so that a conflict, or a failed installation, concerns no other client.
     """
     if candidate.unavailable:
         return Prepared.of(candidate, unavailable=candidate.unavailable)
@@ -146,7 +146,7 @@ def prepare_candidate(
 
 
 def _sanitized(installer: Installer, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what an interpreter is run in, whose home is a folder of ours."""
+    """Return the environment that an interpreter is run in; its home is a folder of ours."""
     home = installer.cache / "home"
     home.mkdir(parents=True, exist_ok=True)
     return sanitized_environment(environment, home)
@@ -176,7 +176,7 @@ def prepare_apart(
     environment: Mapping[str, str],
     held: contextlib.ExitStack,
 ) -> Path:
-    """Return the Python of an environment with the newest release of one library, which nothing holds back.
+    """Return the Python of an environment with the newest release of one library and nothing else.
 
     No other run removes it until `held` is closed. Raises NoEnvironmentError with the reason there is none.
     """
@@ -197,9 +197,9 @@ def prepare_apart(
 
 
 def forget(candidate: Candidate, cache: Path, say: Callable[[str], object] = lambda _: None) -> None:
-    """Remove a candidate's environments, and what it said of itself, so that both are had again.
+    """Remove a candidate's environments, and what is remembered of its identity.
 
-    An environment that another run uses for long stays, and that is said.
+    `say` is told of each environment that stays, because another run uses it for too long.
     """
     forget_identity(candidate.path, cache / "identities")
     there = _environments(cache, candidate)
@@ -212,13 +212,13 @@ def forget(candidate: Candidate, cache: Path, say: Callable[[str], object] = lam
 
 
 ATTEMPTS = 3
-"""How often what other runs removed is prepared again."""
+"""How often environments are prepared that other runs removed meanwhile."""
 
 
 def settle(prepare: Callable[[], Prepared], held: contextlib.ExitStack) -> Prepared:
     """Prepare a candidate, and keep other runs from removing its environments until `held` is closed.
 
-    Between the two another run may have removed one, as with --fresh: then all is prepared once more.
+    Another run may remove an environment in between, as with --fresh: then all is prepared once more.
     """
     for _ in range(ATTEMPTS):
         prepared = prepare()
@@ -250,7 +250,7 @@ def _environments(cache: Path, candidate: Candidate) -> Path:
 
 
 def _environment(cache: Path, candidate: Candidate, requirement: str) -> Path:
-    """Return the folder for one requirement, whose name, where letters were lost, a hash keeps unique."""
+    """Return the folder for one requirement; where its name loses letters, a hash keeps it unique."""
     name = re.sub(r"[^a-z0-9.]+", "_", requirement.lower()).strip("_")
     unique = "" if name == requirement else f"-{hashlib.sha256(requirement.encode()).hexdigest()[:8]}"
     return _environments(cache, candidate) / (name + unique or "plain")

@@ -1,4 +1,4 @@
-"""What a process under test may see of its caller's environment: next to nothing, and no credentials."""
+"""Makes the environment of a process under test: next to nothing of the caller's, and no credentials."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PASSED_THROUGH = frozenset(
 """Variables that are passed on. All others (AWS_*, proxies, certificate bundles, PYTHON*) are not."""
 
 NO_BYTECODE = {"PYTHONDONTWRITEBYTECODE": "1"}
-"""What else an interpreter is run with where nothing may be written: no compiled modules beside its own."""
+"""What is added where an interpreter must write nothing: it leaves no compiled modules behind."""
 
 
 PATHS = (
@@ -35,9 +35,9 @@ PATHS = (
 
 
 def absolute(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """Return those of PATHS that are relative, as what they mean in `folder`.
+    """Return those of PATHS that are relative, resolved in `folder`.
 
-    nox changes to the folder of its noxfile, where the file that the caller means is not.
+    nox changes to the folder of its noxfile, in which the caller's relative paths lead elsewhere.
     """
     named = {name: environment[name] for name in PATHS if environment.get(name)}
     return {name: str(folder / path) for name, path in named.items() if not Path(path).is_absolute()}

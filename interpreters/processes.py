@@ -1,4 +1,4 @@
-"""Runs a command that may hang, crash or leave children behind, and always takes all of it down again."""
+"""Runs a command that may hang, crash or leave children behind, and always ends all of its processes."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def run_until(
 ) -> tuple[int | None, str]:
     """Do as `run` does, but end the command as soon as what it printed is enough: the status is then None.
 
-    A command that has said all that it was asked may take a minute to end, or never do so.
+    A command that has printed its answer may take a minute to end, or never end.
     """
     with tempfile.TemporaryFile() as output:
         with started(command, environment, output) as process:

@@ -1,4 +1,4 @@
-"""Which other programs can be measured: a table in probes/programs.toml each; and which are here."""
+"""Reads from probes/programs.toml which other programs can be measured, and finds them on PATH."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Program:
 
 @dataclass(frozen=True)
 class InstalledProgram:
-    """A program of this machine, with what it says of itself; its TLS library is the `openssl` of that."""
+    """A program of this machine: its table, and what it says of itself, `openssl` being its TLS library."""
 
     interpreter: Interpreter
     program: Program
@@ -114,8 +114,8 @@ def _check_command(table: Table, key: str, words: tuple[str, ...]) -> None:
 def locate_programs(programs: Iterable[Program], environment: Mapping[str, str]) -> tuple[Candidate, ...]:
     """Return a candidate for each program whose command is on PATH; nothing is run.
 
-    A path is that of the command itself, not what it links to: some programs are many in one and go by
-    the name under which they are started.
+    A path is that of the command itself, not where its link leads: some files hold several programs and
+    choose by the name under which they are started.
     """
     path = environment.get("PATH", "")
     found = ((program, shutil.which(program.command, path=path)) for program in programs)

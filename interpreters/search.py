@@ -1,4 +1,4 @@
-"""Searches a tree of the user's own for Pythons: bounded, with progress, and once for a whole command."""
+"""Searches a folder of the user's choice for Pythons: bounded, with progress, and once for a command."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ LIMITS = Limits()
 
 @dataclass(frozen=True)
 class Searched:
-    """What a search came to."""
+    """The result of a search."""
 
     folder: Path
     executables: tuple[Path, ...]
     looked: tuple[Looked, ...]
-    """First of all the tree itself, with the reason if a part of it was not looked at."""
+    """The folder itself comes first, with the reason if a part of it was not searched."""
 
 
 def search_once(
@@ -87,7 +87,7 @@ def search(
 ) -> Searched:
     """Return every executable below a folder that is called like a Python.
 
-    What is nearer is looked at first. Links to folders are not followed, so that no loop is without end.
+    The nearest folders are searched first. Links to folders are not followed, so that every search ends.
     """
     began = announced = clock()
     waiting = deque([(folder, 0)])

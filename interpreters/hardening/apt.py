@@ -25,7 +25,7 @@ DOWNLOAD_LIMIT = 900.0
 """Seconds for one source package: thirty megabytes."""
 
 FORGED = ("Hash Sum mismatch", "File has unexpected size")
-"""Words by which apt says that what it got is not what was signed."""
+"""Words of apt about a file that is not what the distribution signed."""
 
 
 class AptError(HardenError):
@@ -33,7 +33,7 @@ class AptError(HardenError):
 
 
 class ForgedError(HardenError):
-    """What came is not what the distribution signed."""
+    """A file is not what the distribution signed."""
 
 
 def source_lists(folder: Path) -> dict[str, str]:
@@ -72,8 +72,9 @@ class Apt:
     ) -> tuple[Path, str]:
         """Return the .dsc of the newest source package whose upstream version is accepted, and its version.
 
-        A version whose files are not there (a mirror that lags) gives way to the next older one, which
-        is said. Raises AptError where there is none, and ForgedError where a hash or signature is wrong.
+        If the files of a version are not there, as on a mirror that lags, the next older version is taken,
+        and `say` gets a sentence about that. Raises AptError where there is no version, and ForgedError
+        where a hash or signature is wrong.
         """
         if shutil.which("apt-get") is None:
             msg = "there is no apt-get"

@@ -1,4 +1,4 @@
-"""Runs a hardened build phase by phase: each is timed and logged, and a build that was stopped goes on."""
+"""Runs a build phase by phase: times and logs each, and goes on with a build that was stopped."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Phase:
 
 
 class BuildDir:
-    """The folder in which one build happens: what is done is marked there, and so is what was begun."""
+    """The folder of one build: it has a mark for each phase that was begun, and that was done."""
 
     def __init__(self, path: Path, say: Callable[[str], None]) -> None:
         self.path = path
@@ -67,8 +67,8 @@ class BuildDir:
     def run(self, phases: Sequence[Phase]) -> None:
         """Do every phase that is not done yet, in order.
 
-        A phase that ended badly may have left anything behind, so the build begins again from where that
-        is thrown away; after Ctrl-C, which lets a phase tidy up, it goes on with the phase itself.
+        After a phase that failed, the build begins again with the phase that removes what may be left of it.
+        After Ctrl-C, which lets a phase clean up, the build goes on with the phase itself.
         """
         self.logs.mkdir(parents=True, exist_ok=True)
         names = [phase.name for phase in phases]
@@ -158,7 +158,7 @@ class BuildDir:
 def build_environment(environment: Mapping[str, str], *, quick: bool) -> dict[str, str]:
     """Return what a build sees of its caller's environment, and its own flags.
 
-    A quick build differs in nothing but what the compiler is told to do for speed and debuggers.
+    A quick build differs only in the compiler's options for speed and debuggers.
     """
     kept = {name: text for name, text in environment.items() if name in PASSED_ON}
     flags = {"CFLAGS": "-O0 -g0"} if quick else {}

@@ -1,4 +1,4 @@
-"""Proves what a build is by asking it, not by the exit status of what built it."""
+"""Proves what a build is by starting it, not by the exit status of make."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _linkage(python: Path, environment: Mapping[str, str]) -> Check:
 def check_pip(python: Path, folder: Path, environment: Mapping[str, str]) -> Check:
     """Return whether its pip starts, and in a scratch environment in `folder` installs from the user's index.
 
-    Only an index is left to it: with a folder of wheels or a cache it could succeed without TLS.
+    pip may use nothing but an index: from a folder of wheels or a cache it could install without TLS.
     """
     what = "its pip installs over TLS"
     scratch = folder / "pip"

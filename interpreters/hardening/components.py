@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from interpreters.hardening.request import BuildRequest, ComponentRequest
 
 TRUST = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
-"""Where systems keep the certificates that they trust, in one file."""
+"""The files in which systems keep the certificates that they trust."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class ComponentBuild(ABC):
     @property
     @abstractmethod
     def wanted(self) -> ComponentRequest:
-        """What was asked for."""
+        """The request for this component."""
 
     @property
     @abstractmethod
@@ -116,7 +116,7 @@ class OpensslBuild(ComponentBuild):
 
     @property
     def wanted(self) -> ComponentRequest:
-        """What was asked for."""
+        """The request for this component."""
         return self.request.openssl
 
     @property
@@ -165,7 +165,7 @@ class PythonBuild(ComponentBuild):
 
     @property
     def wanted(self) -> ComponentRequest:
-        """What was asked for."""
+        """The request for this component."""
         return self.request.python
 
     @property

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from interpreters.hardening.request import BuildRequest
 
-PAGE_BASE = Path("/opt")
-"""Where the AWS page puts both prefixes."""
+GUIDE_BASE = Path("/opt")
+"""Where the AWS guide puts both prefixes."""
 
 
 class BuildInProgressError(HardenError):
@@ -32,10 +32,10 @@ class BuildInProgressError(HardenError):
 
 
 def default_base(environment: Mapping[str, str], say: Callable[[str], None]) -> Path:
-    """Return /opt, as the page has it; where that is not writable, the user's data folder, which is said."""
-    reason = unwritable(PAGE_BASE)
+    """Return /opt, as in the AWS guide, or the user's data folder if /opt is not writable; `say` gets why."""
+    reason = unwritable(GUIDE_BASE)
     if not reason:
-        return PAGE_BASE
+        return GUIDE_BASE
     home = Path(environment.get("HOME", "~")).expanduser()
     base = Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share") / "tls-floor-matrix"
     say(f"nothing can be made in {reason}: the build goes to {base}; --prefix DIR chooses another")
@@ -51,10 +51,10 @@ def installed_pair(
     *,
     rebuild: bool = False,
 ) -> Iterator[InstalledPair]:
-    """Build the pair and have it in place for the block, for good if the block succeeds.
+    """Build the pair and install it for the block; the pair stays if the block succeeds.
 
-    If the block fails, as it does when the pair cannot be proven, or on Ctrl-C, the prefixes are as they
-    were; what was built stays in `cache`, so that another run goes on from there. Raises HardenError.
+    If the block fails, because the pair cannot be proven or on Ctrl-C, the prefixes become as they were.
+    What was built stays in `cache`, so that another run goes on from there. Raises HardenError.
     """
     cache.mkdir(parents=True, exist_ok=True)
     base = existing(request.base)

@@ -22,7 +22,7 @@ STAMP = "harden.json"
 
 
 class ProofError(HardenError):
-    """What was built is not what it should be; the message says what was missed."""
+    """What was built is not what it should be; the message names the checks that failed."""
 
 
 @dataclass
@@ -52,7 +52,7 @@ class InstalledPair:
         )
 
     def prove(self, checks: Sequence[Check], further: Mapping[str, object], when: str) -> None:
-        """Write down how the pair was proven; raises ProofError, which takes the pair away, for a miss."""
+        """Record how the pair was proven; raises ProofError, which removes the pair, for a failed check."""
         refuse_misses(checks)
         shown = [asdict(check) for check in (*self.checks, *checks)]
         self.stamp |= {"proven": when, "checks": shown, **further}
@@ -60,7 +60,7 @@ class InstalledPair:
 
 
 def refuse_misses(checks: Sequence[Check]) -> None:
-    """Raise ProofError if anything was not shown."""
+    """Raise ProofError if a check failed."""
     if missed := [f"{check.what}: no ({check.found})" for check in checks if not check.passed]:
         msg = f"the build is not what it should be, so nothing was installed: {'; '.join(missed)}"
         raise ProofError(msg)
@@ -69,7 +69,7 @@ def refuse_misses(checks: Sequence[Check]) -> None:
 def check_installed(
     request: BuildRequest, stamp: Mapping[str, Any], environment: Mapping[str, str], folder: Path
 ) -> tuple[Check, ...]:
-    """Return what a pair is found to be where it is; raises ProofError for any miss.
+    """Return the checks of a pair in its place; raises ProofError if one fails.
 
     The interpreter's home is a folder in `folder`.
     """
@@ -80,7 +80,7 @@ def check_installed(
 
 
 def environment_inside(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """Return the environment in which a build is asked what it is; its home is a folder in `folder`."""
+    """Return the environment in which a build is identified; its home is a folder in `folder`."""
     home = folder / "home"
     home.mkdir(exist_ok=True)
     return sanitized_environment(environment, home)

@@ -1,4 +1,4 @@
-"""Reads the recipes of hardened builds, refuses one that makes no sense, and finds the one asked for."""
+"""Reads the recipes of builds, refuses a malformed recipe, and finds the recipe for the user's options."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FLOORS = (Protocol.TLSV1_2, Protocol.TLSV1_3)
 
 
 class HardenError(FloorError):
-    """A hardened build cannot be had; the message is one sentence that says why, and what would help."""
+    """A build cannot be made; the message is one sentence that says why, and what would help."""
 
 
 class RecipeError(HardenError):

@@ -1,4 +1,4 @@
-"""What a hardened build is asked to be: a recipe, a floor, the sources that were given, and a place."""
+"""The request for a build: a recipe, a floor, the sources that were given, and a place."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ComponentRequest:
-    """One of the two things to build: by which part of the recipe, of which source, and to where."""
+    """One of the two components to build: by which part of the recipe, of which source, and to where."""
 
     name: str
     """``openssl`` or ``python``."""

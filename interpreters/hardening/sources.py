@@ -33,12 +33,12 @@ CHUNK_SIZE = 1024 * 1024
 
 
 class SourceError(HardenError):
-    """No source can be had that is what it should be."""
+    """There is no source that is what it should be."""
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A source file that may be unpacked: it is what was asked for, as far as that can be known."""
+    """A source file that may be unpacked: its hash or signature was checked, where one is known."""
 
     path: Path
     """An archive, or a .dsc with its archives beside it."""

@@ -266,27 +266,27 @@ def test_a_file_that_is_gone_is_refused(tmp_path: Path, *, remember: bool) -> No
 def test_facts_of_another_shape_are_refused(script: Script, facts: dict[str, Any], change: Any) -> None:
     """A marked line whose facts make no sense is refused as such."""
     path = script("python3", says(facts | change))
-    assert refusal(path).startswith(f"{path} gave an identity that makes no sense: ")
+    assert refusal(path).startswith(f"{path} gave a malformed identity: ")
 
 
 @pytest.mark.parametrize("key", ["version", "executable", "ssl", "ssl_unavailable", "start_up", "contexts"])
 def test_a_missing_fact_is_refused(script: Script, facts: dict[str, Any], key: str) -> None:
     """A marked line that lacks a fact is refused with the fact's name."""
     del facts[key]
-    assert refusal(script("python3", says(facts))).endswith(f"makes no sense: {key!r}")
+    assert refusal(script("python3", says(facts))).endswith(f"malformed identity: {key!r}")
 
 
 @pytest.mark.parametrize("said", [[], "text", 3, None])
 def test_marked_json_of_another_kind_is_refused(script: Script, said: object) -> None:
     """A marked line that holds no object is refused as making no sense."""
-    assert "makes no sense" in refusal(script("python3", says(said)))
+    assert "malformed identity" in refusal(script("python3", says(said)))
 
 
 @pytest.mark.parametrize("deep", [20_000, 200_000])
 def test_marked_json_that_is_too_deep_is_refused(script: Script, deep: int) -> None:
     """A marked line that is nested deeper than anything can be read is refused as making no sense."""
     path = script("python3", f"""printf '{MARK}'; head -c {deep} /dev/zero | tr '\\0' '['; echo""")
-    assert "makes no sense" in refusal(path)
+    assert "malformed identity" in refusal(path)
 
 
 @pytest.mark.parametrize(
@@ -310,7 +310,7 @@ def test_what_cannot_run_the_probe_says_so(script: Script, facts: dict[str, Any]
 
 def test_a_marked_line_that_breaks_off_is_refused(script: Script) -> None:
     """A marked line that is no JSON is refused as making no sense."""
-    assert "makes no sense" in refusal(script("python3", f"echo '{MARK}{{\"version\": '"))
+    assert "malformed identity" in refusal(script("python3", f"echo '{MARK}{{\"version\": '"))
 
 
 @pytest.fixture
