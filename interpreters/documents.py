@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self, TypeVar, dataclass_transform
+import dataclasses
+from typing import Annotated, Any, ClassVar, Self, TypeVar, cast, dataclass_transform
 
 import msgspec
 from msgspec import Meta
@@ -25,6 +26,9 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     The text behind a field describes the key in the file's JSON Schema.
     """
 
+    RULES: ClassVar[dict[str, Any]] = {}
+    """What the schema says beyond the types of the fields."""
+
     @classmethod
     def of(cls, source: object, **others: Any) -> Self:
         """Return a document with what `source` has under the same names, and with `others`.
@@ -34,6 +38,12 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         names = [name for name in cls.__struct_fields__ if name not in others]
         return cls(**{name: getattr(source, name) for name in names}, **others)
 
+    def to(self, kind: type[_Kind], **others: Any) -> _Kind:
+        """Return one of our dataclasses, with the fields that this has too, and with `others`."""
+        fields = {field.name for field in dataclasses.fields(cast("Any", kind))} - others.keys()
+        shared = {name: getattr(self, name) for name in self.__struct_fields__ if name in fields}
+        return kind(**shared, **others)
+
 
 def as_json(document: object) -> Any:
     """Return a document in the types that `json` writes."""
@@ -42,4 +52,7 @@ def as_json(document: object) -> Any:
 
 def from_json(value: object, kind: type[_Kind]) -> _Kind:
     """Return what `json` read as a document; raises ValueError, with the place in it, for any other shape."""
-    return msgspec.convert(value, kind)
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
@@ -106,11 +106,9 @@ class ChangeDocument(Document):
         return cls.of(change, older=older, newer=newer)
 
 
-class CompareDocument(Document):
+class CompareDocument(Document, tag_field="schema_version", tag=1):
     """What changed between two runs, or between two reports of several machines each."""
 
-    schema_version: Literal[1]
-    """Version of this schema; it changes when a reader of the old one would be misled."""
     older: Annotated[tuple[ComparedRunDocument, ...], Meta(min_length=1)]
     """The run before, or the runs of its machines."""
     newer: Annotated[tuple[ComparedRunDocument, ...], Meta(min_length=1)]
@@ -129,7 +127,6 @@ def build_compare_json(comparison: Comparison) -> CompareDocument:
     """Return the document: every change with both sides and its causes."""
     return CompareDocument.of(
         comparison,
-        schema_version=1,
         older=tuple(map(ComparedRunDocument.of, comparison.older)),
         newer=tuple(map(ComparedRunDocument.of, comparison.newer)),
         changes=tuple(map(ChangeDocument.of_change, comparison.changes)),

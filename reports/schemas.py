@@ -20,11 +20,16 @@ import msgspec
 from interpreters.documents import Document
 from reports.compare_files import CompareDocument
 from reports.formats.gate_contract import GateDocument
+from reports.formats.records_contract import ObservationDocument, RunFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 FOLDER = Path(__file__).parent / "formats"
+
+
+VERSION = "schema_version"
+VERSION_TEXT = "Version of this schema; it changes when a reader of the old one would be misled."
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,8 @@ class Contract:
 CONTRACTS = (
     Contract("compare.json", CompareDocument),
     Contract("gate.json", GateDocument),
+    Contract("One line of observations.jsonl", ObservationDocument),
+    Contract("run.json", RunFile),
 )
 
 
@@ -59,15 +66,16 @@ def build_schema(contract: Contract) -> dict[str, Any]:
         if "description" in schema:
             schema["description"] = _in_one_line(schema["description"])
         if name in kinds:
-            described = _described(kinds[name])
+            described = {VERSION: VERSION_TEXT, **_described(kinds[name])}
             for key, inner in schema["properties"].items():
                 schema["properties"][key] = {"description": described[key], **inner}
+            schema.update(kinds[name].RULES)
     root = components.pop(contract.kind.__name__)
-    (version,) = root["properties"]["schema_version"]["enum"]
+    (version,) = root["properties"][VERSION]["enum"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **root,
-        "title": f"{contract.title}, schema_version {version}",
+        "title": f"{contract.title}, {VERSION} {version}",
         "$defs": components,
     }
 

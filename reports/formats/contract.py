@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
 from interpreters.documents import Document, Moment, NonEmpty
-from interpreters.places import Status
+from interpreters.places import Looked, Status
 from reports.verdicts.judge import Verdict
+from reports.verdicts.observations import RequestedInterpreter, Run, RunRequest
+from reports.verdicts.scope import LeftOut, Scope
 from servers.conditions import Condition
 from servers.protocols import Protocol
 
-Version = Literal[2]
-"""The version of all schemas that have no other; it changes when a reader of the old one would be misled."""
+if TYPE_CHECKING:
+    from servers.control import Control
 
 KNOWN = Meta(extra_json_schema={"not": {"const": ""}})
 """Of an enumeration that has an empty member for what is not known: the file has null."""
@@ -96,6 +98,12 @@ class ScopeDocument(Document):
     Everything is empty for a machine that did not report.
     """
 
+    RULES: ClassVar = {
+        "if": {"properties": {"partial": {"const": True}}},
+        "then": {"properties": {"narrowed": {"minItems": 1}}},
+        "else": {"properties": {"narrowed": {"maxItems": 0}}},
+    }
+
     partial: bool
     """Whether the run was asked to measure less than a run without options does; `narrowed` says what it left
     out."""
@@ -131,16 +139,6 @@ class ScopeDocument(Document):
         if self.partial is not bool(self.narrowed):
             msg = f"partial is {self.partial}, beside {len(self.narrowed)} in narrowed"
             raise ValueError(msg)
-
-
-NARROWED: dict[str, Any] = {
-    "if": {"properties": {"partial": {"const": True}}},
-    "then": {"properties": {"narrowed": {"minItems": 1}}},
-    "else": {"properties": {"narrowed": {"maxItems": 0}}},
-}
-"""What ScopeDocument checks, as its schema says it."""
-
-ReportScope = Annotated[ScopeDocument, Meta(extra_json_schema=NARROWED)]
 
 
 class WaiverDocument(Document):
@@ -197,7 +195,7 @@ class RunDocument(Document):
     """Where the facts of one run come from: what measured, where, when, and with which instruments."""
 
     run_id: NonEmpty
-    """The run: its start in UTC and a random part."""
+    """The run that this was measured in: its start in UTC and a random part."""
     host: str
     """Name of the machine that was measured; empty where it has none."""
     tool: NonEmpty
@@ -205,10 +203,27 @@ class RunDocument(Document):
     engine: str
     """The OpenSSL that served, with version and path; or why none did."""
     catalogue: str
-    """SHA-256 of the catalogue of servers; in a merged report those of each machine, where they differ."""
+    """SHA-256 of the catalogue of servers, in a merged report those of each machine, where they differ; empty
+    for a machine that did not report."""
     started: Moment
     """Start of the measurement, UTC, ISO 8601."""
     ended: Moment
     """End of the measurement, UTC, ISO 8601."""
     asked: RequestDocument
     """What the run was asked to measure."""
+
+    def run(self, controls: Mapping[str, Control], scope: ScopeDocument) -> Run:
+        """Return the run, with what its controls came to and how far it reaches."""
+        asked, found = self.asked, scope
+        return self.to(
+            Run,
+            asked=asked.to(
+                RunRequest, interpreters=tuple(one.to(RequestedInterpreter) for one in asked.interpreters)
+            ),
+            controls=controls,
+            scope=found.to(
+                Scope,
+                left_out=tuple(one.to(LeftOut) for one in found.left_out),
+                looked=tuple(one.to(Looked) for one in found.looked),
+            ),
+        )

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from interpreters.documents import Document, NonEmpty
-from reports.formats.contract import PolicyDocument, Version
+from reports.formats.contract import PolicyDocument
 from reports.verdicts.decision import Disposition, GateOutcome
 from servers.protocols import Protocol
 
@@ -34,11 +34,9 @@ class GateRowDocument(Document):
     """Why, if there is more to say than its verdict."""
 
 
-class GateDocument(Document):
+class GateDocument(Document, tag_field="schema_version", tag=2):
     """What the gate decided about a report, under which policy, and what became of each row."""
 
-    schema_version: Version
-    """Version of this schema; it changes when a reader of the old one would be misled."""
     kind: GateOutcome
     """The decision."""
     exit_code: Annotated[int, Meta(ge=0, le=3)]

@@ -7,9 +7,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from interpreters.documents import from_json
 from interpreters.interpreter import Interpreter
+from reports.formats.contract import RunDocument, ScopeDocument
 from reports.formats.escape import for_json as _text
-from reports.formats.records import RecordError, build_run, read_record, reading
+from reports.formats.records import RecordError, read_record, reading
 from reports.verdicts.cells import CellKind, CellResult
 from reports.verdicts.judge import HeldBy, Judgement, PageCheck, Verdict
 from reports.verdicts.matrix import MATRIX_VERSION, Row, Subject, did_not_report, subject_of
@@ -253,7 +255,9 @@ def _read_run(facts: Mapping[str, Any], document: Mapping[str, Any]) -> Record:
     def own(part: str) -> list[Mapping[str, Any]]:
         return [one for one in document[part] if one["run_id"] == facts["run_id"]]
 
-    run = build_run(facts, {server["server"]: Control(**server["control"]) for server in facts["servers"]})
+    controls = {server["server"]: Control(**server["control"]) for server in facts["servers"]}
+    own_facts = {name: facts[name] for name in RunDocument.__struct_fields__}
+    run = from_json(own_facts, RunDocument).run(controls, from_json(facts["scope"], ScopeDocument))
     servers = {server["server"]: _read_server(server) for server in facts["servers"]}
     interpreters = {one["interpreter"]: _read_interpreter(one) for one in own("interpreters")}
     findings: dict[tuple[str, str, str], dict[str, CellResult]] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
@@ -43,11 +43,9 @@ def test_the_schema_is_whole(contract: Contract) -> None:
             assert all(key["description"] for key in part["properties"].values()), name
 
 
-class Cuttlefish(Document):
+class Cuttlefish(Document, tag_field="schema_version", tag=7):
     """Something that only these tests write."""
 
-    schema_version: Literal[7]
-    """Its version."""
     arms: int
     """How many there
     are."""
