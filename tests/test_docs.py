@@ -285,3 +285,11 @@ def test_links_are_found() -> None:
     """The links that are checked include files, headings of the same page and of others."""
     assert {"LICENSE", "docs/reference.md"} <= set(links(README))
     assert {"#policy", "how-to.md", "../interpreters/places.toml"} <= set(links(REFERENCE))
+
+
+def test_the_reference_leads_to_every_schema() -> None:
+    """The table of files has a link to the JSON Schema of each file that has one."""
+    schemas = {path.name for path in (ROOT / "reports" / "formats").glob("*.schema.json")}
+    assert schemas
+    linked = {target.rpartition("/")[2] for target in links(REFERENCE) if target.endswith(".schema.json")}
+    assert linked == schemas
