@@ -22,6 +22,33 @@ RELAXED = "relaxed"
 
 
 @dataclass(frozen=True)
+class ClientKey:
+    """Which client was measured; as text, for files and the probe, it is one word."""
+
+    name: str
+    versions: str = ""
+    """The versions that were asked for, such as ``botocore-1.20.*+urllib3-1.26``, where there are several."""
+    remedy: str = ""
+    """The remedy that was applied in a trial; empty in a measurement."""
+
+    def __str__(self) -> str:
+        """Return the text, such as ``botocore@botocore-1.20.*`` or ``ssl+openssl.cnf``."""
+        versions = f"@{self.versions}" if self.versions else ""
+        return f"{self.name}{versions}{f'+{self.remedy}' if self.remedy else ''}"
+
+    def under(self, remedy: str) -> ClientKey:
+        """Return the client with a remedy applied: what is observed of it is never of the client alone."""
+        return replace(self, remedy=str(remedy))
+
+    @classmethod
+    def parse(cls, text: str, remedies: Iterable[str] = ()) -> ClientKey:
+        """Read the text back; it may end with one of `remedies`: versions have a ``+`` too."""
+        remedy = next((word for word in remedies if text.endswith(f"+{word}")), "")
+        name, _, versions = text.removesuffix(f"+{remedy}" if remedy else "").partition("@")
+        return cls(name, versions, remedy)
+
+
+@dataclass(frozen=True)
 class Client:
     """A client: its id, what must be installed for it, and whether it is only there for reference."""
 
@@ -94,18 +121,13 @@ def variants(
             asked += ["urllib3" + _joined(other)] if len(urllib3) > 1 else []
             variant = replace(
                 client,
-                id=f"{client.id}@{'+'.join(asked)}" if len(pairs) > 1 else client.id,
+                id=str(ClientKey(client.id, "+".join(asked) if len(pairs) > 1 else "")),
                 requirement=client.requirement + _pin(one) + (f" urllib3{_pin(other)}" if other else ""),
                 library=client.library or client.requirement,
                 floor=client.floor or client.id,
             )
             found[variant.id] = variant
     return found
-
-
-def plain(name: str) -> str:
-    """Return the client that a variant is one of."""
-    return name.partition("@")[0]
 
 
 def _pin(specifier: str) -> str:

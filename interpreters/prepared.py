@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interpreters.clients import plain
+from interpreters.clients import ClientKey
 from interpreters.describe import describe
 from interpreters.environments import ClientVenv, Installer, NoEnvironmentError, VenvRequest, prepare
 from interpreters.environments import forget as forget_environment
@@ -91,7 +91,7 @@ class Prepared:
             return {}
         if self.interpreter.environment != MADE:
             # An environment as found has one version of each client, whichever versions are wanted.
-            return {self.executable: tuple(dict.fromkeys(map(plain, wanted)))}
+            return {self.executable: tuple(dict.fromkeys(ClientKey.parse(text).name for text in wanted))}
         made_for = {client: venv.python for venv in self.venvs for client in venv.clients}
         found: dict[Path, list[str]] = {self.executable: []}
         for client in wanted:

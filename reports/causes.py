@@ -14,6 +14,7 @@ from servers.conditions import Condition
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from interpreters.clients import ClientKey
     from interpreters.interpreter import Interpreter
     from reports.formats.matrix_json import Record
     from reports.verdicts.matrix import Row
@@ -102,7 +103,7 @@ def _passed(record: Record) -> set[str]:
     return {name for name in resting if record.run.controls[name].passed}
 
 
-def of_rows(client: str, older: Row, newer: Row, link: str = "") -> tuple[ChangeCause, ...]:
+def of_rows(client: ClientKey, older: Row, newer: Row, link: str = "") -> tuple[ChangeCause, ...]:
     """Return what differs between two rows beside what was measured, the most telling first.
 
     `client` is which one they are about, where one of them stands for all; `link` is the path that led
@@ -167,14 +168,14 @@ def _of_configuration(before: Interpreter, after: Interpreter) -> Iterator[Chang
     yield ChangeCause(CauseSubject.CONFIGURATION, text)
 
 
-def _of_client(client: str, older: Row, newer: Row) -> Iterator[ChangeCause]:
+def _of_client(client: ClientKey, older: Row, newer: Row) -> Iterator[ChangeCause]:
     # The standard library has its interpreter's version, of which enough was said.
     own = all(row.client_version == row.interpreter.version for row in (older, newer))
     if _both_differ(older.client_version, newer.client_version) and not own:
         yield ChangeCause(
             CauseSubject.CLIENT, f"{client} is {newer.client_version}, before {older.client_version}"
         )
-    if client in ON_URLLIB3 and _both_differ(older.urllib3, newer.urllib3):
+    if client.name in ON_URLLIB3 and _both_differ(older.urllib3, newer.urllib3):
         yield ChangeCause(CauseSubject.URLLIB3, f"urllib3 is {newer.urllib3}, before {older.urllib3}")
 
 

@@ -21,6 +21,7 @@ from servers.protocols import LADDER
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from interpreters.clients import ClientKey
     from interpreters.interpreter import Interpreter
     from reports.formats.matrix_json import Record
     from reports.verdicts.matrix import Row
@@ -57,7 +58,7 @@ class Change:
     kind: ChangeKind
     host: str
     interpreter: str
-    client: str
+    client: ClientKey
     condition: Condition
     older: Row | None
     """None if it was not there."""
@@ -85,7 +86,7 @@ class Comparison:
 class _Pair:
     """One client in one interpreter under one condition, as both runs have it."""
 
-    client: str
+    client: ClientKey
     condition: Condition
     older: Row | None
     newer: Row | None
@@ -187,9 +188,9 @@ def _interpreters(
     return pairs or [(None, None)]
 
 
-def _by_interpreter(record: Record) -> dict[str, dict[tuple[str, Condition], Row]]:
+def _by_interpreter(record: Record) -> dict[str, dict[tuple[ClientKey, Condition], Row]]:
     """Return the rows by interpreter, each by client and condition."""
-    found: dict[str, dict[tuple[str, Condition], Row]] = {}
+    found: dict[str, dict[tuple[ClientKey, Condition], Row]] = {}
     for row in record.rows:
         found.setdefault(row.interpreter.id, {})[row.client, row.condition] = row
     return found
@@ -199,7 +200,7 @@ def _silent(row: Row) -> bool:
     return row.subject is Subject.MACHINE
 
 
-def _for_all(rows: Mapping[tuple[str, Condition], Row]) -> Row | None:
+def _for_all(rows: Mapping[tuple[ClientKey, Condition], Row]) -> Row | None:
     return next((row for row in rows.values() if row.client == ALL_CLIENTS), None)
 
 
@@ -216,7 +217,7 @@ def _not_asked(pair: _Pair, before: RunRequest, after: RunRequest) -> str:
         what = f"the interpreter {one.id}"
     elif one.source == GIVEN and one.path not in [given.real for given in asked.interpreters]:
         what = f"the interpreter {one.path}"
-    elif not one.is_program and pair.client not in (*asked.clients, ALL_CLIENTS):
+    elif not one.is_program and str(pair.client) not in (*asked.clients, str(ALL_CLIENTS)):
         what = f"the client {pair.client}"
     elif pair.condition not in asked.conditions:
         what = f"the {pair.condition} configuration"
@@ -295,7 +296,7 @@ def _grouped(changes: Iterable[Change]) -> list[str]:
     groups: dict[tuple[str, str], dict[str, list[str]]] = {}
     for change in changes:
         names = groups.setdefault((_became(change), _why(change)), {})
-        names.setdefault(change.interpreter, []).append(change.client)
+        names.setdefault(change.interpreter, []).append(str(change.client))
     sentences = []
     for (became, why), names in groups.items():
         listed = "; ".join(f"{name} ({', '.join(clients)})" for name, clients in names.items())

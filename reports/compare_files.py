@@ -103,7 +103,7 @@ class ChangeDocument(Document):
     def of_change(cls, change: Change) -> ChangeDocument:
         """Return a change with both sides of it."""
         older, newer = (row and ComparedRowDocument.of_row(row) for row in (change.older, change.newer))
-        return cls.of(change, older=older, newer=newer)
+        return cls.of(change, client=str(change.client), older=older, newer=newer)
 
 
 class CompareDocument(Document, tag_field="schema_version", tag=1):

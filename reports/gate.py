@@ -90,7 +90,7 @@ def parse_report(document: Any) -> GateReport:
     ]
     # A machine that measured nothing must not vanish among others that did.
     silent = [host for run_id, host in hosts.items() if run_id not in {one["run_id"] for one in ambient}]
-    missing = [GateRow(host, MISSING, ALL_CLIENTS, "", MISSING, silent=True) for host in silent if rows]
+    missing = [GateRow(host, MISSING, str(ALL_CLIENTS), "", MISSING, silent=True) for host in silent if rows]
     absent = {row.host for row in rows if row.silent}
     reported = tuple(part for part in parts if part.host not in absent)
     return GateReport(Protocol(document["floor"]), reported, (*rows, *missing))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interpreters.clients import PROBES, RELAXED
+from interpreters.clients import PROBES, RELAXED, ClientKey
 from interpreters.interpreter import MADE
 from reports.verdicts.judged import JudgedCells
 from runs.probe import Probe, ProbeResult, ProbeTask, Stranger, not_probed, stranger_sentences
@@ -45,6 +45,11 @@ class ProbeTarget:
     """By client, source text that is run in the probe before that client is used."""
     programs: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """How to run each client, if they are programs rather than modules of the interpreter."""
+
+    @property
+    def keys(self) -> tuple[ClientKey, ...]:
+        """The clients as its observations name them."""
+        return tuple(map(ClientKey.parse, self.clients))
 
     def with_clients(self, clients: Sequence[str]) -> ProbeTarget:
         """Return the target for these clients alone; of a program those that it has: not each is relaxed."""
@@ -277,7 +282,9 @@ def _needing(
     condition: Condition, targets: Sequence[ProbeTarget], judged: JudgedCells, floor: Protocol
 ) -> list[ProbeTarget]:
     """Return the targets with those of their clients that a probe under one more condition tells more of."""
-    needy = [target.with_clients(judged.needing(condition, target.clients, floor)) for target in targets]
+    needy = [
+        target.with_clients([*map(str, judged.needing(condition, target.keys, floor))]) for target in targets
+    ]
     return [target for target in needy if target.clients]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from interpreters.clients import ClientKey
 from interpreters.describe import describe_again
 from interpreters.identify import parse_identity
 from interpreters.inside import applied
@@ -54,7 +55,7 @@ def _measured_program(program: InstalledProgram, probed: ProbedInterpreter | Non
         interpreter=program.interpreter,
         unavailable={},
         observations=probed.observations if probed else (),
-        clients=(program.program.id,),
+        clients=(ClientKey(program.program.id),),
         judged=probed.judged if probed else None,
     )
 
@@ -62,7 +63,7 @@ def _measured_program(program: InstalledProgram, probed: ProbedInterpreter | Non
 def _measured(prepared: Prepared, probed: ProbedInterpreter | None, env: Mapping[str, str]) -> Measured:
     interpreter, unavailable = prepared.interpreter, dict(prepared.uninstalled)
     if probed is None:
-        return Measured(interpreter, unavailable, ())
+        return Measured(interpreter, {ClientKey.parse(c): why for c, why in unavailable.items()}, ())
     results = probed.all_results
     for result in results:
         unavailable |= {client: _unavailable(why) for client, why in result.import_errors.items()}
@@ -76,18 +77,19 @@ def _measured(prepared: Prepared, probed: ProbedInterpreter | None, env: Mapping
     why = interpreter.unavailable or _context_unavailable(prepared, probed, env)
     return Measured(
         interpreter=replace(interpreter, unavailable=why),
-        unavailable=unavailable,
-        observations=tuple(seen for seen in probed.observations if seen.client not in absent),
+        unavailable={ClientKey.parse(client): reason for client, reason in unavailable.items()},
+        observations=tuple(seen for seen in probed.observations if str(seen.client) not in absent),
         clients=_own_clients(probed, absent) if is_found else (),
         apart=_apart(prepared.executable, probed),
         judged=probed.judged,
     )
 
 
-def _own_clients(probed: ProbedInterpreter, absent: Collection[str]) -> tuple[str, ...]:
+def _own_clients(probed: ProbedInterpreter, absent: Collection[str]) -> tuple[ClientKey, ...]:
     """Return the clients of an environment as it was found: those that are there, or all if none is."""
     wanted = dict.fromkeys(client for target in probed.targets for client in target.clients)
-    return tuple(client for client in wanted if client not in absent) or tuple(wanted)
+    there = tuple(client for client in wanted if client not in absent) or tuple(wanted)
+    return tuple(map(ClientKey.parse, there))
 
 
 def _context_unavailable(prepared: Prepared, probed: ProbedInterpreter, env: Mapping[str, str]) -> str:
@@ -103,9 +105,9 @@ def _context_unavailable(prepared: Prepared, probed: ProbedInterpreter, env: Map
     return explain_context(identity, env) if identity else ""
 
 
-def _apart(home: Path, probed: ProbedInterpreter) -> dict[str, StartUp]:
+def _apart(home: Path, probed: ProbedInterpreter) -> dict[ClientKey, StartUp]:
     """Return, by client, what sets the interpreter itself apart from where the client was measured."""
-    found: dict[str, StartUp] = {}
+    found: dict[ClientKey, StartUp] = {}
     for results in probed.results.values():
         # Not under each condition is everybody probed.
         if home not in results:
@@ -115,7 +117,7 @@ def _apart(home: Path, probed: ProbedInterpreter) -> dict[str, StartUp]:
             there = _identity(results[target.python]) if target.python in results else None
             if there and target.python != home and (different := apart(own, there)):
                 for client in target.clients:
-                    found.setdefault(client, different)
+                    found.setdefault(ClientKey.parse(client), different)
     return found
 
 

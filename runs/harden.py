@@ -67,7 +67,7 @@ def unproven(rows: Iterable[Row], clients: Sequence[str], conditions: Sequence[C
 
     Only `enforced` and held by the build counts; a row that is not there is a miss like any other.
     """
-    known = {(row.client, row.condition): row for row in rows}
+    known = {(str(row.client), row.condition): row for row in rows}
     found = []
     for condition in conditions:
         for client in clients:
@@ -84,7 +84,7 @@ def verdict_records(rows: Iterable[Row]) -> list[dict[str, str]]:
     """Return the verdicts as they are kept beside the build."""
     return [
         {
-            "client": row.client,
+            "client": str(row.client),
             "client_version": row.client_version,
             "condition": str(row.condition),
             "verdict": str(row.verdict),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interpreters.atomic import write_atomically
-from interpreters.clients import clients, plain
+from interpreters.clients import clients
 from reports.files import REPORTS
 from reports.formats.records import SCHEMA_VERSION, RecordError, read_record, reading
 from reports.formats.remedies import DOCUMENT, read_case, tried_on
@@ -46,7 +46,7 @@ def kept_cases(matrix: Matrix, today: dt.date, reports: Path = REPORTS) -> tuple
         return None
     known = clients()
     options = known_options(
-        matrix.rows, {row.client: known[plain(row.client)] for row in rows}, matrix.floor, today
+        matrix.rows, {str(row.client): known[row.client.name] for row in rows}, matrix.floor, today
     )
     return tuple(_with_other_interpreter(case, matrix.rows, options) for case in kept)
 

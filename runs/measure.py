@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interpreters.clients import RELAXED
+from interpreters.clients import RELAXED, ClientKey
 from interpreters.inside import applied
 from interpreters.process_environment import NO_BYTECODE
 from interpreters.programs import commands
@@ -109,7 +109,13 @@ def measure(
         *collect(subjects.prepared, campaign, subjects.environment),
         *collect_programs(subjects.programs, campaign),
     )
-    rows = build_matrix(measured, clients, settings.conditions, settings.catalogue, settings.floor)
+    rows = build_matrix(
+        measured,
+        tuple(map(ClientKey.parse, clients)),
+        settings.conditions,
+        settings.catalogue,
+        settings.floor,
+    )
     return Matrix(run, measured, rows, settings.catalogue)
 
 

@@ -9,6 +9,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from interpreters.clients import ClientKey
 from interpreters.interpreter import MADE
 from interpreters.processes import signal_name
 from reports.verdicts.observations import Account, Observation, OwnTls
@@ -318,7 +319,7 @@ def _blank(task: ProbeTask, client: str, server: LabServer, control: Control) ->
     """Return the observation of a client on a server before either witness has told anything."""
     return Observation(
         interpreter=task.interpreter,
-        client=client,
+        client=ClientKey.parse(client),
         client_version="",
         condition=task.condition,
         server=server.server.id,

@@ -8,7 +8,7 @@ import pwd
 import subprocess
 from typing import TYPE_CHECKING
 
-from interpreters.clients import DEFAULT, clients, plain
+from interpreters.clients import DEFAULT, ClientKey, clients
 from interpreters.interpreter import PROGRAM
 from interpreters.processes import run
 from interpreters.programs import read_programs
@@ -53,7 +53,7 @@ def survey(
     commit, changes, unknown = commit_of(root, environment)
     known = [client.id for client in clients().values() if not client.reference]
     known += [] if request.programs else _programs()
-    wanted = {plain(client) for client in request.clients}
+    wanted = {ClientKey.parse(client).name for client in request.clients}
     return Scope(
         commit=commit,
         commit_unknown=unknown,
@@ -107,7 +107,7 @@ def narrowings(request: RunRequest, unchosen: Iterable[LeftOut]) -> tuple[str, .
     """
     # A run without options measures no program.
     pythons = [left.id for left in unchosen if not left.id.startswith(f"{PROGRAM}_")]
-    wanted = {plain(client) for client in request.clients}
+    wanted = {ClientKey.parse(client).name for client in request.clients}
     lost = [client for client in DEFAULT if client not in wanted]
     narrowed = []
     if pythons:

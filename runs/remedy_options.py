@@ -50,15 +50,17 @@ def collect_options(
     upgrades: dict[tuple[str, str], Path | str] = {}
     files: dict[str, FloorFile | str] = {}
     for row in needing(rows):
-        interpreter, library = row.interpreter, known.libraries[row.client]
+        interpreter, library = row.interpreter, known.libraries[str(row.client)]
         files[interpreter.id] = _file(interpreter, known.floor, environment)
         # What we installed, by its own name alone, is the newest already.
-        if not library or (interpreter.environment == MADE and library == clients[row.client].requirement):
+        if not library or (
+            interpreter.environment == MADE and library == clients[str(row.client)].requirement
+        ):
             continue
         try:
-            upgrades[interpreter.id, row.client] = newest(interpreter.id, library)
+            upgrades[interpreter.id, str(row.client)] = newest(interpreter.id, library)
         except NoEnvironmentError as error:
-            upgrades[interpreter.id, row.client] = str(error)
+            upgrades[interpreter.id, str(row.client)] = str(error)
     return RemedyOptions(
         known.floor,
         known.libraries,

@@ -36,7 +36,7 @@ class Trial:
     @property
     def key(self) -> tuple[str, str, Remedy]:
         """By which its outcome is found."""
-        return self.row.interpreter.id, self.row.client, self.remedy
+        return self.row.interpreter.id, str(self.row.client), self.remedy
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def plan_trials(
         (target.id, target.python): replace(
             target,
             id=f"{target.id}+{Remedy.CONFIGURATION}",
-            clients=tuple(row.client for row in needy if _home(row, targets) is target),
+            clients=tuple(str(row.client) for row in needy if _home(row, targets) is target),
             env={**target.env, "OPENSSL_CONF": str(folder / file.name)},
         )
         for target in targets
@@ -99,10 +99,11 @@ def plan_trials(
         home = _home(row, targets)
         if remedy is Remedy.CONFIGURATION:
             return configured[home.id, home.python]
-        alone = replace(home, id=f"{home.id}/{marked(row.client, remedy)}", clients=(row.client,))
+        client = str(row.client)
+        alone = replace(home, id=f"{home.id}/{row.client.under(remedy)}", clients=(client,))
         if remedy is Remedy.CODE:
-            return replace(alone, snippets={row.client: options.snippets[row.client]})
-        newer = Path(options.upgrades[row.interpreter.id, row.client])
+            return replace(alone, snippets={client: options.snippets[client]})
+        newer = Path(options.upgrades[row.interpreter.id, client])
         return replace(alone, python=newer, environment=MADE)
 
     return tuple(
@@ -116,18 +117,13 @@ def plan_trials(
 def _home(row: Row, targets: Sequence[ProbeTarget]) -> ProbeTarget:
     """Return the target in which a row's client was measured: its interpreter may have several."""
     return next(
-        target for target in targets if target.id == row.interpreter.id and row.client in target.clients
+        target for target in targets if target.id == row.interpreter.id and str(row.client) in target.clients
     )
 
 
 def targets_of(trials: Sequence[Trial]) -> tuple[ProbeTarget, ...]:
     """Return each target of these trials once."""
     return tuple({id(trial.target): trial.target for trial in trials}.values())
-
-
-def marked(client: str, remedy: Remedy) -> str:
-    """Return the name of a client under a remedy: its observations are never those of the plain client."""
-    return f"{client}+{remedy}"
 
 
 def outcomes(
@@ -138,22 +134,22 @@ def outcomes(
 
 
 def _outcome(trial: Trial, campaign: CampaignResult, catalogue: Catalogue, floor: Protocol) -> TrialOutcome:
-    client, name = trial.row.client, marked(trial.row.client, trial.remedy)
+    client, remedied = trial.row.client, trial.row.client.under(trial.remedy)
     probed = campaign.interpreters[trial.target.id]
-    why = probed.results[Condition.AMBIENT][trial.target.python].import_errors.get(client, "")
+    why = probed.results[Condition.AMBIENT][trial.target.python].import_errors.get(str(client), "")
     cells = probed.judged.of(client, Condition.AMBIENT)
     observations = tuple(
-        replace(observation, interpreter=trial.row.interpreter.id, client=name)
+        replace(observation, interpreter=trial.row.interpreter.id, client=remedied)
         for observation in cells.observations
     )
-    renamed = {(name, str(Condition.AMBIENT)): replace(cells, observations=observations)}
+    renamed = {(remedied, str(Condition.AMBIENT)): replace(cells, observations=observations)}
     measured = Measured(
         trial.row.interpreter,
-        {name: f"it did not get as far as a connection: {why}"} if why else {},
+        {remedied: f"it did not get as far as a connection: {why}"} if why else {},
         observations,
         judged=JudgedCells(catalogue, renamed),
     )
-    (row,) = build_matrix([measured], [name], [Condition.AMBIENT], catalogue, floor)
+    (row,) = build_matrix([measured], [remedied], [Condition.AMBIENT], catalogue, floor)
     return TrialOutcome(trial, row, measured)
 
 

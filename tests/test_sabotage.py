@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.clients import PROBES
+from interpreters.clients import PROBES, ClientKey
 from interpreters.identify import identify
 from interpreters.interpreter import Interpreter
 from interpreters.process_environment import sanitized_environment
@@ -56,7 +56,7 @@ def measure(tmp_path: Path, catalogue: Catalogue) -> Callable[[], Judgement]:
         target = ProbeTarget("here", here, environment, ("ssl",))
         settings = Settings(catalogue, FLOOR, (Condition.AMBIENT,), tmp_path, os.environ)
         done = asyncio.run(run_campaign([target], settings, lambda _: None))
-        return done.interpreters["here"].judged.judgement("ssl", Condition.AMBIENT, FLOOR)
+        return done.interpreters["here"].judged.judgement(ClientKey("ssl"), Condition.AMBIENT, FLOOR)
 
     return run
 

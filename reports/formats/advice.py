@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interpreters.clients import DEFAULT, plain
+from interpreters.clients import DEFAULT
 from interpreters.interpreter import MADE
 from interpreters.locate import GIVEN
 from reports.verdicts.judge import PAGE_FLOOR, HeldBy, Verdict
@@ -81,7 +81,7 @@ def _steps(
 
 def _guard(rows: Sequence[Row], quote: Callable[[str], str]) -> list[str]:
     """Name the configuration that is all that holds some of an interpreter's clients."""
-    loose = [row.client for row in rows if row.held_by is HeldBy.CONFIGURATION]
+    loose = [str(row.client) for row in rows if row.held_by is HeldBy.CONFIGURATION]
     if not loose:
         return []
     one = rows[0].interpreter
@@ -116,7 +116,7 @@ def _reads_configuration(row: Row) -> bool:
 
 def _program(row: Row, floor: Protocol) -> str:
     """Say how a program is started with a floor, and how to measure whether a configuration sets one."""
-    words = advised_words(row.client) if floor is PAGE_FLOOR else ""
+    words = advised_words(row.client.name) if floor is PAGE_FLOOR else ""
     own = (
         f"Start it with `{words}`, which held {floor.prose} in this tool's own tests and was not tried here."
         if words
@@ -130,7 +130,7 @@ def _not_tried(rows: Sequence[Row], floor: Protocol) -> tuple[str, ...]:
     """Say how remedies are tried on rows, of which none is advised before; nothing without any."""
     if not rows:
         return ()
-    deaf = dict.fromkeys(plain(row.client) for row in rows if not _reads_configuration(row))
+    deaf = dict.fromkeys(row.client.name for row in rows if not _reads_configuration(row))
     beyond = f" No OpenSSL configuration reaches {', '.join(deaf)}." if deaf else ""
     tries = f"`{remedy_command(rows, floor)}` tries what may help, and advises only what it measured to help."
     return (f"Not tried yet: {tries}{beyond}",)
@@ -138,7 +138,7 @@ def _not_tried(rows: Sequence[Row], floor: Protocol) -> tuple[str, ...]:
 
 def remedy_command(rows: Sequence[Row], floor: Protocol) -> str:
     """Return the command that tries remedies on these rows of one machine's interpreters."""
-    clients = list(dict.fromkeys(plain(row.client) for row in rows))
+    clients = list(dict.fromkeys(row.client.name for row in rows))
     others = f" --clients {','.join(clients)}" if not set(clients) <= set(DEFAULT) else ""
     asked = f" --floor {floor}" if floor is not PAGE_FLOOR else ""
     interpreters = list({row.interpreter.id: row.interpreter for row in rows}.values())

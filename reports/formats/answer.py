@@ -185,7 +185,7 @@ def _own_tls(downgraded: Iterable[RowGroup], floor: Protocol) -> list[str]:
             found.append(group)
             for row in group.rows:
                 if row.own_tls and row.verdict is Verdict.DOWNGRADED:
-                    stacks.setdefault(row.own_tls.name, {})[row.client] = None
+                    stacks.setdefault(row.own_tls.name, {})[str(row.client)] = None
     if not found:
         return []
     named = " and ".join(f"{name} ({', '.join(clients)})" for name, clients in stacks.items())

@@ -204,7 +204,7 @@ def _columns(rows: Sequence[Row]) -> list[_Column]:
     order = list(Condition).index
     conditions = sorted({row.condition for row in rows}, key=order)
     clients = list(dict.fromkeys(row.column for row in rows if row.client != ALL_CLIENTS))
-    return [_Column(cl, co) for co in conditions for cl in clients or ([ALL_CLIENTS] if rows else [])]
+    return [_Column(cl, co) for co in conditions for cl in clients or ([str(ALL_CLIENTS)] if rows else [])]
 
 
 def _subjects(groups: Sequence[RowGroup]) -> list[Subject]:
@@ -328,7 +328,7 @@ def _copies(cases: Sequence[Case]) -> list[tuple[str, str, tuple[str, ...]]]:
     for case in cases:
         for one in case.advised:
             sharing = found.setdefault((one.remedy, one.lines), {})
-            sharing.setdefault(case.row.interpreter.name, []).append(case.row.client)
+            sharing.setdefault(case.row.interpreter.name, []).append(str(case.row.client))
     order = sorted(found, key=lambda key: list(TITLES).index(key[0]))
     several = len({case.row.interpreter.name for case in cases}) > 1
     return [
@@ -341,7 +341,7 @@ def _reasons(rows: Sequence[Row]) -> list[tuple[str, Verdict, str]]:
     alike: dict[tuple[Verdict, str], dict[str, list[str]]] = {}
     for row in rows:
         sharing = alike.setdefault((row.verdict, row.judgement.reason), {})
-        sharing.setdefault(row.interpreter.name, []).append(row.client)
+        sharing.setdefault(row.interpreter.name, []).append(str(row.client))
     several = len({row.interpreter.name for row in rows}) > 1
     found = [
         (_sharers(sharing, several=several), verdict, reason) for (verdict, reason), sharing in alike.items()
@@ -409,7 +409,7 @@ def _evidence(matrix: Matrix) -> dict[str, object]:
         key = (row.interpreter.name, row.client, row.condition)
         return {
             "interpreter": numbers[row.interpreter.name],
-            "client": visible(row.client),
+            "client": visible(str(row.client)),
             "client_version": visible(row.client_version),
             "urllib3": visible(row.urllib3),
             "condition": str(row.condition),

@@ -96,7 +96,7 @@ def build_junit(matrix: Matrix, decision: Decision) -> str:
     """
     run, floor = matrix.run, matrix.floor
     seconds = {
-        (one.interpreter.name, o.client, o.condition, o.server): _seconds(o.account.seconds)
+        (one.interpreter.name, str(o.client), o.condition, o.server): _seconds(o.account.seconds)
         for one in matrix.measured
         for o in one.observations
         if o.account and o.interpreter == one.interpreter.id
@@ -125,7 +125,7 @@ def _subjects(matrix: Matrix, decision: Decision) -> list[_Subject]:
         place = (for_json(own.host), group.interpreter.id)
         subject = found[place] = _Subject(group.name, own)
         for row in group.rows:
-            gated = gated_rows.pop((*place, row.client), None) or _by_itself(row, own)
+            gated = gated_rows.pop((*place, str(row.client)), None) or _by_itself(row, own)
             subject.rows.append((row, gated))
     runs = {for_json(part.host): part for part in run.reporting}
     for (host, interpreter, _), gated in gated_rows.items():
@@ -139,7 +139,7 @@ def _by_itself(row: Row, run: Run) -> GateResult:
     """Judge a row where nothing was decided, because the report is not fit to be held against the policy."""
     silent = row.subject is Subject.MACHINE
     gate_row = GateRow(
-        run.host, row.interpreter.id, row.client, row.interpreter.source, row.verdict, silent=silent
+        run.host, row.interpreter.id, str(row.client), row.interpreter.source, row.verdict, silent=silent
     )
     return GateResult(gate_row, Disposition.PASSES if row.verdict is Verdict.ENFORCED else Disposition.FAILS)
 
@@ -164,7 +164,7 @@ def _suite(
     for row, gated in subject.rows:
         cases.append(_whole(row, gated))
         for server in servers:
-            took = seconds.get((row.interpreter.name, row.client, row.condition, server.id), 0.0)
+            took = seconds.get((row.interpreter.name, str(row.client), row.condition, server.id), 0.0)
             cases.append(replace(_cell(row, gated, server, own, floor), seconds=took))
     cases += [_absent(subject.name, gated) for gated in subject.absent]
     properties = _provenance(own, floor) | policy

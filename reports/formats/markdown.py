@@ -135,7 +135,7 @@ def _legend(rows: Sequence[Row], floor: Protocol) -> str:
 def _named(row: Row) -> str:
     """Name a client with its version, which the standard library's has from its interpreter."""
     own = row.client_version == row.interpreter.version
-    return row.client if own else " ".join(filter(None, [row.client, row.client_version]))
+    return str(row.client) if own else " ".join(filter(None, [str(row.client), row.client_version]))
 
 
 def _interpreters(groups: Sequence[RowGroup], today: dt.date) -> str:
@@ -168,7 +168,7 @@ def reasons(rows: Sequence[Row]) -> str:
     for row in rows:
         where = f" under {row.condition}" if several else ""
         sharing = alike.setdefault((str(row.verdict), where, row.judgement.reason), {})
-        sharing.setdefault(row.interpreter.name, []).append(row.client)
+        sharing.setdefault(row.interpreter.name, []).append(str(row.client))
     return "\n".join(
         f"- **{verdict}**{where}: {sharers(sharing)}. {for_markdown(reason[:1].upper() + reason[1:])}."
         for (verdict, where, reason), sharing in alike.items()
@@ -192,7 +192,7 @@ def _cells(rows: Sequence[Row], catalogue: Catalogue) -> str:
         cells = tuple(
             str(row.findings[s.id]) if s.id in row.findings else str(CellKind.MISSING) for s in servers
         )
-        client = f"{row.client} under {row.condition}" if several else row.client
+        client = f"{row.client} under {row.condition}" if several else str(row.client)
         patterns.setdefault(cells, {}).setdefault(row.interpreter.name, []).append(client)
     parts = [
         "Each line is a server, each column a pattern: the version that was negotiated, or what prevented it."

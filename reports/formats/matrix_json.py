@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from interpreters.clients import ClientKey
 from interpreters.documents import from_json
 from interpreters.interpreter import Interpreter
 from reports.formats.contract import RunDocument, ScopeDocument
@@ -184,7 +185,7 @@ def _verdict(row: Row, run: Run) -> dict[str, object]:
     return {
         "run_id": run.run_id,
         "interpreter": row.interpreter.id,
-        "client": row.client,
+        "client": str(row.client),
         "condition": str(row.condition),
         "verdict": str(row.verdict),
         "reason": _text(row.judgement.reason),
@@ -206,7 +207,7 @@ def _cell(row: Row, server: Server, run: Run, floor: Protocol) -> dict[str, obje
     return {
         "run_id": run.run_id,
         "interpreter": row.interpreter.id,
-        "client": row.client,
+        "client": str(row.client),
         "condition": str(row.condition),
         "server": server.id,
         "outcome": str(finding.kind),
@@ -315,7 +316,7 @@ def _read_verdict(
     return Row(
         subject=Subject.MACHINE if silent else subject_of(interpreter),
         interpreter=interpreter,
-        client=facts["client"],
+        client=ClientKey.parse(facts["client"]),
         client_version=facts["client_version"],
         urllib3=facts["urllib3"],
         condition=Condition(facts["condition"]),

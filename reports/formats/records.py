@@ -6,11 +6,13 @@ import contextlib
 import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from interpreters.clients import ClientKey
 from interpreters.documents import Document, as_json, from_json
 from interpreters.errors import FloorError
 from reports.formats.contract import ControlDocument, ScopeDocument
 from reports.formats.records_contract import ConnectionDocument, ObservationDocument, PartDocument, RunFile
 from reports.verdicts.observations import Account, Observation, OwnTls
+from reports.verdicts.remedies import Remedy
 from servers.control import Control
 from servers.wire import WireAccount, WireAlert
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from reports.verdicts.observations import Run
+from reports.verdicts.observations import Run
 
 SCHEMA_VERSION = 2
 
@@ -42,6 +44,7 @@ def _line(run: Run, record: Observation) -> ObservationDocument:
         record,
         run_id=run.run_id,
         host=run.host,
+        client=str(record.client),
         control=ControlDocument.of(record.control),
     )
 
@@ -56,6 +59,7 @@ def read_jsonl(path: Path) -> tuple[Observation, ...]:
 def _observation(line: ObservationDocument) -> Observation:
     return line.to(
         Observation,
+        client=ClientKey.parse(line.client, Remedy),
         account=line.account and line.account.to(Account),
         own_tls=line.own_tls and line.own_tls.to(OwnTls),
         wire=tuple(map(_wire, line.wire)),

@@ -77,7 +77,7 @@ def tried_on(row: Row) -> dict[str, str]:
         "openssl": one.openssl,
         "openssl_conf": one.openssl_conf,
         "openssl_conf_sha256": one.openssl_conf_sha256,
-        "client": row.client,
+        "client": str(row.client),
         "client_version": row.client_version,
         "urllib3": row.urllib3,
     }
@@ -86,7 +86,7 @@ def tried_on(row: Row) -> dict[str, str]:
 def read_remedies(path: Path, run: Run, rows: Sequence[Row]) -> tuple[Case, ...]:
     """Return the cases that write_remedies wrote for these rows; raises RecordError for anything else."""
     document = read_record(path, SCHEMA_VERSION)
-    ill = {(row.interpreter.id, row.client): row for row in needing(rows)}
+    ill = {(row.interpreter.id, str(row.client)): row for row in needing(rows)}
     with reading(path):
         if document["run_id"] != run.run_id:
             msg = f"is of the run {document['run_id']}, and what is beside it of {run.run_id}: measure again"

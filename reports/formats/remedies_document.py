@@ -80,7 +80,7 @@ def _clients(cases: Iterable[Case]) -> dict[str, list[str]]:
     """Return the clients of these cases by the names of interpreters."""
     found: dict[str, list[str]] = {}
     for case in cases:
-        found.setdefault(case.row.interpreter.name, []).append(case.row.client)
+        found.setdefault(case.row.interpreter.name, []).append(str(case.row.client))
     return found
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from interpreters.clients import plain
 from reports.verdicts.judge import Verdict
 from servers.conditions import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from interpreters.clients import ClientKey
     from reports.verdicts.matrix import Row, RowGroup
     from servers.protocols import Protocol
 
@@ -53,21 +54,21 @@ def dependence_sentences(groups: Iterable[RowGroup], floor: Protocol) -> list[st
     ]
 
 
-def client_shares(down: Sequence[str], everyone: Sequence[str]) -> list[str]:
+def client_shares(down: Sequence[ClientKey], everyone: Sequence[ClientKey]) -> list[str]:
     """Name some of these clients, those that were swept once: ``botocore in 2 of 3 versions``."""
     found = []
-    for client in dict.fromkeys(map(plain, down)):
-        some, of = (sum(plain(name) == client for name in names) for names in (down, everyone))
-        found.append(client if some == of else f"{client} in {some} of {of} versions")
+    for name in dict.fromkeys(client.name for client in down):
+        some, of = (sum(client.name == name for client in clients) for clients in (down, everyone))
+        found.append(name if some == of else f"{name} in {some} of {of} versions")
     return found
 
 
 def _swept(group: RowGroup) -> dict[str, list[Row]]:
-    """Return the rows of the clients that were measured in several versions, by plain client."""
+    """Return the rows of the clients that were measured in several versions, by the client's name."""
     found: dict[str, list[Row]] = {}
     for row in group.rows:
-        if row.condition is Condition.AMBIENT and plain(row.client) != row.client:
-            found.setdefault(plain(row.client), []).append(row)
+        if row.condition is Condition.AMBIENT and row.client.versions:
+            found.setdefault(row.client.name, []).append(row)
     return found
 
 
@@ -81,10 +82,9 @@ def _stand(row: Row) -> str:
     return f"{row.verdict}{down}"
 
 
-def _pair(row: Row, versions: Mapping[str, str]) -> str:
+def _pair(row: Row, versions: Mapping[ClientKey, str]) -> str:
     """Name what was installed together: ``botocore 1.42.97 and urllib3 1.26.20``; or else what was asked."""
-    label = row.client.partition("@")[2]
-    botocore = versions.get(f"botocore@{label}")
+    botocore = versions.get(replace(row.client, name="botocore"))
     if not row.client_version or not botocore:
-        return label.replace("+", " and ")
+        return row.client.versions.replace("+", " and ")
     return f"botocore {botocore} and urllib3 {row.urllib3}"

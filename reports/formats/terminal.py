@@ -111,7 +111,9 @@ def _table(groups: Sequence[RowGroup], *, short: bool = False) -> Table:
 
     rows = [row for group in groups for row in group.rows]
     conditions = list(dict.fromkeys(row.condition for row in rows))
-    clients = list(dict.fromkeys(row.column for row in rows if row.client != ALL_CLIENTS)) or [ALL_CLIENTS]
+    clients = list(dict.fromkeys(row.column for row in rows if row.client != ALL_CLIENTS)) or [
+        str(ALL_CLIENTS)
+    ]
     several = len(conditions) > 1
     hosts = any(row.interpreter.host for row in rows)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -135,7 +137,7 @@ def _table(groups: Sequence[RowGroup], *, short: bool = False) -> Table:
 
 def _cell(group: RowGroup, client: str, *, short: bool) -> tuple[str, str]:
     """Return a client's verdict, with the lowest version that it negotiated, and its style."""
-    row = next((row for row in group.rows if row.column in (client, ALL_CLIENTS)), None)
+    row = next((row for row in group.rows if row.column in (client, str(ALL_CLIENTS))), None)
     if row is None:
         return "", ""
     version = row.judgement.lowest if row.verdict is Verdict.DOWNGRADED else None

@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from interpreters.clients import plain
+from interpreters.clients import ClientKey
 from interpreters.interpreter import PROGRAM
 from reports.verdicts.doubts import doubts, on_the_way, unfinished
 from reports.verdicts.judge import Verdict
@@ -220,9 +220,9 @@ def _gate_rows(report: GateReport, policy: Policy) -> tuple[GateRow, ...]:
     missing = (
         GateRow(host, interpreter, client, next(iter(clients.values())).source, MISSING)
         for (host, interpreter), clients in groups.items()
-        if ALL_CLIENTS not in clients and not any(row.source == PROGRAM for row in clients.values())
+        if str(ALL_CLIENTS) not in clients and not any(row.source == PROGRAM for row in clients.values())
         for client in _inside(policy)
-        if client not in map(plain, clients)
+        if client not in {ClientKey.parse(name).name for name in clients}
     )
     there = {(row.host, row.client) for row in report.rows if row.source == PROGRAM}
     hosts = [row.host for row in report.rows if not row.silent]
@@ -285,8 +285,8 @@ def _uncounted(row: GateRow, policy: Policy) -> str:
         return ""
     if policy.sources and row.source not in policy.sources:
         return f"source {row.source} does not count"
-    everyone = [ALL_CLIENTS] if _inside(policy) else []
-    if policy.clients and plain(row.client) not in (*policy.clients, *everyone):
+    everyone = [str(ALL_CLIENTS)] if _inside(policy) else []
+    if policy.clients and ClientKey.parse(row.client).name not in (*policy.clients, *everyone):
         return f"client {row.client} does not count"
     return ""
 
@@ -403,5 +403,5 @@ def _client(result: GateResult) -> str:
     plainly = result.disposition is (
         Disposition.PASSES if row.verdict == Verdict.ENFORCED else Disposition.FAILS
     )
-    words = [row.client, verdict] if row.client != ALL_CLIENTS else [verdict]
+    words = [row.client, verdict] if row.client != str(ALL_CLIENTS) else [verdict]
     return " ".join(words) + ("" if plainly else f" ({result.disposition})")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from interpreters.clients import RELAXED
+from interpreters.clients import RELAXED, ClientKey
 from reports.verdicts.judge import HELD, HeldBy, find, held_by, judge, went_below
 from servers.conditions import Condition
 
@@ -41,12 +41,12 @@ class JudgedCells:
     """The cells of one interpreter, each judged once."""
 
     catalogue: Catalogue
-    by_client: Mapping[tuple[str, str], ClientCells] = field(default_factory=dict)
+    by_client: Mapping[tuple[ClientKey, str], ClientCells] = field(default_factory=dict)
     """By client and condition."""
 
     def and_of(self, observations: Iterable[Observation]) -> JudgedCells:
         """Return these cells and those of more observations, judged now."""
-        groups: dict[tuple[str, str], list[Observation]] = {}
+        groups: dict[tuple[ClientKey, str], list[Observation]] = {}
         for observation in observations:
             key = observation.client, observation.condition
             # Of two observations of one cell neither counts, whenever they came.
@@ -56,23 +56,27 @@ class JudgedCells:
         }
         return JudgedCells(self.catalogue, {**self.by_client, **judged})
 
-    def of(self, client: str, condition: Condition) -> ClientCells:
+    def of(self, client: ClientKey, condition: Condition) -> ClientCells:
         """Return the cells of one client under one condition."""
         return self.by_client.get((client, condition), NONE)
 
-    def judgement(self, client: str, condition: Condition, floor: Protocol) -> Judgement:
+    def judgement(self, client: ClientKey, condition: Condition, floor: Protocol) -> Judgement:
         """Judge one client under one condition."""
         return judge(self.of(client, condition).results, self.catalogue, floor)
 
-    def holder(self, judgement: Judgement, client: str, condition: Condition, floor: Protocol) -> HeldBy:
+    def holder(
+        self, judgement: Judgement, client: ClientKey, condition: Condition, floor: Protocol
+    ) -> HeldBy:
         """Say what holds a client that was judged under one condition, from all that was measured of it."""
         seen = {other: self.of(client, other).results for other in Condition}
         # What Python's library has tells nothing of another one.
         own_tls = self.of(client, condition).own_tls
-        relaxed = {} if own_tls else self.of(RELAXED, Condition.PERMISSIVE).results
+        relaxed = {} if own_tls else self.of(ClientKey(RELAXED), Condition.PERMISSIVE).results
         return held_by(judgement, condition, seen, relaxed, floor)
 
-    def needing(self, more: Condition, clients: Iterable[str], floor: Protocol) -> tuple[str, ...]:
+    def needing(
+        self, more: Condition, clients: Iterable[ClientKey], floor: Protocol
+    ) -> tuple[ClientKey, ...]:
         """Return the clients of which only a probe under one more condition can tell what holds the floor.
 
         The permissive condition tells of each that is held, and not yet known to be by its configuration;
@@ -85,10 +89,10 @@ class JudgedCells:
             and any(self._holder_is_unknown(client, condition, floor) for condition in Condition)
         )
 
-    def _passes_permissive(self, client: str, floor: Protocol) -> bool:
+    def _passes_permissive(self, client: ClientKey, floor: Protocol) -> bool:
         return went_below(self.of(client, Condition.PERMISSIVE).results, floor) is True
 
-    def _holder_is_unknown(self, client: str, condition: Condition, floor: Protocol) -> bool:
+    def _holder_is_unknown(self, client: ClientKey, condition: Condition, floor: Protocol) -> bool:
         judgement = self.judgement(client, condition, floor)
         holder = self.holder(judgement, client, condition, floor)
         return judgement.verdict in HELD and holder is HeldBy.UNKNOWN

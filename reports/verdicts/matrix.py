@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from interpreters.clients import RELAXED, plain
+from interpreters.clients import RELAXED, ClientKey
 from interpreters.interpreter import MADE, PROGRAM
 from reports.verdicts.judge import (
     HeldBy,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 MATRIX_VERSION = 2
 """Schema version of matrix.json; changes when a reader of the old one would be misled."""
 
-ALL_CLIENTS = "all"
+ALL_CLIENTS = ClientKey("all")
 """The client of a row that stands for every client, because nothing could be measured at all."""
 
 MISSING = "missing"
@@ -53,7 +53,7 @@ def did_not_report(interpreter: str, client: str) -> bool:
 
     Only who reads files has to ask: a Row and a GateRow know what they are about.
     """
-    return (interpreter, client) == (MISSING, ALL_CLIENTS)
+    return (interpreter, client) == (MISSING, str(ALL_CLIENTS))
 
 
 class Subject(enum.StrEnum):
@@ -91,7 +91,7 @@ class Row:
     """What the row is about."""
     interpreter: Interpreter
     """For a machine that did not report a placeholder, under which files have its row."""
-    client: str
+    client: ClientKey
     client_version: str
     urllib3: str
     condition: Condition
@@ -105,7 +105,7 @@ class Row:
     @property
     def column(self) -> str:
         """What heads the column that has this row's verdict: programs, each its own client, share one."""
-        return PROGRAM if self.interpreter.is_program else self.client
+        return PROGRAM if self.interpreter.is_program else str(self.client)
 
     @property
     def verdict(self) -> Verdict:
@@ -123,21 +123,21 @@ class Measured:
     """All that a run measured in one interpreter."""
 
     interpreter: Interpreter
-    unavailable: Mapping[str, str]
+    unavailable: Mapping[ClientKey, str]
     """Why clients could not be had, by client."""
     observations: tuple[Observation, ...]
-    clients: tuple[str, ...] = ()
+    clients: tuple[ClientKey, ...] = ()
     """Its own clients, where it does not have those that the run was asked for: a program is its own."""
-    apart: Mapping[str, StartUp] = field(default_factory=dict)
+    apart: Mapping[ClientKey, StartUp] = field(default_factory=dict)
     """By client, what sets the interpreter itself apart from where the client was measured, if anything."""
     judged: JudgedCells | None = None
     """The observations' cells as the measuring judged them; None where it did not, as for stored ones."""
 
-    def weighed(self, client: str, judgement: Judgement) -> Judgement:
+    def weighed(self, client: ClientKey, judgement: Judgement) -> Judgement:
         """Return a judgement on a client's cells as far as it holds for the interpreter itself."""
         return self.apart[client].weigh(judgement) if client in self.apart else judgement
 
-    def changed(self, client: str) -> StartUp | None:
+    def changed(self, client: ClientKey) -> StartUp | None:
         """Return what start-up code changes for a client that was measured in the interpreter itself."""
         known = (one for one in self.apart.values() if one.differences)
         return None if client in self.apart else next(known, None)
@@ -228,7 +228,7 @@ class Matrix:
 
 def build_matrix(
     measured: Iterable[Measured],
-    clients: Sequence[str],
+    clients: Sequence[ClientKey],
     conditions: Sequence[Condition],
     catalogue: Catalogue,
     floor: Protocol,
@@ -247,13 +247,13 @@ def build_matrix(
     return tuple(rows)
 
 
-def _untestable(one: Measured, client: str, condition: Condition, reason: str) -> Row:
+def _untestable(one: Measured, client: ClientKey, condition: Condition, reason: str) -> Row:
     judgement = Judgement(Verdict.UNTESTABLE, reason)
     subject = subject_of(one.interpreter)
     return Row(one.interpreter, client, "", "", condition, judgement, subject=subject)
 
 
-def _row(one: Measured, judged: JudgedCells, client: str, condition: Condition, floor: Protocol) -> Row:
+def _row(one: Measured, judged: JudgedCells, client: ClientKey, condition: Condition, floor: Protocol) -> Row:
     cells = judged.of(client, condition)
     records = cells.observations
     if client in one.unavailable and not any(record.account for record in records):
@@ -284,20 +284,25 @@ def _row(one: Measured, judged: JudgedCells, client: str, condition: Condition, 
 
 
 def _reason(  # six, because the sentence rests on as many facts
-    one: Measured, client: str, judgement: Judgement, holder: HeldBy, own_tls: OwnTls | None, floor: Protocol
+    one: Measured,
+    client: ClientKey,
+    judgement: Judgement,
+    holder: HeldBy,
+    own_tls: OwnTls | None,
+    floor: Protocol,
 ) -> str:
     """Continue a judgement's reason with its cause, by what the row is about."""
     if one.interpreter.is_program:
-        relaxed = any(record.client == RELAXED for record in one.observations)
+        relaxed = any(record.client.name == RELAXED for record in one.observations)
         return explain_program(judgement, holder, one.interpreter.openssl, relaxed=relaxed)
     if changed := one.changed(client):
         return f"{judgement.reason}; {changed.itself}"
     return explain(judgement, holder, one.interpreter, floor, own_tls)
 
 
-def _page_check(judged: JudgedCells, client: str, condition: Condition) -> PageCheck:
+def _page_check(judged: JudgedCells, client: ClientKey, condition: Condition) -> PageCheck:
     """Return what the AWS page would have concluded: in a sweep, of its client in the same versions."""
-    asker = PAGE_CLIENT + client.removeprefix(plain(client))
+    asker = replace(client, name=PAGE_CLIENT)
     records = {record.server: record for record in judged.of(asker, condition).observations}
     servers = [server.id for server in judged.catalogue.servers if server.role is Role.PAGE]
     return page_check(records, *servers[:2]) if len(servers) > 1 else PageCheck.UNKNOWN
@@ -314,7 +319,7 @@ def _misfit(records: Sequence[Observation]) -> str:
     first = accounts[0]
     if any(account.error_class not in MISFITS for account in accounts):
         return ""
-    named = f"{plain(records[0].client)} {records[0].client_version}"
+    named = f"{records[0].client.name} {records[0].client_version}"
     return f"{named} is too old for this probe, or too new: {first.error_class}: {first.error_text}"
 
 

@@ -11,6 +11,7 @@ from reports.verdicts.scope import Scope
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from interpreters.clients import ClientKey
     from interpreters.interpreter import Interpreter
     from servers.conditions import Condition
     from servers.control import Control
@@ -82,7 +83,7 @@ class Observation:
     """One cell: client x server in an interpreter under a condition, as both witnesses tell it."""
 
     interpreter: str
-    client: str
+    client: ClientKey
     client_version: str
     condition: str
     server: str

@@ -140,14 +140,16 @@ def skip_reason(row: Row, remedy: Remedy, options: RemedyOptions) -> str:
     """Say why a remedy that takes a trial is not tried on a row; empty if it is to be."""
     if remedy is Remedy.CODE:
         return (
-            "" if row.client in options.snippets else f"there are no lines that set a floor in {row.client}"
+            ""
+            if str(row.client) in options.snippets
+            else f"there are no lines that set a floor in {row.client}"
         )
     if remedy is Remedy.CONFIGURATION:
         file = options.files.get(row.interpreter.id, "no configuration was written for it")
         return file if isinstance(file, str) else ""
-    if not options.libraries.get(row.client):
+    if not options.libraries.get(str(row.client)):
         return "it comes with Python itself, which has no newer release of it"
-    newer = options.upgrades.get((row.interpreter.id, row.client))
+    newer = options.upgrades.get((row.interpreter.id, str(row.client)))
     if newer is None:
         return "its environment has the newest release that this Python took when made; --fresh looks again"
     return newer if isinstance(newer, str) else ""
@@ -165,7 +167,7 @@ def assess(
             row,
             (
                 *(
-                    _tried(row, one, trials.get((row.interpreter.id, row.client, one)), options)
+                    _tried(row, one, trials.get((row.interpreter.id, str(row.client), one)), options)
                     for one in TRIED
                 ),
                 other_interpreter(row, rows, options),
@@ -181,7 +183,7 @@ def _tried(row: Row, remedy: Remedy, trial: Row | None, options: RemedyOptions) 
         return RemedyAttempt(remedy, Standing.IDLE, why)
     if trial is None:
         return RemedyAttempt(remedy, Standing.IDLE, "its trial did not take place")
-    library = options.libraries.get(row.client, "")
+    library = options.libraries.get(str(row.client), "")
     if remedy is Remedy.UPGRADE and trial.client_version == row.client_version:
         return RemedyAttempt(
             remedy, Standing.IDLE, f"{library} {row.client_version} is the newest for this Python"
@@ -197,13 +199,15 @@ def _tried(row: Row, remedy: Remedy, trial: Row | None, options: RemedyOptions) 
 def _advised(row: Row, remedy: Remedy, trial: Row, options: RemedyOptions, reason: str) -> RemedyAttempt:
     one = row.interpreter
     if remedy is Remedy.UPGRADE:
-        steps = upgrade_steps(one, options.libraries[row.client], trial.client_version, row.client_version)
+        steps = upgrade_steps(
+            one, options.libraries[str(row.client)], trial.client_version, row.client_version
+        )
         return RemedyAttempt(remedy, Standing.ADVISED, reason, trial.verdict, flat(steps))
     file = options.files.get(one.id)
     if remedy is Remedy.CONFIGURATION and isinstance(file, FloorFile):
         steps = configuration_steps([one.path], file, options.floor)
         return RemedyAttempt(remedy, Standing.ADVISED, reason, trial.verdict, flat(steps), file)
-    lines = tuple(options.snippets[row.client].splitlines())
+    lines = tuple(options.snippets[str(row.client)].splitlines())
     return RemedyAttempt(remedy, Standing.ADVISED, reason, trial.verdict, lines)
 
 
@@ -227,7 +231,7 @@ def other_interpreter(row: Row, rows: Sequence[Row], options: RemedyOptions) -> 
         return RemedyAttempt(Remedy.INTERPRETER, Standing.IDLE, left_out)
     more = f" and {len(fit) - MOST_NAMED} more" if len(fit) > MOST_NAMED else ""
     named = ", ".join(other.interpreter.id for other in fit[:MOST_NAMED])
-    lines = flat(interpreter_steps(fit[0].interpreter, options.libraries.get(row.client, "")))
+    lines = flat(interpreter_steps(fit[0].interpreter, options.libraries.get(str(row.client), "")))
     said = "; ".join(filter(None, [f"held in this run by {named}{more}", left_out]))
     return RemedyAttempt(Remedy.INTERPRETER, Standing.ADVISED, said, Verdict.ENFORCED, lines)
 
@@ -272,6 +276,8 @@ def in_short(cases: Sequence[Case]) -> list[str]:
                 if any((a.remedy, a.standing) == (remedy, standing) for a in case.attempts):
                     # What another interpreter holds, every run measures again.
                     when = "in this run" if remedy is Remedy.INTERPRETER else case.when
-                    said.setdefault(f"{TITLES[remedy]}: {done} {when}, {came}", []).append(case.row.client)
+                    said.setdefault(f"{TITLES[remedy]}: {done} {when}, {came}", []).append(
+                        str(case.row.client)
+                    )
     lines = [f"{start} {', '.join(clients)}." for start, clients in said.items()]
     return [*lines, "What to copy, and what was not tried, is in `remedies.md`."]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from interpreters.clients import plain
+from interpreters.clients import ClientKey
 from reports.verdicts.expected import REFERENCE, UnknownCauseError, expect
 from servers.catalogue import Role
 from servers.conditions import Condition
@@ -82,7 +82,7 @@ def build_truth(
                 {
                     "interpreter": row.interpreter.id,
                     "condition": str(row.condition),
-                    "client": row.client,
+                    "client": str(row.client),
                     "client_version": row.client_version,
                     "server": server.id,
                     "floor": str(floor),
@@ -116,7 +116,7 @@ _PAGE = {"pass": YES, "fail": NO}
 def _expect_row(
     row: Row, server: Server, floor: Protocol, ambient: Mapping[str, Mapping[str, str]]
 ) -> Expectation:
-    settings, client = ambient.get(row.interpreter.id, {}), plain(row.client)
+    settings, client = ambient.get(row.interpreter.id, {}), row.client.name
     return expect(
         row.interpreter, client, row.client_version, row.condition, server, floor, row.urllib3, settings
     )
@@ -131,7 +131,7 @@ def _expect_holder(
 ) -> str:
     """Return what must hold a row's client: who, taken away, lets it below."""
 
-    def below(condition: Condition, client: str = row.client) -> bool:
+    def below(condition: Condition, client: ClientKey = row.client) -> bool:
         there = replace(row, condition=condition, client=client)
         found = (_expect_row(there, server, floor, ambient).protocol for server in ladder)
         return any(protocol is not None and protocol.below(floor) for protocol in found)
@@ -142,7 +142,7 @@ def _expect_holder(
         return "openssl.cnf"
     if below(Condition.PERMISSIVE):
         return "library"
-    return "code" if below(Condition.PERMISSIVE, REFERENCE) else "build"
+    return "code" if below(Condition.PERMISSIVE, ClientKey(REFERENCE)) else "build"
 
 
 @dataclass(frozen=True)

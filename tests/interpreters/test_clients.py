@@ -13,8 +13,8 @@ from interpreters.clients import (
     DEFAULT,
     RELAXED,
     Client,
+    ClientKey,
     clients,
-    plain,
     requirements,
     specifiers,
     variants,
@@ -135,14 +135,25 @@ def test_a_sweep_is_every_pair_of_versions(botocore: list[str], urllib3: list[st
     """Clients on botocore are there once for each pair, each by a name of its own; all others once."""
     found = variants([NOTHING, ON_BOTOCORE, OTHER], botocore, urllib3)
     pairs = max(1, len(botocore)) * max(1, len(urllib3))
-    ours = [client for name, client in found.items() if plain(name) == "botocore"]
+    ours = [client for name, client in found.items() if ClientKey.parse(name).name == "botocore"]
     assert len(ours) == len({client.requirement for client in ours}) == pairs
     assert (pairs == 1) is ("botocore" in found)
-    assert {plain(name) for name in found} == {"ssl", "botocore", "other"}
+    assert {ClientKey.parse(name).name for name in found} == {"ssl", "botocore", "other"}
     assert (found["ssl"].requirement, found["other"].requirement) == ("", "thing")
     for client in ours:
         assert all(("urllib3" in word) or word.startswith("botocore") for word in client.requirement.split())
         assert (client.library, client.floor) == ("botocore", "botocore")
+
+
+@given(
+    st.sampled_from(["ssl", "botocore", "awscrt_http"]),
+    st.sampled_from(["", "botocore-1.20.*", "botocore-1.20.*+urllib3-1.26", "urllib3>=1.26+local"]),
+    st.sampled_from(["", "code", "openssl.cnf"]),
+)
+def test_a_key_is_read_back_from_its_text(name: str, versions: str, remedy: str) -> None:
+    """What a file has of a client, its name, its versions and its remedy, is told apart again."""
+    key = ClientKey(name, versions, remedy)
+    assert ClientKey.parse(str(key), ("code", "openssl.cnf")) == key
 
 
 def test_those_measured_by_default_come_first() -> None:

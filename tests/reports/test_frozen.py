@@ -33,6 +33,7 @@ from reports.verdicts.policy import Policy
 from reports.verdicts.scope import Scope
 from servers.catalogue import read_catalogue
 from servers.conditions import Condition
+from tests.support.builders import keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -142,7 +143,7 @@ def _judge_again(folder: Path, run: str, change: Change = _as_measured) -> Matri
     asked = stored.run.asked
     met = tuple(server for server in read_catalogue().servers if server.id in stored.run.controls)
     catalogue = replace(stored.catalogue, servers=met)
-    rows = build_matrix(measured, asked.clients, asked.conditions, catalogue, stored.floor)
+    rows = build_matrix(measured, keys(asked.clients), asked.conditions, catalogue, stored.floor)
     return Matrix(stored.run, measured, rows, catalogue)
 
 

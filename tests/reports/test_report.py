@@ -26,6 +26,7 @@ from tests.support.builders import (
     a_catalogue,
     a_run,
     an_interpreter,
+    keys,
     ladder,
     meet,
 )
@@ -51,7 +52,7 @@ BROKEN = Measured(an_interpreter("opt_hang", unavailable="it did not say what it
 
 
 def _write(folder: Path, *measured: Measured, all_evidence: bool = False) -> None:
-    rows = build_matrix(measured, ["ssl"], [AMBIENT], CATALOGUE, TLS1_2)
+    rows = build_matrix(measured, keys(["ssl"]), [AMBIENT], CATALOGUE, TLS1_2)
     write_report(folder, Matrix(RUN, measured, rows, CATALOGUE), Policy(), all_evidence=all_evidence)
 
 

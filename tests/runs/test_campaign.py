@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.clients import PROBES
+from interpreters.clients import PROBES, ClientKey
 from reports.verdicts.judged import JudgedCells
 from runs import campaign as campaign_module
 from runs.campaign import TELLING, CampaignResult, ProbeTarget, Progress, Settings, run_campaign
@@ -84,7 +84,7 @@ class _Probe:
     def result(self, controls: Mapping[str, Control]) -> ProbeResult:
         self.noted.controls.append(controls)
         observations = tuple(
-            replace(meet(stack, server.server), client=client, condition=self.task.condition)
+            replace(meet(stack, server.server), client=ClientKey.parse(client), condition=self.task.condition)
             for client, server in self.task.pairs
             if (stack := self.noted.stacks.get((client, self.task.condition)))
         )
@@ -486,7 +486,7 @@ def test_real_target_under_each_condition(tmp_path: Path) -> None:
             if connected:
                 assert cell.account.version == protocol
                 assert cell.wire[0].server_version is protocol
-            if cell.client == REFERENCE:
+            if str(cell.client) == REFERENCE:
                 assert connected is getattr(ssl, f"HAS_{protocol.name}".replace("TLSV", "TLSv"))
             elif condition is Condition.HARDENED or not protocol.below(settings.floor):
                 assert connected is not protocol.below(settings.floor)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interpreters.clients import ClientKey
 from interpreters.environments import ClientVenv
 from interpreters.identify import parse_identity
 from interpreters.locate import Candidate
@@ -31,6 +32,8 @@ from tests.support.builders import (
     a_catalogue,
     a_program,
     an_observation,
+    by_key,
+    keys,
     ladder,
 )
 from tests.support.probed import a_campaign, a_result
@@ -77,8 +80,8 @@ def test_a_program_is_what_it_says_and_not_the_python_that_ran_it(facts: dict[st
     found = [_found("one"), _found("two"), _found("three", "it hangs")]
     one, two, three = collect_programs(found, _campaign(*visits))
     assert [m.interpreter.id for m in (one, two, three)] == ["program_one", "program_two", "program_three"]
-    assert [m.clients for m in (one, two, three)] == [("one",), ("two",), ("three",)]
-    assert {o.client for o in one.observations} == {"one"}
+    assert [m.clients for m in (one, two, three)] == [keys(["one"]), keys(["two"]), keys(["three"])]
+    assert {str(o.client) for o in one.observations} == {"one"}
     assert len(two.observations) == len(ladder(CATALOGUE))
     assert one.interpreter.is_program
     assert (one.interpreter.version, one.interpreter.openssl) == ("3.12.1", "SomeSSL/4")
@@ -107,14 +110,16 @@ def test_visits_under_several_conditions_stay_apart() -> None:
     )
     (one,) = collect([_prepared("a")], campaign, {})
     assert one.judged is not None
-    assert set(one.judged.of("ssl", Condition.AMBIENT).results) == {s.id for s in ladder(CATALOGUE)}
-    permissive = one.judged.of("ssl", Condition.PERMISSIVE).observations
+    assert set(one.judged.of(ClientKey("ssl"), Condition.AMBIENT).results) == {
+        s.id for s in ladder(CATALOGUE)
+    }
+    permissive = one.judged.of(ClientKey("ssl"), Condition.PERMISSIVE).observations
     assert set(permissive) < set(one.observations)
     (low,) = (seen for seen in permissive if seen.server == "only_1_0")
     assert low.account is not None
     assert low.account.version == TLS1_0
     assert (low.client_version, low.control) == ("1.0", FAILED)
-    assert one.judged.of("ssl", Condition.HARDENED).observations == ()
+    assert one.judged.of(ClientKey("ssl"), Condition.HARDENED).observations == ()
 
 
 def test_why_a_client_is_unavailable_is_kept() -> None:
@@ -123,10 +128,12 @@ def test_why_a_client_is_unavailable_is_kept() -> None:
     prepared = replace(_prepared("a"), venvs=(made,))
     visit = _result(STRICT, "ssl", urllib3="ImportError: no module")
     (one,) = collect([prepared], _campaign((_target("a", "ssl"), Condition.AMBIENT, visit)), {})
-    assert one.unavailable == {
-        "botocore": "no network",
-        "urllib3": "it cannot be imported: ImportError: no module",
-    }
+    assert one.unavailable == by_key(
+        {
+            "botocore": "no network",
+            "urllib3": "it cannot be imported: ImportError: no module",
+        }
+    )
 
 
 def test_a_release_that_cannot_be_measured_has_its_own_reason() -> None:
@@ -135,7 +142,7 @@ def test_a_release_that_cannot_be_measured_has_its_own_reason() -> None:
         STRICT, "ssl", boto3_crt="releases.NotMeasurableError: awscrt 0.23.8 ignores the port: of all"
     )
     (one,) = collect([_prepared("a")], _campaign((_target("a"), Condition.AMBIENT, visit)), {})
-    assert one.unavailable == {"boto3_crt": "awscrt 0.23.8 ignores the port: of all"}
+    assert one.unavailable == by_key({"boto3_crt": "awscrt 0.23.8 ignores the port: of all"})
 
 
 def test_the_name_of_a_refusal_is_that_of_the_probe_s(passenger: Callable[[str], ModuleType]) -> None:
@@ -154,15 +161,15 @@ def test_what_an_environment_does_not_have_has_no_row(facts: dict[str, Any]) -> 
     prepared = Prepared.of(one, parse_identity(facts))
     (found,) = collect([prepared], _campaign((target, Condition.AMBIENT, seen)), {})
     assert found.interpreter.environment == str(folder)
-    assert found.clients == ("ssl", "botocore")
-    assert {record.client for record in found.observations} == {"ssl", "botocore"}
+    assert found.clients == keys(("ssl", "botocore"))
+    assert {str(record.client) for record in found.observations} == {"ssl", "botocore"}
     assert {record.environment for record in found.observations} == {str(folder)}
     assert found.apart == {}
     lacking = replace(_result(httpx="No module"), absent=frozenset({"httpx"}))
     visits = _campaign((replace(target, clients=("httpx",)), Condition.AMBIENT, lacking))
     (found,) = collect([prepared], visits, {})
-    assert found.clients == ("httpx",)
-    assert found.unavailable == {"httpx": "it is not installed in /srv/app/venv"}
+    assert found.clients == keys(["httpx"])
+    assert found.unavailable == by_key({"httpx": "it is not installed in /srv/app/venv"})
 
 
 def test_a_client_that_was_to_be_installed_is_not_left_out() -> None:
@@ -170,7 +177,7 @@ def test_a_client_that_was_to_be_installed_is_not_left_out() -> None:
     seen = replace(_result(STRICT, "ssl", httpx="No module"), absent=frozenset({"httpx"}))
     (found,) = collect([_prepared("a")], _campaign((_target("a"), Condition.AMBIENT, seen)), {})
     assert (found.clients, found.interpreter.environment) == ((), "made")
-    assert found.unavailable == {"httpx": "it cannot be imported: No module"}
+    assert found.unavailable == by_key({"httpx": "it cannot be imported: No module"})
 
 
 def test_what_an_interpreter_says_while_measured_counts_more(facts: dict[str, Any]) -> None:
@@ -207,8 +214,8 @@ def test_a_configuration_that_was_broken_since_is_the_interpreter_s_problem(fact
     environment = {"OPENSSL_CONF": "/etc/fips.cnf"}
     (found,) = collect([prepared], _campaign(*visits), environment)
     assert found.interpreter.unavailable == reason
-    rows = build_matrix([found], ["ssl", "urllib3"], [Condition.AMBIENT], CATALOGUE, TLS1_2)
-    assert [(row.client, row.verdict) for row in rows] == [("all", Verdict.UNTESTABLE)]
+    rows = build_matrix([found], keys(["ssl", "urllib3"]), [Condition.AMBIENT], CATALOGUE, TLS1_2)
+    assert [(str(row.client), row.verdict) for row in rows] == [("all", Verdict.UNTESTABLE)]
     # Nothing that did connect is hidden behind that, as by a client with a TLS library of its own.
     connected = (other, Condition.AMBIENT, _result(LOOSE, "urllib3", identity=facts))
     assert collect([prepared], _campaign(visits[0], connected), environment)[0].interpreter.unavailable == ""
@@ -251,7 +258,7 @@ def test_the_interpreter_itself_is_held_against_each_environment(
         (other, Condition.PERMISSIVE, _result(STRICT, "urllib3", identity=plain)),
     ]
     found = collect([Prepared.of(one)], _campaign(*visits), {})[0].apart
-    assert found.keys() == ({"urllib3"} if "TLSv1" in (ambient, permissive) else set())
+    assert set(found) == set(keys(["urllib3"] if "TLSv1" in (ambient, permissive) else []))
 
 
 @pytest.mark.parametrize("identity", [None, {}, "nonsense"])
@@ -265,7 +272,7 @@ def test_an_interpreter_that_says_nothing_of_itself_is_set_apart(
         (home, Condition.AMBIENT, _result(STRICT, "ssl", identity=identity)),
         (other, Condition.AMBIENT, _result(STRICT, "urllib3", identity=facts)),
     ]
-    assert collect([Prepared.of(one)], _campaign(*visits), {})[0].apart.keys() == {"urllib3"}
+    assert collect([Prepared.of(one)], _campaign(*visits), {})[0].apart.keys() == {ClientKey("urllib3")}
 
 
 def test_an_identity_that_makes_no_sense_is_no_crash() -> None:

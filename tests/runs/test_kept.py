@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from interpreters.clients import ClientKey
 from reports.files import publish
 from reports.formats.remedies import write_remedies
 from reports.verdicts.floor_file import FloorFile
@@ -77,7 +78,7 @@ CHANGES = {
     "edited": replace(ROW, interpreter=replace(ONE, openssl_conf_sha256="d" * 64)),
     "another release": replace(ROW, client_version="2.0"),
     "another urllib3": replace(ROW, urllib3="2.0"),
-    "another client": replace(ROW, client="botocore"),
+    "another client": replace(ROW, client=ClientKey.parse("botocore")),
     "another interpreter": replace(ROW, interpreter=replace(ONE, id="two")),
 }
 

@@ -188,7 +188,7 @@ def test_every_subject_is_in_the_matrix(asked: _Asked, settle: Callable[..., Set
     assert asked.targets == probe_targets(SUBJECTS, ("ssl", "urllib3"))
     names = [one.interpreter.id for one in found.measured]
     assert names == ["strict", "hung", "loose", "program_loose_tool", "program_broken"]
-    assert [(row.interpreter.id, row.client, row.verdict) for row in found.rows] == [
+    assert [(row.interpreter.id, str(row.client), row.verdict) for row in found.rows] == [
         ("strict", "ssl", Verdict.ENFORCED),
         ("strict", "urllib3", Verdict.ENFORCED),
         ("hung", "all", Verdict.UNTESTABLE),
@@ -233,7 +233,7 @@ def test_each_condition_has_its_rows(asked: _Asked, settle: Callable[..., Settin
     settings = settle(*conditions)
     rows = [row for row in _measure(settings).rows if row.interpreter.id == "strict"]
     assert asked.settings is settings
-    assert [(row.condition, row.client) for row in rows] == [
+    assert [(row.condition, str(row.client)) for row in rows] == [
         (condition, client) for condition in conditions for client in ("ssl", "urllib3")
     ]
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 import runs.trials
+from interpreters.clients import ClientKey
 from reports.verdicts.floor_file import FloorFile
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import Measured, build_matrix
 from reports.verdicts.remedies import TRIED, Remedy, RemedyOptions
 from runs.campaign import CampaignResult, ProbeTarget, Progress, Settings
 from runs.probe import ProbeResult
-from runs.trials import marked, outcomes, plan_trials, targets_of, try_out, with_trials
+from runs.trials import outcomes, plan_trials, targets_of, try_out, with_trials
 from servers.catalogue import Role
 from servers.conditions import Condition
 from tests.support.builders import (
@@ -28,6 +29,7 @@ from tests.support.builders import (
     a_row,
     an_interpreter,
     an_observation,
+    keys,
     ladder,
     meet,
 )
@@ -59,13 +61,13 @@ ROWS = (a_row(Verdict.DOWNGRADED, "one", "ssl"), a_row(Verdict.DOWNGRADED, "one"
 def test_each_remedy_that_can_be_tried_has_one_trial() -> None:
     """Every trial is the row's client where it was measured, with one remedy applied and no other."""
     trials = plan_trials(ROWS, TARGETS, OPTIONS, FOLDER)
-    assert [(t.row.client, t.remedy) for t in trials] == [
+    assert [(str(t.row.client), t.remedy) for t in trials] == [
         ("ssl", Remedy.CONFIGURATION),
         ("ssl", Remedy.CODE),
         *(("urllib3", remedy) for remedy in TRIED),
     ]
     for trial in trials:
-        target, client = trial.target, trial.row.client
+        target, client = trial.target, str(trial.row.client)
         configured, coded = trial.remedy is Remedy.CONFIGURATION, trial.remedy is Remedy.CODE
         assert client in target.clients
         assert target.env == {"PATH": "/bin"} | (
@@ -103,15 +105,15 @@ def test_nothing_is_tried_on_rows_that_hold() -> None:
 TRIALS = plan_trials(ROWS, TARGETS, OPTIONS, FOLDER)
 
 
-def _campaign(stacks: Mapping[str, Stack | None]) -> CampaignResult:
-    """Let each trial's client, by its marked name, meet the ladder; None cannot be imported."""
+def _campaign(stacks: Mapping[ClientKey, Stack | None]) -> CampaignResult:
+    """Let each trial's client, under its remedy, meet the ladder; None cannot be imported."""
     probes = []
     for target in targets_of(TRIALS):
         remedy = next(trial.remedy for trial in TRIALS if trial.target is target)
         observations: list[Observation] = []
         errors: dict[str, str] = {}
         for client in target.clients:
-            if stack := stacks[marked(client, remedy)]:
+            if stack := stacks[ClientKey.parse(client).under(remedy)]:
                 observations += a_result(stack, [client], CATALOGUE).observations
             else:
                 errors[client] = "ImportError: gone"
@@ -126,12 +128,12 @@ def _campaign(stacks: Mapping[str, Stack | None]) -> CampaignResult:
 def test_a_trial_is_judged_as_a_row_is(turn: int) -> None:
     """Trials that met the ladder strictly are enforced, loosely downgraded, and not at all untestable."""
     cycle = [(STRICT, Verdict.ENFORCED), (LOOSE, Verdict.DOWNGRADED), (None, Verdict.UNTESTABLE)]
-    names = [marked(trial.row.client, trial.remedy) for trial in TRIALS]
+    names = [trial.row.client.under(trial.remedy) for trial in TRIALS]
     dealt = {name: cycle[(place + turn) % 3] for place, name in enumerate(names)}
     campaign = _campaign({name: stack for name, (stack, _) in dealt.items()})
     for one in outcomes(TRIALS, campaign, CATALOGUE, OPTIONS):
         stack, verdict = dealt[one.row.client]
-        assert one.row.client == marked(one.trial.row.client, one.trial.remedy)
+        assert one.row.client == one.trial.row.client.under(one.trial.remedy)
         assert one.row.verdict is verdict
         assert one.row.client_version == ("1.0" if stack else "")
         assert stack or "ImportError: gone" in one.row.judgement.reason
@@ -139,16 +141,16 @@ def test_a_trial_is_judged_as_a_row_is(turn: int) -> None:
 
 def test_trials_never_mix_with_the_plain_rows() -> None:
     """A run's matrix is the same with the trials' observations among it, and all of them are there."""
-    names = [marked(trial.row.client, trial.remedy) for trial in TRIALS]
+    names = [trial.row.client.under(trial.remedy) for trial in TRIALS]
     found = outcomes(TRIALS, _campaign(dict.fromkeys(names, STRICT)), CATALOGUE, OPTIONS)
     plain = tuple(replace(meet(LOOSE, s), interpreter="one") for s in CATALOGUE.servers)
     measured = (Measured(an_interpreter("one"), {}, plain), Measured(an_interpreter("two"), {}, ()))
     joined = with_trials(measured, found)
-    arguments = (["ssl", "urllib3"], [AMBIENT], CATALOGUE, TLS1_2)
+    arguments = (keys(["ssl", "urllib3"]), [AMBIENT], CATALOGUE, TLS1_2)
     assert build_matrix(joined, *arguments) == build_matrix(measured, *arguments)
     assert len(joined[0].observations) == len(plain) + len(TRIALS) * len(CATALOGUE.servers)
     assert joined[1].observations == ()
-    assert {record.client for record in joined[0].observations} == {"ssl", *names}
+    assert {record.client for record in joined[0].observations} == {ClientKey("ssl"), *names}
     ids = [record.id for record in joined[0].observations]
     assert len(set(ids)) == len(ids)
 
@@ -156,7 +158,7 @@ def test_trials_never_mix_with_the_plain_rows() -> None:
 @pytest.mark.parametrize("remedy", TRIED)
 def test_a_marked_name_is_no_clients(remedy: Remedy) -> None:
     """No client file can have a name with the mark in it."""
-    assert not marked("ssl", remedy).isidentifier()
+    assert not str(ClientKey("ssl").under(remedy)).isidentifier()
 
 
 def _text(path: str) -> str:
@@ -187,7 +189,11 @@ class _Tried:
             if conf := target.env.get("OPENSSL_CONF"):
                 self.configurations[conf] = _text(conf)
             observations = tuple(
-                replace(meet(STRICT if conf else LOOSE, server), client=client, client_version="2.0")
+                replace(
+                    meet(STRICT if conf else LOOSE, server),
+                    client=ClientKey.parse(client),
+                    client_version="2.0",
+                )
                 for client in target.clients
                 for server in settings.catalogue.servers
             )

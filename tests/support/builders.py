@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import enum
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from interpreters.clients import ClientKey
 from interpreters.interpreter import Interpreter
 from interpreters.places import Looked
 from reports.verdicts.cells import CellKind, CellResult
@@ -15,6 +16,7 @@ from reports.verdicts.judge import HeldBy, Judgement, PageCheck, Verdict
 from reports.verdicts.matrix import Matrix, Row, Subject, subject_of
 from reports.verdicts.observations import Account, Observation, OwnTls, RequestedInterpreter, Run, RunRequest
 from reports.verdicts.policy import Policy, Waiver
+from reports.verdicts.remedies import Remedy
 from reports.verdicts.scope import LeftOut, Scope
 from servers.catalogue import Catalogue, Certificate, KeyExchange, Role, Server
 from servers.conditions import Condition
@@ -24,6 +26,8 @@ from servers.wire import WireAccount, WireAlert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+Value = TypeVar("Value")
 
 SSL3, TLS1_0, TLS1_1, TLS1_2, TLS1_3 = LADDER
 FLOORS = (TLS1_1, TLS1_2, TLS1_3)
@@ -133,20 +137,30 @@ def a_wire(
     )
 
 
+def keys(names: Iterable[str]) -> tuple[ClientKey, ...]:
+    """Return the keys of clients, which tests name by their text."""
+    return tuple(ClientKey.parse(name, Remedy) for name in names)
+
+
+def by_key(found: Mapping[str, Value]) -> dict[ClientKey, Value]:
+    """Return what is known by client, which tests name by their text."""
+    return {ClientKey.parse(name, Remedy): value for name, value in found.items()}
+
+
 def an_observation(
     server: Server | str = "only_1_2",
     account: Account | None = None,
     *wire: WireAccount,
     control: Control = PASSED,
     missing: str = "",
-    client: str = "ssl",
+    client: str | ClientKey = "ssl",
     condition: Condition = Condition.AMBIENT,
     interpreter: str = "pyenv_3_9_18",
 ) -> Observation:
     """Return one cell as both witnesses tell it; without an account it has a reason."""
     return Observation(
         interpreter=interpreter,
-        client=client,
+        client=ClientKey.parse(str(client), Remedy),
         client_version="1.26.20",
         urllib3="1.26.20",
         condition=condition,
@@ -293,7 +307,7 @@ def a_program(name: str = "tool", unavailable: str = "") -> Interpreter:
 def a_row(
     verdict: Verdict = Verdict.ENFORCED,
     name: str = "pyenv_3_9_18",
-    client: str = "ssl",
+    client: str | ClientKey = "ssl",
     *,
     condition: Condition = Condition.AMBIENT,
     lowest: Protocol | None = None,
@@ -311,7 +325,7 @@ def a_row(
     return Row(
         subject=subject or subject_of(interpreter),
         interpreter=interpreter,
-        client=client,
+        client=ClientKey.parse(str(client), Remedy),
         client_version="1.26.20",
         urllib3="1.26.20",
         condition=condition,

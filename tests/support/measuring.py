@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interpreters.clients import ClientKey
+
 ROOT = Path(__file__).parent.parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
@@ -55,7 +57,7 @@ def measure(folder: Path, pythons: Sequence[Path], catalogue: Catalogue | None =
     said: list[str] = []
     campaign = asyncio.run(run_campaign(targets, settings, said.append))
     judgements = tuple(
-        campaign.interpreters[target.id].judged.judgement("ssl", Condition.AMBIENT, FLOOR)
+        campaign.interpreters[target.id].judged.judgement(ClientKey("ssl"), Condition.AMBIENT, FLOOR)
         for target in targets
     )
     return MeasuredCampaign(campaign, judgements, tuple(said))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from interpreters.clients import ClientKey
 from reports.verdicts.judged import JudgedCells
 from runs.campaign import CampaignResult, ProbedInterpreter, ProbeTarget
 from runs.probe import ProbeResult
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 def a_result(stack: Stack, clients: Iterable[str], catalogue: Catalogue, **changes: Any) -> ProbeResult:
     """Return what a probe of clients with one stack came to on the whole ladder, with changes."""
     observations = tuple(
-        replace(meet(stack, server), client=client, client_version="1.0")
+        replace(meet(stack, server), client=ClientKey.parse(client), client_version="1.0")
         for client in clients
         for server in ladder(catalogue)
     )

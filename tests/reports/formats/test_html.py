@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interpreters.clients import ClientKey
 from interpreters.interpreter import Interpreter
 from reports.formats.answer import answer, page_sentences
 from reports.formats.escape import visible
@@ -45,6 +46,8 @@ from tests.support.builders import (
     a_scope,
     an_interpreter,
     an_observation,
+    by_key,
+    keys,
     meet,
 )
 
@@ -79,7 +82,7 @@ def seen(
         replace(
             meet(client, server, below if server.only_below(TLS1_2) else above),
             interpreter=interpreter.id,
-            client=name,
+            client=ClientKey.parse(name),
             condition=condition,
         )
         for condition in conditions
@@ -100,7 +103,7 @@ def page_of(
     host: str = "a-host",
 ) -> tuple[str, tuple[Row, ...]]:
     """Return the page of these interpreters, and the rows that it shows."""
-    rows = build_matrix(measured, CLIENTS, conditions, CATALOGUE, TLS1_2)
+    rows = build_matrix(measured, keys(CLIENTS), conditions, CATALOGUE, TLS1_2)
     run = a_run(CATALOGUE, host, ["page_restricted"])
     return build_html(a_matrix(rows, measured, run)), rows
 
@@ -262,7 +265,7 @@ def test_shows_every_row_with_verdict_and_letter() -> None:
         for client, (colour, number, letter, word, label) in zip(CLIENTS, cells, strict=True):
             row = rows[int(number)]
             assert row in own
-            assert row.client in (client, "all")
+            assert str(row.client) in (client, "all")
             assert word == row.verdict
             assert colour == letter == row.verdict[0].upper()
             assert label == f"Evidence: {name}, {client}"
@@ -299,7 +302,7 @@ def test_evidence_names_who_sent_an_alert() -> None:
     """An alert is there with its sender, level and description, and a missing account with its reason."""
     server = CATALOGUE["tls1_1_rsa"]
     cut_off = an_observation(server, None, missing="the probe died of SIGSEGV")
-    refused = replace(meet(OLD, server, Obstacle.SIGNATURE), client="urllib3")
+    refused = replace(meet(OLD, server, Obstacle.SIGNATURE), client=ClientKey.parse("urllib3"))
     data = Page(page_of([Measured(an_interpreter(), {}, (cut_off, refused))])[0]).evidence
     ssl, urllib3, _ = (one["cells"] for one in data["rows"])
     assert ssl[0][5] == -1
@@ -389,7 +392,7 @@ def test_what_the_page_would_say_stands_apart() -> None:
 def test_shows_what_to_copy_line_by_line() -> None:
     """What helped is there to copy, for its interpreter and clients, and no text in it becomes an element."""
     one = seen(SYSTEM, {"ssl": OLD})
-    (row,) = build_matrix([one], ["ssl"], [Condition.AMBIENT], CATALOGUE, TLS1_2)
+    (row,) = build_matrix([one], keys(["ssl"]), [Condition.AMBIENT], CATALOGUE, TLS1_2)
     lines = ("import ssl", "    if 1 < 2: pass  # <b>")
     helped = RemedyAttempt(Remedy.CODE, Standing.ADVISED, "so it was seen", Verdict.ENFORCED, lines)
     page = functools.partial(build_html, a_matrix([row], [one]))
@@ -428,7 +431,7 @@ def hostile(said: str) -> str:
     records[4] = replace(records[4], account=None, missing=said)
     records[5] = replace(records[5], wire=(replace(records[5].wire[0], faults=(said,), notes=(said,)),))
     measured = [
-        Measured(talking, {"botocore": said}, tuple(records)),
+        Measured(talking, by_key({"botocore": said}), tuple(records)),
         Measured(mute, {}, ()),
     ]
     return page_of(measured, host=said)[0]
@@ -501,7 +504,7 @@ def test_two_hundred_interpreters_fit_in_five_megabytes() -> None:
 def trend(*standings: dict[str, int]) -> str:
     """Return a page whose one interpreter is enforced, with earlier runs that stood like this."""
     measured = [seen(an_interpreter("pyenv_3_13_0", "3.13.0"), dict.fromkeys(CLIENTS, STRICT))]
-    rows = build_matrix(measured, CLIENTS, (Condition.AMBIENT,), CATALOGUE, TLS1_2)
+    rows = build_matrix(measured, keys(CLIENTS), (Condition.AMBIENT,), CATALOGUE, TLS1_2)
     past = [
         Past(f"run{number}", f"2026-11-{number:02}T02:30:00+00:00", stood)
         for number, stood in enumerate(standings, 1)
@@ -546,7 +549,7 @@ def test_a_hostile_history_is_only_text() -> None:
     """A run's id and time come from files that lie about, and are escaped like all else."""
     past = [Past(HOSTILE, HOSTILE, {"enforced": 1})]
     measured = [seen(SYSTEM, dict.fromkeys(CLIENTS, STRICT))]
-    rows = build_matrix(measured, CLIENTS, (Condition.AMBIENT,), CATALOGUE, TLS1_2)
+    rows = build_matrix(measured, keys(CLIENTS), (Condition.AMBIENT,), CATALOGUE, TLS1_2)
     html = build_html(a_matrix(rows, measured), past)
     assert "<img" not in html
     assert "<script>alert" not in html
@@ -555,10 +558,11 @@ def test_a_hostile_history_is_only_text() -> None:
 def test_programs_share_a_column() -> None:
     """Each program is its own client, and a column for each would be empty for all but one."""
     programs = [
-        replace(seen(a_program(name), {name: STRICT}), clients=(name,)) for name in ("one_tool", "other_tool")
+        replace(seen(a_program(name), {name: STRICT}), clients=keys((name,)))
+        for name in ("one_tool", "other_tool")
     ]
     html, rows = page_of([seen(an_interpreter(), {"ssl": OLD}), *programs])
-    assert {row.client for row in rows} == {*CLIENTS, "one_tool", "other_tool"}
+    assert {str(row.client) for row in rows} == {*CLIENTS, "one_tool", "other_tool"}
     assert re.findall(r'data-client="(\w+)"', html) == [*CLIENTS, "program"]
     for name in ("one_tool", "other_tool"):
         assert f'aria-label="Evidence: program_{name}, program"' in html
@@ -570,7 +574,7 @@ def mixed() -> str:
     measured = [
         seen(an_interpreter("pyenv_3_13_0", "3.13.0"), dict.fromkeys(CLIENTS, STRICT)),
         seen(an_interpreter(), dict.fromkeys(CLIENTS, OLD)),
-        *(replace(seen(a_program(name), {name: OLD}), clients=(name,)) for name in ("one", "two")),
+        *(replace(seen(a_program(name), {name: OLD}), clients=keys((name,))) for name in ("one", "two")),
     ]
     return page_of(measured)[0]
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from interpreters.clients import ClientKey
 from reports.formats.junit import build_junit
 from reports.formats.matrix_json import build_json
 from reports.gate import foresee, parse_report
@@ -45,7 +46,9 @@ from tests.support.builders import (
     a_scope,
     an_interpreter,
     an_observation,
+    by_key,
     connected,
+    keys,
     meet,
 )
 
@@ -387,10 +390,13 @@ def test_its_counts_are_true_and_agree_with_the_gate(
     for number, (versions, lists_them, obstacle) in enumerate(clients):
         client = Stack(frozenset(versions), lists_them)
         seen = [meet(client, server, obstacle) for server in catalogue.servers]
-        both = [*seen, *([] if unavailable else [replace(one, client="urllib3") for one in seen])]
+        both = [
+            *seen,
+            *([] if unavailable else [replace(one, client=ClientKey.parse("urllib3")) for one in seen]),
+        ]
         lacking = {"urllib3": "no wheel"} if unavailable else {}
-        measured.append(Measured(an_interpreter(f"one_{number}"), lacking, tuple(both)))
-    rows = build_matrix(measured, names, (Condition.AMBIENT,), catalogue, floor)
+        measured.append(Measured(an_interpreter(f"one_{number}"), by_key(lacking), tuple(both)))
+    rows = build_matrix(measured, keys(names), (Condition.AMBIENT,), catalogue, floor)
     document = _document(rows, floor, run, catalogue, measured)
     assert violations(document) == []
     servers = [server for server in catalogue.servers if server.role is not Role.PAGE]

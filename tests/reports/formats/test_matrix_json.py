@@ -47,6 +47,8 @@ from tests.support.builders import (
     a_run,
     a_scope,
     an_interpreter,
+    by_key,
+    keys,
     meet,
 )
 
@@ -397,8 +399,8 @@ def test_its_counts_are_those_of_the_rows_and_of_the_csv(
     for number, (versions, lists_them, obstacle) in enumerate(clients):
         client = Stack(frozenset(versions), lists_them)
         seen = tuple(meet(client, server, obstacle) for server in catalogue.servers)
-        measured.append(Measured(an_interpreter(f"one_{number}"), {"urllib3": "no wheel"}, seen))
-    rows = build_matrix(measured, ("ssl", "urllib3"), (Condition.AMBIENT,), catalogue, floor)
+        measured.append(Measured(an_interpreter(f"one_{number}"), by_key({"urllib3": "no wheel"}), seen))
+    rows = build_matrix(measured, keys(("ssl", "urllib3")), (Condition.AMBIENT,), catalogue, floor)
     document = _document(rows, floor, catalogue)
     VALIDATOR.validate(document)
     frame = build_frame(a_matrix(rows, a_run(catalogue), catalogue, floor))

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from interpreters.clients import ClientKey
 from reports.formats.sweep import client_shares, dependence_sentences, sweeps
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import by_interpreter
 from servers.conditions import Condition
-from tests.support.builders import TLS1_0, TLS1_1, TLS1_2, a_row
+from tests.support.builders import TLS1_0, TLS1_1, TLS1_2, a_row, keys
 
 if TYPE_CHECKING:
     from reports.verdicts.matrix import Row
@@ -34,7 +35,10 @@ def _swept(client: str, verdicts: tuple[Verdict, ...], interpreter: str = "one")
         rows.append(replace(row, client_version=version, urllib3=urllib3))
         if client != "botocore":
             beside = replace(
-                row, client=f"botocore@{label}", client_version=botocore, condition=Condition.PERMISSIVE
+                row,
+                client=ClientKey.parse(f"botocore@{label}"),
+                client_version=botocore,
+                condition=Condition.PERMISSIVE,
             )
             rows.append(beside)
     return rows
@@ -92,10 +96,10 @@ def test_only_what_is_known_is_a_difference(verdict: Verdict) -> None:
     assert rows[0].judgement.lowest is TLS1_0
 
 
-def test_versions_are_client_shares_where_only_some_go_down() -> None:
+def test_versions_are_counted_where_only_some_go_down() -> None:
     """In a list of names a client that was swept stands once, with how many of its versions are meant."""
-    everyone = ["ssl", "a@1", "a@2", "b@1", "b@2"]
-    assert client_shares(["ssl", "a@2", "b@1", "b@2"], everyone) == ["ssl", "a in 1 of 2 versions", "b"]
+    everyone = keys(["ssl", "a@1", "a@2", "b@1", "b@2"])
+    assert client_shares(keys(["ssl", "a@2", "b@1", "b@2"]), everyone) == ["ssl", "a in 1 of 2 versions", "b"]
 
 
 def test_other_conditions_have_no_say() -> None:

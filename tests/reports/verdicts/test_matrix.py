@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.clients import RELAXED
+from interpreters.clients import RELAXED, ClientKey
 from reports.verdicts.judge import HeldBy, PageCheck, Verdict
 from reports.verdicts.judged import JudgedCells
 from reports.verdicts.matrix import (
@@ -41,8 +41,10 @@ from tests.support.builders import (
     a_wire,
     an_interpreter,
     an_observation,
+    by_key,
     connected,
     failed,
+    keys,
     ladder,
     meet,
 )
@@ -60,7 +62,8 @@ AMBIENT, EMPTY, PERMISSIVE, HARDENED = Condition
 def _cells(stack: Stack, client: str, condition: Condition = AMBIENT) -> tuple[Observation, ...]:
     """Let one client meet the whole ladder."""
     return tuple(
-        replace(meet(stack, server), client=client, condition=condition) for server in ladder(CATALOGUE)
+        replace(meet(stack, server), client=ClientKey.parse(client), condition=condition)
+        for server in ladder(CATALOGUE)
     )
 
 
@@ -81,7 +84,7 @@ def _page(first: Protocol | None, second: Protocol | None) -> tuple[Observation,
 def _measured(
     *cells: Observation, unavailable: Mapping[str, str] | None = None, name: str = "pyenv_3_9_18"
 ) -> Measured:
-    return Measured(an_interpreter(name), unavailable or {}, cells)
+    return Measured(an_interpreter(name), by_key(unavailable or {}), cells)
 
 
 def _build(
@@ -90,7 +93,7 @@ def _build(
     conditions: Sequence[Condition] = (AMBIENT,),
     floor: Protocol = TLS1_2,
 ) -> tuple[Row, ...]:
-    return build_matrix(measured, clients, conditions, CATALOGUE, floor)
+    return build_matrix(measured, keys(clients), conditions, CATALOGUE, floor)
 
 
 def test_there_is_a_row_for_each_interpreter_client_and_condition() -> None:
@@ -101,7 +104,7 @@ def test_there_is_a_row_for_each_interpreter_client_and_condition() -> None:
         clients=("ssl", "urllib3"),
         conditions=(AMBIENT, HARDENED),
     )
-    assert [(r.interpreter.id, r.condition, r.client) for r in rows] == [
+    assert [(r.interpreter.id, r.condition, str(r.client)) for r in rows] == [
         (name, condition, client)
         for name in ("one", "two")
         for condition in (AMBIENT, HARDENED)
@@ -115,7 +118,7 @@ def test_an_interpreter_that_cannot_be_measured_keeps_one_row() -> None:
     rows = _build(broken, _measured(*_cells(EVERYTHING, "ssl")), clients=("ssl",))
     assert [(r.client, r.verdict) for r in rows] == [
         (ALL_CLIENTS, Verdict.UNTESTABLE),
-        ("ssl", Verdict.DOWNGRADED),
+        (ClientKey("ssl"), Verdict.DOWNGRADED),
     ]
     assert rows[0].judgement.reason == "it did not say what it is within 10 s"
     assert rows[0].page_check is PageCheck.UNKNOWN
@@ -133,7 +136,7 @@ def test_an_interpreter_without_contexts_names_the_line_that_takes_them() -> Non
 def test_a_client_that_could_not_be_installed_is_untestable() -> None:
     """Its row says why, and the interpreter's other clients keep their verdicts."""
     one = _measured(*_cells(STRICT, "ssl"), unavailable={"botocore": "no network"})
-    rows = {row.client: row for row in _build(one, clients=("ssl", "botocore"))}
+    rows = {str(row.client): row for row in _build(one, clients=("ssl", "botocore"))}
     assert (rows["botocore"].verdict, rows["botocore"].judgement.reason) == (
         Verdict.UNTESTABLE,
         "no network",
@@ -156,7 +159,7 @@ def test_each_row_is_judged_from_its_own_cells(floor: Protocol) -> None:
         *_cells(EVERYTHING, "urllib3", PERMISSIVE),
         *_cells(EVERYTHING, RELAXED, PERMISSIVE),
     )
-    rows = {row.client: row for row in _build(one, clients=("ssl", "urllib3"), floor=floor)}
+    rows = {str(row.client): row for row in _build(one, clients=("ssl", "urllib3"), floor=floor)}
     assert rows["ssl"].verdict is Verdict.DOWNGRADED
     assert rows["urllib3"].verdict is Verdict.ENFORCED
 
@@ -205,10 +208,10 @@ def test_the_holder_comes_from_the_visits_that_tell(
 
 def test_a_program_has_a_row_of_its_own_client_and_no_other() -> None:
     """Which clients were asked for concerns interpreters; a program that is broken has one row as they do."""
-    tool = Measured(a_program(), {}, _cells(EVERYTHING, "tool"), ("tool",))
-    broken = Measured(a_program("other", "it hangs"), {}, (), ("other",))
+    tool = Measured(a_program(), {}, _cells(EVERYTHING, "tool"), keys(("tool",)))
+    broken = Measured(a_program("other", "it hangs"), {}, (), keys(("other",)))
     rows = _build(_measured(*_cells(STRICT, "ssl")), tool, broken, clients=("ssl", "urllib3"))
-    assert [(row.interpreter.id, row.client, row.verdict) for row in rows[2:]] == [
+    assert [(row.interpreter.id, str(row.client), row.verdict) for row in rows[2:]] == [
         ("program_tool", "tool", Verdict.DOWNGRADED),
         ("program_other", "other", Verdict.UNTESTABLE),
     ]
@@ -240,7 +243,7 @@ def test_what_holds_a_program_is_told_without_a_word_of_python(
     ]
     if relaxed:
         cells += _cells(relaxed, RELAXED, PERMISSIVE)
-    (row,) = _build(Measured(a_program(), {}, tuple(cells), ("tool",)))
+    (row,) = _build(Measured(a_program(), {}, tuple(cells), keys(("tool",))))
     assert (row.verdict, row.held_by) == (Verdict.ENFORCED, holder)
     assert words in row.judgement.reason
     assert "Python" not in row.judgement.reason
@@ -337,7 +340,7 @@ def test_what_is_wrong_with_the_configuration_is_said_where_it_should_have_held(
     rows = _build(one, clients=("low", "high", "own"), conditions=(AMBIENT, PERMISSIVE))
     for row in rows:
         told = [problem for problem in problems if problem in row.judgement.reason]
-        expected = (row.client, row.condition) == ("low", AMBIENT)
+        expected = (str(row.client), row.condition) == ("low", AMBIENT)
         assert told == (list(problems[:2]) if expected else [])
         assert ("2 more are in matrix.json" in row.judgement.reason) is (expected and number == 4)
 
@@ -356,7 +359,7 @@ def test_in_a_sweep_the_pages_check_is_its_client_in_the_same_versions() -> None
     """A variant's row shows what the page's client concluded beside it, and not in other versions."""
     cells = [*_cells(EVERYTHING, "botocore@a"), *_cells(EVERYTHING, "botocore@b"), *_cells(EVERYTHING, "ssl")]
     pages = [
-        replace(cell, client=f"urllib3@{label}")
+        replace(cell, client=ClientKey.parse(f"urllib3@{label}"))
         for label, second in (("a", None), ("b", TLS1_0))
         for cell in _page(TLS1_3, second)
     ]
@@ -368,7 +371,7 @@ def test_without_the_pages_servers_its_check_is_unknown() -> None:
     """A catalogue that has not both of them cannot tell what the page would say."""
     catalogue = a_catalogue(a_server("only_1_2", TLS1_2), a_server("page_first", TLS1_2, role=Role.PAGE))
     one = _measured(*_page(TLS1_2, None)[:1])
-    row = build_matrix([one], ["ssl"], [AMBIENT], catalogue, TLS1_2)[0]
+    row = build_matrix([one], keys(["ssl"]), [AMBIENT], catalogue, TLS1_2)[0]
     assert row.page_check is PageCheck.UNKNOWN
 
 
@@ -383,7 +386,7 @@ def _failing(error: str, client: str = "httpx") -> tuple[Observation, ...]:
     """Let a client fail on each server, before it connects, with an error of Python's."""
     account = failed("no HTTPTransport", error)
     return tuple(
-        replace(cell, client=client, client_version="0.16.0", account=account, wire=())
+        replace(cell, client=ClientKey.parse(client), client_version="0.16.0", account=account, wire=())
         for cell in _cells(STRICT, client)
     )
 
@@ -400,7 +403,7 @@ def test_a_client_that_lacks_what_the_probe_uses_is_untestable_once(error: str) 
 def test_a_client_that_connected_or_failed_otherwise_is_no_misfit() -> None:
     """One connection, one error of another kind, or no account at all: that is for the verdict to judge."""
     cells = _failing("AttributeError")
-    connected_once = (*cells[:-1], replace(_cells(STRICT, "httpx")[-1], client="httpx"))
+    connected_once = (*cells[:-1], replace(_cells(STRICT, "httpx")[-1], client=ClientKey.parse("httpx")))
     seen_once = (*cells[:-1], replace(cells[-1], wire=(a_wire({TLS1_2}, None),)))
     refused_once = (*cells[:-1], replace(cells[-1], account=failed("refused", "ConnectionError")))
     nothing = tuple(replace(cell, account=None, missing="it died") for cell in cells)
@@ -421,7 +424,7 @@ def test_what_start_up_code_changes_is_said_of_both_sides() -> None:
     """What was measured in an interpreter with start-up code counts, what was beside it is not enforced."""
     change = StartUp(("/hook.pth",), ("minimum_version of SSLContext is TLSv1, not TLSv1_2",))
     cells = [*_cells(EVERYTHING, "ssl"), *_cells(STRICT, "urllib3"), *_cells(EVERYTHING, "botocore")]
-    measured = replace(_measured(*cells), apart={"urllib3": change, "botocore": change})
+    measured = replace(_measured(*cells), apart=by_key({"urllib3": change, "botocore": change}))
     ssl, urllib3, botocore = _build(measured, clients=("ssl", "urllib3", "botocore"))
     assert (ssl.verdict, urllib3.verdict, botocore.verdict) == (
         Verdict.DOWNGRADED,
@@ -446,8 +449,8 @@ def test_what_start_up_code_holds_is_not_said_of_the_build() -> None:
     plain = _measured(*cells)
     change = StartUp(("/hook.pth",), ("SSLContext.wrap_socket is function of hook.py, not its own",))
     assert _build(plain)[0].held_by is HeldBy.BUILD
-    assert _build(replace(plain, apart={"urllib3": change}))[0].held_by is HeldBy.UNKNOWN
-    unknown = replace(plain, apart={"urllib3": StartUp()})
+    assert _build(replace(plain, apart=by_key({"urllib3": change})))[0].held_by is HeldBy.UNKNOWN
+    unknown = replace(plain, apart=by_key({"urllib3": StartUp()}))
     assert _build(unknown)[0].held_by is HeldBy.BUILD
 
 
@@ -457,7 +460,7 @@ def _judged(measured: Measured) -> JudgedCells:
 
 def test_only_clients_that_seem_safe_are_visited_again() -> None:
     """Enforced and fragile clients are visited again; downgraded and unclear ones would tell nothing new."""
-    fragile = tuple(replace(c, client="fragile") for c in _cells(STRICT, "ssl"))
+    fragile = tuple(replace(c, client=ClientKey("fragile")) for c in _cells(STRICT, "ssl"))
     old = a_wire({TLS1_0, TLS1_2, TLS1_3}, TLS1_3, data=(40, 9000))
     fragile = tuple(replace(c, wire=(old,)) if c.server == "only_1_3" else c for c in fragile)
     one = _measured(
@@ -467,10 +470,10 @@ def test_only_clients_that_seem_safe_are_visited_again() -> None:
         *_cells(STRICT, "partly")[1:],
     )
     names = ("safe", "fragile", "low", "partly", "never")
-    rows = {row.client: row.verdict for row in _build(one, clients=names)}
+    rows = {str(row.client): row.verdict for row in _build(one, clients=names)}
     assert rows["fragile"] is Verdict.FRAGILE
-    assert _judged(one).needing(PERMISSIVE, names, TLS1_2) == ("safe", "fragile")
-    assert _judged(one).needing(EMPTY, names, TLS1_2) == ()
+    assert _judged(one).needing(PERMISSIVE, keys(names), TLS1_2) == keys(("safe", "fragile"))
+    assert _judged(one).needing(EMPTY, keys(names), TLS1_2) == ()
 
 
 def test_an_empty_configuration_is_for_those_that_a_permissive_lets_through() -> None:
@@ -487,11 +490,11 @@ def test_an_empty_configuration_is_for_those_that_a_permissive_lets_through() ->
         *_cells(EVERYTHING, "only hardened", PERMISSIVE),
     ]
     names = ("loose", "coded", "hardened", "only hardened")
-    assert _judged(_measured(*cells)).needing(EMPTY, names, TLS1_2) == ("loose", "only hardened")
+    assert _judged(_measured(*cells)).needing(EMPTY, keys(names), TLS1_2) == keys(("loose", "only hardened"))
 
 
 def test_a_machine_that_did_not_report_is_told_from_an_interpreter() -> None:
     """Only the row that stands for a machine is one: no interpreter and no client alone makes it so."""
-    assert did_not_report(MISSING, ALL_CLIENTS)
+    assert did_not_report(MISSING, str(ALL_CLIENTS))
     assert not did_not_report(MISSING, "ssl")
-    assert not did_not_report("pyenv_3_9_18", ALL_CLIENTS)
+    assert not did_not_report("pyenv_3_9_18", str(ALL_CLIENTS))

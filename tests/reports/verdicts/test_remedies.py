@@ -52,7 +52,7 @@ def attempts(
     row: Row, trials: dict[Remedy, Row] | None = None, options: RemedyOptions = OPTIONS, *others: Row
 ) -> dict[Remedy, RemedyAttempt]:
     """Return what one row's remedies came to."""
-    found = {(row.interpreter.id, row.client, remedy): trial for remedy, trial in (trials or {}).items()}
+    found = {(row.interpreter.id, str(row.client), remedy): trial for remedy, trial in (trials or {}).items()}
     (case,) = [c for c in assess([row, *others], found, options) if c.row is row]
     return {one.remedy: one for one in case.attempts}
 

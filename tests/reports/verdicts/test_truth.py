@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
+from interpreters.clients import ClientKey
 from interpreters.identify import identify
 from interpreters.interpreter import Interpreter
 from interpreters.openssl_faults import read_text
@@ -361,7 +362,7 @@ def a_row(interpreter: Interpreter, client: str = "ssl", page: PageCheck = PageC
     version = VERSIONS[client]
     return Row(
         interpreter,
-        client,
+        ClientKey(client),
         version,
         "2.8.0",
         AMBIENT,
@@ -482,7 +483,7 @@ def test_another_holder_than_the_causes_make_is_wrong(
     for claimed in HeldBy:
         row = Row(
             interpreter,
-            client,
+            ClientKey(client),
             version,
             "2.8.0",
             condition,
@@ -526,7 +527,7 @@ def test_who_was_not_measured_is_named_and_not_counted() -> None:
     """An interpreter or client without measurements, or without known causes, is left out by name."""
     gone = Row(
         python(name="gone"),
-        "all",
+        ClientKey("all"),
         "",
         "",
         AMBIENT,
