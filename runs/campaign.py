@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.clients import PROBES, RELAXED, ClientKey
 from interpreters.interpreter import MADE
+from interpreters.log import LOG
 from reports.verdicts.judged import JudgedCells
 from runs.probe import Probe, ProbeResult, ProbeTask, Stranger, not_probed, stranger_sentences
 from servers.catalogue import Catalogue, Certificate, Role, Server
@@ -24,6 +24,8 @@ from servers.progress import Tally, counted
 from servers.resources import exhausted, visits_at_once
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from reports.verdicts.observations import Observation
     from servers.control import Control
     from servers.lab import Lab, LabServer
@@ -146,13 +148,10 @@ NAME_UNKNOWN = (
 TELLING = (Condition.PERMISSIVE, Condition.EMPTY)
 """The conditions that tell what holds a client. Empty comes last: whom permissive lets through needs both."""
 
-Progress = Callable[[str], None]
-
 
 async def run_campaign(
     targets: Sequence[ProbeTarget],
     settings: Settings,
-    progress: Progress,
     telling: Sequence[Condition] = TELLING,
 ) -> CampaignResult:
     """Probe all targets, a few more at a time than there are processors.
@@ -166,7 +165,7 @@ async def run_campaign(
     with tempfile.TemporaryDirectory(dir=settings.cache, prefix="run-") as folder:
         scratch = Path(folder)
         configurations = write_configurations(scratch, settings.floor)
-        at_once = asyncio.Semaphore(_side_by_side(targets, settings, progress))
+        at_once = asyncio.Semaphore(_side_by_side(targets, settings))
         interpreters: dict[str, list[ProbeTarget]] = {}
         for target in targets:
             interpreters.setdefault(target.id, []).append(target)
@@ -176,11 +175,11 @@ async def run_campaign(
             if lab.unavailable:
                 raise EngineError(lab.unavailable)
             controls = asyncio.create_task(lab.controls())
-            with counted(len(interpreters), "measured", progress) as tally:
+            with counted(len(interpreters), "measured") as tally:
                 campaign = Campaign(settings, telling, lab, controls, configurations, at_once, tally)
                 result = await campaign.run(interpreters)
             for sentence in result.notes:
-                progress(sentence)
+                LOG.info(sentence)
             return result
 
 
@@ -288,7 +287,7 @@ def _needing(
     return [target for target in needy if target.clients]
 
 
-def _side_by_side(targets: Sequence[ProbeTarget], settings: Settings, progress: Progress) -> int:
+def _side_by_side(targets: Sequence[ProbeTarget], settings: Settings) -> int:
     """Return how many probes run at once: fewer than the processors can do where files would run out."""
     wanted = (os.cpu_count() or 1) + WAITING
     servers, clients = settings.catalogue.servers, max((len(target.clients) for target in targets), default=0)
@@ -298,7 +297,7 @@ def _side_by_side(targets: Sequence[ProbeTarget], settings: Settings, progress: 
         wanted, (clients + 1) * ports + FILES_A_PROBE, len(servers) * FILES_A_SERVER
     )
     if why:
-        progress(f"interpreters are visited {why}")
+        LOG.info("interpreters are visited %s", why)
     return fitting
 
 

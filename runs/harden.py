@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from interpreters.clients import DEFAULT, clients, requirements
 from interpreters.hardening.checks import Check, check_pip
 from interpreters.locate import locate
+from interpreters.log import LOG
 from interpreters.prepared import prepare_candidate
 from reports.verdicts.judge import HeldBy, Verdict
 from reports.verdicts.observations import RunRequest
@@ -37,7 +38,7 @@ def prove(built: InstalledPair, job: Job) -> None:
         with tempfile.TemporaryDirectory(dir=job.cache, prefix="pip-") as folder:
             checks.append(check_pip(built.request.interpreter, Path(folder), os.environ))
     else:
-        job.say(f"pip is not asked to install over TLS: wheels come from {job.options.find_links}")
+        LOG.info("pip is not asked to install over TLS: wheels come from %s", job.options.find_links)
     real = built.request.interpreter.resolve()
     found = next(candidate for candidate in locate(os.environ, [real]) if candidate.path == real)
     known = clients()
@@ -47,13 +48,14 @@ def prove(built: InstalledPair, job: Job) -> None:
     subjects = Subjects((prepared,), job.environment)
     settings = job.settings(CONDITIONS, [Role.LADDER], Protocol(built.request.floor))
     start = job.start(RunRequest(DEFAULT, CONDITIONS, settings.floor))
-    rows = measure(start, subjects, DEFAULT, settings, job.say).rows
+    rows = measure(start, subjects, DEFAULT, settings).rows
     checks.append(check_held_by_build(rows, DEFAULT, settings.floor))
     built.prove(checks, {"verdicts": verdict_records(rows)}, now())
     for row in rows:
-        job.say(f"{row.client} under {row.condition}: {row.verdict}, held by {row.held_by}")
+        LOG.info("%s under %s: %s, held by %s", row.client, row.condition, row.verdict, row.held_by)
     if found.source == "given":
-        job.say(f"nox -s matrix does not look there by itself: add --interpreter {built.request.interpreter}")
+        given = built.request.interpreter
+        LOG.info("nox -s matrix does not look there by itself: add --interpreter %s", given)
 
 
 def check_held_by_build(rows: Iterable[Row], clients: Sequence[str], floor: Protocol) -> Check:

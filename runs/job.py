@@ -17,11 +17,11 @@ from interpreters.clients import Client, clients, requirements, specifiers, vari
 from interpreters.environments import Installer
 from interpreters.interpreter import PROGRAM
 from interpreters.locate import SelectionError, leads_to, python_of, select
+from interpreters.log import LOG
 from interpreters.prepared import distinct, forget, prepare_candidate, settle
 from interpreters.process_environment import sanitized_environment
 from interpreters.processes import side_by_side
 from interpreters.programs import introduce, locate_programs, read_programs
-from reports.formats.escape import for_terminal
 from servers.catalogue import Role, read_catalogue
 from servers.progress import counted
 from servers.protocols import Protocol
@@ -65,10 +65,6 @@ class Job:
     def run_id(self) -> str:
         """The id of this run."""
         return self.plan.run_id
-
-    def say(self, sentence: str) -> None:
-        """Tell the person who watches how far the session is."""
-        self.session.log(for_terminal(sentence))
 
     @cached_property
     def cache(self) -> Path:
@@ -150,12 +146,12 @@ class Job:
     def installer(self) -> Installer:
         """Who makes environments, and from what."""
         find_links, build = self.option("find_links"), self.option("build", default=False)
-        return Installer(self.uv, self.cache, Path(sys.executable), find_links, build, self.say)
+        return Installer(self.uv, self.cache, Path(sys.executable), find_links, build, LOG.info)
 
     def prepare(self, candidate: Candidate, required: Mapping[str, str]) -> Prepared:
         """Return an interpreter with its environments, made again if that was asked for."""
         if self.option("fresh"):
-            forget(candidate, self.cache, self.say)
+            forget(candidate, self.cache, LOG.info)
         prepare = partial(prepare_candidate, candidate, required, self.installer, os.environ)
         return settle(prepare, self.held)
 
@@ -163,7 +159,7 @@ class Job:
         """Return the interpreters chosen, prepared side by side for these clients, or those asked for."""
         known = clients()
         required = requirements([known[name] for name in names] or self.sweep.values())
-        with counted(len(self.chosen), "prepared", self.say) as tally:
+        with counted(len(self.chosen), "prepared") as tally:
 
             def prepare(candidate: Candidate) -> Prepared:
                 began = time.monotonic()

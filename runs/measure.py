@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from interpreters.programs import InstalledProgram
     from reports.verdicts.observations import RunRequest
     from reports.verdicts.scope import LeftOut, Scope
-    from runs.campaign import Progress, Settings
+    from runs.campaign import Settings
 
 
 @dataclass(frozen=True)
@@ -83,15 +83,13 @@ def probe_targets(subjects: Subjects, clients: Sequence[str]) -> tuple[ProbeTarg
     return (*interpreters, *programs)
 
 
-def measure(
-    start: RunStart, subjects: Subjects, clients: Sequence[str], settings: Settings, say: Progress
-) -> Matrix:
+def measure(start: RunStart, subjects: Subjects, clients: Sequence[str], settings: Settings) -> Matrix:
     """Measure the subjects with these clients, and return every one of them, measured or not.
 
     Raises EngineError where openssl can serve nothing, and ResourceError where there are too few open files.
     """
     started = now()
-    campaign = asyncio.run(run_campaign(probe_targets(subjects, clients), settings, say))
+    campaign = asyncio.run(run_campaign(probe_targets(subjects, clients), settings))
     left_out = (*start.scope.left_out, *subjects.left_out)
     run = Run(
         run_id=start.run_id,

@@ -20,6 +20,7 @@ from interpreters.clients import DEFAULT, RELAXED
 from interpreters.errors import FloorError
 from interpreters.interrupts import interruptible
 from interpreters.locate import SelectionError
+from interpreters.log import LOG, shown
 from reports.files import HISTORY, LATEST, REPORTS, begun, publish
 from reports.formats.escape import for_terminal
 from runs.job import ROOT, Job, refuse, tool
@@ -56,7 +57,11 @@ def perform(work: Callable[..., None], session: nox.Session, plan: Plan, *parame
     try:
         with contextlib.chdir(session.invoked_from):
             options = parse(name, sessions, session.posargs, work.__doc__ or "")
-        with interruptible(), contextlib.ExitStack() as held:
+        with (
+            shown(partial(_log, session)),
+            interruptible(),
+            contextlib.ExitStack() as held,
+        ):
             work(Job(session, plan, options, held), *parameters)
     except FloorError as error:
         session.error(for_terminal(str(error)))
@@ -64,6 +69,11 @@ def perform(work: Callable[..., None], session: nox.Session, plan: Plan, *parame
         if not (sentence := exhausted(error)):
             raise
         session.error(for_terminal(f"{name} broke off, and what it had written before stays: {sentence}"))
+
+
+def _log(session: nox.Session, sentence: str) -> None:
+    """Show a sentence as nox shows its own."""
+    session.log(for_terminal(sentence))
 
 
 def matrix(job: Job) -> None:
@@ -74,7 +84,7 @@ def matrix(job: Job) -> None:
     settings = job.settings(job.options.conditions)
     with begun(job.run_id):
         start = job.start(job.request(settings), job.unchosen())
-        found = measure(start, job.subjects(), tuple(job.sweep), settings, job.say)
+        found = measure(start, job.subjects(), tuple(job.sweep), settings)
         _publish(job, job.run_id, found)
     _show(found)
 
@@ -130,7 +140,7 @@ def truth(job: Job) -> None:
     everyone = (*job.sweep, RELAXED)
     with begun(job.run_id):
         start = job.start(job.request(settings), job.unchosen())
-        found = measure(start, job.subjects(), everyone, settings, job.say)
+        found = measure(start, job.subjects(), everyone, settings)
         ambient = {
             measured.interpreter.id: read_ambient(measured.interpreter, os.environ)
             for measured in found.measured
@@ -164,11 +174,11 @@ def remedy(job: Job) -> None:
     with begun(job.run_id):
         subjects = job.subjects()
         start = job.start(job.request(settings), job.unchosen())
-        found = measure(start, subjects, tuple(job.sweep), settings, job.say)
+        found = measure(start, subjects, tuple(job.sweep), settings)
         known = known_options(found.rows, job.sweep, found.floor, dt.datetime.now(dt.UTC).date())
         options = collect_options(found.rows, known, job.sweep, partial(_newest, job), subjects.environment)
         targets = probe_targets(subjects, tuple(job.sweep))
-        tried = try_out(found.rows, targets, options, settings, job.say)
+        tried = try_out(found.rows, targets, options, settings)
         cases = assess(found.rows, {outcome.trial.key: outcome.row for outcome in tried}, options)
         whole = replace(found, measured=with_trials(found.measured, tried))
         # A folder of its own, so that matrix and remedy can be asked for in one command.
@@ -208,13 +218,13 @@ def harden(job: Job) -> None:
     request = BuildRequest(
         recipe=choose(read_recipes(), options.recipe, options.openssl, options.python, this_system()),
         floor=options.floor,
-        base=options.prefix or default_base(os.environ, job.say),
+        base=options.prefix or default_base(os.environ, LOG.info),
         jobs=options.jobs,
         quick=options.quick,
         openssl_source=options.openssl_source,
         python_source=options.python_source,
     )
-    with installed_pair(request, job.cache / "harden", os.environ, job.say, rebuild=options.fresh) as built:
+    with installed_pair(request, job.cache / "harden", os.environ, LOG.info, rebuild=options.fresh) as built:
         if built.fresh:
             prove(built, job)
     print(for_terminal(built.summary))
@@ -231,10 +241,10 @@ def gate(job: Job) -> None:
     together = newest.startswith(job.run_id) and not newest.endswith("-merge")
     decision = decide(REPORTS / LATEST, now=now, together=together)
     for line in told(decision, now):
-        job.say(line)
+        LOG.info(line)
     if not decision.passed:
         raise ReportError(str(decision))
-    job.say(str(decision))
+    LOG.info(str(decision))
 
 
 def merge(job: Job) -> None:
@@ -342,7 +352,7 @@ def venv(job: Job, interpreter: str) -> None:
     candidate = next(candidate for candidate in job.chosen if candidate.id == interpreter)
     prepared = job.prepare(candidate, requirements(job.sweep.values()))
     problems = "; ".join(dict.fromkeys(prepared.uninstalled.values()))
-    job.say(prepared.interpreter.unavailable or problems or f"ready: {candidate.path}")
+    LOG.info(prepared.interpreter.unavailable or problems or f"ready: {candidate.path}")
 
 
 def tests(job: Job) -> None:

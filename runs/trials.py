@@ -20,7 +20,7 @@ from servers.conditions import Condition
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runs.campaign import CampaignResult, ProbeTarget, Progress, Settings
+    from runs.campaign import CampaignResult, ProbeTarget, Settings
     from servers.catalogue import Catalogue
     from servers.protocols import Protocol
 
@@ -53,7 +53,6 @@ def try_out(
     targets: Sequence[ProbeTarget],
     options: RemedyOptions,
     settings: Settings,
-    say: Progress,
 ) -> tuple[TrialOutcome, ...]:
     """Try on each row that needs it whatever may help, and return what each trial came to.
 
@@ -70,7 +69,7 @@ def try_out(
         trials = plan_trials(rows, targets, options, Path(scratch))
         if not trials:
             return ()
-        campaign = asyncio.run(run_campaign(targets_of(trials), settings, say, telling=()))
+        campaign = asyncio.run(run_campaign(targets_of(trials), settings, telling=()))
     return outcomes(trials, campaign, catalogue, options)
 
 

@@ -1,4 +1,4 @@
-"""Says how many of several things are done, and which take long, to whoever watches: on a pipe too."""
+"""Reports how many of several things are done, and which take long."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from interpreters.log import LOG
 
-    Say = Callable[[str], object]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PATIENCE = 10.0
 """Seconds without a word after which it is said what is being waited for."""
@@ -22,10 +22,9 @@ NAMED = 3
 class Tally:
     """Counts what is done; safe to use from several threads."""
 
-    def __init__(self, total: int, what: str, say: Say) -> None:
+    def __init__(self, total: int, what: str) -> None:
         self.total = total
         self.what = what
-        self._say = say
         self._lock = threading.Lock()
         self._at_work: dict[object, tuple[float, str]] = {}
         self._done = 0
@@ -62,14 +61,14 @@ class Tally:
             self._tell(f"{self._done} of {self.total} done, waiting for {', '.join(named)}{more}")
 
     def _tell(self, sentence: str) -> None:
-        self._say(sentence)
+        LOG.info(sentence)
         self._spoke = time.monotonic()
 
 
 @contextlib.contextmanager
-def counted(total: int, what: str, say: Say, patience: float = PATIENCE) -> Iterator[Tally]:
+def counted(total: int, what: str, patience: float = PATIENCE) -> Iterator[Tally]:
     """Return a count of so many things, which says after so many seconds of silence who is waited for."""
-    tally = Tally(total, what, say)
+    tally = Tally(total, what)
     ended = threading.Event()
 
     def watch() -> None:

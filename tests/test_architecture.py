@@ -25,6 +25,7 @@ ROOMS = ("interpreters", "probes", "servers", "reports", "runs")
 GROUND = {
     "interpreters.atomic",
     "interpreters.errors",
+    "interpreters.log",
     "interpreters.processes",
     "interpreters.tables",
     "servers.protocols",

@@ -55,7 +55,7 @@ def measure(tmp_path: Path, catalogue: Catalogue) -> Callable[[], Judgement]:
     def run() -> Judgement:
         target = ProbeTarget("here", here, environment, ("ssl",))
         settings = Settings(catalogue, FLOOR, (Condition.AMBIENT,), tmp_path, os.environ)
-        done = asyncio.run(run_campaign([target], settings, lambda _: None))
+        done = asyncio.run(run_campaign([target], settings))
         return done.interpreters["here"].judged.judgement(ClientKey("ssl"), Condition.AMBIENT, FLOOR)
 
     return run

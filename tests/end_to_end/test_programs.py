@@ -77,7 +77,7 @@ def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Measure:
 
         async def limited() -> tuple[Row, ...]:
             async with asyncio.timeout(SLOW):
-                done = await run_campaign([target], settings, print)
+                done = await run_campaign([target], settings)
             assert all(control.passed for control in done.controls.values()), done.controls
             measured = collect_programs([found], done)
             return build_matrix(measured, (), conditions, catalogue, FLOOR)

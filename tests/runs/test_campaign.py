@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpreters.clients import PROBES, ClientKey
+from interpreters.log import shown
 from reports.verdicts.judged import JudgedCells
 from runs import campaign as campaign_module
-from runs.campaign import TELLING, CampaignResult, ProbeTarget, Progress, Settings, run_campaign
+from runs.campaign import TELLING, CampaignResult, ProbeTarget, Settings, run_campaign
 from runs.probe import ProbeResult, ProbeTask
 from servers import lab as lab_module
 from servers.catalogue import Catalogue, Role, read_catalogue
@@ -33,7 +34,7 @@ from tests.support.builders import LOOSE, STRICT, Stack, meet
 from tests.support.limits import HANGS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from servers.control import Control
 
@@ -135,13 +136,14 @@ def _settings(folder: Path, *conditions: Condition, openssl: Path | None = None)
 
 
 def _run(
-    targets: Sequence[ProbeTarget], settings: Settings, say: Progress = lambda _: None
+    targets: Sequence[ProbeTarget], settings: Settings, say: Callable[[str], object] = lambda _: None
 ) -> CampaignResult:
     async def limited() -> CampaignResult:
         async with asyncio.timeout(HANGS):
-            return await run_campaign(targets, settings, say)
+            return await run_campaign(targets, settings)
 
-    return asyncio.run(limited())
+    with shown(say):
+        return asyncio.run(limited())
 
 
 def test_target_is_probed_once_under_each_condition(tmp_path: Path, probes: _Probes) -> None:
@@ -253,7 +255,7 @@ def test_nothing_more_is_told_where_nobody_asks(tmp_path: Path, probes: _Probes)
     """A campaign without telling conditions, as that of trials is, probes nobody again."""
     probes.stacks["ssl", Condition.AMBIENT] = STRICT
     settings = _settings(tmp_path, Condition.AMBIENT)
-    asyncio.run(run_campaign([_target()], settings, lambda _: None, telling=()))
+    asyncio.run(run_campaign([_target()], settings, telling=()))
     assert len(probes.tasks) == 1
 
 

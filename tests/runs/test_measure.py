@@ -18,7 +18,7 @@ from interpreters.prepared import Prepared
 from interpreters.process_environment import NO_BYTECODE
 from interpreters.programs import InstalledProgram, Program
 from reports.verdicts.judge import Verdict
-from runs.campaign import CampaignResult, ProbeTarget, Progress, Settings
+from runs.campaign import CampaignResult, ProbeTarget, Settings
 from runs.measure import RunStart, Subjects, measure, now, probe_targets
 from servers.conditions import Condition
 from tests.support.builders import (
@@ -142,11 +142,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> _Asked:
     """Put a made-up campaign in the place of ours, and note what it is asked."""
     noted = _Asked(CONTROLS)
 
-    async def campaign(
-        targets: Sequence[ProbeTarget], settings: Settings, progress: Progress
-    ) -> CampaignResult:
+    async def campaign(targets: Sequence[ProbeTarget], settings: Settings) -> CampaignResult:
         noted.targets, noted.settings = targets, settings
-        progress("it goes well")
         probes = [
             (target, condition, _result(target)) for target in targets for condition in settings.conditions
         ]
@@ -177,9 +174,8 @@ def settle(tmp_path: Path) -> Callable[..., Settings]:
     return settings
 
 
-def _measure(settings: Settings, said: list[str] | None = None) -> Matrix:
-    say = (said if said is not None else []).append
-    return measure(START, SUBJECTS, ("ssl", "urllib3"), settings, say)
+def _measure(settings: Settings) -> Matrix:
+    return measure(START, SUBJECTS, ("ssl", "urllib3"), settings)
 
 
 def test_every_subject_is_in_the_matrix(asked: _Asked, settle: Callable[..., Settings]) -> None:
@@ -211,10 +207,8 @@ def test_a_failed_control_lets_nothing_count(asked: _Asked, settle: Callable[...
 @pytest.mark.usefixtures("asked")
 def test_the_run_is_our_own_with_what_became_of_it(settle: Callable[..., Settings]) -> None:
     """The record keeps who measured and what was asked, and gains instruments, controls and times."""
-    said: list[str] = []
     before = now()
-    found = _measure(settle(), said)
-    assert said == ["it goes well"]
+    found = _measure(settle())
     assert before <= found.run.started <= found.run.ended <= now()
     assert found.run == replace(
         RUN,

@@ -14,7 +14,7 @@ from reports.verdicts.floor_file import FloorFile
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import Measured, build_matrix
 from reports.verdicts.remedies import TRIED, Remedy, RemedyOptions
-from runs.campaign import CampaignResult, ProbeTarget, Progress, Settings
+from runs.campaign import CampaignResult, ProbeTarget, Settings
 from runs.probe import ProbeResult
 from runs.trials import outcomes, plan_trials, targets_of, try_out, with_trials
 from servers.catalogue import Role
@@ -177,13 +177,11 @@ class _Tried:
         self,
         targets: Sequence[ProbeTarget],
         settings: Settings,
-        say: Progress,
         telling: Sequence[Condition],
     ) -> CampaignResult:
         assert telling == ()
         self.settings.append(settings)
         self.targets += targets
-        say("it goes well")
         probes = []
         for target in targets:
             if conf := target.env.get("OPENSSL_CONF"):
@@ -213,16 +211,16 @@ def test_no_server_is_started_where_there_is_nothing_to_try(
     tried = _Tried()
     monkeypatch.setattr(runs.trials, "run_campaign", tried.campaign)
     holds = [a_row(Verdict.ENFORCED, "one")]
-    assert try_out(holds, TARGETS, OPTIONS, _settings(tmp_path), lambda _: None) == ()
+    assert try_out(holds, TARGETS, OPTIONS, _settings(tmp_path)) == ()
     assert tried.settings == []
 
 
 def test_what_is_tried_is_what_was_planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each trial meets every server that verdicts rest on, as the machine is, under our own configuration."""
-    tried, said = _Tried(), list[str]()
+    tried = _Tried()
     monkeypatch.setattr(runs.trials, "run_campaign", tried.campaign)
     settings = _settings(tmp_path)
-    found = try_out(ROWS, TARGETS, OPTIONS, settings, said.append)
+    found = try_out(ROWS, TARGETS, OPTIONS, settings)
     ((conf, text),) = tried.configurations.items()
     assert text == FILE.text
     planned = plan_trials(ROWS, TARGETS, OPTIONS, Path(conf).parent)
@@ -234,7 +232,6 @@ def test_what_is_tried_is_what_was_planned(tmp_path: Path, monkeypatch: pytest.M
         assert one.row.verdict is (Verdict.FRAGILE if configured else Verdict.DOWNGRADED)
     met = [server for server in settings.catalogue.servers if server.role is not Role.PAGE]
     assert tried.settings == [replace(settings, catalogue=a_catalogue(*met), conditions=(AMBIENT,))]
-    assert said == ["it goes well"]
 
 
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt, OSError])
@@ -245,18 +242,18 @@ def test_nothing_is_left_of_a_trial(
     tried = _Tried()
 
     async def campaign(
-        targets: Sequence[ProbeTarget], settings: Settings, say: Progress, telling: Sequence[Condition]
+        targets: Sequence[ProbeTarget], settings: Settings, telling: Sequence[Condition]
     ) -> CampaignResult:
         (conf,) = {conf for target in targets if (conf := target.env.get("OPENSSL_CONF"))}
         assert Path(conf).is_relative_to(tmp_path)
         if error:
             raise error
-        return await tried.campaign(targets, settings, say, telling)
+        return await tried.campaign(targets, settings, telling)
 
     monkeypatch.setattr(runs.trials, "run_campaign", campaign)
     if error:
         with pytest.raises(error):
-            try_out(ROWS, TARGETS, OPTIONS, _settings(tmp_path), lambda _: None)
+            try_out(ROWS, TARGETS, OPTIONS, _settings(tmp_path))
     else:
-        try_out(ROWS, TARGETS, OPTIONS, _settings(tmp_path), lambda _: None)
+        try_out(ROWS, TARGETS, OPTIONS, _settings(tmp_path))
     assert list(tmp_path.iterdir()) == []

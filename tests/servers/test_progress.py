@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from interpreters.log import shown
 from servers.progress import Tally, counted
 from tests.support.limits import HANGS
 
@@ -11,7 +12,7 @@ from tests.support.limits import HANGS
 def test_what_is_done_is_counted() -> None:
     """Each thing done is a line with its number and the total, and without a sentence only counted."""
     lines: list[str] = []
-    with counted(3, "measured", lines.append) as tally:
+    with shown(lines.append), counted(3, "measured") as tally:
         tally.done("first")
         tally.done("")
         tally.done("last")
@@ -27,7 +28,7 @@ def test_silence_is_explained() -> None:
         lines.append(line)
         spoken.set()
 
-    with counted(5, "measured", say, patience=0.05) as tally:
+    with shown(say), counted(5, "measured", patience=0.05) as tally:
         with tally.at_work("a"), tally.at_work("b"), tally.at_work("c"), tally.at_work("d"):
             assert spoken.wait(HANGS)
         spoken.clear()
@@ -38,8 +39,8 @@ def test_silence_is_explained() -> None:
 def test_nobody_is_named_twice_in_a_short_while() -> None:
     """Where a line was just written, no other says that somebody is waited for."""
     lines: list[str] = []
-    tally = Tally(2, "measured", lines.append)
-    with tally.at_work("a"):
+    tally = Tally(2, "measured")
+    with shown(lines.append), tally.at_work("a"):
         tally.done("first")
         tally.wait(HANGS)
         assert lines == ["measured 1 of 2: first"]

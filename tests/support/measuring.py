@@ -19,6 +19,7 @@ ROOT = Path(__file__).parent.parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from interpreters.log import shown  # noqa: E402
 from interpreters.process_environment import sanitized_environment  # noqa: E402
 from runs.campaign import CampaignResult, ProbeTarget, Settings, run_campaign  # noqa: E402
 from servers.catalogue import Catalogue, read_catalogue  # noqa: E402
@@ -55,7 +56,8 @@ def measure(folder: Path, pythons: Sequence[Path], catalogue: Catalogue | None =
     ]
     settings = Settings(few, FLOOR, (Condition.AMBIENT,), folder, os.environ)
     said: list[str] = []
-    campaign = asyncio.run(run_campaign(targets, settings, said.append))
+    with shown(said.append):
+        campaign = asyncio.run(run_campaign(targets, settings))
     judgements = tuple(
         campaign.interpreters[target.id].judged.judgement(ClientKey("ssl"), Condition.AMBIENT, FLOOR)
         for target in targets

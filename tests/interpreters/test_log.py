@@ -1,0 +1,53 @@
+"""Progress is shown to whoever watches while a block lasts, and to nobody else."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from interpreters.log import LOG, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def test_each_sentence_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """Words are put into a sentence that has places for them, and one without keeps its percent signs."""
+    sentences: list[str] = []
+    with shown(sentences.append):
+        LOG.info("100 % of %s in 2 s")
+        LOG.info("%s of %s", 1, "2%")
+        LOG.debug("too small to show")
+    assert sentences == ["100 % of %s in 2 s", "1 of 2%"]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_sentence_goes_to_nobody_else(caplog: pytest.LogCaptureFixture) -> None:
+    """While sentences are shown no other handler has them: nox would print each a second time."""
+    sentences: list[str] = []
+    with shown(sentences.append), caplog.at_level(logging.INFO):
+        LOG.info("once")
+    assert (sentences, caplog.messages) == (["once"], [])
+
+
+@pytest.mark.parametrize("fail", [False, True])
+def test_afterwards_all_is_as_before(fail: bool) -> None:  # noqa: FBT001
+    """After a block, however it ended, nothing is shown any more, and the logger is as it was."""
+    before = LOG.level, LOG.propagate, [*LOG.handlers]
+    sentences: list[str] = []
+
+    def leave(raised: Callable[[], BaseException]) -> None:
+        with shown(sentences.append):
+            if fail:
+                raise raised()
+
+    if fail:
+        with pytest.raises(KeyboardInterrupt):
+            leave(KeyboardInterrupt)
+    else:
+        leave(KeyboardInterrupt)
+    LOG.info("too late")
+    assert sentences == []
+    assert (LOG.level, LOG.propagate, LOG.handlers) == before
