@@ -21,6 +21,7 @@ from interpreters.documents import Document
 from reports.compare_files import CompareDocument
 from reports.formats.gate_contract import GateDocument
 from reports.formats.records_contract import ObservationDocument, RunFile
+from reports.formats.remedies_contract import RemediesFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,6 +55,7 @@ CONTRACTS = (
     Contract("compare.json", CompareDocument),
     Contract("gate.json", GateDocument),
     Contract("One line of observations.jsonl", ObservationDocument),
+    Contract("remedies.json", RemediesFile),
     Contract("run.json", RunFile),
 )
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from interpreters.atomic import write_atomically
 from interpreters.clients import clients
 from reports.files import REPORTS
-from reports.formats.records import SCHEMA_VERSION, RecordError, read_record, reading
-from reports.formats.remedies import DOCUMENT, read_case, tried_on
+from reports.formats.records import RecordError, read_document, reading
+from reports.formats.remedies import DOCUMENT
+from reports.formats.remedies_contract import CaseDocument, RemediesFile
 from reports.history import kept_runs
 from reports.verdicts.remedies import Case, Remedy, needing, other_interpreter
 from runs.remedy_options import known_options
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 KEPT = "remedies"
 """The folder of reports that has what the last run of `remedy` advised."""
 
-Entry = tuple[Path, dict[str, Any]]
+Entry = tuple[Path, CaseDocument]
 
 
 def kept_cases(matrix: Matrix, today: dt.date, reports: Path = REPORTS) -> tuple[Case, ...] | None:
@@ -52,28 +53,22 @@ def kept_cases(matrix: Matrix, today: dt.date, reports: Path = REPORTS) -> tuple
 
 
 def _entries(matrix: Matrix, reports: Path) -> Iterator[Entry]:
-    """Yield what kept runs tried on this machine against this floor, with their files, the newest first."""
+    """Yield what kept runs tried against this floor, with their files, the newest first."""
     for folder in (*reversed(kept_runs(reports)), reports / KEPT):
         path = folder / DOCUMENT
         # A file that is broken, or of another version, is as good as none.
-        try:
-            document = read_record(path, SCHEMA_VERSION)
-            with reading(path):
-                if document["floor"] == matrix.floor:
-                    yield from (
-                        (path, dict(entry)) for entry in document["rows"] if entry["host"] == matrix.run.host
-                    )
-        except RecordError:
-            continue
+        with contextlib.suppress(RecordError):
+            document = read_document(path, RemediesFile)
+            if document.floor is matrix.floor:
+                yield from ((path, entry) for entry in document.rows)
 
 
 def _kept(row: Row, entries: Iterable[Entry], matrix: Matrix) -> Case:
     """Return what was tried last on what a row is about; without a known build that is nothing."""
-    tried = tried_on(row)
     for path, entry in entries:
-        if row.interpreter.build and entry.get("remedies") and tried.items() <= entry.items():
+        if row.interpreter.build and entry.remedies and entry.is_about(row, matrix.run.host):
             with contextlib.suppress(RecordError), reading(path):
-                return read_case(entry, row, matrix.run)
+                return entry.case(row, matrix.run)
     return Case(row, ())
 
 

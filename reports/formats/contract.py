@@ -24,6 +24,7 @@ KNOWN = Meta(extra_json_schema={"not": {"const": ""}})
 Unique = Meta(extra_json_schema={"uniqueItems": True})
 ServerId = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]*$")]
 Commit = Annotated[str, Meta(pattern="^([0-9a-f]{40,64})?$")]
+Build = Annotated[str, Meta(pattern="^([0-9a-f]{16})?$")]
 Day = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 Names = Annotated[tuple[NonEmpty, ...], Meta(min_length=1), Unique]
 

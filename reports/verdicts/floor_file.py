@@ -39,6 +39,9 @@ _DEEPEST = 10
 """Includes within includes that are followed; a file that includes itself has no end."""
 
 
+NAME = r"floor-tls1_\d(-\w+)?\.cnf"
+"""The names that we give to configurations."""
+
 SHARED = "/etc/ssl"
 """Where the advice puts a configuration: a folder that every process can read."""
 
@@ -60,7 +63,7 @@ class FloorFile:
 
     def __post_init__(self) -> None:
         """Refuse a name that is not one of ours: it may be from a file, and ends up in commands."""
-        if not re.fullmatch(r"floor-tls1_\d(-\w+)?\.cnf", self.name):
+        if not re.fullmatch(NAME, self.name):
             msg = f"{self.name!r} is no name of a configuration of ours"
             raise ValueError(msg)
 

@@ -15,6 +15,7 @@ from reports.verdicts.floor_file import FloorFile
 from reports.verdicts.judge import Verdict
 from reports.verdicts.remedies import Case, Origin, Remedy, RemedyAttempt, Standing
 from tests.support.builders import TLS1_2, a_catalogue, a_row, a_run
+from tests.support.schemas import validator
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +44,9 @@ def test_the_files_are_written(tmp_path: Path) -> None:
     ]
     assert (tmp_path / FILE.name).read_text() == FILE.text
     assert (tmp_path / "remedies.md").read_text() == build_remedies_markdown(CASES, RUN, TLS1_2)
-    first, second, third = json.loads((tmp_path / "remedies.json").read_text())["rows"]
+    document = json.loads((tmp_path / "remedies.json").read_text())
+    validator("remedies.json").validate(document)
+    first, second, third = document["rows"]
     assert first["remedies"][0] == {
         "remedy": "openssl.cnf",
         "standing": "advised",
