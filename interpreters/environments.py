@@ -158,14 +158,14 @@ def is_made(path: Path, requirements: Sequence[str], folder: Path, find_links: P
         return False
 
 
-def prepare(request: VenvRequest, installer: Installer, environment: Mapping[str, str]) -> ClientVenv:
+def prepare(request: VenvRequest, installer: Installer, env: Mapping[str, str]) -> ClientVenv:
     """Return the environment that was requested, or why it cannot be made.
 
     An environment that is there is used again if neither the interpreter's file nor the requirements have
     changed. A failed installation still gives an environment, because the standard library can be measured
-    in it. `environment` is the caller's.
+    in it. `env` is the caller's.
     """
-    ours = installers_environment(environment)
+    ours = installers_environment(env)
     try:
         origin = _origin(request.path, request.requirements, installer.find_links)
         attempt = {**origin, "build": installer.build, "settings": _settings(ours)}
@@ -287,10 +287,10 @@ def _failed_lately(request: VenvRequest, attempt: Mapping[str, object]) -> Clien
     return request.venv(f"{problem} (tried at {when}; --fresh tries again)")
 
 
-def _settings(environment: Mapping[str, str]) -> str:
+def _settings(env: Mapping[str, str]) -> str:
     """Return a hash of what decides from where and how the installers install."""
-    names = (name for name in environment if re.match(r"(UV|PIP)_|SSL_CERT_|.*_PROXY$", name, re.IGNORECASE))
-    text = json.dumps({name: environment[name] for name in sorted(names)})
+    names = (name for name in env if re.match(r"(UV|PIP)_|SSL_CERT_|.*_PROXY$", name, re.IGNORECASE))
+    text = json.dumps({name: env[name] for name in sorted(names)})
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
@@ -332,16 +332,14 @@ def _pip_command(request: VenvRequest, installer: Installer) -> list[str]:
     ]
 
 
-def installers_environment(environment: Mapping[str, str]) -> dict[str, str]:
+def installers_environment(env: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of installers: without variables that name another Python.
 
     Variables that say how to reach the network stay. What is set for pip alone is set for uv too.
     """
     dropped = {"VIRTUAL_ENV", "CONDA_PREFIX", "UV_PYTHON", "PIP_REQUIRE_VIRTUALENV", "PIP_TARGET", "PIP_USER"}
     kept = {
-        name: value
-        for name, value in environment.items()
-        if name not in dropped and not name.startswith("PYTHON")
+        name: value for name, value in env.items() if name not in dropped and not name.startswith("PYTHON")
     }
     # Old ones cannot read a path that has other letters than the locale, which cron leaves at C.
     return kept | pip_sources(kept) | {"LC_ALL": UTF8_LOCALE}
@@ -355,10 +353,10 @@ def _in_ascii(python: Path) -> Path:
     return python if str(python).isascii() or not WORKING_FOLDER.is_dir() else WORKING_FOLDER / PYTHON
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str], folder: Path | None = None) -> None:
+def _run(command: Sequence[str], env: Mapping[str, str], folder: Path | None = None) -> None:
     """Run one installer command in a folder; raises SubprocessError with one line of its last words."""
     try:
-        status, output = run(command, environment, STEP_LIMIT, folder)
+        status, output = run(command, env, STEP_LIMIT, folder)
     except subprocess.TimeoutExpired:
         msg = f"{Path(command[0]).name} did not finish within {STEP_LIMIT:g} s"
         raise subprocess.SubprocessError(msg) from None

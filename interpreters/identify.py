@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from interpreters.atomic import write_atomically
 from interpreters.errors import FloorError
-from interpreters.inside import TELLING, changes, telling
 from interpreters.owners import not_as_root
 from interpreters.processes import run_until, signal_name
+from interpreters.wrapper import RELEVANT, changed_variables, relevant_variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,7 +72,7 @@ class Identity:
     """Why the ssl module cannot be imported; empty if it can."""
     changed: Mapping[str, str | None] = field(default_factory=dict, hash=False)
     """The variables that the interpreter sees otherwise than given, because a wrapper sets them: see
-    inside.py. None stands for a variable that is gone."""
+    wrapper.py. None stands for a variable that is gone."""
     start_up: tuple[str, ...] = ()
     """The files whose code runs at every start: sitecustomize, usercustomize, some `.pth`."""
     contexts: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
@@ -120,7 +120,7 @@ def parse_identity(facts: Mapping[str, Any]) -> Identity:
 
 def _parse_changed(changed: object) -> dict[str, str | None]:
     if isinstance(changed, dict) and all(text is None or isinstance(text, str) for text in changed.values()):
-        return {name: text for name, text in changed.items() if name.startswith(TELLING)}
+        return {name: text for name, text in changed.items() if name.startswith(RELEVANT)}
     msg = "its environment facts have the wrong types"
     raise ValueError(msg)
 
@@ -174,7 +174,7 @@ def build_of(path: Path, identity: Identity | None) -> str:
 
 
 def identify(
-    path: Path, environment: Mapping[str, str], cache: Path | None = None, limit: float = ANSWER_LIMIT
+    path: Path, env: Mapping[str, str], cache: Path | None = None, limit: float = ANSWER_LIMIT
 ) -> Identity:
     """Return what the executable says it is; raises IdentifyError with the reason it cannot be used.
 
@@ -186,7 +186,7 @@ def identify(
     if refusal := not_as_root(Path(os.path.realpath(path))):
         raise IdentifyError(refusal)
     try:
-        remembered = cache / f"{fingerprint(path)}-{_hash(telling(environment))}.json" if cache else None
+        remembered = cache / f"{fingerprint(path)}-{_hash(relevant_variables(env))}.json" if cache else None
     except OSError as error:
         msg = f"{path} cannot be run: {error.strerror or error}"
         raise IdentifyError(msg) from error
@@ -195,7 +195,7 @@ def identify(
     if remembered and (refusal := _recall_hang(path, remembered, limit)):
         raise IdentifyError(refusal)
     try:
-        identity = _parse(path, _ask(path, environment, limit), environment)
+        identity = _parse(path, _ask(path, env, limit), env)
     except _HangError:
         if remembered:
             _write(_hang(remembered), {"limit": limit, "at": time.time()})
@@ -266,11 +266,11 @@ def _recall_hang(path: Path, remembered: Path, limit: float) -> str:
     return f"{path} did not say what it is within {had:g} s on {day}; it is asked again with --fresh"
 
 
-def _ask(path: Path, environment: Mapping[str, str], limit: float) -> str:
+def _ask(path: Path, env: Mapping[str, str], limit: float) -> str:
     """Return what the executable printed; its answer counts, however long the executable takes to end."""
     try:
         status, output = run_until(
-            [path, SCRIPT, *TELLING], environment, limit, lambda printed: bool(ANSWERED.search(printed))
+            [path, SCRIPT, *RELEVANT], env, limit, lambda printed: bool(ANSWERED.search(printed))
         )
     except OSError as error:
         msg = f"{path} cannot be run: {error.strerror or error}"
@@ -318,5 +318,7 @@ def _answer(text: str, given: Mapping[str, str]) -> Identity:
         msg = f"cannot run the probe, as {identity.implementation} lacks what that needs: {str(lacks)[:200]}"
         raise _LacksError(msg)
     # One that does not say leaves all as it was.
-    inside = facts.get("variables", telling(given))
-    return replace(identity, changed=changes(given, {str(name): _text(inside, name) for name in inside}))
+    inside = facts.get("variables", relevant_variables(given))
+    return replace(
+        identity, changed=changed_variables(given, {str(name): _text(inside, name) for name in inside})
+    )

@@ -19,15 +19,15 @@ _ASKS_AN_INDEX = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDE
 _UV_KEYS = ("index", "index-url", "extra-index-url", "no-index", "find-links")
 
 
-def pip_sources(environment: Mapping[str, str]) -> dict[str, str]:
+def pip_sources(env: Mapping[str, str]) -> dict[str, str]:
     """Return the variables with which uv installs from where pip would, if pip was given another index.
 
     Empty if uv was given an index of its own, by variables or in its files. Sources: pip's documentation,
     "Configuration"; uv's, "Environment variables" and "Package indexes".
     """
-    if any(environment.get(name) for name in _ASKS_AN_INDEX) or _uv_is_configured(environment):
+    if any(env.get(name) for name in _ASKS_AN_INDEX) or _uv_is_configured(env):
         return {}
-    settings = _pip_settings(environment)
+    settings = _pip_settings(env)
     if "index-url" not in settings:
         return {}
     found = {"UV_DEFAULT_INDEX": settings["index-url"]}
@@ -38,7 +38,7 @@ def pip_sources(environment: Mapping[str, str]) -> dict[str, str]:
         found["UV_FIND_LINKS"] = ",".join(links)
     if trusted := settings.get("trusted-host", "").split():
         found["UV_INSECURE_HOST"] = " ".join(trusted)
-    if "cert" in settings and not environment.get("SSL_CERT_FILE"):
+    if "cert" in settings and not env.get("SSL_CERT_FILE"):
         found["SSL_CERT_FILE"] = settings["cert"]
     return found
 
@@ -48,10 +48,10 @@ def _is_there(url: str) -> bool:
     return not url.startswith("file://") or Path(url.removeprefix("file://")).is_dir()
 
 
-def _pip_settings(environment: Mapping[str, str]) -> dict[str, str]:
+def _pip_settings(env: Mapping[str, str]) -> dict[str, str]:
     """Return what pip goes by, by the name of its long option: its files, then its variables."""
     found: dict[str, str] = {}
-    for path in _pip_files(environment):
+    for path in _pip_files(env):
         # What pip itself cannot read it says so of; here it is as good as none.
         parser = configparser.RawConfigParser()
         try:
@@ -61,20 +61,20 @@ def _pip_settings(environment: Mapping[str, str]) -> dict[str, str]:
         for section in SECTIONS:
             if parser.has_section(section):
                 found |= {name.replace("_", "-"): text for name, text in parser.items(section)}
-    for name, text in environment.items():
+    for name, text in env.items():
         if name.startswith("PIP_") and text:
             found[name.removeprefix("PIP_").lower().replace("_", "-")] = text
     return {name: text.strip() for name, text in found.items() if text.strip()}
 
 
-def _pip_files(environment: Mapping[str, str]) -> Iterable[Path]:
+def _pip_files(env: Mapping[str, str]) -> Iterable[Path]:
     """Return pip's files, the stronger last: the machine's, the user's, and the one that a variable names."""
-    named = environment.get("PIP_CONFIG_FILE", "")
+    named = env.get("PIP_CONFIG_FILE", "")
     if named == os.devnull:
         return []
-    home = Path(environment.get("HOME") or Path("~").expanduser())
-    machine = environment.get("XDG_CONFIG_DIRS") or "/etc/xdg"
-    user = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
+    home = Path(env.get("HOME") or Path("~").expanduser())
+    machine = env.get("XDG_CONFIG_DIRS") or "/etc/xdg"
+    user = Path(env.get("XDG_CONFIG_HOME") or home / ".config")
     files = [*(Path(one, "pip", "pip.conf") for one in machine.split(":") if one), Path("/etc/pip.conf")]
     files += [home / ".pip" / "pip.conf", user / "pip" / "pip.conf"]
     if sys.platform == "darwin":
@@ -83,11 +83,11 @@ def _pip_files(environment: Mapping[str, str]) -> Iterable[Path]:
     return [*files, *([Path(named)] if named else [])]
 
 
-def _uv_is_configured(environment: Mapping[str, str]) -> bool:
+def _uv_is_configured(env: Mapping[str, str]) -> bool:
     """Whether one of uv's files says where it installs from."""
-    home = Path(environment.get("HOME") or Path("~").expanduser())
-    user = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
-    named = environment.get("UV_CONFIG_FILE")
+    home = Path(env.get("HOME") or Path("~").expanduser())
+    user = Path(env.get("XDG_CONFIG_HOME") or home / ".config")
+    named = env.get("UV_CONFIG_FILE")
     files = [Path(named)] if named else [Path("/etc/uv/uv.toml"), user / "uv" / "uv.toml"]
     return any(_names_an_index(path) for path in files)
 

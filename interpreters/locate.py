@@ -83,14 +83,14 @@ class SelectionError(FloorError):
 
 
 def locate(
-    environment: Mapping[str, str], given: Iterable[Path] = (), environments: Iterable[Path] = ()
+    env: Mapping[str, str], given: Iterable[Path] = (), environments: Iterable[Path] = ()
 ) -> tuple[Candidate, ...]:
-    """Return the candidates of `look`."""
-    return look(environment, given, environments=environments).candidates
+    """Return the candidates of `discover`."""
+    return discover(env, given, environments=environments).candidates
 
 
-def look(
-    environment: Mapping[str, str],
+def discover(
+    env: Mapping[str, str],
     given: Iterable[Path] = (),
     searched: Sequence[Searched] = (),
     environments: Iterable[Path] = (),
@@ -101,8 +101,8 @@ def look(
     was given, by its Python or as one of the folders `environments`, the path is its own Python, which leads
     elsewhere. Raises SelectionError for a given path where no file is, and TableError.
     """
-    places, looked = expand(read_places(), environment)
-    executables, listed = _executables(places, environment)
+    places, looked = expand(read_places(), env)
+    executables, listed = _executables(places, env)
     for tree in searched:
         executables += [(path, place_at(SEARCH, tree.folder)) for path in tree.executables]
         listed += tree.looked
@@ -110,7 +110,7 @@ def look(
     own = [*map(python_of, environments), *filter(_in_venv, pythons)]
     named = [path for path in pythons if not _in_venv(path)]
     candidates = [*_without_copies(_candidates(executables, places, named)), *_environments(own)]
-    return Discovery(_unique(candidates), tuple(dict.fromkeys([*looked, *listed, *_left_out(environment)])))
+    return Discovery(_unique(candidates), tuple(dict.fromkeys([*looked, *listed, *_left_out(env)])))
 
 
 def _candidates(
@@ -173,9 +173,9 @@ def _environments(pythons: Iterable[Path]) -> list[Candidate]:
     return found
 
 
-def _left_out(environment: Mapping[str, str]) -> list[Looked]:
+def _left_out(env: Mapping[str, str]) -> list[Looked]:
     """Say whose homes were not looked at."""
-    users = [home.user for home in not_looked_at(environment)]
+    users = [home.user for home in not_looked_at(env)]
     if not users:
         return []
     more = f" and {len(users) - NAMED} more" if len(users) > NAMED else ""
@@ -195,11 +195,11 @@ def select(candidates: tuple[Candidate, ...], only: Iterable[str]) -> tuple[Cand
 
 
 def _executables(
-    places: Iterable[Place], environment: Mapping[str, str]
+    places: Iterable[Place], env: Mapping[str, str]
 ) -> tuple[list[tuple[Path, Place | None]], list[Looked]]:
     """Return the files that are called like an interpreter, with their places, and the folders read."""
     # A folder of shims holds scripts that choose one of the versions found elsewhere.
-    on_path = [Path(f) for f in environment.get("PATH", "").split(os.pathsep) if f]
+    on_path = [Path(f) for f in env.get("PATH", "").split(os.pathsep) if f]
     on_path = [folder for folder in dict.fromkeys(on_path) if folder.name != "shims"]
     found: list[tuple[Path, Place | None]] = []
     looked = []

@@ -17,24 +17,24 @@ CONFIGURATION_LIMIT = 16 * 1024 * 1024
 _INCLUDE = re.compile(rb"^[ \t]*\.include(?:[ \t]*=[ \t]*|[ \t]+)([^\r\n#]*[^\s#])", re.MULTILINE)
 
 
-def configuration_path(openssl_dir: str, environment: Mapping[str, str]) -> str:
+def configuration_path(openssl_dir: str, env: Mapping[str, str]) -> str:
     """Return the file that a library with this compiled-in folder reads; empty if none is known.
 
     Source: config(5), "FILES" and "ENVIRONMENT": OPENSSL_CONF, which may be empty and then switches the
     configuration off, else openssl.cnf in the compiled-in folder.
     """
-    if "OPENSSL_CONF" in environment:
-        return environment["OPENSSL_CONF"]
+    if "OPENSSL_CONF" in env:
+        return env["OPENSSL_CONF"]
     return str(Path(openssl_dir) / "openssl.cnf") if openssl_dir else ""
 
 
-def configuration_sha256(path: str, environment: Mapping[str, str]) -> str:
+def configuration_sha256(path: str, env: Mapping[str, str]) -> str:
     """Return the SHA-256 of a configuration file and, behind it, all that it includes; empty without one.
 
     Distributions keep their policy in an included file, as Fedora's crypto-policies. Without includes the
     hash is that of sha256sum.
     """
-    texts = _read(Path(path), environment.get("OPENSSL_CONF_INCLUDE", "")) if path else {}
+    texts = _read(Path(path), env.get("OPENSSL_CONF_INCLUDE", "")) if path else {}
     return hashlib.sha256(b"".join(texts.values())).hexdigest() if texts else ""
 
 

@@ -160,7 +160,7 @@ class _DroppedError(Exception):
 
 
 def configuration_problems(
-    path: str, environment: Mapping[str, str], openssl: str, openssl_dir: str, executable: Path
+    path: str, env: Mapping[str, str], openssl: str, openssl_dir: str, executable: Path
 ) -> tuple[str, ...]:
     """Return why an interpreter's configuration does not set the floor that its lines name, in sentences.
 
@@ -168,7 +168,7 @@ def configuration_problems(
     version of its library. Empty if nothing is wrong, or no line names a floor. Reads files; raises nothing
     for what is in them.
     """
-    if "OPENSSL_CONF" in environment:
+    if "OPENSSL_CONF" in env:
         if why := privileged(executable, os.getuid(), os.getgid()):
             own = f"{openssl_dir}/openssl.cnf" if openssl_dir else "the library's own openssl.cnf"
             return (f"OPENSSL_CONF is ignored, because {executable} {why}: set the floor in {own}",)
@@ -179,12 +179,12 @@ def configuration_problems(
             return (f"OPENSSL_CONF names {path}, which {why}, {none}",)
     if not path:
         return ()
-    reading = read(Path(path), environment)
+    reading = read(Path(path), env)
     found = examine(reading, library_version(openssl))
     problems = (*found.problems, *filter(None, [found.opens]))
-    if found.holds or problems or "OPENSSL_CONF" in environment:
+    if found.holds or problems or "OPENSSL_CONF" in env:
         return problems
-    return _elsewhere(Path(path), environment)
+    return _elsewhere(Path(path), env)
 
 
 def unreadable(path: Path) -> str:
@@ -222,12 +222,12 @@ def privileged(executable: Path, uid: int, gid: int) -> str:
     return "has file capabilities" if capable else ""
 
 
-def _elsewhere(path: Path, environment: Mapping[str, str]) -> tuple[str, ...]:
+def _elsewhere(path: Path, env: Mapping[str, str]) -> tuple[str, ...]:
     """Say that a floor is set in the distribution's file, where the library has a folder of its own."""
     for system in SYSTEMS:
         if os.path.realpath(system) == os.path.realpath(path):
             return ()
-        if examine(read(Path(system), environment), (3,)).holds:
+        if examine(read(Path(system), env), (3,)).holds:
             own = f"{path}, which {unreadable(path) or 'sets none'}"
             remedy = f"set it there, or name {system} in OPENSSL_CONF"
             return (f"a floor is set in {system}, but this interpreter's library reads {own}: {remedy}",)
@@ -239,18 +239,18 @@ def library_version(openssl: str) -> tuple[int, ...]:
     return openssl_release(openssl) or (3,)
 
 
-def read(path: Path, environment: Mapping[str, str]) -> Reading:
+def read(path: Path, env: Mapping[str, str]) -> Reading:
     """Return what the library reads of a file; nothing where it cannot be read."""
-    return _reading(environment, lambda reader: reader.file(path))
+    return _reading(env, lambda reader: reader.file(path))
 
 
-def read_text(text: str, environment: Mapping[str, str]) -> Reading:
+def read_text(text: str, env: Mapping[str, str]) -> Reading:
     """Return what the library would read of a file with this text."""
-    return _reading(environment, lambda reader: reader.text("the configuration", text))
+    return _reading(env, lambda reader: reader.text("the configuration", text))
 
 
-def _reading(environment: Mapping[str, str], go: Callable[[_Reader], None]) -> Reading:
-    reader = _Reader(environment)
+def _reading(env: Mapping[str, str], go: Callable[[_Reader], None]) -> Reading:
+    reader = _Reader(env)
     try:
         go(reader)
     except _DroppedError as error:
@@ -261,12 +261,12 @@ def _reading(environment: Mapping[str, str], go: Callable[[_Reader], None]) -> R
 class _Reader:
     """Goes through a configuration line by line, as crypto/conf/conf_def.c does."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self.environment = environment
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self.env = env
         self.settings: list[Setting] = []
         self.skipped: list[str] = []
         self._section = "default"
-        self._folder = environment.get("OPENSSL_CONF_INCLUDE", "")
+        self._folder = env.get("OPENSSL_CONF_INCLUDE", "")
         self._braced_only = False
         self._budget = BUDGET
         self._depth = 0
@@ -356,8 +356,8 @@ class _Reader:
     def _variable(self, name: str, here: str) -> str:
         where, given, key = name.rpartition("::")
         section = where if given else self._section
-        if section == "ENV" and key in self.environment:
-            return self.environment[key]
+        if section == "ENV" and key in self.env:
+            return self.env[key]
         for place in (section, "default"):
             for setting in reversed(self.settings):
                 if (setting.section, setting.key) == (place, key):

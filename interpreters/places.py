@@ -120,12 +120,12 @@ def _check_name(table: Table, expression: str) -> None:
         table.refuse(f"names has {expression!r}; put what is the name in parentheses")
 
 
-def homes(environment: Mapping[str, str]) -> tuple[Home, ...]:
+def homes(env: Mapping[str, str]) -> tuple[Home, ...]:
     """Return the home of whoever runs the tool and, for root, those of all other users.
 
     Without HOME, as in a system service, the password database says where it is.
     """
-    if not (own := environment.get("HOME", "")):
+    if not (own := env.get("HOME", "")):
         try:
             own = pwd.getpwuid(os.getuid()).pw_dir
         except KeyError:
@@ -137,9 +137,9 @@ def homes(environment: Mapping[str, str]) -> tuple[Home, ...]:
     return tuple(found.values())
 
 
-def not_looked_at(environment: Mapping[str, str]) -> tuple[Home, ...]:
+def not_looked_at(env: Mapping[str, str]) -> tuple[Home, ...]:
     """Return the homes of other users, which nobody but root looks at."""
-    looked = {home.path for home in homes(environment)}
+    looked = {home.path for home in homes(env)}
     return tuple(home for home in _users_homes() if home.path not in looked)
 
 
@@ -156,14 +156,12 @@ def _users_homes() -> Iterator[Home]:
             yield Home(user.pw_dir, user.pw_name)
 
 
-def expand(
-    sources: Iterable[InterpreterSource], environment: Mapping[str, str]
-) -> tuple[list[Place], list[Looked]]:
+def expand(sources: Iterable[InterpreterSource], env: Mapping[str, str]) -> tuple[list[Place], list[Looked]]:
     """Return the places of all sources on this machine, in order, and what was looked at to find them."""
     places: list[Place] = []
     looked: list[Looked] = []
     users: list[Home] = []
-    for home in homes(environment):
+    for home in homes(env):
         problem = "" if home.path == "/" else _locked(home.path)
         if problem:
             looked.append(Looked(home.path, "unreadable", problem))
@@ -173,15 +171,15 @@ def expand(
                 looked.append(Looked(home.path, "looked", f"home of {home.user}"))
     for source in sources:
         for pattern in source.folders:
-            found, seen = _expand(source, pattern, users, environment)
+            found, seen = _expand(source, pattern, users, env)
             places += found
             looked += seen
         for pattern in source.lists:
-            found, seen = _expand_list(source, pattern, users, environment)
+            found, seen = _expand_list(source, pattern, users, env)
             places += found
             looked += seen
         for pattern in source.claims:
-            for literal, user in _literals(pattern, users, environment):
+            for literal, user in _literals(pattern, users, env):
                 places.append(Place(source, (), _below(literal), user))
     return places, looked
 
@@ -198,11 +196,11 @@ def _locked(folder: str) -> str:
 
 
 def _expand(
-    source: InterpreterSource, pattern: str, users: Iterable[Home], environment: Mapping[str, str]
+    source: InterpreterSource, pattern: str, users: Iterable[Home], env: Mapping[str, str]
 ) -> tuple[list[Place], list[Looked]]:
     """Return the places of one pattern: one in each home, if it is of homes."""
     places, refused = [], []
-    literals = _literals(pattern, users, environment)
+    literals = _literals(pattern, users, env)
     for literal, user in literals:
         found, problems = _matching(literal)
         places.append(Place(source, tuple(found), _below(literal), user))
@@ -216,11 +214,11 @@ def _expand(
 
 
 def _expand_list(
-    source: InterpreterSource, pattern: str, users: Iterable[Home], environment: Mapping[str, str]
+    source: InterpreterSource, pattern: str, users: Iterable[Home], env: Mapping[str, str]
 ) -> tuple[list[Place], list[Looked]]:
     """Return the places that the lines of a file name: an installation each."""
     places, looked = [], []
-    for literal, user in _literals(pattern, users, environment):
+    for literal, user in _literals(pattern, users, env):
         try:
             files, problems = _matching(literal, folders=False)
             texts = [_head(file) for file in files]
@@ -245,13 +243,13 @@ def _head(file: Path) -> str:
         return opened.read(LIST_LIMIT).decode(errors="surrogateescape")
 
 
-def _literals(pattern: str, users: Iterable[Home], environment: Mapping[str, str]) -> list[tuple[str, str]]:
+def _literals(pattern: str, users: Iterable[Home], env: Mapping[str, str]) -> list[tuple[str, str]]:
     """Fill in the leading variable or each home; nothing where there is none. Gives pattern and user."""
     head, slash, rest = pattern.partition("/")
     if head == "~":
         starts = [(home.path, home.user) for home in users]
     elif head.startswith("$"):
-        value = environment.get(head[1:], "")
+        value = env.get(head[1:], "")
         starts = [(value, "")] if value else []
     else:
         return [(pattern, "")]

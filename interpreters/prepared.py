@@ -15,11 +15,11 @@ from interpreters.environments import ClientVenv, Installer, NoEnvironmentError,
 from interpreters.environments import forget as forget_environment
 from interpreters.identify import IdentifyError, Identity, identify
 from interpreters.identify import forget as forget_identity
-from interpreters.inside import applied, to_start
 from interpreters.interpreter import MADE, Interpreter
 from interpreters.locks import BusyError, locked
 from interpreters.openssl_conf import configuration_path
 from interpreters.process_environment import NO_BYTECODE, sanitized_environment
+from interpreters.wrapper import applied, env_to_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -37,7 +37,7 @@ class Prepared:
     venvs: tuple[ClientVenv, ...] = ()
     """One for each distinct requirement; clients without any are measured in the interpreter itself."""
     changed: Mapping[str, str | None] = field(default_factory=dict)
-    """The variables that a wrapper changes before it starts the interpreter: see inside.py."""
+    """The variables that a wrapper changes before it starts the interpreter: see wrapper.py."""
     given: bool = False
     """Whether the user named the interpreter."""
 
@@ -46,16 +46,16 @@ class Prepared:
         cls,
         candidate: Candidate,
         identity: Identity | None = None,
-        environment: Mapping[str, str] | None = None,
+        env: Mapping[str, str] | None = None,
         unavailable: str = "",
     ) -> Prepared:
         """Return a candidate with what it says of itself, without environments.
 
-        `environment` is what the candidate is run in under the ambient condition; `unavailable` says why
+        `env` is what the candidate is run in under the ambient condition; `unavailable` says why
         nothing can be measured in it.
         """
         changed = identity.changed if identity else {}
-        inside = applied(environment or {}, changed)
+        inside = applied(env or {}, changed)
         interpreter = describe(candidate, identity, inside, unavailable)
         executable = candidate.path
         # A wrapper is another way to start an interpreter that may be there under its own name.
@@ -109,7 +109,7 @@ def prepare_candidate(
     candidate: Candidate,
     requirements: Mapping[str, str],
     installer: Installer,
-    environment: Mapping[str, str],
+    env: Mapping[str, str],
 ) -> Prepared:
     """Identify a candidate and prepare its environments; the result says what went wrong.
 
@@ -118,7 +118,7 @@ def prepare_candidate(
     """
     if candidate.unavailable:
         return Prepared.of(candidate, unavailable=candidate.unavailable)
-    sanitized = _sanitized(installer, environment)
+    sanitized = _sanitized(installer, env)
     try:
         identity = _identify(candidate, installer, sanitized)
     except IdentifyError as error:
@@ -141,15 +141,15 @@ def prepare_candidate(
         )
         for requirement, clients in _grouped(requirements).items()
     )
-    reach = to_start(environment, identity.changed)
+    reach = env_to_start(env, identity.changed)
     return replace(prepared, venvs=tuple(prepare(request, installer, reach) for request in requests))
 
 
-def _sanitized(installer: Installer, environment: Mapping[str, str]) -> dict[str, str]:
+def _sanitized(installer: Installer, env: Mapping[str, str]) -> dict[str, str]:
     """Return the environment that an interpreter is run in; its home is a folder of ours."""
     home = installer.cache / "home"
     home.mkdir(parents=True, exist_ok=True)
-    return sanitized_environment(environment, home)
+    return sanitized_environment(env, home)
 
 
 def _identify(candidate: Candidate, installer: Installer, sanitized: Mapping[str, str]) -> Identity:
@@ -157,14 +157,14 @@ def _identify(candidate: Candidate, installer: Installer, sanitized: Mapping[str
     return identify(candidate.path, {**sanitized, **NO_BYTECODE}, installer.cache / "identities")
 
 
-def explain_context(identity: Identity, environment: Mapping[str, str]) -> str:
+def explain_context(identity: Identity, env: Mapping[str, str]) -> str:
     """Return under which OpenSSL configuration an ssl module makes no TLS context; empty if it makes one.
 
-    `environment` is what the interpreter was started in.
+    `env` is what the interpreter was started in.
     """
     if identity.ssl is None or not identity.context_unavailable:
         return ""
-    inside = applied(environment, identity.changed)
+    inside = applied(env, identity.changed)
     named = configuration_path(identity.ssl.directory, inside) or "an empty OpenSSL configuration"
     return f"its ssl module makes no context under {named}: {identity.context_unavailable}"
 
@@ -173,7 +173,7 @@ def prepare_apart(
     candidate: Candidate,
     library: str,
     installer: Installer,
-    environment: Mapping[str, str],
+    env: Mapping[str, str],
     held: contextlib.ExitStack,
 ) -> Path:
     """Return the Python of an environment with the newest release of one library and nothing else.
@@ -181,10 +181,10 @@ def prepare_apart(
     No other run removes it until `held` is closed. Raises NoEnvironmentError with the reason there is none.
     """
     try:
-        identity = _identify(candidate, installer, _sanitized(installer, environment))
+        identity = _identify(candidate, installer, _sanitized(installer, env))
         folder = _environment(installer.cache, candidate, library)
         request = VenvRequest(candidate.path, identity, (library,), folder)
-        venv = prepare(request, installer, to_start(environment, identity.changed))
+        venv = prepare(request, installer, env_to_start(env, identity.changed))
         held.enter_context(locked(folder, shared=True, say=installer.say))
     except (IdentifyError, OSError, BusyError) as error:
         raise NoEnvironmentError(str(error)) from error
@@ -215,7 +215,7 @@ ATTEMPTS = 3
 """How often environments are prepared that other runs removed meanwhile."""
 
 
-def settle(prepare: Callable[[], Prepared], held: contextlib.ExitStack) -> Prepared:
+def prepare_and_hold(prepare: Callable[[], Prepared], held: contextlib.ExitStack) -> Prepared:
     """Prepare a candidate, and keep other runs from removing its environments until `held` is closed.
 
     Another run may remove an environment in between, as with --fresh: then all is prepared once more.

@@ -34,20 +34,18 @@ PATHS = (
 """Variables that name one file or folder each, which a program looks for where it was started."""
 
 
-def absolute(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
+def absolute(env: Mapping[str, str], folder: Path) -> dict[str, str]:
     """Return those of PATHS that are relative, resolved in `folder`.
 
     nox changes to the folder of its noxfile, in which the caller's relative paths lead elsewhere.
     """
-    named = {name: environment[name] for name in PATHS if environment.get(name)}
+    named = {name: env[name] for name in PATHS if env.get(name)}
     return {name: str(folder / path) for name, path in named.items() if not Path(path).is_absolute()}
 
 
-def sanitized_environment(environment: Mapping[str, str], home: Path) -> dict[str, str]:
+def sanitized_environment(env: Mapping[str, str], home: Path) -> dict[str, str]:
     """Return the environment for a process under test, whose home is the empty folder `home`."""
-    kept = {
-        name: text for name, text in environment.items() if name in PASSED_THROUGH or name.startswith("LC_")
-    }
+    kept = {name: text for name, text in env.items() if name in PASSED_THROUGH or name.startswith("LC_")}
     ours = {
         "HOME": str(home),
         # The AWS configuration and the instance's metadata service: the user's, so not read.
@@ -58,10 +56,10 @@ def sanitized_environment(environment: Mapping[str, str], home: Path) -> dict[st
         "NO_PROXY": "*",
         "no_proxy": "*",
     }
-    return kept | ours | _user_site(environment)
+    return kept | ours | _user_site(env)
 
 
-def _user_site(environment: Mapping[str, str]) -> dict[str, str]:
+def _user_site(env: Mapping[str, str]) -> dict[str, str]:
     """Return what keeps the user's own site-packages, whose start-up code every program runs, where they are.
 
     Python looks for them below HOME, which is ours. Source: site, USER_BASE; a framework build on macOS has
@@ -69,6 +67,6 @@ def _user_site(environment: Mapping[str, str]) -> dict[str, str]:
     """
     if sys.platform == "darwin":
         return {}
-    home = next((home.path for home in homes(environment) if not home.user), "")
-    base = environment.get("PYTHONUSERBASE") or (home and str(Path(home, ".local")))
+    home = next((home.path for home in homes(env) if not home.user), "")
+    base = env.get("PYTHONUSERBASE") or (home and str(Path(home, ".local")))
     return {"PYTHONUSERBASE": base} if base else {}

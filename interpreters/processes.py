@@ -69,7 +69,7 @@ def _go_on() -> None:
 
 
 def run(
-    command: Sequence[str | Path], environment: Mapping[str, str], limit: float, folder: Path | None = None
+    command: Sequence[str | Path], env: Mapping[str, str], limit: float, folder: Path | None = None
 ) -> tuple[int, str]:
     """Return the exit status (negative: the signal it died of) and what it printed, both streams mixed.
 
@@ -78,14 +78,14 @@ def run(
     """
     # Output goes to a file: a grandchild that outlives the command would keep a pipe open.
     with tempfile.TemporaryFile() as output:
-        with started(command, environment, output, folder) as process:
+        with started(command, env, output, folder) as process:
             _wait(process, output.fileno(), limit, lambda _: False)
         return process.returncode, _printed(output.fileno()).decode(errors="replace")
 
 
 def run_until(
     command: Sequence[str | Path],
-    environment: Mapping[str, str],
+    env: Mapping[str, str],
     limit: float,
     enough: Callable[[bytes], bool],
 ) -> tuple[int | None, str]:
@@ -94,7 +94,7 @@ def run_until(
     A command that has printed its answer may take a minute to end, or never end.
     """
     with tempfile.TemporaryFile() as output:
-        with started(command, environment, output) as process:
+        with started(command, env, output) as process:
             ended = _wait(process, output.fileno(), limit, enough)
         return process.returncode if ended else None, _printed(output.fileno()).decode(errors="replace")
 
@@ -107,7 +107,7 @@ def _printed(output: int) -> bytes:
 @contextlib.contextmanager
 def started(
     command: Sequence[str | Path],
-    environment: Mapping[str, str],
+    env: Mapping[str, str],
     output: IO[bytes],
     folder: Path | None = None,
     grace: float = 0.0,
@@ -123,7 +123,7 @@ def started(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=dict(environment),
+            env=dict(env),
             cwd=folder,
             process_group=0,
         )

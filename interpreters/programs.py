@@ -111,13 +111,13 @@ def _check_command(table: Table, key: str, words: tuple[str, ...]) -> None:
             table.refuse(f"{key} lacks {{{needed}}}")
 
 
-def locate_programs(programs: Iterable[Program], environment: Mapping[str, str]) -> tuple[Candidate, ...]:
+def locate_programs(programs: Iterable[Program], env: Mapping[str, str]) -> tuple[Candidate, ...]:
     """Return a candidate for each program whose command is on PATH; nothing is run.
 
     A path is that of the command itself, not where its link leads: some files hold several programs and
     choose by the name under which they are started.
     """
-    path = environment.get("PATH", "")
+    path = env.get("PATH", "")
     found = ((program, shutil.which(program.command, path=path)) for program in programs)
     return tuple(Candidate(_id(program), PROGRAM, Path(file).absolute()) for program, file in found if file)
 
@@ -126,16 +126,16 @@ def _id(program: Program) -> str:
     return f"{PROGRAM}_{program.id}"
 
 
-def introduce(
+def identify_program(
     candidate: Candidate,
     programs: Iterable[Program],
-    environment: Mapping[str, str],
+    env: Mapping[str, str],
     limit: float = ANSWER_LIMIT,
 ) -> InstalledProgram | None:
     """Return what a program says of itself, or why it cannot; None if it is another of the same name."""
     program = next(program for program in programs if _id(program) == candidate.id)
     try:
-        status, output = run([candidate.path, *program.ask], environment, limit)
+        status, output = run([candidate.path, *program.ask], env, limit)
     except OSError as error:
         reason = f"cannot be run: {error.strerror or error}"
     except subprocess.TimeoutExpired:

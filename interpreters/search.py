@@ -52,15 +52,15 @@ class Searched:
 
 
 def search_once(
-    folders: Iterable[Path], environment: MutableMapping[str, str], say: Callable[[str], None]
+    folders: Iterable[Path], env: MutableMapping[str, str], say: Callable[[str], None]
 ) -> tuple[Searched, ...]:
     """Search each folder, unless another process of this command has; leave what was found for the next."""
     wanted = tuple(dict.fromkeys(folders))
-    known = {tree.folder: tree for tree in _recall(environment.get(VARIABLE, ""))}
+    known = {tree.folder: tree for tree in _recall(env.get(VARIABLE, ""))}
     found = tuple(known[folder] if folder in known else search(folder, say) for folder in wanted)
     text = json.dumps([asdict(tree) for tree in found], default=str)
     if found and len(text) <= VARIABLE_LIMIT:
-        environment[VARIABLE] = text
+        env[VARIABLE] = text
     return found
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from interpreters.clients import ClientKey
 from interpreters.describe import describe_again
 from interpreters.identify import parse_identity
-from interpreters.inside import applied
 from interpreters.interpreter import MADE
 from interpreters.prepared import explain_context
+from interpreters.wrapper import applied
 from reports.verdicts.matrix import Measured
 from reports.verdicts.start_up import apart
 from servers.conditions import Condition

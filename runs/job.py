@@ -18,10 +18,10 @@ from interpreters.environments import Installer
 from interpreters.interpreter import PROGRAM
 from interpreters.locate import SelectionError, leads_to, python_of, select
 from interpreters.log import LOG
-from interpreters.prepared import distinct, forget, prepare_candidate, settle
+from interpreters.prepared import distinct, forget, prepare_and_hold, prepare_candidate
 from interpreters.process_environment import sanitized_environment
 from interpreters.processes import side_by_side
-from interpreters.programs import introduce, locate_programs, read_programs
+from interpreters.programs import identify_program, locate_programs, read_programs
 from servers.catalogue import Role, read_catalogue
 from servers.progress import counted
 from servers.protocols import Protocol
@@ -153,7 +153,7 @@ class Job:
         if self.option("fresh"):
             forget(candidate, self.cache, LOG.info)
         prepare = partial(prepare_candidate, candidate, required, self.installer, os.environ)
-        return settle(prepare, self.held)
+        return prepare_and_hold(prepare, self.held)
 
     def prepared(self, names: Sequence[str] = ()) -> list[Prepared]:
         """Return the interpreters chosen, prepared side by side for these clients, or those asked for."""
@@ -179,7 +179,7 @@ class Job:
         everyone = self.prepared()
         prepared = distinct(everyone)
         introduced = (
-            introduce(candidate, self.known_programs, self.environment)
+            identify_program(candidate, self.known_programs, self.environment)
             for candidate in self.selected
             if candidate.source == PROGRAM
         )

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.clients import RELAXED, ClientKey
-from interpreters.inside import applied
 from interpreters.process_environment import NO_BYTECODE
 from interpreters.programs import commands
+from interpreters.wrapper import applied
 from reports.verdicts.matrix import Matrix, build_matrix
 from reports.verdicts.observations import Run
 from runs.campaign import ProbeTarget, run_campaign

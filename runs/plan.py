@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from interpreters.locate import Discovery, SelectionError, look, select
+from interpreters.locate import Discovery, SelectionError, discover, select
 from interpreters.process_environment import absolute
 from interpreters.search import search_once
 from interpreters.tables import TableError
@@ -79,7 +79,7 @@ class Plan:
             choice = _parsed(_choosing(), arguments[end + 1 :])
         try:
             searched = search_once(choice.search, environment, _tell)
-            discovery = look(environment, choice.interpreter, searched, choice.environment)
+            discovery = discover(environment, choice.interpreter, searched, choice.environment)
         except (SelectionError, TableError) as error:
             return cls(run_id, sessions, problem=str(error))
         chosen: tuple[Candidate, ...] = ()

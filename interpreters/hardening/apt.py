@@ -61,9 +61,9 @@ def source_lists(folder: Path) -> dict[str, str]:
 class Apt:
     """apt with lists and cache of its own in one folder; apt itself checks every signature and hash."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], lists: Path = APT) -> None:
+    def __init__(self, folder: Path, env: Mapping[str, str], lists: Path = APT) -> None:
         self._folder = folder
-        self._environment = {**environment, "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+        self._env = {**env, "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
         self._lists = lists
         self._errors: list[str] | None = None
 
@@ -153,7 +153,7 @@ class Apt:
 
     def _run(self, command: Sequence[str], limit: float) -> tuple[int, str]:
         try:
-            return run(command, self._environment, limit, self._folder)
+            return run(command, self._env, limit, self._folder)
         except subprocess.SubprocessError as error:
             msg = f"{command[0]} did not come to an end: {error}"
             raise AptError(msg) from error

@@ -106,16 +106,14 @@ class BuildDir:
         """Whether no phase was done yet."""
         return not any(self.path.glob("*.done"))
 
-    def command(
-        self, name: str, folder: Path, command: Sequence[str | Path], environment: Mapping[str, str]
-    ) -> None:
+    def command(self, name: str, folder: Path, command: Sequence[str | Path], env: Mapping[str, str]) -> None:
         """Run one command of a phase in `folder`, its output in the log `name`; BuildError if it fails."""
         path = self.logs / f"{name}.log"
         with path.open("ab") as log:
             log.write(f"$ {shlex.join(map(str, command))}\n".encode())
             log.flush()
             try:
-                with started(command, environment, log, folder, INTERRUPT_GRACE) as process:
+                with started(command, env, log, folder, INTERRUPT_GRACE) as process:
                     status = self._wait(process)
             except OSError as error:
                 msg = f"{self._title}: {command[0]} cannot be run: {error.strerror or error}"
@@ -155,12 +153,12 @@ class BuildDir:
         return f"{seconds // 60}:{seconds % 60:02}"
 
 
-def build_environment(environment: Mapping[str, str], *, quick: bool) -> dict[str, str]:
+def build_environment(env: Mapping[str, str], *, quick: bool) -> dict[str, str]:
     """Return what a build sees of its caller's environment, and its own flags.
 
     A quick build differs only in the compiler's options for speed and debuggers.
     """
-    kept = {name: text for name, text in environment.items() if name in PASSED_ON}
+    kept = {name: text for name, text in env.items() if name in PASSED_ON}
     flags = {"CFLAGS": "-O0 -g0"} if quick else {}
     return {**kept, **flags, "LC_ALL": "C", "PYTHONDONTWRITEBYTECODE": "1"}
 

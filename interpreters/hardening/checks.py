@@ -45,11 +45,11 @@ class Check:
 
 
 def check_build(
-    python: Path, versions: Mapping[str, str], floor: Protocol, environment: Mapping[str, str]
+    python: Path, versions: Mapping[str, str], floor: Protocol, env: Mapping[str, str]
 ) -> tuple[Check, ...]:
     """Return what a built interpreter is; `versions` has those of its sources, ``openssl`` and ``python``."""
     try:
-        identity = identify(python, environment, limit=ANSWER_LIMIT)
+        identity = identify(python, env, limit=ANSWER_LIMIT)
     except IdentifyError as error:
         return (Check("it runs", passed=False, found=str(error)),)
     runs = Check(
@@ -61,7 +61,7 @@ def check_build(
         runs,
         Check("its _ssl imports", passed=True, found=identity.ssl.module or "built in"),
         *_library_checks(identity.ssl, versions["openssl"], floor),
-        _linkage(python, environment),
+        _linkage(python, env),
     )
 
 
@@ -79,10 +79,10 @@ def _library_checks(library: LinkedLibrary, version: str, floor: Protocol) -> tu
     )
 
 
-def _linkage(python: Path, environment: Mapping[str, str]) -> Check:
+def _linkage(python: Path, env: Mapping[str, str]) -> Check:
     what = "no shared OpenSSL is linked"
     try:
-        status, output = run([python, LINKED], environment, ANSWER_LIMIT)
+        status, output = run([python, LINKED], env, ANSWER_LIMIT)
         marked = [line.removeprefix(MARK) for line in output.splitlines() if line.startswith(MARK)]
         libraries = json.loads(marked[0]) if marked else None
     except (OSError, subprocess.SubprocessError, ValueError) as error:
@@ -92,7 +92,7 @@ def _linkage(python: Path, environment: Mapping[str, str]) -> Check:
     return Check(what, not libraries, ", ".join(map(str, libraries)) or "none is loaded")
 
 
-def check_pip(python: Path, folder: Path, environment: Mapping[str, str]) -> Check:
+def check_pip(python: Path, folder: Path, env: Mapping[str, str]) -> Check:
     """Return whether its pip starts, and in a scratch environment in `folder` installs from the user's index.
 
     pip may use nothing but an index: from a folder of wheels or a cache it could install without TLS.
@@ -100,14 +100,14 @@ def check_pip(python: Path, folder: Path, environment: Mapping[str, str]) -> Che
     what = "its pip installs over TLS"
     scratch = folder / "pip"
     try:
-        _pip_step([python.with_name("pip3"), "--version"], environment)
-        _pip_step([python, "-m", "venv", scratch], environment)
+        _pip_step([python.with_name("pip3"), "--version"], env)
+        _pip_step([python, "-m", "venv", scratch], env)
         pip: list[str | Path] = [scratch / "bin" / "python", "-m", "pip"]
-        settings = _index_settings(_pip_step([*pip, "config", "list"], environment))
+        settings = _index_settings(_pip_step([*pip, "config", "list"], env))
         # The index that pip has built in is one with TLS.
         if not settings.get("PIP_INDEX_URL", "https://").startswith("https://"):
             return Check(what, passed=False, found="pip's index-url is set to one without TLS")
-        ours = {name: text for name, text in environment.items() if not name.startswith("PIP_")}
+        ours = {name: text for name, text in env.items() if not name.startswith("PIP_")}
         ours |= {"PIP_CONFIG_FILE": os.devnull, **settings}
         options = ("--quiet", "--disable-pip-version-check", "--no-cache-dir", "--no-deps")
         _pip_step([*pip, "install", *options, PIP_INSTALLS], ours)
@@ -127,10 +127,10 @@ def _index_settings(listed: str) -> dict[str, str]:
     return settings
 
 
-def _pip_step(command: Sequence[str | Path], environment: Mapping[str, str]) -> str:
+def _pip_step(command: Sequence[str | Path], env: Mapping[str, str]) -> str:
     """Run one step; raises SubprocessError with its last words."""
     try:
-        status, output = run(command, environment, PIP_LIMIT)
+        status, output = run(command, env, PIP_LIMIT)
     except OSError as error:
         msg = f"{command[0]} cannot be run: {error.strerror or error}"
         raise subprocess.SubprocessError(msg) from error

@@ -31,7 +31,7 @@ class ComponentBuild(ABC):
 
     request: BuildRequest
     build_dir: BuildDir
-    environment: Mapping[str, str]
+    env: Mapping[str, str]
     """What the build's own commands are run in."""
 
     title: ClassVar[str]
@@ -105,7 +105,7 @@ class ComponentBuild(ABC):
         self.finish()
 
     def _run(self, verb: str, command: Sequence[str]) -> None:
-        self.build_dir.command(f"{verb}-{self.name}", self.tree, command, self.environment)
+        self.build_dir.command(f"{verb}-{self.name}", self.tree, command, self.env)
 
 
 class OpensslBuild(ComponentBuild):

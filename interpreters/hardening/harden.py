@@ -31,13 +31,13 @@ class BuildInProgressError(HardenError):
     """Another build is at work on the same folder."""
 
 
-def default_base(environment: Mapping[str, str], say: Callable[[str], None]) -> Path:
+def default_base(env: Mapping[str, str], say: Callable[[str], None]) -> Path:
     """Return /opt, as in the AWS guide, or the user's data folder if /opt is not writable; `say` gets why."""
     reason = unwritable(GUIDE_BASE)
     if not reason:
         return GUIDE_BASE
-    home = Path(environment.get("HOME", "~")).expanduser()
-    base = Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share") / "tls-floor-matrix"
+    home = Path(env.get("HOME", "~")).expanduser()
+    base = Path(env.get("XDG_DATA_HOME") or home / ".local" / "share") / "tls-floor-matrix"
     say(f"nothing can be made in {reason}: the build goes to {base}; --prefix DIR chooses another")
     return base
 
@@ -46,7 +46,7 @@ def default_base(environment: Mapping[str, str], say: Callable[[str], None]) -> 
 def installed_pair(
     request: BuildRequest,
     cache: Path,
-    environment: Mapping[str, str],
+    env: Mapping[str, str],
     say: Callable[[str], None],
     *,
     rebuild: bool = False,
@@ -62,7 +62,7 @@ def installed_pair(
         key = request.key()
         stamp = None if rebuild else _proven(request, key)
         if stamp:
-            checks = check_installed(request, stamp, environment, cache)
+            checks = check_installed(request, stamp, env, cache)
             yield InstalledPair(request, stamp, checks, fresh=False)
             return
         _refuse_strangers(request, key, rebuild=rebuild)
@@ -70,11 +70,11 @@ def installed_pair(
         for wanted in request.components:
             check_writable(wanted.prefix)
         build_dir = BuildDir(cache / f"pair-{key}", say)
-        builder = PairBuilder(request, key, build_dir, environment, say)
-        _build(builder, environment, say)
+        builder = PairBuilder(request, key, build_dir, env, say)
+        _build(builder, env, say)
         stamp = builder.stamp()
         with install_atomically(builder.staged_prefixes):
-            checks = check_installed(request, stamp, environment, cache)
+            checks = check_installed(request, stamp, env, cache)
             yield InstalledPair(request, stamp, checks, fresh=True)
         build_dir.tidy()
 
@@ -110,10 +110,10 @@ def _refuse_spaces(*folders: Path) -> None:
             raise HardenError(msg)
 
 
-def _build(builder: PairBuilder, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
+def _build(builder: PairBuilder, env: Mapping[str, str], say: Callable[[str], None]) -> None:
     """Do what is left of the build, and say what the pair will lack."""
     request, build_dir = builder.request, builder.build_dir
-    if lacking := check_tools(environment, packages=_needs_package_tools(request)):
+    if lacking := check_tools(env, packages=_needs_package_tools(request)):
         say(f"this Python will be without {', '.join(lacking)}, whose headers are not here")
     if request.recipe.end_of_life:
         say(f"{request.recipe.id} is at its end of life: nobody repairs what is found in it from now on")

@@ -67,23 +67,23 @@ def refuse_misses(checks: Sequence[Check]) -> None:
 
 
 def check_installed(
-    request: BuildRequest, stamp: Mapping[str, Any], environment: Mapping[str, str], folder: Path
+    request: BuildRequest, stamp: Mapping[str, Any], env: Mapping[str, str], folder: Path
 ) -> tuple[Check, ...]:
     """Return the checks of a pair in its place; raises ProofError if one fails.
 
     The interpreter's home is a folder in `folder`.
     """
-    inside = environment_inside(environment, folder)
+    inside = environment_inside(env, folder)
     found = check_build(request.interpreter, versions(stamp), request.floor, inside)
     refuse_misses(found)
     return found
 
 
-def environment_inside(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
+def environment_inside(env: Mapping[str, str], folder: Path) -> dict[str, str]:
     """Return the environment in which a build is identified; its home is a folder in `folder`."""
     home = folder / "home"
     home.mkdir(exist_ok=True)
-    return sanitized_environment(environment, home)
+    return sanitized_environment(env, home)
 
 
 def versions(stamp: Mapping[str, Any]) -> dict[str, str]:

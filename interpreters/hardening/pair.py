@@ -32,15 +32,15 @@ class PairBuilder:
         request: BuildRequest,
         key: str,
         build_dir: BuildDir,
-        environment: Mapping[str, str],
+        env: Mapping[str, str],
         say: Callable[[str], None],
     ) -> None:
         self.request = request
         self.build_dir = build_dir
         self._key = key
-        self._environment = environment
+        self._env = env
         self._say = say
-        inside = build_environment(environment, quick=request.quick)
+        inside = build_environment(env, quick=request.quick)
         openssl = OpensslBuild(request, build_dir, inside)
         self._python = PythonBuild(request, build_dir, inside, openssl)
         self._components: tuple[ComponentBuild, ...] = (openssl, self._python)
@@ -95,7 +95,7 @@ class PairBuilder:
 
     def _fetch(self) -> None:
         folder = self.build_dir.path / "sources"
-        apt = Apt(folder / "apt", self._environment)
+        apt = Apt(folder / "apt", self._env)
         record = {}
         for wanted in self.request.components:
             source = obtain(wanted, folder, apt, self._say)
@@ -113,7 +113,7 @@ class PairBuilder:
     def _unpack(self, component: ComponentBuild) -> None:
         wanted = component.wanted.component
         source = self._sources()[component.name]
-        unpack(source, wanted.skip_patches, component.tree, self._environment)
+        unpack(source, wanted.skip_patches, component.tree, self._env)
         if not wanted.accepts(component.version):
             msg = (
                 f"the source of {component.name} is {component.version}; the recipe "
@@ -131,6 +131,6 @@ class PairBuilder:
             self._python.staged_interpreter,
             {component.name: component.version for component in self._components},
             self.request.floor,
-            environment_inside(self._environment, self.build_dir.path),
+            environment_inside(self._env, self.build_dir.path),
         )
         refuse_misses(found)

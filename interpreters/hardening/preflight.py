@@ -73,24 +73,24 @@ OPTIONAL = (
 """Modules of Python that are left out where the header is not there."""
 
 
-def check_tools(environment: Mapping[str, str], *, packages: bool) -> tuple[str, ...]:
+def check_tools(env: Mapping[str, str], *, packages: bool) -> tuple[str, ...]:
     """Return the modules that the Python will lack; raises MissingError if a build cannot succeed at all.
 
     `packages` says whether a Debian source package may have to be unpacked.
     """
     tools = (*TOOLS, *(PACKAGE_TOOLS if packages else ()))
-    missing = [need for need in tools if not _is_there(need, environment)]
-    if not _compiles(COMPILER, environment):
+    missing = [need for need in tools if not _is_there(need, env)]
+    if not _compiles(COMPILER, env):
         missing.insert(0, COMPILER)
-    elif not _compiles(ZLIB, environment):
+    elif not _compiles(ZLIB, env):
         missing.append(ZLIB)
     if missing:
-        apt = shutil.which("apt-get", path=environment.get("PATH")) is not None
+        apt = shutil.which("apt-get", path=env.get("PATH")) is not None
         names = dict.fromkeys(need.debian if apt else need.fedora for need in missing)
         install = f"{'apt-get' if apt else 'dnf'} install {' '.join(names)}"
         msg = f"a build needs {_listed([need.what for need in missing])}, which is not here: {install}"
         raise MissingError(msg)
-    return tuple(f"{need.what} ({need.debian})" for need in OPTIONAL if not _compiles(need, environment))
+    return tuple(f"{need.what} ({need.debian})" for need in OPTIONAL if not _compiles(need, env))
 
 
 def check_room(work: Path, prefix: Path) -> None:
@@ -128,24 +128,24 @@ def existing(folder: Path) -> Path:
     return next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
 
 
-def _is_there(need: Need, environment: Mapping[str, str]) -> bool:
+def _is_there(need: Need, env: Mapping[str, str]) -> bool:
     if not need.command:
-        return shutil.which(need.what, path=environment.get("PATH", os.defpath)) is not None
-    return _succeeds(need.command, environment)
+        return shutil.which(need.what, path=env.get("PATH", os.defpath)) is not None
+    return _succeeds(need.command, env)
 
 
-def _compiles(need: Need, environment: Mapping[str, str]) -> bool:
+def _compiles(need: Need, env: Mapping[str, str]) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "try.c"
         source.write_text(f"#include <stdio.h>\n#include <{need.header}>\nint main(void) {{ return 0; }}\n")
-        compiler = environment.get("CC", "cc").split()
+        compiler = env.get("CC", "cc").split()
         command = (*compiler, str(source), "-o", str(source.with_suffix("")), f"-l{need.library}")
-        return _succeeds(command, environment)
+        return _succeeds(command, env)
 
 
-def _succeeds(command: tuple[str, ...], environment: Mapping[str, str]) -> bool:
+def _succeeds(command: tuple[str, ...], env: Mapping[str, str]) -> bool:
     try:
-        return run(command, environment, TRY_LIMIT)[0] == 0
+        return run(command, env, TRY_LIMIT)[0] == 0
     except (OSError, subprocess.SubprocessError):
         return False
 

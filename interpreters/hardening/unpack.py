@@ -33,9 +33,7 @@ class DiskFullError(HardenError):
     """There is no space left where something has to be written."""
 
 
-def unpack(
-    source: SourceFile, skip_patches: Sequence[str], folder: Path, environment: Mapping[str, str]
-) -> None:
+def unpack(source: SourceFile, skip_patches: Sequence[str], folder: Path, env: Mapping[str, str]) -> None:
     """Unpack a source to `folder`, which appears only when it is complete.
 
     Raises SourceError for an archive that is damaged, reaches outside its root or has no single root,
@@ -51,7 +49,7 @@ def unpack(
             raise SourceError(msg)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix="unpacking-") as staging:
             if source.path.suffix == ".dsc":
-                root = _unpack_package(source.path, skip_patches, Path(staging), environment)
+                root = _unpack_package(source.path, skip_patches, Path(staging), env)
             else:
                 root = _unpack_archive(source.path, Path(staging))
             root.rename(folder)
@@ -118,12 +116,10 @@ def _harmless(member: tarfile.TarInfo) -> tarfile.TarInfo:
     return member
 
 
-def _unpack_package(
-    path: Path, skip_patches: Sequence[str], folder: Path, environment: Mapping[str, str]
-) -> Path:
+def _unpack_package(path: Path, skip_patches: Sequence[str], folder: Path, env: Mapping[str, str]) -> Path:
     """Unpack a Debian source package and apply its patches, except those to be skipped."""
     root = folder / "source"
-    _step(["dpkg-source", "--skip-patches", "--no-copy", "-x", path, root], folder, environment, path)
+    _step(["dpkg-source", "--skip-patches", "--no-copy", "-x", path, root], folder, env, path)
     series = root / "debian" / "patches" / "series"
     lines = series.read_text(encoding="utf-8").splitlines() if series.exists() else []
     for line in lines:
@@ -137,13 +133,13 @@ def _unpack_package(
                 "--fuzz=0",
                 f"--input={series.parent / name}",
             ]
-            _step(patch, root, environment, path)
+            _step(patch, root, env, path)
     return root
 
 
-def _step(command: Sequence[str | Path], folder: Path, environment: Mapping[str, str], path: Path) -> None:
+def _step(command: Sequence[str | Path], folder: Path, env: Mapping[str, str], path: Path) -> None:
     try:
-        status, output = run(command, environment, STEP_LIMIT, folder)
+        status, output = run(command, env, STEP_LIMIT, folder)
     except (OSError, subprocess.SubprocessError) as error:
         msg = f"{path.name} could not be unpacked: {command[0]}: {error}"
         raise SourceError(msg) from error

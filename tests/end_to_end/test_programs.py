@@ -17,7 +17,7 @@ import pytest
 from interpreters.clients import RELAXED
 from interpreters.process_environment import sanitized_environment
 from interpreters.programs import FLOOR as FLOOR_WORD
-from interpreters.programs import InstalledProgram, commands, introduce, locate_programs, read_programs
+from interpreters.programs import InstalledProgram, commands, identify_program, locate_programs, read_programs
 from reports.verdicts.judge import HeldBy, Verdict
 from reports.verdicts.matrix import build_matrix
 from runs import campaign
@@ -91,7 +91,7 @@ def here(name: str, home: Path) -> InstalledProgram:
     """Return a program of this machine; skip where there is none."""
     known = read_programs()
     for candidate in locate_programs(known, os.environ):
-        found = introduce(candidate, known, sanitized_environment(os.environ, home))
+        found = identify_program(candidate, known, sanitized_environment(os.environ, home))
         if found and found.program.id == name:
             assert not found.interpreter.unavailable
             return found

@@ -22,9 +22,9 @@ from interpreters.locate import (
     Candidate,
     Discovery,
     SelectionError,
+    discover,
     leads_to,
     locate,
-    look,
     python_of,
     select,
 )
@@ -71,7 +71,7 @@ class Machine:
 
     def look(self) -> Discovery:
         """Discover what is on this machine, and say where that was looked for."""
-        return look(self.environment)
+        return discover(self.environment)
 
     def ids(self) -> list[str]:
         """Return the ids of all that is discovered, in order."""
@@ -342,7 +342,7 @@ def _an_ordinary_user() -> Iterator[None]:
 
 
 def test_a_link_into_a_locked_folder_is_a_candidate_with_a_problem(open_machine: Machine) -> None:
-    """A link to where this user may not look, such as root's home, loses no other interpreter."""
+    """A link to where this user may not discover, such as root's home, loses no other interpreter."""
     secret = open_machine.add("/secret/python3.9").parent
     link = open_machine.link("/tools/python3", "/secret/python3.9")
     other = open_machine.add("/tools/python3.8")

@@ -22,9 +22,9 @@ from interpreters.prepared import (
     Prepared,
     distinct,
     forget,
+    prepare_and_hold,
     prepare_apart,
     prepare_candidate,
-    settle,
 )
 from tests.support.probing import says
 
@@ -472,7 +472,7 @@ def test_environments_are_held_while_a_run_measures(
     """What was settled can be used by others, and is not removed by them, until the run lets go."""
     one = candidate(script("python3", says(facts)))
     with contextlib.ExitStack() as held:
-        settled = settle(lambda: prepare(one), held)
+        settled = prepare_and_hold(lambda: prepare(one), held)
         (folder,) = {place.python.parents[1] for place in settled.venvs if place.python}
         with locked(folder, shared=True, limit=0):
             pass
@@ -502,7 +502,7 @@ def test_what_another_run_removed_is_prepared_again(
         return prepared
 
     with contextlib.ExitStack() as held:
-        settled = settle(undone, held)
+        settled = prepare_and_hold(undone, held)
     if times < ATTEMPTS:
         assert settled.interpreter.unavailable == ""
         assert all(place.python and place.python.exists() for place in settled.venvs)

@@ -17,7 +17,7 @@ from interpreters.programs import (
     InstalledProgram,
     Program,
     commands,
-    introduce,
+    identify_program,
     locate_programs,
     read_programs,
 )
@@ -127,7 +127,7 @@ def test_only_what_is_on_the_path_is_a_candidate(tmp_path: Path, script: Script)
 def ask(script: Script, body: str, program: Program = TOOL, limit: float = 10.0) -> InstalledProgram | None:
     """Return what a program that is this shell script says of itself."""
     candidate = Candidate("program_tool", PROGRAM, script("tool", body))
-    return introduce(candidate, [program], {"PATH": os.environ["PATH"]}, limit)
+    return identify_program(candidate, [program], {"PATH": os.environ["PATH"]}, limit)
 
 
 def test_a_program_is_asked_what_it_is(script: Script) -> None:
@@ -175,7 +175,7 @@ def test_a_program_that_cannot_be_run_has_a_reason(tmp_path: Path) -> None:
     path = tmp_path / "tool"
     path.write_text("neither a script nor a binary")
     path.chmod(0o755)
-    found = introduce(Candidate("program_tool", PROGRAM, path), [TOOL], {})
+    found = identify_program(Candidate("program_tool", PROGRAM, path), [TOOL], {})
     assert found
     assert "cannot be run" in found.interpreter.unavailable
 
@@ -199,7 +199,7 @@ def test_either_version_of_the_aws_cli_has_a_row(script: Script, said: str, vers
     """The command aws is measured whichever version it is: on this PATH it is what people run."""
     (aws,) = [one for one in read_programs() if one.id == "aws"]
     candidate = Candidate("program_aws", PROGRAM, script("aws", f"echo '{said}'"))
-    found = introduce(candidate, [aws], {"PATH": os.environ["PATH"]})
+    found = identify_program(candidate, [aws], {"PATH": os.environ["PATH"]})
     assert found
     assert (found.interpreter.version, found.interpreter.unavailable) == (version, "")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.locate import look
+from interpreters.locate import discover
 from interpreters.places import Looked
 from interpreters.search import VARIABLE, Limits, Searched, search, search_once
 from runs.plan import Plan
@@ -141,11 +141,11 @@ def test_what_was_searched_is_discovered(tmp_path: Path) -> None:
     venv.parent.mkdir(parents=True)
     venv.symlink_to(base)
     searched = search(tmp_path / "tree", quiet)
-    found = look({"HOME": str(tmp_path)}, searched=[searched])
+    found = discover({"HOME": str(tmp_path)}, searched=[searched])
     ours = {one.path: (one.id, one.source) for one in found.candidates if one.path.is_relative_to(tmp_path)}
     assert ours == {own: ("search_mine", "search"), base: ("path_3_8", "path")}
     assert searched.looked[0] in found.looked
-    given = look({"HOME": str(tmp_path)}, [own], [searched]).candidates
+    given = discover({"HOME": str(tmp_path)}, [own], [searched]).candidates
     assert "search_mine" in {one.id for one in given}
 
 
@@ -153,7 +153,7 @@ def test_a_link_to_the_tree_is_the_tree(tmp_path: Path) -> None:
     """A tree that is given by a link to it is searched, and what is in it is found there."""
     own = add(tmp_path / "tree/mine/bin/python3.9")
     (tmp_path / "link").symlink_to(tmp_path / "tree")
-    found = look({"HOME": str(tmp_path)}, searched=[search(tmp_path / "link", quiet)])
+    found = discover({"HOME": str(tmp_path)}, searched=[search(tmp_path / "link", quiet)])
     assert {one.path: one.id for one in found.candidates}[own] == "search_mine"
 
 

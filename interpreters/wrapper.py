@@ -9,25 +9,25 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TELLING = ("OPENSSL_", "SSL_", "LD_", "DYLD_", "PYTHON")
+RELEVANT = ("OPENSSL_", "SSL_", "LD_", "DYLD_", "PYTHON")
 """How the names of variables begin that decide which library is loaded, and with which settings."""
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def telling(environment: Mapping[str, str]) -> dict[str, str]:
+def relevant_variables(env: Mapping[str, str]) -> dict[str, str]:
     """Return those variables of an environment that matter, by name."""
-    return {name: text for name, text in sorted(environment.items()) if name.startswith(TELLING)}
+    return {name: text for name, text in sorted(env.items()) if name.startswith(RELEVANT)}
 
 
-def changes(given: Mapping[str, str], inside: Mapping[str, str]) -> dict[str, str | None]:
+def changed_variables(given: Mapping[str, str], inside: Mapping[str, str]) -> dict[str, str | None]:
     """Return the variables that matter and that differ inside; None for a variable that is gone.
 
     `inside` is the interpreter's own account, which is not to be trusted: raises ValueError for a name or
     value that no variable can have.
     """
     found: dict[str, str | None] = {}
-    before, after = telling(given), telling(inside)
+    before, after = relevant_variables(given), relevant_variables(inside)
     for name in sorted({*before, *after}):
         # Compared as bytes: in the locale C an old Python reads as single bytes what we read as letters.
         raw = None if name not in after else after[name].encode("utf-8", "surrogateescape")
@@ -39,17 +39,15 @@ def changes(given: Mapping[str, str], inside: Mapping[str, str]) -> dict[str, st
     return found
 
 
-def applied(environment: Mapping[str, str], changed: Mapping[str, str | None]) -> dict[str, str]:
+def applied(env: Mapping[str, str], changed: Mapping[str, str | None]) -> dict[str, str]:
     """Return an environment with these changes made."""
-    kept = {name: text for name, text in environment.items() if name not in changed}
+    kept = {name: text for name, text in env.items() if name not in changed}
     return kept | {name: text for name, text in changed.items() if text is not None}
 
 
-def to_start(environment: Mapping[str, str], changed: Mapping[str, str | None]) -> dict[str, str]:
+def env_to_start(env: Mapping[str, str], changed: Mapping[str, str | None]) -> dict[str, str]:
     """Return an environment in which the interpreter behind a wrapper starts, and nothing else differs.
 
     The interpreter may need libraries that only the wrapper knows of.
     """
-    return applied(
-        environment, {name: changed[name] for name in changed if name.startswith(("LD_", "DYLD_"))}
-    )
+    return applied(env, {name: changed[name] for name in changed if name.startswith(("LD_", "DYLD_"))})
