@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from interpreters.clients import ClientKey
     from interpreters.interpreter import Interpreter
-    from reports.formats.matrix_json import Record
+    from reports.formats.matrix_json import StoredRun
     from reports.verdicts.matrix import Row
     from reports.verdicts.observations import Run
 
@@ -53,7 +53,7 @@ class ChangeCause:
     text: str
 
 
-def of_runs(older: Record, newer: Record) -> tuple[ChangeCause, ...]:
+def of_runs(older: StoredRun, newer: StoredRun) -> tuple[ChangeCause, ...]:
     """Return how two runs differ by themselves: where, against what, and with which instruments."""
     before, after = older.run, newer.run
     left, right = ({server.id for server in record.catalogue.servers} for record in (older, newer))
@@ -97,7 +97,7 @@ def _names(servers: set[str]) -> str:
     return ", ".join(sorted(servers))
 
 
-def _passed(record: Record) -> set[str]:
+def _passed(record: StoredRun) -> set[str]:
     """Return the servers that verdicts rest on whose control passed."""
     resting = (server.id for server in record.catalogue.servers if server.role is not Role.PAGE)
     return {name for name in resting if record.run.controls[name].passed}

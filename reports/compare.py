@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from interpreters.clients import ClientKey
     from interpreters.interpreter import Interpreter
-    from reports.formats.matrix_json import Record
+    from reports.formats.matrix_json import StoredRun
     from reports.verdicts.matrix import Row
     from reports.verdicts.observations import Run, RunRequest
 
@@ -100,7 +100,7 @@ class _Pair:
         return next((row for row in sides if not _silent(row)), sides[0]).interpreter
 
 
-def compare(older: Sequence[Record], newer: Sequence[Record]) -> Comparison:
+def compare(older: Sequence[StoredRun], newer: Sequence[StoredRun]) -> Comparison:
     """Compare two runs, or two documents of several machines each, which are then paired by host."""
     between: dict[ChangeCause, None] = {}
     changes: list[Change] = []
@@ -128,12 +128,12 @@ def compare(older: Sequence[Record], newer: Sequence[Record]) -> Comparison:
     )
 
 
-def _by_host(older: Sequence[Record], newer: Sequence[Record]) -> Iterator[tuple[Record, Record]]:
+def _by_host(older: Sequence[StoredRun], newer: Sequence[StoredRun]) -> Iterator[tuple[StoredRun, StoredRun]]:
     """Pair the runs of two documents; two single runs are a pair wherever they were made."""
     if len(older) == len(newer) == 1:
         yield older[0], newer[0]
         return
-    befores, afters = ({record.run.host: record for record in records} for records in (older, newer))
+    befores, afters = ({record.host: record for record in records} for records in (older, newer))
     for host in dict.fromkeys((*afters, *befores)):
         # A machine that is in one of them only is held against nothing of its own.
         yield (
@@ -142,7 +142,7 @@ def _by_host(older: Sequence[Record], newer: Sequence[Record]) -> Iterator[tuple
         )
 
 
-def _pairs(before: Record, after: Record) -> Iterator[_Pair]:
+def _pairs(before: StoredRun, after: StoredRun) -> Iterator[_Pair]:
     """Pair the rows of two runs, in the order of the newer one."""
     links = dict(_links(before.run.asked, after.run.asked))
     left, right = _by_interpreter(before), _by_interpreter(after)
@@ -166,7 +166,7 @@ def _links(before: RunRequest, after: RunRequest) -> Iterator[tuple[tuple[str, s
 
 
 def _interpreters(
-    before: Record, after: Record, links: Mapping[tuple[str, str], str]
+    before: StoredRun, after: StoredRun, links: Mapping[tuple[str, str], str]
 ) -> list[tuple[Interpreter | None, Interpreter | None]]:
     """Pair interpreters: those with the same path, or else the same id, or that the same link leads to."""
     olds, news = (
@@ -188,7 +188,7 @@ def _interpreters(
     return pairs or [(None, None)]
 
 
-def _by_interpreter(record: Record) -> dict[str, dict[tuple[ClientKey, Condition], Row]]:
+def _by_interpreter(record: StoredRun) -> dict[str, dict[tuple[ClientKey, Condition], Row]]:
     """Return the rows by interpreter, each by client and condition."""
     found: dict[str, dict[tuple[ClientKey, Condition], Row]] = {}
     for row in record.rows:
@@ -226,7 +226,7 @@ def _not_asked(pair: _Pair, before: RunRequest, after: RunRequest) -> str:
     return f"Only the {which} run was asked for {what}."
 
 
-def _change(pair: _Pair, before: Record, after: Record, shared: Sequence[ChangeCause]) -> Change | None:
+def _change(pair: _Pair, before: StoredRun, after: StoredRun, shared: Sequence[ChangeCause]) -> Change | None:
     """Return what became of a row; None if both runs say the same and nothing that decides it differs."""
     old, new = pair.older, pair.newer
     causes: tuple[ChangeCause, ...]
@@ -250,11 +250,11 @@ def _facts(row: Row) -> tuple[object, ...]:
     return (judged.verdict, judged.lowest, judged.highest, judged.offer, row.held_by)
 
 
-def _absence(pair: _Pair, before: Record, after: Record) -> ChangeCause:
+def _absence(pair: _Pair, before: StoredRun, after: StoredRun) -> ChangeCause:
     """Say why a row has no other side, which was asked for it."""
     record, when = (before, "before") if pair.newer else (after, "any more")
     if not record.rows:
-        return ChangeCause(CauseSubject.MACHINE, f"nothing of {record.run.host} is there {when}")
+        return ChangeCause(CauseSubject.MACHINE, f"nothing of {record.host} is there {when}")
     return ChangeCause(CauseSubject.INTERPRETER, f"{pair.interpreter.path} was not found {when}")
 
 

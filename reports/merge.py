@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from interpreters.errors import FloorError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from reports.formats.matrix_json import Record
+    from reports.formats.matrix_json import StoredRun
     from reports.verdicts.observations import Observation
     from servers.catalogue import Server
     from servers.protocols import Protocol
@@ -37,23 +37,7 @@ class MergeError(FloorError):
     """These runs cannot become one; the message says which, why, and what to do."""
 
 
-@dataclass(frozen=True)
-class MachineRun:
-    """One machine's run, as its folder has it."""
-
-    folder: Path
-    record: Record
-    observations: tuple[Observation, ...]
-    cases: tuple[Case, ...] | None = None
-    """What its remedies came to; None if it tried none."""
-
-    @property
-    def host(self) -> str:
-        """The machine's name."""
-        return self.record.run.host
-
-
-def read_parts(folders: Iterable[Path], expected: Sequence[str] = ()) -> tuple[MachineRun, ...]:
+def read_parts(folders: Iterable[Path], expected: Sequence[str] = ()) -> tuple[StoredRun, ...]:
     """Read the runs in these folders and below, in order; raises MergeError or RecordError.
 
     A folder without any is an error: a mistyped name must not look like a machine with nothing to say.
@@ -71,14 +55,15 @@ def read_parts(folders: Iterable[Path], expected: Sequence[str] = ()) -> tuple[M
     return tuple(parts)
 
 
-def _read(folder: Path) -> MachineRun:
-    records = read_json(folder / DOCUMENT)
-    if len(records) != 1:
-        hosts = ", ".join(record.run.host for record in records)
+def _read(folder: Path) -> StoredRun:
+    stored = read_json(folder / DOCUMENT)
+    if len(stored) != 1:
+        hosts = ", ".join(part.host for part in stored)
         msg = f"{folder} is merged already, from {hosts}: give the runs of those machines themselves"
         raise MergeError(msg)
+    (part,) = stored
     seen = read_jsonl(folder / "observations.jsonl")
-    known = {row.interpreter.id for row in records[0].rows}
+    known = {row.interpreter.id for row in part.rows}
     if strange := [o.interpreter for o in seen if o.interpreter not in known]:
         msg = f"{folder} has observations of {strange[0]}, which its {DOCUMENT} does not know: measure again"
         raise MergeError(msg)
@@ -86,14 +71,14 @@ def _read(folder: Path) -> MachineRun:
     own_tls = {(o.interpreter, o.client, o.condition): o.own_tls for o in seen}
     rows = tuple(
         replace(row, own_tls=own_tls.get((row.interpreter.id, row.client, row.condition)))
-        for row in records[0].rows
+        for row in part.rows
     )
     file = folder / REMEDIES
-    cases = read_remedies(file, records[0].run, rows) if file.exists() else None
-    return MachineRun(folder, replace(records[0], rows=rows), seen, cases)
+    cases = read_remedies(file, part.run, rows) if file.exists() else None
+    return replace(part, rows=rows, observations=seen, cases=cases)
 
 
-def merge(parts: Sequence[MachineRun], expected: Iterable[str], own: Run) -> Matrix:
+def merge(parts: Sequence[StoredRun], expected: Iterable[str], own: Run) -> Matrix:
     """Return several machines' runs as one; raises MergeError if they are not about the same.
 
     `own` is the merging itself: its id, time and tool, the machine it happens on, and the floor that
@@ -105,8 +90,8 @@ def merge(parts: Sequence[MachineRun], expected: Iterable[str], own: Run) -> Mat
     catalogue = Catalogue(_servers(parts), _said(parts, lambda run: run.catalogue))
     absent = [host for host in dict.fromkeys(expected) if host not in {part.host for part in parts}]
     silent = [_silent(own, host, number) for number, host in enumerate(absent, 1)]
-    runs = (*(part.record.run for part in parts), *silent)
-    rows = [_placed(row, part.host) for part in parts for row in part.record.rows]
+    runs = (*(part.run for part in parts), *silent)
+    rows = [_placed(row, part.host) for part in parts for row in part.rows]
     return Matrix(
         run=_joined(runs, parts, own, catalogue, floor),
         measured=tuple(one for part in parts for one in _measured(part)),
@@ -115,7 +100,7 @@ def merge(parts: Sequence[MachineRun], expected: Iterable[str], own: Run) -> Mat
     )
 
 
-def merge_cases(parts: Sequence[MachineRun]) -> tuple[Case, ...] | None:
+def merge_cases(parts: Sequence[StoredRun]) -> tuple[Case, ...] | None:
     """Return a case for each row that needs a remedy, tried or not; None if no machine tried any."""
     if all(part.cases is None for part in parts):
         return None
@@ -126,12 +111,12 @@ def merge_cases(parts: Sequence[MachineRun]) -> tuple[Case, ...] | None:
     )
 
 
-def _untried(part: MachineRun) -> list[Case]:
+def _untried(part: StoredRun) -> list[Case]:
     # Remedies are tried on interpreters alone.
-    return [Case(row, ()) for row in needing(part.record.rows) if not row.interpreter.is_program]
+    return [Case(row, ()) for row in needing(part.rows) if not row.interpreter.is_program]
 
 
-def _check_hosts(parts: Sequence[MachineRun]) -> None:
+def _check_hosts(parts: Sequence[StoredRun]) -> None:
     """Two reports under one name may be two machines, of which neither may vanish behind the other."""
     seen: dict[str, Path] = {}
     for part in parts:
@@ -145,23 +130,23 @@ def _check_hosts(parts: Sequence[MachineRun]) -> None:
         seen[part.host] = part.folder
 
 
-def _floor(parts: Sequence[MachineRun]) -> Protocol | None:
+def _floor(parts: Sequence[StoredRun]) -> Protocol | None:
     for part in parts[1:]:
         first = parts[0]
-        if part.record.floor is not first.record.floor:
+        if part.floor is not first.floor:
             msg = (
-                f"{first.folder} was measured against a floor of {first.record.floor}, and {part.folder}"
-                f" against {part.record.floor}: measure both against one, with nox -s matrix -- --floor"
+                f"{first.folder} was measured against a floor of {first.floor}, and {part.folder}"
+                f" against {part.floor}: measure both against one, with nox -s matrix -- --floor"
             )
             raise MergeError(msg)
-    return parts[0].record.floor if parts else None
+    return parts[0].floor if parts else None
 
 
-def _servers(parts: Sequence[MachineRun]) -> tuple[Server, ...]:
+def _servers(parts: Sequence[StoredRun]) -> tuple[Server, ...]:
     """Return every server that any of them met; under one id it must have been the same."""
-    found: dict[str, tuple[Server, MachineRun]] = {}
+    found: dict[str, tuple[Server, StoredRun]] = {}
     for part in parts:
-        for server in part.record.catalogue.servers:
+        for server in part.catalogue.servers:
             known, first = found.setdefault(server.id, (server, part))
             if replace(known, why="") != replace(server, why=""):
                 msg = (
@@ -196,8 +181,8 @@ def _placed(row: Row, host: str) -> Row:
     return replace(row, interpreter=replace(row.interpreter, host=host))
 
 
-def _measured(part: MachineRun) -> list[Measured]:
-    interpreters = {row.interpreter.id: row.interpreter for row in part.record.rows}
+def _measured(part: StoredRun) -> list[Measured]:
+    interpreters = {row.interpreter.id: row.interpreter for row in part.rows}
     seen: dict[str, list[Observation]] = {name: [] for name in interpreters}
     for observation in part.observations:
         seen[observation.interpreter].append(observation)
@@ -207,10 +192,10 @@ def _measured(part: MachineRun) -> list[Measured]:
 
 
 def _joined(
-    runs: Sequence[Run], parts: Sequence[MachineRun], own: Run, catalogue: Catalogue, floor: Protocol
+    runs: Sequence[Run], parts: Sequence[StoredRun], own: Run, catalogue: Catalogue, floor: Protocol
 ) -> Run:
     """Return the provenance of the whole."""
-    theirs = [part.record.run for part in parts]
+    theirs = [part.run for part in parts]
     return Run(
         run_id=own.run_id,
         host=", ".join(run.host for run in runs),
@@ -231,9 +216,9 @@ def _narrowed(runs: Iterable[Run]) -> tuple[str, ...]:
     return tuple(f"on {run.host}, {said}" for run in runs for said in run.scope.narrowed)
 
 
-def _said(parts: Sequence[MachineRun], fact: Callable[[Run], str]) -> str:
+def _said(parts: Sequence[StoredRun], fact: Callable[[Run], str]) -> str:
     """Return what all runs say, or what each says; empty without any."""
-    said = {part.host: fact(part.record.run) for part in parts}
+    said = {part.host: fact(part.run) for part in parts}
     if len(set(said.values())) == 1:
         return next(iter(said.values()))
     return "; ".join(f"{host}: {text}" for host, text in said.items())

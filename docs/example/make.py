@@ -56,8 +56,8 @@ def rebuild(folder: Path) -> Matrix:
         for name in INPUTS:
             Path(scratch, name).write_bytes(gzip.decompress((STORED / f"{name}.gz").read_bytes()))
         (part,) = read_parts([Path(scratch)])
-    run, catalogue, asked = part.record.run, part.record.catalogue, part.record.run.asked
-    interpreters = {row.interpreter.id: row.interpreter for row in part.record.rows}
+    run, catalogue, asked = part.run, part.catalogue, part.run.asked
+    interpreters = {row.interpreter.id: row.interpreter for row in part.rows}
     measured = tuple(
         Measured(one, {}, tuple(seen for seen in part.observations if seen.interpreter == name))
         for name, one in interpreters.items()

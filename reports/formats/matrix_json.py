@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reports.verdicts.matrix import Matrix
-    from reports.verdicts.observations import Run, RunRequest
+    from reports.verdicts.observations import Observation, Run, RunRequest
     from reports.verdicts.policy import Policy
+    from reports.verdicts.remedies import Case
 
 SCHEMA_VERSION = MATRIX_VERSION
 
@@ -42,8 +43,8 @@ UNMEASURED = "it was not measured"
 
 
 @dataclass(frozen=True)
-class Record:
-    """One run as matrix.json tells it; a document that was merged has several."""
+class StoredRun:
+    """One run that was read back from its files; a matrix.json that was merged has several."""
 
     run: Run
     catalogue: Catalogue
@@ -51,6 +52,17 @@ class Record:
     floor: Protocol
     rows: tuple[Row, ...]
     """With their findings, of which only a version at which data went both ways is known."""
+    folder: Path
+    """Where its files are."""
+    observations: tuple[Observation, ...] = ()
+    """Empty where matrix.json alone was read."""
+    cases: tuple[Case, ...] | None = None
+    """What its remedies came to; None if it tried none, or if matrix.json alone was read."""
+
+    @property
+    def host(self) -> str:
+        """The name of the machine that it measured."""
+        return self.run.host
 
 
 def build_json(matrix: Matrix, policy: Policy) -> dict[str, object]:
@@ -219,12 +231,12 @@ def _cell(row: Row, server: Server, run: Run, floor: Protocol) -> dict[str, obje
     }
 
 
-def read_json(path: Path) -> tuple[Record, ...]:
+def read_json(path: Path) -> tuple[StoredRun, ...]:
     """Return the runs that a document is of; raises RecordError where it is none that this tool reads."""
     document = read_record(path, SCHEMA_VERSION)
     with reading(path):
         _check_whole(document)
-        return tuple(_read_run(run, document) for run in document["runs"])
+        return tuple(_read_run(run, document, path.parent) for run in document["runs"])
 
 
 def _check_whole(document: Mapping[str, Any]) -> None:
@@ -252,7 +264,7 @@ def _called(key: Iterable[str]) -> str:
     return "/".join(key)
 
 
-def _read_run(facts: Mapping[str, Any], document: Mapping[str, Any]) -> Record:
+def _read_run(facts: Mapping[str, Any], document: Mapping[str, Any], folder: Path) -> StoredRun:
     def own(part: str) -> list[Mapping[str, Any]]:
         return [one for one in document[part] if one["run_id"] == facts["run_id"]]
 
@@ -270,7 +282,7 @@ def _read_run(facts: Mapping[str, Any], document: Mapping[str, Any]) -> Record:
         _read_verdict(verdict, interpreters[verdict["interpreter"]], findings) for verdict in own("verdicts")
     ]
     catalogue = Catalogue(tuple(servers.values()), run.catalogue)
-    return Record(run, catalogue, Protocol(document["floor"]), tuple(rows))
+    return StoredRun(run, catalogue, Protocol(document["floor"]), tuple(rows), folder)
 
 
 def _read_server(facts: Mapping[str, Any]) -> Server:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +16,7 @@ from interpreters.interpreter import Interpreter
 from reports.causes import CauseSubject
 from reports.compare import ChangeKind, compare, sections
 from reports.compare_files import write_comparison
-from reports.formats.matrix_json import Record, build_json, read_json
+from reports.formats.matrix_json import StoredRun, build_json, read_json
 from reports.verdicts.judge import HeldBy, Verdict
 from reports.verdicts.matrix import ALL_CLIENTS, MISSING, Subject
 from reports.verdicts.observations import RequestedInterpreter
@@ -37,8 +38,6 @@ from tests.support.builders import (
 from tests.support.schemas import validator
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from reports.compare import Change, Comparison
     from reports.verdicts.matrix import Row
     from servers.protocols import Protocol
@@ -48,17 +47,17 @@ ENFORCED, FRAGILE, DOWNGRADED = Verdict.ENFORCED, Verdict.FRAGILE, Verdict.DOWNG
 INCONCLUSIVE, UNTESTABLE = Verdict.INCONCLUSIVE, Verdict.UNTESTABLE
 
 
-def record(*rows: Row, **differences: Any) -> Record:
+def record(*rows: Row, **differences: Any) -> StoredRun:
     """Return a run with these rows; what differs is a field of the run or of what it was asked."""
     run = a_run(CATALOGUE)
     run = replace(run, asked=replace(run.asked, only=(), interpreters=()))
     own = {name: value for name, value in differences.items() if hasattr(run, name)}
     asked = {name: value for name, value in differences.items() if name not in own}
     run = replace(run, **own, asked=replace(run.asked, **asked))
-    return Record(run, CATALOGUE, run.asked.floor, rows)
+    return StoredRun(run, CATALOGUE, run.asked.floor, rows, Path("/made/up"))
 
 
-def only(older: Record, newer: Record) -> Change:
+def only(older: StoredRun, newer: StoredRun) -> Change:
     """Return the one change between two runs."""
     (change,) = compare([older], [newer]).changes
     return change
@@ -494,7 +493,7 @@ VERDICTS = st.dictionaries(
 )
 
 
-def _of(verdicts: dict[tuple[str, str], Verdict]) -> Record:
+def _of(verdicts: dict[tuple[str, str], Verdict]) -> StoredRun:
     return record(*(a_row(verdict, name, client) for (name, client), verdict in verdicts.items()))
 
 
