@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.support.builders import keys
+from interpreters.clients import ClientKey
 
 HERE = Path(__file__).parent
 if str(HERE.parent.parent) not in sys.path:
@@ -62,7 +62,9 @@ def rebuild(folder: Path) -> Matrix:
         Measured(one, {}, tuple(seen for seen in part.observations if seen.interpreter == name))
         for name, one in interpreters.items()
     )
-    rows = build_matrix(measured, keys(asked.clients), asked.conditions, catalogue, asked.floor)
+    rows = build_matrix(
+        measured, tuple(map(ClientKey.parse, asked.clients)), asked.conditions, catalogue, asked.floor
+    )
     matrix = Matrix(run, measured, rows, catalogue)
     write_report(folder, matrix, read_policy(POLICY), cases=part.cases)
     gate(folder, POLICY, dt.datetime.fromisoformat(run.ended))

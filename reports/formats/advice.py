@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +12,9 @@ from typing import TYPE_CHECKING
 from interpreters.clients import DEFAULT
 from interpreters.interpreter import MADE
 from interpreters.locate import GIVEN
+from interpreters.programs import read_programs
+from interpreters.tables import TableError
 from reports.verdicts.judge import PAGE_FLOOR, HeldBy, Verdict
-from reports.verdicts.programs import advised_words
 from reports.verdicts.remedies import in_short
 
 if TYPE_CHECKING:
@@ -114,9 +117,16 @@ def _reads_configuration(row: Row) -> bool:
     return not row.own_tls or row.own_tls.reads_openssl_conf
 
 
+def _floor_command(program: str) -> str:
+    """Return the words that make TLS 1.2 a program's minimum, as they are typed; empty if none are known."""
+    with contextlib.suppress(TableError):
+        return next((shlex.join(one.floor) for one in read_programs() if one.id == program), "")
+    return ""
+
+
 def _program(row: Row, floor: Protocol) -> str:
     """Say how a program is started with a floor, and how to measure whether a configuration sets one."""
-    words = advised_words(row.client.name) if floor is PAGE_FLOOR else ""
+    words = _floor_command(row.client.name) if floor is PAGE_FLOOR else ""
     own = (
         f"Start it with `{words}`, which held {floor.prose} in this tool's own tests and was not tried here."
         if words

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from interpreters.clients import ClientKey
@@ -52,7 +52,7 @@ class StoredRun:
     floor: Protocol
     rows: tuple[Row, ...]
     """With their findings, of which only a version at which data went both ways is known."""
-    folder: Path
+    folder: Path = field(compare=False)
     """Where its files are."""
     observations: tuple[Observation, ...] = ()
     """Empty where matrix.json alone was read."""

@@ -223,6 +223,27 @@ def explain(
     return f"{judgement.reason}; {_cause(holder, interpreter, floor)}"
 
 
+def explain_program(judgement: Judgement, holder: HeldBy, library: str, *, relaxed: bool) -> str:
+    """Continue a program's reason with its cause; `relaxed` says whether it has such a variant."""
+    causes = {
+        HeldBy.NOTHING: "neither it nor its TLS library sets a minimum that would hold",
+        HeldBy.CODE: "its own settings hold it: told to allow everything it goes below, and a permissive"
+        " OpenSSL configuration changes nothing",
+        HeldBy.CONFIGURATION: "only the OpenSSL configuration holds it, without that it goes below",
+        HeldBy.LIBRARY: f"only the defaults built into {library or 'its TLS library'} hold it: an OpenSSL"
+        " configuration that allows everything lets it below, an empty one does not",
+        HeldBy.BUILD: f"told to allow everything it cannot go there either: {library or 'its TLS library'}"
+        " has nothing below",
+    }
+    unknown = ""
+    if judgement.verdict in (Verdict.ENFORCED, Verdict.FRAGILE):
+        why = (
+            "told to allow everything it gave no clear answer" if relaxed else "no variant of it allows more"
+        )
+        unknown = f"what holds it is not known: {why}"
+    return "; ".join(filter(None, [judgement.reason, causes.get(holder, unknown)]))
+
+
 def _own_cause(holder: HeldBy, own_tls: OwnTls) -> str:
     """Say what reaches a client that does not use its interpreter's TLS, and what does not."""
     reach = (

@@ -15,10 +15,10 @@ from reports.verdicts.judge import (
     PageCheck,
     Verdict,
     explain,
+    explain_program,
     page_check,
 )
 from reports.verdicts.judged import JudgedCells
-from reports.verdicts.programs import explain_program
 from servers.catalogue import Role
 from servers.conditions import Condition
 
