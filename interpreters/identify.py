@@ -166,8 +166,8 @@ def build_of(path: Path, identity: Identity | None) -> str:
             if not file.is_file() or file.stat().st_size > BUILD_LIMIT:
                 return ""
             with file.open("rb") as opened:
-                while piece := opened.read(1 << 20):
-                    build.update(piece)
+                while chunk := opened.read(1 << 20):
+                    build.update(chunk)
     except OSError:
         return ""
     return build.hexdigest()
@@ -185,27 +185,34 @@ def identify(
     """
     if refusal := not_as_root(Path(os.path.realpath(path))):
         raise IdentifyError(refusal)
+    if cache is None:
+        return _start(path, env, limit)
     try:
-        remembered = cache / f"{fingerprint(path)}-{_hash(relevant_variables(env))}.json" if cache else None
+        remembered = cache / f"{fingerprint(path)}-{_hash(relevant_variables(env))}.json"
     except OSError as error:
         msg = f"{path} cannot be run: {error.strerror or error}"
         raise IdentifyError(msg) from error
-    if remembered and (known := _recall(remembered)):
+    if known := _recall(remembered):
         return known
-    if remembered and (refusal := _recall_hang(path, remembered, limit)):
+    if refusal := _recall_hang(path, remembered, limit):
         raise IdentifyError(refusal)
     try:
-        identity = _parse(path, _ask(path, env, limit), env)
+        identity = _start(path, env, limit)
     except _HangError:
-        if remembered:
-            _write(_hang(remembered), {"limit": limit, "at": time.time()})
+        _write(_hang(remembered), {"limit": limit, "at": time.time()})
         raise
+    if identity.ssl and not identity.context_unavailable:
+        _write(remembered, asdict(identity))
+    return identity
+
+
+def _start(path: Path, env: Mapping[str, str], limit: float) -> Identity:
+    """Start the executable and return what it says it is; raises IdentifyError."""
+    identity = _parse(path, _ask(path, env, limit), env)
     actual = Path(identity.executable or path)
     if actual != path and actual.exists() and (refusal := not_as_root(actual)):
         msg = f"{path} starts {actual}, {refusal}"
         raise IdentifyError(msg)
-    if remembered and identity.ssl and not identity.context_unavailable:
-        _write(remembered, asdict(identity))
     return identity
 
 

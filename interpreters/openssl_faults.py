@@ -20,7 +20,7 @@ from interpreters.versions import openssl_release
 from servers.protocols import LADDER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 MINIMA = ("None", *LADDER, "DTLSv1", "DTLSv1.2")
 """What MinProtocol takes; their case counts."""
@@ -391,31 +391,42 @@ def examine(reading: Reading, library: tuple[int, ...]) -> Examined:
         target, broken = _follow(tables), ""
     except _BrokenError as error:
         target, broken = "", str(error)
-    counting: dict[str, Setting] = {}
-    faults: dict[Setting, str] = {}
-    for setting in tables.get(target, {}).values():
-        # Before 3.0 the first line that is not understood is the last one that is read.
-        if faults and library < (3,):
-            faults[setting] = ""
-        elif fault := _misunderstood(setting, ", with all that follows there" if library < (3,) else ""):
-            faults[setting] = fault
-        elif not setting.value.startswith("DTLS"):
-            counting[setting.command] = setting
+    counting, faults = _sorted_out(tables.get(target, {}).values(), library)
     lost = [
         setting
         for setting in reading.settings
         if setting.holds and setting not in (*counting.values(), *faults)
     ]
     if lost and broken:
-        sayings = [f"{lost[0].place} sets {lost[0].key}, which nothing reads: {broken}; {_LINES}"]
+        problems = [f"{lost[0].place} sets {lost[0].key}, which nothing reads: {broken}; {_LINES}"]
     else:
-        sayings = [_lost(setting, target, counting) for setting in lost]
+        problems = [_lost(setting, target, counting) for setting in lost]
     return Examined(
         {command: setting.value for command, setting in counting.items()},
-        (*reading.skipped, *filter(None, faults.values()), *sayings),
+        (*reading.skipped, *filter(None, faults.values()), *problems),
         any(setting.holds for setting in counting.values()),
         next((_opens(setting) for setting in counting.values() if setting.level == "0"), ""),
     )
+
+
+def _sorted_out(
+    settings: Iterable[Setting], library: tuple[int, ...]
+) -> tuple[dict[str, Setting], dict[Setting, str]]:
+    """Return, of the section that each context gets, the settings that count, by command, and the faults.
+
+    A fault has its sentence; a setting that is lost because of an earlier fault has an empty one.
+    """
+    counting: dict[str, Setting] = {}
+    faults: dict[Setting, str] = {}
+    for setting in settings:
+        # Before 3.0 the library stops reading at the first line that it does not understand.
+        if faults and library < (3,):
+            faults[setting] = ""
+        elif fault := _misunderstood(setting, ", with all that follows there" if library < (3,) else ""):
+            faults[setting] = fault
+        elif not setting.value.startswith("DTLS"):
+            counting[setting.command] = setting
+    return counting, faults
 
 
 def _tables(settings: tuple[Setting, ...]) -> dict[str, dict[str, Setting]]:
