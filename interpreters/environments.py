@@ -23,7 +23,7 @@ from interpreters.processes import run, signal_name
 from interpreters.versions import version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from interpreters.identify import Identity
 
@@ -127,8 +127,6 @@ class Installer:
     """A folder of wheels; with it, no index is asked."""
     build: bool = False
     """Whether a distribution without a wheel is built from source, which takes long and runs its own code."""
-    say: Callable[[str], object] = lambda _: None
-    """Takes a sentence for the person who watches."""
 
     @property
     def sources(self) -> list[str]:
@@ -169,10 +167,10 @@ def prepare(request: VenvRequest, installer: Installer, env: Mapping[str, str]) 
     try:
         origin = _origin(request.path, request.requirements, installer.find_links)
         attempt = {**origin, "build": installer.build, "settings": _settings(ours)}
-        with locked(request.folder, shared=True, say=installer.say):
+        with locked(request.folder, shared=True):
             if known := _known(request, installer, attempt):
                 return known
-        with locked(request.folder, shared=False, say=installer.say):
+        with locked(request.folder, shared=False):
             # Another run may have made it meanwhile.
             return _known(request, installer, attempt) or _make(request, installer, ours, attempt)
     except (BusyError, OSError) as error:
@@ -259,13 +257,13 @@ def _install(request: VenvRequest, installer: Installer, ours: Mapping[str, str]
         _run(by_pip, ours, request.folder)
 
 
-def forget(folder: Path, say: Callable[[str], object] = lambda _: None) -> None:
+def forget(folder: Path) -> None:
     """Remove an environment, and what is remembered of it, as soon as no other run uses it.
 
     Raises NoEnvironmentError where another run uses the environment for too long.
     """
     try:
-        with locked(folder, shared=False, say=say):
+        with locked(folder, shared=False):
             shutil.rmtree(folder, ignore_errors=True)
     except BusyError as error:
         raise NoEnvironmentError(str(error)) from None

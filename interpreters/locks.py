@@ -8,10 +8,11 @@ import time
 from typing import IO, TYPE_CHECKING
 
 from interpreters.errors import FloorError
+from interpreters.log import LOG
 from interpreters.processes import pause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 WAIT_LIMIT = 300.0
@@ -29,9 +30,7 @@ class BusyError(FloorError):
 
 
 @contextlib.contextmanager
-def locked(
-    folder: Path, *, shared: bool, say: Callable[[str], object] = lambda _: None, limit: float = WAIT_LIMIT
-) -> Iterator[None]:
+def locked(folder: Path, *, shared: bool, limit: float = WAIT_LIMIT) -> Iterator[None]:
     """Lock a folder, which need not exist, for the block: alone, or `shared` with other runs.
 
     Raises BusyError after `limit` seconds. The lock is on a file beside the folder. The file stays, because
@@ -39,11 +38,11 @@ def locked(
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_name(f".{folder.name}.lock").open("a") as file:
-        _take(file, folder, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, say, limit)
+        _take(file, folder, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, limit)
         yield
 
 
-def _take(file: IO[str], folder: Path, kind: int, say: Callable[[str], object], limit: float) -> None:
+def _take(file: IO[str], folder: Path, kind: int, limit: float) -> None:
     began, announced = time.monotonic(), False
     while True:
         try:
@@ -55,7 +54,7 @@ def _take(file: IO[str], folder: Path, kind: int, say: Callable[[str], object], 
                 raise BusyError(msg) from None
             if waited >= ANNOUNCE_AFTER and not announced:
                 announced = True
-                say(f"another run uses {folder}: waiting until it lets go, at most {limit:g} s")
+                LOG.info("another run uses %s: waiting until it lets go, at most %g s", folder, limit)
             pause(POLL_INTERVAL)
         else:
             return

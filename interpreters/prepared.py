@@ -17,6 +17,7 @@ from interpreters.identify import IdentifyError, Identity, identify
 from interpreters.identify import forget as forget_identity
 from interpreters.interpreter import MADE, Interpreter
 from interpreters.locks import BusyError, locked
+from interpreters.log import LOG
 from interpreters.openssl_conf import configuration_path
 from interpreters.process_environment import NO_BYTECODE, sanitized_environment
 from interpreters.wrapper import applied, env_to_start
@@ -185,7 +186,7 @@ def prepare_apart(
         folder = _environment(installer.cache, candidate, library)
         request = VenvRequest(candidate.path, identity, (library,), folder)
         venv = prepare(request, installer, env_to_start(env, identity.changed))
-        held.enter_context(locked(folder, shared=True, say=installer.say))
+        held.enter_context(locked(folder, shared=True))
     except (IdentifyError, OSError, BusyError) as error:
         raise NoEnvironmentError(str(error)) from error
     if venv.unavailable or venv.python is None:
@@ -196,19 +197,16 @@ def prepare_apart(
     return venv.python
 
 
-def forget(candidate: Candidate, cache: Path, say: Callable[[str], object] = lambda _: None) -> None:
-    """Remove a candidate's environments, and what is remembered of its identity.
-
-    `say` is told of each environment that stays, because another run uses it for too long.
-    """
+def forget(candidate: Candidate, cache: Path) -> None:
+    """Remove a candidate's environments, but for those that another run uses, and forget its identity."""
     forget_identity(candidate.path, cache / "identities")
     there = _environments(cache, candidate)
     for folder in sorted(there.iterdir()) if there.is_dir() else ():
         try:
             if folder.is_dir():
-                forget_environment(folder, say)
+                forget_environment(folder)
         except NoEnvironmentError as error:
-            say(f"{candidate.id} keeps an environment: {error}")
+            LOG.info("%s keeps an environment: %s", candidate.id, error)
 
 
 ATTEMPTS = 3

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interpreters.log import LOG
 from interpreters.places import Looked, is_called_like_one
 
 if TYPE_CHECKING:
@@ -51,13 +52,14 @@ class Searched:
     """The folder itself comes first, with the reason if a part of it was not searched."""
 
 
-def search_once(
-    folders: Iterable[Path], env: MutableMapping[str, str], say: Callable[[str], None]
-) -> tuple[Searched, ...]:
+PROGRESS = "%s %s: folders looked at: %s, Pythons found: %s"
+
+
+def search_once(folders: Iterable[Path], env: MutableMapping[str, str]) -> tuple[Searched, ...]:
     """Search each folder, unless another process of this command has; leave what was found for the next."""
     wanted = tuple(dict.fromkeys(folders))
     known = {tree.folder: tree for tree in _recall(env.get(VARIABLE, ""))}
-    found = tuple(known[folder] if folder in known else search(folder, say) for folder in wanted)
+    found = tuple(known[folder] if folder in known else search(folder) for folder in wanted)
     text = json.dumps([asdict(tree) for tree in found], default=str)
     if found and len(text) <= VARIABLE_LIMIT:
         env[VARIABLE] = text
@@ -81,7 +83,6 @@ def _recall(text: str) -> list[Searched]:
 
 def search(
     folder: Path,
-    say: Callable[[str], None],
     limits: Limits = LIMITS,
     clock: Callable[[], float] = time.monotonic,
 ) -> Searched:
@@ -109,8 +110,8 @@ def search(
             waiting.extend((child, depth + 1) for child in below)
         if clock() - announced >= limits.every:
             announced = clock()
-            say(f"searching {folder}: folders looked at: {looked_at}, Pythons found: {len(found)}")
-    say(f"searched {folder}: folders looked at: {looked_at}, Pythons found: {len(found)}")
+            LOG.info(PROGRESS, "searching", folder, looked_at, len(found))
+    LOG.info(PROGRESS, "searched", folder, looked_at, len(found))
     whole = Looked(str(folder), "looked", "with --search")
     if waiting:
         whole = Looked(

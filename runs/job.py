@@ -17,7 +17,6 @@ from interpreters.clients import Client, clients, requirements, specifiers, vari
 from interpreters.environments import Installer
 from interpreters.interpreter import PROGRAM
 from interpreters.locate import SelectionError, leads_to, python_of, select
-from interpreters.log import LOG
 from interpreters.prepared import distinct, forget, prepare_and_hold, prepare_candidate
 from interpreters.process_environment import sanitized_environment
 from interpreters.processes import side_by_side
@@ -146,12 +145,12 @@ class Job:
     def installer(self) -> Installer:
         """Who makes environments, and from what."""
         find_links, build = self.option("find_links"), self.option("build", default=False)
-        return Installer(self.uv, self.cache, Path(sys.executable), find_links, build, LOG.info)
+        return Installer(self.uv, self.cache, Path(sys.executable), find_links, build)
 
     def prepare(self, candidate: Candidate, required: Mapping[str, str]) -> Prepared:
         """Return an interpreter with its environments, made again if that was asked for."""
         if self.option("fresh"):
-            forget(candidate, self.cache, LOG.info)
+            forget(candidate, self.cache)
         prepare = partial(prepare_candidate, candidate, required, self.installer, os.environ)
         return prepare_and_hold(prepare, self.held)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from interpreters.locate import Discovery, SelectionError, discover, select
+from interpreters.log import shown
 from interpreters.process_environment import absolute
 from interpreters.search import search_once
 from interpreters.tables import TableError
@@ -78,7 +79,8 @@ class Plan:
         with contextlib.chdir(called_from):
             choice = _parsed(_choosing(), arguments[end + 1 :])
         try:
-            searched = search_once(choice.search, environment, _tell)
+            with shown(_print):
+                searched = search_once(choice.search, environment)
             discovery = discover(environment, choice.interpreter, searched, choice.environment)
         except (SelectionError, TableError) as error:
             return cls(run_id, sessions, problem=str(error))
@@ -89,7 +91,7 @@ class Plan:
         return cls(run_id, sessions, discovery, chosen)
 
 
-def _tell(sentence: str) -> None:
+def _print(sentence: str) -> None:
     """Show how far a search is: it happens before any session could."""
     print(for_terminal(sentence), file=sys.stderr, flush=True)
 

@@ -218,13 +218,13 @@ def harden(job: Job) -> None:
     request = BuildRequest(
         recipe=choose(read_recipes(), options.recipe, options.openssl, options.python, this_system()),
         floor=options.floor,
-        base=options.prefix or default_base(os.environ, LOG.info),
+        base=options.prefix or default_base(os.environ),
         jobs=options.jobs,
         quick=options.quick,
         openssl_source=options.openssl_source,
         python_source=options.python_source,
     )
-    with installed_pair(request, job.cache / "harden", os.environ, LOG.info, rebuild=options.fresh) as built:
+    with installed_pair(request, job.cache / "harden", os.environ, rebuild=options.fresh) as built:
         if built.fresh:
             prove(built, job)
     print(for_terminal(built.summary))

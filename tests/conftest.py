@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, settings
 from interpreters.identify import IdentifyError, Identity, identify
 from interpreters.interpreter import Interpreter
 from interpreters.locate import Candidate, locate
+from interpreters.log import shown
 from interpreters.process_environment import sanitized_environment
 from servers.certificates import KeyPair, issue
 from tests.support.causes import goes_below
@@ -53,6 +54,14 @@ UNSCRUBBED = dict(os.environ)
 
 SANE_LIMIT = 5.0
 """Seconds that a healthy interpreter needs at the very most to say what it is."""
+
+
+@pytest.fixture
+def progress() -> Iterator[list[str]]:
+    """Return the sentences of progress that are shown while a test runs."""
+    sentences: list[str] = []
+    with shown(sentences.append):
+        yield sentences
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.hardening.recipes import HardenError
+from interpreters.log import LOG
 from interpreters.processes import run
 
 if TYPE_CHECKING:
@@ -67,13 +68,11 @@ class Apt:
         self._lists = lists
         self._errors: list[str] | None = None
 
-    def download(
-        self, package: str, accepts: Callable[[str], bool], say: Callable[[str], None]
-    ) -> tuple[Path, str]:
+    def download(self, package: str, accepts: Callable[[str], bool]) -> tuple[Path, str]:
         """Return the .dsc of the newest source package whose upstream version is accepted, and its version.
 
-        If the files of a version are not there, as on a mirror that lags, the next older version is taken,
-        and `say` gets a sentence about that. Raises AptError where there is no version, and ForgedError
+        If the files of a version are not there, as on a mirror that lags, the next older version is taken.
+        Raises AptError where there is no version, and ForgedError
         where a hash or signature is wrong.
         """
         if shutil.which("apt-get") is None:
@@ -93,7 +92,7 @@ class Apt:
             problem = self._fetch(package, version)
             if not problem:
                 if version != fitting[0]:
-                    say(f"{package} {fitting[0]} could not be fetched whole, so {version} is taken")
+                    LOG.info("%s %s could not be fetched whole, so %s is taken", package, fitting[0], version)
                 return self._folder / f"{package}_{_without_epoch(version)}.dsc", version
         msg = f"the source package {package} could not be fetched: {problem}"
         raise AptError(msg)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from interpreters.hardening.recipes import HardenError
 from interpreters.hardening.unpack import DiskFullError
+from interpreters.log import LOG
 from interpreters.processes import signal_name, started
 
 if TYPE_CHECKING:
@@ -57,10 +58,9 @@ class Phase:
 class BuildDir:
     """The folder of one build: it has a mark for each phase that was begun, and that was done."""
 
-    def __init__(self, path: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
         self.logs = path / "logs"
-        self._say = say
         self._began = time.monotonic()
         self._title = ""
 
@@ -79,9 +79,9 @@ class BuildDir:
         for number, phase in enumerate(phases, 1):
             self._title = f"[{number}/{len(phases)}] {phase.title}"
             if self._mark(phase.name, "done").exists():
-                self._say(f"{self._title}: done before")
+                LOG.info("%s: done before", self._title)
                 continue
-            self._say(f"{self._title} ({self._clock()})")
+            LOG.info("%s (%s)", self._title, self._clock())
             begun = self._mark(phase.name, "begun")
             begun.touch()
             (self.logs / f"{phase.name}.log").unlink(missing_ok=True)
@@ -128,7 +128,7 @@ class BuildDir:
         while time.monotonic() < deadline:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 return process.wait(HEARTBEAT_INTERVAL)
-            self._say(f"{self._title} goes on ({self._clock()})")
+            LOG.info("%s goes on (%s)", self._title, self._clock())
         msg = f"{self._title} did not end within {PHASE_LIMIT:g} s"
         raise BuildError(msg)
 
@@ -138,7 +138,7 @@ class BuildDir:
         telling = [line for line in everything[:-LAST_LINES] if re.search(TELLING, line)]
         lines = telling[-LAST_LINES:] + everything[-LAST_LINES:]
         for line in lines:
-            self._say(f"  | {line[:200]}")
+            LOG.info("  | %s", line[:200])
         if any(os.strerror(errno.ENOSPC) in line for line in lines):
             msg = f"{self._title} {how}: no space is left; make room, and run it again to go on"
             raise DiskFullError(msg)

@@ -17,9 +17,10 @@ from interpreters.hardening.pair import PairBuilder
 from interpreters.hardening.preflight import check_room, check_tools, check_writable, existing, unwritable
 from interpreters.hardening.recipes import HardenError
 from interpreters.hardening.unpack import DiskFullError
+from interpreters.log import LOG
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from interpreters.hardening.request import BuildRequest
 
@@ -31,14 +32,14 @@ class BuildInProgressError(HardenError):
     """Another build is at work on the same folder."""
 
 
-def default_base(env: Mapping[str, str], say: Callable[[str], None]) -> Path:
-    """Return /opt, as in the AWS guide, or the user's data folder if /opt is not writable; `say` gets why."""
+def default_base(env: Mapping[str, str]) -> Path:
+    """Return /opt, as in the AWS guide, or the user's data folder if /opt is not writable."""
     reason = unwritable(GUIDE_BASE)
     if not reason:
         return GUIDE_BASE
     home = Path(env.get("HOME", "~")).expanduser()
     base = Path(env.get("XDG_DATA_HOME") or home / ".local" / "share") / "tls-floor-matrix"
-    say(f"nothing can be made in {reason}: the build goes to {base}; --prefix DIR chooses another")
+    LOG.info("nothing can be made in %s: the build goes to %s; --prefix DIR chooses another", reason, base)
     return base
 
 
@@ -47,7 +48,6 @@ def installed_pair(
     request: BuildRequest,
     cache: Path,
     env: Mapping[str, str],
-    say: Callable[[str], None],
     *,
     rebuild: bool = False,
 ) -> Iterator[InstalledPair]:
@@ -69,9 +69,9 @@ def installed_pair(
         _refuse_spaces(cache, request.base.absolute())
         for wanted in request.components:
             check_writable(wanted.prefix)
-        build_dir = BuildDir(cache / f"pair-{key}", say)
-        builder = PairBuilder(request, key, build_dir, env, say)
-        _build(builder, env, say)
+        build_dir = BuildDir(cache / f"pair-{key}")
+        builder = PairBuilder(request, key, build_dir, env)
+        _build(builder, env)
         stamp = builder.stamp()
         with install_atomically(builder.staged_prefixes):
             checks = check_installed(request, stamp, env, cache)
@@ -110,13 +110,15 @@ def _refuse_spaces(*folders: Path) -> None:
             raise HardenError(msg)
 
 
-def _build(builder: PairBuilder, env: Mapping[str, str], say: Callable[[str], None]) -> None:
+def _build(builder: PairBuilder, env: Mapping[str, str]) -> None:
     """Do what is left of the build, and say what the pair will lack."""
     request, build_dir = builder.request, builder.build_dir
     if lacking := check_tools(env, packages=_needs_package_tools(request)):
-        say(f"this Python will be without {', '.join(lacking)}, whose headers are not here")
+        LOG.info("this Python will be without %s, whose headers are not here", ", ".join(lacking))
     if request.recipe.end_of_life:
-        say(f"{request.recipe.id} is at its end of life: nobody repairs what is found in it from now on")
+        LOG.info(
+            "%s is at its end of life: nobody repairs what is found in it from now on", request.recipe.id
+        )
     for other in build_dir.path.parent.iterdir():  # what an earlier build of something else left
         if other.is_dir() and other != build_dir.path:
             shutil.rmtree(other, ignore_errors=True)

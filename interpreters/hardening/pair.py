@@ -15,9 +15,10 @@ from interpreters.hardening.components import OpensslBuild, PythonBuild
 from interpreters.hardening.installed import environment_inside, refuse_misses, write_stamp
 from interpreters.hardening.sources import SourceError, SourceFile, obtain
 from interpreters.hardening.unpack import unpack
+from interpreters.log import LOG
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from interpreters.hardening.build import BuildDir
     from interpreters.hardening.components import ComponentBuild
@@ -33,13 +34,11 @@ class PairBuilder:
         key: str,
         build_dir: BuildDir,
         env: Mapping[str, str],
-        say: Callable[[str], None],
     ) -> None:
         self.request = request
         self.build_dir = build_dir
         self._key = key
         self._env = env
-        self._say = say
         inside = build_environment(env, quick=request.quick)
         openssl = OpensslBuild(request, build_dir, inside)
         self._python = PythonBuild(request, build_dir, inside, openssl)
@@ -98,8 +97,8 @@ class PairBuilder:
         apt = Apt(folder / "apt", self._env)
         record = {}
         for wanted in self.request.components:
-            source = obtain(wanted, folder, apt, self._say)
-            self._say(f"  {wanted.name}: {source.origin}")
+            source = obtain(wanted, folder, apt)
+            LOG.info("  %s: %s", wanted.name, source.origin)
             record[wanted.name] = {**asdict(source), "path": str(source.path.absolute())}
         self._sources_file.write_text(json.dumps(record), encoding="utf-8")
 

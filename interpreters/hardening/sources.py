@@ -15,8 +15,6 @@ from interpreters.hardening.apt import AptError
 from interpreters.hardening.recipes import HardenError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from interpreters.hardening.apt import Apt
     from interpreters.hardening.recipes import Component
     from interpreters.hardening.request import ComponentRequest
@@ -83,7 +81,7 @@ def given(wanted: ComponentRequest, path: Path) -> SourceFile:
     return SourceFile(path, digest, f"{path}, as given: no hash is known for it")
 
 
-def obtain(wanted: ComponentRequest, folder: Path, apt: Apt, say: Callable[[str], None]) -> SourceFile:
+def obtain(wanted: ComponentRequest, folder: Path, apt: Apt) -> SourceFile:
     """Return the source of a component from the first place that has it; raises HardenError that names all.
 
     A hash or signature that does not match ends the search. What is fetched is put into `folder`.
@@ -95,7 +93,7 @@ def obtain(wanted: ComponentRequest, folder: Path, apt: Apt, say: Callable[[str]
     problems = []
     if component.package:
         try:
-            path, version = apt.download(component.package, component.accepts, say)
+            path, version = apt.download(component.package, component.accepts)
         except AptError as error:
             problems.append(str(error))
         else:

@@ -38,19 +38,20 @@ def test_other_folders_are_not_in_the_way(tmp_path: Path) -> None:
         pass
 
 
-def test_who_waits_long_is_given_the_reason_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_waits_long_is_given_the_reason_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, progress: list[str]
+) -> None:
     """Whoever has to wait for more than a moment hears once for what, and how long at the most."""
     monkeypatch.setattr(locks, "ANNOUNCE_AFTER", 0.05)
-    said: list[str] = []
     with (
         locked(tmp_path / "one", shared=True),
         pytest.raises(BusyError),
-        locked(tmp_path / "one", shared=False, say=said.append, limit=0.4),
+        locked(tmp_path / "one", shared=False, limit=0.4),
     ):
         pass
-    assert len(said) == 1
-    assert str(tmp_path / "one") in said[0]
-    assert "0.4 s" in said[0]
+    assert len(progress) == 1
+    assert str(tmp_path / "one") in progress[0]
+    assert "0.4 s" in progress[0]
 
 
 def test_a_process_that_is_killed_lets_go(tmp_path: Path) -> None:

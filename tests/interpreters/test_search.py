@@ -28,10 +28,6 @@ def add(path: Path, mode: int = 0o755) -> Path:
     return path
 
 
-def quiet(_: str) -> None:
-    """Take a line of progress."""
-
-
 def test_every_python_of_a_tree_is_found(tmp_path: Path) -> None:
     """What can be run and is called like a Python is found, however deep; all else is not."""
     deep = add(tmp_path / "a/b/.c/d/bin/python3.9")
@@ -43,7 +39,7 @@ def test_every_python_of_a_tree_is_found(tmp_path: Path) -> None:
     add(tmp_path / "a/shims/python3")
     (tmp_path / "a/python2").mkdir()
     (tmp_path / "a/python2.7").symlink_to(tmp_path / "nowhere")
-    done = search(tmp_path, quiet)
+    done = search(tmp_path)
     assert done == Searched(
         tmp_path, (near, linked, deep), (Looked(str(tmp_path), "looked", "with --search"),)
     )
@@ -54,7 +50,7 @@ def test_loops_are_without_end_and_the_search_is_not(tmp_path: Path) -> None:
     found = add(tmp_path / "a/python3")
     (tmp_path / "a/up").symlink_to(tmp_path)
     (tmp_path / "a/self").symlink_to("self")
-    assert search(tmp_path, quiet).executables == (found,)
+    assert search(tmp_path).executables == (found,)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +66,7 @@ def test_a_search_that_is_not_whole_says_so(tmp_path: Path, limits: Limits, why:
     for name in "abcdef":
         add(tmp_path / name / "python3")
     seconds = itertools.count()
-    done = search(tmp_path, quiet, limits, lambda: next(seconds))
+    done = search(tmp_path, limits, lambda: next(seconds))
     assert done.looked[0].status == "unreadable"
     assert done.looked[0].reason.startswith(f"only in part: {why}, ")
     assert len(done.executables) < 6
@@ -80,48 +76,46 @@ def test_a_tree_that_is_too_deep_says_so(tmp_path: Path) -> None:
     """A folder at the limit of depth that has others is one whose rest could not be looked at."""
     near = add(tmp_path / "a/python3")
     add(tmp_path / "a/b/python3")
-    done = search(tmp_path, quiet, Limits(depth=1))
+    done = search(tmp_path, Limits(depth=1))
     assert done.executables == (near,)
     assert Looked(str(tmp_path / "a"), "unreadable", "more than 1 folders deep") in done.looked
 
 
 def test_what_is_gone_or_locked_is_said(tmp_path: Path) -> None:
     """A folder that cannot be read is named with the reason, and ends no search."""
-    done = search(tmp_path / "gone", quiet)
+    done = search(tmp_path / "gone")
     assert done.executables == ()
     assert Looked(str(tmp_path / "gone"), "unreadable", "no such file or directory") in done.looked
 
 
-def test_a_search_shows_how_far_it_is(tmp_path: Path) -> None:
+def test_a_search_shows_how_far_it_is(tmp_path: Path, progress: list[str]) -> None:
     """Progress is said every so often, and at the end how much was looked at."""
     for name in "abc":
         add(tmp_path / name / "python3")
     seconds = itertools.count()
-    said: list[str] = []
-    search(tmp_path, said.append, Limits(every=3), lambda: next(seconds))
-    assert said[0].startswith(f"searching {tmp_path}: ")
-    assert said[-1] == f"searched {tmp_path}: folders looked at: 4, Pythons found: 3"
+    search(tmp_path, Limits(every=3), lambda: next(seconds))
+    assert progress[0].startswith(f"searching {tmp_path}: ")
+    assert progress[-1] == f"searched {tmp_path}: folders looked at: 4, Pythons found: 3"
 
 
-def test_a_command_searches_once(tmp_path: Path) -> None:
+def test_a_command_searches_once(tmp_path: Path, progress: list[str]) -> None:
     """What one process of a command found is there for the next, and another tree is searched."""
     add(tmp_path / "a/python3")
     add(tmp_path / "b/python3")
     environment: dict[str, str] = {}
-    said: list[str] = []
-    first = search_once([tmp_path / "a"], environment, said.append)
-    assert search_once([tmp_path / "a", tmp_path / "a"], environment, said.append) == first
-    assert len(said) == 1
-    both = search_once([tmp_path / "a", tmp_path / "b"], environment, said.append)
+    first = search_once([tmp_path / "a"], environment)
+    assert search_once([tmp_path / "a", tmp_path / "a"], environment) == first
+    assert len(progress) == 1
+    both = search_once([tmp_path / "a", tmp_path / "b"], environment)
     assert (both[0], both[1].executables) == (first[0], (tmp_path / "b/python3",))
-    assert len(said) == 2
+    assert len(progress) == 2
 
 
 @pytest.mark.parametrize("text", ["{", "3", '[{"folder": 3}]', '[{"folder": "/a"}]'])
 def test_what_was_left_and_makes_no_sense_is_not_used(tmp_path: Path, text: str) -> None:
     """Whatever is in the variable, the tree is searched where that does not say what is in it."""
     found = add(tmp_path / "python3")
-    (done,) = search_once([tmp_path], {VARIABLE: text}, quiet)
+    (done,) = search_once([tmp_path], {VARIABLE: text})
     assert done.executables == (found,)
 
 
@@ -129,7 +123,7 @@ def test_too_much_is_not_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """What is more than a variable can hold is not left: the next process then searches itself."""
     monkeypatch.setattr("interpreters.search.VARIABLE_LIMIT", 10)
     environment: dict[str, str] = {}
-    search_once([tmp_path], environment, quiet)
+    search_once([tmp_path], environment)
     assert environment == {}
 
 
@@ -140,7 +134,7 @@ def test_what_was_searched_is_discovered(tmp_path: Path) -> None:
     venv = tmp_path / "tree/venv/bin/python"
     venv.parent.mkdir(parents=True)
     venv.symlink_to(base)
-    searched = search(tmp_path / "tree", quiet)
+    searched = search(tmp_path / "tree")
     found = discover({"HOME": str(tmp_path)}, searched=[searched])
     ours = {one.path: (one.id, one.source) for one in found.candidates if one.path.is_relative_to(tmp_path)}
     assert ours == {own: ("search_mine", "search"), base: ("path_3_8", "path")}
@@ -153,7 +147,7 @@ def test_a_link_to_the_tree_is_the_tree(tmp_path: Path) -> None:
     """A tree that is given by a link to it is searched, and what is in it is found there."""
     own = add(tmp_path / "tree/mine/bin/python3.9")
     (tmp_path / "link").symlink_to(tmp_path / "tree")
-    found = discover({"HOME": str(tmp_path)}, searched=[search(tmp_path / "link", quiet)])
+    found = discover({"HOME": str(tmp_path)}, searched=[search(tmp_path / "link")])
     assert {one.path: one.id for one in found.candidates}[own] == "search_mine"
 
 

@@ -121,29 +121,29 @@ def any_of_2_0(version: str) -> bool:
     return version.startswith("2.0")
 
 
-def test_the_newest_that_is_accepted_is_fetched(tmp_path: Path, apt: Callable[..., Apt]) -> None:
+def test_the_newest_that_is_accepted_is_fetched(
+    tmp_path: Path, apt: Callable[..., Apt], progress: list[str]
+) -> None:
     """Of the versions that there are, the newest of the series is taken, however they are listed."""
-    said: list[str] = []
-    path, version = apt("2.0.1-1", "2.0.10-1", "3.0.1-1", "2.0.2-1").download(
-        "thing", any_of_2_0, said.append
-    )
+    path, version = apt("2.0.1-1", "2.0.10-1", "3.0.1-1", "2.0.2-1").download("thing", any_of_2_0)
     assert (path, version) == (tmp_path / "work" / "thing_2.0.10-1.dsc", "2.0.10-1")
     assert path.exists()
-    assert said == []
+    assert progress == []
 
 
-def test_a_version_that_is_not_there_gives_way_and_that_is_said(apt: Callable[..., Apt]) -> None:
+def test_a_version_that_is_not_there_gives_way_and_that_is_said(
+    apt: Callable[..., Apt], progress: list[str]
+) -> None:
     """A version whose files are missing is replaced by the next older one, and the user hears of it."""
-    said: list[str] = []
-    _, version = apt("2.0.9-1", "2.0.8-1").download("thing", any_of_2_0, said.append)
+    _, version = apt("2.0.9-1", "2.0.8-1").download("thing", any_of_2_0)
     assert version == "2.0.8-1"
-    assert said == ["thing 2.0.9-1 could not be fetched whole, so 2.0.8-1 is taken"]
+    assert progress == ["thing 2.0.9-1 could not be fetched whole, so 2.0.8-1 is taken"]
 
 
 def test_a_hash_that_does_not_match_is_not_made_up_for(apt: Callable[..., Apt]) -> None:
     """A package that is not what was signed ends it, though an older version is there."""
     with pytest.raises(ForgedError, match=r"thing 2\.0\.3-1 is not what was signed: .*Hash Sum mismatch"):
-        apt("2.0.3-1", "2.0.2-1").download("thing", any_of_2_0, print)
+        apt("2.0.3-1", "2.0.2-1").download("thing", any_of_2_0)
 
 
 @pytest.mark.parametrize(
@@ -157,14 +157,14 @@ def test_a_hash_that_does_not_match_is_not_made_up_for(apt: Callable[..., Apt]) 
 def test_what_cannot_be_had_is_said(apt: Callable[..., Apt], versions: list[str], said: str) -> None:
     """A package that is not there, of another series or not to be fetched is said in apt's own words."""
     with pytest.raises(AptError, match=said):
-        apt(*versions).download("thing", any_of_2_0, print)
+        apt(*versions).download("thing", any_of_2_0)
 
 
 def test_the_machine_is_left_alone(tmp_path: Path, apt: Callable[..., Apt]) -> None:
     """Every call keeps its lists, its cache and its sources in our folder, and lists are fetched once."""
     one = apt("2.0.1-1")
-    one.download("thing", any_of_2_0, print)
-    one.download("thing", any_of_2_0, print)
+    one.download("thing", any_of_2_0)
+    one.download("thing", any_of_2_0)
     calls = (tmp_path / "log").read_text().splitlines()
     work = tmp_path / "work"
     for call in calls:
@@ -179,7 +179,7 @@ def test_a_machine_without_apt_is_said(tmp_path: Path, monkeypatch: pytest.Monke
     """Where there is no apt, that is the reason."""
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(AptError, match="there is no apt-get"):
-        Apt(tmp_path, {"PATH": str(tmp_path)}).download("thing", any_of_2_0, print)
+        Apt(tmp_path, {"PATH": str(tmp_path)}).download("thing", any_of_2_0)
 
 
 def test_a_machine_without_archives_is_said(apt: Callable[..., Apt], lists: Path) -> None:
@@ -187,7 +187,7 @@ def test_a_machine_without_archives_is_said(apt: Callable[..., Apt], lists: Path
     for path in (lists / "sources.list", lists / "sources.list.d" / "c.sources"):
         path.unlink()
     with pytest.raises(AptError, match="names no archive"):
-        apt().download("thing", any_of_2_0, print)
+        apt().download("thing", any_of_2_0)
 
 
 def test_apt_that_hangs_is_ended(
@@ -197,4 +197,4 @@ def test_apt_that_hangs_is_ended(
     script("bin/apt-get", "sleep 60")
     monkeypatch.setattr(module, "UPDATE_LIMIT", 0.2)
     with pytest.raises(AptError, match="apt-get did not come to an end"):
-        apt("2.0.1-1").download("thing", any_of_2_0, print)
+        apt("2.0.1-1").download("thing", any_of_2_0)

@@ -10,6 +10,7 @@ import pytest
 
 from interpreters.hardening.build import BuildDir, BuildError, Phase, build_environment, install_atomically
 from interpreters.hardening.unpack import DiskFullError
+from interpreters.log import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +39,8 @@ class RecordedPhases:
         """Do what is left, as a new process would."""
         self.done.clear()
         phases = [Phase(name, f"{name} it", self._act(name), AGAIN.get(name, name)) for name in NAMES]
-        BuildDir(self.folder, self.said.append).run(phases)
+        with shown(self.said.append):
+            BuildDir(self.folder).run(phases)
 
     def _act(self, name: str) -> Callable[[], None]:
         def act() -> None:
@@ -96,14 +98,14 @@ def test_a_phase_that_ended_badly_is_begun_where_it_is_clean(
 @pytest.fixture
 def work(tmp_path: Path) -> BuildDir:
     """Return a folder for a build, which has begun."""
-    one = BuildDir(tmp_path / "work", print)
+    one = BuildDir(tmp_path / "work")
     one.run(())
     return one
 
 
 def test_a_log_is_of_the_last_attempt(tmp_path: Path, script: Script) -> None:
     """A phase that is done again begins a new log, so that an old error is not taken for a new one."""
-    work = BuildDir(tmp_path / "work", print)
+    work = BuildDir(tmp_path / "work")
     says = script("says", 'echo "$1"')
     for text in ("first", "second"):
 
@@ -129,20 +131,19 @@ def test_a_command_is_logged(tmp_path: Path, work: BuildDir, script: Script) -> 
     ("body", "how"), [("exit 3", "failed with status 3"), ("kill -SEGV $$", "died of SIGSEGV")]
 )
 def test_a_failing_command_is_a_sentence_below_its_last_lines(
-    tmp_path: Path, script: Script, capsys: pytest.CaptureFixture[str], body: str, how: str
+    tmp_path: Path, script: Script, progress: list[str], body: str, how: str
 ) -> None:
     """A command that fails shows the end of its log, and the sentence says how it ended and where that is."""
-    work = BuildDir(tmp_path / "work", print)
+    work = BuildDir(tmp_path / "work")
     work.run(())
     noise = script(
         "noise", f"echo x.c: error: no; i=0; while [ $i -lt 50 ]; do echo line $i; i=$((i+1)); done; {body}"
     )
     with pytest.raises(BuildError, match=rf"{how} after 0:\d\d: its log is .*make\.log"):
         work.command("make", tmp_path, [noise], os.environ)
-    said = capsys.readouterr().out
-    assert "line 49" in said
-    assert "x.c: error: no" in said
-    assert "line 30" not in said
+    assert "  | line 49" in progress
+    assert "  | x.c: error: no" in progress
+    assert "  | line 30" not in progress
 
 
 def test_a_full_disk_is_known_by_its_words(tmp_path: Path, work: BuildDir, script: Script) -> None:
@@ -159,15 +160,14 @@ def test_a_command_that_is_not_there_is_a_sentence(tmp_path: Path, work: BuildDi
 
 
 def test_a_command_that_goes_on_shows_that_it_lives(
-    tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch, progress: list[str]
 ) -> None:
     """While a command runs, there is a sign of life with the time from time to time."""
     monkeypatch.setattr("interpreters.hardening.build.HEARTBEAT_INTERVAL", 0.02)
-    said: list[str] = []
-    work = BuildDir(tmp_path / "work", said.append)
+    work = BuildDir(tmp_path / "work")
     naps = script("naps", "sleep 0.5")
     work.run([Phase("make", "make it", lambda: work.command("make", tmp_path, [naps], os.environ), "make")])
-    assert "[1/1] make it goes on (0:00)" in said
+    assert "[1/1] make it goes on (0:00)" in progress
 
 
 def test_a_command_that_never_ends_is_ended(

@@ -27,6 +27,7 @@ from interpreters.hardening.recipes import Component, HardenError, Recipe
 from interpreters.hardening.request import BuildRequest
 from interpreters.hardening.sources import SourceError
 from interpreters.hardening.unpack import DiskFullError
+from interpreters.log import shown
 from servers.protocols import Protocol
 from tests.support.small_sources import an_identity, an_interpreter, archive, small_sources
 
@@ -79,13 +80,15 @@ class Yard:
     ) -> bool:
         """Build; return whether anything was built."""
         self.said.clear()
-        with installed_pair(
-            request or self.request(),
-            cache or self.folder / "cache",
-            self.environment,
-            self.said.append,
-            rebuild=rebuild,
-        ) as built:
+        with (
+            shown(self.said.append),
+            installed_pair(
+                request or self.request(),
+                cache or self.folder / "cache",
+                self.environment,
+                rebuild=rebuild,
+            ) as built,
+        ):
             if built.fresh:
                 built.prove([Check("the test says so", prove, "it does not")], {"verdicts": []}, "2026-01-01")
             return built.fresh
@@ -289,7 +292,7 @@ def test_an_interrupted_proof_leaves_nothing_and_goes_on(yard: Yard) -> None:
     request = yard.request()
     with (
         pytest.raises(KeyboardInterrupt),
-        installed_pair(request, yard.folder / "cache", yard.environment, yard.said.append),
+        installed_pair(request, yard.folder / "cache", yard.environment),
     ):
         raise KeyboardInterrupt
     assert yard.left() == []
@@ -487,18 +490,17 @@ def test_an_end_of_life_is_said(yard: Yard) -> None:
     assert any("tiny is at its end of life" in line for line in yard.said)
 
 
-def test_where_opt_is_not_writable_the_users_data_folder_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_opt_is_not_writable_the_users_data_folder_is_taken(
+    monkeypatch: pytest.MonkeyPatch, progress: list[str]
+) -> None:
     """The default is the page's own place, else a folder of the user's, which is said."""
-    said: list[str] = []
     monkeypatch.setattr(module, "unwritable", lambda _: "")
-    assert default_base({}, said.append) == Path("/opt")
-    assert said == []
+    assert default_base({}) == Path("/opt")
+    assert progress == []
     monkeypatch.setattr(module, "unwritable", lambda _: "/opt: Permission denied")
-    assert default_base({"HOME": "/home/a"}, said.append) == Path("/home/a/.local/share/tls-floor-matrix")
-    assert default_base({"HOME": "/home/a", "XDG_DATA_HOME": "/data"}, print) == Path(
-        "/data/tls-floor-matrix"
-    )
-    assert "Permission denied" in said[0]
+    assert default_base({"HOME": "/home/a"}) == Path("/home/a/.local/share/tls-floor-matrix")
+    assert default_base({"HOME": "/home/a", "XDG_DATA_HOME": "/data"}) == Path("/data/tls-floor-matrix")
+    assert "Permission denied" in progress[0]
 
 
 @pytest.mark.parametrize(

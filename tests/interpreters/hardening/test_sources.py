@@ -41,13 +41,10 @@ class FakeApt(Apt):
     def __init__(self, answer: Path | Exception) -> None:
         self._answer = answer
 
-    def download(
-        self, package: str, accepts: Callable[[str], bool], say: Callable[[str], None]
-    ) -> tuple[Path, str]:
+    def download(self, package: str, accepts: Callable[[str], bool]) -> tuple[Path, str]:
         """Return what was given, or raise it."""
         assert package == "thing"
         assert accepts("1.0.5")
-        say("asked")
         if isinstance(self._answer, Exception):
             raise self._answer
         return self._answer, "1.0.5-1"
@@ -114,7 +111,6 @@ def test_a_given_file_goes_before_all_else(tmp_path: Path) -> None:
         a_request(component=a_part(package="thing"), file=file),
         tmp_path / "x",
         FakeApt(AssertionError()),
-        print,
     )
     assert source.path == file
 
@@ -122,9 +118,7 @@ def test_a_given_file_goes_before_all_else(tmp_path: Path) -> None:
 def test_the_distribution_goes_before_upstream(tmp_path: Path) -> None:
     """What apt has verified is taken, and named by its version."""
     dsc = written(tmp_path / "thing.dsc")
-    source = obtain(
-        a_request("openssl", a_part(package="thing")), tmp_path / "x", FakeApt(dsc), lambda _: None
-    )
+    source = obtain(a_request("openssl", a_part(package="thing")), tmp_path / "x", FakeApt(dsc))
     assert source.path == dsc
     assert source.origin == "the distribution's source package thing 1.0.5-1, verified by apt"
 
@@ -134,14 +128,14 @@ def test_a_forged_package_ends_the_search(tmp_path: Path, site: str) -> None:
     written(tmp_path / "site" / "thing-1.0.2.tar.gz")
     part = a_part(f"{site}/thing-1.0.2.tar.gz", "thing")
     with pytest.raises(ForgedError):
-        obtain(a_request("openssl", part), tmp_path / "x", FakeApt(ForgedError("forged")), lambda _: None)
+        obtain(a_request("openssl", part), tmp_path / "x", FakeApt(ForgedError("forged")))
 
 
 def test_the_release_is_fetched_where_apt_has_none(tmp_path: Path, site: str) -> None:
     """Without a package, the pinned release is fetched and found to have its hash."""
     written(tmp_path / "site" / "thing-1.0.2.tar.gz")
     part = a_part(f"{site}/thing-1.0.2.tar.gz", "thing")
-    source = obtain(a_request("openssl", part), tmp_path / "x", NO_APT, lambda _: None)
+    source = obtain(a_request("openssl", part), tmp_path / "x", NO_APT)
     assert source.path.read_bytes() == RELEASE
     assert source.sha256 == part.sha256
 
@@ -151,7 +145,7 @@ def test_a_release_that_was_fetched_before_is_not_fetched_again(tmp_path: Path, 
     (tmp_path / "x").mkdir()
     path = written(tmp_path / "x" / "thing-1.0.2.tar.gz")
     assert (
-        obtain(a_request("openssl", a_part(f"{site}/thing-1.0.2.tar.gz")), tmp_path / "x", NO_APT, print).path
+        obtain(a_request("openssl", a_part(f"{site}/thing-1.0.2.tar.gz")), tmp_path / "x", NO_APT).path
         == path
     )
 
@@ -162,7 +156,7 @@ def test_a_release_with_another_hash_is_refused(tmp_path: Path, site: str) -> No
     with pytest.raises(
         SourceError, match=r"is not the release 1\.0\.2: its sha256 is .*nothing was unpacked"
     ):
-        obtain(a_request("openssl", a_part(f"{site}/thing-1.0.2.tar.gz")), tmp_path / "x", NO_APT, print)
+        obtain(a_request("openssl", a_part(f"{site}/thing-1.0.2.tar.gz")), tmp_path / "x", NO_APT)
     assert list((tmp_path / "x").iterdir()) == []
 
 
@@ -171,11 +165,11 @@ def test_an_endless_release_is_ended(tmp_path: Path, site: str, monkeypatch: pyt
     written(tmp_path / "site" / "thing-1.0.2.tar.gz", b"x" * 100)
     monkeypatch.setattr(sources, "SIZE_LIMIT", 50)
     with pytest.raises(SourceError, match="more than 50 bytes"):
-        obtain(a_request("openssl", a_part(f"{site}/thing-1.0.2.tar.gz")), tmp_path / "x", NO_APT, print)
+        obtain(a_request("openssl", a_part(f"{site}/thing-1.0.2.tar.gz")), tmp_path / "x", NO_APT)
 
 
 def test_every_place_that_had_nothing_is_named(tmp_path: Path, site: str) -> None:
     """Where no source can be had, the sentence says what each place answered and what to give."""
     part = a_part(f"{site}/thing-1.0.2.tar.gz", "thing")
     with pytest.raises(SourceError, match=r"(?s)there is no apt-get; http.*404.*--python-source FILE"):
-        obtain(a_request("python", part), tmp_path / "x", NO_APT, lambda _: None)
+        obtain(a_request("python", part), tmp_path / "x", NO_APT)
