@@ -14,13 +14,13 @@ import status_page
 LIMIT = 2
 """A program has this many times the time of a socket: it also has to start, which takes Java a second or two."""
 
-PATIENCE = 2
+MAX_TIMEOUTS = 2
 """Programs that had to be ended so often are not tried again: they would only take more time."""
 
 OUTPUT_LIMIT = 4 * 1024 * 1024
 """Bytes after which a program is ended; a status page has some thousand."""
 
-GLANCE = 0.01
+POLL_INTERVAL = 0.01
 """Seconds between two looks at whether a program has ended."""
 
 clock = getattr(time, "monotonic", time.time)
@@ -49,7 +49,7 @@ class ProgramClient(object):
         Raises ProgramError if it fails or does not end, ValueError if it printed no such answer. Whether
         it comes back by itself after a failure is its own affair, so `retries` changes nothing.
         """
-        if self._ended >= PATIENCE:
+        if self._ended >= MAX_TIMEOUTS:
             raise ProgramError("not tried again, after it had to be ended %d times" % self._ended)
         facts = {
             "program": self._told["path"],
@@ -86,7 +86,7 @@ class ProgramClient(object):
                     self._ended += 1
                     why = "printed without end" if size > OUTPUT_LIMIT else "did not end within %g s" % limit
                     raise ProgramError(why + ", and was ended")
-                time.sleep(GLANCE)
+                time.sleep(POLL_INTERVAL)
             return process.returncode, _text(said), _text(complained)
 
 

@@ -6,7 +6,7 @@ page does when it says to look for "Protocol:" in the output.
 
 import re
 
-UNTOLD = "untold"
+VERSION_UNKNOWN = "untold"
 """The version of a connection whose client got an answer and has no way to tell the version."""
 
 

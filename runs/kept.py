@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from reports.verdicts.matrix import Matrix, Row
     from reports.verdicts.remedies import RemedyOptions
 
-KEPT = "remedies"
+KEPT_FOLDER = "remedies"
 """The folder of reports that has what the last run of `remedy` advised."""
 
 Entry = tuple[Path, CaseDocument]
@@ -54,7 +54,7 @@ def kept_cases(matrix: Matrix, today: dt.date, reports: Path = REPORTS) -> tuple
 
 def _entries(matrix: Matrix, reports: Path) -> Iterator[Entry]:
     """Yield what kept runs tried against this floor, with their files, the newest first."""
-    for folder in (*reversed(kept_runs(reports)), reports / KEPT):
+    for folder in (*reversed(kept_runs(reports)), reports / KEPT_FOLDER):
         path = folder / DOCUMENT
         # A file that is broken, or of another version, is as good as none.
         with contextlib.suppress(RecordError):
@@ -86,7 +86,7 @@ def _with_other_interpreter(case: Case, rows: tuple[Row, ...], options: RemedyOp
 
 def keep(run: Path, reports: Path = REPORTS) -> None:
     """Copy what a run advised to where no later run of another kind replaces it, or removes it as too old."""
-    folder = reports / KEPT
+    folder = reports / KEPT_FOLDER
     folder.mkdir(exist_ok=True)
     for path in (run / DOCUMENT, run / "remedies.md", *run.glob("floor-*.cnf")):
         write_atomically(folder / path.name, path.read_text(encoding="utf-8", errors="surrogateescape"))

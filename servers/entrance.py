@@ -22,11 +22,11 @@ Address = Port | Path
 PATH_LIMIT = 100
 """Bytes that the path of such a socket may have: macOS takes 103, Linux 107 (unix(7))."""
 
-PATIENCE = 2.0
+SILENCE_LIMIT = 2.0
 """Seconds without a byte after which a connection loses its turn if another one waits. What takes that long
 here hangs, and those who wait have given up after five."""
 
-GLANCE = 0.25
+POLL_INTERVAL = 0.25
 """Seconds between two looks of a connection that waits at the one whose turn it is."""
 
 
@@ -66,7 +66,7 @@ class Entrance:
     async def _wait(self, turns: asyncio.Lock) -> None:
         waiting = asyncio.ensure_future(turns.acquire())
         try:
-            while not (await asyncio.wait({waiting}, timeout=GLANCE))[0]:
+            while not (await asyncio.wait({waiting}, timeout=POLL_INTERVAL))[0]:
                 if self._present:
                     self._present.lose_if_idle()
         except asyncio.CancelledError:
@@ -105,8 +105,8 @@ class Turn:
 
     def lose_if_idle(self) -> None:
         """End the connection to the server if nothing passes on it."""
-        if self._writer and time.monotonic() - max(self._began, self._touched()) > PATIENCE:
-            self.lost = f"silent for {PATIENCE:g} s while others waited for the server, ended by the tap"
+        if self._writer and time.monotonic() - max(self._began, self._touched()) > SILENCE_LIMIT:
+            self.lost = f"silent for {SILENCE_LIMIT:g} s while others waited for the server, ended by the tap"
             self._writer.transport.abort()
 
     def leave(self) -> None:

@@ -64,7 +64,7 @@ def fetch_with(trusting, host, port, cafile, timeout):
                 raise
         if statuses != [200]:
             raise ValueError("the answer has the status %s" % statuses)
-        return {"version": status_page.UNTOLD, "cipher": None}
+        return {"version": status_page.VERSION_UNKNOWN, "cipher": None}
     finally:
         connection.close()
 

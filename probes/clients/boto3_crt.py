@@ -74,7 +74,7 @@ def fetch(host, port, cafile, timeout, retries=0):
     except futures.TimeoutError:
         transfer.cancel()
         raise ValueError("no answer within %g s; after a failure the CRT tries again by itself" % min(timeout, LIMIT))
-    return {"version": status_page.UNTOLD, "cipher": None}
+    return {"version": status_page.VERSION_UNKNOWN, "cipher": None}
 
 
 def fetch_given(given, host, port, cafile, timeout, retries=0):

@@ -84,7 +84,7 @@ CERTIFICATE_ALERTS = frozenset(
 )
 """Alerts about the certificate (RFC 8446 6.2): the client stopped before its version was put to the test."""
 
-UNTOLD = "untold"
+VERSION_UNKNOWN = "untold"
 """What a client says that cannot tell its version (probes/status_page.py): the wire's word stands alone."""
 
 _SEVERITY = (CellKind.CONNECTED, CellKind.BLOCKED, CellKind.REJECTED, CellKind.NOT_OFFERED)
@@ -232,7 +232,7 @@ def _judge_claim(wire: WireAccount, account: Account, server: Server) -> CellRes
         return _inconclusive(
             server, f"the client says it connected at {account.version}, the wire does not show it"
         )
-    if account.version not in (version, UNTOLD):
+    if account.version not in (version, VERSION_UNKNOWN):
         return _inconclusive(server, f"the client says {account.version}, the wire says {version}")
     if version not in server.protocols:
         return _inconclusive(server, f"connected at {version}, which this server does not speak")

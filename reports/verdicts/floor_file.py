@@ -42,7 +42,7 @@ _DEEPEST = 10
 NAME = r"floor-tls1_\d(-\w+)?\.cnf"
 """The names that we give to configurations."""
 
-SHARED = "/etc/ssl"
+CONF_DIR = "/etc/ssl"
 """Where the advice puts a configuration: a folder that every process can read."""
 
 
@@ -56,7 +56,7 @@ class FloorFile:
 
     name: str
     text: str
-    folder: str = SHARED
+    folder: str = CONF_DIR
     """Where it is to be put."""
     owner: str = ""
     """Who beside root may change what it includes, and with that what loads into every process under it."""
@@ -90,7 +90,7 @@ def floor_file_for(one: Interpreter, floor: Protocol, environment: Mapping[str, 
     name = _name(floor, "" if known else digest)
     text = floor_file(read_configuration(base, environment), path, floor)
     owner = others(Path(os.path.realpath(path)))
-    return FloorFile(name, text, str(Path(path).parent) if owner else SHARED, owner)
+    return FloorFile(name, text, str(Path(path).parent) if owner else CONF_DIR, owner)
 
 
 def _name(floor: Protocol, what: str) -> str:

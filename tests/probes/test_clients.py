@@ -248,7 +248,7 @@ def test_a_library_without_security_levels_is_relaxed_too(
 
 ALL = tuple(clients())
 
-UNTOLD = "untold"
+VERSION_UNKNOWN = "untold"
 """What a client says that has no way to tell its version."""
 
 MANNERS = {
@@ -362,7 +362,7 @@ def test_every_client_tells_its_connection(met: dict[str, Meeting], kind: str) -
     meeting = met[kind]
     assert meeting.account["outcome"] == "connected", meeting.account
     said = {name: meeting.account[name] for name in ("version", "cipher")}
-    assert said == told(meeting.site) or said == {"version": UNTOLD, "cipher": None}
+    assert said == told(meeting.site) or said == {"version": VERSION_UNKNOWN, "cipher": None}
     assert meeting.site.connections == 1
 
 
@@ -370,7 +370,7 @@ def test_every_client_tells_its_connection(met: dict[str, Meeting], kind: str) -
 @EVERY_NAMED
 def test_only_what_brings_its_own_tls_leaves_its_version_untold(client: str, met: dict[str, Meeting]) -> None:
     """In a real environment every client that uses Python's own TLS tells its version."""
-    untold = met["up to TLS 1.3"].account["version"] == UNTOLD
+    untold = met["up to TLS 1.3"].account["version"] == VERSION_UNKNOWN
     assert not untold or {"TLS", "READS_OPENSSL_CONF"} <= assigned(client)
 
 

@@ -16,7 +16,7 @@ from reports.verdicts.floor_file import FloorFile
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import Matrix
 from reports.verdicts.remedies import Case, Origin, Remedy, RemedyAttempt, Standing
-from runs.kept import KEPT, keep, kept_cases
+from runs.kept import KEPT_FOLDER, keep, kept_cases
 from tests.support.builders import TLS1_2, TLS1_3, a_catalogue, a_program, a_row, a_run, an_interpreter
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def test_the_files_stay_where_no_run_replaces_them(tmp_path: Path) -> None:
     keep(_tried(tmp_path), tmp_path)
     with publish("20261103T000000Z-cccc", tmp_path, kept=1):
         pass
-    kept = tmp_path / KEPT
+    kept = tmp_path / KEPT_FOLDER
     assert {path.name for path in kept.iterdir()} == {"floor-tls1_2.cnf", "remedies.json", "remedies.md"}
     assert (kept / FILE.name).read_text() == FILE.text
     assert kept_cases(_matrix(ROW), TODAY, tmp_path) == (Case(ROW, (CONFIGURED, NOBODY), ORIGIN),)

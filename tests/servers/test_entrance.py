@@ -63,8 +63,8 @@ def test_who_is_silent_loses_its_turn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, silent: bool
 ) -> None:
     """A connection without a byte is ended once another one has waited; one that talks is not."""
-    monkeypatch.setattr(entrance_module, "PATIENCE", 0.2)
-    monkeypatch.setattr(entrance_module, "GLANCE", 0.02)
+    monkeypatch.setattr(entrance_module, "SILENCE_LIMIT", 0.2)
+    monkeypatch.setattr(entrance_module, "POLL_INTERVAL", 0.02)
     door = Entrance(tmp_path / "s", one_at_a_time=True)
     began = time.monotonic()
 
@@ -96,7 +96,7 @@ def test_who_is_silent_loses_its_turn(
 
 def test_silence_alone_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without anybody who waits, a silent connection keeps its turn."""
-    monkeypatch.setattr(entrance_module, "PATIENCE", 0.05)
+    monkeypatch.setattr(entrance_module, "SILENCE_LIMIT", 0.05)
     door = Entrance(tmp_path / "s", one_at_a_time=True)
 
     async def test() -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 LISTENING = "0A"
 """State of a socket: proc_pid_net(5)."""
 
-GLANCE = 0.005
+POLL_INTERVAL = 0.005
 LIMIT = 5.0
 FLOOD = 40
 FLOODED = 0.5
@@ -167,7 +167,7 @@ def main() -> None:
         os.setuid(int(sys.argv[2]))
     seen = listening()
     print("ready", flush=True)  # noqa: T201  a program talks to its user
-    while not select.select([sys.stdin], [], [], GLANCE)[0]:
+    while not select.select([sys.stdin], [], [], POLL_INTERVAL)[0]:
         for port in listening() - seen:
             seen.add(port)
             threading.Thread(target=quietly, args=(way, port), daemon=True).start()

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.verdicts.cells import CERTIFICATE_ALERTS, UNTOLD, CellKind, CellResult, judge_cell, offer
+from reports.verdicts.cells import (
+    CERTIFICATE_ALERTS,
+    VERSION_UNKNOWN,
+    CellKind,
+    CellResult,
+    judge_cell,
+    offer,
+)
 from reports.verdicts.observations import Account
 from servers.catalogue import Role
 from servers.protocols import LADDER, Protocol, Sender
@@ -167,14 +174,14 @@ def test_a_client_that_fails_behind_the_handshake_was_not_stopped(
 def test_a_client_that_cannot_tell_its_version_leaves_it_to_the_wire(version: Protocol) -> None:
     """An answer whose client cannot tell the version counts at the wire's, where the wire shows the data."""
     server = a_server("only", version)
-    sound = replace(meet(Stack(EVERYTHING), server), account=connected(UNTOLD))
+    sound = replace(meet(Stack(EVERYTHING), server), account=connected(VERSION_UNKNOWN))
     assert shown(judge_cell(sound, server)) == (CellKind.CONNECTED, version)
     assert judge_cell(_mark(sound, server_data=0), server).kind is CellKind.INCONCLUSIVE
 
 
 def test_the_word_for_it_is_the_passengers(passenger: Callable[[str], ModuleType]) -> None:
     """What such a client says is what the judgement waits for."""
-    assert passenger("status_page").UNTOLD == UNTOLD
+    assert passenger("status_page").VERSION_UNKNOWN == VERSION_UNKNOWN
 
 
 @pytest.mark.parametrize("what", SABOTAGE)
