@@ -284,7 +284,9 @@ def test_evidence_is_what_the_rows_say() -> None:
     html, rows = five()
     data = Page(html).evidence
     text = data["texts"]
-    assert [(one["client"], one["verdict"]) for one in data["rows"]] == [(r.client, r.verdict) for r in rows]
+    assert [(one["client"], one["verdict"]) for one in data["rows"]] == [
+        (str(r.client), r.verdict) for r in rows
+    ]
     for shown, row in zip(data["rows"], rows, strict=True):
         assert data["interpreters"][shown["interpreter"]]["id"] == row.interpreter.id
         assert text[shown["reason"]] == row.judgement.reason

@@ -417,7 +417,7 @@ def test_its_counts_are_those_of_the_rows_and_of_the_csv(
         own = [
             c
             for c in document["cells"]
-            if (c["interpreter"], c["client"]) == (row.interpreter.id, row.client)
+            if (c["interpreter"], c["client"]) == (row.interpreter.id, str(row.client))
         ]
         roles = {server.id for server in catalogue.servers if server.role is Role.LADDER}
         below = any(cell["below_floor"] for cell in own if cell["server"] in roles)
