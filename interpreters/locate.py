@@ -16,10 +16,10 @@ from interpreters.errors import FloorError
 from interpreters.owners import not_as_root
 from interpreters.places import (
     InterpreterSource,
-    Looked,
     Place,
+    SearchedPlace,
     expand,
-    is_called_like_one,
+    is_interpreter_name,
     not_looked_at,
     place_at,
     read_places,
@@ -28,7 +28,7 @@ from interpreters.places import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from interpreters.search import Searched
+    from interpreters.search import SearchResult
 
 PATH = InterpreterSource("path", ())
 """The source of interpreters that are in no place and were found on PATH."""
@@ -70,7 +70,7 @@ class Discovery:
     """What was found on this machine, and where discovery looked, could not look, and found nothing."""
 
     candidates: tuple[Candidate, ...]
-    looked: tuple[Looked, ...]
+    looked: tuple[SearchedPlace, ...]
 
 
 def sources() -> tuple[str, ...]:
@@ -92,7 +92,7 @@ def locate(
 def discover(
     env: Mapping[str, str],
     given: Iterable[Path] = (),
-    searched: Sequence[Searched] = (),
+    searched: Sequence[SearchResult] = (),
     environments: Iterable[Path] = (),
 ) -> Discovery:
     """Return every candidate once, by real path, with ids that are unique and stable.
@@ -173,14 +173,14 @@ def _environments(pythons: Iterable[Path]) -> list[Candidate]:
     return found
 
 
-def _left_out(env: Mapping[str, str]) -> list[Looked]:
+def _left_out(env: Mapping[str, str]) -> list[SearchedPlace]:
     """Say whose homes were not looked at."""
     users = [home.user for home in not_looked_at(env)]
     if not users:
         return []
     more = f" and {len(users) - NAMED} more" if len(users) > NAMED else ""
     who = f"{', '.join(users[:NAMED])}{more}"
-    return [Looked("homes of other users", "unreadable", f"{who}: only root looks there")]
+    return [SearchedPlace("homes of other users", "unreadable", f"{who}: only root looks there")]
 
 
 def select(candidates: tuple[Candidate, ...], only: Iterable[str]) -> tuple[Candidate, ...]:
@@ -196,7 +196,7 @@ def select(candidates: tuple[Candidate, ...], only: Iterable[str]) -> tuple[Cand
 
 def _executables(
     places: Iterable[Place], env: Mapping[str, str]
-) -> tuple[list[tuple[Path, Place | None]], list[Looked]]:
+) -> tuple[list[tuple[Path, Place | None]], list[SearchedPlace]]:
     """Return the files that are called like an interpreter, with their places, and the folders read."""
     # A folder of shims holds scripts that choose one of the versions found elsewhere.
     on_path = [Path(f) for f in env.get("PATH", "").split(os.pathsep) if f]
@@ -207,15 +207,15 @@ def _executables(
         try:
             names = sorted(path.name for path in folder.iterdir())
         except PermissionError:
-            looked.append(Looked(str(folder), "unreadable", "permission denied"))
+            looked.append(SearchedPlace(str(folder), "unreadable", "permission denied"))
             continue
         except OSError:
             if folder in on_path:
-                looked.append(Looked(str(folder), "absent", "on PATH"))
+                looked.append(SearchedPlace(str(folder), "absent", "on PATH"))
             continue
         if folder in on_path:
-            looked.append(Looked(str(folder), "looked", "on PATH"))
-        found += [(folder / name, place) for name in names if is_called_like_one(name)]
+            looked.append(SearchedPlace(str(folder), "looked", "on PATH"))
+        found += [(folder / name, place) for name in names if is_interpreter_name(name)]
     return found, looked
 
 

@@ -45,7 +45,7 @@ Status = Literal["looked", "absent", "unreadable"]
 
 
 @dataclass(frozen=True)
-class Looked:
+class SearchedPlace:
     """A place, and whether discovery could look there."""
 
     place: str
@@ -79,7 +79,7 @@ class Place:
         return path.startswith(start) and fnmatch.fnmatchcase(path, self.below)
 
 
-def is_called_like_one(name: str) -> bool:
+def is_interpreter_name(name: str) -> bool:
     """Whether an interpreter could be installed under this name."""
     return EXECUTABLE.fullmatch(name) is not None
 
@@ -156,19 +156,21 @@ def _users_homes() -> Iterator[Home]:
             yield Home(user.pw_dir, user.pw_name)
 
 
-def expand(sources: Iterable[InterpreterSource], env: Mapping[str, str]) -> tuple[list[Place], list[Looked]]:
+def expand(
+    sources: Iterable[InterpreterSource], env: Mapping[str, str]
+) -> tuple[list[Place], list[SearchedPlace]]:
     """Return the places of all sources on this machine, in order, and what was looked at to find them."""
     places: list[Place] = []
-    looked: list[Looked] = []
+    looked: list[SearchedPlace] = []
     users: list[Home] = []
     for home in homes(env):
         problem = "" if home.path == "/" else _locked(home.path)
         if problem:
-            looked.append(Looked(home.path, "unreadable", problem))
+            looked.append(SearchedPlace(home.path, "unreadable", problem))
         else:
             users.append(home)
             if home.user:
-                looked.append(Looked(home.path, "looked", f"home of {home.user}"))
+                looked.append(SearchedPlace(home.path, "looked", f"home of {home.user}"))
     for source in sources:
         for pattern in source.folders:
             found, seen = _expand(source, pattern, users, env)
@@ -197,7 +199,7 @@ def _locked(folder: str) -> str:
 
 def _expand(
     source: InterpreterSource, pattern: str, users: Iterable[Home], env: Mapping[str, str]
-) -> tuple[list[Place], list[Looked]]:
+) -> tuple[list[Place], list[SearchedPlace]]:
     """Return the places of one pattern: one in each home, if it is of homes."""
     places, refused = [], []
     literals = _literals(pattern, users, env)
@@ -206,16 +208,16 @@ def _expand(
         places.append(Place(source, tuple(found), _below(literal), user))
         refused += problems
     if any(place.folders for place in places):
-        return places, [Looked(pattern, "looked"), *refused]
+        return places, [SearchedPlace(pattern, "looked"), *refused]
     if refused:
         return places, refused
     unset = f"{pattern[1:].partition('/')[0]} is not set" if pattern[0] == "$" and not literals else ""
-    return places, [Looked(pattern, "absent", unset)]
+    return places, [SearchedPlace(pattern, "absent", unset)]
 
 
 def _expand_list(
     source: InterpreterSource, pattern: str, users: Iterable[Home], env: Mapping[str, str]
-) -> tuple[list[Place], list[Looked]]:
+) -> tuple[list[Place], list[SearchedPlace]]:
     """Return the places that the lines of a file name: an installation each."""
     places, looked = [], []
     for literal, user in _literals(pattern, users, env):
@@ -223,7 +225,7 @@ def _expand_list(
             files, problems = _matching(literal, folders=False)
             texts = [_head(file) for file in files]
         except OSError as error:
-            looked.append(Looked(literal, "unreadable", _why(error)))
+            looked.append(SearchedPlace(literal, "unreadable", _why(error)))
             continue
         looked += problems
         for line in "\n".join(texts).splitlines():
@@ -232,8 +234,8 @@ def _expand_list(
                 there = (folder,) if folder.is_dir() else ()
                 places.append(Place(source, there, _below(_escape(str(folder))), user))
         if texts:
-            looked.append(Looked(pattern, "looked"))
-    return places, list(dict.fromkeys(looked)) or [Looked(pattern, "absent")]
+            looked.append(SearchedPlace(pattern, "looked"))
+    return places, list(dict.fromkeys(looked)) or [SearchedPlace(pattern, "absent")]
 
 
 def _head(file: Path) -> str:
@@ -265,7 +267,7 @@ def _below(literal: str) -> str:
     return f"{literal}/*"
 
 
-def _matching(literal: str, *, folders: bool = True) -> tuple[list[Path], list[Looked]]:
+def _matching(literal: str, *, folders: bool = True) -> tuple[list[Path], list[SearchedPlace]]:
     """Return what a pattern names, sorted, and which folders on the way could not be read.
 
     Unlike glob, this reports an unreadable folder rather than passing over it.
@@ -277,7 +279,7 @@ def _matching(literal: str, *, folders: bool = True) -> tuple[list[Path], list[L
             try:
                 several += _entries(folder, part)
             except PermissionError as error:
-                refused.append(Looked(str(folder), "unreadable", _why(error)))
+                refused.append(SearchedPlace(str(folder), "unreadable", _why(error)))
             except OSError:
                 continue
         found = several

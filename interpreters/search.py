@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.log import LOG
-from interpreters.places import Looked, is_called_like_one
+from interpreters.places import SearchedPlace, is_interpreter_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, MutableMapping
@@ -43,19 +43,19 @@ LIMITS = Limits()
 
 
 @dataclass(frozen=True)
-class Searched:
+class SearchResult:
     """The result of a search."""
 
     folder: Path
     executables: tuple[Path, ...]
-    looked: tuple[Looked, ...]
+    looked: tuple[SearchedPlace, ...]
     """The folder itself comes first, with the reason if a part of it was not searched."""
 
 
 PROGRESS = "%s %s: folders looked at: %s, Pythons found: %s"
 
 
-def search_once(folders: Iterable[Path], env: MutableMapping[str, str]) -> tuple[Searched, ...]:
+def search_once(folders: Iterable[Path], env: MutableMapping[str, str]) -> tuple[SearchResult, ...]:
     """Search each folder, unless another process of this command has; leave what was found for the next."""
     wanted = tuple(dict.fromkeys(folders))
     known = {tree.folder: tree for tree in _recall(env.get(VARIABLE, ""))}
@@ -66,14 +66,14 @@ def search_once(folders: Iterable[Path], env: MutableMapping[str, str]) -> tuple
     return found
 
 
-def _recall(text: str) -> list[Searched]:
+def _recall(text: str) -> list[SearchResult]:
     """Return what another process found; anything unreadable is as good as nothing."""
     try:
         return [
-            Searched(
+            SearchResult(
                 Path(tree["folder"]),
                 tuple(Path(path) for path in tree["executables"]),
-                tuple(Looked(**looked) for looked in tree["looked"]),
+                tuple(SearchedPlace(**looked) for looked in tree["looked"]),
             )
             for tree in json.loads(text or "[]")
         ]
@@ -85,7 +85,7 @@ def search(
     folder: Path,
     limits: Limits = LIMITS,
     clock: Callable[[], float] = time.monotonic,
-) -> Searched:
+) -> SearchResult:
     """Return every executable below a folder that is called like a Python.
 
     The nearest folders are searched first. Links to folders are not followed, so that every search ends.
@@ -93,7 +93,7 @@ def search(
     began = announced = clock()
     waiting = deque([(folder, 0)])
     found: list[Path] = []
-    refused: list[Looked] = []
+    refused: list[SearchedPlace] = []
     looked_at = 0
     while waiting and not (why := _enough(clock() - began, looked_at, len(found), limits)):
         here, depth = waiting.popleft()
@@ -102,22 +102,22 @@ def search(
             found += _executables(here)
             below = [child for child in _folders(here) if str(child) not in UNREAL]
         except OSError as error:
-            refused.append(Looked(str(here), "unreadable", (error.strerror or str(error)).lower()))
+            refused.append(SearchedPlace(str(here), "unreadable", (error.strerror or str(error)).lower()))
             continue
         if depth == limits.depth and below:
-            refused.append(Looked(str(here), "unreadable", f"more than {limits.depth} folders deep"))
+            refused.append(SearchedPlace(str(here), "unreadable", f"more than {limits.depth} folders deep"))
         else:
             waiting.extend((child, depth + 1) for child in below)
         if clock() - announced >= limits.every:
             announced = clock()
             LOG.info(PROGRESS, "searching", folder, looked_at, len(found))
     LOG.info(PROGRESS, "searched", folder, looked_at, len(found))
-    whole = Looked(str(folder), "looked", "with --search")
+    whole = SearchedPlace(str(folder), "looked", "with --search")
     if waiting:
-        whole = Looked(
+        whole = SearchedPlace(
             str(folder), "unreadable", f"only in part: {why}, {len(waiting)} folders or more left out"
         )
-    return Searched(folder, tuple(found), (whole, *refused))
+    return SearchResult(folder, tuple(found), (whole, *refused))
 
 
 def _enough(seconds: float, folders: int, found: int, limits: Limits) -> str:
@@ -132,7 +132,7 @@ def _enough(seconds: float, folders: int, found: int, limits: Limits) -> str:
 def _executables(folder: Path) -> Iterator[Path]:
     """Give what can be run and is called like a Python, sorted; a folder of shims holds none."""
     with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries if is_called_like_one(entry.name))
+        names = sorted(entry.name for entry in entries if is_interpreter_name(entry.name))
     for path in (folder / name for name in names if folder.name != "shims"):
         if path.is_file() and os.access(path, os.X_OK):
             yield path

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from interpreters.locate import Candidate
-    from interpreters.places import Looked
+    from interpreters.places import SearchedPlace
     from interpreters.prepared import Prepared
     from reports.verdicts.observations import RunRequest
 
@@ -43,7 +43,7 @@ def survey(
     root: Path,
     request: RunRequest,
     unchosen: Sequence[LeftOut],
-    looked: Sequence[Looked],
+    looked: Sequence[SearchedPlace],
     environment: Mapping[str, str],
 ) -> Scope:
     """Return the scope of a run of the tool in the folder `root`, asked this in this environment.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from msgspec import Meta
 
 from interpreters.documents import Document, Moment, NonEmpty
-from interpreters.places import Looked, Status
+from interpreters.places import SearchedPlace, Status
 from reports.verdicts.judge import Verdict
 from reports.verdicts.observations import RequestedInterpreter, Run, RunRequest
 from reports.verdicts.scope import LeftOut, Scope
@@ -225,6 +225,6 @@ class RunDocument(Document):
             scope=found.to(
                 Scope,
                 left_out=tuple(one.to(LeftOut) for one in found.left_out),
-                looked=tuple(one.to(Looked) for one in found.looked),
+                looked=tuple(one.to(SearchedPlace) for one in found.looked),
             ),
         )

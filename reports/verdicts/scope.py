@@ -9,7 +9,7 @@ import datetime as dt
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
-from interpreters.places import Looked, Status
+from interpreters.places import SearchedPlace, Status
 from interpreters.process_environment import PASSED_THROUGH
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Scope:
     """The clients, and the programs, that this tool knows and was not asked for."""
     narrowed: tuple[str, ...] = ()
     """What it was asked to leave out of all that a run without options measures, in words for each."""
-    looked: tuple[Looked, ...] = ()
+    looked: tuple[SearchedPlace, ...] = ()
     """Where interpreters were looked for."""
     notes: tuple[str, ...] = ()
     """What disturbed the run as a whole, in sentences: which other programs connected to its servers, say."""
@@ -100,12 +100,12 @@ def _read_left_out(facts: Mapping[str, Any]) -> LeftOut:
     return LeftOut(**{name: _text(facts[name]) for name in ("id", "path", "reason")})
 
 
-def _read_looked(facts: Mapping[str, Any]) -> Looked:
+def _read_looked(facts: Mapping[str, Any]) -> SearchedPlace:
     status = facts["status"]
     if status not in get_args(Status):
         msg = f"{status!r} where one of {', '.join(get_args(Status))} should be"
         raise ValueError(msg)
-    return Looked(_text(facts["place"]), status, _text(facts["reason"]))
+    return SearchedPlace(_text(facts["place"]), status, _text(facts["reason"]))
 
 
 def _flag(value: object) -> bool:

@@ -28,7 +28,7 @@ from interpreters.locate import (
     python_of,
     select,
 )
-from interpreters.places import InterpreterSource, Looked, read_places
+from interpreters.places import InterpreterSource, SearchedPlace, read_places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -375,7 +375,7 @@ def test_what_cannot_be_read_is_said(open_machine: Machine, monkeypatch: pytest.
     assert found == Discovery(
         (),
         tuple(
-            Looked(str(open_machine.at(folder)), "unreadable", "permission denied")
+            SearchedPlace(str(open_machine.at(folder)), "unreadable", "permission denied")
             for folder in ("/secret/versions", "/locked")
         ),
     )
@@ -395,7 +395,7 @@ def test_a_locked_home_is_said_once(open_machine: Machine, monkeypatch: pytest.M
     finally:
         home.chmod(0o755)
     assert [one for one in looked if one.status == "unreadable"] == [
-        Looked(str(home), "unreadable", "permission denied")
+        SearchedPlace(str(home), "unreadable", "permission denied")
     ]
 
 
@@ -604,7 +604,7 @@ def test_root_looks_into_all_homes(neighbour: Machine, monkeypatch: pytest.Monke
     monkeypatch.setattr("os.geteuid", lambda: 0)
     found = neighbour.look()
     assert [one.id for one in found.candidates] == ["pyenv_3_9_18", "pyenv_3_9_18_alice"]
-    assert Looked(str(neighbour.at("/home/alice")), "looked", "home of Alice") in found.looked
+    assert SearchedPlace(str(neighbour.at("/home/alice")), "looked", "home of Alice") in found.looked
 
 
 def test_others_say_whose_homes_they_leave_out(neighbour: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -612,7 +612,7 @@ def test_others_say_whose_homes_they_leave_out(neighbour: Machine, monkeypatch: 
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     found = neighbour.look()
     assert [one.id for one in found.candidates] == ["pyenv_3_9_18"]
-    said = Looked("homes of other users", "unreadable", "Alice: only root looks there")
+    said = SearchedPlace("homes of other users", "unreadable", "Alice: only root looks there")
     assert said in found.looked
 
 
@@ -637,8 +637,8 @@ def test_every_place_is_said_to_be_there_or_not(machine: Machine) -> None:
     assert [one.place for one in looked[: len(patterns)]] == patterns
     there = {one.place for one in looked if one.status == "looked"}
     assert there == {"~/.pyenv/versions/*/bin", str(machine.at("/usr/bin"))}
-    assert Looked("$PYENV_ROOT/versions/*/bin", "absent", "PYENV_ROOT is not set") in looked
-    assert Looked(str(machine.at("/gone")), "absent", "on PATH") in looked
+    assert SearchedPlace("$PYENV_ROOT/versions/*/bin", "absent", "PYENV_ROOT is not set") in looked
+    assert SearchedPlace(str(machine.at("/gone")), "absent", "on PATH") in looked
     assert {one.status for one in looked} == {"looked", "absent"}
 
 

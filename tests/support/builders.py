@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from interpreters.clients import ClientKey
 from interpreters.interpreter import Interpreter
-from interpreters.places import Looked
+from interpreters.places import SearchedPlace
 from reports.verdicts.cells import CellKind, CellResult
 from reports.verdicts.decision import GateRun
 from reports.verdicts.judge import HeldBy, Judgement, PageCheck, Verdict
@@ -383,9 +383,9 @@ def a_scope(**changes: Any) -> Scope:
         architecture="x86_64",
         clients_left_out=("boto3", "awscrt"),
         looked=(
-            Looked("/usr/bin", "looked"),
-            Looked("/opt/*/bin", "absent"),
-            Looked("/locked/bin", "unreadable", "/locked cannot be read"),
+            SearchedPlace("/usr/bin", "looked"),
+            SearchedPlace("/opt/*/bin", "absent"),
+            SearchedPlace("/locked/bin", "unreadable", "/locked cannot be read"),
         ),
     )
     return replace(whole, **changes)

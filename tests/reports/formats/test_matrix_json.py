@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import reports.formats.matrix_json
-from interpreters.places import Looked
+from interpreters.places import SearchedPlace
 from reports.formats.frame import build_frame
 from reports.formats.matrix_json import build_json, read_json
 from reports.formats.records import RecordError
@@ -594,7 +594,7 @@ def test_what_cannot_be_decoded_stays_readable() -> None:
         variables={"OPENSSL_CONF": half},
         left_out=(LeftOut("one", half, half),),
         narrowed=(half,),
-        looked=(Looked(half, "unreadable", half),),
+        looked=(SearchedPlace(half, "unreadable", half),),
     )
     run = replace(RUN, host=half, engine=half, asked=asked, controls=controls, scope=scope)
     written = json.dumps(build_json(a_matrix([row], run, ATTACKED), Policy()), ensure_ascii=False)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interpreters.places import Looked, Status
+from interpreters.places import SearchedPlace, Status
 from reports.formats.records import (
     RecordError,
     read_jsonl,
@@ -241,9 +241,9 @@ TIME = st.datetimes().map(lambda time: f"{time:%Y-%m-%dT%H:%M:%S}+00:00".zfill(2
             left_out=st.lists(st.builds(LeftOut, id=NAME, path=TEXT, reason=NAME)).map(tuple),
             clients_left_out=NAMES,
             narrowed=NAMES,
-            looked=st.lists(st.builds(Looked, NAME, st.sampled_from(get_args(Status)), reason=TEXT)).map(
-                tuple
-            ),
+            looked=st.lists(
+                st.builds(SearchedPlace, NAME, st.sampled_from(get_args(Status)), reason=TEXT)
+            ).map(tuple),
         ),
     )
 )

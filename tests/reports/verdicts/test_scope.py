@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from interpreters.places import Looked
+from interpreters.places import SearchedPlace
 from interpreters.process_environment import PASSED_THROUGH
 from reports.verdicts.scope import (
     MOST_NAMED,
@@ -129,8 +129,15 @@ def test_what_is_not_passed_on_is_told_from_what_is() -> None:
 
 def test_each_place_is_named_in_full_and_counted_in_short() -> None:
     """Where interpreters were looked for, and which known places are absent, is listed or counted."""
-    twice = Looked("/a", "looked", "on PATH")
-    part = a_part(looked=(Looked("/a", "looked"), Looked("/b", "looked"), Looked("/c", "absent"), twice))
+    twice = SearchedPlace("/a", "looked", "on PATH")
+    part = a_part(
+        looked=(
+            SearchedPlace("/a", "looked"),
+            SearchedPlace("/b", "looked"),
+            SearchedPlace("/c", "absent"),
+            twice,
+        )
+    )
     assert "Looked for interpreters in /a, /b." in in_full([part])
     assert "Known places that are not there: /c." in in_full([part])
     assert "Looked for interpreters in 2 places; of those that are known, 1 are not there." in in_short(
