@@ -21,7 +21,7 @@ from servers.engine import EngineError
 from servers.lab import open_lab
 from servers.peers import HOSTS, can_tell, hosts_file, is_ours
 from servers.progress import Tally, counted
-from servers.resources import exhausted, visits_at_once
+from servers.resources import exhausted, probes_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -146,7 +146,7 @@ NAME_UNKNOWN = (
 )
 
 TELLING = (Condition.PERMISSIVE, Condition.EMPTY)
-"""The conditions that tell what holds a client. Empty comes last: whom permissive lets through needs both."""
+"""The conditions that tell what holds a client; empty comes last, for those that permissive lets through."""
 
 
 async def run_campaign(
@@ -154,11 +154,11 @@ async def run_campaign(
     settings: Settings,
     telling: Sequence[Condition] = TELLING,
 ) -> CampaignResult:
-    """Probe all targets, a few more at a time than there are processors.
+    """Probe all targets under the conditions of the settings, and judge what the probes observe.
 
-    Those conditions of `telling` that the settings do not have are measured all the same, but only with the
-    clients of which they tell what holds them, under the permissive one with the reference client too,
-    and only on one server for each way of exchanging keys below the floor: enough to tell.
+    After that, clients that hold the floor are probed under the conditions of `telling`, on one server for
+    each way of exchanging keys: these probes tell what holds the floor. The reference client is probed
+    beside them under the permissive condition. Conditions that the settings have are not probed twice.
 
     Raises EngineError, before anything is measured, where openssl can serve nothing of the catalogue.
     """
@@ -253,7 +253,7 @@ class Campaign:
                     await probe.run()
             except (OSError, RuntimeError) as error:
                 # One probe that cannot be made is no reason to lose what the others measured.
-                reason = f"it could not be visited: {exhausted(error) or error}"
+                reason = f"it could not be probed: {exhausted(error) or error}"
                 return not_probed(task, reason, await self.controls)
         return probe.result(await self.controls)
 
@@ -293,11 +293,11 @@ def _side_by_side(targets: Sequence[ProbeTarget], settings: Settings) -> int:
     servers, clients = settings.catalogue.servers, max((len(target.clients) for target in targets), default=0)
     # The page's are found by name, on both families. The reference client comes along with some probes.
     ports = len(servers) + sum(1 for server in servers if server.role is Role.PAGE)
-    fitting, why = visits_at_once(
+    fitting, why = probes_at_once(
         wanted, (clients + 1) * ports + FILES_A_PROBE, len(servers) * FILES_A_SERVER
     )
     if why:
-        LOG.info("interpreters are visited %s", why)
+        LOG.info("interpreters are probed %s", why)
     return fitting
 
 

@@ -213,7 +213,7 @@ class Probe:
         self, stack: contextlib.AsyncExitStack, client: str, server: LabServer
     ) -> dict[str, object]:
         """Open the tap of a client and a server that stands; return what the probe has to know of both."""
-        assert server.address is not None  # noqa: S101  only servers that stand are visited
+        assert server.address is not None  # noqa: S101  only servers that run are probed
         assert server.pair is not None  # noqa: S101
         admission = self._admit if can_tell() else None
         by_name = server.pair.host != LOOPBACK

@@ -108,10 +108,10 @@ def raise_open_files(wanted: int) -> int:
     return soft
 
 
-def visits_at_once(wanted: int, each: int, common: int) -> tuple[int, str]:
-    """Return how many visits may run side by side, at most `wanted`, and a sentence if those are fewer.
+def probes_at_once(wanted: int, each: int, common: int) -> tuple[int, str]:
+    """Return how many probes may run side by side, at most `wanted`, and a sentence if those are fewer.
 
-    A visit needs `each` open files, and the run `common` beside them. Raises ResourceError where there are
+    A probe needs `each` open files, and the run `common` beside them. Raises ResourceError where there are
     too few for a single one.
     """
     base = _open_now() + common + OWN_FILES

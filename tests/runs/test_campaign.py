@@ -378,7 +378,7 @@ def test_fewer_probes_at_once_where_files_would_run_out(
     """With few open files fewer targets are probed at a time, all are, and one line says so."""
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     lines: list[str] = []
-    monkeypatch.setattr(campaign_module, "visits_at_once", lambda wanted, *_: (2, f"2 instead of {wanted}"))
+    monkeypatch.setattr(campaign_module, "probes_at_once", lambda wanted, *_: (2, f"2 instead of {wanted}"))
     settings = _settings(tmp_path, Condition.AMBIENT)
     targets = [_target(f"target{number}") for number in range(6)]
     _run(targets, settings, lines.append)

@@ -22,8 +22,8 @@ from servers.resources import (
     ResourceError,
     exhausted,
     own_problem,
+    probes_at_once,
     raise_open_files,
-    visits_at_once,
     writing_problem,
 )
 from tests.support.checkout import ROOT
@@ -88,9 +88,9 @@ def test_as_many_visits_as_the_files_allow(
     fitting = (limit - opened - common - OWN_FILES) // each
     if fitting < 1:
         with pytest.raises(ResourceError, match=f"may open {limit} files"):
-            visits_at_once(wanted, each, common)
+            probes_at_once(wanted, each, common)
         return
-    at_once, why = visits_at_once(wanted, each, common)
+    at_once, why = probes_at_once(wanted, each, common)
     assert at_once == min(wanted, fitting)
     assert bool(why) is (fitting < wanted)
     if why:

@@ -186,7 +186,7 @@ def test_a_row_without_cells_is_inconclusive() -> None:
         (STRICT, STRICT, None, EVERYTHING, HeldBy.UNKNOWN),
     ],
 )
-def test_the_holder_comes_from_the_visits_that_tell(
+def test_the_holder_comes_from_the_conditions_that_tell(
     ambient: Stack,
     empty: Stack | None,
     permissive: Stack | None,
@@ -458,8 +458,8 @@ def _judged(measured: Measured) -> JudgedCells:
     return JudgedCells(CATALOGUE).and_of(measured.observations)
 
 
-def test_only_clients_that_seem_safe_are_visited_again() -> None:
-    """Enforced and fragile clients are visited again; downgraded and unclear ones would tell nothing new."""
+def test_only_clients_that_seem_safe_are_probed_again() -> None:
+    """Enforced and fragile clients are probed again; downgraded and unclear ones would tell nothing new."""
     fragile = tuple(replace(c, client=ClientKey("fragile")) for c in _cells(STRICT, "ssl"))
     old = a_wire({TLS1_0, TLS1_2, TLS1_3}, TLS1_3, data=(40, 9000))
     fragile = tuple(replace(c, wire=(old,)) if c.server == "only_1_3" else c for c in fragile)
@@ -477,7 +477,7 @@ def test_only_clients_that_seem_safe_are_visited_again() -> None:
 
 
 def test_an_empty_configuration_is_for_those_that_a_permissive_lets_through() -> None:
-    """Whom code or the build holds is not visited under the empty condition, nor whose holder is known."""
+    """Whom code or the build holds is not probed under the empty condition, nor whose holder is known."""
     cells = [
         *_cells(STRICT, "loose"),
         *_cells(EVERYTHING, "loose", PERMISSIVE),
