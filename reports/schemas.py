@@ -20,6 +20,7 @@ import msgspec
 from interpreters.documents import Document
 from reports.compare_files import CompareDocument
 from reports.formats.gate_contract import GateDocument
+from reports.formats.matrix_contract import MatrixFile
 from reports.formats.records_contract import ObservationDocument, RunFile
 from reports.formats.remedies_contract import RemediesFile
 
@@ -54,6 +55,7 @@ class Contract:
 CONTRACTS = (
     Contract("compare.json", CompareDocument),
     Contract("gate.json", GateDocument),
+    Contract("matrix.json", MatrixFile),
     Contract("One line of observations.jsonl", ObservationDocument),
     Contract("remedies.json", RemediesFile),
     Contract("run.json", RunFile),

@@ -10,6 +10,7 @@ from msgspec import Meta
 from interpreters.documents import Document, Moment, NonEmpty
 from interpreters.places import SearchedPlace, Status
 from reports.verdicts.judge import Verdict
+from reports.verdicts.matrix import MATRIX_VERSION
 from reports.verdicts.observations import RequestedInterpreter, Run, RunRequest
 from reports.verdicts.scope import LeftOut, Scope
 from servers.conditions import Condition
@@ -17,6 +18,9 @@ from servers.protocols import Protocol
 
 if TYPE_CHECKING:
     from servers.control import Control
+
+SCHEMA_VERSION = MATRIX_VERSION
+"""The version of all schemas that have no other; it changes when a reader of the old one would be misled."""
 
 KNOWN = Meta(extra_json_schema={"not": {"const": ""}})
 """Of an enumeration that has an empty member for what is not known: the file has null."""

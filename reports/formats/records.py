@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from interpreters.clients import ClientKey
 from interpreters.documents import Document, as_json, from_json
 from interpreters.errors import FloorError
-from reports.formats.contract import ControlDocument, ScopeDocument
+from reports.formats.contract import SCHEMA_VERSION, ControlDocument, ScopeDocument
 from reports.formats.records_contract import ConnectionDocument, ObservationDocument, PartDocument, RunFile
 from reports.verdicts.observations import Account, Observation, OwnTls
 from reports.verdicts.remedies import Remedy
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 from reports.verdicts.observations import Run
-
-SCHEMA_VERSION = 2
 
 _Kind = TypeVar("_Kind", bound=Document)
 
@@ -102,13 +100,7 @@ def read_document(path: Path, kind: type[_Kind]) -> _Kind:
 
 def parse_document(text: str, kind: type[_Kind]) -> _Kind:
     """Return the document that a JSON text is; raises RecordError or ValueError for anything else."""
-    return from_json(_versioned(json.loads(text), SCHEMA_VERSION), kind)
-
-
-def read_record(path: Path, version: int) -> dict[str, Any]:
-    """Return the JSON object in a file of this schema version; raises RecordError for anything else."""
-    with reading(path):
-        return _versioned(json.loads(path.read_text(encoding="utf-8")), version)
+    return from_json(_versioned(json.loads(text)), kind)
 
 
 @contextlib.contextmanager
@@ -127,10 +119,10 @@ def reading(path: Path) -> Iterator[None]:
         raise RecordError(msg) from error
 
 
-def _versioned(record: object, version: int) -> dict[str, Any]:
-    """Return a record as it is, if it is an object of this schema version."""
+def _versioned(record: object) -> dict[str, Any]:
+    """Return a record as it is, if it is an object of our schema version."""
     found = record.get("schema_version") if isinstance(record, dict) else None
-    if not isinstance(record, dict) or found != version:
-        msg = f"has schema version {found}, and this tool reads {version}: measure again"
+    if not isinstance(record, dict) or found != SCHEMA_VERSION:
+        msg = f"has schema version {found}, and this tool reads {SCHEMA_VERSION}: measure again"
         raise RecordError(msg)
     return record

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from interpreters.documents import Count, Document, Hex, NonEmpty
-from reports.formats.contract import ControlDocument, RunDocument, ScopeDocument, ServerId
+from reports.formats.contract import SCHEMA_VERSION, ControlDocument, RunDocument, ScopeDocument, ServerId
 from servers.conditions import Condition
 from servers.protocols import Protocol, Sender
 
@@ -83,7 +83,7 @@ class ConnectionDocument(Document):
     """Whether, up to TLS 1.2, both sides sent a Finished, so that the handshake is complete."""
 
 
-class ObservationDocument(Document, tag_field="schema_version", tag=2):
+class ObservationDocument(Document, tag_field="schema_version", tag=SCHEMA_VERSION):
     """One cell of the matrix: one client in one interpreter under one OpenSSL configuration on one server.
 
     It is as the client tells it and as the wire shows it, and holds no judgement.
@@ -137,7 +137,7 @@ class PartDocument(Document):
     """How far its verdicts reach."""
 
 
-class RunFile(RunDocument, tag_field="schema_version", tag=2):
+class RunFile(RunDocument, tag_field="schema_version", tag=SCHEMA_VERSION):
     """Where a report comes from: what measured, where, when, with which instruments; how far it reaches."""
 
     controls: Mapping[str, ControlDocument]

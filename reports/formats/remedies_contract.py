@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from msgspec import Meta
 
 from interpreters.documents import Document, Moment, NonEmpty, Sha256
-from reports.formats.contract import Build
+from reports.formats.contract import SCHEMA_VERSION, Build
 from reports.verdicts.floor_file import NAME, FloorFile
 from reports.verdicts.judge import Verdict
 from reports.verdicts.remedies import Case, Origin, Remedy, RemedyAttempt, Standing
@@ -131,7 +131,7 @@ class CaseDocument(SubjectDocument):
         return Case(row, tuple(attempt.attempt() for attempt in self.remedies), origin)
 
 
-class RemediesFile(Document, tag_field="schema_version", tag=2):
+class RemediesFile(Document, tag_field="schema_version", tag=SCHEMA_VERSION):
     """What was tried on each row that needs a remedy, and what it came to."""
 
     run_id: NonEmpty

@@ -6,7 +6,7 @@ It needs nothing but Python, because the gate reads it.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from interpreters.places import SearchedPlace, Status
@@ -64,18 +64,6 @@ class Scope:
     def partial(self) -> bool:
         """Whether it was asked to measure less than a run without options does."""
         return bool(self.narrowed)
-
-    def record(self) -> dict[str, object]:
-        """Return it in JSON's own types, as run.json and matrix.json have it."""
-        return {
-            "partial": self.partial,
-            **asdict(self),
-            "left_out": [asdict(one) for one in self.left_out],
-            "clients_left_out": list(self.clients_left_out),
-            "narrowed": list(self.narrowed),
-            "looked": [asdict(one) for one in self.looked],
-            "notes": list(self.notes),
-        }
 
 
 def read_scope(facts: Mapping[str, Any]) -> Scope:

@@ -20,12 +20,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interpreters.documents import as_json
 from interpreters.interpreter import MADE
 from reports import gate
+from reports.formats.contract import SCHEMA_VERSION, ScopeDocument
 from reports.formats.escape import for_csv
 from reports.formats.frame import build_frame
 from reports.formats.matrix_json import read_json
-from reports.formats.records import SCHEMA_VERSION, read_jsonl
+from reports.formats.records import read_jsonl
 from reports.report import write_report
 from reports.verdicts.judge import HeldBy, Verdict
 from reports.verdicts.matrix import Matrix, Measured, build_matrix
@@ -86,8 +88,10 @@ def _document(document: Record) -> Record:
     return {
         **document,
         "schema_version": SCHEMA_VERSION,
-        "runs": [{**run, "scope": Scope().record()} for run in document["runs"]],
+        "policy": Policy().record(),
+        "runs": [{**run, "scope": as_json(ScopeDocument.of(Scope()))} for run in document["runs"]],
         "interpreters": [{**one, **new} for one in document["interpreters"]],
+        "verdicts": [{**one, "tls_library": ""} for one in document["verdicts"]],
     }
 
 

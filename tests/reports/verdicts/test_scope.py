@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interpreters.documents import as_json
 from interpreters.places import SearchedPlace
 from interpreters.process_environment import PASSED_THROUGH
+from reports.formats.contract import ScopeDocument
 from reports.verdicts.scope import (
     MOST_NAMED,
     LeftOut,
@@ -31,14 +33,14 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("scope", [Scope(), a_scope(), a_narrow_scope()])
 def test_a_scope_comes_back_as_it_was(scope: Scope) -> None:
     """What a record says of a scope, reading it gives back."""
-    assert read_scope(scope.record()) == scope
+    assert read_scope(as_json(ScopeDocument.of(scope))) == scope
 
 
 def test_a_run_is_partial_where_it_left_something_out() -> None:
     """Whether a run is partial follows what it left out, and is written beside that."""
     assert not a_scope().partial
     assert a_narrow_scope().partial
-    assert a_narrow_scope().record()["partial"] is True
+    assert as_json(ScopeDocument.of(a_narrow_scope()))["partial"] is True
 
 
 def _set(key: str, value: object) -> Callable[[dict[str, Any]], None]:
@@ -66,7 +68,7 @@ def _set(key: str, value: object) -> Callable[[dict[str, Any]], None]:
 )
 def test_what_is_no_scope_is_refused(damage: Callable[[dict[str, Any]], None]) -> None:
     """A record with a wrong value or without a field is no scope."""
-    record = a_narrow_scope().record()
+    record = as_json(ScopeDocument.of(a_narrow_scope()))
     damage(record)
     with pytest.raises((KeyError, TypeError, ValueError)):
         read_scope(record)
