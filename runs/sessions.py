@@ -149,7 +149,7 @@ def truth(job: Job) -> None:
         result = score(truth, needed_cells(found, everyone, settings.conditions))
         ours = replace(found, rows=tuple(row for row in found.rows if row.client.name != RELAXED))
         # A folder of its own, so that matrix and truth can be asked for in one command.
-        _publish(job, f"{job.run_id}-truth", ours, add=lambda folder: write_truth(folder, truth.frame))
+        _publish(job, f"{job.run_id}-truth", ours, add=lambda folder: write_truth(folder, truth.cells))
     for sentence in summary(result):
         print(sentence)
     print(f"Truth: {(REPORTS / LATEST / 'truth.csv').relative_to(ROOT)}")

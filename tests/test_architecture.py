@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "interpreters": {"interpreters", *GROUND, "msgspec", "packaging"},
     "interpreters.hardening": {"interpreters.hardening", "interpreters", *GROUND, "msgspec"},
     "servers": {"servers", *GROUND, "tlslite", "trustme"},
-    "reports.verdicts": {"reports.verdicts", "servers", "interpreters", "interpreters.hardening", "pandas"},
+    "reports.verdicts": {"reports.verdicts", "servers", "interpreters", "interpreters.hardening"},
     "reports.formats": {
         *("reports.formats", "reports.verdicts", "servers", "interpreters", "interpreters.hardening"),
         *("jinja2", "markupsafe", "msgspec", "pandas", "rich"),

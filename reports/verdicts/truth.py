@@ -1,11 +1,14 @@
-"""The truth set: what each cell must show by its causes, held against what we and the AWS page said."""
+"""The truth set: what each cell must show by its causes, held against what we and the AWS page said.
+
+The judgement of cells and rows is not imported, so that nothing of what is checked can leak in: its words are
+written out.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import csv
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
-
-import pandas as pd
 
 from interpreters.clients import ClientKey
 from reports.verdicts.expected import REFERENCE, UnknownCauseError, expect
@@ -13,7 +16,7 @@ from servers.catalogue import Role
 from servers.conditions import Condition
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from reports.verdicts.expected import Expectation
@@ -24,11 +27,40 @@ if TYPE_CHECKING:
 YES, NO, UNDECIDED = "yes", "no", "undecided"
 
 
-COLUMNS = (
-    *("interpreter", "condition", "client", "client_version", "server", "floor", "expected", "observed"),
-    *("agrees", "verdict", "true_safe", "our_safe", "page_true_safe", "page_safe"),
-    *("true_held_by", "held_by", "because"),
-)
+@dataclass(frozen=True)
+class TruthCell:
+    """What one client shows on one server beside what it must: a line of truth.csv, in this order."""
+
+    interpreter: str
+    condition: str
+    client: str
+    client_version: str
+    server: str
+    floor: str
+    expected: str
+    observed: str
+    agrees: str
+    verdict: str
+    true_safe: str
+    our_safe: str
+    page_true_safe: str
+    page_safe: str
+    true_held_by: str
+    held_by: str
+    because: str
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The interpreter and the condition, of which the page speaks as a whole."""
+        return self.interpreter, self.condition
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it shows nothing."""
+        return self.observed in ("inconclusive", "missing")
+
+
+COLUMNS = tuple(column.name for column in fields(TruthCell))
 """The columns of truth.csv; those that end in `_safe` and `agrees` hold yes, no, or undecided."""
 
 
@@ -40,7 +72,7 @@ CELLS = 1000
 class Truth:
     """The cells that have an expectation, and what has none."""
 
-    frame: pd.DataFrame
+    cells: tuple[TruthCell, ...]
     left_out: tuple[str, ...]
     """Who contributes no cells, with the reason."""
 
@@ -60,8 +92,8 @@ def build_truth(
     `fragile` say that nothing did; `downgraded` that something did; all else is undecided. The page
     speaks for an interpreter as a whole, so it is held against all its clients but the reference.
     """
-    ladder = [server for server in catalogue.servers if server.role is Role.LADDER]
-    lines: list[dict[str, str]] = []
+    ladder = catalogue.only(Role.LADDER).servers
+    cells: list[TruthCell] = []
     left_out: dict[str, None] = {}
     for row in rows:
         name = f"{row.interpreter.id}/{row.client}"
@@ -69,42 +101,44 @@ def build_truth(
             left_out[f"{name} was not measured: {row.judgement.reason}"] = None
             continue
         try:
-            cells = [_expect_row(row, server, floor, ambient or {}) for server in ladder]
-            holder = _expect_holder(row, ladder, floor, ambient or {})
+            cells += _cells(row, ladder, floor, ambient or {})
         except UnknownCauseError as error:
             left_out[f"{name} under {row.condition}: {error}"] = None
-            continue
-        below = any(e.protocol and e.protocol.below(floor) for e in cells)
-        for server, cell in zip(ladder, cells, strict=True):
-            finding = row.findings.get(server.id)
-            observed = str(finding) if finding else "missing"
-            lines.append(
-                {
-                    "interpreter": row.interpreter.id,
-                    "condition": str(row.condition),
-                    "client": str(row.client),
-                    "client_version": row.client_version,
-                    "server": server.id,
-                    "floor": str(floor),
-                    "expected": str(cell.answer),
-                    "observed": observed,
-                    "agrees": YES if observed == cell.answer else NO,
-                    "verdict": str(row.verdict),
-                    "true_safe": NO if below else YES,
-                    "our_safe": _OURS.get(str(row.verdict), UNDECIDED),
-                    "page_safe": _PAGE.get(str(row.page_check), UNDECIDED),
-                    "true_held_by": holder,
-                    "held_by": str(row.held_by),
-                    "because": "; ".join(map(str, cell.causes)),
-                }
-            )
-    frame = pd.DataFrame(lines, columns=list(COLUMNS), dtype="str").fillna("")
-    applications = frame[frame["client"] != REFERENCE]
-    unsafe = applications[applications["true_safe"] == NO]
-    pairs = set(zip(unsafe["interpreter"], unsafe["condition"], strict=True))
-    places = zip(frame["interpreter"], frame["condition"], strict=True)
-    frame["page_true_safe"] = [NO if place in pairs else YES for place in places]
-    return Truth(frame, tuple(left_out))
+    unsafe = {cell.place for cell in cells if cell.client != REFERENCE and cell.true_safe == NO}
+    judged = (replace(cell, page_true_safe=NO if cell.place in unsafe else YES) for cell in cells)
+    return Truth(tuple(judged), tuple(left_out))
+
+
+def _cells(
+    row: Row, ladder: Sequence[Server], floor: Protocol, ambient: Mapping[str, Mapping[str, str]]
+) -> list[TruthCell]:
+    """Return a row's cells, without what is true of its interpreter; raises UnknownCauseError."""
+    expected = [_expect_row(row, server, floor, ambient) for server in ladder]
+    holder = _expect_holder(row, ladder, floor, ambient)
+    below = any(e.protocol and e.protocol.below(floor) for e in expected)
+    shown = [str(row.findings.get(server.id, "missing")) for server in ladder]
+    return [
+        TruthCell(
+            interpreter=row.interpreter.id,
+            condition=str(row.condition),
+            client=str(row.client),
+            client_version=row.client_version,
+            server=server.id,
+            floor=str(floor),
+            expected=str(expectation.answer),
+            observed=observed,
+            agrees=YES if observed == expectation.answer else NO,
+            verdict=str(row.verdict),
+            true_safe=NO if below else YES,
+            our_safe=_OURS.get(str(row.verdict), UNDECIDED),
+            page_true_safe="",
+            page_safe=_PAGE.get(str(row.page_check), UNDECIDED),
+            true_held_by=holder,
+            held_by=str(row.held_by),
+            because="; ".join(map(str, expectation.causes)),
+        )
+        for server, expectation, observed in zip(ladder, expected, shown, strict=True)
+    ]
 
 
 _OURS = {"enforced": YES, "fragile": YES, "downgraded": NO}
@@ -191,45 +225,52 @@ def needed_cells(matrix: Matrix, clients: Sequence[str], conditions: Sequence[Co
 
 def score(truth: Truth, minimum_cells: int) -> Score:
     """Count agreement and errors; fewer than `minimum_cells` cells are no clean score."""
-    frame = truth.frame
-    silent = frame["observed"].isin(["inconclusive", "missing"])
-    wrong = frame[(frame["agrees"] == NO) & ~silent]
-    rows = frame.drop_duplicates(["interpreter", "condition", "client"])
-    applications = frame[frame["client"] != REFERENCE]
-    places = applications.drop_duplicates(["interpreter", "condition"])
+    cells = truth.cells
+    wrong = [cell for cell in cells if cell.agrees == NO and not cell.is_silent]
+    rows: dict[tuple[str, ...], TruthCell] = {}
+    places: dict[tuple[str, str], TruthCell] = {}
+    # The first cell speaks for its row, and the first of an application's for its place.
+    for cell in cells:
+        rows.setdefault((*cell.place, cell.client), cell)
+        if cell.client != REFERENCE:
+            places.setdefault(cell.place, cell)
     return Score(
-        cells=len(frame),
+        cells=len(cells),
         minimum_cells=minimum_cells,
         wrong=tuple(
-            f"{cell['interpreter']}/{cell['client']} under {cell['condition']} on {cell['server']}:"
-            f" {cell['observed']}, must be {cell['expected']}"
-            for cell in wrong.to_dict("records")
+            f"{cell.interpreter}/{cell.client} under {cell.condition} on {cell.server}:"
+            f" {cell.observed}, must be {cell.expected}"
+            for cell in wrong
         ),
-        undecided=int(silent.sum()),
-        ours=_tally(rows, "our_safe", "true_safe"),
-        page=_tally(places, "page_safe", "page_true_safe"),
+        undecided=sum(cell.is_silent for cell in cells),
+        ours=_tally([(row.our_safe, row.true_safe) for row in rows.values()]),
+        page=_tally([(place.page_safe, place.page_true_safe) for place in places.values()]),
         left_out=truth.left_out,
         misheld=tuple(
-            f"{row['interpreter']}/{row['client']} under {row['condition']}: held by"
-            f" {row['held_by'] or 'it is not known what'}, must be {row['true_held_by']}"
-            for row in rows[rows["our_safe"] != UNDECIDED].to_dict("records")
-            if row["held_by"] != row["true_held_by"]
+            f"{row.interpreter}/{row.client} under {row.condition}: held by"
+            f" {row.held_by or 'it is not known what'}, must be {row.true_held_by}"
+            for row in rows.values()
+            if row.our_safe != UNDECIDED and row.held_by != row.true_held_by
         ),
     )
 
 
-def _tally(lines: pd.DataFrame, said: str, true: str) -> AnswerTally:
+def _tally(answers: Sequence[tuple[str, str]]) -> AnswerTally:
+    """Count pairs of an answer and the truth."""
     return AnswerTally(
-        answers=len(lines),
-        false_safe=int(((lines[said] == YES) & (lines[true] == NO)).sum()),
-        false_unsafe=int(((lines[said] == NO) & (lines[true] == YES)).sum()),
-        undecided=int((lines[said] == UNDECIDED).sum()),
+        answers=len(answers),
+        false_safe=answers.count((YES, NO)),
+        false_unsafe=answers.count((NO, YES)),
+        undecided=sum(answer == UNDECIDED for answer, _ in answers),
     )
 
 
-def write_truth(folder: Path, frame: pd.DataFrame) -> None:
+def write_truth(folder: Path, cells: Iterable[TruthCell]) -> None:
     """Write truth.csv into a folder."""
-    frame.to_csv(folder / "truth.csv", index=False)
+    with (folder / "truth.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(map(vars, cells))
 
 
 def summary(result: Score, most: int = 10) -> list[str]:

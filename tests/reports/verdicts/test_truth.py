@@ -578,12 +578,12 @@ def test_the_floor_decides_what_is_safe() -> None:
     """A client that holds TLS 1.2 is safe at that floor and at a lower one, and unsafe at TLS 1.3."""
     row = a_row(python("3.13.0"))
     for floor, safe in ((TLS1_1, "yes"), (TLS1_2, "yes"), (TLS1_3, "no")):
-        assert set(build_truth([row], CATALOGUE, floor).frame["true_safe"]) == {safe}
+        assert {cell.true_safe for cell in build_truth([row], CATALOGUE, floor).cells} == {safe}
 
 
 def test_truth_csv_says_why(tmp_path: Path) -> None:
     """The file has a line for each cell, with its causes and their sources."""
-    truth.write_truth(tmp_path, build_truth([SAFE, UNSAFE], CATALOGUE, TLS1_2).frame)
+    truth.write_truth(tmp_path, build_truth([SAFE, UNSAFE], CATALOGUE, TLS1_2).cells)
     frame = pd.read_csv(tmp_path / "truth.csv", dtype=str, keep_default_na=False)
     assert list(frame.columns) == list(truth.COLUMNS)
     assert len(frame) == CELLS
