@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from reports.verdicts.remedies import Case
 
 
-def write_report(
+def write_report(  # 7 parameters: the run's matrix, and all that a session alone knows of it
     folder: Path,
     matrix: Matrix,
     policy: Policy,

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import itertools
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reports.formats.advice import together
 from reports.formats.answer import (
-    GAPS,
     answer,
     by_subject,
     counts,
@@ -23,8 +21,8 @@ from reports.formats.answer import (
     page_sentences,
 )
 from reports.formats.escape import visible
+from reports.formats.html_data import EvidenceData, Table, server_facts, subjects_of, tone
 from reports.formats.markdown import PAGE_CHECK, SCOPE, end_of_life, sharers
-from reports.verdicts.cells import CellKind, CellResult, offer
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import (
     ALL_CLIENTS,
@@ -41,7 +39,6 @@ from reports.verdicts.remedies import TITLES
 from reports.verdicts.scope import headline, in_full, moment, opening, tool_in_full
 from servers.catalogue import Role
 from servers.conditions import Condition
-from servers.protocols import LADDER, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -49,17 +46,13 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
     from interpreters.interpreter import Interpreter
+    from reports.verdicts.cells import CellResult
     from reports.verdicts.matrix import Matrix, Row
-    from reports.verdicts.observations import Observation, Run
+    from reports.verdicts.observations import Run
     from reports.verdicts.remedies import Case, Remedy
-    from servers.catalogue import Server
     from servers.protocols import Protocol
-    from servers.wire import WireAccount
 
 TEMPLATE = Path(__file__).with_name("matrix.html.j2")
-
-NEUTRAL = "N"
-"""The tone of a cell that no verdict rests on; the others are the verdicts' own letters."""
 
 BRIEF, LONG = 210, 600
 """Characters shown of a list of names, and of a step: two hundred names in a row help nobody."""
@@ -79,21 +72,6 @@ class _Column:
     condition: Condition
 
 
-class _Table:
-    """Keeps each different thing once, and gives its place: most cells say what others say too."""
-
-    def __init__(self) -> None:
-        self.entries: list[Any] = []
-        self._places: dict[Any, int] = {}
-
-    def place(self, entry: Any) -> int:
-        """Return the entry's place; anything that can be a key."""
-        if entry not in self._places:
-            self._places[entry] = len(self.entries)
-            self.entries.append(entry)
-        return self._places[entry]
-
-
 def build_html(
     matrix: Matrix,
     past: Sequence[Past] = (),
@@ -105,53 +83,55 @@ def build_html(
     `policy` is the one in force, by default the one of who has no file. The page refers to nothing outside
     itself, and its own security policy lets it load nothing.
     """
-    run, rows, catalogue, floor = matrix.run, matrix.rows, matrix.catalogue, matrix.floor
-    groups = matrix.groups
-    columns = _columns(rows)
-    subjects = _subjects(groups)
-    primary = first_condition(groups)
-    shapes = _Table()
+    run, groups = matrix.run, matrix.groups
+    standing = Past(run.run_id, run.ended, standings(groups, first_condition(groups)))
     return _template().render(
         run=run,
-        floor=floor,
+        floor=matrix.floor,
         brief=BRIEF,
         long=LONG,
-        scope=" ".join(SCOPE.split()),
-        answer=[_split(sentence) for sentence in answer(groups, floor)],
-        caveats=[*headline(run.reporting), *opening(run.reporting)],
-        reach=in_full(run.reporting),
-        policy=(policy or Policy()).sentences(),
-        tool=tool_in_full(run),
-        subjects=subjects,
-        every=" and ".join(subject.plural for subject in subjects),
-        counts=_counts(groups, primary, floor, subjects),
-        conditions=list(dict.fromkeys(column.condition for column in columns)),
-        clients=list(dict.fromkeys(column.client for column in columns)),
-        sources=sorted({row.interpreter.source for row in rows}),
-        columns=columns,
-        primary=primary,
-        interpreters=_interpreters(groups, columns, primary, floor, shapes),
-        shapes=shapes.entries,
-        remedies=_remedies(groups, floor, cases),
-        page_check=[" ".join(PAGE_CHECK.split()), *said] if (said := page_sentences(groups)) else [],
+        **_sentences(matrix, policy or Policy()),
+        **_picture(matrix),
+        remedies=_remedies(groups, matrix.floor, cases),
         table=_table_of(groups, run),
-        trend=_trend([*past, Past(run.run_id, run.ended, standings(groups, primary))]),
-        servers=[_server(server, run) for server in catalogue.servers],
-        evidence=_evidence(matrix),
+        trend=_trend([*past, standing]),
+        servers=[server_facts(server, run) for server in matrix.catalogue.servers],
+        evidence=EvidenceData(matrix).document(),
     )
 
 
-def tone(finding: CellResult, floor: Protocol) -> str:
-    """Return the letter of the verdict that a cell by itself speaks for."""
-    kind, server = finding.kind, finding.server
-    if server.role is Role.PAGE:
-        return NEUTRAL
-    below = finding.protocol is not None and finding.protocol.below(floor)
-    if below and kind in (CellKind.CONNECTED, CellKind.FOOLED):
-        return "D"
-    if kind is CellKind.FOOLED or (kind is CellKind.BLOCKED and not server.only_from(floor)):
-        return "F"
-    return {CellKind.INCONCLUSIVE: "I", CellKind.MISSING: "U"}.get(kind, "E")
+def _sentences(matrix: Matrix, policy: Policy) -> dict[str, object]:
+    """Return what the page says in words."""
+    run, groups = matrix.run, matrix.groups
+    page = page_sentences(groups)
+    return {
+        "scope": " ".join(SCOPE.split()),
+        "answer": [_split(sentence) for sentence in answer(groups, matrix.floor)],
+        "caveats": [*headline(run.reporting), *opening(run.reporting)],
+        "reach": in_full(run.reporting),
+        "policy": policy.sentences(),
+        "tool": tool_in_full(run),
+        "page_check": [" ".join(PAGE_CHECK.split()), *page] if page else [],
+    }
+
+
+def _picture(matrix: Matrix) -> dict[str, object]:
+    """Return the tiles and the table of verdicts, with what they can be filtered by."""
+    rows, groups, floor = matrix.rows, matrix.groups, matrix.floor
+    columns, subjects, primary = _columns(rows), subjects_of(groups), first_condition(groups)
+    shapes = Table()
+    return {
+        "subjects": subjects,
+        "every": " and ".join(subject.plural for subject in subjects),
+        "counts": _counts(groups, primary, floor, subjects),
+        "conditions": list(dict.fromkeys(column.condition for column in columns)),
+        "clients": list(dict.fromkeys(column.client for column in columns)),
+        "sources": sorted({row.interpreter.source for row in rows}),
+        "columns": columns,
+        "primary": primary,
+        "interpreters": _interpreters(groups, columns, primary, floor, shapes),
+        "shapes": shapes.entries,
+    }
 
 
 @cache
@@ -207,11 +187,6 @@ def _columns(rows: Sequence[Row]) -> list[_Column]:
     return [_Column(cl, co) for co in conditions for cl in clients or ([str(ALL_CLIENTS)] if rows else [])]
 
 
-def _subjects(groups: Sequence[RowGroup]) -> list[Subject]:
-    """Return what the rows are about; where there are none, what was looked for."""
-    return list(by_subject(groups)) or [Subject.INTERPRETER]
-
-
 def _counts(
     groups: Sequence[RowGroup], condition: Condition, floor: Protocol, subjects: Sequence[Subject]
 ) -> list[dict[str, object]]:
@@ -256,7 +231,7 @@ def _interpreters(
     columns: Sequence[_Column],
     primary: Condition,
     floor: Protocol,
-    shapes: _Table,
+    shapes: Table,
 ) -> list[dict[str, object]]:
     """Return one entry for each interpreter with a cell for each column, worst first."""
     entries: list[tuple[tuple[int, int], dict[str, object]]] = []
@@ -277,7 +252,7 @@ def _interpreters(
 
 
 def _cell(
-    column: _Column, numbered: Iterable[tuple[int, Row]], floor: Protocol, shapes: _Table
+    column: _Column, numbered: Iterable[tuple[int, Row]], floor: Protocol, shapes: Table
 ) -> dict[str, object] | None:
     for number, row in numbered:
         if row.client == ALL_CLIENTS or (row.column, row.condition) == (column.client, column.condition):
@@ -352,109 +327,3 @@ def _reasons(rows: Sequence[Row]) -> list[tuple[str, Verdict, str]]:
 def _sharers(clients: Mapping[str, Sequence[str]], *, several: bool) -> str:
     """Name clients by interpreter; where an entry is not about several, the clients alone."""
     return sharers(clients, str) if several else ", ".join(*clients.values())
-
-
-def _server(server: Server, run: Run) -> dict[str, object]:
-    control = run.controls[server.id]
-    return {
-        "id": server.id,
-        "why": server.why,
-        "speaks": span(server.protocols),
-        "exchange": str(server.key_exchange),
-        "certificate": str(server.certificate),
-        "role": str(server.role),
-        "passed": control.passed,
-        "control": control.reason,
-    }
-
-
-def _evidence(matrix: Matrix) -> dict[str, object]:
-    """Return all that the page can tell on demand, each text, account and connection once.
-
-    Raw hellos are left to observations.jsonl: they are the larger part of a run, and for machines.
-    """
-    run, catalogue, floor = matrix.run, matrix.catalogue, matrix.floor
-    texts, accounts, wires = _Table(), _Table(), _Table()
-    texts.place("")
-    places = {server.id: place for place, server in enumerate(catalogue.servers)}
-    numbers = {group.name: number for number, group in enumerate(matrix.groups)}
-    seen = {
-        (one.interpreter.name, o.client, o.condition, o.server): o
-        for one in matrix.measured
-        for o in one.observations
-    }
-
-    def cell(finding: CellResult, observation: Observation | None) -> list[object]:
-        account = observation.account if observation else None
-        told = account and (
-            account.outcome,
-            *(
-                str(t or "")
-                for t in (account.version, account.cipher, account.error_class, account.error_text)
-            ),
-            account.note,
-        )
-        return [
-            places[finding.server.id],
-            tone(finding, floor),
-            texts.place(visible(str(finding))),
-            texts.place(visible(finding.reason)),
-            round(account.seconds, 4) if account else 0,
-            accounts.place(tuple(map(visible, told))) if told else -1,
-            texts.place(visible(observation.missing)) if observation else 0,
-            [wires.place(_wire(wire)) for wire in observation.wire] if observation else [],
-        ]
-
-    def line(row: Row) -> dict[str, object]:
-        key = (row.interpreter.name, row.client, row.condition)
-        return {
-            "interpreter": numbers[row.interpreter.name],
-            "client": visible(str(row.client)),
-            "client_version": visible(row.client_version),
-            "urllib3": visible(row.urllib3),
-            "condition": str(row.condition),
-            "verdict": str(row.verdict),
-            "lowest": str(row.judgement.lowest or ""),
-            "highest": str(row.judgement.highest or ""),
-            "held_by": str(row.held_by),
-            "page_check": str(row.page_check),
-            "reason": texts.place(visible(row.judgement.reason)),
-            "cells": [cell(finding, seen.get((*key, server))) for server, finding in row.findings.items()],
-        }
-
-    return {
-        "floor": str(floor),
-        "ladder": [str(protocol) for protocol in LADDER],
-        "verdicts": [str(verdict) for verdict in Verdict],
-        "gaps": [str(verdict) for verdict in GAPS],
-        "servers": [
-            {name: visible(v) if isinstance(v, str) else v for name, v in _server(server, run).items()}
-            for server in catalogue.servers
-        ],
-        "subjects": [(str(subject), subject.plural) for subject in _subjects(matrix.groups)],
-        "interpreters": [_interpreter(group.interpreter, group.subject) for group in matrix.groups],
-        "rows": [line(row) for group in matrix.groups for row in group.rows],
-        "texts": texts.entries,
-        "accounts": accounts.entries,
-        "wires": wires.entries,
-    }
-
-
-def _interpreter(one: Interpreter, subject: Subject) -> dict[str, str]:
-    names = ("id", "name", "version", "implementation", "source", "path", "openssl")
-    return {"subject": str(subject), **{name: visible(getattr(one, name)) for name in names}}
-
-
-def _wire(wire: WireAccount) -> tuple[object, ...]:
-    """Return one connection in the order in which the page's script reads it."""
-    return (
-        None if wire.offered is None else tuple(str(protocol) for protocol in wire.offered),
-        offer(wire) if wire.client_hello else "",
-        wire.cipher_count,
-        str(wire.server_version or ""),
-        visible(wire.server_cipher or ""),
-        tuple((str(a.sender), a.level or "", visible(a.description or "")) for a in wire.alerts),
-        wire.client_data,
-        wire.server_data,
-        tuple(visible(text) for text in itertools.chain(wire.faults, wire.notes)),
-    )

@@ -254,7 +254,7 @@ def library_of(interpreter: Interpreter) -> Library:
     return Library(version, protocols, level, (reported, why))
 
 
-def context_of(
+def context_of(  # 6 parameters: each is a cause, and the tests vary each by itself
     interpreter: Interpreter,
     library: Library,
     client: str,
@@ -344,7 +344,7 @@ def _settings_under(condition: Condition, floor: Protocol, version: tuple[int, .
     return settings_of(read_text(configuration(condition, floor), {}), version)
 
 
-def expect(
+def expect(  # 8 parameters: each is a cause, and the tests vary each by itself
     interpreter: Interpreter,
     client: str,
     client_version: str,

@@ -283,7 +283,7 @@ def _row(one: Measured, judged: JudgedCells, client: ClientKey, condition: Condi
     )
 
 
-def _reason(  # six, because the sentence rests on as many facts
+def _reason(  # 6 parameters: the sentence rests on as many facts
     one: Measured,
     client: ClientKey,
     judgement: Judgement,

@@ -18,7 +18,8 @@ from interpreters.clients import ClientKey
 from interpreters.interpreter import Interpreter
 from reports.formats.answer import answer, page_sentences
 from reports.formats.escape import visible
-from reports.formats.html import BAR, NEUTRAL, build_html, tone
+from reports.formats.html import BAR, build_html
+from reports.formats.html_data import NEUTRAL, tone
 from reports.formats.markdown import SCOPE
 from reports.verdicts.cells import CellKind, CellResult
 from reports.verdicts.judge import PageCheck, Verdict

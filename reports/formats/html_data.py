@@ -1,0 +1,223 @@
+"""The data behind the HTML page's cells, as the page's script reads it: matrix.html.j2."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from reports.formats.answer import GAPS, by_subject
+from reports.formats.escape import visible
+from reports.verdicts.cells import CellKind, CellResult, offer
+from reports.verdicts.judge import Verdict
+from reports.verdicts.matrix import RowGroup, Subject
+from servers.catalogue import Role
+from servers.protocols import LADDER, span
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from interpreters.interpreter import Interpreter
+    from reports.verdicts.matrix import Matrix, Row
+    from reports.verdicts.observations import Account, Observation, Run
+    from servers.catalogue import Server
+    from servers.protocols import Protocol
+    from servers.wire import WireAccount
+
+NEUTRAL = "N"
+"""The tone of a cell that no verdict rests on; the others are the verdicts' own letters."""
+
+
+class Table:
+    """Keeps each different thing once, and gives its place: most cells say what others say too."""
+
+    def __init__(self) -> None:
+        self.entries: list[Any] = []
+        self._places: dict[Any, int] = {}
+
+    def place(self, entry: Any) -> int:
+        """Return the entry's place; anything that can be a key."""
+        if entry not in self._places:
+            self._places[entry] = len(self.entries)
+            self.entries.append(entry)
+        return self._places[entry]
+
+
+def tone(finding: CellResult, floor: Protocol) -> str:
+    """Return the letter of the verdict that a cell by itself speaks for."""
+    kind, server = finding.kind, finding.server
+    if server.role is Role.PAGE:
+        return NEUTRAL
+    below = finding.protocol is not None and finding.protocol.below(floor)
+    if below and kind in (CellKind.CONNECTED, CellKind.FOOLED):
+        return "D"
+    if kind is CellKind.FOOLED or (kind is CellKind.BLOCKED and not server.only_from(floor)):
+        return "F"
+    return {CellKind.INCONCLUSIVE: "I", CellKind.MISSING: "U"}.get(kind, "E")
+
+
+def subjects_of(groups: Sequence[RowGroup]) -> list[Subject]:
+    """Return what the rows are about; where there are none, what was looked for."""
+    return list(by_subject(groups)) or [Subject.INTERPRETER]
+
+
+def server_facts(server: Server, run: Run) -> dict[str, object]:
+    """Return what the page says of a server, with what its control came to in this run."""
+    control = run.controls[server.id]
+    return {
+        "id": server.id,
+        "why": server.why,
+        "speaks": span(server.protocols),
+        "exchange": str(server.key_exchange),
+        "certificate": str(server.certificate),
+        "role": str(server.role),
+        "passed": control.passed,
+        "control": control.reason,
+    }
+
+
+class CellEntry(NamedTuple):
+    """One cell; the script reads its fields by their place, so that the page is small."""
+
+    server: int
+    """Place among the servers."""
+    tone: str
+    shown: int
+    """Place of a text, as are `reason` and `missing`."""
+    reason: int
+    seconds: float
+    account: int
+    """Place among the accounts; -1 if there is none."""
+    missing: int
+    connections: list[int]
+    """Places among the connections."""
+
+
+class AccountEntry(NamedTuple):
+    """A client's account of one attempt; empty where it gave none."""
+
+    outcome: str
+    version: str
+    cipher: str
+    error_class: str
+    error_text: str
+    note: str
+
+    @classmethod
+    def of(cls, account: Account) -> AccountEntry:
+        """Return an account as the page shows it."""
+        facts = (account.version, account.cipher, account.error_class, account.error_text)
+        return cls(*(visible(fact or "") for fact in (account.outcome, *facts, account.note)))
+
+
+class ConnectionEntry(NamedTuple):
+    """One connection as the wire shows it."""
+
+    offered: tuple[str, ...] | None
+    """None without supported_versions."""
+    offer: str
+    cipher_count: int | None
+    server_version: str
+    server_cipher: str
+    alerts: tuple[tuple[str, str, str], ...]
+    """Sender, level and description of each."""
+    client_data: int
+    server_data: int
+    remarks: tuple[str, ...]
+
+    @classmethod
+    def of(cls, wire: WireAccount) -> ConnectionEntry:
+        """Return a connection as the page shows it."""
+        return cls(
+            offered=None if wire.offered is None else tuple(map(str, wire.offered)),
+            offer=offer(wire) if wire.client_hello else "",
+            cipher_count=wire.cipher_count,
+            server_version=str(wire.server_version or ""),
+            server_cipher=visible(wire.server_cipher or ""),
+            alerts=tuple((str(a.sender), a.level or "", visible(a.description or "")) for a in wire.alerts),
+            client_data=wire.client_data,
+            server_data=wire.server_data,
+            remarks=tuple(map(visible, itertools.chain(wire.faults, wire.notes))),
+        )
+
+
+class EvidenceData:
+    """All that the page can show on demand, each text, account and connection once.
+
+    Raw hellos are left to observations.jsonl: they are the larger part of a run, and for machines.
+    """
+
+    def __init__(self, matrix: Matrix) -> None:
+        self._matrix = matrix
+        self._texts, self._accounts, self._connections = Table(), Table(), Table()
+        self._text("")
+        self._servers = {server.id: place for place, server in enumerate(matrix.catalogue.servers)}
+        self._observations = {
+            (one.interpreter.name, o.client, o.condition, o.server): o
+            for one in matrix.measured
+            for o in one.observations
+        }
+
+    def document(self) -> dict[str, object]:
+        """Return JSON's own types, in the order in which the page's script reads them."""
+        matrix = self._matrix
+        servers = (server_facts(server, matrix.run) for server in matrix.catalogue.servers)
+        return {
+            "floor": str(matrix.floor),
+            "ladder": [str(protocol) for protocol in LADDER],
+            "verdicts": [str(verdict) for verdict in Verdict],
+            "gaps": [str(verdict) for verdict in GAPS],
+            "servers": [
+                {name: visible(fact) if isinstance(fact, str) else fact for name, fact in facts.items()}
+                for facts in servers
+            ],
+            "subjects": [(str(subject), subject.plural) for subject in subjects_of(matrix.groups)],
+            "interpreters": [_interpreter(group.interpreter, group.subject) for group in matrix.groups],
+            "rows": [
+                self._row(row, number) for number, group in enumerate(matrix.groups) for row in group.rows
+            ],
+            "texts": self._texts.entries,
+            "accounts": self._accounts.entries,
+            "wires": self._connections.entries,
+        }
+
+    def _row(self, row: Row, interpreter: int) -> dict[str, object]:
+        return {
+            "interpreter": interpreter,
+            "client": visible(str(row.client)),
+            "client_version": visible(row.client_version),
+            "urllib3": visible(row.urllib3),
+            "condition": str(row.condition),
+            "verdict": str(row.verdict),
+            "lowest": str(row.judgement.lowest or ""),
+            "highest": str(row.judgement.highest or ""),
+            "held_by": str(row.held_by),
+            "page_check": str(row.page_check),
+            "reason": self._text(row.judgement.reason),
+            "cells": [self._cell(row, result) for result in row.findings.values()],
+        }
+
+    def _cell(self, row: Row, result: CellResult) -> CellEntry:
+        seen = self._observation(row, result)
+        account = seen.account if seen else None
+        return CellEntry(
+            server=self._servers[result.server.id],
+            tone=tone(result, self._matrix.floor),
+            shown=self._text(str(result)),
+            reason=self._text(result.reason),
+            seconds=round(account.seconds, 4) if account else 0,
+            account=self._accounts.place(AccountEntry.of(account)) if account else -1,
+            missing=self._text(seen.missing) if seen else 0,
+            connections=[self._connections.place(ConnectionEntry.of(w)) for w in seen.wire] if seen else [],
+        )
+
+    def _observation(self, row: Row, result: CellResult) -> Observation | None:
+        key = (row.interpreter.name, row.client, row.condition, result.server.id)
+        return self._observations.get(key)
+
+    def _text(self, text: str) -> int:
+        return self._texts.place(visible(text))
+
+
+def _interpreter(interpreter: Interpreter, subject: Subject) -> dict[str, str]:
+    names = ("id", "name", "version", "implementation", "source", "path", "openssl")
+    return {"subject": str(subject), **{name: visible(getattr(interpreter, name)) for name in names}}
