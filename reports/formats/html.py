@@ -21,7 +21,7 @@ from reports.formats.answer import (
     page_sentences,
 )
 from reports.formats.escape import visible
-from reports.formats.html_data import EvidenceData, Table, server_facts, subjects_of, tone
+from reports.formats.html_data import EntryTable, EvidenceData, server_facts, subjects_of, tone
 from reports.formats.markdown import PAGE_CHECK, SCOPE, end_of_life, sharers
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import (
@@ -119,7 +119,7 @@ def _picture(matrix: Matrix) -> dict[str, object]:
     """Return the tiles and the table of verdicts, with what they can be filtered by."""
     rows, groups, floor = matrix.rows, matrix.groups, matrix.floor
     columns, subjects, primary = _columns(rows), subjects_of(groups), first_condition(groups)
-    shapes = Table()
+    shapes = EntryTable()
     return {
         "subjects": subjects,
         "every": " and ".join(subject.plural for subject in subjects),
@@ -231,7 +231,7 @@ def _interpreters(
     columns: Sequence[_Column],
     primary: Condition,
     floor: Protocol,
-    shapes: Table,
+    shapes: EntryTable,
 ) -> list[dict[str, object]]:
     """Return one entry for each interpreter with a cell for each column, worst first."""
     entries: list[tuple[tuple[int, int], dict[str, object]]] = []
@@ -252,7 +252,7 @@ def _interpreters(
 
 
 def _cell(
-    column: _Column, numbered: Iterable[tuple[int, Row]], floor: Protocol, shapes: Table
+    column: _Column, numbered: Iterable[tuple[int, Row]], floor: Protocol, shapes: EntryTable
 ) -> dict[str, object] | None:
     for number, row in numbered:
         if row.client == ALL_CLIENTS or (row.column, row.condition) == (column.client, column.condition):

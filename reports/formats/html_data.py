@@ -27,7 +27,7 @@ NEUTRAL = "N"
 """The tone of a cell that no verdict rests on; the others are the verdicts' own letters."""
 
 
-class Table:
+class EntryTable:
     """Keeps each different thing once, and gives its place: most cells say what others say too."""
 
     def __init__(self) -> None:
@@ -148,7 +148,7 @@ class EvidenceData:
 
     def __init__(self, matrix: Matrix) -> None:
         self._matrix = matrix
-        self._texts, self._accounts, self._connections = Table(), Table(), Table()
+        self._texts, self._accounts, self._connections = EntryTable(), EntryTable(), EntryTable()
         self._text("")
         self._servers = {server.id: place for place, server in enumerate(matrix.catalogue.servers)}
         self._observations = {
