@@ -17,6 +17,8 @@ from interpreters.locate import Candidate
 from interpreters.prepared import Prepared
 from interpreters.process_environment import NO_BYTECODE
 from interpreters.programs import InstalledProgram, Program
+from reports.verdicts import judge as judge_module
+from reports.verdicts.cells import judge_cell
 from reports.verdicts.judge import Verdict
 from runs.campaign import CampaignResult, ProbeTarget, Settings
 from runs.measure import RunStart, Subjects, measure, now, probe_targets
@@ -36,8 +38,11 @@ from tests.support.probed import a_campaign, a_result
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from reports.verdicts.cells import CellResult
     from reports.verdicts.matrix import Matrix
+    from reports.verdicts.observations import Observation
     from runs.probe import ProbeResult
+    from servers.catalogue import Server
     from servers.control import Control
 
 CATALOGUE = a_catalogue()
@@ -230,6 +235,22 @@ def test_each_condition_has_its_rows(asked: _Asked, settle: Callable[..., Settin
     assert [(row.condition, str(row.client)) for row in rows] == [
         (condition, client) for condition in conditions for client in ("ssl", "urllib3")
     ]
+
+
+@pytest.mark.usefixtures("asked")
+def test_each_cell_is_judged_once(settle: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The matrix reuses what the campaign judged: no cell is judged a second time for its row."""
+    judged: list[str] = []
+
+    def noted(observation: Observation, server: Server) -> CellResult:
+        judged.append(observation.id)
+        return judge_cell(observation, server)
+
+    monkeypatch.setattr(judge_module, "judge_cell", noted)
+    found = _measure(settle(Condition.AMBIENT, Condition.PERMISSIVE))
+    cells = [observation.id for measured in found.measured for observation in measured.observations]
+    assert cells
+    assert sorted(judged) == sorted(cells)
 
 
 def test_the_time_is_utc_to_the_second() -> None:
