@@ -116,13 +116,15 @@ def variants(
         pairs = [("", "")]
         if client.requirement == "botocore":
             pairs = list(itertools.product(botocore or [""], urllib3 or [""]))
-        for one, other in pairs:
-            asked = ["botocore" + _joined(one)] if len(botocore) > 1 else []
-            asked += ["urllib3" + _joined(other)] if len(urllib3) > 1 else []
+        for botocore_version, urllib3_version in pairs:
+            versions = ["botocore" + _joined(botocore_version)] if len(botocore) > 1 else []
+            versions += ["urllib3" + _joined(urllib3_version)] if len(urllib3) > 1 else []
             variant = replace(
                 client,
-                id=str(ClientKey(client.id, "+".join(asked) if len(pairs) > 1 else "")),
-                requirement=client.requirement + _pin(one) + (f" urllib3{_pin(other)}" if other else ""),
+                id=str(ClientKey(client.id, "+".join(versions) if len(pairs) > 1 else "")),
+                requirement=client.requirement
+                + _pin(botocore_version)
+                + (f" urllib3{_pin(urllib3_version)}" if urllib3_version else ""),
                 library=client.library or client.requirement,
                 floor=client.floor or client.id,
             )

@@ -75,7 +75,10 @@ def _pip_files(env: Mapping[str, str]) -> Iterable[Path]:
     home = Path(env.get("HOME") or Path("~").expanduser())
     machine = env.get("XDG_CONFIG_DIRS") or "/etc/xdg"
     user = Path(env.get("XDG_CONFIG_HOME") or home / ".config")
-    files = [*(Path(one, "pip", "pip.conf") for one in machine.split(":") if one), Path("/etc/pip.conf")]
+    files = [
+        *(Path(folder, "pip", "pip.conf") for folder in machine.split(":") if folder),
+        Path("/etc/pip.conf"),
+    ]
     files += [home / ".pip" / "pip.conf", user / "pip" / "pip.conf"]
     if sys.platform == "darwin":
         support = "Library/Application Support/pip/pip.conf"
