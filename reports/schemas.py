@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from interpreters.documents import Document
+from interpreters.hardening.stamp import StampFile
 from reports.compare_files import CompareDocument
 from reports.formats.gate_contract import GateDocument
 from reports.formats.matrix_contract import MatrixFile
@@ -55,6 +56,7 @@ class Contract:
 CONTRACTS = (
     Contract("compare.json", CompareDocument),
     Contract("gate.json", GateDocument),
+    Contract("harden.json", StampFile),
     Contract("matrix.json", MatrixFile),
     Contract("One line of observations.jsonl", ObservationDocument),
     Contract("remedies.json", RemediesFile),

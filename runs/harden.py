@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from interpreters.clients import DEFAULT, clients, requirements
 from interpreters.hardening.checks import Check, check_pip
+from interpreters.hardening.stamp import MeasuredDocument
 from interpreters.locate import locate
 from interpreters.log import LOG
 from interpreters.prepared import prepare_candidate
@@ -50,7 +51,7 @@ def prove(built: InstalledPair, job: Job) -> None:
     start = job.start(RunRequest(DEFAULT, CONDITIONS, settings.floor))
     rows = measure(start, subjects, DEFAULT, settings).rows
     checks.append(check_held_by_build(rows, DEFAULT, settings.floor))
-    built.prove(checks, {"verdicts": verdict_records(rows)}, now())
+    built.prove(checks, verdict_records(rows), now())
     for row in rows:
         LOG.info("%s under %s: %s, held by %s", row.client, row.condition, row.verdict, row.held_by)
     if found.source == "given":
@@ -82,15 +83,6 @@ def unproven(rows: Iterable[Row], clients: Sequence[str], conditions: Sequence[C
     return found
 
 
-def verdict_records(rows: Iterable[Row]) -> list[dict[str, str]]:
+def verdict_records(rows: Iterable[Row]) -> tuple[MeasuredDocument, ...]:
     """Return the verdicts as they are kept beside the build."""
-    return [
-        {
-            "client": str(row.client),
-            "client_version": row.client_version,
-            "condition": str(row.condition),
-            "verdict": str(row.verdict),
-            "held_by": str(row.held_by),
-        }
-        for row in rows
-    ]
+    return tuple(MeasuredDocument.of(row, client=str(row.client)) for row in rows)

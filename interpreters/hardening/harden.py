@@ -9,13 +9,14 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from interpreters.hardening.build import BuildDir, install_atomically
-from interpreters.hardening.installed import InstalledPair, check_installed, read_stamp
+from interpreters.hardening.installed import InstalledPair, check_installed
 from interpreters.hardening.pair import PairBuilder
 from interpreters.hardening.preflight import check_room, check_tools, check_writable, existing, unwritable
 from interpreters.hardening.recipes import HardenError
+from interpreters.hardening.stamp import StampFile, read_stamp
 from interpreters.hardening.unpack import DiskFullError
 from interpreters.log import LOG
 
@@ -60,10 +61,10 @@ def installed_pair(
     base = existing(request.base)
     with _alone(cache), _alone(base), _full_disks():
         key = request.key()
-        stamp = None if rebuild else _proven(request, key)
-        if stamp:
-            checks = check_installed(request, stamp, env, cache)
-            yield InstalledPair(request, stamp, checks, fresh=False)
+        proven = None if rebuild else _proven(request, key)
+        if proven:
+            checks = check_installed(request, proven, env, cache)
+            yield InstalledPair(request, proven, checks, fresh=False)
             return
         _refuse_strangers(request, key, rebuild=rebuild)
         _refuse_spaces(cache, request.base.absolute())
@@ -79,10 +80,10 @@ def installed_pair(
         build_dir.tidy()
 
 
-def _proven(request: BuildRequest, key: str) -> dict[str, Any] | None:
+def _proven(request: BuildRequest, key: str) -> StampFile | None:
     """Return the stamp of a build that is in place, proven, and by this very recipe."""
     stamp = read_stamp(request.python.prefix)
-    return stamp if stamp and stamp.get("key") == key and stamp.get("proven") else None
+    return stamp if isinstance(stamp, StampFile) and stamp.key == key else None
 
 
 def _refuse_strangers(request: BuildRequest, key: str, *, rebuild: bool) -> None:
@@ -94,9 +95,9 @@ def _refuse_strangers(request: BuildRequest, key: str, *, rebuild: bool) -> None
         if stamp is None:
             msg = f"{prefix} is there already and not by us: move it away, or choose with --prefix DIR"
             raise HardenError(msg)
-        if stamp.get("key") != key and not rebuild:
+        if stamp.key != key and not rebuild:
             msg = (
-                f"{prefix} has the build {stamp.get('recipe')} with other settings: --fresh replaces it, "
+                f"{prefix} has the build {stamp.recipe} with other settings: --fresh replaces it, "
                 "--prefix DIR puts this one elsewhere"
             )
             raise HardenError(msg)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from interpreters.atomic import write_atomically
 from interpreters.hardening.checks import Check, check_build
 from interpreters.hardening.recipes import HardenError
+from interpreters.hardening.stamp import StampFile, write_stamp
 from interpreters.process_environment import sanitized_environment
 
 if TYPE_CHECKING:
@@ -16,9 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from interpreters.hardening.request import BuildRequest
-
-STAMP = "harden.json"
-"""Names, in a prefix, what was built there, from what, and how that was proven."""
+    from interpreters.hardening.stamp import BuildDocument, MeasuredDocument
 
 
 class ProofError(HardenError):
@@ -30,7 +27,8 @@ class InstalledPair:
     """A pair that is in place, and what is known of it."""
 
     request: BuildRequest
-    stamp: dict[str, Any]
+    stamp: BuildDocument
+    """A StampFile once the pair is proven."""
     checks: tuple[Check, ...]
     """What the pair was found to be, where it is."""
     fresh: bool
@@ -39,23 +37,22 @@ class InstalledPair:
     @property
     def summary(self) -> str:
         """What the pair is, and why nothing was done if nothing was, in a sentence."""
-        names = versions(self.stamp)
-        prefix = self.request.python.prefix
-        pair = f"{prefix}: Python {names['python']} with OpenSSL {names['openssl']}"
+        stamp, prefix = self.stamp, self.request.python.prefix
+        pair = f"{prefix}: Python {stamp.python.version} with OpenSSL {stamp.openssl.version}"
         if self.request.quick:
             pair += " (not optimized)"
-        if self.fresh:
+        if self.fresh or not isinstance(stamp, StampFile):
             return f"{pair}, proven to hold {self.request.floor}"
         return (
-            f"{pair} was built before by the same recipe, proven {self.stamp['proven']}, and has not "
+            f"{pair} was built before by the same recipe, proven {stamp.proven}, and has not "
             "changed; --fresh builds it again"
         )
 
-    def prove(self, checks: Sequence[Check], further: Mapping[str, object], when: str) -> None:
+    def prove(self, checks: Sequence[Check], verdicts: Sequence[MeasuredDocument], when: str) -> None:
         """Record how the pair was proven; raises ProofError, which removes the pair, for a failed check."""
         refuse_misses(checks)
-        shown = [asdict(check) for check in (*self.checks, *checks)]
-        self.stamp |= {"proven": when, "checks": shown, **further}
+        shown = (*self.checks, *checks)
+        self.stamp = StampFile.of(self.stamp, proven=when, checks=shown, verdicts=verdicts)
         write_stamp(self.request.python.prefix, self.stamp)
 
 
@@ -67,7 +64,7 @@ def refuse_misses(checks: Sequence[Check]) -> None:
 
 
 def check_installed(
-    request: BuildRequest, stamp: Mapping[str, Any], env: Mapping[str, str], folder: Path
+    request: BuildRequest, stamp: BuildDocument, env: Mapping[str, str], folder: Path
 ) -> tuple[Check, ...]:
     """Return the checks of a pair in its place; raises ProofError if one fails.
 
@@ -86,20 +83,6 @@ def environment_inside(env: Mapping[str, str], folder: Path) -> dict[str, str]:
     return sanitized_environment(env, home)
 
 
-def versions(stamp: Mapping[str, Any]) -> dict[str, str]:
+def versions(stamp: BuildDocument) -> dict[str, str]:
     """Return the versions of the two sources, by ``openssl`` and ``python``."""
-    return {name: str(stamp[name]["version"]) for name in ("openssl", "python")}
-
-
-def read_stamp(prefix: Path) -> dict[str, Any] | None:
-    """Return what a prefix says was built there; None if it says nothing that can be read."""
-    try:
-        stamp = json.loads((prefix / STAMP).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return stamp if isinstance(stamp, dict) else None
-
-
-def write_stamp(prefix: Path, stamp: Mapping[str, Any]) -> None:
-    """Write the stamp, complete or not at all."""
-    write_atomically(prefix / STAMP, json.dumps(stamp, indent=2) + "\n")
+    return {"openssl": stamp.openssl.version, "python": stamp.python.version}

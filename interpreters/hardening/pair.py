@@ -6,14 +6,15 @@ import json
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from interpreters.hardening.apt import Apt
 from interpreters.hardening.build import Phase, build_environment
 from interpreters.hardening.checks import check_build
 from interpreters.hardening.components import OpensslBuild, PythonBuild
-from interpreters.hardening.installed import environment_inside, refuse_misses, write_stamp
+from interpreters.hardening.installed import environment_inside, refuse_misses
 from interpreters.hardening.sources import SourceError, SourceFile, obtain
+from interpreters.hardening.stamp import BuildDocument, ComponentDocument, Mark, write_stamp
 from interpreters.hardening.unpack import unpack
 from interpreters.log import LOG
 
@@ -66,27 +67,28 @@ class PairBuilder:
         """Where each prefix is before it is installed in its place."""
         return {component.wanted.prefix: component.staged_prefix for component in self._components}
 
-    def stamp(self) -> dict[str, Any]:
+    def stamp(self) -> BuildDocument:
         """Return what was built, from what."""
-        sources = self._sources()
-        return {
-            "schema_version": 1,
-            "key": self._key,
-            "recipe": self.request.recipe.id,
-            "floor": self.request.floor,
-            "quick": self.request.quick,
-            "end_of_life": self.request.recipe.end_of_life,
-            **{
-                component.name: {
-                    "version": component.version,
-                    "prefix": str(component.wanted.prefix),
-                    "source": sources[component.name].origin,
-                    "sha256": sources[component.name].sha256,
-                    "configure": [self._python.in_place(option) for option in component.options],
-                }
-                for component in self._components
-            },
+        sources, recipe = self._sources(), self.request.recipe
+        built = {
+            component.name: ComponentDocument(
+                version=component.version,
+                prefix=str(component.wanted.prefix),
+                source=sources[component.name].origin,
+                sha256=sources[component.name].sha256,
+                configure=tuple(self._python.in_place(option) for option in component.options),
+            )
+            for component in self._components
         }
+        return BuildDocument(
+            key=self._key,
+            recipe=recipe.id,
+            floor=self.request.floor,
+            quick=self.request.quick,
+            end_of_life=recipe.end_of_life,
+            openssl=built["openssl"],
+            python=built["python"],
+        )
 
     @property
     def _sources_file(self) -> Path:
@@ -123,7 +125,7 @@ class PairBuilder:
     def _install(self, component: ComponentBuild) -> None:
         component.install()
         # Marks the prefix as ours, before it is proven.
-        write_stamp(component.staged_prefix, {"key": self._key, "recipe": self.request.recipe.id})
+        write_stamp(component.staged_prefix, Mark(key=self._key, recipe=self.request.recipe.id))
 
     def _check(self) -> None:
         found = check_build(

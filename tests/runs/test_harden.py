@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from interpreters.hardening.stamp import MeasuredDocument
 from reports.verdicts.judge import HeldBy, Verdict
 from runs.harden import CONDITIONS, check_held_by_build, unproven, verdict_records
 from servers.conditions import Condition
@@ -77,12 +78,12 @@ def test_a_configuration_that_lets_everything_through_is_asked_too() -> None:
 def test_the_verdicts_are_kept() -> None:
     """What is kept beside the build says of each row what was measured and what held."""
     kept = verdict_records([a_row(client="ssl", holder=HeldBy.BUILD)])
-    assert kept == [
-        {
-            "client": "ssl",
-            "client_version": "1.26.20",
-            "condition": "ambient",
-            "verdict": "enforced",
-            "held_by": "build",
-        }
-    ]
+    assert kept == (
+        MeasuredDocument(
+            client="ssl",
+            client_version="1.26.20",
+            condition="ambient",
+            verdict="enforced",
+            held_by="build",
+        ),
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -20,15 +21,17 @@ from interpreters.hardening import harden as module
 from interpreters.hardening.checks import Check
 from interpreters.hardening.components import openssl_version, python_version
 from interpreters.hardening.harden import BuildInProgressError, default_base, installed_pair
-from interpreters.hardening.installed import ProofError, read_stamp
+from interpreters.hardening.installed import ProofError
 from interpreters.hardening.pair import PairBuilder
 from interpreters.hardening.preflight import MissingError
 from interpreters.hardening.recipes import Component, HardenError, Recipe
 from interpreters.hardening.request import BuildRequest
 from interpreters.hardening.sources import SourceError
+from interpreters.hardening.stamp import STAMP, Mark, StampFile, read_stamp
 from interpreters.hardening.unpack import DiskFullError
 from interpreters.log import shown
 from servers.protocols import Protocol
+from tests.support.schemas import validator
 from tests.support.small_sources import an_identity, an_interpreter, archive, small_sources
 
 if TYPE_CHECKING:
@@ -90,7 +93,7 @@ class Yard:
             ) as built,
         ):
             if built.fresh:
-                built.prove([Check("the test says so", prove, "it does not")], {"verdicts": []}, "2026-01-01")
+                built.prove([Check("the test says so", prove, "it does not")], (), NOW)
             return built.fresh
 
     def left(self) -> list[str]:
@@ -105,6 +108,9 @@ class Yard:
         """Return the phases of the last build that were really done."""
         begun = [line for line in self.said if re.match(r"\[\d+/10\]", line) and "done before" not in line]
         return [re.sub(r"^\[\d+/10\] | \(.*\)$| \d.*$", "", line) for line in begun]
+
+
+NOW = "2026-01-01T00:00:00+00:00"
 
 
 @pytest.fixture
@@ -137,14 +143,37 @@ def test_a_pair_is_built_proven_and_in_place(yard: Yard) -> None:
     assert yard.build(request)
     assert yard.left() == ["openssl-with-min-tls1_2", "python-with-min-tls1_2"]
     stamp = read_stamp(request.python.prefix)
-    assert stamp is not None
-    assert stamp["openssl"]["version"] == "3.0.99"
-    assert stamp["python"]["version"] == "3.11.99"
-    assert stamp["python"]["source"].startswith(str(request.python_source))
-    assert stamp["proven"] == "2026-01-01"
-    assert {check["what"] for check in stamp["checks"]} >= {"no shared OpenSSL is linked", "the test says so"}
-    assert all(check["passed"] for check in stamp["checks"])
+    assert isinstance(stamp, StampFile)
+    assert stamp.openssl.version == "3.0.99"
+    assert stamp.python.version == "3.11.99"
+    assert stamp.python.source.startswith(str(request.python_source))
+    assert stamp.proven == NOW
+    assert {check.what for check in stamp.checks} >= {"no shared OpenSSL is linked", "the test says so"}
+    assert all(check.passed for check in stamp.checks)
+    validator(STAMP).validate(json.loads((request.python.prefix / STAMP).read_text()))
     assert yard.phases_done() == ALL
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        ({}, StampFile),
+        ({"schema_version": 2}, Mark),
+        ({"checks": [{"what": "all of it", "passed": "yes", "found": ""}]}, Mark),
+        ({"key": None}, type(None)),
+    ],
+)
+def test_a_stamp_that_is_not_whole_proves_nothing(
+    yard: Yard, change: dict[str, object], kind: type[object]
+) -> None:
+    """A stamp of another version or shape marks the prefix alone, and without its key not even that."""
+    request = yard.request()
+    yard.build(request)
+    path = request.python.prefix / STAMP
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    assert type(read_stamp(request.python.prefix)) is kind
+    path.write_text("[]")
+    assert read_stamp(request.python.prefix) is None
 
 
 def test_the_logs_stay_and_nothing_else_of_a_build_does(yard: Yard) -> None:
@@ -201,8 +230,8 @@ def test_nothing_names_the_place_it_was_built_in(yard: Yard) -> None:
     assert list((library / "__pycache__").iterdir()) == []
     assert list((library / "site-packages" / "pip").iterdir()) == []
     stamp = read_stamp(request.python.prefix)
-    assert stamp is not None
-    assert f"--with-openssl={openssl}" in stamp["python"]["configure"]
+    assert isinstance(stamp, StampFile)
+    assert f"--with-openssl={openssl}" in stamp.python.configure
 
 
 def test_the_programs_that_come_with_it_name_an_interpreter_that_is_there(yard: Yard) -> None:
