@@ -121,7 +121,7 @@ class Settings:
     conditions: tuple[Condition, ...]
     cache: Path
     """Folder of ours, readable by us alone; the run's keys are in a folder below it while it lasts."""
-    environment: Mapping[str, str]
+    env: Mapping[str, str]
     """The caller's environment, in which the servers run."""
     openssl: Path | None = None
 
@@ -170,7 +170,7 @@ async def run_campaign(
         for target in targets:
             interpreters.setdefault(target.id, []).append(target)
         async with open_lab(
-            settings.catalogue, scratch, settings.cache, settings.environment, settings.openssl
+            settings.catalogue, scratch, settings.cache, settings.env, settings.openssl
         ) as lab:
             if lab.unavailable:
                 raise EngineError(lab.unavailable)

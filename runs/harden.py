@@ -46,7 +46,7 @@ def prove(built: InstalledPair, job: Job) -> None:
     prepared = prepare_candidate(
         found, requirements([known[name] for name in DEFAULT]), job.installer, os.environ
     )
-    subjects = Subjects((prepared,), job.environment)
+    subjects = Subjects((prepared,), job.env)
     settings = job.settings(CONDITIONS, [Role.LADDER], Protocol(built.request.floor))
     start = job.start(RunRequest(DEFAULT, CONDITIONS, settings.floor))
     rows = measure(start, subjects, DEFAULT, settings).rows

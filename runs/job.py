@@ -133,7 +133,7 @@ class Job:
         return shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
 
     @cached_property
-    def environment(self) -> dict[str, str]:
+    def env(self) -> dict[str, str]:
         """What everything measured is run in under the ambient condition."""
         return sanitized_environment(os.environ, self.cache / "home")
 
@@ -178,13 +178,11 @@ class Job:
         everyone = self.prepared()
         prepared = distinct(everyone)
         introduced = (
-            identify_program(candidate, self.known_programs, self.environment)
+            identify_program(candidate, self.known_programs, self.env)
             for candidate in self.selected
             if candidate.source == PROGRAM
         )
-        return Subjects(
-            prepared, self.environment, tuple(filter(None, introduced)), same_twice(everyone, prepared)
-        )
+        return Subjects(prepared, self.env, tuple(filter(None, introduced)), same_twice(everyone, prepared))
 
     def settings(
         self, conditions: tuple[Condition, ...], roles: Sequence[Role] = (), floor: Protocol | None = None

@@ -33,7 +33,7 @@ class Subjects:
     """What is to be measured."""
 
     prepared: tuple[Prepared, ...]
-    environment: Mapping[str, str]
+    env: Mapping[str, str]
     """What all of them are run in under the ambient condition."""
     programs: tuple[InstalledProgram, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
@@ -57,7 +57,7 @@ def probe_targets(subjects: Subjects, clients: Sequence[str]) -> tuple[ProbeTarg
     Nothing is written where an interpreter is; what we made for it may keep its compiled modules. A program
     is a client of its own, and it is this Python that runs its probe.
     """
-    env = subjects.environment
+    env = subjects.env
     interpreters = (
         ProbeTarget(
             id=prepared.interpreter.id,
@@ -104,7 +104,7 @@ def measure(start: RunStart, subjects: Subjects, clients: Sequence[str], setting
         scope=replace(start.scope, left_out=left_out, notes=campaign.notes),
     )
     measured = (
-        *collect(subjects.prepared, campaign, subjects.environment),
+        *collect(subjects.prepared, campaign, subjects.env),
         *collect_programs(subjects.programs, campaign),
     )
     rows = build_matrix(

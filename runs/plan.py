@@ -62,26 +62,22 @@ class Plan:
     """Why interpreters that were asked for cannot be located, in one sentence."""
 
     @classmethod
-    def at_load(
-        cls, arguments: Sequence[str], environment: MutableMapping[str, str], called_from: Path
-    ) -> Plan:
+    def at_load(cls, arguments: Sequence[str], env: MutableMapping[str, str], called_from: Path) -> Plan:
         """Return the plan for nox's own arguments; never exits, and keeps what is wrong as text.
 
-        Names the run in `environment` if nobody did, and makes paths in it absolute, which are meant in the
+        Names the run in `env` if nobody did, and makes paths in it absolute, which are meant in the
         folder where nox was called.
         """
-        environment.update(absolute(environment, called_from))
+        env.update(absolute(env, called_from))
         end = arguments.index("--") if "--" in arguments else len(arguments)
-        run_id = environment.setdefault(
-            RUN_ID, f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
-        )
-        sessions = _sessions(arguments[:end], environment.get("NOXSESSION", ""))
+        run_id = env.setdefault(RUN_ID, f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}")
+        sessions = _sessions(arguments[:end], env.get("NOXSESSION", ""))
         with contextlib.chdir(called_from):
             choice = _parsed(_choosing(), arguments[end + 1 :])
         try:
             with shown(_print):
-                searched = search_once(choice.search, environment)
-            discovery = discover(environment, choice.interpreter, searched, choice.environment)
+                searched = search_once(choice.search, env)
+            discovery = discover(env, choice.interpreter, searched, choice.environment)
         except (SelectionError, TableError) as error:
             return cls(run_id, sessions, problem=str(error))
         chosen: tuple[Candidate, ...] = ()

@@ -44,13 +44,13 @@ def survey(
     request: RunRequest,
     unchosen: Sequence[LeftOut],
     looked: Sequence[SearchedPlace],
-    environment: Mapping[str, str],
+    env: Mapping[str, str],
 ) -> Scope:
     """Return the scope of a run of the tool in the folder `root`, asked this in this environment.
 
     `unchosen` is what --only left out.
     """
-    commit, changes, unknown = commit_of(root, environment)
+    commit, changes, unknown = commit_of(root, env)
     known = [client.id for client in clients().values() if not client.reference]
     known += [] if request.programs else _programs()
     wanted = {ClientKey.parse(client).name for client in request.clients}
@@ -61,7 +61,7 @@ def survey(
         user=user_name(),
         distribution=distribution(),
         architecture=platform.machine(),
-        variables={name: environment[name] for name in TLS_VARIABLES if name in environment},
+        variables={name: env[name] for name in TLS_VARIABLES if name in env},
         left_out=tuple(unchosen),
         clients_left_out=tuple(client for client in known if client not in wanted),
         narrowed=narrowings(request, unchosen),
@@ -124,10 +124,10 @@ def _only(globs: Iterable[str]) -> str:
     return " ".join(f"--only {glob}" for glob in globs)
 
 
-def commit_of(root: Path, environment: Mapping[str, str]) -> tuple[str, bool, str]:
+def commit_of(root: Path, env: Mapping[str, str]) -> tuple[str, bool, str]:
     """Return the commit of the checkout in `root`, whether files differ from it, and why it is not known."""
     # Looking must write nothing, not even git's index (git(1), GIT_OPTIONAL_LOCKS).
-    kept = {name: text for name, text in environment.items() if not name.startswith("GIT_")}
+    kept = {name: text for name, text in env.items() if not name.startswith("GIT_")}
     quiet = {**kept, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
 
     def git(*words: str) -> tuple[int, str]:

@@ -39,19 +39,19 @@ def collect_options(
     known: RemedyOptions,
     clients: Mapping[str, Client],
     newest: Callable[[str, str], Path],
-    environment: Mapping[str, str],
+    env: Mapping[str, str],
 ) -> RemedyOptions:
     """Return what there is to try on these rows, beyond what is `known`; raises TableError.
 
     `clients` are those that were measured. `newest` makes, for the interpreter of this id, an environment
     with the newest release of a library, and returns its Python; it raises NoEnvironmentError.
-    `environment` is that in which the interpreters were measured.
+    `env` is that in which the interpreters were measured.
     """
     upgrades: dict[tuple[str, str], Path | str] = {}
     files: dict[str, FloorFile | str] = {}
     for row in needing(rows):
         interpreter, library = row.interpreter, known.libraries[str(row.client)]
-        files[interpreter.id] = _file(interpreter, known.floor, environment)
+        files[interpreter.id] = _file(interpreter, known.floor, env)
         # What we installed, by its own name alone, is the newest already.
         if not library or (
             interpreter.environment == MADE and library == clients[str(row.client)].requirement
@@ -73,19 +73,19 @@ def collect_options(
     )
 
 
-def _file(interpreter: Interpreter, floor: Protocol, environment: Mapping[str, str]) -> FloorFile | str:
+def _file(interpreter: Interpreter, floor: Protocol, env: Mapping[str, str]) -> FloorFile | str:
     """Return the configuration to try on an interpreter, or why there is none."""
-    if interpreter.openssl_conf != configuration_path(interpreter.openssl_dir, environment):
+    if interpreter.openssl_conf != configuration_path(interpreter.openssl_dir, env):
         itself = f"{interpreter.path} sets OPENSSL_CONF itself, to {interpreter.openssl_conf}"
         return f"{itself}, whatever it is started with"
     if why := privileged(Path(interpreter.path), os.getuid(), os.getgid()):
         return f"{interpreter.path} {why}, so the system hides OPENSSL_CONF from it"
     try:
-        file = floor_file_for(interpreter, floor, environment)
+        file = floor_file_for(interpreter, floor, env)
     except FloorFileError as error:
         return str(error)
     # What it includes can keep it from being read.
-    found = examine(read_text(file.text, environment), library_version(interpreter.openssl))
+    found = examine(read_text(file.text, env), library_version(interpreter.openssl))
     return file if found.holds else "; ".join(found.problems)
 
 

@@ -176,7 +176,7 @@ def remedy(job: Job) -> None:
         start = job.start(job.request(settings), job.unchosen())
         found = measure(start, subjects, tuple(job.sweep), settings)
         known = known_options(found.rows, job.sweep, found.floor, dt.datetime.now(dt.UTC).date())
-        options = collect_options(found.rows, known, job.sweep, partial(_newest, job), subjects.environment)
+        options = collect_options(found.rows, known, job.sweep, partial(_newest, job), subjects.env)
         targets = probe_targets(subjects, tuple(job.sweep))
         tried = try_out(found.rows, targets, options, settings)
         cases = assess(found.rows, {outcome.trial.key: outcome.row for outcome in tried}, options)

@@ -130,7 +130,7 @@ def _settings(folder: Path, *conditions: Condition, openssl: Path | None = None)
         floor=Protocol.TLSV1_2,
         conditions=conditions,
         cache=folder / "cache",
-        environment=os.environ,
+        env=os.environ,
         openssl=openssl,
     )
 

@@ -98,9 +98,7 @@ def test_what_a_wrapper_sets_is_set_for_its_probes(facts: dict[str, Any]) -> Non
     subjects = Subjects((wrapped, _prepared("b", _venv("first"))), {**ENVIRONMENT, "LD_PRELOAD": "x.so"})
     for target in probe_targets(subjects, ("ssl",)):
         seen = {name: text for name, text in target.env.items() if name not in NO_BYTECODE}
-        expected = (
-            {**ENVIRONMENT, "OPENSSL_CONF": "/w/legacy.cnf"} if target.id == "a" else subjects.environment
-        )
+        expected = {**ENVIRONMENT, "OPENSSL_CONF": "/w/legacy.cnf"} if target.id == "a" else subjects.env
         assert seen == expected
 
 
