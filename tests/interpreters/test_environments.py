@@ -205,7 +205,7 @@ def _empty_stamp(workshop: Workshop) -> None:
     ],
 )
 def test_a_changed_environment_is_rebuilt(workshop: Workshop, change: Callable[[Workshop], None]) -> None:
-    """When the interpreter changed, or the environment is not whole, all of it is made anew."""
+    """When the interpreter changed, or the environment is not whole, all of it is made again."""
     workshop.prepare("botocore")
     stray = workshop.place / "lib" / "left over"
     stray.parent.mkdir()
@@ -221,7 +221,7 @@ def test_a_changed_environment_is_rebuilt(workshop: Workshop, change: Callable[[
 
 @pytest.mark.parametrize("requirements", [(), ("botocore==1.34.0",), ("awscrt", "botocore")])
 def test_other_requirements_rebuild(workshop: Workshop, requirements: tuple[str, ...]) -> None:
-    """When other requirements are asked for, the environment is made anew with these."""
+    """When other requirements are asked for, the environment is made again with these."""
     workshop.prepare("botocore")
     workshop.done()
     workshop.prepare(*requirements)
@@ -231,7 +231,7 @@ def test_other_requirements_rebuild(workshop: Workshop, requirements: tuple[str,
 
 
 def test_another_folder_of_wheels_rebuilds(workshop: Workshop) -> None:
-    """When the wheels come from somewhere else, the environment is made anew."""
+    """When the wheels come from somewhere else, the environment is made again."""
     workshop.prepare("botocore")
     workshop.prepare("botocore", find_links=Path("/wheels"))
     assert is_made(workshop.interpreter, ["botocore"], workshop.place, Path("/wheels"))
