@@ -67,10 +67,10 @@ def of_runs(older: StoredRun, newer: StoredRun) -> tuple[ChangeCause, ...]:
         ),
         (older.floor != newer.floor, CauseSubject.FLOOR, f"the floor is {newer.floor}, before {older.floor}"),
         (before.catalogue != after.catalogue, CauseSubject.SERVERS, "the catalogue of servers was edited"),
-        (right - left, CauseSubject.SERVERS, f"only now these servers were met: {_names(right - left)}"),
-        (left - right, CauseSubject.SERVERS, f"only before these servers were met: {_names(left - right)}"),
-        (broken, CauseSubject.CONTROL, f"the control fails on {_names(broken)}, and passed before"),
-        (mended, CauseSubject.CONTROL, f"the control passes on {_names(mended)}, and failed before"),
+        (right - left, CauseSubject.SERVERS, f"only now these servers were met: {_joined(right - left)}"),
+        (left - right, CauseSubject.SERVERS, f"only before these servers were met: {_joined(left - right)}"),
+        (broken, CauseSubject.CONTROL, f"the control fails on {_joined(broken)}, and passed before"),
+        (mended, CauseSubject.CONTROL, f"the control passes on {_joined(mended)}, and failed before"),
         (
             before.engine != after.engine,
             CauseSubject.ENGINE,
@@ -93,7 +93,7 @@ def _of_scopes(before: Run, after: Run) -> Iterator[tuple[bool, CauseSubject, st
     yield _both_differ(was, now), CauseSubject.MACHINE, f"the user who measured is {now}, before {was}"
 
 
-def _names(servers: set[str]) -> str:
+def _joined(servers: set[str]) -> str:
     return ", ".join(sorted(servers))
 
 
@@ -160,7 +160,10 @@ def _of_configuration(before: Interpreter, after: Interpreter) -> Iterator[Chang
     known = before.openssl and after.openssl
     if not known or before.openssl_conf_sha256 == after.openssl_conf_sha256:
         return
-    read, reads = (one.openssl_conf if one.openssl_conf_sha256 else "none" for one in (before, after))
+    read, reads = (
+        interpreter.openssl_conf if interpreter.openssl_conf_sha256 else "none"
+        for interpreter in (before, after)
+    )
     if read == reads:
         text = f"the OpenSSL configuration {reads}, or what it includes, was edited"
     else:

@@ -146,11 +146,14 @@ def _pairs(before: StoredRun, after: StoredRun) -> Iterator[_Pair]:
     """Pair the rows of two runs, in the order of the newer one."""
     links = dict(_links(before.run.asked, after.run.asked))
     left, right = _by_interpreter(before), _by_interpreter(after)
-    for one, other in _interpreters(before, after, links):
+    for older, newer in _interpreters(before, after, links):
         # A machine that did not report has one row, which is the other side of all.
-        olds, news = left.get(one.id if one else MISSING, {}), right.get(other.id if other else MISSING, {})
+        olds, news = (
+            left.get(older.id if older else MISSING, {}),
+            right.get(newer.id if newer else MISSING, {}),
+        )
         keys = dict.fromkeys((*news, *olds))
-        link = links.get((one.path, other.path), "") if one and other else ""
+        link = links.get((older.path, newer.path), "") if older and newer else ""
         # A row for all clients, because nothing could be measured, is the other side of each.
         for client, condition in [key for key in keys if key[0] != ALL_CLIENTS] or keys:
             old, new = (rows.get((client, condition)) or _for_all(rows) for rows in (olds, news))
@@ -208,18 +211,20 @@ def _not_asked(pair: _Pair, before: RunRequest, after: RunRequest) -> str:
     """Say what only one of two runs was asked for; empty if that is not why a row has no other side."""
     if pair.older and pair.newer:
         return ""
-    asked, which = (before, "newer") if pair.newer else (after, "older")
-    one = pair.interpreter
-    left_out = asked.only and not any(fnmatch.fnmatchcase(one.id, glob) for glob in asked.only)
-    if one.is_program and (left_out or not asked.programs):
+    request, which = (before, "newer") if pair.newer else (after, "older")
+    interpreter = pair.interpreter
+    left_out = request.only and not any(fnmatch.fnmatchcase(interpreter.id, glob) for glob in request.only)
+    if interpreter.is_program and (left_out or not request.programs):
         what = f"the program {pair.client}"
     elif left_out:
-        what = f"the interpreter {one.id}"
-    elif one.source == GIVEN and one.path not in [given.real for given in asked.interpreters]:
-        what = f"the interpreter {one.path}"
-    elif not one.is_program and str(pair.client) not in (*asked.clients, str(ALL_CLIENTS)):
+        what = f"the interpreter {interpreter.id}"
+    elif interpreter.source == GIVEN and interpreter.path not in [
+        given.real for given in request.interpreters
+    ]:
+        what = f"the interpreter {interpreter.path}"
+    elif not interpreter.is_program and str(pair.client) not in (*request.clients, str(ALL_CLIENTS)):
         what = f"the client {pair.client}"
-    elif pair.condition not in asked.conditions:
+    elif pair.condition not in request.conditions:
         what = f"the {pair.condition} configuration"
     else:
         return ""
@@ -281,9 +286,9 @@ def _badness(row: Row) -> tuple[int, int] | None:
 def sections(comparison: Comparison) -> list[tuple[str, list[str]]]:
     """Return a comparison in sentences under titles; the first, without a title, sums it up."""
     counts = {kind: sum(change.kind is kind for change in comparison.changes) for kind in ChangeKind}
-    said = [f"{count} {kind}" for kind, count in counts.items() if count]
+    counted = [f"{count} {kind}" for kind, count in counts.items() if count]
     olds, news = (", ".join(run.run_id for run in runs) for runs in (comparison.older, comparison.newer))
-    found = [("", [f"{news}, compared with {olds}: {', '.join([*said, f'{comparison.same} the same'])}."])]
+    found = [("", [f"{news}, compared with {olds}: {', '.join([*counted, f'{comparison.same} the same'])}."])]
     for kind, title in TITLES.items():
         found.append((title, _grouped(change for change in comparison.changes if change.kind is kind)))
     runs = [f"{cause.text[:1].upper()}{cause.text[1:]}." for cause in comparison.between]

@@ -69,7 +69,7 @@ def marks(reports: Path = REPORTS) -> tuple[Begun, ...]:
                 running = False
             started = _time(mark.read(), path)
             found.append(Begun(path.name.removeprefix(BEGUN), started, running))
-    return tuple(sorted(found, key=lambda one: one.started))
+    return tuple(sorted(found, key=lambda run: run.started))
 
 
 def _time(text: str, path: Path) -> dt.datetime:

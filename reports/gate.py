@@ -30,7 +30,7 @@ from reports.verdicts.decision import (
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import ALL_CLIENTS, MATRIX_VERSION, MISSING, did_not_report
 from reports.verdicts.policy import POLICY, read_policy
-from reports.verdicts.scope import in_short, moment, read_scope
+from reports.verdicts.scope import moment, read_scope, scope_summary
 from servers.conditions import Condition
 from servers.protocols import Protocol
 
@@ -82,14 +82,17 @@ def parse_report(document: Any) -> GateReport:
         raise ValueError(msg)
     parts = [_part(run) for run in document["runs"]]
     hosts = {part.run_id: part.host for part in parts}
-    sources = {(one["run_id"], one["interpreter"]): _text(one["source"]) for one in document["interpreters"]}
-    ambient = [one for one in document["verdicts"] if Condition(one["condition"]) is Condition.AMBIENT]
+    sources = {
+        (entry["run_id"], entry["interpreter"]): _text(entry["source"]) for entry in document["interpreters"]
+    }
+    ambient = [entry for entry in document["verdicts"] if Condition(entry["condition"]) is Condition.AMBIENT]
     _check_verdicts(ambient, document["cells"], Protocol(document["floor"]))
     rows = [
-        _gate_row(one, hosts[one["run_id"]], sources[one["run_id"], one["interpreter"]]) for one in ambient
+        _gate_row(entry, hosts[entry["run_id"]], sources[entry["run_id"], entry["interpreter"]])
+        for entry in ambient
     ]
     # A machine that measured nothing must not vanish among others that did.
-    silent = [host for run_id, host in hosts.items() if run_id not in {one["run_id"] for one in ambient}]
+    silent = [host for run_id, host in hosts.items() if run_id not in {entry["run_id"] for entry in ambient}]
     missing = [GateRow(host, MISSING, str(ALL_CLIENTS), "", MISSING, silent=True) for host in silent if rows]
     absent = {row.host for row in rows if row.silent}
     reported = tuple(part for part in parts if part.host not in absent)
@@ -99,11 +102,11 @@ def parse_report(document: Any) -> GateReport:
 def _check_verdicts(verdicts: Sequence[Any], cells: Sequence[Any], floor: Protocol) -> None:
     """Refuse a verdict that holds the floor where its own facts do not, as after a hand has changed it."""
     below = {tuple(cell[name] for name in ROW) for cell in cells if cell["below_floor"]}
-    for one in verdicts:
-        lowest = one["lowest_negotiated"]
-        went = tuple(one[name] for name in ROW) in below or (lowest and Protocol(lowest).below(floor))
-        if went and Verdict(one["verdict"]) is Verdict.ENFORCED:
-            msg = f"{one['interpreter']}/{one['client']} is enforced, but connected below {floor}"
+    for verdict in verdicts:
+        lowest = verdict["lowest_negotiated"]
+        went = tuple(verdict[name] for name in ROW) in below or (lowest and Protocol(lowest).below(floor))
+        if went and Verdict(verdict["verdict"]) is Verdict.ENFORCED:
+            msg = f"{verdict['interpreter']}/{verdict['client']} is enforced, but connected below {floor}"
             raise ValueError(msg)
 
 
@@ -114,9 +117,13 @@ def _part(run: Any) -> GateRun:
     return GateRun(**texts, scope=read_scope(run["scope"]))
 
 
-def _gate_row(one: Any, host: str, source: str) -> GateRow:
-    interpreter, client, lowest = _text(one["interpreter"]), _text(one["client"]), one["lowest_negotiated"]
-    verdict, silent = Verdict(one["verdict"]), did_not_report(interpreter, client)
+def _gate_row(facts: Any, host: str, source: str) -> GateRow:
+    interpreter, client, lowest = (
+        _text(facts["interpreter"]),
+        _text(facts["client"]),
+        facts["lowest_negotiated"],
+    )
+    verdict, silent = Verdict(facts["verdict"]), did_not_report(interpreter, client)
     return GateRow(
         host=host,
         interpreter=interpreter,
@@ -145,20 +152,20 @@ def gate(
     now = now or dt.datetime.now(dt.UTC)
     decision = _decision(folder, policy_file, now, together=together)
     # Names of hosts, reasons and paths are others' words.
-    notices, doubts = (tuple(map(visible, said)) for said in (decision.notices, decision.doubts))
+    notices, doubts = (tuple(map(visible, texts)) for texts in (decision.notices, decision.doubts))
     decision = replace(decision, message=visible(decision.message), notices=notices, doubts=doubts)
     if folder.is_dir():
         try:
             write_atomically(folder / "gate.json", json.dumps(_record(decision, now), indent=2) + "\n")
         except OSError as error:
-            fact = f"{folder / 'gate.json'} cannot be written ({error.strerror}): make room or give leave"
+            fact = f"{folder / 'gate.json'} cannot be written ({error.strerror}): make room or allow it"
             return Decision(GateOutcome.ERROR, visible(fact), policy=decision.policy)
     return decision
 
 
-def told(decision: Decision, now: dt.datetime) -> list[str]:
+def decision_lines(decision: Decision, now: dt.datetime) -> list[str]:
     """Return what there is to read before a decision: the scope, a line for each interpreter, notices."""
-    scope = in_short(decision.report.parts, now) if decision.report else []
+    scope = scope_summary(decision.report.parts, now) if decision.report else []
     return [
         *map(visible, scope),
         *map(visible, interpreter_lines(decision.results)),
@@ -217,7 +224,7 @@ def _record(decision: Decision, now: dt.datetime) -> dict[str, object]:
         "message": decision.message,
         "notices": list(decision.notices),
         "doubts": list(decision.doubts),
-        "scope": [visible(sentence) for sentence in in_short(report.parts, now)] if report else [],
+        "scope": [visible(sentence) for sentence in scope_summary(report.parts, now)] if report else [],
         "run_ids": list(report.run_ids) if report else [],
         "floor": str(report.floor) if report else None,
         "policy": policy.record() if policy else None,
@@ -258,7 +265,7 @@ def main(
     try:
         now = now or dt.datetime.now(dt.UTC)
         decision = gate(folder, policy_file, now)
-        print(*told(decision, now), decision, sep="\n")
+        print(*decision_lines(decision, now), decision, sep="\n")
     except Exception as error:  # noqa: BLE001  a traceback would end with 1, which means findings
         print(f"{GateOutcome.ERROR}: the gate itself failed: {error!r}", file=sys.stderr)
         return GateOutcome.ERROR.exit_code

@@ -49,10 +49,10 @@ def past_runs(run: Run, reports: Path = REPORTS) -> tuple[Past, ...]:
     return tuple(reversed(found))
 
 
-def _question(asked: RunRequest) -> RunRequest:
+def _question(request: RunRequest) -> RunRequest:
     """Return that part of what was asked which decides what can be counted, and against what."""
-    given = tuple(replace(one, real="") for one in asked.interpreters)
-    return replace(asked, conditions=asked.conditions[:1], interpreters=given, botocore="", urllib3="")
+    given = tuple(replace(interpreter, real="") for interpreter in request.interpreters)
+    return replace(request, conditions=request.conditions[:1], interpreters=given, botocore="", urllib3="")
 
 
 def choose(words: Sequence[str], here: Path, reports: Path = REPORTS) -> tuple[Path, Path]:

@@ -87,14 +87,14 @@ def merge(parts: Sequence[StoredRun], expected: Iterable[str], own: Run) -> Matr
     """
     _check_hosts(parts)
     floor = _floor(parts) or own.asked.floor
-    catalogue = Catalogue(_servers(parts), _said(parts, lambda run: run.catalogue))
+    catalogue = Catalogue(_servers(parts), _facts_by_host(parts, lambda run: run.catalogue))
     absent = [host for host in dict.fromkeys(expected) if host not in {part.host for part in parts}]
     silent = [_silent(own, host, number) for number, host in enumerate(absent, 1)]
     runs = (*(part.run for part in parts), *silent)
     rows = [_placed(row, part.host) for part in parts for row in part.rows]
     return Matrix(
         run=_joined(runs, parts, own, catalogue, floor),
-        measured=tuple(one for part in parts for one in _measured(part)),
+        measured=tuple(measured for part in parts for measured in _measured(part)),
         rows=(*rows, *(_missing(run.host) for run in silent)),
         catalogue=catalogue,
     )
@@ -187,7 +187,8 @@ def _measured(part: StoredRun) -> list[Measured]:
     for observation in part.observations:
         seen[observation.interpreter].append(observation)
     return [
-        Measured(replace(one, host=part.host), {}, tuple(seen[name])) for name, one in interpreters.items()
+        Measured(replace(interpreter, host=part.host), {}, tuple(seen[name]))
+        for name, interpreter in interpreters.items()
     ]
 
 
@@ -200,7 +201,7 @@ def _joined(
         run_id=own.run_id,
         host=", ".join(run.host for run in runs),
         tool=own.tool,
-        engine=_said(parts, lambda run: run.engine),
+        engine=_facts_by_host(parts, lambda run: run.engine),
         catalogue=catalogue.sha256,
         started=min((run.started for run in theirs), default=own.started),
         ended=max((run.ended for run in theirs), default=own.ended),
@@ -213,22 +214,22 @@ def _joined(
 
 def _narrowed(runs: Iterable[Run]) -> tuple[str, ...]:
     """Return what each machine's run was asked to leave out: the whole is partial where any part is."""
-    return tuple(f"on {run.host}, {said}" for run in runs for said in run.scope.narrowed)
+    return tuple(f"on {run.host}, {reason}" for run in runs for reason in run.scope.narrowed)
 
 
-def _said(parts: Sequence[StoredRun], fact: Callable[[Run], str]) -> str:
+def _facts_by_host(parts: Sequence[StoredRun], fact: Callable[[Run], str]) -> str:
     """Return what all runs say, or what each says; empty without any."""
-    said = {part.host: fact(part.run) for part in parts}
-    if len(set(said.values())) == 1:
-        return next(iter(said.values()))
-    return "; ".join(f"{host}: {text}" for host, text in said.items())
+    facts = {part.host: fact(part.run) for part in parts}
+    if len(set(facts.values())) == 1:
+        return next(iter(facts.values()))
+    return "; ".join(f"{host}: {text}" for host, text in facts.items())
 
 
 def _asked(runs: Sequence[Run], floor: Protocol) -> RunRequest:
     """Return what any of the runs was asked."""
     return RunRequest(
         clients=tuple(dict.fromkeys(client for run in runs for client in run.asked.clients)),
-        conditions=tuple(dict.fromkeys(one for run in runs for one in run.asked.conditions))
+        conditions=tuple(dict.fromkeys(condition for run in runs for condition in run.asked.conditions))
         or (Condition.AMBIENT,),
         floor=floor,
         attacks=any(run.asked.attacks for run in runs),
@@ -241,5 +242,5 @@ def _control(server: Server, runs: Sequence[Run]) -> Control:
     came_to = {run.host: run.controls[server.id] for run in runs if server.id in run.controls}
     if len(set(came_to.values())) == 1:
         return next(iter(came_to.values()))
-    told = "; ".join(f"{host}: {control.reason}" for host, control in came_to.items())
-    return Control(all(control.passed for control in came_to.values()), told)
+    reasons = "; ".join(f"{host}: {control.reason}" for host, control in came_to.items())
+    return Control(all(control.passed for control in came_to.values()), reasons)

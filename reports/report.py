@@ -44,7 +44,7 @@ def write_report(  # 7 parameters: the run's matrix, and all that a session alon
     """
     run, measured = matrix.run, matrix.measured
     write_run(folder / "run.json", run, standings(matrix.groups, run.asked.conditions[0]))
-    records = ((run.of(one.interpreter), o) for one in measured for o in one.observations)
+    records = ((run.of(subject.interpreter), seen) for subject in measured for seen in subject.observations)
     write_jsonl(folder / "observations.jsonl", records)
     build_frame(matrix).map(for_csv).to_csv(folder / "matrix.csv", index=False)
     document = build_json(matrix, policy)
@@ -59,7 +59,7 @@ def write_report(  # 7 parameters: the run's matrix, and all that a session alon
         write_remedies(folder, cases, run, matrix.floor)
     evidence = folder / "evidence"
     evidence.mkdir()
-    for one in measured:
-        connections = [(o.id, capture) for o in one.observations for capture in o.captures]
+    for subject in measured:
+        connections = [(seen.id, capture) for seen in subject.observations for capture in seen.captures]
         if connections and (all_evidence or fits(connections)):
-            write_evidence(evidence / f"{one.interpreter.id}.pcapng", connections)
+            write_evidence(evidence / f"{subject.interpreter.id}.pcapng", connections)

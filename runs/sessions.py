@@ -232,7 +232,7 @@ def harden(job: Job) -> None:
 
 def gate(job: Job) -> None:
     """Fail unless the latest matrix is as the policy asks: without one, enforced everywhere."""
-    from reports.gate import ReportError, told
+    from reports.gate import ReportError, decision_lines
     from reports.gate import gate as decide
 
     now = dt.datetime.now(dt.UTC)
@@ -240,7 +240,7 @@ def gate(job: Job) -> None:
     # Whoever merges need not know what the machines' own runs left out.
     together = newest.startswith(job.run_id) and not newest.endswith("-merge")
     decision = decide(REPORTS / LATEST, now=now, together=together)
-    for line in told(decision, now):
+    for line in decision_lines(decision, now):
         LOG.info(line)
     if not decision.passed:
         raise ReportError(str(decision))

@@ -15,7 +15,7 @@ from interpreters.locate import GIVEN
 from interpreters.programs import read_programs
 from interpreters.tables import TableError
 from reports.verdicts.judge import PAGE_FLOOR, HeldBy, Verdict
-from reports.verdicts.remedies import in_short
+from reports.verdicts.remedies import trial_summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -87,10 +87,10 @@ def _guard(rows: Sequence[Row], quote: Callable[[str], str]) -> list[str]:
     loose = [str(row.client) for row in rows if row.held_by is HeldBy.CONFIGURATION]
     if not loose:
         return []
-    one = rows[0].interpreter
-    file = f", `{quote(one.openssl_conf)}`" if one.openssl_conf else ""
+    interpreter = rows[0].interpreter
+    file = f", `{quote(interpreter.openssl_conf)}`" if interpreter.openssl_conf else ""
     guard = f"Guard the machine's OpenSSL configuration{file}: nothing else holds {', '.join(loose)}."
-    return [guard, *configuration_in_force(one, quote)]
+    return [guard, *configuration_in_force(interpreter, quote)]
 
 
 def _unanswered(row: Row, quote: Callable[[str], str]) -> str:
@@ -101,16 +101,16 @@ def _remedies(
     ill: Sequence[Row], floor: Protocol, quote: Callable[[str], str], cases: Sequence[Case]
 ) -> tuple[tuple[str, ...], Sequence[Row]]:
     """Say which file is in force and what was tried; return the rows on which nothing was."""
-    one = ill[0].interpreter
-    tried = [case for case in cases if case.attempts and case.row.interpreter.name == one.name]
+    interpreter = ill[0].interpreter
+    tried = [case for case in cases if case.attempts and case.row.interpreter.name == interpreter.name]
     known = {case.row.client for case in tried}
     rest = [row for row in ill if row.client not in known]
-    said = list(configuration_in_force(one, quote)) if any(map(_reads_configuration, ill)) else []
+    steps = list(configuration_in_force(interpreter, quote)) if any(map(_reads_configuration, ill)) else []
     if tried:
-        said += in_short(tried)
-    if rest and one.is_program:
-        return (*said, _program(rest[0], floor)), ()
-    return tuple(said), rest
+        steps += trial_summary(tried)
+    if rest and interpreter.is_program:
+        return (*steps, _program(rest[0], floor)), ()
+    return tuple(steps), rest
 
 
 def _reads_configuration(row: Row) -> bool:
@@ -120,7 +120,7 @@ def _reads_configuration(row: Row) -> bool:
 def _floor_command(program: str) -> str:
     """Return the words that make TLS 1.2 a program's minimum, as they are typed; empty if none are known."""
     with contextlib.suppress(TableError):
-        return next((shlex.join(one.floor) for one in read_programs() if one.id == program), "")
+        return next((shlex.join(known.floor) for known in read_programs() if known.id == program), "")
     return ""
 
 
@@ -150,38 +150,40 @@ def remedy_command(rows: Sequence[Row], floor: Protocol) -> str:
     """Return the command that tries remedies on these rows of one machine's interpreters."""
     clients = list(dict.fromkeys(row.client.name for row in rows))
     others = f" --clients {','.join(clients)}" if not set(clients) <= set(DEFAULT) else ""
-    asked = f" --floor {floor}" if floor is not PAGE_FLOOR else ""
+    against = f" --floor {floor}" if floor is not PAGE_FLOOR else ""
     interpreters = list({row.interpreter.id: row.interpreter for row in rows}.values())
     named = "".join(dict.fromkeys(map(_named, interpreters)))
-    only = " ".join(f"--only {one.id}" for one in interpreters)
-    return f"nox -s remedy --{named} {only}{others}{asked}"
+    only = " ".join(f"--only {interpreter.id}" for interpreter in interpreters)
+    return f"nox -s remedy --{named} {only}{others}{against}"
 
 
-def _named(one: Interpreter) -> str:
+def _named(interpreter: Interpreter) -> str:
     """Return the words by which what the user gave is found; a path that needs quotes is left open."""
-    if one.source != GIVEN.id:
+    if interpreter.source != GIVEN.id:
         return ""
-    itself = one.environment == MADE
+    itself = interpreter.environment == MADE
     option, path, open_ = (
-        ("interpreter", one.path, "PATH") if itself else ("environment", one.environment, "DIR")
+        ("interpreter", interpreter.path, "PATH")
+        if itself
+        else ("environment", interpreter.environment, "DIR")
     )
     return f" --{option} {path if PLAIN.fullmatch(path) else open_}"
 
 
-def configuration_in_force(one: Interpreter, quote: Callable[[str], str] = str) -> tuple[str, ...]:
+def configuration_in_force(interpreter: Interpreter, quote: Callable[[str], str] = str) -> tuple[str, ...]:
     """Say which file OPENSSL_CONF put in the place of the library's own; nothing if it put none.
 
     Source: config(5), "ENVIRONMENT": the variable names the file, and none is read where it is empty or
     the file cannot be read.
     """
-    own = str(Path(one.openssl_dir) / "openssl.cnf") if one.openssl_dir else ""
-    if not own or one.openssl_conf == own:
+    own = str(Path(interpreter.openssl_dir) / "openssl.cnf") if interpreter.openssl_dir else ""
+    if not own or interpreter.openssl_conf == own:
         return ()
     place = f"in place of `{quote(own)}`"
-    if not one.openssl_conf:
+    if not interpreter.openssl_conf:
         return (f"OPENSSL_CONF was empty in this run, so no OpenSSL configuration was read {place}.",)
-    named = f"OPENSSL_CONF named `{quote(one.openssl_conf)}` in this run"
-    if not one.openssl_conf_sha256:
+    named = f"OPENSSL_CONF named `{quote(interpreter.openssl_conf)}` in this run"
+    if not interpreter.openssl_conf_sha256:
         nothing = "where no file could be read, so no OpenSSL configuration was read"
         return (f"{named}, {nothing} {place}.",)
     return (f"{named}, and that file was read {place}.",)

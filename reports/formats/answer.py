@@ -98,14 +98,14 @@ def _answer(every: Sequence[RowGroup], floor: Protocol, subject: Subject) -> lis
     if fragile := at[Verdict.FRAGILE]:
         sentences.append(
             f"{len(fragile)}{several} made no connection below {floor.prose} but would try to, or was stopped"
-            f" by something other than the version: {_names(fragile)}."
+            f" by something other than the version: {_joined(fragile)}."
         )
     sentences += _gaps(groups, several)
     if enforced := at[Verdict.ENFORCED]:
         held = several or f" of {total}"
         clients = " with every client measured" if subject is Subject.INTERPRETER else ""
         hold = "holds" if len(enforced) == 1 else "hold"
-        sentences.append(f"{len(enforced)}{held} {hold} {floor.prose}{where}{clients}: {_names(enforced)}.")
+        sentences.append(f"{len(enforced)}{held} {hold} {floor.prose}{where}{clients}: {_joined(enforced)}.")
     return sentences
 
 
@@ -191,7 +191,7 @@ def _own_tls(downgraded: Iterable[RowGroup], floor: Protocol) -> list[str]:
     named = " and ".join(f"{name} ({', '.join(clients)})" for name, clients in stacks.items())
     brings = "brings its own TLS and does" if len(stacks) == 1 else "bring their own TLS and do"
     itself = f"On {len(found)} of these Python itself holds {floor.prose}"
-    return [f"{itself}, but {named} {brings} not: {_names(found)}."]
+    return [f"{itself}, but {named} {brings} not: {_joined(found)}."]
 
 
 def _name(group: RowGroup) -> str:
@@ -199,7 +199,7 @@ def _name(group: RowGroup) -> str:
     return group.name.removeprefix(f"{PROGRAM}_")
 
 
-def _names(groups: Iterable[RowGroup]) -> str:
+def _joined(groups: Iterable[RowGroup]) -> str:
     return ", ".join(map(_name, groups))
 
 

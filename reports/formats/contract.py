@@ -219,16 +219,16 @@ class RunDocument(Document):
 
     def run(self, controls: Mapping[str, Control], scope: ScopeDocument) -> Run:
         """Return the run, with what its controls came to and how far it reaches."""
-        asked, found = self.asked, scope
+        request, found = self.asked, scope
         return self.to(
             Run,
-            asked=asked.to(
-                RunRequest, interpreters=tuple(one.to(RequestedInterpreter) for one in asked.interpreters)
+            asked=request.to(
+                RunRequest, interpreters=tuple(part.to(RequestedInterpreter) for part in request.interpreters)
             ),
             controls=controls,
             scope=found.to(
                 Scope,
-                left_out=tuple(one.to(LeftOut) for one in found.left_out),
-                looked=tuple(one.to(SearchedPlace) for one in found.looked),
+                left_out=tuple(part.to(LeftOut) for part in found.left_out),
+                looked=tuple(part.to(SearchedPlace) for part in found.looked),
             ),
         )

@@ -175,8 +175,8 @@ def _sentence(text: str) -> str:
 
 def _split(sentence: str) -> tuple[str, str]:
     """Part what a sentence of the answer says from the interpreters that it names."""
-    said, _, names = sentence.removesuffix(".").partition(": ")
-    return said, names
+    statement, _, names = sentence.removesuffix(".").partition(": ")
+    return statement, names
 
 
 def _columns(rows: Sequence[Row]) -> list[_Column]:
@@ -208,21 +208,21 @@ def _counts(
 
 def _trend(runs: Sequence[Past]) -> list[dict[str, object]]:
     """Return one bar for each run, to one scale, worst at the bottom; one run alone is no trend."""
-    tallest = max(sum(one.standings.values()) for one in runs)
+    tallest = max(sum(past.standings.values()) for past in runs)
     if len(runs) == 1 or not tallest:
         return []
     bars: list[dict[str, object]] = []
-    for one in runs:
+    for past in runs:
         top, parts = float(BAR), []
         for verdict in Verdict:
-            if (count := one.standings.get(verdict, 0)) > 0:
+            if (count := past.standings.get(verdict, 0)) > 0:
                 high = BAR * count / tallest
                 top -= high
                 parts.append(
                     {"verdict": verdict, "count": count, "top": round(top, 2), "high": round(high, 2)}
                 )
-        date, _, time = one.ended.partition("T")
-        bars.append({"run_id": one.run_id, "date": date, "time": time[:5], "parts": parts})
+        date, _, time = past.ended.partition("T")
+        bars.append({"run_id": past.run_id, "date": date, "time": time[:5], "parts": parts})
     return bars
 
 
@@ -301,8 +301,8 @@ def _copies(cases: Sequence[Case]) -> list[tuple[str, str, tuple[str, ...]]]:
     """Return what to copy for each remedy that was measured to help, with its title and whom it is for."""
     found: dict[tuple[Remedy, tuple[str, ...]], dict[str, list[str]]] = {}
     for case in cases:
-        for one in case.advised:
-            sharing = found.setdefault((one.remedy, one.lines), {})
+        for attempt in case.advised:
+            sharing = found.setdefault((attempt.remedy, attempt.lines), {})
             sharing.setdefault(case.row.interpreter.name, []).append(str(case.row.client))
     order = sorted(found, key=lambda key: list(TITLES).index(key[0]))
     several = len({case.row.interpreter.name for case in cases}) > 1

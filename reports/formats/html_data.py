@@ -152,9 +152,9 @@ class EvidenceData:
         self._text("")
         self._servers = {server.id: place for place, server in enumerate(matrix.catalogue.servers)}
         self._observations = {
-            (one.interpreter.name, o.client, o.condition, o.server): o
-            for one in matrix.measured
-            for o in one.observations
+            (measured.interpreter.name, seen.client, seen.condition, seen.server): seen
+            for measured in matrix.measured
+            for seen in measured.observations
         }
 
     def document(self) -> dict[str, object]:

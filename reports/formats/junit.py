@@ -96,20 +96,22 @@ def build_junit(matrix: Matrix, decision: Decision) -> str:
     """
     run, floor = matrix.run, matrix.floor
     seconds = {
-        (one.interpreter.name, str(o.client), o.condition, o.server): _seconds(o.account.seconds)
-        for one in matrix.measured
-        for o in one.observations
-        if o.account and o.interpreter == one.interpreter.id
+        (measured.interpreter.name, str(seen.client), seen.condition, seen.server): _seconds(
+            seen.account.seconds
+        )
+        for measured in matrix.measured
+        for seen in measured.observations
+        if seen.account and seen.interpreter == measured.interpreter.id
     }
     policy = _applied(decision.policy or Policy())
-    suites = [_suite(one, matrix, seconds, policy) for one in _subjects(matrix, decision)]
+    suites = [_suite(subject, matrix, seconds, policy) for subject in _subjects(matrix, decision)]
     whole = _Suite(MATRIX, run, _provenance(run, floor) | policy, [_answers(decision)], [])
     return _document([*suites, whole], run, floor)
 
 
-def _seconds(told: float) -> float:
+def _seconds(duration: float) -> float:
     """Return a duration that can be one: a probe may say anything, and old clocks jump back."""
-    return max(0.0, told) if math.isfinite(told) else 0.0
+    return max(0.0, duration) if math.isfinite(duration) else 0.0
 
 
 def _subjects(matrix: Matrix, decision: Decision) -> list[_Subject]:
@@ -147,9 +149,11 @@ def _by_itself(row: Row, run: Run) -> GateResult:
 def _answers(decision: Decision) -> _Case:
     """Return the case that fails where the report is not fit to pass, whatever its rows came to."""
     red = any(result.disposition is Disposition.FAILS for result in decision.results)
-    said = "; ".join(decision.doubts) or ("" if decision.passed or red else decision.message)
-    kind = decision.kind if said and decision.kind is not GateOutcome.FINDINGS else GateOutcome.INCONCLUSIVE
-    return _Case(MATRIX, SCOPE, result="error" if said else "", kind=str(kind), message=said)
+    message = "; ".join(decision.doubts) or ("" if decision.passed or red else decision.message)
+    kind = (
+        decision.kind if message and decision.kind is not GateOutcome.FINDINGS else GateOutcome.INCONCLUSIVE
+    )
+    return _Case(MATRIX, SCOPE, result="error" if message else "", kind=str(kind), message=message)
 
 
 def _suite(
@@ -196,7 +200,7 @@ def _provenance(run: Run, floor: Protocol) -> dict[str, str]:
 
 def _applied(policy: Policy) -> dict[str, str]:
     """Return the policy that was in force, with a property for each waiver."""
-    said = {
+    properties = {
         "policy": policy.file or "default",
         "policy floor": str(policy.floor or "as measured"),
         "policy clients": ", ".join(policy.clients) or "all",
@@ -208,17 +212,17 @@ def _applied(policy: Policy) -> dict[str, str]:
         "policy openssl_conf": ", ".join(policy.openssl_conf) or "none",
     }
     for number, waiver in enumerate(policy.waivers, 1):
-        said[f"policy waiver {number}"] = f"{waiver} until {waiver.expires}: {waiver.reason}"
-    return said
+        properties[f"policy waiver {number}"] = f"{waiver} until {waiver.expires}: {waiver.reason}"
+    return properties
 
 
-def _facts(one: Interpreter) -> dict[str, str]:
+def _facts(interpreter: Interpreter) -> dict[str, str]:
     return {
-        "path": one.path,
-        "source": one.source,
-        "version": one.version,
-        "implementation": one.implementation,
-        "openssl": one.openssl,
+        "path": interpreter.path,
+        "source": interpreter.source,
+        "version": interpreter.version,
+        "implementation": interpreter.implementation,
+        "openssl": interpreter.openssl,
     }
 
 
@@ -256,8 +260,8 @@ def _fated(gated: GateResult, result: str, kind: str, message: str) -> tuple[str
 
 def _absent(suite: str, gated: GateResult) -> _Case:
     """Return the case of what has to be measured and was not."""
-    said = "it has to be measured, and was not"
-    result, kind, message = _fated(gated, "error", MISSING, said)
+    message = "it has to be measured, and was not"
+    result, kind, message = _fated(gated, "error", MISSING, message)
     return _Case(f"{suite}.{gated.row.client}", VERDICT, result=result, kind=kind, message=message)
 
 
@@ -302,10 +306,11 @@ def _result(row: Row, finding: CellResult, floor: Protocol) -> tuple[str, str, s
 
 def _context(row: Row) -> str:
     """Say whose result this is: some viewers show a case without its suite."""
-    one = row.interpreter
-    python = " ".join(filter(None, [one.implementation, one.version])) or "unknown"
+    interpreter = row.interpreter
+    python = " ".join(filter(None, [interpreter.implementation, interpreter.version])) or "unknown"
+    library = interpreter.openssl or "no OpenSSL known"
     return (
-        f"{row.subject}: {one.name}: {python}, {one.openssl or 'no OpenSSL known'}, {one.path}\n"
+        f"{row.subject}: {interpreter.name}: {python}, {library}, {interpreter.path}\n"
         f"client: {row.client} {row.client_version or '(version unknown)'} under {row.condition}\n"
         f"verdict: {row.verdict}: {row.judgement.reason}"
     )
@@ -314,8 +319,8 @@ def _context(row: Row) -> str:
 def _line(row: Row, servers: Iterable[Server]) -> str:
     """Say how one client came out on every server."""
     cells = ", ".join(f"{s.id} {row.findings[s.id]}" for s in servers if s.id in row.findings)
-    said = f"{row.client}: {row.verdict}: {row.judgement.reason}"
-    return visible(f"{said} [{cells}]" if cells else said)
+    summary = f"{row.client}: {row.verdict}: {row.judgement.reason}"
+    return visible(f"{summary} [{cells}]" if cells else summary)
 
 
 def _document(suites: Sequence[_Suite], run: Run, floor: Protocol) -> str:

@@ -108,11 +108,11 @@ def _verdicts(rows: Sequence[Row]) -> str:
     lines: dict[tuple[str, ...], dict[str, str]] = {}
     clients: dict[tuple[str, ...], list[str]] = {}
     for row in rows:
-        one = row.interpreter
+        interpreter = row.interpreter
         facts = {
-            "host": one.host,
-            "interpreter": one.id,
-            "Python": "" if one.is_program else one.version,
+            "host": interpreter.host,
+            "interpreter": interpreter.id,
+            "Python": "" if interpreter.is_program else interpreter.version,
             "condition": str(row.condition) if several else "",
             "verdict": str(row.verdict),
             "lowest": str(row.judgement.lowest or ""),
@@ -143,21 +143,23 @@ def _interpreters(groups: Sequence[RowGroup], today: dt.date) -> str:
     return _table(_interpreter(group.interpreter, today) for group in groups if group.interpreter.path)
 
 
-def _interpreter(one: Interpreter, today: dt.date) -> dict[str, str]:
-    implementation = "" if one.implementation == "CPython" else one.implementation
+def _interpreter(interpreter: Interpreter, today: dt.date) -> dict[str, str]:
+    implementation = "" if interpreter.implementation == "CPython" else interpreter.implementation
     return {
-        "host": one.host,
-        "interpreter": one.id,
-        "Python": "" if one.is_program else " ".join(filter(None, [implementation, one.version])),
-        "end of life": end_of_life(one, today),
-        "TLS library": one.openssl,
-        "path": one.path,
+        "host": interpreter.host,
+        "interpreter": interpreter.id,
+        "Python": ""
+        if interpreter.is_program
+        else " ".join(filter(None, [implementation, interpreter.version])),
+        "end of life": end_of_life(interpreter, today),
+        "TLS library": interpreter.openssl,
+        "path": interpreter.path,
     }
 
 
-def end_of_life(one: Interpreter, today: dt.date) -> str:
+def end_of_life(interpreter: Interpreter, today: dt.date) -> str:
     """Return since when python.org does not maintain an interpreter's release; empty where it does."""
-    end = None if one.is_program else ended(one.version, today)
+    end = None if interpreter.is_program else ended(interpreter.version, today)
     return f"since {end}" if end else ""
 
 
@@ -222,7 +224,7 @@ def _entry(advice: Advice) -> str:
     """Return what to do as an entry of a list, headed by those that it is about."""
     verdict, about = advice.groups[0].standing, [group.interpreter for group in advice.groups]
     path = f" ({for_markdown(about[0].path)})" if len(about) == 1 and about[0].path else ""
-    names = ", ".join(for_markdown(one.name) for one in about)
+    names = ", ".join(for_markdown(interpreter.name) for interpreter in about)
     return "\n".join([f"- **{names}**{path}: {verdict}.", *(f"  - {step}" for step in advice.steps)])
 
 
@@ -237,8 +239,8 @@ def _attacks(rows: Sequence[Row], attacks: Sequence[Server]) -> str:
                 outcome = row.findings[server.id]
                 name = f"{for_markdown(row.interpreter.name)}/{row.client}"
                 answers.setdefault(f"**{outcome}**: {for_markdown(outcome.reason)}", []).append(name)
-        for said, names in answers.items():
-            lines.append(f"  - {said}: {', '.join(names) if len(answers) > 1 else 'all of them'}.")
+        for sentence, names in answers.items():
+            lines.append(f"  - {sentence}: {', '.join(names) if len(answers) > 1 else 'all of them'}.")
     return "\n".join(lines)
 
 

@@ -59,7 +59,7 @@ def summary(cases: Sequence[Case], floor: Protocol) -> list[str]:
     if not cases:
         return [f"No row goes below {floor.prose}, so there is nothing to remedy."]
     trials = [a for c in cases for a in c.attempts if a.verdict and a.remedy is not Remedy.INTERPRETER]
-    worked = sum(one.standing is Standing.ADVISED for one in trials)
+    worked = sum(attempt.standing is Standing.ADVISED for attempt in trials)
     tried = [case for case in cases if case.attempts]
     helpless = [case for case in tried if not case.advised]
     sentences = []
@@ -85,19 +85,19 @@ def _clients(cases: Iterable[Case]) -> dict[str, list[str]]:
 
 
 def _tried(cases: Sequence[Case], standing: Standing) -> list[Tried]:
-    return [(case, one) for case in cases for one in case.attempts if one.standing is standing]
+    return [(case, attempt) for case in cases for attempt in case.attempts if attempt.standing is standing]
 
 
 def _helps(remedy: Remedy, cases: Sequence[Case], floor: Protocol) -> list[str]:
     """Return a section on one remedy, with each text to copy once; nothing if it helped nobody."""
-    found = [(case, one) for case, one in _tried(cases, Standing.ADVISED) if one.remedy is remedy]
+    found = [(case, attempt) for case, attempt in _tried(cases, Standing.ADVISED) if attempt.remedy is remedy]
     if not found:
         return []
     groups: dict[Hashable, list[Tried]] = {}
-    for case, one in found:
+    for case, attempt in found:
         # Commands of one interpreter each can stand below each other; lines of code are one text.
-        key = {Remedy.CONFIGURATION: one.file, Remedy.CODE: one.lines}.get(remedy)
-        groups.setdefault(key, []).append((case, one))
+        key = {Remedy.CONFIGURATION: attempt.file, Remedy.CODE: attempt.lines}.get(remedy)
+        groups.setdefault(key, []).append((case, attempt))
     head = [f"## {TITLES[remedy]}", *([NOTES[remedy]] if remedy in NOTES else [])]
     # What stands in a list goes on, in Markdown, until an empty line or a block.
     end = "\n\n" if remedy is Remedy.CONFIGURATION else "\n"
@@ -127,7 +127,7 @@ def _copied(remedy: Remedy, group: Sequence[Tried], floor: Protocol) -> str:
         steps = configuration_steps(pythons, file, floor)
         # Apart, because each takes a decision of its own.
         return "\n".join(f"{for_markdown(step.head)}\n{_block(remedy, step.lines)}" for step in steps)
-    texts = dict.fromkeys(one.lines for _, one in group)
+    texts = dict.fromkeys(attempt.lines for _, attempt in group)
     # One text is a whole, whose lines may repeat; commands of several are each given once.
     lines = list(*texts) if len(texts) == 1 else list(dict.fromkeys(chain.from_iterable(texts)))
     return _block(remedy, lines)
@@ -144,13 +144,13 @@ def _block(remedy: Remedy, lines: Sequence[str]) -> str:
 def _rest(title: str, cases: Sequence[Case], standing: Standing) -> list[str]:
     """Return a section on what nobody is advised, with the reason once for all that share it."""
     found: dict[tuple[Remedy, str], list[Case]] = {}
-    for case, one in _tried(cases, standing):
-        said = f"{one.verdict}: {one.said}" if one.verdict else one.said
-        found.setdefault((one.remedy, said), []).append(case)
+    for case, attempt in _tried(cases, standing):
+        result = f"{attempt.verdict}: {attempt.said}" if attempt.verdict else attempt.said
+        found.setdefault((attempt.remedy, result), []).append(case)
     listed = [
-        f"- {TITLES[remedy]}: {sharers(_clients(theirs), for_markdown)}: {for_markdown(said)}."
+        f"- {TITLES[remedy]}: {sharers(_clients(theirs), for_markdown)}: {for_markdown(result)}."
         for remedy in Remedy
-        for (kind, said), theirs in found.items()
+        for (kind, result), theirs in found.items()
         if kind is remedy
     ]
     return [title, "\n".join(listed)] if listed else []

@@ -44,18 +44,18 @@ def essence(report: str, room: int) -> str:
     What is left out it says at its end. Raises ValueError where not even that has room.
     """
     lines = report.partition(f"\n{EVERY_CELL}\n")[0].rstrip().split("\n")
-    kept, said = len(lines), "Every cell, and where all this comes from, is in matrix.md."
+    kept, note = len(lines), "Every cell, and where all this comes from, is in matrix.md."
     ends = list(itertools.accumulate(len(line.encode()) + 1 for line in lines))
-    if ends[-1] + len(_note(said)) > room:
-        said = f"{{}} of {len(lines)} lines had no room here and were left out. {said}"
-        kept = bisect.bisect_right(ends, room - len(_note(said)) - len(str(len(lines))))
-        said = said.format(len(lines) - kept)
+    if ends[-1] + len(_note(note)) > room:
+        note = f"{{}} of {len(lines)} lines had no room here and were left out. {note}"
+        kept = bisect.bisect_right(ends, room - len(_note(note)) - len(str(len(lines))))
+        note = note.format(len(lines) - kept)
     if not kept:
         msg = f"its {LIMIT} bytes are used up"
         raise ValueError(msg)
-    return "\n".join(lines[:kept]) + "\n" + _note(said)
+    return "\n".join(lines[:kept]) + "\n" + _note(note)
 
 
-def _note(said: str) -> str:
+def _note(note: str) -> str:
     """Return a paragraph; the blank line in front ends a table, too."""
-    return f"\n{said}\n\n"
+    return f"\n{note}\n\n"

@@ -49,8 +49,8 @@ def show(matrix: Matrix, out: TextIO, width: int, *, colour: bool) -> None:
     """
     rows, groups, runs = matrix.rows, matrix.groups, matrix.run.reporting
     # What narrows a run stands beside the answer, where nobody overlooks it.
-    sentences = [for_terminal(said) for said in (*answer(groups, matrix.floor), *headline(runs))]
-    origin = [for_terminal(said) for said in opening(runs)]
+    sentences = [for_terminal(sentence) for sentence in (*answer(groups, matrix.floor), *headline(runs))]
+    origin = [for_terminal(sentence) for sentence in opening(runs)]
     if not width:
         print(*origin, *sentences, *NEXT, sep="\n", file=out)
         return

@@ -158,9 +158,9 @@ def _judge_answers(wires: Sequence[WireAccount], account: Account, server: Serve
     if None in alerts or CERTIFICATE_ALERTS.intersection(alert or "" for alert in alerts):
         return _inconclusive(server, f"the client ended it, but not clearly for this: {_summary(account)}")
     version = wires[0].server_version or "a version that does not exist"
-    asked = "" if server.expect in alerts else f"; {server.source} asks for {server.expect}"
+    expected = "" if server.expect in alerts else f"; {server.source} asks for {server.expect}"
     return CellResult(
-        server, CellKind.HELD, reason=f"client: {', '.join(filter(None, alerts))} after {version}{asked}"
+        server, CellKind.HELD, reason=f"client: {', '.join(filter(None, alerts))} after {version}{expected}"
     )
 
 
@@ -171,9 +171,9 @@ def _damage(wire: WireAccount) -> str:
 
 def _judge_fallback(wires: Sequence[WireAccount], server: Server) -> CellResult:
     """Judge whether any later hello asked for less than the first."""
-    asked = [max(w.offered or (w.legacy_version,), key=_rank) for w in wires if w.client_hello]
+    highest = [max(w.offered or (w.legacy_version,), key=_rank) for w in wires if w.client_hello]
     count = f"{len(wires)} connection{'s' if len(wires) > 1 else ''}"
-    if lower := [version for version in asked[1:] if _rank(version) < _rank(asked[0])]:
+    if lower := [version for version in highest[1:] if _rank(version) < _rank(highest[0])]:
         return CellResult(
             server, CellKind.FOOLED, reason=f"came back with no more than {lower[0]} in {count}"
         )

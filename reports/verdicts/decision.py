@@ -164,7 +164,7 @@ def decide(
     notices = (
         *on_the_way(report.begun, report.parts),
         *_exceptions(results, several=several),
-        *(said for waiver in policy.waivers if (said := _idle(waiver, counted, today))),
+        *(idle for waiver in policy.waivers if (idle := _idle(waiver, counted, today))),
     )
     if kind is GateOutcome.FINDINGS:
         notices = (*doubtful, *notices)
@@ -185,7 +185,7 @@ def _outcome(
             failing, several=several
         )
     if not any(result.row.verdict in MEASURED for result in counted):
-        return GateOutcome.INCONCLUSIVE, _nothing(results, counted)
+        return GateOutcome.INCONCLUSIVE, _why_nothing_is_known(results, counted)
     return GateOutcome.PASSED, _success(counted, floor)
 
 
@@ -243,7 +243,7 @@ def _inside(policy: Policy) -> list[str]:
 def _known(now: Sequence[GateRow], before: Sequence[GateRow]) -> frozenset[GateRow]:
     """Return the rows that came out the same before, and got no lower since.
 
-    Hosts are told apart only where one side has several: those of scheduled jobs are often named anew.
+    Hosts are told apart only where one side has several: scheduled jobs often get a new name each time.
     """
     several = any(len({row.host for row in side}) > 1 for side in (now, before))
 
@@ -320,7 +320,7 @@ def _failures(results: Iterable[GateResult], *, several: bool) -> str:
     return "; ".join(parts)
 
 
-def _nothing(results: Sequence[GateResult], counted: Sequence[GateResult]) -> str:
+def _why_nothing_is_known(results: Sequence[GateResult], counted: Sequence[GateResult]) -> str:
     """Say why nothing is known, though nothing fails."""
     if not results:
         return "nothing was measured under the machine's own configuration"
@@ -345,9 +345,9 @@ def _tally(results: Iterable[GateResult]) -> str:
         Disposition.PASSES: "let pass",
     }
     return ", ".join(
-        f"{number} {verdict} and {said}"
+        f"{number} {verdict} and {reason}"
         for verdict, group in _by_verdict(results).items()
-        for disposition, said in words.items()
+        for disposition, reason in words.items()
         if (number := sum(result.disposition is disposition for result in group))
     )
 
@@ -367,7 +367,7 @@ def _idle(waiver: Waiver, counted: Iterable[GateResult], today: dt.date) -> str:
     covered = [result for result in counted if _covers(waiver, result.row)]
     over = f"expired on {waiver.expires} and " if _expired(waiver, today) else ""
     if not covered:
-        return f"the waiver for {waiver} {over}matches no row that counts: mend or remove it"
+        return f"the waiver for {waiver} {over}matches no row that counts: correct or remove it"
     if all(result.disposition is Disposition.PASSES for result in covered):
         return f"the waiver for {waiver} {over}is not needed, as its rows pass: remove it"
     return ""

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from reports.verdicts.policy import POLICY
-from reports.verdicts.scope import ago, moment, said
+from reports.verdicts.scope import ago, minute, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -44,32 +44,32 @@ def doubts(
 def unfinished(begun: Iterable[Begun], runs: Iterable[ScopedRun]) -> tuple[str, ...]:
     """Return a sentence for each run that began after these and broke off, whose result nobody knows."""
     return tuple(
-        f"a later run, {one.run_id}, began at {said(one.started)} and did not finish:"
+        f"a later run, {run.run_id}, began at {minute(run.started)} and did not finish:"
         " run nox -s matrix again, and see what stopped it"
-        for one in _later(begun, runs)
-        if not one.running
+        for run in _later(begun, runs)
+        if not run.running
     )
 
 
 def on_the_way(begun: Iterable[Begun], runs: Iterable[ScopedRun]) -> tuple[str, ...]:
     """Return a sentence for each run that began after these and still measures."""
     return tuple(
-        f"another run, {one.run_id}, began at {said(one.started)} and still measures:"
+        f"another run, {run.run_id}, began at {minute(run.started)} and still measures:"
         " this decision is about the run before"
-        for one in _later(begun, runs)
-        if one.running
+        for run in _later(begun, runs)
+        if run.running
     )
 
 
 def _later(begun: Iterable[Begun], runs: Iterable[ScopedRun]) -> list[Begun]:
     newest = max((moment(run.started) for run in runs), default=None)
-    return [one for one in begun if newest is None or one.started > newest]
+    return [run for run in begun if newest is None or run.started > newest]
 
 
 def _age(run: ScopedRun, policy: Policy, now: dt.datetime, file: str) -> list[str]:
     ended = moment(run.ended)
     if ended - now > CLOCKS:
-        return [f"ended at {said(ended)}, which is yet to come: set the clock right, and measure again"]
+        return [f"ended at {minute(ended)}, which is yet to come: set the clock right, and measure again"]
     if now - ended <= dt.timedelta(days=policy.max_age):
         return []
     days = f"{policy.max_age} day{'' if policy.max_age == 1 else 's'}"

@@ -319,11 +319,11 @@ def _configured(context: Context, settings: Mapping[str, str]) -> Context:
         raise UnknownCauseError(msg)
     context = context.then(CONFIGURED)
     if "minprotocol" in settings:
-        said = settings["minprotocol"]
-        if said not in ("None", *Protocol):
-            msg = f"no rules are known for MinProtocol = {said}"
+        minimum = settings["minprotocol"]
+        if minimum not in ("None", *Protocol):
+            msg = f"no rules are known for MinProtocol = {minimum}"
             raise UnknownCauseError(msg)
-        context = replace(context, minimum=None if said == "None" else Protocol(said))
+        context = replace(context, minimum=None if minimum == "None" else Protocol(minimum))
     if "cipherstring" in settings:
         match = re.fullmatch(r"(?:DEFAULT|ALL)(?:[:@]+SECLEVEL=([0-2]))?", settings["cipherstring"])
         if not match:

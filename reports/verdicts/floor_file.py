@@ -72,14 +72,14 @@ class FloorFile:
         (folder / self.name).write_text(self.text, encoding="utf-8", errors="surrogateescape")
 
 
-def floor_file_for(one: Interpreter, floor: Protocol, environment: Mapping[str, str]) -> FloorFile:
+def floor_file_for(interpreter: Interpreter, floor: Protocol, environment: Mapping[str, str]) -> FloorFile:
     """Return the file that adds a floor to what an interpreter reads; raises FloorFileError.
 
     Where OPENSSL_CONF names a file that is not there, it is added to the library's own. Files of one name
     are the same, on one machine.
     """
-    own = Path(one.openssl_dir, "openssl.cnf") if one.openssl_dir else None
-    named = Path(one.openssl_conf) if one.openssl_conf else None
+    own = Path(interpreter.openssl_dir, "openssl.cnf") if interpreter.openssl_dir else None
+    named = Path(interpreter.openssl_conf) if interpreter.openssl_conf else None
     base = next((path for path in (named, own) if path and path.is_file()), None)
     if base is None:
         return FloorFile(_name(floor, "alone"), floor_file("", "", floor))
@@ -199,8 +199,8 @@ def sections(text: str) -> dict[str, dict[str, str]]:
 def _logical(text: str) -> Iterator[str]:
     """Yield the lines that say something: continued ones joined, without comments."""
     for line in re.sub(r"\\\r?\n", "", text).splitlines():
-        if said := _COMMENT.sub(lambda match: match[1] or "", line).strip():
-            yield said
+        if text := _COMMENT.sub(lambda match: match[1] or "", line).strip():
+            yield text
 
 
 def read_configuration(path: Path, environment: Mapping[str, str], depth: int = 0) -> str:

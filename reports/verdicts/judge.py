@@ -97,8 +97,8 @@ def judge(findings: Mapping[str, CellResult], catalogue: Catalogue, floor: Proto
 
     def judgement(verdict: Verdict, reason: str) -> Judgement:
         lowest, highest = (versions[0], versions[-1]) if versions else (None, None)
-        said = "; ".join(filter(None, [words and f"offers {words}", reason]))
-        return Judgement(verdict, said, lowest, highest, offer_column(offered, words))
+        sentence = "; ".join(filter(None, [words and f"offers {words}", reason]))
+        return Judgement(verdict, sentence, lowest, highest, offer_column(offered, words))
 
     if below := [c for c in cells if c.negotiated and c.negotiated.below(floor)]:
         return judgement(Verdict.DOWNGRADED, _connections(below))
@@ -345,5 +345,5 @@ def page_check(records: Mapping[str, Observation], default: str, restricted: str
         return PageCheck.BROKEN
     if second.account.outcome == "connected":
         return PageCheck.FAIL
-    said = f"{second.account.error_class} {second.account.error_text}"
-    return PageCheck.PASS if "SSL" in said else PageCheck.BROKEN
+    error = f"{second.account.error_class} {second.account.error_text}"
+    return PageCheck.PASS if "SSL" in error else PageCheck.BROKEN

@@ -139,7 +139,7 @@ class Measured:
 
     def changed(self, client: ClientKey) -> StartUp | None:
         """Return what start-up code changes for a client that was measured in the interpreter itself."""
-        known = (one for one in self.apart.values() if one.differences)
+        known = (change for change in self.apart.values() if change.differences)
         return None if client in self.apart else next(known, None)
 
 
@@ -235,15 +235,19 @@ def build_matrix(
 ) -> tuple[Row, ...]:
     """Return the rows in the order given; every interpreter has at least one."""
     rows: list[Row] = []
-    for one in measured:
-        judged = one.judged or JudgedCells(catalogue).and_of(one.observations)
-        if one.interpreter.unavailable:
-            (client,) = one.clients or (ALL_CLIENTS,)
+    for subject in measured:
+        judged = subject.judged or JudgedCells(catalogue).and_of(subject.observations)
+        if subject.interpreter.unavailable:
+            (client,) = subject.clients or (ALL_CLIENTS,)
             # With config_diagnostics a fault in the configuration leaves Python without any context.
-            reason = "; ".join([one.interpreter.unavailable, *_first(one.interpreter.configuration_problems)])
-            rows.append(_untestable(one, client, conditions[0], reason))
+            reason = "; ".join(
+                [subject.interpreter.unavailable, *_first(subject.interpreter.configuration_problems)]
+            )
+            rows.append(_untestable(subject, client, conditions[0], reason))
             continue
-        rows += [_row(one, judged, cl, co, floor) for co in conditions for cl in one.clients or clients]
+        rows += [
+            _row(subject, judged, cl, co, floor) for co in conditions for cl in subject.clients or clients
+        ]
     return tuple(rows)
 
 

@@ -127,4 +127,4 @@ class OwnTls:
 
     name: str
     reads_openssl_conf: bool
-    """Whether it heeds OPENSSL_CONF."""
+    """Whether it reads OPENSSL_CONF."""

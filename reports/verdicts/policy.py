@@ -106,7 +106,7 @@ class Policy:
             *([f"The floor is {self.floor}."] if self.floor else []),
             *(f"{what}: {', '.join(some)}." for what, some in lists.items() if some),
             *([f"What failed alike in {self.new_only} is let pass."] if self.new_only else []),
-            *(f"Waived until {one.expires}: {one}: {one.reason}." for one in self.waivers),
+            *(f"Waived until {waiver.expires}: {waiver}: {waiver.reason}." for waiver in self.waivers),
         ]
 
     def record(self) -> dict[str, object]:
@@ -124,13 +124,13 @@ class Policy:
             "openssl_conf": list(self.openssl_conf),
             "waivers": [
                 {
-                    "host": one.host,
-                    "interpreter": one.interpreter,
-                    "client": one.client,
-                    "reason": one.reason,
-                    "expires": one.expires.isoformat(),
+                    "host": waiver.host,
+                    "interpreter": waiver.interpreter,
+                    "client": waiver.client,
+                    "reason": waiver.reason,
+                    "expires": waiver.expires.isoformat(),
                 }
-                for one in self.waivers
+                for waiver in self.waivers
             ],
         }
 
@@ -147,11 +147,15 @@ def read_policy(path: Path = POLICY) -> Policy:
         raise TableError(msg) from error
     table = Table(where, parse(where, raw), dict.fromkeys(KEYS, False))
     # They are read from the files of all clients, which takes longer than all the rest.
-    known = [one.id for one in clients().values() if not one.reference] if "clients" in table.values else []
+    known = (
+        [client.id for client in clients().values() if not client.reference]
+        if "clients" in table.values
+        else []
+    )
     programs = _programs(where) if "clients" in table.values else []
     named = _some(table, "clients", (*known, *programs))
     wanted = _some(table, "sources", (*sources(), PROGRAM))
-    outside = tuple(one for one in named if one in programs)
+    outside = tuple(name for name in named if name in programs)
     if outside and PROGRAM not in (wanted or (PROGRAM,)):
         table.refuse(
             f"clients has the program {outside[0]!r}, which would never count, because sources lacks"
@@ -174,7 +178,7 @@ def read_policy(path: Path = POLICY) -> Policy:
 
 def _programs(where: str) -> list[str]:
     try:
-        return [one.id for one in read_programs()]
+        return [program.id for program in read_programs()]
     except TableError as error:
         msg = f"{where}: its clients cannot be checked: {error}"
         raise TableError(msg) from error
@@ -205,11 +209,11 @@ def _fails(table: Table) -> tuple[str, ...]:
 
 def _waivers(table: Table) -> tuple[Waiver, ...]:
     value = table.values.get("waiver", [])
-    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
         table.refuse("waiver must be a list of tables; write [[waiver]] and its keys below it")
     return tuple(
-        _waiver(Table(f"{table.where} [[waiver]] {number}", one, keys(Waiver)))
-        for number, one in enumerate(value, 1)
+        _waiver(Table(f"{table.where} [[waiver]] {number}", entry, keys(Waiver)))
+        for number, entry in enumerate(value, 1)
     )
 
 

@@ -127,7 +127,7 @@ class Case:
     @property
     def advised(self) -> tuple[RemedyAttempt, ...]:
         """What was measured to help."""
-        return tuple(one for one in self.attempts if one.standing is Standing.ADVISED)
+        return tuple(attempt for attempt in self.attempts if attempt.standing is Standing.ADVISED)
 
 
 def needing(rows: Sequence[Row]) -> tuple[Row, ...]:
@@ -167,8 +167,8 @@ def assess(
             row,
             (
                 *(
-                    _tried(row, one, trials.get((row.interpreter.id, str(row.client), one)), options)
-                    for one in TRIED
+                    _tried(row, remedy, trials.get((row.interpreter.id, str(row.client), remedy)), options)
+                    for remedy in TRIED
                 ),
                 other_interpreter(row, rows, options),
                 _build(row, options),
@@ -197,15 +197,15 @@ def _tried(row: Row, remedy: Remedy, trial: Row | None, options: RemedyOptions) 
 
 
 def _advised(row: Row, remedy: Remedy, trial: Row, options: RemedyOptions, reason: str) -> RemedyAttempt:
-    one = row.interpreter
+    interpreter = row.interpreter
     if remedy is Remedy.UPGRADE:
         steps = upgrade_steps(
-            one, options.libraries[str(row.client)], trial.client_version, row.client_version
+            interpreter, options.libraries[str(row.client)], trial.client_version, row.client_version
         )
         return RemedyAttempt(remedy, Standing.ADVISED, reason, trial.verdict, flat(steps))
-    file = options.files.get(one.id)
+    file = options.files.get(interpreter.id)
     if remedy is Remedy.CONFIGURATION and isinstance(file, FloorFile):
-        steps = configuration_steps([one.path], file, options.floor)
+        steps = configuration_steps([interpreter.path], file, options.floor)
         return RemedyAttempt(remedy, Standing.ADVISED, reason, trial.verdict, flat(steps), file)
     lines = tuple(options.snippets[str(row.client)].splitlines())
     return RemedyAttempt(remedy, Standing.ADVISED, reason, trial.verdict, lines)
@@ -221,8 +221,8 @@ def other_interpreter(row: Row, rows: Sequence[Row], options: RemedyOptions) -> 
         and other.subject is Subject.INTERPRETER
     ]
     if not held:
-        said = f"no interpreter of this run holds {options.floor.prose} with it"
-        return RemedyAttempt(Remedy.INTERPRETER, Standing.IDLE, said)
+        reason = f"no interpreter of this run holds {options.floor.prose} with it"
+        return RemedyAttempt(Remedy.INTERPRETER, Standing.IDLE, reason)
     unfit = {other.interpreter.id: why for other in held if (why := _unfit(other, row, options))}
     fit = [other for other in held if other.interpreter.id not in unfit]
     fit.sort(key=lambda other: version_of(other.interpreter.version), reverse=True)
@@ -232,8 +232,8 @@ def other_interpreter(row: Row, rows: Sequence[Row], options: RemedyOptions) -> 
     more = f" and {len(fit) - MOST_NAMED} more" if len(fit) > MOST_NAMED else ""
     named = ", ".join(other.interpreter.id for other in fit[:MOST_NAMED])
     lines = flat(interpreter_steps(fit[0].interpreter, options.libraries.get(str(row.client), "")))
-    said = "; ".join(filter(None, [f"held in this run by {named}{more}", left_out]))
-    return RemedyAttempt(Remedy.INTERPRETER, Standing.ADVISED, said, Verdict.ENFORCED, lines)
+    reason = "; ".join(filter(None, [f"held in this run by {named}{more}", left_out]))
+    return RemedyAttempt(Remedy.INTERPRETER, Standing.ADVISED, reason, Verdict.ENFORCED, lines)
 
 
 def _unfit(other: Row, row: Row, options: RemedyOptions) -> str:
@@ -252,21 +252,21 @@ def _unfit(other: Row, row: Row, options: RemedyOptions) -> str:
 
 def _build(row: Row, options: RemedyOptions) -> RemedyAttempt:
     if row.own_tls:
-        said = f"it does not use Python's OpenSSL but {row.own_tls.name}, which no build of Python changes"
-        return RemedyAttempt(Remedy.BUILD, Standing.IDLE, said)
+        reason = f"it does not use Python's OpenSSL but {row.own_tls.name}, which no build of Python changes"
+        return RemedyAttempt(Remedy.BUILD, Standing.IDLE, reason)
     if words := options.recipes.get(minor_of(row.interpreter.version)):
-        said = (
+        reason = (
             f"nox -s harden -- {words} takes minutes to build another Python, and measures it; that touches"
             " nothing but folders of its own (/opt needs root, --prefix DIR does not): undo: delete them"
         )
     else:
-        said = "no recipe that is still maintained builds this version of Python"
-    return RemedyAttempt(Remedy.BUILD, Standing.IDLE, said)
+        reason = "no recipe that is still maintained builds this version of Python"
+    return RemedyAttempt(Remedy.BUILD, Standing.IDLE, reason)
 
 
-def in_short(cases: Sequence[Case]) -> list[str]:
+def trial_summary(cases: Sequence[Case]) -> list[str]:
     """Return what to do about one interpreter in short, for the matrix; remedies.md has what to copy."""
-    said: dict[str, list[str]] = {}
+    sentences: dict[str, list[str]] = {}
     for remedy in Remedy:
         for standing, done, came in (
             (Standing.ADVISED, "measured", "it holds with"),
@@ -276,8 +276,8 @@ def in_short(cases: Sequence[Case]) -> list[str]:
                 if any((a.remedy, a.standing) == (remedy, standing) for a in case.attempts):
                     # What another interpreter holds, every run measures again.
                     when = "in this run" if remedy is Remedy.INTERPRETER else case.when
-                    said.setdefault(f"{TITLES[remedy]}: {done} {when}, {came}", []).append(
+                    sentences.setdefault(f"{TITLES[remedy]}: {done} {when}, {came}", []).append(
                         str(case.row.client)
                     )
-    lines = [f"{start} {', '.join(clients)}." for start, clients in said.items()]
+    lines = [f"{start} {', '.join(clients)}." for start, clients in sentences.items()]
     return [*lines, "What to copy, and what was not tried, is in `remedies.md`."]

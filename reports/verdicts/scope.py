@@ -76,10 +76,10 @@ def read_scope(facts: Mapping[str, Any]) -> Scope:
         **{name: _text(facts[name]) for name in texts},
         local_changes=_flag(facts["local_changes"]),
         variables={_text(name): _text(value) for name, value in dict(facts["variables"]).items()},
-        left_out=tuple(_read_left_out(one) for one in facts["left_out"]),
+        left_out=tuple(_read_left_out(entry) for entry in facts["left_out"]),
         clients_left_out=tuple(map(_text, facts["clients_left_out"])),
         narrowed=tuple(map(_text, facts["narrowed"])),
-        looked=tuple(_read_looked(one) for one in facts["looked"]),
+        looked=tuple(_read_looked(entry) for entry in facts["looked"]),
         notes=tuple(map(_text, facts["notes"])),
     )
 
@@ -146,11 +146,11 @@ def headline(runs: Sequence[ScopedRun]) -> list[str]:
 def opening(runs: Sequence[ScopedRun]) -> list[str]:
     """Return where an answer comes from, and what of the machine it leaves out, in a few sentences."""
     return [_origin(run) for run in runs] + _once(
-        runs, lambda run: [*_left_out(run, MOST_NAMED), *_counted(run)]
+        runs, lambda run: [*_left_out(run, MOST_NAMED), *_place_counts(run)]
     )
 
 
-def in_short(runs: Sequence[ScopedRun], now: dt.datetime) -> list[str]:
+def scope_summary(runs: Sequence[ScopedRun], now: dt.datetime) -> list[str]:
     """Return the scope in a few sentences with each run's age; lists are cut, and places counted."""
     origins = [_origin(run, now) for run in runs]
     return origins + _once(
@@ -161,7 +161,7 @@ def in_short(runs: Sequence[ScopedRun], now: dt.datetime) -> list[str]:
             *_left_out(run, MOST_NAMED),
             *_not_asked(run),
             *_refused(run),
-            *_counted(run),
+            *_place_counts(run),
             *run.scope.notes,
         ],
     )
@@ -204,7 +204,7 @@ def moment(text: str) -> dt.datetime:
     return read if read.tzinfo else read.replace(tzinfo=dt.UTC)
 
 
-def said(time: dt.datetime) -> str:
+def minute(time: dt.datetime) -> str:
     """Return a time in words."""
     return f"{time.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
 
@@ -236,7 +236,7 @@ def _origin(run: ScopedRun, now: dt.datetime | None = None) -> str:
     by = f" by {scope.user}" if scope.user else ""
     system = ", ".join(filter(None, [scope.distribution, scope.architecture]))
     where = f", {system}" if system else ""
-    when = f"ended {said(ended)}{age}"
+    when = f"ended {minute(ended)}{age}"
     return f"Run {run.run_id} on {run.host}{where}: {when}, measured{by} with {tool_in_full(run)}."
 
 
@@ -263,9 +263,11 @@ def _assignments(run: ScopedRun, *, kept: bool) -> str:
 def _left_out(run: ScopedRun, most: int | None = None) -> list[str]:
     """Name what was found and not measured, once for each reason."""
     groups: dict[str, list[str]] = {}
-    for one in run.scope.left_out:
-        groups.setdefault(one.reason, []).append(one.id)
-    return [f"Found and not measured: {_names(ids, most)} ({reason})." for reason, ids in groups.items()]
+    for candidate in run.scope.left_out:
+        groups.setdefault(candidate.reason, []).append(candidate.id)
+    return [
+        f"Found and not measured: {_first_names(ids, most)} ({reason})." for reason, ids in groups.items()
+    ]
 
 
 def _not_asked(run: ScopedRun) -> list[str]:
@@ -277,12 +279,12 @@ def _not_asked(run: ScopedRun) -> list[str]:
 
 
 def _refused(run: ScopedRun) -> list[str]:
-    refused = [one for one in run.scope.looked if one.status == "unreadable"]
-    named = "; ".join(f"{one.place} ({one.reason})" if one.reason else one.place for one in refused)
+    refused = [place for place in run.scope.looked if place.status == "unreadable"]
+    named = "; ".join(f"{place.place} ({place.reason})" if place.reason else place.place for place in refused)
     return [f"Could not look for interpreters in {named}."] if refused else []
 
 
-def _counted(run: ScopedRun) -> list[str]:
+def _place_counts(run: ScopedRun) -> list[str]:
     looked, absent = (len(_where(run, status)) for status in ("looked", "absent"))
     if not looked + absent:
         return []
@@ -300,10 +302,10 @@ def _places(run: ScopedRun) -> list[str]:
 
 def _where(run: ScopedRun, status: Status) -> list[str]:
     # A folder may be a known place and on PATH.
-    return list(dict.fromkeys(one.place for one in run.scope.looked if one.status == status))
+    return list(dict.fromkeys(place.place for place in run.scope.looked if place.status == status))
 
 
-def _names(names: Sequence[str], most: int | None) -> str:
+def _first_names(names: Sequence[str], most: int | None) -> str:
     if most is None or len(names) <= most:
         return ", ".join(names)
     return f"{', '.join(names[:most])} and {len(names) - most} more"

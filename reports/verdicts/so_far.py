@@ -27,16 +27,25 @@ def so_far(
     It never says `enforced`, which takes the client's own account beside the wire's: that is for the
     matrix. A handshake that was completed below the floor is proof enough, whether or not data followed.
     """
-    counted = [one for one in met if one.server.id in sound and not one.wire.faults]
-    if below := [one for one in counted if _completed(one) and _chose_below(one, floor)]:
-        lowest = min(below, key=lambda one: LADDER.index(one.wire.server_version or floor))
+    counted = [
+        connection for connection in met if connection.server.id in sound and not connection.wire.faults
+    ]
+    if below := [
+        connection for connection in counted if _completed(connection) and _chose_below(connection, floor)
+    ]:
+        lowest = min(below, key=lambda connection: LADDER.index(connection.wire.server_version or floor))
         return Verdict.DOWNGRADED, f"connected at {lowest.wire.server_version} to {lowest.server.id}"
-    if old := frozenset(p for one in counted for p in one.wire.offered or () if p.below(floor)):
+    if old := frozenset(p for connection in counted for p in connection.wire.offered or () if p.below(floor)):
         return Verdict.FRAGILE, f"no connection below {floor}, but it offers {span(old)}"
-    if agreed := [one for one in counted if _chose_below(one, floor) and not _refused(one)]:
-        return Verdict.FRAGILE, f"no connection below {floor}, but it did not refuse that of {_names(agreed)}"
+    if agreed := [
+        connection for connection in counted if _chose_below(connection, floor) and not _refused(connection)
+    ]:
+        return (
+            Verdict.FRAGILE,
+            f"no connection below {floor}, but it did not refuse that of {_server_ids(agreed)}",
+        )
     low = [s.id for s in catalogue.servers if s.role is Role.LADDER and s.only_below(floor) and s.id in sound]
-    refused = {one.server.id for one in counted if _refused(one)}
+    refused = {connection.server.id for connection in counted if _refused(connection)}
     if left := [name for name in low if name not in refused]:
         return OPEN, f"refused {len(low) - len(left)} of {len(low)} below {floor}; left: {', '.join(left)}"
     if not low:
@@ -44,20 +53,20 @@ def so_far(
     return REFUSES, f"refused all {len(low)} servers below {floor}, as far as the wire shows"
 
 
-def _chose_below(one: Connection, floor: Protocol) -> bool:
-    return one.wire.server_version is not None and one.wire.server_version.below(floor)
+def _chose_below(connection: Connection, floor: Protocol) -> bool:
+    return connection.wire.server_version is not None and connection.wire.server_version.below(floor)
 
 
-def _completed(one: Connection) -> bool:
-    return one.wire.finished or one.wire.data_both_ways
+def _completed(connection: Connection) -> bool:
+    return connection.wire.finished or connection.wire.data_both_ways
 
 
-def _refused(one: Connection) -> bool:
+def _refused(connection: Connection) -> bool:
     """Whether it ended over the version: the client said so, or the server before it had chosen one."""
-    by = Sender.CLIENT if one.wire.server_version else Sender.SERVER
-    said = {alert.description for alert in one.wire.alerts if alert.sender is by}
-    return bool(said & {"protocol_version", "illegal_parameter"})
+    by = Sender.CLIENT if connection.wire.server_version else Sender.SERVER
+    alerts = {alert.description for alert in connection.wire.alerts if alert.sender is by}
+    return bool(alerts & {"protocol_version", "illegal_parameter"})
 
 
-def _names(met: Sequence[Connection]) -> str:
-    return ", ".join(dict.fromkeys(one.server.id for one in met))
+def _server_ids(met: Sequence[Connection]) -> str:
+    return ", ".join(dict.fromkeys(connection.server.id for connection in met))

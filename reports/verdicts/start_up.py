@@ -83,14 +83,14 @@ def _differences(
     ways = sorted((own.keys() | there.keys()) - {"replaced"}, reverse=True)
     for name in TELLING:
         for way in ways:
-            one, other = (contexts.get(way, {}).get(name) for contexts in (own, there))
-            if one != other:
-                many, few = (len((listed or "").split()) for listed in (one, other))
+            own_fact, there_fact = (contexts.get(way, {}).get(name) for contexts in (own, there))
+            if own_fact != there_fact:
+                many, few = (len((listed or "").split()) for listed in (own_fact, there_fact))
                 listing = name == "ciphers"
                 yield (
                     f"{way} has {many} ciphers, not {few}"
                     if listing
-                    else f"{name} of {way} is {one}, not {other}"
+                    else f"{name} of {way} is {own_fact}, not {there_fact}"
                 )
     ours, theirs = own.get("replaced", {}), there.get("replaced", {})
     for name in sorted(ours.keys() | theirs.keys()):

@@ -137,18 +137,18 @@ def _written(text: str, path: str, sudo: str = "sudo ") -> tuple[str, ...]:
     return (f"{sudo}{INSTALL} {path} <<'END'", *text.splitlines(), "END")
 
 
-def upgrade_steps(one: Interpreter, library: str, newer: str, older: str) -> tuple[Step, ...]:
+def upgrade_steps(interpreter: Interpreter, library: str, newer: str, older: str) -> tuple[Step, ...]:
     """Return how to have a newer release: a distribution's own Python gets an environment beside it."""
     release = f"{library}>={newer}"
-    if is_distributions(one):
+    if is_distributions(interpreter):
         # What the package manager installed pip must not change (PEP 668).
-        return _beside(one, release)
+        return _beside(interpreter, release)
     return (
         Step(
             "Install it into the environment that the application has; here, into the one of this Python",
             f"all that uses {library} there",
             f"the same with {library}=={older}",
-            (f"{shlex.quote(one.path)} -m pip install {shlex.quote(release)}",),
+            (f"{shlex.quote(interpreter.path)} -m pip install {shlex.quote(release)}",),
             "root only where root owns that",
         ),
     )
@@ -159,26 +159,26 @@ def interpreter_steps(other: Interpreter, library: str) -> tuple[Step, ...]:
     return _beside(other, library)
 
 
-def _beside(one: Interpreter, requirement: str) -> tuple[Step, ...]:
+def _beside(interpreter: Interpreter, requirement: str) -> tuple[Step, ...]:
     """Return how to make an environment of an interpreter, with nothing or a requirement installed."""
     # Without that package Debian's Python has the module, but no pip to put into an environment.
-    package = f" (on Debian and Ubuntu with the package {Path(one.path).name}-venv)"
-    with_package = package if is_distributions(one) else ""
-    folder = f"tls-floor-{one.id}"
+    package = f" (on Debian and Ubuntu with the package {Path(interpreter.path).name}-venv)"
+    with_package = package if is_distributions(interpreter) else ""
+    folder = f"tls-floor-{interpreter.id}"
     # Python 2 has no venv.
-    module = "virtualenv" if one.version.startswith("2.") else "venv"
+    module = "virtualenv" if interpreter.version.startswith("2.") else "venv"
     install = f"{folder}/bin/python -m pip install {shlex.join(requirement.split())}"
     return (
         Step(
             f"Make an environment{with_package}, and start the application with its Python",
             "only what is started with that",
             f"rm -r {folder}",
-            (f"{shlex.quote(one.path)} -m {module} {folder}", *([install] if requirement else [])),
+            (f"{shlex.quote(interpreter.path)} -m {module} {folder}", *([install] if requirement else [])),
             NO_ROOT,
         ),
     )
 
 
-def is_distributions(one: Interpreter) -> bool:
+def is_distributions(interpreter: Interpreter) -> bool:
     """Whether the system's package manager owns an interpreter: pip and we leave it as it is (PEP 668)."""
-    return one.source == "system" or Path(one.path).parent == Path("/usr/bin")
+    return interpreter.source == "system" or Path(interpreter.path).parent == Path("/usr/bin")

@@ -275,7 +275,7 @@ CASES = [
         "1 downgraded: down/ssl",
         [GOOD, DOWN],
         _waiver("down", client="botocore"),
-        ("the waiver for down/botocore matches no row that counts: mend or remove it",),
+        ("the waiver for down/botocore matches no row that counts: correct or remove it",),
     ),
     GateCase(
         "a waiver on its last day",
@@ -313,7 +313,7 @@ CASES = [
         "all 1 rows hold TLSv1.2",
         [GOOD],
         _waiver("gone_*"),
-        ("the waiver for gone_*/* matches no row that counts: mend or remove it",),
+        ("the waiver for gone_*/* matches no row that counts: correct or remove it",),
     ),
     GateCase(
         "a waiver that is not needed any more",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from reports.formats.advice import configuration_in_force, together
 from reports.verdicts.judge import HeldBy, Verdict
 from reports.verdicts.matrix import Row, by_interpreter
-from reports.verdicts.remedies import Case, Remedy, RemedyAttempt, Standing, in_short
+from reports.verdicts.remedies import Case, Remedy, RemedyAttempt, Standing, trial_summary
 from tests.support.builders import CRT, PYCA, TLS1_2, TLS1_3, a_program, a_row, an_interpreter
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def test_that_file_is_named_whatever_else_there_is_to_say() -> None:
     row = a_row(DOWN, interpreter=named)
     cases = [Case(row, (RemedyAttempt(Remedy.CODE, Standing.ADVISED, "so it was seen", HELD),))]
     (said,) = configuration_in_force(named)
-    assert advice([row], TLS1_2, cases=cases) == [said, *in_short(cases)]
+    assert advice([row], TLS1_2, cases=cases) == [said, *trial_summary(cases)]
     held = a_row(HELD, interpreter=named, holder=HeldBy.CONFIGURATION)
     assert advice([held], TLS1_2)[1:] == [said]
 
@@ -131,9 +131,9 @@ def test_what_was_tried_takes_the_place_of_what_was_not() -> None:
     one, more, two = (a_row(DOWN, *key) for key in (("one", "ssl"), ("one", "boto3"), ("two", "ssl")))
     helped = RemedyAttempt(Remedy.CODE, Standing.ADVISED, "so it was seen", HELD)
     cases = [Case(one, (helped,))]
-    assert advice([one], TLS1_2, cases=cases) == in_short(cases)
+    assert advice([one], TLS1_2, cases=cases) == trial_summary(cases)
     assert advice([two], TLS1_2, cases=cases) == advice([two], TLS1_2)
-    assert advice([one, more], TLS1_2, cases=cases) == [*in_short(cases), *advice([more], TLS1_2)]
+    assert advice([one, more], TLS1_2, cases=cases) == [*trial_summary(cases), *advice([more], TLS1_2)]
     assert advice([one], TLS1_2, cases=[Case(one, ())]) == advice([one], TLS1_2)
 
 

@@ -28,9 +28,9 @@ from reports.verdicts.remedies import (
     RemedyOptions,
     Standing,
     assess,
-    in_short,
     needing,
     skip_reason,
+    trial_summary,
 )
 from servers.conditions import Condition
 from tests.support.builders import TLS1_2, a_program, a_row, an_interpreter
@@ -287,7 +287,7 @@ def test_in_short_each_remedy_is_said_once_for_its_clients() -> None:
     failed = RemedyAttempt(Remedy.CONFIGURATION, Standing.FAILED, "so it was seen", DOWN)
     untried = RemedyAttempt(Remedy.BUILD, Standing.IDLE, "nobody did")
     cases = [Case(a_row(DOWN, "one", client), (failed, helped, untried)) for client in ("ssl", "botocore")]
-    configured, coded, more = in_short(cases)
+    configured, coded, more = trial_summary(cases)
     assert configured == f"{TITLES[Remedy.CONFIGURATION]}: tried in this run, it does not help ssl, botocore."
     assert coded == f"{TITLES[Remedy.CODE]}: measured in this run, it holds with ssl, botocore."
     assert "remedies.md" in more
@@ -298,7 +298,7 @@ def test_in_short_an_earlier_run_is_named() -> None:
     helped = RemedyAttempt(Remedy.CODE, Standing.ADVISED, "so it was seen", HELD)
     other = RemedyAttempt(Remedy.INTERPRETER, Standing.ADVISED, "held in this run by two", HELD)
     origin = Origin("20261101T000000Z-aaaa", "2026-11-01T00:00:09+00:00")
-    coded, held, _ = in_short([Case(a_row(DOWN, "one"), (helped, other), origin)])
+    coded, held, _ = trial_summary([Case(a_row(DOWN, "one"), (helped, other), origin)])
     when = "measured on 2026-11-01 in run 20261101T000000Z-aaaa"
     assert coded == f"{TITLES[Remedy.CODE]}: {when}, it holds with ssl."
     assert held == f"{TITLES[Remedy.INTERPRETER]}: measured in this run, it holds with ssl."

@@ -19,8 +19,8 @@ from reports.verdicts.scope import (
     ago,
     headline,
     in_full,
-    in_short,
     read_scope,
+    scope_summary,
     tool_in_full,
 )
 from runs.provenance import TLS_VARIABLES
@@ -76,7 +76,7 @@ def test_what_is_no_scope_is_refused(damage: Callable[[dict[str, Any]], None]) -
 
 def test_a_run_is_named_with_all_that_it_came_about_by() -> None:
     """Id, machine, system, time, user, and tool with its commit are said, and the age if asked for."""
-    (said, *_) = in_short([a_part("r1", "h1")], NOW)
+    (said, *_) = scope_summary([a_part("r1", "h1")], NOW)
     assert said == (
         "Run r1 on h1, Debian GNU/Linux 12 (bookworm), x86_64: ended 2026-11-24 02:00 UTC (9 hours ago),"
         " measured by somebody with tls-floor-matrix 0.1.0 at commit c0c0c0c0c0c0."
@@ -115,7 +115,7 @@ def test_what_narrows_a_run_is_in_the_headline() -> None:
 def test_strangers_are_in_the_scope() -> None:
     """Which other programs connected while a run measured is said in short and in full."""
     part = a_part(notes=("Somebody else connected.",))
-    assert "Somebody else connected." in in_short([part], NOW)
+    assert "Somebody else connected." in scope_summary([part], NOW)
     assert "Somebody else connected." in in_full([part])
 
 
@@ -126,7 +126,7 @@ def test_what_is_not_passed_on_is_told_from_what_is() -> None:
     narrow = replace(a_part(), scope=a_narrow_scope())
     said = "Set, and not passed on to what was measured: SSL_CERT_FILE=/made/up/roots.pem."
     assert said in in_full([narrow])
-    assert said not in in_short([narrow], NOW)
+    assert said not in scope_summary([narrow], NOW)
 
 
 def test_each_place_is_named_in_full_and_counted_in_short() -> None:
@@ -142,7 +142,7 @@ def test_each_place_is_named_in_full_and_counted_in_short() -> None:
     )
     assert "Looked for interpreters in /a, /b." in in_full([part])
     assert "Known places that are not there: /c." in in_full([part])
-    assert "Looked for interpreters in 2 places; of those that are known, 1 are not there." in in_short(
+    assert "Looked for interpreters in 2 places; of those that are known, 1 are not there." in scope_summary(
         [part], NOW
     )
 
@@ -151,7 +151,7 @@ def test_a_long_list_is_cut_in_short_alone() -> None:
     """Of many interpreters that were left out some are named in short, and all in full."""
     left_out = tuple(LeftOut(f"p{number}", "/p", "--only x") for number in range(MOST_NAMED + 3))
     part = a_part(left_out=(*left_out, LeftOut("w", "/w", "it starts /x, which is measured")))
-    short = [said for said in in_short([part], NOW) if said.startswith("Found and not measured")]
+    short = [said for said in scope_summary([part], NOW) if said.startswith("Found and not measured")]
     assert short == [
         f"Found and not measured: {', '.join(f'p{n}' for n in range(MOST_NAMED))} and 3 more (--only x).",
         "Found and not measured: w (it starts /x, which is measured).",
@@ -166,7 +166,7 @@ def test_machines_share_a_sentence_that_is_about_all_of_them() -> None:
         "Could not look for interpreters in /locked/bin (/locked cannot be read).",
         "On h2: This run is partial: --clients left out ssl.",
     ]
-    assert [said.split(",")[0] for said in in_short([one, other], NOW)[:2]] == [
+    assert [said.split(",")[0] for said in scope_summary([one, other], NOW)[:2]] == [
         "Run r1 on h1",
         "Run r2 on h2",
     ]
