@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import struct
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from docs.example import make
 from reports.formats.terminal import show
 from reports.verdicts.judge import Verdict
 from tests.support.checkout import ROOT
+from tests.support.schemas import validator
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +37,18 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Matrix, Path]:
 def test_the_example_is_what_the_code_makes(made: tuple[Matrix, Path], file: str) -> None:
     """Each file of the example is, byte for byte, what today's code makes of the stored run."""
     assert (EXAMPLE / file).read_bytes() == (made[1] / file).read_bytes(), REMAKE
+
+
+@pytest.mark.parametrize(
+    "file", ["matrix.json", "run.json", "gate.json", "remedies.json", "observations.jsonl"]
+)
+def test_what_others_read_fits_its_schema(made: tuple[Matrix, Path], file: str) -> None:
+    """Each JSON file of the example's report, and each line of the observations, fits the stored schema."""
+    text = (made[1] / file).read_text(encoding="utf-8")
+    documents = text.splitlines() if file.endswith("l") else [text]
+    assert documents
+    for document in documents:
+        validator(file).validate(json.loads(document))
 
 
 def test_the_example_shows_both_ends(made: tuple[Matrix, Path]) -> None:

@@ -114,8 +114,11 @@ def reading(path: Path) -> Iterator[None]:
     except OSError as error:
         msg = f"{path} cannot be read: {error.strerror or error}"
         raise RecordError(msg) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        msg = f"{path} is no whole record of this tool ({type(error).__name__}: {error}): measure again"
+    except ValueError as error:
+        msg = f"{path} is no whole record of this tool ({error}): measure again"
+        raise RecordError(msg) from error
+    except KeyError as error:
+        msg = f"{path} is no whole record of this tool (it lacks {error}): measure again"
         raise RecordError(msg) from error
 
 
