@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from reports.causes import UNKNOWN, CauseSubject, ChangeCause, of_rows, of_runs
 from reports.verdicts.judge import Verdict
-from reports.verdicts.matrix import ALL_CLIENTS, MISSING, Subject
+from reports.verdicts.matrix import ALL_CLIENTS, RowGroup, Subject, by_interpreter
 from servers.conditions import Condition
 from servers.protocols import LADDER
 
@@ -100,6 +100,32 @@ class _Pair:
         return next((row for row in sides if not _silent(row)), sides[0]).interpreter
 
 
+@dataclass(frozen=True)
+class _InterpreterPair:
+    """One interpreter as both runs have it; a side is None where a run has nothing of it."""
+
+    older: RowGroup | None
+    newer: RowGroup | None
+    link: str
+
+    def clients(self) -> Iterator[_Pair]:
+        """Pair the rows of each client and condition, those of the newer run first."""
+        olds, news = (_by_client(group) for group in (self.older, self.newer))
+        keys = dict.fromkeys((*news, *olds))
+        for client, condition in [key for key in keys if key[0] != ALL_CLIENTS] or keys:
+            # A row for all clients, because nothing could be measured, is the other side of each.
+            old, new = (rows.get((client, condition)) or _for_all(rows) for rows in (olds, news))
+            yield _Pair(client, condition, old, new, self.link)
+
+
+def _by_client(group: RowGroup | None) -> dict[tuple[ClientKey, Condition], Row]:
+    return {(row.client, row.condition): row for row in group.rows} if group else {}
+
+
+def _for_all(rows: Mapping[tuple[ClientKey, Condition], Row]) -> Row | None:
+    return next((row for row in rows.values() if row.client == ALL_CLIENTS), None)
+
+
 def compare(older: Sequence[StoredRun], newer: Sequence[StoredRun]) -> Comparison:
     """Compare two runs, or two documents of several machines each, which are then paired by host."""
     between: dict[ChangeCause, None] = {}
@@ -111,7 +137,8 @@ def compare(older: Sequence[StoredRun], newer: Sequence[StoredRun]) -> Compariso
         silent = any(_silent(row) for row in (*before.rows, *after.rows))
         shared = () if silent else of_runs(before, after)
         between |= dict.fromkeys(shared)
-        for pair in _pairs(before, after):
+        pairs = (pair for both in _interpreter_pairs(before, after) for pair in both.clients())
+        for pair in pairs:
             if note := _not_asked(pair, before.run.asked, after.run.asked):
                 unasked[note] = None
             elif change := _change(pair, before, after, shared):
@@ -142,22 +169,28 @@ def _by_host(older: Sequence[StoredRun], newer: Sequence[StoredRun]) -> Iterator
         )
 
 
-def _pairs(before: StoredRun, after: StoredRun) -> Iterator[_Pair]:
-    """Pair the rows of two runs, in the order of the newer one."""
+def _interpreter_pairs(before: StoredRun, after: StoredRun) -> Iterator[_InterpreterPair]:
+    """Pair the interpreters of two runs: those of the newer one, then those that only the older one has."""
     links = dict(_links(before.run.asked, after.run.asked))
-    left, right = _by_interpreter(before), _by_interpreter(after)
-    for older, newer in _interpreters(before, after, links):
+    olds, news = (_reported(run) for run in (before, after))
+    partners = _partners(olds, news, links)
+    paired = [(partners.get(new.name), new) for new in news]
+    gone = {old.name for old in olds} - {old.name for old in partners.values()}
+    left = [(old, None) for old in olds if old.name in gone]
+    for old, new in [*paired, *left] or [(None, None)]:
+        link = links.get((old.interpreter.path, new.interpreter.path), "") if old and new else ""
         # A machine that did not report has one row, which is the other side of all.
-        olds, news = (
-            left.get(older.id if older else MISSING, {}),
-            right.get(newer.id if newer else MISSING, {}),
-        )
-        keys = dict.fromkeys((*news, *olds))
-        link = links.get((older.path, newer.path), "") if older and newer else ""
-        # A row for all clients, because nothing could be measured, is the other side of each.
-        for client, condition in [key for key in keys if key[0] != ALL_CLIENTS] or keys:
-            old, new = (rows.get((client, condition)) or _for_all(rows) for rows in (olds, news))
-            yield _Pair(client, condition, old, new, link)
+        yield _InterpreterPair(old or _silent_group(before), new or _silent_group(after), link)
+
+
+def _reported(run: StoredRun) -> list[RowGroup]:
+    return [group for group in by_interpreter(run.rows) if group.subject is not Subject.MACHINE]
+
+
+def _silent_group(run: StoredRun) -> RowGroup | None:
+    """Return the row of a machine that did not report, if the run has one."""
+    groups = by_interpreter(run.rows)
+    return next((group for group in groups if group.subject is Subject.MACHINE), None)
 
 
 def _links(before: RunRequest, after: RunRequest) -> Iterator[tuple[tuple[str, str], str]]:
@@ -168,43 +201,26 @@ def _links(before: RunRequest, after: RunRequest) -> Iterator[tuple[tuple[str, s
             yield (led[given.path], given.real), given.path
 
 
-def _interpreters(
-    before: StoredRun, after: StoredRun, links: Mapping[tuple[str, str], str]
-) -> list[tuple[Interpreter | None, Interpreter | None]]:
-    """Pair interpreters: those with the same path, or else the same id, or that the same link leads to."""
-    olds, news = (
-        {row.interpreter.id: row.interpreter for row in record.rows if not _silent(row)}
-        for record in (before, after)
-    )
+def _partners(
+    olds: Sequence[RowGroup], news: Sequence[RowGroup], links: Mapping[tuple[str, str], str]
+) -> dict[str, RowGroup]:
+    """Return the older group of each newer one, by name: of the same path, or id, or by the same link."""
     ways: tuple[Callable[[Interpreter, Interpreter], bool], ...] = (
         lambda old, new: old.path == new.path,
         lambda old, new: old.id == new.id,
         lambda old, new: (old.path, new.path) in links,
     )
-    found: dict[str, Interpreter] = {}
+    left = {old.name: old for old in olds}
+    found: dict[str, RowGroup] = {}
     for alike in ways:
-        for new in news.values():
-            old = next((old for old in olds.values() if alike(old, new)), None)
-            if old and new.id not in found:
-                found[new.id] = olds.pop(old.id)
-    pairs = [*((found.get(new.id), new) for new in news.values()), *((old, None) for old in olds.values())]
-    return pairs or [(None, None)]
-
-
-def _by_interpreter(record: StoredRun) -> dict[str, dict[tuple[ClientKey, Condition], Row]]:
-    """Return the rows by interpreter, each by client and condition."""
-    found: dict[str, dict[tuple[ClientKey, Condition], Row]] = {}
-    for row in record.rows:
-        found.setdefault(row.interpreter.id, {})[row.client, row.condition] = row
+        for new in (group for group in news if group.name not in found):
+            if old := next((old for old in left.values() if alike(old.interpreter, new.interpreter)), None):
+                found[new.name] = left.pop(old.name)
     return found
 
 
 def _silent(row: Row) -> bool:
     return row.subject is Subject.MACHINE
-
-
-def _for_all(rows: Mapping[tuple[ClientKey, Condition], Row]) -> Row | None:
-    return next((row for row in rows.values() if row.client == ALL_CLIENTS), None)
 
 
 def _not_asked(pair: _Pair, before: RunRequest, after: RunRequest) -> str:
