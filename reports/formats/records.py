@@ -114,7 +114,7 @@ def reading(path: Path) -> Iterator[None]:
     except OSError as error:
         msg = f"{path} cannot be read: {error.strerror or error}"
         raise RecordError(msg) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         msg = f"{path} is no whole record of this tool ({error}): measure again"
         raise RecordError(msg) from error
     except KeyError as error:

@@ -276,6 +276,7 @@ def test_observations_come_back_as_they_were(tmp_path: Path, obstacle: Obstacle)
         ('{"schema_version": 2}', "is no whole record of this tool"),
         ('{"schema_version": 2, "controls": 5}', "is no whole record of this tool"),
         ("\udcff", "is no whole record of this tool"),
+        pytest.param("[" * 100_000, "is no whole record of this tool", id="too deep"),
     ],
 )
 @pytest.mark.parametrize("read", [read_summary, read_jsonl])
