@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 import struct
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,6 +52,22 @@ def test_what_others_read_fits_its_schema(made: tuple[Matrix, Path], file: str) 
     assert documents
     for document in documents:
         validator(file).validate(json.loads(document))
+
+
+def test_the_maker_runs_as_its_page_says(tmp_path: Path) -> None:
+    """make.py, started by its path from anywhere and without PYTHONPATH, writes each file beside itself."""
+    copy = tmp_path / "docs" / "example"
+    shutil.copytree(EXAMPLE, copy, ignore=shutil.ignore_patterns(*make.SHOWN, "__pycache__"))
+    for room in ("interpreters", "probes", "reports", "servers"):
+        (tmp_path / room).symlink_to(ROOT / room)
+    # Without a PATH there is no browser, so no picture is taken.
+    done = subprocess.run(
+        [sys.executable, copy / "make.py"], cwd="/", env={}, check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {name: (copy / name).read_bytes() for name in make.SHOWN} == {
+        name: (EXAMPLE / name).read_bytes() for name in make.SHOWN
+    }, REMAKE
 
 
 def test_the_example_shows_both_ends(made: tuple[Matrix, Path]) -> None:

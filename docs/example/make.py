@@ -16,12 +16,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interpreters.clients import ClientKey
-
 HERE = Path(__file__).parent
 if str(HERE.parent.parent) not in sys.path:
     sys.path.insert(0, str(HERE.parent.parent))
 
+from interpreters.clients import ClientKey  # noqa: E402
 from reports.gate import gate  # noqa: E402
 from reports.merge import read_parts  # noqa: E402
 from reports.report import write_report  # noqa: E402
