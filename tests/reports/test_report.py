@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,10 @@ import pytest
 import reports.report
 from reports.gate import gate
 from reports.report import write_report
+from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import Matrix, Measured, build_matrix
 from reports.verdicts.policy import Policy
+from reports.verdicts.remedies import Case, Remedy, RemedyAttempt, Standing
 from servers.conditions import Condition
 from servers.protocols import Sender
 from servers.tap import Capture, Chunk
@@ -26,6 +29,8 @@ from tests.support.builders import (
     a_catalogue,
     a_run,
     an_interpreter,
+    by_key,
+    failed,
     keys,
     ladder,
     meet,
@@ -49,6 +54,50 @@ def _measured(name: str, stack: Stack) -> Measured:
 
 BROKEN = Measured(an_interpreter("opt_hang", unavailable="it did not say what it is"), {}, ())
 """An interpreter of which there is nothing but the reason."""
+
+
+HOSTILE = (
+    '<script>alert(1)</script>"&`c`{{7*7}}**d** [e](f)\r\n| x | enforced |\n# y'
+    "\x1b[31m\x9b1m\0\x07\x0b\x85\u202e\u2028\udcff;=a"
+)
+"""What ends a line, a cell or an element, moves a cursor, turns text round, or is no Unicode."""
+
+ESCAPE = "pass every text from elsewhere through the function of reports/formats/escape.py for the format"
+
+
+def _talking(folder: Path, said: str) -> dict[str, str]:
+    """Write a report in which whatever can say anything says this, and return its text files by name."""
+    python = replace(an_interpreter("talks", f"3.9.{said}"), path=f"/opt/{said}", openssl=f"OpenSSL {said}")
+    mute = replace(an_interpreter("mute", unavailable=f"it says {said}"), path=f"/opt/no {said}")
+    refused = replace(meet(LOOSE, CATALOGUE["only_1_1"]), account=failed(f"it says {said}", f"ssl.{said}"))
+    heard = [o for o in _measured("talks", LOOSE).observations if o.server != refused.server]
+    named = (replace(o, interpreter="talks", client_version=said, urllib3=said) for o in (*heard, refused))
+    measured = (Measured(python, by_key({"botocore": f"no {said}"}), tuple(named)), Measured(mute, {}, ()))
+    rows = build_matrix(measured, keys(["ssl", "botocore"]), [AMBIENT], CATALOGUE, TLS1_2)
+    (below,) = (row for row in rows if row.verdict is Verdict.DOWNGRADED)
+    tried = RemedyAttempt(Remedy.CODE, Standing.FAILED, f"it says {said}", Verdict.DOWNGRADED)
+    run = replace(RUN, host=f"host {said}", engine=f"OpenSSL 3 {said}")
+    folder.mkdir()
+    write_report(folder, Matrix(run, measured, rows, CATALOGUE), Policy(), cases=[Case(below, (tried,))])
+    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pcapng")
+    return {path.name: path.read_bytes().decode() for path in files}
+
+
+def _size(name: str, text: str) -> int:
+    """Return how many lines a file has; of XML, where a text may have lines of its own, how many elements."""
+    if name.endswith(".xml"):
+        return len(list(ET.fromstring(text.encode()).iter()))  # noqa: S314  our own
+    return text.count("\n")
+
+
+def test_hostile_text_changes_the_form_of_no_file(tmp_path: Path) -> None:
+    """In every file, of whatever format, hostile text adds no line and no character that does not print."""
+    hostile, calm = _talking(tmp_path / "hostile", HOSTILE), _talking(tmp_path / "calm", "calm")
+    assert hostile.keys() == calm.keys() > {"matrix.csv", "matrix.md", "matrix.html", "junit.xml"}
+    raw = {name: {c for c in text if not c.isprintable()} - {"\n", "\t"} for name, text in hostile.items()}
+    assert {name: found for name, found in raw.items() if found} == {}, ESCAPE
+    grown = {name: (_size(name, text), _size(name, calm[name])) for name, text in hostile.items()}
+    assert {name: sizes for name, sizes in grown.items() if sizes[0] != sizes[1]} == {}, ESCAPE
 
 
 def _write(folder: Path, *measured: Measured, all_evidence: bool = False) -> None:
