@@ -159,6 +159,9 @@ def test_what_every_command_loads_is_light() -> None:
     assert (heavy | {"reports.verdicts.judge"}) & set(done.stdout.split()) == set()
 
 
+BEFORE_3 = {"ConfigParser", "Queue", "StringIO", "cPickle", "cStringIO", "httplib", "urllib2", "urlparse"}
+"""What a probe may need of Python 2.7's standard library that Python 3 calls otherwise (PEP 3108)."""
+
 BRINGS = {
     "requests": {"urllib3"},
     "boto3[crt]": {"boto3", "botocore", "s3transfer"},
@@ -168,7 +171,7 @@ BRINGS = {
     # Where awscrt is too old to say its version, setuptools is there and can.
     "awscrt": {"pkg_resources"},
 }
-"""Names that come with a requirement and are not its own."""
+"""Packages that a client may import, by the requirement that they come with and are not called like."""
 
 
 @pytest.mark.parametrize("path", PASSENGERS, ids=name)
@@ -178,7 +181,20 @@ def test_passengers_travel_light(path: Path) -> None:
     client = clients().get(path.stem) if path.parent.name in ("clients", "floors") else None
     words = [client.id, *client.requirement.split()] if client else []
     own = {*words}.union(*(BRINGS.get(word, set()) for word in words))
-    assert imports(path) - sys.stdlib_module_names <= siblings | own
+    foreign = imports(path) - sys.stdlib_module_names - BEFORE_3 - siblings - own
+    assert not foreign, (
+        f"{name(path)} imports {', '.join(sorted(foreign))}: not of the standard library, no file beside it,"
+        " not its client; if the client's REQUIREMENT brings that along, add it to BRINGS in this file"
+    )
+
+
+@pytest.mark.e2e
+def test_python_27_has_these_modules(python27: Path) -> None:
+    """Each name that counts as Python 2.7's standard library can be imported there, and not here."""
+    assert set(sys.stdlib_module_names).isdisjoint(BEFORE_3)
+    program = "import importlib, sys\nfor module in sys.argv[1:]:\n    importlib.import_module(module)"
+    done = subprocess.run([python27, "-S", "-c", program, *sorted(BEFORE_3)], check=False)
+    assert done.returncode == 0
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "probes" / "clients").glob("[!_]*.py")), ids=name)
@@ -186,6 +202,54 @@ def test_a_client_imports_what_it_is_named_after(path: Path) -> None:
     """A file named like its client says that it means the client, where Python 2.7 would take the file."""
     future = [node for node in tree(path).body if isinstance(node, ast.ImportFrom) and node.level == 0]
     assert ("__future__", "absolute_import") in {(n.module, a.name) for n in future for a in n.names}
+
+
+TESTED_ELSEWHERE = {
+    # What is types, or a base, is tested with what makes it.
+    "interpreters/documents.py": "reports/test_schemas.py",
+    "interpreters/errors.py": "test_architecture.py",
+    "interpreters/interpreter.py": "interpreters/test_describe.py",
+    "reports/formats/contract.py": "reports/test_schemas.py",
+    "reports/formats/gate_contract.py": "reports/test_schemas.py",
+    "reports/formats/matrix_contract.py": "reports/formats/test_matrix_json.py",
+    "reports/formats/records_contract.py": "reports/formats/test_records.py",
+    "reports/formats/remedies_contract.py": "reports/formats/test_remedies_document.py",
+    "reports/verdicts/observations.py": "reports/formats/test_records.py",
+    "servers/engine.py": "servers/test_s_server.py",
+    # Parts of a whole, which only the whole shows at work.
+    "interpreters/hardening/components.py": "interpreters/hardening/test_build.py",
+    "interpreters/hardening/installed.py": "interpreters/hardening/test_harden.py",
+    "interpreters/hardening/pair.py": "interpreters/hardening/test_harden.py",
+    "interpreters/hardening/request.py": "interpreters/hardening/test_harden.py",
+    "interpreters/hardening/stamp.py": "interpreters/hardening/test_harden.py",
+    "reports/causes.py": "reports/test_compare.py",
+    "reports/compare_files.py": "reports/test_compare.py",
+    "reports/formats/html_data.py": "reports/formats/test_html.py",
+    "reports/verdicts/doubts.py": "reports/verdicts/test_decision.py",
+    "reports/verdicts/expected.py": "reports/verdicts/test_truth.py",
+    "servers/live_state.py": "servers/test_serve.py",
+    # It takes a process, or a machine.
+    "interpreters/wrapper.py": "end_to_end/test_wrappers.py",
+    "runs/job.py": "end_to_end/test_sessions.py",
+    "runs/sessions.py": "end_to_end/test_sessions.py",
+}
+"""Files whose tests are not in a file of their own name, and where they are, below tests/."""
+
+
+def test_every_file_has_its_tests() -> None:
+    """A file's tests are in the file of tests/ that has its name, or where the table above says."""
+    # What runs in an interpreter under test is tested as a whole: tests/probes/test_main.py, test_clients.py.
+    tested = [path for path in SOURCES if within(path) in MAY_IMPORT and path.stem != "__init__"]
+    own = {name(path): str(path.relative_to(ROOT).with_name(f"test_{path.name}")) for path in tested}
+    missing = [f"{file}: write tests/{test}" for file, test in own.items() if not _is_test(test)]
+    assert [line for line in missing if line.partition(":")[0] not in TESTED_ELSEWHERE] == []
+    assert {file: test for file, test in TESTED_ELSEWHERE.items() if not _is_test(test)} == {}
+    needless = [file for file in TESTED_ELSEWHERE if file not in own or _is_test(own[file])]
+    assert needless == [], "take these out of TESTED_ELSEWHERE"
+
+
+def _is_test(file: str) -> bool:
+    return (ROOT / "tests" / file).is_file()
 
 
 def test_nothing_imports_the_sessions() -> None:
