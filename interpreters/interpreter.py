@@ -15,6 +15,24 @@ PROGRAM = "program"
 """The source of programs: they are measured like interpreters."""
 
 
+_PREFIX = f"{PROGRAM}_"
+
+
+def program_id(program: str) -> str:
+    """Return the id under which a program stands among interpreters; none of theirs begins so."""
+    return f"{_PREFIX}{program}"
+
+
+def is_program_id(name: str) -> bool:
+    """Whether an id, or a name, is a program's."""
+    return name.startswith(_PREFIX)
+
+
+def without_program(name: str) -> str:
+    """Return a name as a sentence about programs has it: the sentence says already what they are."""
+    return name.removeprefix(_PREFIX)
+
+
 MADE = "made"
 """The environment of clients that were installed for the measurement."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.describe import describe, describe_program
-from interpreters.interpreter import PROGRAM, Interpreter
+from interpreters.interpreter import PROGRAM, Interpreter, program_id
 from interpreters.locate import Candidate
 from interpreters.processes import run, signal_name
 from interpreters.tables import tables
@@ -119,11 +119,9 @@ def locate_programs(programs: Iterable[Program], env: Mapping[str, str]) -> tupl
     """
     path = env.get("PATH", "")
     found = ((program, shutil.which(program.command, path=path)) for program in programs)
-    return tuple(Candidate(_id(program), PROGRAM, Path(file).absolute()) for program, file in found if file)
-
-
-def _id(program: Program) -> str:
-    return f"{PROGRAM}_{program.id}"
+    return tuple(
+        Candidate(program_id(program.id), PROGRAM, Path(file).absolute()) for program, file in found if file
+    )
 
 
 def identify_program(
@@ -133,7 +131,7 @@ def identify_program(
     limit: float = ANSWER_LIMIT,
 ) -> InstalledProgram | None:
     """Return what a program says of itself, or why it cannot; None if it is another of the same name."""
-    program = next(program for program in programs if _id(program) == candidate.id)
+    program = next(program for program in programs if program_id(program.id) == candidate.id)
     try:
         status, output = run([candidate.path, *program.ask], env, limit)
     except OSError as error:

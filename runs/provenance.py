@@ -9,7 +9,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from interpreters.clients import DEFAULT, ClientKey, clients
-from interpreters.interpreter import PROGRAM
+from interpreters.interpreter import is_program_id
 from interpreters.processes import run
 from interpreters.programs import read_programs
 from interpreters.tables import TableError
@@ -106,7 +106,7 @@ def narrowings(request: RunRequest, unchosen: Iterable[LeftOut]) -> tuple[str, .
     condition beside the machine's own takes nothing away.
     """
     # A run without options measures no program.
-    pythons = [left.id for left in unchosen if not left.id.startswith(f"{PROGRAM}_")]
+    pythons = [left.id for left in unchosen if not is_program_id(left.id)]
     wanted = {ClientKey.parse(client).name for client in request.clients}
     lost = [client for client in DEFAULT if client not in wanted]
     narrowed = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from interpreters.interpreter import PROGRAM
+from interpreters.interpreter import without_program
 from reports.formats.sweep import client_shares, dependence_sentences
 from reports.verdicts.judge import PAGE_FLOOR, HeldBy, PageCheck, Verdict
 from reports.verdicts.matrix import Subject, first_condition, standings, under
@@ -195,8 +195,7 @@ def _own_tls(downgraded: Iterable[RowGroup], floor: Protocol) -> list[str]:
 
 
 def _name(group: RowGroup) -> str:
-    """Return a group's name; a sentence about programs says so already, and nothing else is called so."""
-    return group.name.removeprefix(f"{PROGRAM}_")
+    return without_program(group.name)
 
 
 def _joined(groups: Iterable[RowGroup]) -> str:

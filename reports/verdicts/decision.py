@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from interpreters.clients import ClientKey
-from interpreters.interpreter import PROGRAM
+from interpreters.interpreter import PROGRAM, program_id
 from reports.verdicts.doubts import doubts, on_the_way, unfinished
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import ALL_CLIENTS, MISSING
@@ -227,7 +227,7 @@ def _gate_rows(report: GateReport, policy: Policy) -> tuple[GateRow, ...]:
     there = {(row.host, row.client) for row in report.rows if row.source == PROGRAM}
     hosts = [row.host for row in report.rows if not row.silent]
     absent = (
-        GateRow(host, f"{PROGRAM}_{program}", program, PROGRAM, MISSING)
+        GateRow(host, program_id(program), program, PROGRAM, MISSING)
         for host in dict.fromkeys(hosts)
         for program in policy.programs
         if (host, program) not in there
