@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from reports.verdicts.matrix import Row
     from reports.verdicts.observations import Run
 
-ON_URLLIB3 = frozenset({"requests", "botocore", "boto3", "pip"})
-"""Clients of others that speak through urllib3."""
+ON_URLLIB3 = frozenset({"awscli", "boto3", "botocore", "pip", "pyopenssl", "requests"})
+"""Clients that speak through a urllib3 beside them: another version of it may be why a row changed."""
 
 UNKNOWN = (Verdict.INCONCLUSIVE, Verdict.UNTESTABLE)
 """Verdicts by which nothing is known."""

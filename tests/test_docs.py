@@ -22,13 +22,16 @@ from reports.verdicts.decision import GateOutcome
 from reports.verdicts.judge import HeldBy, PageCheck, Verdict
 from reports.verdicts.policy import KEYS, Waiver, read_policy
 from runs.options import SESSIONS
-from servers.catalogue import read_catalogue
+from servers.catalogue import Certificate, KeyExchange, Role, read_catalogue
 from servers.conditions import Condition
+from servers.protocols import LADDER
 from tests.support.checkout import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from servers.catalogue import Server
 
 README = ROOT / "README.md"
 REFERENCE = ROOT / "docs" / "reference.md"
@@ -81,6 +84,35 @@ def ids(rows: Iterable[list[str]]) -> list[str]:
     return list(chain.from_iterable(re.findall(r"`([^`]+)`", row[0]) for row in rows))
 
 
+def agree(
+    page: Path, title: str, documented: Iterable[str], known: Iterable[str], *, ordered: bool = False
+) -> None:
+    """Fail unless a page's table has what the code has; say which row to add, and which to remove."""
+    rows, wanted = list(documented), list(known)
+    steps = [f"add a row for {one}" for one in wanted if one not in rows]
+    steps += [f"remove the row of {one}" for one in dict.fromkeys(rows) if one not in wanted]
+    steps += [f"keep a single row of {one}" for one in dict.fromkeys(rows) if rows.count(one) > 1]
+    if ordered and not steps and rows != wanted:
+        steps.append(f"put the rows into this order: {', '.join(wanted)}")
+    assert not steps, f"{name(page)}, {title}: {'; '.join(steps)}"
+
+
+@pytest.mark.parametrize(
+    ("documented", "ordered", "message"),
+    [
+        (["a"], False, "add a row for b"),
+        (["b", "a", "c"], False, "remove the row of c"),
+        (["a", "b", "b"], False, "keep a single row of b"),
+        (["b", "a"], True, "put the rows into this order: a, b"),
+    ],
+)
+def test_a_table_that_differs_is_named(documented: list[str], ordered: bool, message: str) -> None:  # noqa: FBT001
+    """A table that does not have what the code has is named with its page, its section and what to do."""
+    with pytest.raises(AssertionError) as caught:
+        agree(REFERENCE, "Servers", documented, ["a", "b"], ordered=ordered)
+    assert str(caught.value).partition("\n")[0] == f"docs/reference.md, Servers: {message}"
+
+
 def options() -> set[tuple[str, str]]:
     """Return each option of each session, as its table has to have it."""
     found = set()
@@ -99,14 +131,17 @@ def test_the_readme_is_short() -> None:
 
 def test_the_reference_has_every_session() -> None:
     """The table of sessions is the noxfile's, as a test of the noxfile has it, in its order."""
-    assert ids(table(REFERENCE, "Sessions")) == list(SESSIONS)
+    agree(REFERENCE, "Sessions", ids(table(REFERENCE, "Sessions")), SESSIONS, ordered=True)
 
 
 def test_the_reference_has_every_option() -> None:
     """The tables of options name each option of each session with its value, and no other."""
     rows = table(REFERENCE, "Options")
     named = [(session, ids([row])[0]) for row in rows for session in re.findall(r"`(\w+)`", row[1])]
-    assert sorted(named) == sorted(options())
+    documented = (f"`{word}` of `{session}`" for session, word in named)
+    agree(
+        REFERENCE, "Options", documented, (f"`{word}` of `{session}`" for session, word in sorted(options()))
+    )
 
 
 def test_the_options_are_found() -> None:
@@ -118,56 +153,74 @@ def test_the_options_are_found() -> None:
 def test_the_reference_has_every_client() -> None:
     """The table of clients is of those that can be measured."""
     known = [client.id for client in clients().values() if not client.reference]
-    assert sorted(ids(table(REFERENCE, "Clients"))) == sorted(known)
+    agree(REFERENCE, "Clients", ids(table(REFERENCE, "Clients")), known)
 
 
 def test_the_reference_has_every_program() -> None:
     """The section about programs names each that can be measured."""
     named = re.findall(r"`([^`]+)`", section(REFERENCE, "Programs"))
-    assert {program.id for program in read_programs()} <= set(named)
+    missing = [program.id for program in read_programs() if program.id not in named]
+    assert not missing, f"{name(REFERENCE)}, Programs: name {', '.join(missing)}"
 
 
 def test_the_reference_has_every_condition() -> None:
     """The table of conditions is that of the code."""
-    assert ids(table(REFERENCE, "Conditions")) == list(Condition)
+    agree(REFERENCE, "Conditions", ids(table(REFERENCE, "Conditions")), Condition, ordered=True)
+
+
+def as_row(server: Server) -> str:
+    """Return the row that the table of servers has for a server."""
+    speaks = ", ".join(protocol for protocol in LADDER if protocol in server.protocols)
+    exchange = "any" if server.key_exchange is KeyExchange.ANY else server.key_exchange.upper()
+    aside = " with an ECDSA certificate" if server.certificate is Certificate.ECDSA else ""
+    return f"| `{server.id}` | {speaks} | {exchange}{aside} |"
 
 
 def test_the_reference_has_every_server() -> None:
-    """The tables of servers are the catalogue."""
-    catalogue = [server.id for server in read_catalogue().servers]
-    assert sorted(ids(table(REFERENCE, "Servers"))) == sorted(catalogue)
+    """The tables of servers are the catalogue, in its order; of those that do not tamper every column is."""
+    servers = read_catalogue().servers
+    rows = table(REFERENCE, "Servers")
+    tampering = [server.id for server in servers if server.role is Role.ATTACK]
+    below = table(REFERENCE, "Servers that tamper")
+    agree(REFERENCE, "Servers that tamper", ids(below), tampering, ordered=True)
+    honest = [as_row(server) for server in servers if server.role is not Role.ATTACK]
+    documented = [f"| {' | '.join(row)} |" for row in rows if row not in below]
+    agree(REFERENCE, "Servers", documented, honest, ordered=True)
 
 
 @pytest.mark.parametrize("page", [README, REFERENCE], ids=name)
 def test_the_pages_have_every_verdict(page: Path) -> None:
     """The tables of verdicts, in the README and in the reference, have each of them."""
     title = "How to read it" if page == README else "Verdicts"
-    assert sorted(ids(table(page, title))) == sorted(Verdict)
+    agree(page, title, ids(table(page, title)), Verdict)
 
 
 def test_the_reference_has_every_kind_of_cell() -> None:
     """The table of cells has each kind but a connection, which shows its version."""
-    assert sorted(ids(table(REFERENCE, "Cells"))) == sorted(set(CellKind) - {CellKind.CONNECTED})
+    known = (kind for kind in CellKind if kind is not CellKind.CONNECTED)
+    agree(REFERENCE, "Cells", ids(table(REFERENCE, "Cells")), known)
 
 
 def test_the_reference_has_all_that_holds_a_floor() -> None:
     """The table of what holds the floor, and the conclusions of the page's check, are those of the code."""
-    assert sorted(ids(table(REFERENCE, "What holds the floor"))) == sorted(set(HeldBy) - {HeldBy.UNKNOWN})
+    title = "What holds the floor"
+    agree(REFERENCE, title, ids(table(REFERENCE, title)), (by for by in HeldBy if by is not HeldBy.UNKNOWN))
     said = re.findall(r"`([^`]+)`", section(REFERENCE, "What holds the floor"))
     assert set(PageCheck) - {PageCheck.UNKNOWN} <= set(said)
 
 
 def test_the_reference_has_every_column() -> None:
     """The table of columns is matrix.csv's, in its order."""
-    assert ids(table(REFERENCE, "Columns of matrix.csv")) == list(COLUMNS)
+    title = "Columns of matrix.csv"
+    agree(REFERENCE, title, ids(table(REFERENCE, title)), COLUMNS, ordered=True)
 
 
 def test_the_reference_has_every_exit_code() -> None:
     """The table of exit codes is the gate's."""
     rows = table(REFERENCE, "Exit codes")
-    assert [(int(row[0]), ids([row[1:]])[0]) for row in rows] == [
-        (outcome.exit_code, outcome) for outcome in GateOutcome
-    ]
+    documented = (f"{row[0]} `{ids([row[1:]])[0]}`" for row in rows)
+    known = (f"{outcome.exit_code} `{outcome}`" for outcome in GateOutcome)
+    agree(REFERENCE, "Exit codes", documented, known, ordered=True)
 
 
 def _toml(page: Path, title: str) -> str:
@@ -192,8 +245,8 @@ def test_the_sample_policy_is_one(tmp_path: Path) -> None:
 
 def test_the_how_to_has_every_recipe() -> None:
     """The table of hardened builds is that of the recipes."""
-    rows = table(HOW_TO, "Build a Python that cannot go below the floor")
-    assert ids(rows) == [recipe.id for recipe in read_recipes()]
+    title = "Build a Python that cannot go below the floor"
+    agree(HOW_TO, title, ids(table(HOW_TO, title)), (recipe.id for recipe in read_recipes()), ordered=True)
 
 
 def test_the_reference_has_every_file_of_a_run(tmp_path: Path) -> None:
@@ -203,7 +256,7 @@ def test_the_reference_has_every_file_of_a_run(tmp_path: Path) -> None:
     latest = tmp_path / LATEST
     written = {f"{path.name}/" if path.is_dir() else path.name for path in latest.iterdir()}
     rows = [row for row in table(REFERENCE, "Files") if row[1] in ("every run", "`remedy`", "`gate`")]
-    assert sorted(ids(rows)) == sorted(written)
+    agree(REFERENCE, "Files", ids(rows), sorted(written))
 
 
 @pytest.mark.parametrize("row", table(REFERENCE, "Files"), ids=lambda row: str(row[0]))
