@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interpreters.clients import PROBES, RELAXED, ClientKey
-from interpreters.interpreter import MADE
+from interpreters.clients import RELAXED
 from interpreters.log import LOG
 from reports.verdicts.judged import JudgedCells
 from runs.probe import Probe, ProbeResult, ProbeTask, Stranger, not_probed, stranger_sentences
@@ -28,58 +27,15 @@ if TYPE_CHECKING:
 
     from reports.verdicts.observations import Observation
     from servers.control import Control
-    from servers.lab import Lab, LabServer
+    from servers.lab import Lab
     from servers.protocols import Protocol
-
-
-@dataclass(frozen=True)
-class ProbeTarget:
-    """An interpreter that is ready to be probed, itself or in one of its environments."""
-
-    id: str
-    python: Path
-    env: Mapping[str, str]
-    """The variables that its probes are started with under the ambient condition."""
-    clients: tuple[str, ...]
-    environment: str = MADE
-    """As its interpreter's."""
-    snippets: Mapping[str, str] = field(default_factory=dict)
-    """By client, source text that is run in the probe before that client is used."""
-    programs: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
-    """How to run each client, if they are programs rather than modules of the interpreter."""
-
-    @property
-    def keys(self) -> tuple[ClientKey, ...]:
-        """The clients as its observations name them."""
-        return tuple(map(ClientKey.parse, self.clients))
-
-    def with_clients(self, clients: Sequence[str]) -> ProbeTarget:
-        """Return the target for these clients alone; of a program those that it has: not each is relaxed."""
-        return replace(self, clients=tuple(c for c in clients if not self.programs or c in self.programs))
-
-    def task(
-        self, condition: Condition, configuration: Path | None, servers: Sequence[LabServer]
-    ) -> ProbeTask:
-        """Return what a probe is sent to do here under a condition, with its OpenSSL configuration."""
-        ours = {"OPENSSL_CONF": str(configuration)} if configuration else {}
-        return ProbeTask(
-            command=(self.python, PROBES),
-            env={**self.env, **ours},
-            interpreter=self.id,
-            condition=condition,
-            clients=self.clients,
-            servers=tuple(servers),
-            environment=self.environment,
-            snippets=self.snippets,
-            programs=self.programs,
-        )
 
 
 @dataclass(frozen=True)
 class ProbedInterpreter:
     """What came of the probes of one interpreter, in itself and in its environments."""
 
-    targets: tuple[ProbeTarget, ...]
+    tasks: tuple[ProbeTask, ...]
     judged: JudgedCells
     results: Mapping[Condition, Mapping[Path, ProbeResult]] = field(default_factory=dict)
     """By condition, and by the Python that the probe ran in: the interpreter itself, or an environment's."""
@@ -107,7 +63,7 @@ class CampaignResult:
     engine: str
     controls: Mapping[str, Control]
     interpreters: Mapping[str, ProbedInterpreter]
-    """By the id of the targets."""
+    """By interpreter id."""
     notes: tuple[str, ...] = ()
     """What disturbed the run as a whole, in sentences."""
 
@@ -150,11 +106,11 @@ TELLING = (Condition.PERMISSIVE, Condition.EMPTY)
 
 
 async def run_campaign(
-    targets: Sequence[ProbeTarget],
+    tasks: Sequence[ProbeTask],
     settings: Settings,
     telling: Sequence[Condition] = TELLING,
 ) -> CampaignResult:
-    """Probe all targets under the conditions of the settings, and judge what the probes observe.
+    """Probe all tasks under the conditions of the settings, and judge what the probes observe.
 
     After that, clients that hold the floor are probed under the conditions of `telling`, on one server for
     each way of exchanging keys: these probes tell what holds the floor. The reference client is probed
@@ -165,10 +121,10 @@ async def run_campaign(
     with tempfile.TemporaryDirectory(dir=settings.cache, prefix="run-") as folder:
         scratch = Path(folder)
         configurations = write_configurations(scratch, settings.floor)
-        at_once = asyncio.Semaphore(_side_by_side(targets, settings))
-        interpreters: dict[str, list[ProbeTarget]] = {}
-        for target in targets:
-            interpreters.setdefault(target.id, []).append(target)
+        at_once = asyncio.Semaphore(_side_by_side(tasks, settings))
+        interpreters: dict[str, list[ProbeTask]] = {}
+        for task in tasks:
+            interpreters.setdefault(task.interpreter, []).append(task)
         async with open_lab(
             settings.catalogue, scratch, settings.cache, settings.env, settings.openssl
         ) as lab:
@@ -195,8 +151,8 @@ class Campaign:
     at_once: asyncio.Semaphore
     tally: Tally
 
-    async def run(self, interpreters: Mapping[str, Sequence[ProbeTarget]]) -> CampaignResult:
-        """Probe all interpreters side by side, each with its targets: itself first, then its environments."""
+    async def run(self, interpreters: Mapping[str, Sequence[ProbeTask]]) -> CampaignResult:
+        """Probe all interpreters side by side, each by its tasks: in itself first, then its environments."""
         probed = await asyncio.gather(*map(self._probe_interpreter, interpreters.values()))
         strangers = [
             stranger
@@ -211,17 +167,17 @@ class Campaign:
             _notes(strangers, self.settings.catalogue),
         )
 
-    async def _probe_interpreter(self, targets: Sequence[ProbeTarget]) -> ProbedInterpreter:
+    async def _probe_interpreter(self, tasks: Sequence[ProbeTask]) -> ProbedInterpreter:
         """Probe an interpreter under each condition that was asked for, then under those that tell more."""
-        settings, home = self.settings, targets[0]
-        probed = ProbedInterpreter(tuple(targets), JudgedCells(settings.catalogue))
+        settings, home = self.settings, tasks[0]
+        probed = ProbedInterpreter(tuple(tasks), JudgedCells(settings.catalogue))
         for condition in settings.conditions:
-            sent = _with_reference(targets, home, condition)
+            sent = _with_reference(tasks, home, condition)
             probed = await self._probe_all(probed, sent, condition, settings.catalogue.servers)
         for condition in self.telling:
             if condition in settings.conditions:
                 continue
-            if needy := _needing(condition, targets, probed.judged, settings.floor):
+            if needy := _needing(condition, tasks, probed.judged, settings.floor):
                 sent = _with_reference(needy, home, condition)
                 probed = await self._probe_all(probed, sent, condition, _openings(settings))
         self.tally.done(_in_short(probed))
@@ -230,17 +186,17 @@ class Campaign:
     async def _probe_all(
         self,
         probed: ProbedInterpreter,
-        targets: Sequence[ProbeTarget],
+        tasks: Sequence[ProbeTask],
         condition: Condition,
         servers: Sequence[Server],
     ) -> ProbedInterpreter:
-        """Send a probe to each target side by side; return what is known with what came of them."""
+        """Run a probe for each task, side by side; return what is known with what came of them."""
         standing = [server for server in self.lab.servers if server.server in servers]
         configuration = self.configurations[condition]
         results = await asyncio.gather(
-            *(self._probe(target.task(condition, configuration, standing)) for target in targets)
+            *(self._probe(task.under(condition, configuration, standing)) for task in tasks)
         )
-        pythons = [target.python for target in targets]
+        pythons = [task.python for task in tasks]
         return probed.under(condition, dict(zip(pythons, results, strict=True)))
 
     async def _probe(self, task: ProbeTask) -> ProbeResult:
@@ -271,26 +227,24 @@ def _notes(strangers: Iterable[Stranger], catalogue: Catalogue) -> tuple[str, ..
 
 def _in_short(probed: ProbedInterpreter) -> str:
     """Return what was measured in an interpreter; empty if no client was."""
-    clients = dict.fromkeys(client for target in probed.targets for client in target.clients)
+    clients = dict.fromkeys(client for task in probed.tasks for client in task.clients)
     if not clients:
         return ""
-    return f"{probed.targets[0].id} ({', '.join(clients)}): {len(probed.observations)} cells"
+    return f"{probed.tasks[0].interpreter} ({', '.join(clients)}): {len(probed.observations)} cells"
 
 
 def _needing(
-    condition: Condition, targets: Sequence[ProbeTarget], judged: JudgedCells, floor: Protocol
-) -> list[ProbeTarget]:
-    """Return the targets with those of their clients that a probe under one more condition tells more of."""
-    needy = [
-        target.with_clients([*map(str, judged.needing(condition, target.keys, floor))]) for target in targets
-    ]
-    return [target for target in needy if target.clients]
+    condition: Condition, tasks: Sequence[ProbeTask], judged: JudgedCells, floor: Protocol
+) -> list[ProbeTask]:
+    """Return the tasks for those of their clients of which a probe under one more condition tells more."""
+    needy = [task.with_clients([*map(str, judged.needing(condition, task.keys, floor))]) for task in tasks]
+    return [task for task in needy if task.clients]
 
 
-def _side_by_side(targets: Sequence[ProbeTarget], settings: Settings) -> int:
+def _side_by_side(tasks: Sequence[ProbeTask], settings: Settings) -> int:
     """Return how many probes run at once: fewer than the processors can do where files would run out."""
     wanted = (os.cpu_count() or 1) + WAITING
-    servers, clients = settings.catalogue.servers, max((len(target.clients) for target in targets), default=0)
+    servers, clients = settings.catalogue.servers, max((len(task.clients) for task in tasks), default=0)
     # The page's are found by name, on both families. The reference client comes along with some probes.
     ports = len(servers) + sum(1 for server in servers if server.role is Role.PAGE)
     fitting, why = probes_at_once(
@@ -301,18 +255,16 @@ def _side_by_side(targets: Sequence[ProbeTarget], settings: Settings) -> int:
     return fitting
 
 
-def _with_reference(
-    targets: Sequence[ProbeTarget], home: ProbeTarget, condition: Condition
-) -> list[ProbeTarget]:
-    """Return the targets, under the permissive condition with the reference client beside the others.
+def _with_reference(tasks: Sequence[ProbeTask], home: ProbeTask, condition: Condition) -> list[ProbeTask]:
+    """Return the tasks, under the permissive condition with the reference client beside the others.
 
     That client needs no more than the interpreter itself, which is `home`: it goes there unless it is among
     the clients anyway.
     """
-    if condition is not Condition.PERMISSIVE or any(RELAXED in target.clients for target in targets):
-        return list(targets)
-    own = next((target for target in targets if target.python == home.python), home.with_clients(()))
-    others = [target for target in targets if target.python != home.python]
+    if condition is not Condition.PERMISSIVE or any(RELAXED in task.clients for task in tasks):
+        return list(tasks)
+    own = next((task for task in tasks if task.python == home.python), home.with_clients(()))
+    others = [task for task in tasks if task.python != home.python]
     return [own.with_clients((*own.clients, RELAXED)), *others]
 
 

@@ -87,7 +87,7 @@ def _measured(prepared: Prepared, probed: ProbedInterpreter | None, env: Mapping
 
 def _own_clients(probed: ProbedInterpreter, absent: Collection[str]) -> tuple[ClientKey, ...]:
     """Return the clients of an environment as it was found: those that are there, or all if none is."""
-    wanted = dict.fromkeys(client for target in probed.targets for client in target.clients)
+    wanted = dict.fromkeys(client for task in probed.tasks for client in task.clients)
     there = tuple(client for client in wanted if client not in absent) or tuple(wanted)
     return tuple(map(ClientKey.parse, there))
 
@@ -113,10 +113,10 @@ def _apart(home: Path, probed: ProbedInterpreter) -> dict[ClientKey, StartUp]:
         if home not in results:
             continue
         own = _identity(results[home])
-        for target in probed.targets:
-            there = _identity(results[target.python]) if target.python in results else None
-            if there and target.python != home and (different := apart(own, there)):
-                for client in target.clients:
+        for task in probed.tasks:
+            there = _identity(results[task.python]) if task.python in results else None
+            if there and task.python != home and (different := apart(own, there)):
+                for client in task.clients:
                     found.setdefault(ClientKey.parse(client), different)
     return found
 

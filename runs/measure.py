@@ -15,8 +15,9 @@ from interpreters.programs import commands
 from interpreters.wrapper import applied
 from reports.verdicts.matrix import Matrix, build_matrix
 from reports.verdicts.observations import Run
-from runs.campaign import ProbeTarget, run_campaign
+from runs.campaign import run_campaign
 from runs.collect import collect, collect_programs
+from runs.probe import ProbeTask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,7 +52,7 @@ class RunStart:
     scope: Scope
 
 
-def probe_targets(subjects: Subjects, clients: Sequence[str]) -> tuple[ProbeTarget, ...]:
+def probe_tasks(subjects: Subjects, clients: Sequence[str]) -> tuple[ProbeTask, ...]:
     """Return who is to be probed: interpreters, the environments that clients are at home in, programs.
 
     Nothing is written where an interpreter is; what we made for it may keep its compiled modules. A program
@@ -59,8 +60,8 @@ def probe_targets(subjects: Subjects, clients: Sequence[str]) -> tuple[ProbeTarg
     """
     env = subjects.env
     interpreters = (
-        ProbeTarget(
-            id=prepared.interpreter.id,
+        ProbeTask(
+            interpreter=prepared.interpreter.id,
             python=python,
             env=applied(env, prepared.changed) | (NO_BYTECODE if python == prepared.executable else {}),
             clients=names,
@@ -70,8 +71,8 @@ def probe_targets(subjects: Subjects, clients: Sequence[str]) -> tuple[ProbeTarg
         for python, names in prepared.places(clients).items()
     )
     programs = (
-        ProbeTarget(
-            id=found.interpreter.id,
+        ProbeTask(
+            interpreter=found.interpreter.id,
             python=Path(sys.executable),
             env=env,
             clients=(found.program.id,),
@@ -89,7 +90,7 @@ def measure(start: RunStart, subjects: Subjects, clients: Sequence[str], setting
     Raises EngineError where openssl can serve nothing, and ResourceError where there are too few open files.
     """
     started = now()
-    campaign = asyncio.run(run_campaign(probe_targets(subjects, clients), settings))
+    campaign = asyncio.run(run_campaign(probe_tasks(subjects, clients), settings))
     left_out = (*start.scope.left_out, *subjects.left_out)
     run = Run(
         run_id=start.run_id,

@@ -9,21 +9,21 @@ from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from interpreters.clients import ClientKey
+from interpreters.clients import PROBES, ClientKey
 from interpreters.interpreter import MADE
 from interpreters.processes import signal_name
 from reports.verdicts.observations import Account, Observation, OwnTls
 from servers.certificates import NAME
+from servers.conditions import Condition
 from servers.peers import LOOPBACK, admit_family, can_tell, hosts_file, is_ours
 from servers.processes import ended, running
 from servers.tap import Tap
 from servers.wire import read_capture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from servers.conditions import Condition
     from servers.control import Control
     from servers.lab import LabServer
     from servers.peers import Admission, Endpoint
@@ -39,27 +39,50 @@ SILENCE_LIMIT = 30.0
 
 @dataclass(frozen=True)
 class ProbeTask:
-    """What one probe process is sent to do: these clients, under one condition, on these servers."""
+    """What one probe is sent to do: which clients it runs, in which Python, on which servers.
 
-    command: tuple[str | Path, ...]
+    A session makes one for each interpreter and each of its environments; the campaign adds the servers, and
+    the condition if it is not the ambient one.
+    """
+
+    interpreter: str
+    """The id of the interpreter that is probed, in itself or in an environment."""
+    python: Path
+    """What runs the probe: the interpreter itself, or an environment's Python."""
     env: Mapping[str, str]
     """The variables that the process is started with, those of the condition among them."""
-    interpreter: str
-    """The id of the interpreter that is probed."""
-    condition: Condition
     clients: tuple[str, ...]
-    servers: tuple[LabServer, ...]
     environment: str = MADE
     """As the interpreter's."""
     snippets: Mapping[str, str] = field(default_factory=dict)
     """By client, source text that the probe runs before it uses that client."""
     programs: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
-    """By client, how to run those that are programs."""
+    """By client, how to run those that are programs rather than modules of the interpreter."""
+    condition: Condition = Condition.AMBIENT
+    servers: tuple[LabServer, ...] = ()
+    arguments: tuple[str | Path, ...] = field(default_factory=lambda: (PROBES,))
+    """What Python is started with: the probe's code."""
 
     @property
     def pairs(self) -> tuple[tuple[str, LabServer], ...]:
         """Each client with each server."""
         return tuple((client, server) for client in self.clients for server in self.servers)
+
+    @property
+    def keys(self) -> tuple[ClientKey, ...]:
+        """The clients as the observations name them."""
+        return tuple(map(ClientKey.parse, self.clients))
+
+    def with_clients(self, clients: Sequence[str]) -> ProbeTask:
+        """Return the task for these clients alone; of a program those that it has: not each is relaxed."""
+        return replace(self, clients=tuple(c for c in clients if not self.programs or c in self.programs))
+
+    def under(
+        self, condition: Condition, configuration: Path | None, servers: Sequence[LabServer]
+    ) -> ProbeTask:
+        """Return the task under a condition, with its OpenSSL configuration, on these servers."""
+        ours = {"OPENSSL_CONF": str(configuration)} if configuration else {}
+        return replace(self, condition=condition, env={**self.env, **ours}, servers=tuple(servers))
 
 
 @dataclass(frozen=True)
@@ -99,70 +122,6 @@ class ProbeResult:
     strangers: tuple[Stranger, ...] = ()
 
 
-@dataclass
-class _Log:
-    """What the probe has printed so far."""
-
-    identity: Mapping[str, Any] | None = None
-    versions: dict[str, str] = field(default_factory=dict)
-    import_errors: dict[str, str] = field(default_factory=dict)
-    urllib3: dict[str, str] = field(default_factory=dict)
-    own_tls: dict[str, OwnTls] = field(default_factory=dict)
-    absent: set[str] = field(default_factory=set)
-    accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
-    doing: str = "it started"
-    ended: bool = False
-    last_words: deque[str] = field(default_factory=lambda: deque(maxlen=3))
-
-    def take(self, line: str) -> None:
-        """Take in one line; what is not a record of ours is kept only as last words."""
-        if not line.startswith(MARK):
-            if line:
-                self.last_words.append(line[:200])
-            return
-        try:
-            self._take_record(json.loads(line.removeprefix(MARK)))
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            self.last_words.append(f"a record that makes no sense: {error}")
-
-    def _take_record(self, record: Mapping[str, Any]) -> None:
-        kind = record["kind"]
-        if kind == "identity":
-            self.identity = record["identity"]
-        elif kind == "client":
-            self._take_client(str(record["client"]), record)
-        elif kind == "begin":
-            self.doing = f"it began {record['client']} on {record['server']}"
-        elif kind == "account":
-            key = (str(record["client"]), str(record["server"]))
-            self.accounts[key] = _account(record["account"])
-        elif kind == "end":
-            self.ended = True
-
-    def _take_client(self, client: str, record: Mapping[str, Any]) -> None:
-        """Take in what a client is, or why it cannot be had."""
-        if record["version"] is None:
-            if record.get("absent") is True:
-                self.absent.add(client)
-            self.import_errors[client] = f"{record['error_class']}: {record['error_text']}"
-            return
-        self.versions[client] = str(record["version"])
-        self.urllib3[client] = str(record["urllib3"])
-        if tls := record["tls"]:
-            self.own_tls[client] = OwnTls(str(tls["name"]), bool(tls["reads_openssl_conf"]))
-
-    def ending(self, status: int | None) -> str:
-        """Say how a probe ended that did not say so itself."""
-        if status is None:
-            how = "stopped talking and was ended"
-        elif status < 0:
-            how = f"died of {signal_name(-status)}"
-        else:
-            how = f"ended with status {status}"
-        words = f" ({' / '.join(self.last_words)})" if self.last_words else ""
-        return f"the probe {how} after {self.doing}{words}"
-
-
 def _account(record: Mapping[str, Any]) -> Account:
     """Build an account; raises ValueError or TypeError for a malformed record."""
     account = Account(**record)
@@ -188,7 +147,18 @@ class Probe:
         self.task = task
         self._attempt_limit = attempt_limit
         self._silence_limit = silence_limit
-        self._log = _Log()
+        self._identity: Mapping[str, Any] | None = None
+        self._versions: dict[str, str] = {}
+        """By client, as the three below."""
+        self._urllib3: dict[str, str] = {}
+        self._own_tls: dict[str, OwnTls] = {}
+        self._import_errors: dict[str, str] = {}
+        self._absent: set[str] = set()
+        self._accounts: dict[tuple[str, str], Account] = {}
+        """By client and server."""
+        self._doing = "it started"
+        self._ended = False
+        self._last_words: deque[str] = deque(maxlen=3)
         self._taps: dict[tuple[str, str], Tap] = {}
         self._admission: Admission | None = None
         """Lets in the process and what that started; None before it starts and after its end."""
@@ -237,22 +207,24 @@ class Probe:
 
     async def _run_process(self, cells: list[dict[str, object]]) -> str:
         """Run the process to its end; return why it did not reach it, or an empty text."""
-        task, log = self.task, self._log
+        task = self.task
         plan = {"timeout": self._attempt_limit, "cells": cells, "snippets": dict(task.snippets)}
         try:
-            async with running(task.command, task.env, stdin=asyncio.subprocess.PIPE) as process:
+            async with running(
+                (task.python, *task.arguments), task.env, stdin=asyncio.subprocess.PIPE
+            ) as process:
                 self._admission = admit_family(process.pid)
                 try:
                     await self._listen(process, json.dumps(plan))
-                    return "" if log.ended else log.ending(await ended(process))
+                    return "" if self._ended else self._ending(await ended(process))
                 finally:
                     self._admission = None
         except TimeoutError:
-            return f"the probe said nothing for {self._silence_limit:g} s after {log.doing}, and was ended"
+            return f"the probe said nothing for {self._silence_limit:g} s after {self._doing}, and was ended"
         except OSError as error:
             return f"the probe could not be started: {error}"
         except ValueError as error:
-            return f"the probe's output broke off after {log.doing}: {error}"
+            return f"the probe's output broke off after {self._doing}: {error}"
 
     async def _listen(self, process: asyncio.subprocess.Process, plan: str) -> None:
         """Give the process its plan and take in what it prints, until its end or that of its output."""
@@ -260,24 +232,71 @@ class Probe:
         assert process.stdout is not None  # noqa: S101
         process.stdin.write(plan.encode())
         process.stdin.close()
-        while not self._log.ended:
+        while not self._ended:
             async with asyncio.timeout(self._silence_limit):
                 line = await process.stdout.readline()
             if not line:
                 return
-            self._log.take(line.decode(errors="replace").strip())
+            self._take(line.decode(errors="replace").strip())
+
+    def _take(self, line: str) -> None:
+        """Take in one line; what is not a record of ours is kept only as last words."""
+        if not line.startswith(MARK):
+            if line:
+                self._last_words.append(line[:200])
+            return
+        try:
+            self._take_record(json.loads(line.removeprefix(MARK)))
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            self._last_words.append(f"a record that makes no sense: {error}")
+
+    def _take_record(self, record: Mapping[str, Any]) -> None:
+        kind = record["kind"]
+        if kind == "identity":
+            self._identity = record["identity"]
+        elif kind == "client":
+            self._take_client(str(record["client"]), record)
+        elif kind == "begin":
+            self._doing = f"it began {record['client']} on {record['server']}"
+        elif kind == "account":
+            key = (str(record["client"]), str(record["server"]))
+            self._accounts[key] = _account(record["account"])
+        elif kind == "end":
+            self._ended = True
+
+    def _take_client(self, client: str, record: Mapping[str, Any]) -> None:
+        """Take in what a client is, or why it cannot be had."""
+        if record["version"] is None:
+            if record.get("absent") is True:
+                self._absent.add(client)
+            self._import_errors[client] = f"{record['error_class']}: {record['error_text']}"
+            return
+        self._versions[client] = str(record["version"])
+        self._urllib3[client] = str(record["urllib3"])
+        if tls := record["tls"]:
+            self._own_tls[client] = OwnTls(str(tls["name"]), bool(tls["reads_openssl_conf"]))
+
+    def _ending(self, status: int | None) -> str:
+        """Say how a probe ended that did not say so itself."""
+        if status is None:
+            how = "stopped talking and was ended"
+        elif status < 0:
+            how = f"died of {signal_name(-status)}"
+        else:
+            how = f"ended with status {status}"
+        words = f" ({' / '.join(self._last_words)})" if self._last_words else ""
+        return f"the probe {how} after {self._doing}{words}"
 
     def result(self, controls: Mapping[str, Control]) -> ProbeResult:
         """Return what came of the process, each observation with the control of its server."""
-        log = self._log
         return ProbeResult(
-            log.identity,
+            self._identity,
             tuple(
                 self._observation(client, server, controls[server.server.id])
                 for client, server in self.task.pairs
             ),
-            log.import_errors,
-            frozenset(log.absent),
+            self._import_errors,
+            frozenset(self._absent),
             tuple(
                 Stranger(server, who, times)
                 for (_, server), tap in self._taps.items()
@@ -286,17 +305,17 @@ class Probe:
         )
 
     def _observation(self, client: str, server: LabServer, control: Control) -> Observation:
-        log, tap = self._log, self._taps.get((client, server.server.id))
+        tap = self._taps.get((client, server.server.id))
         # An account of a cell that the probe was not given counts for nothing.
-        account = log.accounts.get((client, server.server.id)) if tap else None
+        account = self._accounts.get((client, server.server.id)) if tap else None
         captures = tuple(tap.captures) if tap else ()
         seen = _blank(self.task, client, server, control)
         return replace(
             seen,
-            client_version=log.versions.get(client, ""),
+            client_version=self._versions.get(client, ""),
             # A client that needs no urllib3 may be in its environment by the side of one that does.
-            urllib3=log.urllib3.get(client) or next(filter(None, log.urllib3.values()), ""),
-            own_tls=log.own_tls.get(client),
+            urllib3=self._urllib3.get(client) or next(filter(None, self._urllib3.values()), ""),
+            own_tls=self._own_tls.get(client),
             account=account,
             missing="" if account else self._missing(client, server),
             wire=tuple(map(read_capture, captures)),
@@ -305,7 +324,7 @@ class Probe:
 
     def _missing(self, client: str, server: LabServer) -> str:
         """Say why there is no account of a client on a server."""
-        import_error = self._log.import_errors.get(client, "")
+        import_error = self._import_errors.get(client, "")
         return server.unavailable or import_error or self._problem or "the probe passed it over"
 
 

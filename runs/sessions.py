@@ -163,7 +163,7 @@ def remedy(job: Job) -> None:
     from reports.formats.remedies_document import summary
     from reports.verdicts.remedies import assess
     from runs.kept import keep
-    from runs.measure import measure, probe_targets
+    from runs.measure import measure, probe_tasks
     from runs.remedy_options import collect_options, known_options
     from runs.trials import try_out, with_trials
     from servers.conditions import Condition
@@ -177,8 +177,8 @@ def remedy(job: Job) -> None:
         found = measure(start, subjects, tuple(job.sweep), settings)
         known = known_options(found.rows, job.sweep, found.floor, dt.datetime.now(dt.UTC).date())
         options = collect_options(found.rows, known, job.sweep, partial(_newest, job), subjects.env)
-        targets = probe_targets(subjects, tuple(job.sweep))
-        tried = try_out(found.rows, targets, options, settings)
+        tasks = probe_tasks(subjects, tuple(job.sweep))
+        tried = try_out(found.rows, tasks, options, settings)
         cases = assess(found.rows, {outcome.trial.key: outcome.row for outcome in tried}, options)
         whole = replace(found, measured=with_trials(found.measured, tried))
         # A folder of its own, so that matrix and remedy can be asked for in one command.

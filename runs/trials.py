@@ -1,4 +1,4 @@
-"""The trials of a run's remedies: as targets of a second campaign, and as the rows that they came to."""
+"""The trials of a run's remedies: as tasks of a second campaign, and as the rows that they came to."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from servers.conditions import Condition
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runs.campaign import CampaignResult, ProbeTarget, Settings
+    from runs.campaign import CampaignResult, Settings
+    from runs.probe import ProbeTask
     from servers.catalogue import Catalogue
     from servers.protocols import Protocol
 
@@ -31,7 +32,7 @@ class Trial:
 
     row: Row
     remedy: Remedy
-    target: ProbeTarget
+    task: ProbeTask
 
     @property
     def key(self) -> tuple[str, str, Remedy]:
@@ -50,13 +51,13 @@ class TrialOutcome:
 
 def try_out(
     rows: Sequence[Row],
-    targets: Sequence[ProbeTarget],
+    tasks: Sequence[ProbeTask],
     options: RemedyOptions,
     settings: Settings,
 ) -> tuple[TrialOutcome, ...]:
     """Try on each row that needs it whatever may help, and return what each trial came to.
 
-    `targets` are those that were measured, `settings` those by which they were. The servers that repeat the
+    `tasks` are those that were measured, `settings` those by which they were. The servers that repeat the
     AWS page's check are not met again: no verdict rests on them.
     """
     catalogue = settings.catalogue.only(Role.LADDER, Role.ATTACK)
@@ -66,63 +67,63 @@ def try_out(
         for file in options.files.values():
             if isinstance(file, FloorFile):
                 file.write(Path(scratch))
-        trials = plan_trials(rows, targets, options, Path(scratch))
+        trials = plan_trials(rows, tasks, options, Path(scratch))
         if not trials:
             return ()
-        campaign = asyncio.run(run_campaign(targets_of(trials), settings, telling=()))
+        campaign = asyncio.run(run_campaign(tasks_of(trials), settings, telling=()))
     return outcomes(trials, campaign, catalogue, options)
 
 
 def plan_trials(
-    rows: Sequence[Row], targets: Sequence[ProbeTarget], options: RemedyOptions, folder: Path
+    rows: Sequence[Row], tasks: Sequence[ProbeTask], options: RemedyOptions, folder: Path
 ) -> tuple[Trial, ...]:
     """Return every trial that the rows call for.
 
-    `targets` are those that were measured; `folder` has the OpenSSL configurations to try. A configuration
+    `tasks` are those that were measured; `folder` has the OpenSSL configurations to try. A configuration
     holds for a whole process, so the clients of one environment share one. Whatever else is tried has a
     process of its own: a floor set in code must reach no other client.
     """
     needy = needing(rows)
     configured = {
-        (target.id, target.python): replace(
-            target,
-            id=f"{target.id}+{Remedy.CONFIGURATION}",
-            clients=tuple(str(row.client) for row in needy if _home(row, targets) is target),
-            env={**target.env, "OPENSSL_CONF": str(folder / file.name)},
+        (task.interpreter, task.python): replace(
+            task,
+            interpreter=f"{task.interpreter}+{Remedy.CONFIGURATION}",
+            clients=tuple(str(row.client) for row in needy if _home(row, tasks) is task),
+            env={**task.env, "OPENSSL_CONF": str(folder / file.name)},
         )
-        for target in targets
-        if isinstance(file := options.files.get(target.id), FloorFile)
+        for task in tasks
+        if isinstance(file := options.files.get(task.interpreter), FloorFile)
     }
 
-    def target(row: Row, remedy: Remedy) -> ProbeTarget:
-        home = _home(row, targets)
+    def task(row: Row, remedy: Remedy) -> ProbeTask:
+        home = _home(row, tasks)
         if remedy is Remedy.CONFIGURATION:
-            return configured[home.id, home.python]
+            return configured[home.interpreter, home.python]
         client = str(row.client)
-        alone = replace(home, id=f"{home.id}/{row.client.under(remedy)}", clients=(client,))
+        alone = replace(home, interpreter=f"{home.interpreter}/{row.client.under(remedy)}", clients=(client,))
         if remedy is Remedy.CODE:
             return replace(alone, snippets={client: options.snippets[client]})
         newer = Path(options.upgrades[row.interpreter.id, client])
         return replace(alone, python=newer, environment=MADE)
 
     return tuple(
-        Trial(row, remedy, target(row, remedy))
+        Trial(row, remedy, task(row, remedy))
         for row in needy
         for remedy in TRIED
         if not skip_reason(row, remedy, options)
     )
 
 
-def _home(row: Row, targets: Sequence[ProbeTarget]) -> ProbeTarget:
-    """Return the target in which a row's client was measured: its interpreter may have several."""
+def _home(row: Row, tasks: Sequence[ProbeTask]) -> ProbeTask:
+    """Return the task in which a row's client was measured: its interpreter may have several."""
     return next(
-        target for target in targets if target.id == row.interpreter.id and str(row.client) in target.clients
+        task for task in tasks if task.interpreter == row.interpreter.id and str(row.client) in task.clients
     )
 
 
-def targets_of(trials: Sequence[Trial]) -> tuple[ProbeTarget, ...]:
-    """Return each target of these trials once."""
-    return tuple({id(trial.target): trial.target for trial in trials}.values())
+def tasks_of(trials: Sequence[Trial]) -> tuple[ProbeTask, ...]:
+    """Return each task of these trials once."""
+    return tuple({id(trial.task): trial.task for trial in trials}.values())
 
 
 def outcomes(
@@ -134,8 +135,8 @@ def outcomes(
 
 def _outcome(trial: Trial, campaign: CampaignResult, catalogue: Catalogue, floor: Protocol) -> TrialOutcome:
     client, remedied = trial.row.client, trial.row.client.under(trial.remedy)
-    probed = campaign.interpreters[trial.target.id]
-    why = probed.results[Condition.AMBIENT][trial.target.python].import_errors.get(str(client), "")
+    probed = campaign.interpreters[trial.task.interpreter]
+    why = probed.results[Condition.AMBIENT][trial.task.python].import_errors.get(str(client), "")
     cells = probed.judged.of(client, Condition.AMBIENT)
     observations = tuple(
         replace(observation, interpreter=trial.row.interpreter.id, client=remedied)

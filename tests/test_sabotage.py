@@ -16,8 +16,9 @@ from interpreters.identify import identify
 from interpreters.interpreter import Interpreter
 from interpreters.process_environment import sanitized_environment
 from reports.verdicts.judge import Judgement, Verdict
-from runs import campaign, probe
-from runs.campaign import ProbeTarget, Settings, run_campaign
+from runs import probe
+from runs.campaign import Settings, run_campaign
+from runs.probe import ProbeTask
 from servers import control, s_server, tap
 from servers.catalogue import Catalogue, read_catalogue
 from servers.conditions import Condition
@@ -53,9 +54,9 @@ def measure(tmp_path: Path, catalogue: Catalogue) -> Callable[[], Judgement]:
         pytest.skip("this Python sets no minimum, so it is never enforced: run the tests on another one")
 
     def run() -> Judgement:
-        target = ProbeTarget("here", here, environment, ("ssl",))
+        task = ProbeTask("here", here, environment, ("ssl",))
         settings = Settings(catalogue, FLOOR, (Condition.AMBIENT,), tmp_path, os.environ)
-        done = asyncio.run(run_campaign([target], settings))
+        done = asyncio.run(run_campaign([task], settings))
         return done.interpreters["here"].judged.judgement(ClientKey("ssl"), Condition.AMBIENT, FLOOR)
 
     return run
@@ -197,7 +198,7 @@ def test_a_probe_that_lies_or_dies(
     folder = tmp_path / "probe"
     folder.mkdir()
     (folder / "__main__.py").write_text(program.format(probes=str(PROBES)))
-    monkeypatch.setattr(campaign, "PROBES", folder)
+    monkeypatch.setattr(probe, "PROBES", folder)
     judgement = measure()
     assert judgement.verdict is Verdict.INCONCLUSIVE
     assert reason in judgement.reason

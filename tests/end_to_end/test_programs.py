@@ -21,9 +21,9 @@ from interpreters.programs import InstalledProgram, commands, identify_program, 
 from reports.verdicts.judge import HeldBy, Verdict
 from reports.verdicts.matrix import build_matrix
 from runs import campaign
-from runs.campaign import ProbeTarget, Settings, run_campaign
+from runs.campaign import Settings, run_campaign
 from runs.collect import collect_programs
-from runs.probe import Probe
+from runs.probe import Probe, ProbeTask
 from servers.catalogue import Catalogue, read_catalogue
 from servers.conditions import Condition
 from servers.engine import EngineError
@@ -73,11 +73,11 @@ def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Measure:
         catalogue = Catalogue(tuple(whole[server] for server in SERVERS), whole.sha256)
         settings = Settings(catalogue, FLOOR, conditions, cache, os.environ, openssl)
         words = commands(found, RELAXED, floor)
-        target = ProbeTarget(found.interpreter.id, Path(sys.executable), environment, (name,), programs=words)
+        task = ProbeTask(found.interpreter.id, Path(sys.executable), environment, (name,), programs=words)
 
         async def limited() -> tuple[Row, ...]:
             async with asyncio.timeout(SLOW):
-                done = await run_campaign([target], settings)
+                done = await run_campaign([task], settings)
             assert all(control.passed for control in done.controls.values()), done.controls
             measured = collect_programs([found], done)
             return build_matrix(measured, (), conditions, catalogue, FLOOR)

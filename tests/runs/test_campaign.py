@@ -1,4 +1,4 @@
-"""A campaign: which target is probed under which condition, in which environment, and with which servers."""
+"""A campaign: which task is probed under which condition, in which environment, and with which servers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from interpreters.clients import PROBES, ClientKey
 from interpreters.log import shown
 from reports.verdicts.judged import JudgedCells
 from runs import campaign as campaign_module
-from runs.campaign import TELLING, CampaignResult, ProbeTarget, Settings, run_campaign
+from runs.campaign import TELLING, CampaignResult, Settings, run_campaign
 from runs.probe import ProbeResult, ProbeTask
 from servers import lab as lab_module
 from servers.catalogue import Catalogue, Role, read_catalogue
@@ -112,8 +112,8 @@ def probes(monkeypatch: pytest.MonkeyPatch, no_keys: None) -> _Probes:  # noqa: 
     return noted
 
 
-def _target(name: str = "here", **env: str) -> ProbeTarget:
-    return ProbeTarget(name, Path(sys.executable), {"PATH": "/bin", **env}, ("ssl",))
+def _task(name: str = "here", **env: str) -> ProbeTask:
+    return ProbeTask(name, Path(sys.executable), {"PATH": "/bin", **env}, ("ssl",))
 
 
 def _settings(folder: Path, *conditions: Condition, openssl: Path | None = None) -> Settings:
@@ -136,36 +136,36 @@ def _settings(folder: Path, *conditions: Condition, openssl: Path | None = None)
 
 
 def _run(
-    targets: Sequence[ProbeTarget], settings: Settings, say: Callable[[str], object] = lambda _: None
+    tasks: Sequence[ProbeTask], settings: Settings, say: Callable[[str], object] = lambda _: None
 ) -> CampaignResult:
     async def limited() -> CampaignResult:
         async with asyncio.timeout(HANGS):
-            return await run_campaign(targets, settings)
+            return await run_campaign(tasks, settings)
 
     with shown(say):
         return asyncio.run(limited())
 
 
-def test_target_is_probed_once_under_each_condition(tmp_path: Path, probes: _Probes) -> None:
+def test_a_task_is_probed_once_under_each_condition(tmp_path: Path, probes: _Probes) -> None:
     """Each condition that was asked for is one run of our probe, in order, on the whole catalogue."""
     conditions = (Condition.HARDENED, Condition.AMBIENT, Condition.PERMISSIVE)
     settings = _settings(tmp_path, *conditions)
-    target = _target()
-    done = _run([target], settings)
-    probed = done.interpreters[target.id]
+    task = _task()
+    done = _run([task], settings)
+    probed = done.interpreters[task.interpreter]
     assert {condition: list(results) for condition, results in probed.results.items()} == {
-        condition: [target.python] for condition in conditions
+        condition: [task.python] for condition in conditions
     }
     assert list(probed.results) == [task.condition for task in probes.tasks] == list(conditions)
-    assert [task.command for task in probes.tasks] == [(target.python, PROBES)] * 3
+    assert [(sent.python, sent.arguments) for sent in probes.tasks] == [(task.python, (PROBES,))] * 3
     assert probes.servers == [[server.id for server in settings.catalogue.servers]] * 3
     assert probes.controls == [done.controls] * 3
 
 
-def test_what_a_target_is_goes_along_with_each_probe(tmp_path: Path, probes: _Probes) -> None:
+def test_what_a_task_has_goes_along_with_each_probe(tmp_path: Path, probes: _Probes) -> None:
     """Its snippets and the environment that it stands for are passed on, and nothing where there is none."""
-    given = replace(_target("it"), snippets={"ssl": "floor = 1"}, environment="/srv/app")
-    _run([given, _target("other")], _settings(tmp_path, Condition.AMBIENT))
+    given = replace(_task("it"), snippets={"ssl": "floor = 1"}, environment="/srv/app")
+    _run([given, _task("other")], _settings(tmp_path, Condition.AMBIENT))
     passed = {task.interpreter: (task.snippets, task.environment) for task in probes.tasks}
     assert passed == {"it": ({"ssl": "floor = 1"}, "/srv/app"), "other": ({}, "made")}
 
@@ -173,27 +173,27 @@ def test_what_a_target_is_goes_along_with_each_probe(tmp_path: Path, probes: _Pr
 def test_configuration_is_passed_but_to_the_ambient_condition(tmp_path: Path, probes: _Probes) -> None:
     """Our conditions pass the path of their own file; the ambient one leaves the environment alone."""
     settings = _settings(tmp_path, *Condition)
-    target = _target(SOME="thing")
-    _run([target], settings)
+    task = _task(SOME="thing")
+    _run([task], settings)
     envs = [task.env for task in probes.tasks]
     seen = dict(zip(Condition, zip(envs, probes.configurations, strict=True), strict=True))
-    assert seen[Condition.AMBIENT] == (target.env, None)
+    assert seen[Condition.AMBIENT] == (task.env, None)
     for condition in set(Condition) - {Condition.AMBIENT}:
         env, text = seen[condition]
         assert text == configuration(condition, settings.floor)
-        assert {**env, "OPENSSL_CONF": ""} == {**target.env, "OPENSSL_CONF": ""}
+        assert {**env, "OPENSSL_CONF": ""} == {**task.env, "OPENSSL_CONF": ""}
 
 
-def test_target_s_own_configuration_is_ambient_only(tmp_path: Path, probes: _Probes) -> None:
+def test_a_task_s_own_configuration_is_ambient_only(tmp_path: Path, probes: _Probes) -> None:
     """A user's OPENSSL_CONF is part of the ambient condition and of no other."""
-    _run([_target(OPENSSL_CONF="/users.cnf")], _settings(tmp_path, *Condition))
+    _run([_task(OPENSSL_CONF="/users.cnf")], _settings(tmp_path, *Condition))
     paths = {task.condition: task.env["OPENSSL_CONF"] for task in probes.tasks}
     assert [condition for condition, path in paths.items() if path == "/users.cnf"] == [Condition.AMBIENT]
 
 
 def test_reference_client_comes_along_under_permissive(tmp_path: Path, probes: _Probes) -> None:
     """The reference client is sent under the permissive condition and under no other."""
-    _run([_target()], _settings(tmp_path, *Condition))
+    _run([_task()], _settings(tmp_path, *Condition))
     for condition, clients in zip(Condition, probes.clients, strict=True):
         assert (REFERENCE in clients) is (condition is Condition.PERMISSIVE)
         assert "ssl" in clients
@@ -208,7 +208,7 @@ def test_who_is_held_is_probed_once_under_each_telling_condition(
     probes.stacks["ssl", Condition.AMBIENT] = STRICT
     # Only of whom the permissive condition lets through, the empty one tells more.
     probes.stacks["ssl", Condition.PERMISSIVE] = LOOSE if Condition.EMPTY in needed else STRICT
-    done = _run([_target()], settings)
+    done = _run([_task()], settings)
     assert list(done.interpreters["here"].results) == [Condition.AMBIENT, *needed]
     assert set(probes.clients[1]) == {"ssl", REFERENCE}
     assert probes.clients[2:] == [("ssl",)] * (len(needed) - 1)
@@ -234,7 +234,7 @@ def test_what_was_observed_is_judged_once_and_kept(
     settings = _settings(tmp_path, Condition.AMBIENT, Condition.PERMISSIVE)
     if stack:
         probes.stacks.update({("ssl", condition): stack for condition in settings.conditions})
-    probed = _run([_target()], settings).interpreters["here"]
+    probed = _run([_task()], settings).interpreters["here"]
     assert len(probed.observations) == (2 * len(settings.catalogue.servers) if stack else 0)
     assert probed.judged == JudgedCells(settings.catalogue).and_of(probed.observations)
 
@@ -247,7 +247,7 @@ def test_nobody_is_probed_again_where_that_tells_nothing(
     conditions = TELLING if stack is STRICT else (Condition.AMBIENT,)
     if stack:
         probes.stacks.update({("ssl", condition): stack for condition in conditions})
-    _run([_target()], _settings(tmp_path, *conditions))
+    _run([_task()], _settings(tmp_path, *conditions))
     assert len(probes.tasks) == len(conditions)
 
 
@@ -255,33 +255,33 @@ def test_nothing_more_is_told_where_nobody_asks(tmp_path: Path, probes: _Probes)
     """A campaign without telling conditions, as that of trials is, probes nobody again."""
     probes.stacks["ssl", Condition.AMBIENT] = STRICT
     settings = _settings(tmp_path, Condition.AMBIENT)
-    asyncio.run(run_campaign([_target()], settings, telling=()))
+    asyncio.run(run_campaign([_task()], settings, telling=()))
     assert len(probes.tasks) == 1
 
 
 CLIENTS = (("ssl", "botocore"), ("requests",), ("awscrt",))
 
 
-def _environments() -> list[ProbeTarget]:
+def _environments() -> list[ProbeTask]:
     """Return one interpreter in three environments."""
-    return [ProbeTarget("here", Path(f"/venv{n}/python"), {}, clients) for n, clients in enumerate(CLIENTS)]
+    return [ProbeTask("here", Path(f"/venv{n}/python"), {}, clients) for n, clients in enumerate(CLIENTS)]
 
 
 def _sent(probes: _Probes) -> list[tuple[str, tuple[str, ...]]]:
     """Return which clients were sent where, in order."""
-    return [(str(task.command[0]), task.clients) for task in probes.tasks]
+    return [(str(task.python), task.clients) for task in probes.tasks]
 
 
 def test_each_environment_is_probed_and_the_reference_goes_once(tmp_path: Path, probes: _Probes) -> None:
     """Under each condition each environment is one probe, and the reference is on one of them."""
-    targets = _environments()
-    done = _run(targets, _settings(tmp_path, Condition.AMBIENT, Condition.PERMISSIVE))
-    plain = [(str(target.python), target.clients) for target in targets]
+    tasks = _environments()
+    done = _run(tasks, _settings(tmp_path, Condition.AMBIENT, Condition.PERMISSIVE))
+    plain = [(str(task.python), task.clients) for task in tasks]
     first, *others = plain
     assert _sent(probes) == [*plain, (first[0], (*first[1], REFERENCE)), *others]
     probed = done.interpreters["here"]
-    assert probed.targets == tuple(targets)
-    assert [list(results) for results in probed.results.values()] == [[t.python for t in targets]] * 2
+    assert probed.tasks == tuple(tasks)
+    assert [list(results) for results in probed.results.values()] == [[t.python for t in tasks]] * 2
 
 
 @pytest.mark.parametrize("again", [(), (0,), (1,), (1, 2), (0, 1, 2)])
@@ -289,12 +289,12 @@ def test_only_environments_with_a_held_client_are_probed_again(
     tmp_path: Path, probes: _Probes, again: tuple[int, ...]
 ) -> None:
     """Of each environment the clients that are held go again; the reference goes to the first."""
-    targets = _environments()
-    probes.stacks.update({(targets[n].clients[0], Condition.AMBIENT): STRICT for n in again})
-    _run(targets, _settings(tmp_path, Condition.AMBIENT))
-    home = [(str(targets[0].python), (*targets[0].clients[: int(0 in again)], REFERENCE))] if again else []
-    others = [(str(targets[n].python), targets[n].clients[:1]) for n in again if n]
-    assert _sent(probes)[len(targets) :] == [*home, *others]
+    tasks = _environments()
+    probes.stacks.update({(tasks[n].clients[0], Condition.AMBIENT): STRICT for n in again})
+    _run(tasks, _settings(tmp_path, Condition.AMBIENT))
+    home = [(str(tasks[0].python), (*tasks[0].clients[: int(0 in again)], REFERENCE))] if again else []
+    others = [(str(tasks[n].python), tasks[n].clients[:1]) for n in again if n]
+    assert _sent(probes)[len(tasks) :] == [*home, *others]
 
 
 @pytest.mark.parametrize("relaxed", [True, False])
@@ -305,10 +305,10 @@ def test_a_program_brings_its_own_reference_or_none(
 ) -> None:
     """A program's probe is told how to run it; its own reference goes along if there is one."""
     how = {"tool": {"path": "/tool"}} | ({REFERENCE: {"path": "/tool"}} if relaxed else {})
-    target = ProbeTarget("program_tool", Path(sys.executable), {}, ("tool",), programs=how)
+    task = ProbeTask("program_tool", Path(sys.executable), {}, ("tool",), programs=how)
     extra = (REFERENCE,) if relaxed else ()
     probes.stacks.update({("tool", Condition.AMBIENT): STRICT, ("tool", Condition.PERMISSIVE): LOOSE})
-    _run([target], _settings(tmp_path, Condition.AMBIENT))
+    _run([task], _settings(tmp_path, Condition.AMBIENT))
     assert probes.clients == [("tool",), ("tool", *extra), ("tool",)]
     assert [task.programs for task in probes.tasks] == [how, how, how]
 
@@ -316,18 +316,18 @@ def test_a_program_brings_its_own_reference_or_none(
 def test_no_more_probes_at_a_time_than_planned(
     tmp_path: Path, probes: _Probes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Targets are probed side by side: one for each processor, and those that wait beside them."""
+    """Tasks are run side by side: one for each processor, and those that wait beside them."""
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    targets = [_target(f"target{number}") for number in range(2 + campaign_module.WAITING + 3)]
-    done = _run(targets, _settings(tmp_path, Condition.AMBIENT))
+    tasks = [_task(f"task{number}") for number in range(2 + campaign_module.WAITING + 3)]
+    done = _run(tasks, _settings(tmp_path, Condition.AMBIENT))
     assert probes.most == 2 + campaign_module.WAITING
-    assert list(done.interpreters) == [target.id for target in targets]
+    assert list(done.interpreters) == [task.interpreter for task in tasks]
 
 
 def test_where_servers_do_not_stand_probes_run_all_the_same(tmp_path: Path, probes: _Probes) -> None:
     """Where some servers cannot be had a campaign ends well: their controls failed, and probes ran."""
     settings = _settings(tmp_path, Condition.AMBIENT)
-    done = _run([_target()], settings)
+    done = _run([_task()], settings)
     assert set(done.controls) == {server.id for server in settings.catalogue.servers}
     assert not any(control.passed for control in done.controls.values())
     assert all("nobody" in control.reason for control in done.controls.values())
@@ -344,7 +344,7 @@ def test_an_openssl_that_serves_nothing_ends_a_campaign(
         given.write_text(program)
         given.chmod(0o700)
     with pytest.raises(EngineError, match=re.escape(str(given))):
-        _run([_target()], _settings(tmp_path, Condition.AMBIENT, openssl=given))
+        _run([_task()], _settings(tmp_path, Condition.AMBIENT, openssl=given))
     assert probes.tasks == []
     assert not list((tmp_path / "cache").glob("run-*"))
 
@@ -363,7 +363,7 @@ def test_a_probe_that_cannot_be_made_is_a_reason(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(lab_module, "issue", lambda _: {})
     monkeypatch.setattr(campaign_module, "Probe", lambda task: Failing(task, real))
     settings = _settings(tmp_path, Condition.AMBIENT)
-    done = _run([_target("first"), _target("second"), _target("third")], settings)
+    done = _run([_task("first"), _task("second"), _task("third")], settings)
     assert list(done.interpreters) == ["first", "second", "third"]
     assert [task.interpreter for task in real.tasks] == ["first", "third"]
     observations = done.interpreters["second"].observations
@@ -375,13 +375,13 @@ def test_a_probe_that_cannot_be_made_is_a_reason(tmp_path: Path, monkeypatch: py
 def test_fewer_probes_at_once_where_files_would_run_out(
     tmp_path: Path, probes: _Probes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With few open files fewer targets are probed at a time, all are, and one line says so."""
+    """With few open files fewer tasks are probed at a time, all are, and one line says so."""
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     lines: list[str] = []
     monkeypatch.setattr(campaign_module, "probes_at_once", lambda wanted, *_: (2, f"2 instead of {wanted}"))
     settings = _settings(tmp_path, Condition.AMBIENT)
-    targets = [_target(f"target{number}") for number in range(6)]
-    _run(targets, settings, lines.append)
+    tasks = [_task(f"task{number}") for number in range(6)]
+    _run(tasks, settings, lines.append)
     assert (probes.most, len(probes.tasks)) == (2, 6)
     assert "2 instead of 10" in lines[0]
 
@@ -407,9 +407,9 @@ def test_keys_of_the_run_are_gone_with_it(
     monkeypatch.setattr(campaign_module, "Probe", lambda task: Looking(task, _Probes()))
     if fails:
         with pytest.raises((ZeroDivisionError, ExceptionGroup)):
-            _run([_target()], settings)
+            _run([_task()], settings)
     else:
-        _run([_target()], settings)
+        _run([_task()], settings)
     assert len(seen) == 1
     assert not list(settings.cache.glob("run-*"))
 
@@ -418,13 +418,13 @@ def test_progress_counts_the_interpreters(tmp_path: Path, probes: _Probes) -> No
     """After each interpreter one line says how many of how many are measured, and with which clients."""
     lines: list[str] = []
     settings = _settings(tmp_path, *Condition)
-    targets = [
-        _target("one"),
-        _target("other"),
-        replace(_target("other"), python=Path("/venv/python"), clients=("botocore",)),
+    tasks = [
+        _task("one"),
+        _task("other"),
+        replace(_task("other"), python=Path("/venv/python"), clients=("botocore",)),
     ]
-    _run(targets, settings, lines.append)
-    assert len(probes.tasks) == len(targets) * len(Condition)
+    _run(tasks, settings, lines.append)
+    assert len(probes.tasks) == len(tasks) * len(Condition)
     assert sorted(line.partition(": ")[0] for line in lines) == ["measured 1 of 2", "measured 2 of 2"]
     assert sorted(line.partition(": ")[2] for line in lines) == [
         "one (ssl): 0 cells",
@@ -449,7 +449,7 @@ def test_a_slow_probe_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(campaign_module, "Probe", lambda task: Slow(task, _Probes()))
     monkeypatch.setattr(campaign_module, "counted", partial(counted, patience=0.05))
-    _run([_target("it")], settings, say)
+    _run([_task("it")], settings, say)
     assert lines[0] == "0 of 1 done, waiting for it (ssl) under ambient (for 0 s)"
 
 
@@ -457,13 +457,13 @@ def test_no_progress_is_made_without_a_client(tmp_path: Path, probes: _Probes) -
     """An interpreter that only says what it is has a probe, and no line about it."""
     lines: list[str] = []
     settings = _settings(tmp_path, Condition.AMBIENT)
-    target = replace(_target("it"), clients=())
-    _run([target], settings, lines.append)
+    task = replace(_task("it"), clients=())
+    _run([task], settings, lines.append)
     assert (probes.clients, lines) == ([()], [])
 
 
 @pytest.mark.e2e
-def test_real_target_under_each_condition(tmp_path: Path) -> None:
+def test_a_real_task_under_each_condition(tmp_path: Path) -> None:
     """This interpreter's ssl connects from the floor up when hardened, the relaxed client to all it has."""
     try:
         openssl = find_s_server(None, tmp_path, os.environ).openssl
@@ -473,15 +473,13 @@ def test_real_target_under_each_condition(tmp_path: Path) -> None:
     names = ("tls1_2", "tls1_3", "tls1_0_rsa", "tls1_1_rsa")
     chosen = tuple(settings.catalogue[name] for name in names)
     settings = replace(settings, catalogue=Catalogue(chosen, ""))
-    target = ProbeTarget(
-        "here", Path(sys.executable), {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, ("ssl",)
-    )
-    done = _run([target], settings)
+    task = ProbeTask("here", Path(sys.executable), {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, ("ssl",))
+    done = _run([task], settings)
     assert all(control.passed for control in done.controls.values()), done.controls
     probed = done.interpreters["here"]
     assert list(probed.results) == list(Condition)
     for condition, results in probed.results.items():
-        for cell in results[target.python].observations:
+        for cell in results[task.python].observations:
             assert cell.account is not None, cell.missing
             (protocol,) = settings.catalogue[cell.server].protocols
             connected = cell.account.outcome == "connected"

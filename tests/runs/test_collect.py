@@ -18,9 +18,8 @@ from interpreters.programs import InstalledProgram, Program
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import build_matrix
 from reports.verdicts.observations import Account
-from runs.campaign import ProbeTarget
 from runs.collect import REFUSAL, collect, collect_programs
-from runs.probe import ProbeResult
+from runs.probe import ProbeResult, ProbeTask
 from servers.conditions import Condition
 from tests.support.builders import (
     FAILED,
@@ -54,8 +53,8 @@ def _prepared(name: str, identity: dict[str, Any] | None = None, unavailable: st
     return Prepared.of(_candidate(name), known, unavailable=unavailable)
 
 
-def _target(name: str, *clients: str) -> ProbeTarget:
-    return ProbeTarget(name, Path("/made/up/venv/bin/python"), {}, clients)
+def _task(name: str, *clients: str) -> ProbeTask:
+    return ProbeTask(name, Path("/made/up/venv/bin/python"), {}, clients)
 
 
 def _result(stack: Stack = STRICT, *clients: str, identity: Any = None, **import_errors: str) -> ProbeResult:
@@ -74,8 +73,8 @@ def _found(name: str, unavailable: str = "") -> InstalledProgram:
 def test_a_program_is_what_it_says_and_not_the_python_that_ran_it(facts: dict[str, Any]) -> None:
     """Programs come out as they went in, each with its own visits and client, and what it says itself."""
     visits = [
-        (_target("program_two", "two"), Condition.AMBIENT, _result(LOOSE, "two", identity=facts)),
-        (_target("program_one", "one"), Condition.AMBIENT, _result(STRICT, "one", identity=facts)),
+        (_task("program_two", "two"), Condition.AMBIENT, _result(LOOSE, "two", identity=facts)),
+        (_task("program_one", "one"), Condition.AMBIENT, _result(STRICT, "one", identity=facts)),
     ]
     found = [_found("one"), _found("two"), _found("three", "it hangs")]
     one, two, three = collect_programs(found, _campaign(*visits))
@@ -92,7 +91,7 @@ def test_a_program_is_what_it_says_and_not_the_python_that_ran_it(facts: dict[st
 def test_every_prepared_interpreter_has_an_entry_in_order() -> None:
     """Interpreters come out as they went in, measured or not, each with its own visits."""
     prepared = [_prepared(name, unavailable="" if name == "b" else "it hung") for name in "cab"]
-    campaign = _campaign((_target("b", "ssl"), Condition.AMBIENT, _result(STRICT, "ssl")))
+    campaign = _campaign((_task("b", "ssl"), Condition.AMBIENT, _result(STRICT, "ssl")))
     found = collect(prepared, campaign, {})
     assert [one.interpreter.id for one in found] == ["c", "a", "b"]
     assert [len(one.observations) for one in found] == [0, 0, len(ladder(CATALOGUE))]
@@ -102,10 +101,10 @@ def test_every_prepared_interpreter_has_an_entry_in_order() -> None:
 
 def test_visits_under_several_conditions_stay_apart() -> None:
     """Each observation carries the condition that it was made under, its version and its control."""
-    target = _target("a", "ssl")
+    task = _task("a", "ssl")
     campaign = _campaign(
-        (target, Condition.AMBIENT, _result(STRICT, "ssl")),
-        (target, Condition.PERMISSIVE, _result(LOOSE, "ssl")),
+        (task, Condition.AMBIENT, _result(STRICT, "ssl")),
+        (task, Condition.PERMISSIVE, _result(LOOSE, "ssl")),
         controls={"only_1_0": FAILED},
     )
     (one,) = collect([_prepared("a")], campaign, {})
@@ -127,7 +126,7 @@ def test_why_a_client_is_unavailable_is_kept() -> None:
     made = ClientVenv(Path("/made/up/python"), ("botocore",), "no network")
     prepared = replace(_prepared("a"), venvs=(made,))
     visit = _result(STRICT, "ssl", urllib3="ImportError: no module")
-    (one,) = collect([prepared], _campaign((_target("a", "ssl"), Condition.AMBIENT, visit)), {})
+    (one,) = collect([prepared], _campaign((_task("a", "ssl"), Condition.AMBIENT, visit)), {})
     assert one.unavailable == by_key(
         {
             "botocore": "no network",
@@ -141,7 +140,7 @@ def test_a_release_that_cannot_be_measured_has_its_own_reason() -> None:
     visit = _result(
         STRICT, "ssl", boto3_crt="releases.NotMeasurableError: awscrt 0.23.8 ignores the port: of all"
     )
-    (one,) = collect([_prepared("a")], _campaign((_target("a"), Condition.AMBIENT, visit)), {})
+    (one,) = collect([_prepared("a")], _campaign((_task("a"), Condition.AMBIENT, visit)), {})
     assert one.unavailable == by_key({"boto3_crt": "awscrt 0.23.8 ignores the port: of all"})
 
 
@@ -157,16 +156,16 @@ def test_what_an_environment_does_not_have_has_no_row(facts: dict[str, Any]) -> 
     one = Candidate("env_app_venv", "given", folder / "bin/python", environment=folder)
     wanted = ("ssl", "botocore", "httpx")
     seen = replace(_result(STRICT, *wanted, httpx="No module"), absent=frozenset({"httpx"}))
-    target = ProbeTarget(one.id, one.path, {}, wanted, str(folder))
+    task = ProbeTask(one.id, one.path, {}, wanted, str(folder))
     prepared = Prepared.of(one, parse_identity(facts))
-    (found,) = collect([prepared], _campaign((target, Condition.AMBIENT, seen)), {})
+    (found,) = collect([prepared], _campaign((task, Condition.AMBIENT, seen)), {})
     assert found.interpreter.environment == str(folder)
     assert found.clients == keys(("ssl", "botocore"))
     assert {str(record.client) for record in found.observations} == {"ssl", "botocore"}
     assert {record.environment for record in found.observations} == {str(folder)}
     assert found.apart == {}
     lacking = replace(_result(httpx="No module"), absent=frozenset({"httpx"}))
-    visits = _campaign((replace(target, clients=("httpx",)), Condition.AMBIENT, lacking))
+    visits = _campaign((replace(task, clients=("httpx",)), Condition.AMBIENT, lacking))
     (found,) = collect([prepared], visits, {})
     assert found.clients == keys(["httpx"])
     assert found.unavailable == by_key({"httpx": "it is not installed in /srv/app/venv"})
@@ -175,7 +174,7 @@ def test_what_an_environment_does_not_have_has_no_row(facts: dict[str, Any]) -> 
 def test_a_client_that_was_to_be_installed_is_not_left_out() -> None:
     """What is lacking in an environment that we made has its reason."""
     seen = replace(_result(STRICT, "ssl", httpx="No module"), absent=frozenset({"httpx"}))
-    (found,) = collect([_prepared("a")], _campaign((_target("a"), Condition.AMBIENT, seen)), {})
+    (found,) = collect([_prepared("a")], _campaign((_task("a"), Condition.AMBIENT, seen)), {})
     assert (found.clients, found.interpreter.environment) == ((), "made")
     assert found.unavailable == by_key({"httpx": "it cannot be imported: No module"})
 
@@ -184,8 +183,8 @@ def test_what_an_interpreter_says_while_measured_counts_more(facts: dict[str, An
     """An interpreter that was replaced since it was identified is described as what was measured."""
     before, after = facts | {"version": "3.8.1"}, facts | {"version": "3.9.2"}
     prepared = _prepared("a", before)
-    silent = _campaign((_target("a"), Condition.AMBIENT, _result()))
-    spoke = _campaign((_target("a"), Condition.AMBIENT, _result(identity=after)))
+    silent = _campaign((_task("a"), Condition.AMBIENT, _result()))
+    spoke = _campaign((_task("a"), Condition.AMBIENT, _result(identity=after)))
     assert collect([prepared], silent, {})[0].interpreter.version == "3.8.1"
     (found,) = collect([replace(prepared, changed={"OPENSSL_CONF": "/its/own.cnf"})], spoke, {})
     assert (found.interpreter.version, found.interpreter.openssl_conf) == ("3.9.2", "/its/own.cnf")
@@ -204,7 +203,7 @@ def _contextless(client: str, identity: Any) -> ProbeResult:
 def test_a_configuration_that_was_broken_since_is_the_interpreter_s_problem(facts: dict[str, Any]) -> None:
     """Where an identity is remembered and no context can be made any more, one row gives the reason."""
     one = _candidate("a")
-    home, other = ProbeTarget("a", one.path, {}, ("ssl",)), _target("a", "urllib3")
+    home, other = ProbeTask("a", one.path, {}, ("ssl",)), _task("a", "urllib3")
     visits = [
         (home, Condition.AMBIENT, _contextless("ssl", facts | NO_CIPHERS)),
         (other, Condition.AMBIENT, _contextless("urllib3", facts)),
@@ -224,13 +223,13 @@ def test_a_configuration_that_was_broken_since_is_the_interpreter_s_problem(fact
 @pytest.mark.parametrize(
     "visit",
     [
-        (_target("a", "ssl"), Condition.AMBIENT),
-        (ProbeTarget("a", _candidate("a").path, {}, ("ssl",)), Condition.PERMISSIVE),
+        (_task("a", "ssl"), Condition.AMBIENT),
+        (ProbeTask("a", _candidate("a").path, {}, ("ssl",)), Condition.PERMISSIVE),
     ],
     ids=["another Python", "another configuration"],
 )
 def test_only_the_interpreter_as_it_is_tells_of_its_contexts(
-    facts: dict[str, Any], visit: tuple[ProbeTarget, Condition]
+    facts: dict[str, Any], visit: tuple[ProbeTask, Condition]
 ) -> None:
     """That an environment, or the interpreter under a file of ours, makes no context is not its problem."""
     seen = _contextless("ssl", facts | NO_CIPHERS)
@@ -249,7 +248,7 @@ def test_the_interpreter_itself_is_held_against_each_environment(
 ) -> None:
     """Contexts are compared under the same condition, and only who was measured elsewhere is concerned."""
     one = _candidate("a")
-    home, other = ProbeTarget("a", one.path, {}, ("ssl",)), _target("a", "urllib3")
+    home, other = ProbeTask("a", one.path, {}, ("ssl",)), _task("a", "urllib3")
     plain = facts | _contexts("TLSv1_2")
     visits = [
         (home, Condition.AMBIENT, _result(STRICT, "ssl", identity=facts | _contexts(ambient))),
@@ -267,7 +266,7 @@ def test_an_interpreter_that_says_nothing_of_itself_is_set_apart(
 ) -> None:
     """Where only the environment spoke, it does not speak for the interpreter."""
     one = _candidate("a")
-    home, other = ProbeTarget("a", one.path, {}, ("ssl",)), _target("a", "urllib3")
+    home, other = ProbeTask("a", one.path, {}, ("ssl",)), _task("a", "urllib3")
     visits = [
         (home, Condition.AMBIENT, _result(STRICT, "ssl", identity=identity)),
         (other, Condition.AMBIENT, _result(STRICT, "urllib3", identity=facts)),
@@ -277,5 +276,5 @@ def test_an_interpreter_that_says_nothing_of_itself_is_set_apart(
 
 def test_an_identity_that_makes_no_sense_is_no_crash() -> None:
     """A probe whose identity has another shape costs that identity, not the report."""
-    campaign = _campaign((_target("a"), Condition.AMBIENT, _result(identity={"version": "3.9.18"})))
+    campaign = _campaign((_task("a"), Condition.AMBIENT, _result(identity={"version": "3.9.18"})))
     assert collect([_prepared("a")], campaign, {})[0].interpreter.version == ""

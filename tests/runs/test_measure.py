@@ -20,8 +20,9 @@ from interpreters.programs import InstalledProgram, Program
 from reports.verdicts import judge as judge_module
 from reports.verdicts.cells import judge_cell
 from reports.verdicts.judge import Verdict
-from runs.campaign import CampaignResult, ProbeTarget, Settings
-from runs.measure import RunStart, Subjects, measure, now, probe_targets
+from runs.campaign import CampaignResult, Settings
+from runs.measure import RunStart, Subjects, measure, now, probe_tasks
+from runs.probe import ProbeTask
 from servers.conditions import Condition
 from tests.support.builders import (
     FAILED,
@@ -66,18 +67,18 @@ def _found(name: str, unavailable: str = "", relaxed: tuple[str, ...] = ()) -> I
     return InstalledProgram(a_program(name, unavailable), program)
 
 
-def test_each_interpreter_and_environment_is_a_target_with_its_clients() -> None:
+def test_each_interpreter_and_environment_is_a_task_with_its_clients() -> None:
     """What requires nothing is probed in the interpreter itself, where nothing is written."""
     first, second = _venv("first", "urllib3", "botocore"), _venv("second", "requests")
     subjects = Subjects((_prepared("a", first, second), _prepared("b", first)), ENVIRONMENT)
-    found = probe_targets(subjects, ("ssl", "urllib3", "requests"))
+    found = probe_tasks(subjects, ("ssl", "urllib3", "requests"))
     unwritten = {**ENVIRONMENT, "PYTHONDONTWRITEBYTECODE": "1"}
     assert found == (
-        ProbeTarget("a", Path("/made/up/a/bin/python"), unwritten, ("ssl",)),
-        ProbeTarget("a", Path("/made/up/first/bin/python"), ENVIRONMENT, ("urllib3",)),
-        ProbeTarget("a", Path("/made/up/second/bin/python"), ENVIRONMENT, ("requests",)),
-        ProbeTarget("b", Path("/made/up/b/bin/python"), unwritten, ("ssl", "requests")),
-        ProbeTarget("b", Path("/made/up/first/bin/python"), ENVIRONMENT, ("urllib3",)),
+        ProbeTask("a", Path("/made/up/a/bin/python"), unwritten, ("ssl",)),
+        ProbeTask("a", Path("/made/up/first/bin/python"), ENVIRONMENT, ("urllib3",)),
+        ProbeTask("a", Path("/made/up/second/bin/python"), ENVIRONMENT, ("requests",)),
+        ProbeTask("b", Path("/made/up/b/bin/python"), unwritten, ("ssl", "requests")),
+        ProbeTask("b", Path("/made/up/first/bin/python"), ENVIRONMENT, ("urllib3",)),
     )
 
 
@@ -86,7 +87,7 @@ def test_an_environment_as_it_was_found_is_named(facts: dict[str, Any]) -> None:
     folder = Path("/srv/app/venv")
     found = Candidate("env_app_venv", "given", folder / "bin/python", environment=folder)
     subjects = Subjects((Prepared.of(found, parse_identity(facts)), _prepared("a")), ENVIRONMENT)
-    environments = {target.id: target.environment for target in probe_targets(subjects, ("ssl",))}
+    environments = {task.interpreter: task.environment for task in probe_tasks(subjects, ("ssl",))}
     assert environments == {"env_app_venv": str(folder), "a": "made"}
 
 
@@ -96,32 +97,34 @@ def test_what_a_wrapper_sets_is_set_for_its_probes(facts: dict[str, Any]) -> Non
     identity = parse_identity(facts | {"changed": sets})
     wrapped = replace(_prepared("a", _venv("first", "ssl")), changed=identity.changed)
     subjects = Subjects((wrapped, _prepared("b", _venv("first"))), {**ENVIRONMENT, "LD_PRELOAD": "x.so"})
-    for target in probe_targets(subjects, ("ssl",)):
-        seen = {name: text for name, text in target.env.items() if name not in NO_BYTECODE}
-        expected = {**ENVIRONMENT, "OPENSSL_CONF": "/w/legacy.cnf"} if target.id == "a" else subjects.env
+    for task in probe_tasks(subjects, ("ssl",)):
+        seen = {name: text for name, text in task.env.items() if name not in NO_BYTECODE}
+        expected = (
+            {**ENVIRONMENT, "OPENSSL_CONF": "/w/legacy.cnf"} if task.interpreter == "a" else subjects.env
+        )
         assert seen == expected
 
 
-def test_who_has_no_environment_is_no_target() -> None:
+def test_who_has_no_environment_is_no_task() -> None:
     """An interpreter without an environment is not probed, nor is a client that could not be installed."""
     lacking = _venv("lacking", "urllib3", unavailable="no network")
     subjects = Subjects((_prepared("a", unavailable="it hung"), _prepared("b", lacking)), ENVIRONMENT)
-    (target,) = probe_targets(subjects, ("ssl", "urllib3"))
-    assert (target.id, target.clients) == ("b", ("ssl",))
+    (task,) = probe_tasks(subjects, ("ssl", "urllib3"))
+    assert (task.interpreter, task.clients) == ("b", ("ssl",))
 
 
-def test_a_program_is_a_target_run_by_this_python() -> None:
+def test_a_program_is_a_task_run_by_this_python() -> None:
     """A program is its own client, with how to run it, relaxed where it can be; a broken one is left out."""
     programs = (
         _found("one"),
         _found("two", unavailable="it hangs"),
         _found("three", relaxed=("{program}", "-k")),
     )
-    one, three = probe_targets(Subjects((), ENVIRONMENT, programs), ("ssl",))
-    for target, name in ((one, "one"), (three, "three")):
-        assert (target.id, target.clients) == (f"program_{name}", (name,))
-        assert (target.python, target.env) == (Path(sys.executable), ENVIRONMENT)
-        assert target.programs[name]["path"] == f"/made/up/{name}"
+    one, three = probe_tasks(Subjects((), ENVIRONMENT, programs), ("ssl",))
+    for task, name in ((one, "one"), (three, "three")):
+        assert (task.interpreter, task.clients) == (f"program_{name}", (name,))
+        assert (task.python, task.env) == (Path(sys.executable), ENVIRONMENT)
+        assert task.programs[name]["path"] == f"/made/up/{name}"
     assert (set(one.programs), set(three.programs)) == ({"one"}, {"three", "relaxed"})
 
 
@@ -131,13 +134,13 @@ class _Asked:
 
     controls: Mapping[str, Control]
 
-    targets: Sequence[ProbeTarget] = ()
+    tasks: Sequence[ProbeTask] = ()
     settings: Settings | None = None
 
 
-def _result(target: ProbeTarget) -> ProbeResult:
-    """Return what a target's clients told of the ladder; who is called loose goes along with TLS 1.0."""
-    return a_result(LOOSE if "loose" in target.id else STRICT, target.clients, CATALOGUE)
+def _result(task: ProbeTask) -> ProbeResult:
+    """Return what a task's clients told of the ladder; who is called loose goes along with TLS 1.0."""
+    return a_result(LOOSE if "loose" in task.interpreter else STRICT, task.clients, CATALOGUE)
 
 
 @pytest.fixture
@@ -145,11 +148,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> _Asked:
     """Put a made-up campaign in the place of ours, and note what it is asked."""
     noted = _Asked(CONTROLS)
 
-    async def campaign(targets: Sequence[ProbeTarget], settings: Settings) -> CampaignResult:
-        noted.targets, noted.settings = targets, settings
-        probes = [
-            (target, condition, _result(target)) for target in targets for condition in settings.conditions
-        ]
+    async def campaign(tasks: Sequence[ProbeTask], settings: Settings) -> CampaignResult:
+        noted.tasks, noted.settings = tasks, settings
+        probes = [(task, condition, _result(task)) for task in tasks for condition in settings.conditions]
         return a_campaign(CATALOGUE, *probes, controls=noted.controls)
 
     monkeypatch.setattr(runs.measure, "run_campaign", campaign)
@@ -184,7 +185,7 @@ def _measure(settings: Settings) -> Matrix:
 def test_every_subject_is_in_the_matrix(asked: _Asked, settle: Callable[..., Settings]) -> None:
     """Interpreters come first, then programs, each with what it met judged, or with why it met nothing."""
     found = _measure(settle())
-    assert asked.targets == probe_targets(SUBJECTS, ("ssl", "urllib3"))
+    assert asked.tasks == probe_tasks(SUBJECTS, ("ssl", "urllib3"))
     names = [one.interpreter.id for one in found.measured]
     assert names == ["strict", "hung", "loose", "program_loose_tool", "program_broken"]
     assert [(row.interpreter.id, str(row.client), row.verdict) for row in found.rows] == [

@@ -81,14 +81,10 @@ CONTROLS = {"one": PASSED, "two": FAILED}
 def _task(
     command: Sequence[str | Path], servers: Sequence[LabServer], *clients: str, **more: Any
 ) -> ProbeTask:
+    python, *arguments = command
+    facts = {"interpreter": "here", "env": {}, **more}
     return ProbeTask(
-        tuple(command),
-        more.pop("env", {}),
-        more.pop("interpreter", "here"),
-        Condition.AMBIENT,
-        clients,
-        tuple(servers),
-        **more,
+        python=Path(python), arguments=tuple(arguments), clients=clients, servers=tuple(servers), **facts
     )
 
 

@@ -14,9 +14,9 @@ from reports.verdicts.floor_file import FloorFile
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import Measured, build_matrix
 from reports.verdicts.remedies import TRIED, Remedy, RemedyOptions
-from runs.campaign import CampaignResult, ProbeTarget, Settings
-from runs.probe import ProbeResult
-from runs.trials import outcomes, plan_trials, targets_of, try_out, with_trials
+from runs.campaign import CampaignResult, Settings
+from runs.probe import ProbeResult, ProbeTask
+from runs.trials import outcomes, plan_trials, tasks_of, try_out, with_trials
 from servers.catalogue import Role
 from servers.conditions import Condition
 from tests.support.builders import (
@@ -45,9 +45,9 @@ CATALOGUE = a_catalogue(*ladder(a_catalogue()))
 FOLDER = Path("/made/up/scratch")
 FILE = FloorFile("floor-tls1_2.cnf", "a = b\n")
 NEWER = Path("/made/up/newer/bin/python")
-TARGET = ProbeTarget("one", Path("/made/up/bin/python"), {"PATH": "/bin"}, ("ssl", "urllib3"))
-OTHER = replace(TARGET, python=Path("/made/up/other/bin/python"), clients=("requests",))
-TARGETS = (OTHER, replace(TARGET, id="two"), TARGET)
+TASK = ProbeTask("one", Path("/made/up/bin/python"), {"PATH": "/bin"}, ("ssl", "urllib3"))
+OTHER = replace(TASK, python=Path("/made/up/other/bin/python"), clients=("requests",))
+TASKS = (OTHER, replace(TASK, interpreter="two"), TASK)
 OPTIONS = RemedyOptions(
     floor=TLS1_2,
     libraries={"ssl": "", "urllib3": "urllib3"},
@@ -60,59 +60,59 @@ ROWS = (a_row(Verdict.DOWNGRADED, "one", "ssl"), a_row(Verdict.DOWNGRADED, "one"
 
 def test_each_remedy_that_can_be_tried_has_one_trial() -> None:
     """Every trial is the row's client where it was measured, with one remedy applied and no other."""
-    trials = plan_trials(ROWS, TARGETS, OPTIONS, FOLDER)
+    trials = plan_trials(ROWS, TASKS, OPTIONS, FOLDER)
     assert [(str(t.row.client), t.remedy) for t in trials] == [
         ("ssl", Remedy.CONFIGURATION),
         ("ssl", Remedy.CODE),
         *(("urllib3", remedy) for remedy in TRIED),
     ]
     for trial in trials:
-        target, client = trial.target, str(trial.row.client)
+        task, client = trial.task, str(trial.row.client)
         configured, coded = trial.remedy is Remedy.CONFIGURATION, trial.remedy is Remedy.CODE
-        assert client in target.clients
-        assert target.env == {"PATH": "/bin"} | (
+        assert client in task.clients
+        assert task.env == {"PATH": "/bin"} | (
             {"OPENSSL_CONF": str(FOLDER / FILE.name)} if configured else {}
         )
-        assert target.snippets == ({client: OPTIONS.snippets[client]} if coded else {})
-        assert target.python == (NEWER if trial.remedy is Remedy.UPGRADE else TARGET.python)
+        assert task.snippets == ({client: OPTIONS.snippets[client]} if coded else {})
+        assert task.python == (NEWER if trial.remedy is Remedy.UPGRADE else TASK.python)
 
 
 def test_only_a_configuration_is_shared() -> None:
     """Clients of one environment meet a configuration in one process, and any other remedy alone."""
-    trials = plan_trials([*ROWS, a_row(Verdict.DOWNGRADED, "one", "requests")], TARGETS, OPTIONS, FOLDER)
-    visited = {(target.id, target.python): target.clients for target in targets_of(trials)}
+    trials = plan_trials([*ROWS, a_row(Verdict.DOWNGRADED, "one", "requests")], TASKS, OPTIONS, FOLDER)
+    visited = {(task.interpreter, task.python): task.clients for task in tasks_of(trials)}
     assert visited == {
-        ("one+openssl.cnf", TARGET.python): ("ssl", "urllib3"),
+        ("one+openssl.cnf", TASK.python): ("ssl", "urllib3"),
         ("one+openssl.cnf", OTHER.python): ("requests",),
-        ("one/ssl+code", TARGET.python): ("ssl",),
-        ("one/urllib3+code", TARGET.python): ("urllib3",),
+        ("one/ssl+code", TASK.python): ("ssl",),
+        ("one/urllib3+code", TASK.python): ("urllib3",),
         ("one/urllib3+newer release", NEWER): ("urllib3",),
     }
 
 
 def test_the_configuration_takes_the_place_of_the_callers() -> None:
     """A configuration that the caller exports is not the one that is tried."""
-    target = replace(TARGET, env={"OPENSSL_CONF": "/the/callers.cnf"})
-    given = {t.remedy: t.target.env["OPENSSL_CONF"] for t in plan_trials(ROWS[:1], [target], OPTIONS, FOLDER)}
+    task = replace(TASK, env={"OPENSSL_CONF": "/the/callers.cnf"})
+    given = {t.remedy: t.task.env["OPENSSL_CONF"] for t in plan_trials(ROWS[:1], [task], OPTIONS, FOLDER)}
     assert given == {Remedy.CONFIGURATION: str(FOLDER / FILE.name), Remedy.CODE: "/the/callers.cnf"}
 
 
 def test_nothing_is_tried_on_rows_that_hold() -> None:
     """An enforced row has no trials."""
-    assert plan_trials([a_row(Verdict.ENFORCED, "one")], TARGETS, OPTIONS, FOLDER) == ()
+    assert plan_trials([a_row(Verdict.ENFORCED, "one")], TASKS, OPTIONS, FOLDER) == ()
 
 
-TRIALS = plan_trials(ROWS, TARGETS, OPTIONS, FOLDER)
+TRIALS = plan_trials(ROWS, TASKS, OPTIONS, FOLDER)
 
 
 def _campaign(stacks: Mapping[ClientKey, Stack | None]) -> CampaignResult:
     """Let each trial's client, under its remedy, meet the ladder; None cannot be imported."""
     probes = []
-    for target in targets_of(TRIALS):
-        remedy = next(trial.remedy for trial in TRIALS if trial.target is target)
+    for task in tasks_of(TRIALS):
+        remedy = next(trial.remedy for trial in TRIALS if trial.task is task)
         observations: list[Observation] = []
         errors: dict[str, str] = {}
-        for client in target.clients:
+        for client in task.clients:
             if stack := stacks[ClientKey.parse(client).under(remedy)]:
                 observations += a_result(stack, [client], CATALOGUE).observations
             else:
@@ -120,7 +120,7 @@ def _campaign(stacks: Mapping[ClientKey, Stack | None]) -> CampaignResult:
                 observations += (
                     an_observation(server, client=client, missing="gone") for server in CATALOGUE.servers
                 )
-        probes.append((target, AMBIENT, ProbeResult(None, tuple(observations), errors)))
+        probes.append((task, AMBIENT, ProbeResult(None, tuple(observations), errors)))
     return a_campaign(CATALOGUE, *probes)
 
 
@@ -170,21 +170,21 @@ class _Tried:
 
     def __init__(self) -> None:
         self.settings: list[Settings] = []
-        self.targets: list[ProbeTarget] = []
+        self.tasks: list[ProbeTask] = []
         self.configurations: dict[str, str] = {}
 
     async def campaign(
         self,
-        targets: Sequence[ProbeTarget],
+        tasks: Sequence[ProbeTask],
         settings: Settings,
         telling: Sequence[Condition],
     ) -> CampaignResult:
         assert telling == ()
         self.settings.append(settings)
-        self.targets += targets
+        self.tasks += tasks
         probes = []
-        for target in targets:
-            if conf := target.env.get("OPENSSL_CONF"):
+        for task in tasks:
+            if conf := task.env.get("OPENSSL_CONF"):
                 self.configurations[conf] = _text(conf)
             observations = tuple(
                 replace(
@@ -192,10 +192,10 @@ class _Tried:
                     client=ClientKey.parse(client),
                     client_version="2.0",
                 )
-                for client in target.clients
+                for client in task.clients
                 for server in settings.catalogue.servers
             )
-            probes.append((target, AMBIENT, ProbeResult(None, observations)))
+            probes.append((task, AMBIENT, ProbeResult(None, observations)))
         return a_campaign(settings.catalogue, *probes)
 
 
@@ -211,7 +211,7 @@ def test_no_server_is_started_where_there_is_nothing_to_try(
     tried = _Tried()
     monkeypatch.setattr(runs.trials, "run_campaign", tried.campaign)
     holds = [a_row(Verdict.ENFORCED, "one")]
-    assert try_out(holds, TARGETS, OPTIONS, _settings(tmp_path)) == ()
+    assert try_out(holds, TASKS, OPTIONS, _settings(tmp_path)) == ()
     assert tried.settings == []
 
 
@@ -220,11 +220,11 @@ def test_what_is_tried_is_what_was_planned(tmp_path: Path, monkeypatch: pytest.M
     tried = _Tried()
     monkeypatch.setattr(runs.trials, "run_campaign", tried.campaign)
     settings = _settings(tmp_path)
-    found = try_out(ROWS, TARGETS, OPTIONS, settings)
+    found = try_out(ROWS, TASKS, OPTIONS, settings)
     ((conf, text),) = tried.configurations.items()
     assert text == FILE.text
-    planned = plan_trials(ROWS, TARGETS, OPTIONS, Path(conf).parent)
-    assert tried.targets == list(targets_of(planned))
+    planned = plan_trials(ROWS, TASKS, OPTIONS, Path(conf).parent)
+    assert tried.tasks == list(tasks_of(planned))
     assert [one.trial for one in found] == list(planned)
     for one in found:
         configured = one.trial.remedy is Remedy.CONFIGURATION
@@ -242,18 +242,18 @@ def test_nothing_is_left_of_a_trial(
     tried = _Tried()
 
     async def campaign(
-        targets: Sequence[ProbeTarget], settings: Settings, telling: Sequence[Condition]
+        tasks: Sequence[ProbeTask], settings: Settings, telling: Sequence[Condition]
     ) -> CampaignResult:
-        (conf,) = {conf for target in targets if (conf := target.env.get("OPENSSL_CONF"))}
+        (conf,) = {conf for task in tasks if (conf := task.env.get("OPENSSL_CONF"))}
         assert Path(conf).is_relative_to(tmp_path)
         if error:
             raise error
-        return await tried.campaign(targets, settings, telling)
+        return await tried.campaign(tasks, settings, telling)
 
     monkeypatch.setattr(runs.trials, "run_campaign", campaign)
     if error:
         with pytest.raises(error):
-            try_out(ROWS, TARGETS, OPTIONS, _settings(tmp_path))
+            try_out(ROWS, TASKS, OPTIONS, _settings(tmp_path))
     else:
-        try_out(ROWS, TARGETS, OPTIONS, _settings(tmp_path))
+        try_out(ROWS, TASKS, OPTIONS, _settings(tmp_path))
     assert list(tmp_path.iterdir()) == []

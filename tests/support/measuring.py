@@ -21,7 +21,8 @@ if str(ROOT) not in sys.path:
 
 from interpreters.log import shown  # noqa: E402
 from interpreters.process_environment import sanitized_environment  # noqa: E402
-from runs.campaign import CampaignResult, ProbeTarget, Settings, run_campaign  # noqa: E402
+from runs.campaign import CampaignResult, Settings, run_campaign  # noqa: E402
+from runs.probe import ProbeTask  # noqa: E402
 from servers.catalogue import Catalogue, read_catalogue  # noqa: E402
 from servers.conditions import Condition  # noqa: E402
 from servers.protocols import Protocol  # noqa: E402
@@ -51,16 +52,14 @@ def measure(folder: Path, pythons: Sequence[Path], catalogue: Catalogue | None =
     whole = read_catalogue()
     few = catalogue or Catalogue(tuple(whole[name] for name in FEW), whole.sha256)
     environment = sanitized_environment(os.environ, folder)
-    targets = [
-        ProbeTarget(str(number), python, environment, ("ssl",)) for number, python in enumerate(pythons)
-    ]
+    tasks = [ProbeTask(str(number), python, environment, ("ssl",)) for number, python in enumerate(pythons)]
     settings = Settings(few, FLOOR, (Condition.AMBIENT,), folder, os.environ)
     said: list[str] = []
     with shown(said.append):
-        campaign = asyncio.run(run_campaign(targets, settings))
+        campaign = asyncio.run(run_campaign(tasks, settings))
     judgements = tuple(
-        campaign.interpreters[target.id].judged.judgement(ClientKey("ssl"), Condition.AMBIENT, FLOOR)
-        for target in targets
+        campaign.interpreters[task.interpreter].judged.judgement(ClientKey("ssl"), Condition.AMBIENT, FLOOR)
+        for task in tasks
     )
     return MeasuredCampaign(campaign, judgements, tuple(said))
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from interpreters.clients import ClientKey
 from reports.verdicts.judged import JudgedCells
-from runs.campaign import CampaignResult, ProbedInterpreter, ProbeTarget
-from runs.probe import ProbeResult
+from runs.campaign import CampaignResult, ProbedInterpreter
+from runs.probe import ProbeResult, ProbeTask
 from tests.support.builders import PASSED, ladder, meet
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from servers.control import Control
     from tests.support.builders import Stack
 
-    ProbeOf = tuple[ProbeTarget, Condition, ProbeResult]
+    ProbeOf = tuple[ProbeTask, Condition, ProbeResult]
 
 
 def a_result(stack: Stack, clients: Iterable[str], catalogue: Catalogue, **changes: Any) -> ProbeResult:
@@ -38,14 +38,14 @@ def a_campaign(
     """Return what a campaign of these probes came to; every control passed unless others are given."""
     known = {server.id: PASSED for server in catalogue.servers} | dict(controls or {})
     interpreters: dict[str, ProbedInterpreter] = {}
-    for name in dict.fromkeys(target.id for target, _, _ in probes):
-        own = [probe for probe in probes if probe[0].id == name]
-        targets = {target.python: target for target, _, _ in own}
-        probed = ProbedInterpreter(tuple(targets.values()), JudgedCells(catalogue))
+    for name in dict.fromkeys(task.interpreter for task, _, _ in probes):
+        own = [probe for probe in probes if probe[0].interpreter == name]
+        tasks = {task.python: task for task, _, _ in own}
+        probed = ProbedInterpreter(tuple(tasks.values()), JudgedCells(catalogue))
         for condition in dict.fromkeys(condition for _, condition, _ in own):
             results = {
-                target.python: replace(result, observations=_stamped(target, condition, result, known))
-                for target, under, result in own
+                task.python: replace(result, observations=_stamped(task, condition, result, known))
+                for task, under, result in own
                 if under is condition
             }
             probed = probed.under(condition, results)
@@ -54,16 +54,16 @@ def a_campaign(
 
 
 def _stamped(
-    target: ProbeTarget, condition: Condition, result: ProbeResult, controls: Mapping[str, Control]
+    task: ProbeTask, condition: Condition, result: ProbeResult, controls: Mapping[str, Control]
 ) -> Any:
-    """Return a result's observations as those of a target under a condition."""
+    """Return a result's observations as those of a task under a condition."""
     return tuple(
         replace(
             seen,
-            interpreter=target.id,
+            interpreter=task.interpreter,
             condition=condition,
             control=controls[seen.server],
-            environment=target.environment,
+            environment=task.environment,
         )
         for seen in result.observations
     )
