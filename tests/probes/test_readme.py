@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import ast
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.checkout import ROOT
 
 from interpreters.clients import CLIENTS, clients
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PROBES = ROOT / "probes"
 ROW = re.compile(r"\| `(\w+)(?:\([^`]*\))?` \| (text|true|true or false|module|function) \| ([^|]+) \|")
@@ -69,3 +73,13 @@ def test_every_client_has_what_the_contract_requires(client: str) -> None:
     required = {name for name, word in table().items() if word == "yes"}
     assert required == {"REQUIREMENT", "version", "fetch"}
     assert required - defined(client) == set()
+
+
+def test_the_shortest_client_is_one(tmp_path: Path) -> None:
+    """The client that the page shows is read as one, and has all that the contract requires."""
+    (shown,) = re.findall(r"^```python\n(.*?)^```$", (PROBES / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+    (tmp_path / "example.py").write_text(shown)
+    assert clients(tmp_path)["example"].requirement == "example"
+    statements = ast.parse(shown).body
+    assert {node.name for node in statements if isinstance(node, ast.FunctionDef)} == {"version", "fetch"}
+    assert "from __future__ import absolute_import" in map(ast.unparse, statements)
