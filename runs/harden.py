@@ -15,7 +15,7 @@ from interpreters.log import LOG
 from interpreters.prepared import prepare_candidate
 from reports.verdicts.judge import HeldBy, Verdict
 from reports.verdicts.observations import RunRequest
-from runs.measure import Subjects, measure, now
+from runs.measure import measure, now
 from servers.catalogue import Role
 from servers.conditions import Condition
 from servers.protocols import Protocol
@@ -46,10 +46,9 @@ def prove(built: InstalledPair, job: Job) -> None:
     prepared = prepare_candidate(
         found, requirements([known[name] for name in DEFAULT]), job.installer, os.environ
     )
-    subjects = Subjects((prepared,), job.env)
     settings = job.settings(CONDITIONS, [Role.LADDER], Protocol(built.request.floor))
-    start = job.start(RunRequest(DEFAULT, CONDITIONS, settings.floor))
-    rows = measure(start, subjects, DEFAULT, settings).rows
+    start = job.start_of(RunRequest(DEFAULT, CONDITIONS, settings.floor), (prepared,))
+    rows = measure(start, DEFAULT, settings).rows
     checks.append(check_held_by_build(rows, DEFAULT, settings.floor))
     built.prove(checks, verdict_records(rows), now())
     for row in rows:

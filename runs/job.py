@@ -8,7 +8,7 @@ import shutil
 import sys
 import time
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from reports.verdicts.policy import Policy
     from reports.verdicts.scope import LeftOut
     from runs.campaign import Settings
-    from runs.measure import RunStart, Subjects
+    from runs.measure import RunStart
     from runs.plan import Plan
     from servers.conditions import Condition
 
@@ -170,20 +170,6 @@ class Job:
 
             return side_by_side(prepare, self.chosen)
 
-    def subjects(self) -> Subjects:
-        """Return the interpreters and programs selected, ready to be measured."""
-        from runs.measure import Subjects
-        from runs.provenance import same_twice
-
-        everyone = self.prepared()
-        prepared = distinct(everyone)
-        introduced = (
-            identify_program(candidate, self.known_programs, self.env)
-            for candidate in self.selected
-            if candidate.source == PROGRAM
-        )
-        return Subjects(prepared, self.env, tuple(filter(None, introduced)), same_twice(everyone, prepared))
-
     def settings(
         self, conditions: tuple[Condition, ...], roles: Sequence[Role] = (), floor: Protocol | None = None
     ) -> Settings:
@@ -218,20 +204,34 @@ class Job:
             programs=self.option("programs", default=False),
         )
 
-    def unchosen(self) -> tuple[LeftOut, ...]:
-        """Return what --only leaves out."""
-        from runs.provenance import not_chosen
+    def start(self, settings: Settings) -> RunStart:
+        """Return a run of the interpreters and programs selected, which are made ready to be measured."""
+        from runs.provenance import not_chosen, same_twice
 
-        return not_chosen(self.found, self.selected, self.options.only)
+        everyone = self.prepared()
+        prepared = distinct(everyone)
+        introduced = (
+            identify_program(candidate, self.known_programs, self.env)
+            for candidate in self.selected
+            if candidate.source == PROGRAM
+        )
+        unchosen = not_chosen(self.found, self.selected, self.options.only)
+        start = self.start_of(self.request(settings), prepared, unchosen)
+        left_out = (*start.scope.left_out, *same_twice(everyone, prepared))
+        return replace(
+            start, scope=replace(start.scope, left_out=left_out), programs=tuple(filter(None, introduced))
+        )
 
-    def start(self, request: RunRequest, unchosen: Sequence[LeftOut] = ()) -> RunStart:
-        """Return what is known of this run before it measures."""
+    def start_of(
+        self, request: RunRequest, prepared: Sequence[Prepared], unchosen: Sequence[LeftOut] = ()
+    ) -> RunStart:
+        """Return a run of these interpreters; `unchosen` is what --only leaves out."""
         from runs.measure import RunStart
         from runs.provenance import survey
 
         host = self.option("host") or platform.node()
         scope = survey(ROOT, request, unchosen, self.plan.discovery.looked, os.environ)
-        return RunStart(self.run_id, host, tool(), request, scope)
+        return RunStart(self.run_id, host, tool(), request, scope, tuple(prepared), self.env)
 
 
 def refuse(problem: str) -> None:

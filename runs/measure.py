@@ -25,73 +25,63 @@ if TYPE_CHECKING:
     from interpreters.prepared import Prepared
     from interpreters.programs import InstalledProgram
     from reports.verdicts.observations import RunRequest
-    from reports.verdicts.scope import LeftOut, Scope
+    from reports.verdicts.scope import Scope
     from runs.campaign import Settings
 
 
 @dataclass(frozen=True)
-class Subjects:
-    """What is to be measured."""
-
-    prepared: tuple[Prepared, ...]
-    env: Mapping[str, str]
-    """What all of them are run in under the ambient condition."""
-    programs: tuple[InstalledProgram, ...] = ()
-    left_out: tuple[LeftOut, ...] = ()
-    """What turned out, once it was asked, to need no measuring."""
-
-
-@dataclass(frozen=True)
 class RunStart:
-    """What is known of a run before it measures: its id, machine and tool, and what it was asked."""
+    """A run before it measures: its id, machine and tool, what it was asked, and what it will measure."""
 
     run_id: str
     host: str
     tool: str
     request: RunRequest
     scope: Scope
+    prepared: tuple[Prepared, ...]
+    env: Mapping[str, str]
+    """What all that is measured is run in under the ambient condition."""
+    programs: tuple[InstalledProgram, ...] = ()
 
 
-def probe_tasks(subjects: Subjects, clients: Sequence[str]) -> tuple[ProbeTask, ...]:
+def probe_tasks(start: RunStart, clients: Sequence[str]) -> tuple[ProbeTask, ...]:
     """Return who is to be probed: interpreters, the environments that clients are at home in, programs.
 
     Nothing is written where an interpreter is; what we made for it may keep its compiled modules. A program
     is a client of its own, and it is this Python that runs its probe.
     """
-    env = subjects.env
     interpreters = (
         ProbeTask(
             interpreter=prepared.interpreter.id,
             python=python,
-            env=applied(env, prepared.changed) | (NO_BYTECODE if python == prepared.executable else {}),
+            env=applied(start.env, prepared.changed) | (NO_BYTECODE if python == prepared.executable else {}),
             clients=names,
             environment=prepared.interpreter.environment,
         )
-        for prepared in subjects.prepared
+        for prepared in start.prepared
         for python, names in prepared.places(clients).items()
     )
     programs = (
         ProbeTask(
             interpreter=found.interpreter.id,
             python=Path(sys.executable),
-            env=env,
+            env=start.env,
             clients=(found.program.id,),
             programs=commands(found, RELAXED),
         )
-        for found in subjects.programs
+        for found in start.programs
         if not found.interpreter.unavailable
     )
     return (*interpreters, *programs)
 
 
-def measure(start: RunStart, subjects: Subjects, clients: Sequence[str], settings: Settings) -> Matrix:
-    """Measure the subjects with these clients, and return every one of them, measured or not.
+def measure(start: RunStart, clients: Sequence[str], settings: Settings) -> Matrix:
+    """Measure with these clients, and return every interpreter and program of the run, measured or not.
 
     Raises EngineError where openssl can serve nothing, and ResourceError where there are too few open files.
     """
     started = now()
-    campaign = asyncio.run(run_campaign(probe_tasks(subjects, clients), settings))
-    left_out = (*start.scope.left_out, *subjects.left_out)
+    campaign = asyncio.run(run_campaign(probe_tasks(start, clients), settings))
     run = Run(
         run_id=start.run_id,
         host=start.host,
@@ -102,11 +92,11 @@ def measure(start: RunStart, subjects: Subjects, clients: Sequence[str], setting
         ended=now(),
         asked=start.request,
         controls=campaign.controls,
-        scope=replace(start.scope, left_out=left_out, notes=campaign.notes),
+        scope=replace(start.scope, notes=campaign.notes),
     )
     measured = (
-        *collect(subjects.prepared, campaign, subjects.env),
-        *collect_programs(subjects.programs, campaign),
+        *collect(start.prepared, campaign, start.env),
+        *collect_programs(start.programs, campaign),
     )
     rows = build_matrix(
         measured,

@@ -83,8 +83,8 @@ def matrix(job: Job) -> None:
     _refuse_unwritable_reports()
     settings = job.settings(job.options.conditions)
     with begun(job.run_id):
-        start = job.start(job.request(settings), job.unchosen())
-        found = measure(start, job.subjects(), tuple(job.sweep), settings)
+        start = job.start(settings)
+        found = measure(start, tuple(job.sweep), settings)
         _publish(job, job.run_id, found)
     _show(found)
 
@@ -139,8 +139,8 @@ def truth(job: Job) -> None:
     settings = job.settings(tuple(Condition))
     everyone = (*job.sweep, RELAXED)
     with begun(job.run_id):
-        start = job.start(job.request(settings), job.unchosen())
-        found = measure(start, job.subjects(), everyone, settings)
+        start = job.start(settings)
+        found = measure(start, everyone, settings)
         ambient = {
             measured.interpreter.id: read_ambient(measured.interpreter, os.environ)
             for measured in found.measured
@@ -172,12 +172,11 @@ def remedy(job: Job) -> None:
     _refuse_no_interpreter(job)
     settings = job.settings((Condition.AMBIENT,))
     with begun(job.run_id):
-        subjects = job.subjects()
-        start = job.start(job.request(settings), job.unchosen())
-        found = measure(start, subjects, tuple(job.sweep), settings)
+        start = job.start(settings)
+        found = measure(start, tuple(job.sweep), settings)
         known = known_options(found.rows, job.sweep, found.floor, dt.datetime.now(dt.UTC).date())
-        options = collect_options(found.rows, known, job.sweep, partial(_newest, job), subjects.env)
-        tasks = probe_tasks(subjects, tuple(job.sweep))
+        options = collect_options(found.rows, known, job.sweep, partial(_newest, job), start.env)
+        tasks = probe_tasks(start, tuple(job.sweep))
         tried = try_out(found.rows, tasks, options, settings)
         cases = assess(found.rows, {outcome.trial.key: outcome.row for outcome in tried}, options)
         whole = replace(found, measured=with_trials(found.measured, tried))

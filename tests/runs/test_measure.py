@@ -21,7 +21,7 @@ from reports.verdicts import judge as judge_module
 from reports.verdicts.cells import judge_cell
 from reports.verdicts.judge import Verdict
 from runs.campaign import CampaignResult, Settings
-from runs.measure import RunStart, Subjects, measure, now, probe_tasks
+from runs.measure import RunStart, measure, now, probe_tasks
 from runs.probe import ProbeTask
 from servers.conditions import Condition
 from tests.support.builders import (
@@ -50,7 +50,11 @@ CATALOGUE = a_catalogue()
 CONTROLS = controls(CATALOGUE)
 ENVIRONMENT = {"PATH": "/made/up/bin"}
 RUN = a_run(CATALOGUE)
-START = RunStart(RUN.run_id, RUN.host, RUN.tool, RUN.asked, RUN.scope)
+
+
+def _start(*prepared: Prepared, env: Mapping[str, str] = ENVIRONMENT) -> RunStart:
+    """Return a run that is to measure these interpreters."""
+    return RunStart(RUN.run_id, RUN.host, RUN.tool, RUN.asked, RUN.scope, prepared, env)
 
 
 def _prepared(name: str, *venvs: ClientVenv, unavailable: str = "") -> Prepared:
@@ -70,8 +74,8 @@ def _found(name: str, unavailable: str = "", relaxed: tuple[str, ...] = ()) -> I
 def test_each_interpreter_and_environment_is_a_task_with_its_clients() -> None:
     """What requires nothing is probed in the interpreter itself, where nothing is written."""
     first, second = _venv("first", "urllib3", "botocore"), _venv("second", "requests")
-    subjects = Subjects((_prepared("a", first, second), _prepared("b", first)), ENVIRONMENT)
-    found = probe_tasks(subjects, ("ssl", "urllib3", "requests"))
+    start = _start(_prepared("a", first, second), _prepared("b", first))
+    found = probe_tasks(start, ("ssl", "urllib3", "requests"))
     unwritten = {**ENVIRONMENT, "PYTHONDONTWRITEBYTECODE": "1"}
     assert found == (
         ProbeTask("a", Path("/made/up/a/bin/python"), unwritten, ("ssl",)),
@@ -86,8 +90,8 @@ def test_an_environment_as_it_was_found_is_named(facts: dict[str, Any]) -> None:
     """What is measured in an environment that was found carries its folder; what we make is called made."""
     folder = Path("/srv/app/venv")
     found = Candidate("env_app_venv", "given", folder / "bin/python", environment=folder)
-    subjects = Subjects((Prepared.of(found, parse_identity(facts)), _prepared("a")), ENVIRONMENT)
-    environments = {task.interpreter: task.environment for task in probe_tasks(subjects, ("ssl",))}
+    start = _start(Prepared.of(found, parse_identity(facts)), _prepared("a"))
+    environments = {task.interpreter: task.environment for task in probe_tasks(start, ("ssl",))}
     assert environments == {"env_app_venv": str(folder), "a": "made"}
 
 
@@ -96,20 +100,18 @@ def test_what_a_wrapper_sets_is_set_for_its_probes(facts: dict[str, Any]) -> Non
     sets: dict[str, str | None] = {"OPENSSL_CONF": "/w/legacy.cnf", "LD_PRELOAD": None}
     identity = parse_identity(facts | {"changed": sets})
     wrapped = replace(_prepared("a", _venv("first", "ssl")), changed=identity.changed)
-    subjects = Subjects((wrapped, _prepared("b", _venv("first"))), {**ENVIRONMENT, "LD_PRELOAD": "x.so"})
-    for task in probe_tasks(subjects, ("ssl",)):
+    start = _start(wrapped, _prepared("b", _venv("first")), env={**ENVIRONMENT, "LD_PRELOAD": "x.so"})
+    for task in probe_tasks(start, ("ssl",)):
         seen = {name: text for name, text in task.env.items() if name not in NO_BYTECODE}
-        expected = (
-            {**ENVIRONMENT, "OPENSSL_CONF": "/w/legacy.cnf"} if task.interpreter == "a" else subjects.env
-        )
+        expected = {**ENVIRONMENT, "OPENSSL_CONF": "/w/legacy.cnf"} if task.interpreter == "a" else start.env
         assert seen == expected
 
 
 def test_who_has_no_environment_is_no_task() -> None:
     """An interpreter without an environment is not probed, nor is a client that could not be installed."""
     lacking = _venv("lacking", "urllib3", unavailable="no network")
-    subjects = Subjects((_prepared("a", unavailable="it hung"), _prepared("b", lacking)), ENVIRONMENT)
-    (task,) = probe_tasks(subjects, ("ssl", "urllib3"))
+    start = _start(_prepared("a", unavailable="it hung"), _prepared("b", lacking))
+    (task,) = probe_tasks(start, ("ssl", "urllib3"))
     assert (task.interpreter, task.clients) == ("b", ("ssl",))
 
 
@@ -120,7 +122,7 @@ def test_a_program_is_a_task_run_by_this_python() -> None:
         _found("two", unavailable="it hangs"),
         _found("three", relaxed=("{program}", "-k")),
     )
-    one, three = probe_tasks(Subjects((), ENVIRONMENT, programs), ("ssl",))
+    one, three = probe_tasks(replace(_start(), programs=programs), ("ssl",))
     for task, name in ((one, "one"), (three, "three")):
         assert (task.interpreter, task.clients) == (f"program_{name}", (name,))
         assert (task.python, task.env) == (Path(sys.executable), ENVIRONMENT)
@@ -157,14 +159,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> _Asked:
     return noted
 
 
-SUBJECTS = Subjects(
-    (
+START = replace(
+    _start(
         _prepared("strict", _venv("strict", "urllib3")),
         _prepared("hung", unavailable="it hung"),
         _prepared("loose", _venv("loose", "urllib3")),
     ),
-    ENVIRONMENT,
-    (_found("loose_tool"), _found("broken", unavailable="it hangs")),
+    programs=(_found("loose_tool"), _found("broken", unavailable="it hangs")),
 )
 
 
@@ -179,13 +180,13 @@ def settle(tmp_path: Path) -> Callable[..., Settings]:
 
 
 def _measure(settings: Settings) -> Matrix:
-    return measure(START, SUBJECTS, ("ssl", "urllib3"), settings)
+    return measure(START, ("ssl", "urllib3"), settings)
 
 
-def test_every_subject_is_in_the_matrix(asked: _Asked, settle: Callable[..., Settings]) -> None:
+def test_all_of_a_run_is_in_the_matrix(asked: _Asked, settle: Callable[..., Settings]) -> None:
     """Interpreters come first, then programs, each with what it met judged, or with why it met nothing."""
     found = _measure(settle())
-    assert asked.tasks == probe_tasks(SUBJECTS, ("ssl", "urllib3"))
+    assert asked.tasks == probe_tasks(START, ("ssl", "urllib3"))
     names = [one.interpreter.id for one in found.measured]
     assert names == ["strict", "hung", "loose", "program_loose_tool", "program_broken"]
     assert [(row.interpreter.id, str(row.client), row.verdict) for row in found.rows] == [
