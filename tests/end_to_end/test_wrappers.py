@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from servers.conditions import Condition, configuration
 from servers.protocols import Protocol
+from tests.probes.test_identify import WITHOUT_CIPHERS
+from tests.support.checkout import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,3 +44,20 @@ def test_a_wrapper_that_lowers_the_floor_has_a_row_of_its_own(
     assert matrix[loose.id, "ssl"]["held_by"] == "openssl.cnf"
     assert matrix["path_9_9", "ssl"]["path"] == str(wrapper)
     assert matrix["path_9_9", "ssl"]["verdict"] == "downgraded"
+
+
+def test_a_configuration_that_stops_nox_is_measured_by_the_guides_wrapper(
+    checkout: Checkout, sample: Interpreter, script: Script, tmp_path: Path
+) -> None:
+    """Without ciphers, by the guide's wrapper, a Python is one untestable row with the reason."""
+    guide = (ROOT / "docs" / "how-to.md").read_text(encoding="utf-8")
+    found = re.search(r"```sh\n#!/bin/sh\n(export OPENSSL_CONF=.*?)```", guide, re.DOTALL)
+    assert found is not None, "docs/how-to.md has no wrapper that sets OPENSSL_CONF"
+    conf = tmp_path / "fips.cnf"
+    conf.write_text(WITHOUT_CIPHERS)
+    body = found[1].replace("/etc/ssl/fips.cnf", str(conf)).replace("/usr/bin/python3", sample.path)
+    wrapper = script("fips-python", body)
+    matrix = checkout.measure("--interpreter", str(wrapper), "--only", "given_*", "--clients", "ssl")
+    (row,) = matrix.values()
+    assert (row["path"], row["verdict"]) == (str(wrapper), "untestable")
+    assert f"makes no context under {conf}" in row["reason"]
