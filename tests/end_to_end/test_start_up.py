@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 from servers.conditions import Condition, configuration
 from servers.protocols import Protocol
 from tests.support.causes import goes_below, has_old
+from tests.support.installations import installation, site_packages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -62,29 +61,6 @@ LOOSE = ("raising", "conf")
 """Those for a Python that sets no minimum of its own."""
 
 
-def _install(interpreter: Interpreter, folder: Path) -> Path:
-    """Make an installation of the same Python with site-packages of its own, by links; return its Python."""
-    script = "import os, sys; print(os.path.realpath(sys.prefix)); print(os.path.dirname(os.__file__))"
-    # Its own start-up code may print something before.
-    printed = subprocess.check_output([interpreter.path, "-c", script], text=True)
-    prefix, modules = map(Path, printed.split()[-2:])
-    python = folder / "bin" / Path(interpreter.path).name
-    library = folder / "lib" / modules.name
-    for place, source in ((folder, prefix), (folder / "lib", prefix / "lib"), (library, modules)):
-        place.mkdir(parents=True)
-        for one in source.iterdir():
-            if one.name not in ("bin", "lib", library.name, "site-packages"):
-                (place / one.name).symlink_to(one)
-    (library / "site-packages").mkdir()
-    python.parent.mkdir()
-    shutil.copy(interpreter.path, python)
-    script = "import sys, ssl; print(sys.prefix)"
-    said = subprocess.run([python, "-c", script], capture_output=True, text=True, check=False).stdout
-    if said.strip() != str(folder):
-        pytest.skip(f"{interpreter.path} cannot be installed by links: one built as pyenv does enables this")
-    return python
-
-
 def _tree(folder: Path) -> str:
     """Return a hash of all names and contents below a folder."""
     found = hashlib.sha256()
@@ -106,8 +82,8 @@ def site(known: dict[str, Interpreter], tmp_path_factory: pytest.TempPathFactory
         fits = [one for one in sound if goes_below(one) is (kind in LOOSE)]
         if not fits:
             pytest.skip("two Pythons of pyenv enable this: one before 3.10, and one from 3.10 on")
-        python = _install(fits[-1], folder / kind)
-        (packages,) = folder.glob(f"{kind}/lib/python*/site-packages")
+        python = installation(Path(fits[-1].path), folder / kind)
+        packages = site_packages(python)
         for name, text in HOOKS.get(kind, {}).items():
             (packages / name).write_text(text.replace("{conf!r}", repr(str(conf))))
         return python

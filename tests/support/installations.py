@@ -12,7 +12,9 @@ import pytest
 def installation(python: Path, folder: Path) -> Path:
     """Make an installation of this Python in a folder; return its Python. Skips where links do not do."""
     script = "import os, sys; print(os.path.realpath(sys.prefix)); print(os.path.dirname(os.__file__))"
-    prefix, modules = map(Path, subprocess.check_output([python, "-c", script], text=True).split())
+    # Its own start-up code may print something before.
+    printed = subprocess.check_output([python, "-c", script], text=True)
+    prefix, modules = map(Path, printed.split()[-2:])
     library = folder / "lib" / modules.name
     for place, source in ((folder, prefix), (folder / "lib", prefix / "lib"), (library, modules)):
         place.mkdir(parents=True)
