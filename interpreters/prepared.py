@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.clients import ClientKey
-from interpreters.describe import describe
+from interpreters.describe import describe, describe_again
 from interpreters.environments import ClientVenv, Installer, NoEnvironmentError, VenvRequest, prepare
 from interpreters.environments import forget as forget_environment
 from interpreters.identify import IdentifyError, Identity, identify
@@ -41,6 +41,8 @@ class Prepared:
     """The variables that a wrapper changes before it starts the interpreter: see wrapper.py."""
     given: bool = False
     """Whether the user named the interpreter."""
+    identity: Identity | None = None
+    """What the interpreter said of itself, which decides how it is described; None if it said nothing."""
 
     @classmethod
     def of(
@@ -63,7 +65,7 @@ class Prepared:
         if identity and identity.executable and interpreter.environment == MADE:
             actual = Path(identity.executable)
             executable = actual if actual.exists() else executable
-        return cls(interpreter, executable, changed=changed, given=candidate.given)
+        return cls(interpreter, executable, changed=changed, given=candidate.given, identity=identity)
 
     @property
     def same_as(self) -> Path | None:
@@ -100,6 +102,15 @@ class Prepared:
             if python and client not in self.uninstalled:
                 found.setdefault(python, []).append(client)
         return {python: tuple(clients) for python, clients in found.items()}
+
+    def described_by(self, identity: Identity, env: Mapping[str, str]) -> Interpreter:
+        """Return the interpreter as it describes itself now, in this environment.
+
+        What it said before holds as long as it says the same, and then nothing is read once more.
+        """
+        if replace(identity, changed=self.changed) == self.identity:
+            return self.interpreter
+        return describe_again(self.interpreter, identity, applied(env, self.changed))
 
     def without(self, unavailable: str) -> Prepared:
         """Return the same interpreter, with the reason why nothing can be measured in it."""

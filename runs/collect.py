@@ -6,11 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from interpreters.clients import ClientKey
-from interpreters.describe import describe_again
 from interpreters.identify import parse_identity
 from interpreters.interpreter import MADE
 from interpreters.prepared import explain_context
-from interpreters.wrapper import applied
 from reports.verdicts.matrix import Measured
 from reports.verdicts.start_up import apart
 from servers.conditions import Condition
@@ -71,9 +69,9 @@ def _measured(prepared: Prepared, probed: ProbedInterpreter | None, env: Mapping
     is_found = interpreter.environment != MADE
     absent = {client for result in results for client in result.absent} if is_found else set()
     unavailable |= dict.fromkeys(absent, f"it is not installed in {interpreter.environment}")
-    # What the interpreter reported of itself while it was measured is newer than what it did before.
+    # What the interpreter reported of itself while it was measured is newer than what it said before.
     if identity := next(filter(None, map(_identity, results)), None):
-        interpreter = describe_again(interpreter, identity, applied(env, prepared.changed))
+        interpreter = prepared.described_by(identity, env)
     why = interpreter.unavailable or _context_unavailable(prepared, probed, env)
     return Measured(
         interpreter=replace(interpreter, unavailable=why),

@@ -102,3 +102,20 @@ def test_a_program_is_its_version_and_its_library() -> None:
 def test_which_builds_set_a_minimum(version: str, flags: tuple[str, ...], expected: bool) -> None:  # noqa: FBT001
     """CPython sets one since 3.10, unless it was told to leave that to OpenSSL."""
     assert an_interpreter(version=version, configure_flags=flags).sets_minimum is expected
+
+
+def test_an_interpreter_that_says_the_same_is_not_read_again(
+    facts: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files are read once more only where it says something else, whatever a wrapper changes."""
+    before, now = parse_identity(facts), parse_identity(facts | {"version": "3.9.19"})
+    prepared = Prepared.of(ONE, before, {})
+    assert prepared.described_by(now, {}) == describe_again(prepared.interpreter, now, {})
+
+    def fail(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("interpreters.prepared.describe_again", fail)
+    assert prepared.described_by(before, {}) is prepared.interpreter
+    wrapped = Prepared.of(ONE, replace(before, changed={"OPENSSL_CONF": str(tmp_path)}), {})
+    assert wrapped.described_by(before, {}) is wrapped.interpreter
