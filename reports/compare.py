@@ -172,7 +172,7 @@ def _by_host(older: Sequence[StoredRun], newer: Sequence[StoredRun]) -> Iterator
 def _interpreter_pairs(before: StoredRun, after: StoredRun) -> Iterator[_InterpreterPair]:
     """Pair the interpreters of two runs: those of the newer one, then those that only the older one has."""
     links = dict(_links(before.run.asked, after.run.asked))
-    olds, news = (_reported(run) for run in (before, after))
+    (olds, old_machine), (news, new_machine) = map(_by_report, (before, after))
     partners = _partners(olds, news, links)
     paired = [(partners.get(new.name), new) for new in news]
     gone = {old.name for old in olds} - {old.name for old in partners.values()}
@@ -180,17 +180,14 @@ def _interpreter_pairs(before: StoredRun, after: StoredRun) -> Iterator[_Interpr
     for old, new in [*paired, *left] or [(None, None)]:
         link = links.get((old.interpreter.path, new.interpreter.path), "") if old and new else ""
         # A machine that did not report has one row, which is the other side of all.
-        yield _InterpreterPair(old or _silent_group(before), new or _silent_group(after), link)
+        yield _InterpreterPair(old or old_machine, new or new_machine, link)
 
 
-def _reported(run: StoredRun) -> list[RowGroup]:
-    return [group for group in by_interpreter(run.rows) if group.subject is not Subject.MACHINE]
-
-
-def _silent_group(run: StoredRun) -> RowGroup | None:
-    """Return the row of a machine that did not report, if the run has one."""
+def _by_report(run: StoredRun) -> tuple[list[RowGroup], RowGroup | None]:
+    """Return the rows of each interpreter, and that of a machine that did not report if the run has it."""
     groups = by_interpreter(run.rows)
-    return next((group for group in groups if group.subject is Subject.MACHINE), None)
+    silent = next((group for group in groups if group.subject is Subject.MACHINE), None)
+    return [group for group in groups if group.subject is not Subject.MACHINE], silent
 
 
 def _links(before: RunRequest, after: RunRequest) -> Iterator[tuple[tuple[str, str], str]]:
