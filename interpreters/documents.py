@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Annotated, Any, ClassVar, Self, TypeVar, cast, dataclass_transform
 
 import msgspec
@@ -48,6 +49,11 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 def as_json(document: object) -> Any:
     """Return a document in the types that `json` writes."""
     return msgspec.to_builtins(document)
+
+
+def as_text(document: object, indent: int | None = None) -> str:
+    """Return a document as the text of a JSON file, or without an indent as a line of one."""
+    return json.dumps(as_json(document), indent=indent) + "\n"
 
 
 def from_json(value: object, kind: type[_Kind]) -> _Kind:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
 from interpreters.atomic import write_atomically
-from interpreters.documents import Count, Document, Moment, NonEmpty, as_json
+from interpreters.documents import Count, Document, Moment, NonEmpty, as_text
 from reports.causes import CauseSubject
 from reports.compare import ChangeKind, sections
 from reports.formats.contract import KNOWN
@@ -140,5 +139,4 @@ def write_comparison(folder: Path, comparison: Comparison) -> None:
         escaped = [for_markdown(sentence) for sentence in sentences]
         blocks += [f"## {title}", "\n".join(f"- {sentence}" for sentence in escaped)] if title else escaped
     write_atomically(folder / "compare.md", "\n\n".join(blocks) + "\n")
-    document = as_json(build_compare_json(comparison))
-    write_atomically(folder / "compare.json", json.dumps(document, indent=1) + "\n")
+    write_atomically(folder / "compare.json", as_text(build_compare_json(comparison), indent=1))

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from interpreters.atomic import write_atomically
-from interpreters.documents import Document, Moment, NonEmpty, Sha256, as_json, from_json
+from interpreters.documents import Document, Moment, NonEmpty, Sha256, as_text, from_json
 from servers.protocols import Protocol
 
 if TYPE_CHECKING:
@@ -114,4 +114,4 @@ def _marks(facts: object) -> object:
 
 def write_stamp(prefix: Path, stamp: Mark) -> None:
     """Write the stamp, complete or not at all."""
-    write_atomically(prefix / STAMP, json.dumps(as_json(stamp), indent=2) + "\n")
+    write_atomically(prefix / STAMP, as_text(stamp, indent=2))

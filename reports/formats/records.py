@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from interpreters.clients import ClientKey
-from interpreters.documents import Document, as_json, from_json
+from interpreters.documents import Document, as_text, from_json
 from interpreters.errors import FloorError
 from reports.formats.contract import SCHEMA_VERSION, ControlDocument, ScopeDocument
 from reports.formats.records_contract import ConnectionDocument, ObservationDocument, PartDocument, RunFile
@@ -33,7 +33,7 @@ def write_jsonl(path: Path, records: Iterable[tuple[Run, Observation]]) -> None:
     """Write one JSON object a line, each with its run; observations.schema.json says what it holds."""
     with path.open("w", encoding="utf-8") as file:
         for run, record in records:
-            file.write(json.dumps(as_json(_line(run, record))) + "\n")
+            file.write(as_text(_line(run, record)))
 
 
 def _line(run: Run, record: Observation) -> ObservationDocument:
@@ -82,7 +82,7 @@ def write_run(path: Path, run: Run, standings: Mapping[str, int]) -> None:
         parts=[PartDocument.of(part, scope=ScopeDocument.of(part.scope)) for part in run.parts],
         standings=standings,
     )
-    path.write_text(json.dumps(as_json(record), indent=2) + "\n", encoding="utf-8")
+    path.write_text(as_text(record, indent=2), encoding="utf-8")
 
 
 def read_summary(path: Path) -> tuple[Run, dict[str, int]]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
-from interpreters.documents import as_json
+from interpreters.documents import as_text
 from reports.formats.records import RecordError, read_document, reading
 from reports.formats.remedies_contract import CaseDocument, RemediesFile
 from reports.formats.remedies_document import build_remedies_markdown
@@ -32,8 +31,8 @@ def write_remedies(folder: Path, cases: Sequence[Case], run: Run, floor: Protoco
     if not run.parts:
         for file in files:
             file.write(folder)
-    document = json.dumps(as_json(build_remedies_json(cases, run, floor)), indent=1)
-    (folder / DOCUMENT).write_text(document + "\n", encoding="utf-8")
+    document = as_text(build_remedies_json(cases, run, floor), indent=1)
+    (folder / DOCUMENT).write_text(document, encoding="utf-8")
     (folder / "remedies.md").write_text(build_remedies_markdown(cases, run, floor), encoding="utf-8")
 
 
