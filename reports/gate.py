@@ -19,6 +19,7 @@ from interpreters.errors import FloorError
 from reports.files import LATEST, REPORTS, marks
 from reports.formats.escape import visible
 from reports.verdicts.decision import (
+    GATE_VERSION,
     Decision,
     GateOutcome,
     GateReport,
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 
     from reports.verdicts.decision import GateResult
     from reports.verdicts.policy import Policy
-
-SCHEMA_VERSION = 2
 
 
 class ReportError(FloorError):
@@ -217,7 +216,7 @@ def _record(decision: Decision, now: dt.datetime) -> dict[str, object]:
     """Return what gate.json holds."""
     report, policy = decision.report, decision.policy
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": GATE_VERSION,
         "kind": str(decision.kind),
         "exit_code": decision.kind.exit_code,
         "passed": decision.passed,

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from interpreters.documents import Document, NonEmpty
 from reports.formats.contract import PolicyDocument
-from reports.verdicts.decision import Disposition, GateOutcome
+from reports.verdicts.decision import GATE_VERSION, Disposition, GateOutcome
 from servers.protocols import Protocol
 
 
@@ -34,7 +34,7 @@ class GateRowDocument(Document):
     """Why, if there is more to say than its verdict."""
 
 
-class GateDocument(Document, tag_field="schema_version", tag=2):
+class GateDocument(Document, tag_field="schema_version", tag=GATE_VERSION):
     """What the gate decided about a report, under which policy, and what became of each row."""
 
     kind: GateOutcome

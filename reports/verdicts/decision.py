@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from reports.verdicts.scope import Begun, Scope
     from servers.protocols import Protocol
 
+GATE_VERSION = 2
+"""Schema version of gate.json; changes when a reader of the old one would be misled."""
+
 SEVERITY = (Verdict.DOWNGRADED, *CHOICES)
 """Everything that a row can come out as beside `enforced`, the worst first."""
 
