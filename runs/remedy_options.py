@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,15 +62,12 @@ def collect_options(
             upgrades[interpreter.id, str(row.client)] = newest(interpreter.id, library)
         except NoEnvironmentError as error:
             upgrades[interpreter.id, str(row.client)] = str(error)
-    return RemedyOptions(
-        known.floor,
-        known.libraries,
-        snippets(clients.values(), known.floor),
-        upgrades,
-        remedies(read_recipes(), known.floor),
-        files,
-        known.ends,
-        known.closed,
+    return replace(
+        known,
+        snippets=snippets(clients.values(), known.floor),
+        upgrades=upgrades,
+        recipes=remedies(read_recipes(), known.floor),
+        files=files,
     )
 
 

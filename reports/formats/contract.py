@@ -219,16 +219,16 @@ class RunDocument(Document):
 
     def run(self, controls: Mapping[str, Control], scope: ScopeDocument) -> Run:
         """Return the run, with what its controls came to and how far it reaches."""
-        request, found = self.asked, scope
+        request = self.asked
         return self.to(
             Run,
             asked=request.to(
                 RunRequest, interpreters=tuple(part.to(RequestedInterpreter) for part in request.interpreters)
             ),
             controls=controls,
-            scope=found.to(
+            scope=scope.to(
                 Scope,
-                left_out=tuple(part.to(LeftOut) for part in found.left_out),
-                looked=tuple(part.to(SearchedPlace) for part in found.looked),
+                left_out=tuple(part.to(LeftOut) for part in scope.left_out),
+                looked=tuple(part.to(SearchedPlace) for part in scope.looked),
             ),
         )

@@ -235,46 +235,46 @@ def build_matrix(
 ) -> tuple[Row, ...]:
     """Return the rows in the order given; every interpreter has at least one."""
     rows: list[Row] = []
-    for subject in measured:
-        judged = subject.judged or JudgedCells(catalogue).and_of(subject.observations)
-        if subject.interpreter.unavailable:
-            (client,) = subject.clients or (ALL_CLIENTS,)
+    for each in measured:
+        judged = each.judged or JudgedCells(catalogue).and_of(each.observations)
+        if each.interpreter.unavailable:
+            (client,) = each.clients or (ALL_CLIENTS,)
             # With config_diagnostics a fault in the configuration leaves Python without any context.
             reason = "; ".join(
-                [subject.interpreter.unavailable, *_first(subject.interpreter.configuration_problems)]
+                [each.interpreter.unavailable, *_first(each.interpreter.configuration_problems)]
             )
-            rows.append(_untestable(subject, client, conditions[0], reason))
+            rows.append(_untestable(each, client, conditions[0], reason))
             continue
-        rows += [
-            _row(subject, judged, cl, co, floor) for co in conditions for cl in subject.clients or clients
-        ]
+        rows += [_row(each, judged, cl, co, floor) for co in conditions for cl in each.clients or clients]
     return tuple(rows)
 
 
-def _untestable(one: Measured, client: ClientKey, condition: Condition, reason: str) -> Row:
+def _untestable(measured: Measured, client: ClientKey, condition: Condition, reason: str) -> Row:
     judgement = Judgement(Verdict.UNTESTABLE, reason)
-    subject = subject_of(one.interpreter)
-    return Row(one.interpreter, client, "", "", condition, judgement, subject=subject)
+    subject = subject_of(measured.interpreter)
+    return Row(measured.interpreter, client, "", "", condition, judgement, subject=subject)
 
 
-def _row(one: Measured, judged: JudgedCells, client: ClientKey, condition: Condition, floor: Protocol) -> Row:
+def _row(
+    measured: Measured, judged: JudgedCells, client: ClientKey, condition: Condition, floor: Protocol
+) -> Row:
     cells = judged.of(client, condition)
     records = cells.observations
-    if client in one.unavailable and not any(record.account for record in records):
-        return _untestable(one, client, condition, one.unavailable[client])
+    if client in measured.unavailable and not any(record.account for record in records):
+        return _untestable(measured, client, condition, measured.unavailable[client])
     if why := _misfit(records):
-        return _untestable(one, client, condition, why)
-    judgement = one.weighed(client, judged.judgement(client, condition, floor))
+        return _untestable(measured, client, condition, why)
+    judgement = measured.weighed(client, judged.judgement(client, condition, floor))
     holder = judged.holder(judgement, client, condition, floor)
-    if holder is HeldBy.BUILD and one.changed(client):
+    if holder is HeldBy.BUILD and measured.changed(client):
         # A client relaxed in code may be held by start-up code, and then tells nothing of the library.
         holder = HeldBy.UNKNOWN
-    reason = _reason(one, client, judgement, holder, cells.own_tls, floor)
+    reason = _reason(measured, client, judgement, holder, cells.own_tls, floor)
     if condition is Condition.AMBIENT and judgement.verdict is not Verdict.ENFORCED and not cells.own_tls:
-        reason = "; ".join([reason, *_first(one.interpreter.configuration_problems)])
+        reason = "; ".join([reason, *_first(measured.interpreter.configuration_problems)])
     return Row(
-        subject=subject_of(one.interpreter),
-        interpreter=one.interpreter,
+        subject=subject_of(measured.interpreter),
+        interpreter=measured.interpreter,
         client=client,
         client_version=_version(records),
         urllib3=next((record.urllib3 for record in records), ""),
@@ -288,7 +288,7 @@ def _row(one: Measured, judged: JudgedCells, client: ClientKey, condition: Condi
 
 
 def _reason(  # 6 parameters: the sentence rests on as many facts
-    one: Measured,
+    measured: Measured,
     client: ClientKey,
     judgement: Judgement,
     holder: HeldBy,
@@ -296,12 +296,12 @@ def _reason(  # 6 parameters: the sentence rests on as many facts
     floor: Protocol,
 ) -> str:
     """Continue a judgement's reason with its cause, by what the row is about."""
-    if one.interpreter.is_program:
-        relaxed = any(record.client.name == RELAXED for record in one.observations)
-        return explain_program(judgement, holder, one.interpreter.openssl, relaxed=relaxed)
-    if changed := one.changed(client):
+    if measured.interpreter.is_program:
+        relaxed = any(record.client.name == RELAXED for record in measured.observations)
+        return explain_program(judgement, holder, measured.interpreter.openssl, relaxed=relaxed)
+    if changed := measured.changed(client):
         return f"{judgement.reason}; {changed.itself}"
-    return explain(judgement, holder, one.interpreter, floor, own_tls)
+    return explain(judgement, holder, measured.interpreter, floor, own_tls)
 
 
 def _page_check(judged: JudgedCells, client: ClientKey, condition: Condition) -> PageCheck:
