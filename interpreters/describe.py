@@ -36,6 +36,7 @@ def describe(
         path=str(candidate.path),
         environment=str(candidate.environment or venv),
         unavailable=unavailable,
+        variables=candidate.variables,
         **_facts(candidate.path, identity, variables or {}),
     )
 

@@ -20,7 +20,7 @@ from interpreters.processes import run_until, signal_name
 from interpreters.wrapper import RELEVANT, changed_variables, relevant_variables
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 SCRIPT = Path(__file__).parent.parent / "probes" / "identify.py"
 MARK = "TLS-FLOOR-IDENTITY "
@@ -174,21 +174,30 @@ def build_of(path: Path, identity: Identity | None) -> str:
 
 
 def identify(
-    path: Path, env: Mapping[str, str], cache: Path | None = None, limit: float = ANSWER_LIMIT
+    path: Path,
+    env: Mapping[str, str],
+    cache: Path | None = None,
+    limit: float = ANSWER_LIMIT,
+    words: Sequence[str] = (),
 ) -> Identity:
     """Return what the executable says it is; raises IdentifyError with the reason it cannot be used.
 
-    Root starts nothing that somebody else could replace: see owners.py. The folder `cache` keeps answers,
-    under the executable's fingerprint and the variables that matter. For a day it also keeps that a
+    `words` stand between the executable and the script. Root starts nothing that somebody else could
+    replace: see owners.py. The folder `cache` keeps answers, under the executable's fingerprint, that of each
+    file among the words, and the variables that matter. For a day it also keeps that a
     candidate did not answer in time. It keeps no other refusal, and no answer of an interpreter without a
     working ssl module: a library put back, or another configuration, may cure those.
     """
-    if refusal := not_as_root(Path(os.path.realpath(path))):
-        raise IdentifyError(refusal)
+    files = [file for file in map(Path, words) if file.is_file()]
+    for file in (path, *files):
+        if refusal := not_as_root(Path(os.path.realpath(file))):
+            raise IdentifyError(refusal)
+    command: tuple[str | Path, ...] = (path, *words)
     if cache is None:
-        return _start(path, env, limit)
+        return _start(command, env, limit)
     try:
-        remembered = cache / f"{fingerprint(path)}-{_hash(relevant_variables(env))}.json"
+        started = [*map(fingerprint, files), *words]
+        remembered = cache / f"{fingerprint(path)}-{_hash(relevant_variables(env), started)}.json"
     except OSError as error:
         msg = f"{path} cannot be run: {error.strerror or error}"
         raise IdentifyError(msg) from error
@@ -197,7 +206,7 @@ def identify(
     if refusal := _recall_hang(path, remembered, limit):
         raise IdentifyError(refusal)
     try:
-        identity = _start(path, env, limit)
+        identity = _start(command, env, limit)
     except _HangError:
         _write(_hang(remembered), {"limit": limit, "at": time.time()})
         raise
@@ -206,9 +215,10 @@ def identify(
     return identity
 
 
-def _start(path: Path, env: Mapping[str, str], limit: float) -> Identity:
-    """Start the executable and return what it says it is; raises IdentifyError."""
-    identity = _parse(path, _ask(path, env, limit), env)
+def _start(command: Sequence[str | Path], env: Mapping[str, str], limit: float) -> Identity:
+    """Start the command, which begins with an executable; return what it says it is; raises IdentifyError."""
+    path = Path(command[0])
+    identity = _parse(path, _ask(command, env, limit), env)
     actual = Path(identity.executable or path)
     if actual != path and actual.exists() and (refusal := not_as_root(actual)):
         msg = f"{path} starts {actual}, {refusal}"
@@ -237,8 +247,9 @@ class _LacksError(Exception):
     """
 
 
-def _hash(variables: Mapping[str, str]) -> str:
-    return hashlib.sha256(repr(sorted(variables.items())).encode(errors="surrogateescape")).hexdigest()[:8]
+def _hash(variables: Mapping[str, str], started: Sequence[str]) -> str:
+    text = repr([*sorted(variables.items()), *started])
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:8]
 
 
 def _write(file: Path, facts: Mapping[str, Any]) -> None:
@@ -273,11 +284,12 @@ def _recall_hang(path: Path, remembered: Path, limit: float) -> str:
     return f"{path} did not say what it is within {had:g} s on {day}; it is asked again with --fresh"
 
 
-def _ask(path: Path, env: Mapping[str, str], limit: float) -> str:
-    """Return what the executable printed; its answer counts, however long the executable takes to end."""
+def _ask(command: Sequence[str | Path], env: Mapping[str, str], limit: float) -> str:
+    """Return what the command printed; its answer counts, however long the command takes to end."""
+    path = command[0]
     try:
         status, output = run_until(
-            [path, SCRIPT, *RELEVANT], env, limit, lambda printed: bool(ANSWERED.search(printed))
+            [*command, SCRIPT, *RELEVANT], env, limit, lambda printed: bool(ANSWERED.search(printed))
         )
     except OSError as error:
         msg = f"{path} cannot be run: {error.strerror or error}"

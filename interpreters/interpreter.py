@@ -70,6 +70,8 @@ class Interpreter:
     environment: str = MADE
     """Where the clients are that have to be installed: `made`, or the path of the environment that was found
     and measured as it is. A client that needs no installation is measured in the interpreter itself."""
+    variables: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """The variables that the interpreter was measured under, beside those of every measured process."""
     host: str = ""
     """The interpreter's machine in a merged report; empty in a machine's own report."""
 

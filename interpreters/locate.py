@@ -63,6 +63,10 @@ class Candidate:
     """Whether the user named the file; two candidates that differ in nothing else are equal."""
     environment: Path | None = None
     """The folder of the environment that this Python starts, to be measured as found."""
+    words: tuple[str, ...] = ()
+    """What stands between the Python and the script that it runs, such as the path of a zipapp."""
+    variables: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """The variables that the Python is started with, beside those that everything measured is run in."""
 
 
 @dataclass(frozen=True)

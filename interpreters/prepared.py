@@ -37,6 +37,8 @@ class Prepared:
     """The file that runs in the end: a wrapper starts another file than its own."""
     venvs: tuple[ClientVenv, ...] = ()
     """One for each distinct requirement; clients without any are measured in the interpreter itself."""
+    words: tuple[str, ...] = ()
+    """As the candidate's: what stands between the interpreter and its script."""
     changed: Mapping[str, str | None] = field(default_factory=dict)
     """The variables that a wrapper changes before it starts the interpreter: see wrapper.py."""
     given: bool = False
@@ -58,14 +60,21 @@ class Prepared:
         nothing can be measured in it.
         """
         changed = identity.changed if identity else {}
-        inside = applied(env or {}, changed)
+        inside = applied({**(env or {}), **candidate.variables}, changed)
         interpreter = describe(candidate, identity, inside, unavailable)
         executable = candidate.path
         # A wrapper is another way to start an interpreter that may be there under its own name.
         if identity and identity.executable and interpreter.environment == MADE:
             actual = Path(identity.executable)
             executable = actual if actual.exists() else executable
-        return cls(interpreter, executable, changed=changed, given=candidate.given, identity=identity)
+        return cls(
+            interpreter,
+            executable,
+            words=candidate.words,
+            changed=changed,
+            given=candidate.given,
+            identity=identity,
+        )
 
     @property
     def same_as(self) -> Path | None:
@@ -110,7 +119,11 @@ class Prepared:
         """
         if replace(identity, changed=self.changed) == self.identity:
             return self.interpreter
-        return describe_again(self.interpreter, identity, applied(env, self.changed))
+        return describe_again(self.interpreter, identity, self.variables(env))
+
+    def variables(self, env: Mapping[str, str]) -> dict[str, str]:
+        """Return what the interpreter sees where `env` is what everything measured is run in."""
+        return applied({**env, **self.interpreter.variables}, self.changed)
 
     def without(self, unavailable: str) -> Prepared:
         """Return the same interpreter, with the reason why nothing can be measured in it."""
@@ -166,7 +179,8 @@ def _sanitized(installer: Installer, env: Mapping[str, str]) -> dict[str, str]:
 
 def _identify(candidate: Candidate, installer: Installer, sanitized: Mapping[str, str]) -> Identity:
     """Return what a candidate says of itself; raises IdentifyError."""
-    return identify(candidate.path, {**sanitized, **NO_BYTECODE}, installer.cache / "identities")
+    variables = {**sanitized, **candidate.variables, **NO_BYTECODE}
+    return identify(candidate.path, variables, installer.cache / "identities", words=candidate.words)
 
 
 def explain_context(identity: Identity, env: Mapping[str, str]) -> str:

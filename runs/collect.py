@@ -100,7 +100,7 @@ def _context_unavailable(prepared: Prepared, probed: ProbedInterpreter, env: Map
         return ""
     home = probed.results.get(Condition.AMBIENT, {}).get(prepared.executable)
     identity = _identity(home) if home else None
-    return explain_context(identity, env) if identity else ""
+    return explain_context(identity, {**env, **prepared.interpreter.variables}) if identity else ""
 
 
 def _apart(home: Path, probed: ProbedInterpreter) -> dict[ClientKey, StartUp]:

@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interpreters.clients import RELAXED, ClientKey
+from interpreters.clients import PROBES, RELAXED, ClientKey
 from interpreters.process_environment import NO_BYTECODE
 from interpreters.programs import commands
-from interpreters.wrapper import applied
 from reports.verdicts.matrix import Matrix, build_matrix
 from reports.verdicts.observations import Run
 from runs.campaign import run_campaign
@@ -54,9 +53,10 @@ def probe_tasks(start: RunStart, clients: Sequence[str]) -> tuple[ProbeTask, ...
         ProbeTask(
             interpreter=prepared.interpreter.id,
             python=python,
-            env=applied(start.env, prepared.changed) | (NO_BYTECODE if python == prepared.executable else {}),
+            env=prepared.variables(start.env) | (NO_BYTECODE if python == prepared.executable else {}),
             clients=names,
             environment=prepared.interpreter.environment,
+            arguments=(*prepared.words, PROBES),
         )
         for prepared in start.prepared
         for python, names in prepared.places(clients).items()

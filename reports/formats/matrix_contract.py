@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from interpreters.clients import ClientKey
 from interpreters.documents import Document, NonEmpty, Sha256
@@ -134,6 +134,9 @@ class InterpreterDocument(InterpreterKey):
     in the interpreter itself."""
     problem: str
     """Why nothing at all can be measured in it; empty if something can."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """The variables that it was measured under beside those of every measured process, such as the
+    `OPENSSL_CONF` of a running process; empty for most."""
 
     @classmethod
     def of_interpreter(cls, found: Interpreter, run: Run) -> InterpreterDocument:

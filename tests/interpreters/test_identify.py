@@ -330,6 +330,20 @@ def test_an_answer_is_remembered(counted: tuple[Path, Callable[[], int]], tmp_pa
     assert starts() == 1
 
 
+def test_words_stand_before_the_script_and_belong_to_the_answer(
+    script: Script, facts: dict[str, Any], tmp_path: Path
+) -> None:
+    """A zipapp is named before the script, and another file there, or other contents, are asked anew."""
+    python = script("python3", f'echo "$1" >>"$0.log"\n{says(facts)}')
+    app, cache = tmp_path / "app.pyz", tmp_path / "cache"
+    for contents in ("first", "first", "another"):
+        if not app.exists() or app.read_text() != contents:
+            app.write_text(contents)
+        identify(python, {}, cache, words=(str(app),))
+    identify(python, {}, cache)
+    assert Path(f"{python}.log").read_text().splitlines() == [str(app), str(app), str(SCRIPT)]
+
+
 def test_nothing_is_remembered_without_a_cache(counted: tuple[Path, Callable[[], int]]) -> None:
     """Without a folder to remember in, a candidate is asked each time."""
     path, starts = counted

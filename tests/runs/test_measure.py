@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import runs.measure
+from interpreters.clients import PROBES
 from interpreters.environments import ClientVenv
 from interpreters.identify import parse_identity
 from interpreters.locate import Candidate
@@ -105,6 +106,18 @@ def test_what_a_wrapper_sets_is_set_for_its_probes(facts: dict[str, Any]) -> Non
         seen = {name: text for name, text in task.env.items() if name not in NO_BYTECODE}
         expected = {**ENVIRONMENT, "OPENSSL_CONF": "/w/legacy.cnf"} if task.interpreter == "a" else start.env
         assert seen == expected
+
+
+def test_words_and_variables_of_a_subject_go_with_its_probe(facts: dict[str, Any]) -> None:
+    """What stands between a Python and its script, and what the Python is started with, its probe has too."""
+    python, variables = Path("/made/up/bin/python"), {"OPENSSL_CONF": "/made/up/floor.cnf"}
+    folder = Path("/made/up/app.pyz")
+    candidate = Candidate(
+        "app_shop", "zipapp", python, environment=folder, words=(str(folder),), variables=variables
+    )
+    (task,) = probe_tasks(_start(Prepared.of(candidate, parse_identity(facts))), ("ssl",))
+    assert task.env == {**ENVIRONMENT, **variables, "PYTHONDONTWRITEBYTECODE": "1"}
+    assert (task.python, task.arguments) == (python, (str(folder), PROBES))
 
 
 def test_who_has_no_environment_is_no_task() -> None:

@@ -199,6 +199,10 @@ def test_a_wrong_document_does_not_validate(damage: Callable[[Any], None]) -> No
     assert not VALIDATOR.is_valid(document)
 
 
+ADDED = frozenset({("interpreters", "variables")})
+"""Keys that reports of this version were first written without: those of last month are still to be read."""
+
+
 @pytest.mark.parametrize(
     "where",
     [
@@ -217,14 +221,14 @@ def test_a_wrong_document_does_not_validate(damage: Callable[[Any], None]) -> No
     ],
 )
 def test_no_field_may_be_left_out(where: tuple[str | int, ...]) -> None:
-    """Every field is there in every object, so a reader need not ask whether it is."""
+    """Every field is there in every object but for those that were added, and those are always written."""
     whole = _document(policy=a_policy())
     place = whole
     for step in where:
         place = place[step]
     for key in list(place):
         kept = place.pop(key)
-        assert not VALIDATOR.is_valid(whole), key
+        assert VALIDATOR.is_valid(whole) is ((*where[:1], key) in ADDED), key
         place[key] = kept
 
 
