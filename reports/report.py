@@ -1,29 +1,34 @@
-"""Writes one run's files, all from the same rows: to add a format, add one function and its line here."""
+"""Writes one run's files, all from the same rows: each format that is found, and the evidence."""
 
 from __future__ import annotations
 
-import json
+import importlib
+import pkgutil
 from typing import TYPE_CHECKING
 
-from reports.formats.escape import for_csv
-from reports.formats.frame import build_frame
-from reports.formats.html import build_html
-from reports.formats.junit import build_junit
-from reports.formats.markdown import build_markdown
+import reports.formats
+from reports.formats.format import Report
 from reports.formats.matrix_json import build_json
-from reports.formats.records import write_jsonl, write_run
-from reports.formats.remedies import write_remedies
+from reports.formats.remedies import write_floor_files
 from reports.gate import foresee
-from reports.verdicts.matrix import standings
 from servers.evidence import fits, write_evidence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from reports.verdicts.matrix import Matrix, Past
+    from reports.formats.format import Format
+    from reports.verdicts.matrix import Matrix, Measured, Past
     from reports.verdicts.policy import Policy
     from reports.verdicts.remedies import Case
+
+
+def formats() -> tuple[Format, ...]:
+    """Return every format by the name of its file: those in FORMATS of each module of reports/formats/."""
+    package = reports.formats
+    names = (f"{package.__name__}.{module.name}" for module in pkgutil.iter_modules(package.__path__))
+    found = [form for name in names for form in getattr(importlib.import_module(name), "FORMATS", ())]
+    return tuple(sorted(found, key=lambda form: form.file))
 
 
 def write_report(  # 7 parameters: the run's matrix, and all that a session alone knows of it
@@ -42,24 +47,19 @@ def write_report(  # 7 parameters: the run's matrix, and all that a session alon
     left out where it would be larger than EVIDENCE_LIMIT, unless `all_evidence` asks for it. `together` says
     that the gate was asked for in the same command.
     """
-    run, measured = matrix.run, matrix.measured
-    write_run(folder / "run.json", run, standings(matrix.groups, run.asked.conditions[0]))
-    records = ((run.of(subject.interpreter), seen) for subject in measured for seen in subject.observations)
-    write_jsonl(folder / "observations.jsonl", records)
-    build_frame(matrix).map(for_csv).to_csv(folder / "matrix.csv", index=False)
     document = build_json(matrix, policy)
-    (folder / "matrix.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    junit = build_junit(matrix, foresee(document, policy, together=together))
-    (folder / "junit.xml").write_text(junit, encoding="utf-8")
-    markdown = build_markdown(matrix, cases or (), policy)
-    (folder / "matrix.md").write_text(markdown, encoding="utf-8")
-    html = build_html(matrix, past, cases or (), policy)
-    (folder / "matrix.html").write_text(html, encoding="utf-8")
-    if cases is not None:
-        write_remedies(folder, cases, run, matrix.floor)
-    evidence = folder / "evidence"
-    evidence.mkdir()
+    decision = foresee(document, policy, together=together)
+    report = Report(matrix, policy, document, decision, past, cases)
+    for form in formats():
+        form.write(folder, report)
+    write_floor_files(folder, cases or (), matrix.run)
+    _write_evidence(folder / "evidence", matrix.measured, everything=all_evidence)
+
+
+def _write_evidence(folder: Path, measured: Sequence[Measured], *, everything: bool) -> None:
+    """Write what passed the wire, a file for each interpreter: bytes of Wireshark's format, not a text."""
+    folder.mkdir()
     for subject in measured:
         connections = [(seen.id, capture) for seen in subject.observations for capture in seen.captures]
-        if connections and (all_evidence or fits(connections)):
-            write_evidence(evidence / f"{subject.interpreter.id}.pcapng", connections)
+        if connections and (everything or fits(connections)):
+            write_evidence(folder / f"{subject.interpreter.id}.pcapng", connections)

@@ -6,12 +6,22 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from reports.formats.escape import for_csv
+from reports.formats.format import Format
 from reports.verdicts.cells import CellKind
 
 if TYPE_CHECKING:
     from reports.verdicts.matrix import Matrix, Row
     from reports.verdicts.observations import Run
     from servers.protocols import Protocol
+
+FORMATS = (
+    Format(
+        "matrix.csv",
+        "scripts: a row for each interpreter, client and condition; see [below](#columns-of-matrixcsv)",
+        lambda report: build_frame(report.matrix).map(for_csv).to_csv(index=False),
+    ),
+)
 
 COLUMNS = (
     *("run_id", "host", "interpreter", "version", "implementation", "source", "path"),

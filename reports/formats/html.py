@@ -21,6 +21,7 @@ from reports.formats.answer import (
     page_sentences,
 )
 from reports.formats.escape import visible
+from reports.formats.format import Format
 from reports.formats.html_data import EntryTable, EvidenceData, server_facts, subjects_of, tone
 from reports.formats.markdown import PAGE_CHECK, SCOPE, end_of_life, sharers
 from reports.verdicts.judge import Verdict
@@ -51,6 +52,15 @@ if TYPE_CHECKING:
     from reports.verdicts.observations import Run
     from reports.verdicts.remedies import Case, Remedy
     from servers.protocols import Protocol
+
+FORMATS = (
+    Format(
+        "matrix.html",
+        "people: the same in one self-contained page, with the evidence of each cell a click away, and how"
+        " earlier runs stood",
+        lambda report: build_html(report.matrix, report.past, report.cases or (), report.policy),
+    ),
+)
 
 TEMPLATE = Path(__file__).with_name("matrix.html.j2")
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from reports.formats.escape import for_json, for_xml, visible
+from reports.formats.format import Format
 from reports.verdicts.cells import CellKind, CellResult
 from reports.verdicts.decision import Disposition, GateOutcome, GateResult, GateRow
 from reports.verdicts.judge import Verdict
@@ -33,6 +34,15 @@ if TYPE_CHECKING:
     from reports.verdicts.observations import Run
     from servers.catalogue import Server
     from servers.protocols import Protocol
+
+FORMATS = (
+    Format(
+        "junit.xml",
+        "CI systems: a suite for each interpreter, a case for each client and server, under the machine's own"
+        " configuration; red for what the gate fails",
+        lambda report: build_junit(report.matrix, report.decision),
+    ),
+)
 
 PACKAGE = "tls_floor"
 """What every suite belongs to; Jenkins shows it in front of the suite's name."""

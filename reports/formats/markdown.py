@@ -10,6 +10,7 @@ from interpreters.end_of_life import ended
 from reports.formats.advice import Advice, together
 from reports.formats.answer import HOLDERS, answer, meaning, page_sentences
 from reports.formats.escape import for_markdown
+from reports.formats.format import Format
 from reports.formats.sweep import sweeps
 from reports.verdicts.cells import CellKind
 from reports.verdicts.judge import PAGE_FLOOR, Verdict
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
     from reports.verdicts.remedies import Case
     from servers.catalogue import Catalogue, Server
     from servers.protocols import Protocol
+
+FORMATS = (
+    Format(
+        "matrix.md",
+        "people: the answer, the verdicts, what to do, why, scope, every cell, provenance; for a ticket",
+        lambda report: build_markdown(report.matrix, report.cases or (), report.policy),
+    ),
+)
 
 EVERY_CELL = "## Appendix: every cell"
 """Heads what is there to look things up; what a person acts upon comes before."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from interpreters.documents import as_json
 from reports.formats.contract import ScopeDocument
 from reports.formats.escape import for_json as _text
+from reports.formats.format import Format
 from reports.formats.matrix_contract import (
     CellDocument,
     InterpreterDocument,
@@ -32,6 +34,14 @@ if TYPE_CHECKING:
     from reports.verdicts.policy import Policy
     from reports.verdicts.remedies import Case
     from servers.protocols import Protocol
+
+FORMATS = (
+    Format(
+        "matrix.json",
+        "scripts that want more than a table: run, interpreters, verdicts, cells",
+        lambda report: json.dumps(report.document, indent=1) + "\n",
+    ),
+)
 
 KEY = ("run_id", "interpreter", "client", "condition", "server")
 """What an entry is found by; what it belongs to is found by the first of these."""

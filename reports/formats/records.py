@@ -10,7 +10,9 @@ from interpreters.clients import ClientKey
 from interpreters.documents import Document, as_text, from_json
 from interpreters.errors import FloorError
 from reports.formats.contract import SCHEMA_VERSION, ControlDocument, ScopeDocument
+from reports.formats.format import Format
 from reports.formats.records_contract import ConnectionDocument, ObservationDocument, PartDocument, RunFile
+from reports.verdicts.matrix import standings
 from reports.verdicts.observations import Account, Observation, OwnTls
 from reports.verdicts.remedies import Remedy
 from servers.control import Control
@@ -20,7 +22,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from reports.verdicts.matrix import Matrix
+
 from reports.verdicts.observations import Run
+
+FORMATS = (
+    Format(
+        "observations.jsonl",
+        "auditors: each cell as the client and the wire tell it, raw hellos included",
+        lambda report: build_jsonl(_observations(report.matrix)),
+    ),
+    Format(
+        "run.json",
+        "provenance and scope: tool with its commit, OpenSSL, catalogue hash, controls, host, user, start and"
+        " end in UTC, what was left out",
+        lambda report: build_run(report.matrix.run, _standings(report.matrix)),
+    ),
+)
 
 _Kind = TypeVar("_Kind", bound=Document)
 
@@ -29,11 +47,15 @@ class RecordError(FloorError):
     """A file is no record that this tool can read; the message says which, why, and what to do."""
 
 
-def write_jsonl(path: Path, records: Iterable[tuple[Run, Observation]]) -> None:
-    """Write one JSON object a line, each with its run; observations.schema.json says what it holds."""
-    with path.open("w", encoding="utf-8") as file:
-        for run, record in records:
-            file.write(as_text(_line(run, record)))
+def build_jsonl(records: Iterable[tuple[Run, Observation]]) -> Iterator[str]:
+    """Give one JSON object a line, each with its run; observations.schema.json says what it holds."""
+    return (as_text(_line(run, record)) for run, record in records)
+
+
+def _observations(matrix: Matrix) -> Iterator[tuple[Run, Observation]]:
+    for measured in matrix.measured:
+        run = matrix.run.of(measured.interpreter)
+        yield from ((run, record) for record in measured.observations)
 
 
 def _line(run: Run, record: Observation) -> ObservationDocument:
@@ -48,7 +70,7 @@ def _line(run: Run, record: Observation) -> ObservationDocument:
 
 
 def read_jsonl(path: Path) -> tuple[Observation, ...]:
-    """Return what write_jsonl wrote, without the captures; raises RecordError for anything else."""
+    """Return what build_jsonl gave, without the captures; raises RecordError for anything else."""
     with reading(path):
         lines = path.read_text(encoding="utf-8").splitlines()
         return tuple(_observation(parse_document(line, ObservationDocument)) for line in lines)
@@ -69,10 +91,10 @@ def _wire(connection: ConnectionDocument) -> WireAccount:
     return connection.to(WireAccount, alerts=tuple(alert.to(WireAlert) for alert in connection.alerts))
 
 
-def write_run(path: Path, run: Run, standings: Mapping[str, int]) -> None:
-    """Write the run's provenance as JSON: what measured, where, when, and how its controls came out.
+def build_run(run: Run, stands: Mapping[str, int]) -> str:
+    """Return the run's provenance as JSON: what measured, where, when, and how its controls came out.
 
-    `standings` says how many interpreters stand at which verdict: the run in short, for those that
+    `stands` says how many interpreters stand at which verdict: the run in short, for those that
     look back at many.
     """
     record = RunFile.of(
@@ -80,13 +102,17 @@ def write_run(path: Path, run: Run, standings: Mapping[str, int]) -> None:
         scope=ScopeDocument.of(run.scope),
         controls={name: ControlDocument.of(control) for name, control in run.controls.items()},
         parts=[PartDocument.of(part, scope=ScopeDocument.of(part.scope)) for part in run.parts],
-        standings=standings,
+        standings=stands,
     )
-    path.write_text(as_text(record, indent=2), encoding="utf-8")
+    return as_text(record, indent=2)
+
+
+def _standings(matrix: Matrix) -> dict[str, int]:
+    return standings(matrix.groups, matrix.run.asked.conditions[0])
 
 
 def read_summary(path: Path) -> tuple[Run, dict[str, int]]:
-    """Return what write_run wrote, without attempts and parts; raises RecordError for anything else."""
+    """Return what build_run returned, without attempts and parts; raises RecordError for anything else."""
     record = read_document(path, RunFile)
     controls = {name: control.to(Control) for name, control in record.controls.items()}
     return record.run(controls, record.scope), dict(record.standings)

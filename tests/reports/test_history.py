@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from reports.files import publish
-from reports.formats.records import write_run
+from reports.formats.records import build_run
 from reports.history import MOST_PAST, NoRunError, choose, kept_runs, past_runs
 from reports.verdicts.matrix import Past
 from reports.verdicts.observations import RequestedInterpreter, Run
@@ -109,7 +109,7 @@ def _run(**differences: Any) -> Run:
 def _keep(reports: Path, *runs: Run, **standings: int) -> None:
     for run in runs:
         with publish(run.run_id, reports, kept=100) as folder:
-            write_run(folder / "run.json", run, standings)
+            (folder / "run.json").write_text(build_run(run, standings))
 
 
 def test_earlier_runs_are_looked_back_at(tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
+import reports.formats
 import reports.report
 from reports.gate import gate
-from reports.report import write_report
+from reports.report import formats, write_report
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import Matrix, Measured, build_matrix
 from reports.verdicts.policy import Policy
@@ -127,6 +128,29 @@ def test_all_files_tell_of_the_same_run(tmp_path: Path) -> None:
     markdown = (tmp_path / "matrix.md").read_text(encoding="utf-8")
     assert markdown.startswith("# TLS floor matrix")
     assert all(name in markdown for name in ("safe", "old", "opt_hang"))
+
+
+NEW_FORMAT = """
+from reports.formats.format import Format
+
+FORMATS = (Format("hosts.txt", "people", lambda report: report.matrix.run.host),)
+"""
+
+
+def test_a_new_format_is_found_by_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module beside the formats that says that it is one is written with every report."""
+    (tmp_path / "formats").mkdir()
+    (tmp_path / "formats" / "hosts.py").write_text(NEW_FORMAT)
+    monkeypatch.setattr(reports.formats, "__path__", [*reports.formats.__path__, str(tmp_path / "formats")])
+    (tmp_path / "run").mkdir()
+    _write(tmp_path / "run", _measured("safe", STRICT))
+    assert (tmp_path / "run" / "hosts.txt").read_text() == RUN.host
+
+
+def test_no_two_formats_write_one_file() -> None:
+    """Each format has a file of its own: a second of that name would replace the first without a word."""
+    files = [form.file for form in formats()]
+    assert sorted(set(files)) == files
 
 
 @pytest.mark.parametrize(("stack", "passes"), [(STRICT, True), (LOOSE, False)])

@@ -11,13 +11,13 @@ import pytest
 
 from interpreters.clients import ClientKey
 from reports.files import publish
-from reports.formats.remedies import write_remedies
 from reports.verdicts.floor_file import FloorFile
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import Matrix
 from reports.verdicts.remedies import Case, Origin, Remedy, RemedyAttempt, Standing
 from runs.kept import KEPT_FOLDER, keep, kept_cases
-from tests.support.builders import TLS1_2, TLS1_3, a_catalogue, a_program, a_row, a_run, an_interpreter
+from tests.support.builders import TLS1_3, a_catalogue, a_program, a_row, a_run, an_interpreter
+from tests.support.written import write_remedies
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,7 @@ def _matrix(*rows: Row, run: object = NEW) -> Matrix:
 def _tried(reports: Path, *cases: Case, run: object = OLD) -> Path:
     """Publish what a run tried."""
     with publish(f"{run.run_id}-remedy", reports) as folder:  # type: ignore[attr-defined]
-        write_remedies(folder, cases or [Case(ROW, (CONFIGURED, NOBODY))], run, TLS1_2)  # type: ignore[arg-type]
+        write_remedies(folder, cases or [Case(ROW, (CONFIGURED, NOBODY))], run)  # type: ignore[arg-type]
     return reports / "latest"
 
 
@@ -54,7 +54,7 @@ def test_what_was_tried_is_kept_with_its_origin(tmp_path: Path) -> None:
     assert cases == (Case(ROW, (CONFIGURED, NOBODY), ORIGIN),)
     # That run is removed as too old, and what it found is carried on by one that only measured.
     with publish(NEW.run_id, tmp_path, kept=1) as folder:
-        write_remedies(folder, cases or (), NEW, TLS1_2)
+        write_remedies(folder, cases or (), NEW)
     later = replace(NEW, run_id="20261201T000000Z-bbbb")
     assert kept_cases(_matrix(ROW, run=later), TODAY, tmp_path) == cases
 

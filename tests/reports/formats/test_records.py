@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from interpreters.places import SearchedPlace, Status
 from reports.formats.records import (
     RecordError,
+    build_jsonl,
+    build_run,
     read_jsonl,
     read_summary,
-    write_jsonl,
-    write_run,
 )
 from reports.verdicts.observations import RequestedInterpreter, Run, RunRequest
 from reports.verdicts.scope import LeftOut, Scope
@@ -58,7 +58,7 @@ RUN_VALIDATOR = validator("run.json")
 
 
 def _written(path: Path, *records: Observation) -> list[Any]:
-    write_jsonl(path / "observations.jsonl", ((RUN, record) for record in records))
+    (path / "observations.jsonl").write_text("".join(build_jsonl((RUN, record) for record in records)))
     text = (path / "observations.jsonl").read_text(encoding="utf-8")
     assert text.endswith("\n")
     return [json.loads(line) for line in text.splitlines()]
@@ -185,7 +185,7 @@ def test_a_line_that_is_not_ours_is_refused(
 
 def test_the_provenance_is_written_with_every_control(tmp_path: Path) -> None:
     """The run's file names instruments and times, and how the control came out on each server."""
-    write_run(tmp_path / "run.json", RUN, {"enforced": 3})
+    (tmp_path / "run.json").write_text(build_run(RUN, {"enforced": 3}))
     record = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
     assert (record["schema_version"], record["standings"]) == (2, {"enforced": 3})
     for name in ("run_id", "host", "tool", "engine", "catalogue", "started", "ended"):
@@ -201,7 +201,7 @@ def test_the_provenance_is_written_with_every_control(tmp_path: Path) -> None:
 def test_the_provenance_validates(tmp_path: Path, scope: Scope, *, merged: bool) -> None:
     """Whatever a run left out, its file fits its schema, merged or not, and lacks nothing of it."""
     run = replace(RUN, scope=scope, parts=(RUN, replace(RUN, scope=scope)) if merged else ())
-    write_run(tmp_path / "run.json", run, {"enforced": 3})
+    (tmp_path / "run.json").write_text(build_run(run, {"enforced": 3}))
     record = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
     RUN_VALIDATOR.validate(record)
     for key in record:
@@ -251,7 +251,7 @@ def test_a_run_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, ru
     """Whatever a run was called and asked, reading its file gives it back."""
     path = tmp_path_factory.getbasetemp() / "run.json"
     standings = {"downgraded": 2, "enforced": 0}
-    write_run(path, run, standings)
+    path.write_text(build_run(run, standings))
     assert read_summary(path) == (run, standings)
 
 
@@ -309,7 +309,7 @@ def test_what_the_schema_has_not_is_not_read(
 ) -> None:
     """Neither the schema nor the reader takes an unknown key, another type, or what contradicts itself."""
     path = tmp_path / "run.json"
-    write_run(path, replace(RUN, scope=a_scope()), {})
+    path.write_text(build_run(replace(RUN, scope=a_scope()), {}))
     record = json.loads(path.read_text(encoding="utf-8"))
     inner = record
     for step in place:

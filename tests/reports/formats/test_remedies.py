@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reports.formats.records import RecordError
-from reports.formats.remedies import read_remedies, write_remedies
+from reports.formats.remedies import read_remedies
 from reports.formats.remedies_document import build_remedies_markdown
 from reports.verdicts.floor_file import FloorFile
 from reports.verdicts.judge import Verdict
 from reports.verdicts.remedies import Case, Origin, Remedy, RemedyAttempt, Standing
 from tests.support.builders import TLS1_2, a_catalogue, a_row, a_run
 from tests.support.schemas import validator
+from tests.support.written import write_remedies
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +37,7 @@ CASES = (
 
 def test_the_files_are_written(tmp_path: Path) -> None:
     """The configuration is the very one that was tried, and JSON and Markdown stand beside it."""
-    write_remedies(tmp_path, CASES, RUN, TLS1_2)
+    write_remedies(tmp_path, CASES, RUN)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "floor-tls1_2.cnf",
         "remedies.json",
@@ -64,13 +65,13 @@ def test_the_files_are_written(tmp_path: Path) -> None:
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     """Every case comes back as it was, those of an earlier run with their origin."""
-    write_remedies(tmp_path, CASES, RUN, TLS1_2)
+    write_remedies(tmp_path, CASES, RUN)
     assert read_remedies(tmp_path / "remedies.json", RUN, [case.row for case in CASES]) == CASES
 
 
 def test_a_name_that_is_not_ours_is_not_read(tmp_path: Path) -> None:
     """A file's name goes into commands and paths, so one that we would not give is a broken record."""
-    write_remedies(tmp_path, CASES, RUN, TLS1_2)
+    write_remedies(tmp_path, CASES, RUN)
     path = tmp_path / "remedies.json"
     path.write_text(path.read_text().replace(FILE.name, "../../x;reboot"))
     with pytest.raises(RecordError, match="no name of a configuration"):
@@ -79,6 +80,6 @@ def test_a_name_that_is_not_ours_is_not_read(tmp_path: Path) -> None:
 
 def test_a_merged_report_has_no_configuration_beside_it(tmp_path: Path) -> None:
     """Two machines' files may have one name, so there they are in what is to be copied alone."""
-    write_remedies(tmp_path, CASES, replace(RUN, parts=(RUN,)), TLS1_2)
+    write_remedies(tmp_path, CASES, replace(RUN, parts=(RUN,)))
     assert not list(tmp_path.glob("*.cnf"))
     assert "a = b" in (tmp_path / "remedies.md").read_text()
