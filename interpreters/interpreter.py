@@ -36,6 +36,16 @@ def without_program(name: str) -> str:
 MADE = "made"
 """The environment of clients that were installed for the measurement."""
 
+RUNNING = "running"
+"""The source of running processes: each is measured as a fresh process of the same environment."""
+
+_SITE_PREFIX = "site_"
+
+
+def is_site_id(name: str) -> bool:
+    """Whether an id is that of an interpreter's own site-packages, measured as they are."""
+    return name.startswith(_SITE_PREFIX)
+
 
 @dataclass(frozen=True)
 class Interpreter:
@@ -84,6 +94,16 @@ class Interpreter:
     def is_program(self) -> bool:
         """Whether this is a program that is no interpreter."""
         return self.source == PROGRAM
+
+    @property
+    def is_site(self) -> bool:
+        """Whether this is an interpreter with its own site-packages, measured as they are."""
+        return is_site_id(self.id)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether this stands for running processes."""
+        return self.source == RUNNING
 
     @property
     def sets_minimum(self) -> bool:

@@ -32,6 +32,9 @@ ILL = (Verdict.DOWNGRADED, Verdict.FRAGILE)
 """Verdicts that a remedy is for."""
 
 
+MOST_ONLY = 6
+"""Environments as found that a command names one by one; for more it takes all that are found."""
+
 _Key = tuple[Verdict, tuple[str, ...], tuple[object, ...]]
 
 
@@ -61,7 +64,7 @@ def together(
         steps, untried = _steps(group, floor, quote, cases)
         # A command is for one machine, and for the clients that it names.
         about = tuple(dict.fromkeys((row.client, _reads_configuration(row)) for row in untried))
-        key = (group.standing, steps, (group.interpreter.host, about))
+        key = (group.standing, steps, (group.interpreter.host, group.subject.as_found, about))
         alike.setdefault(key, []).append((group, untried))
     found = []
     for (_, steps, _), same in alike.items():
@@ -153,7 +156,8 @@ def remedy_command(rows: Sequence[Row], floor: Protocol) -> str:
     against = f" --floor {floor}" if floor is not PAGE_FLOOR else ""
     interpreters = list({row.interpreter.id: row.interpreter for row in rows}.values())
     named = "".join(dict.fromkeys(map(_named, interpreters)))
-    only = " ".join(f"--only {interpreter.id}" for interpreter in interpreters)
+    found = all(row.subject.as_found for row in rows) and len(interpreters) > MOST_ONLY
+    only = "--found" if found else " ".join(f"--only {interpreter.id}" for interpreter in interpreters)
     return f"nox -s remedy --{named} {only}{others}{against}"
 
 

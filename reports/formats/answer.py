@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from interpreters.interpreter import without_program
+from reports.formats.found import found_names
 from reports.formats.sweep import client_shares, dependence_sentences
 from reports.verdicts.judge import PAGE_FLOOR, HeldBy, PageCheck, Verdict
+from reports.verdicts.labels import label
 from reports.verdicts.matrix import Subject, first_condition, standings, under
 from servers.catalogue import Role
 from servers.conditions import Condition
@@ -67,12 +71,28 @@ def with_any(groups: Iterable[RowGroup], verdict: Verdict) -> list[RowGroup]:
 
 
 def answer(groups: Iterable[RowGroup], floor: Protocol) -> list[str]:
-    """Return the answer in sentences, the most important first; programs apart from interpreters."""
-    apart = by_subject(groups)
+    """Return the answer in sentences, the most important first; each kind of subject apart from others."""
+    return list(itertools.chain(*parted(groups, floor)))
+
+
+def parted(groups: Iterable[RowGroup], floor: Protocol) -> tuple[list[str], list[str]]:
+    """Return the sentences that open the answer, and the others.
+
+    Interpreters and what was found have one each of the first: whoever reads no further has both halves.
+    """
+    every = tuple(groups)
+    apart = by_subject(every)
     silent = [group.interpreter.host for group in apart.pop(Subject.MACHINE, ())]
-    sentences = [s for subject, theirs in apart.items() for s in _answer(theirs, floor, subject)]
+    sentences: list[str] = []
+    opening: list[str] = []
+    for subject, theirs in apart.items():
+        first, *rest = _answer(theirs, every, floor, subject)
+        opening += [] if subject is Subject.PROGRAM else [first]
+        sentences += [first, *rest] if subject is Subject.PROGRAM else rest
     nothing = "No interpreter was measured, so nothing is known about this machine."
-    return [*(sentences or [nothing]), *([_silent(silent)] if silent else [])]
+    if not opening:
+        opening = [sentences.pop(0) if sentences else nothing]
+    return opening, [*sentences, *([_silent(silent)] if silent else [])]
 
 
 def _silent(hosts: Sequence[str]) -> str:
@@ -80,9 +100,11 @@ def _silent(hosts: Sequence[str]) -> str:
     return f"{was} expected and did not report, so nothing is known about {them}: {', '.join(hosts)}."
 
 
-def _answer(every: Sequence[RowGroup], floor: Protocol, subject: Subject) -> list[str]:
-    condition = first_condition(every)
-    groups = under(every, condition)
+def _answer(
+    theirs: Sequence[RowGroup], every: Sequence[RowGroup], floor: Protocol, subject: Subject
+) -> list[str]:
+    condition = first_condition(theirs)
+    groups, names = under(theirs, condition), _Names(subject, every)
     at = {verdict: [group for group in groups if group.standing is verdict] for verdict in Verdict}
     total = len(groups)
     where = "" if condition is Condition.AMBIENT else f" under the {condition} configuration"
@@ -90,23 +112,63 @@ def _answer(every: Sequence[RowGroup], floor: Protocol, subject: Subject) -> lis
     # The first of an interpreter's sentences says what they are about.
     several = "" if subject is Subject.INTERPRETER else f" of {total} {subject.plural}"
     if downgraded:
-        sentences = [_downgraded(downgraded, f"{total} {subject.plural}", floor, where)]
+        sentences = [_downgraded(downgraded, names, f"{total} {_whose(subject)}", floor, where)]
     else:
         sentences = [_none_downgraded(groups, subject, floor, where)]
-    sentences += _own_tls(downgraded, floor)
-    sentences += dependence_sentences(every, floor)
+    sentences += _own_tls(downgraded, names, floor)
+    sentences += dependence_sentences(theirs, floor)
     if fragile := at[Verdict.FRAGILE]:
         sentences.append(
             f"{len(fragile)}{several} made no connection below {floor.prose} but would try to, or was stopped"
-            f" by something other than the version: {_joined(fragile)}."
+            f" by something other than the version: {names.alone(fragile)}."
         )
-    sentences += _gaps(groups, several)
+    sentences += _gaps(groups, names, several)
     if enforced := at[Verdict.ENFORCED]:
         held = several or f" of {total}"
-        clients = " with every client measured" if subject is Subject.INTERPRETER else ""
+        clients = "" if subject is Subject.PROGRAM else " with every client measured"
         hold = "holds" if len(enforced) == 1 else "hold"
-        sentences.append(f"{len(enforced)}{held} {hold} {floor.prose}{where}{clients}: {_joined(enforced)}.")
+        sentences.append(
+            f"{len(enforced)}{held} {hold} {floor.prose}{where}{clients}: {names.alone(enforced)}."
+        )
     return sentences
+
+
+def _whose(subject: Subject) -> str:
+    """Return the words for several of a subject where a sentence brings it up."""
+    return f"applications' {subject.plural}" if subject is Subject.ENVIRONMENT else subject.plural
+
+
+@dataclass(frozen=True)
+class _Names:
+    """How sentences about one kind of subject name some of these."""
+
+    subject: Subject
+    every: Sequence[RowGroup]
+    """All groups of the report."""
+
+    def alone(self, groups: Sequence[RowGroup]) -> str:
+        """Name them, without clients."""
+        if self.subject.as_found:
+            return found_names(groups, self.every)
+        return ", ".join(map(_name, groups))
+
+    def with_clients(self, groups: Sequence[RowGroup], verdict: Verdict) -> str:
+        """Name them, each with its clients at a verdict where not all of its clients are there.
+
+        What was found has clients of its own, so they are always named, with their versions.
+        """
+        if self.subject.as_found:
+            return found_names(groups, self.every, verdict)
+        named = []
+        for group in groups:
+            rows, name = group.only(verdict), _name(group)
+            some = ", ".join(client_shares([row.client for row in rows], [row.client for row in group.rows]))
+            named.append(name if len(rows) == len(group.rows) else f"{name} ({some})")
+        return ", ".join(named)
+
+
+def _name(group: RowGroup) -> str:
+    return without_program(label(group.interpreter))
 
 
 def _none_downgraded(groups: Sequence[RowGroup], subject: Subject, floor: Protocol, where: str) -> str:
@@ -115,35 +177,27 @@ def _none_downgraded(groups: Sequence[RowGroup], subject: Subject, floor: Protoc
     unknown = sum(any(row.verdict in GAPS for row in group.rows) for group in groups)
     below = f"a version below {floor.prose}{where}"
     if unknown == total:
-        which = f"the one {subject}" if total == 1 else f"any of the {total} {subject.plural}"
+        which = f"the one {subject}" if total == 1 else f"any of the {total} {_whose(subject)}"
         return f"It is not known whether {which} negotiates {below}."
-    none = f"The one {subject} does" if total == 1 else f"None of the {total} {subject.plural}"
+    none = f"The one {subject} does" if total == 1 else f"None of the {total} {_whose(subject)}"
     negotiates = "not negotiate" if total == 1 else "negotiates"
     rest = f", but for {unknown} of them this is not known" if unknown else ""
     return f"{none} {negotiates} {below}{rest}."
 
 
-def _gaps(groups: Sequence[RowGroup], several: str) -> list[str]:
+def _gaps(groups: Sequence[RowGroup], names: _Names, several: str) -> list[str]:
     """Say of which nothing is known, as a whole or of some clients, whatever is known of the others."""
     undecided, untestable = (with_any(groups, gap) for gap in GAPS)
     found = []
     if undecided:
         read = "gave no clear answer and must not be read as safe"
-        found.append(f"{len(undecided)}{several} {read}: {_some(undecided, Verdict.INCONCLUSIVE)}.")
+        some = names.with_clients(undecided, Verdict.INCONCLUSIVE)
+        found.append(f"{len(undecided)}{several} {read}: {some}.")
     if untestable:
         part = "could not be measured, wholly or in part"
-        found.append(f"{len(untestable)}{several} {part}: {_some(untestable, Verdict.UNTESTABLE)}.")
+        some = names.with_clients(untestable, Verdict.UNTESTABLE)
+        found.append(f"{len(untestable)}{several} {part}: {some}.")
     return [*found, *_silent_cells(groups)]
-
-
-def _some(groups: Iterable[RowGroup], verdict: Verdict) -> str:
-    """Name interpreters, each with its clients at a verdict where not all of its clients are there."""
-    named = []
-    for group in groups:
-        rows = group.only(verdict)
-        some = ", ".join(client_shares([row.client for row in rows], [row.client for row in group.rows]))
-        named.append(_name(group) if len(rows) == len(group.rows) else f"{_name(group)} ({some})")
-    return ", ".join(named)
 
 
 def _silent_cells(groups: Iterable[RowGroup]) -> list[str]:
@@ -165,17 +219,18 @@ def _silent_cells(groups: Iterable[RowGroup]) -> list[str]:
     return [f"{number} of {total} cells of the other clients {say} nothing: {named}."]
 
 
-def _downgraded(groups: Sequence[RowGroup], every: str, floor: Protocol, where: str) -> str:
+def _downgraded(groups: Sequence[RowGroup], names: _Names, every: str, floor: Protocol, where: str) -> str:
     """Say how many go below the floor and how far, and name the clients where not all of them do."""
     reached = {row.judgement.lowest for group in groups for row in group.rows if row.judgement.lowest}
     low = sorted((p for p in reached if p.below(floor)), key=LADDER.index)
     negotiates = "negotiates" if len(groups) == 1 else "negotiate"
     version = f"{low[0].prose} (below" if len(low) == 1 else f"versions down to {low[0].prose} (below"
     below = f"{version} the {floor.prose} minimum){where}"
-    return f"{len(groups)} of {every} {negotiates} {below}: {_some(groups, Verdict.DOWNGRADED)}."
+    some = names.with_clients(groups, Verdict.DOWNGRADED)
+    return f"{len(groups)} of {every} {negotiates} {below}: {some}."
 
 
-def _own_tls(downgraded: Iterable[RowGroup], floor: Protocol) -> list[str]:
+def _own_tls(downgraded: Iterable[RowGroup], names: _Names, floor: Protocol) -> list[str]:
     """Name what brings its own TLS and goes below, where all that uses Python's holds the floor."""
     stacks: dict[str, dict[str, None]] = {}
     found = []
@@ -191,15 +246,7 @@ def _own_tls(downgraded: Iterable[RowGroup], floor: Protocol) -> list[str]:
     named = " and ".join(f"{name} ({', '.join(clients)})" for name, clients in stacks.items())
     brings = "brings its own TLS and does" if len(stacks) == 1 else "bring their own TLS and do"
     itself = f"On {len(found)} of these Python itself holds {floor.prose}"
-    return [f"{itself}, but {named} {brings} not: {_joined(found)}."]
-
-
-def _name(group: RowGroup) -> str:
-    return without_program(group.name)
-
-
-def _joined(groups: Iterable[RowGroup]) -> str:
-    return ", ".join(map(_name, groups))
+    return [f"{itself}, but {named} {brings} not: {names.alone(found)}."]
 
 
 def page_sentences(groups: Sequence[RowGroup]) -> list[str]:

@@ -11,10 +11,12 @@ from reports.formats.advice import Advice, together
 from reports.formats.answer import HOLDERS, answer, meaning, page_sentences
 from reports.formats.escape import for_markdown
 from reports.formats.format import Format
+from reports.formats.found import MOST_ENTRIES, alike, base_of, bases, outcome, places_of
 from reports.formats.sweep import sweeps
 from reports.verdicts.cells import CellKind
 from reports.verdicts.judge import PAGE_FLOOR, Verdict
-from reports.verdicts.matrix import under, worst_first
+from reports.verdicts.labels import label, versioned
+from reports.verdicts.matrix import ALL_CLIENTS, Subject, under, worst_first
 from reports.verdicts.policy import Policy
 from reports.verdicts.scope import headline, in_full, moment, opening, tool_in_full
 from servers.catalogue import Role
@@ -63,7 +65,7 @@ def build_markdown(matrix: Matrix, cases: Sequence[Case] = (), policy: Policy | 
     `policy` is the one in force, by default the one of who has no file.
     """
     run, catalogue, floor = matrix.run, matrix.catalogue, matrix.floor
-    groups = worst_first(matrix.groups)
+    groups, today = worst_first(matrix.groups), moment(run.ended).date()
     rows = [row for group in groups for row in group.rows]
     attacks = [s for s in catalogue.servers if s.role is Role.ATTACK]
     parts = [
@@ -71,11 +73,13 @@ def build_markdown(matrix: Matrix, cases: Sequence[Case] = (), policy: Policy | 
         " ".join(map(for_markdown, [*answer(groups, floor), *headline(run.reporting)])),
         " ".join(map(for_markdown, opening(run.reporting))),
         *_section("## Verdicts", "\n\n".join(filter(None, [_verdicts(rows), _legend(rows, floor)]))),
+        *_section("## Environments as found", _found(groups, Subject.ENVIRONMENT, today)),
+        *_section("## Running processes", _found(groups, Subject.PROCESS, today)),
         *_section("## Versions", _list(sweeps(groups))),
         *_section("## What to do", _advice(groups, floor, cases)),
         *_section("## Why", reasons(rows)),
         *_section("## Attacks on the negotiation", _attacks(rows, attacks) if attacks else ""),
-        *_section("## Interpreters", _interpreters(groups, moment(run.ended).date())),
+        *_section("## Interpreters", _interpreters(groups, today)),
         *_section("## The AWS page's own check", _page(groups)),
         *_section("## Scope", _list(in_full(run.reporting))),
         *_section("## Policy", _list((policy or Policy()).sentences())),
@@ -117,6 +121,8 @@ def _verdicts(rows: Sequence[Row]) -> str:
     lines: dict[tuple[str, ...], dict[str, str]] = {}
     clients: dict[tuple[str, ...], list[str]] = {}
     for row in rows:
+        if row.subject.as_found:
+            continue
         interpreter = row.interpreter
         facts = {
             "host": interpreter.host,
@@ -127,7 +133,7 @@ def _verdicts(rows: Sequence[Row]) -> str:
             "lowest": str(row.judgement.lowest or ""),
             "held by": str(row.held_by),
         }
-        clients.setdefault(tuple(facts.values()), []).append(_named(row))
+        clients.setdefault(tuple(facts.values()), []).append(versioned(row))
         lines[tuple(facts.values())] = facts
     return _table(facts | {"clients": ", ".join(clients[key])} for key, facts in lines.items())
 
@@ -141,15 +147,64 @@ def _legend(rows: Sequence[Row], floor: Protocol) -> str:
     return " ".join(filter(None, [words and f"{words}.", holders and f"Held by {holders}."]))
 
 
-def _named(row: Row) -> str:
-    """Name a client with its version, which the standard library's has from its interpreter."""
-    own = row.client_version == row.interpreter.version
-    return str(row.client) if own else " ".join(filter(None, [str(row.client), row.client_version]))
+def _found(groups: Sequence[RowGroup], subject: Subject, today: dt.date) -> str:
+    """Return a table of what was found as it is, a line for those that came out alike, and where each is."""
+    theirs = [group for group in groups if group.subject is subject]
+    if not theirs:
+        return ""
+    rows = [row for group in theirs for row in group.rows]
+    conditions = list(dict.fromkeys(row.condition for row in rows))
+    lines = [
+        _outcomes(same, condition, several=len(conditions) > 1)
+        for condition in conditions
+        for same in alike(under(theirs, condition))
+    ]
+    clients = dict.fromkeys(row.column for row in rows if row.client != ALL_CLIENTS)
+    facts = [name for name in lines[0] if name not in clients]
+    table = _table({name: line.get(name, "") for name in (*facts, *clients)} for line in lines)
+    each = _table(_environment(group.interpreter, bases(groups), today) for group in theirs)
+    if len(theirs) == 1:
+        return f"{table}\n\n{each}"
+    return f"{table}\n\n<details><summary>All {len(theirs)}</summary>\n\n{each}\n\n</details>"
+
+
+def _outcomes(same: Sequence[RowGroup], condition: Condition, *, several: bool) -> dict[str, str]:
+    """Return one line for environments or processes that came out alike: a cell for each client there."""
+    first = same[0]
+    counted = f"{len(same)}: " if len(same) > 1 else ""
+    return {
+        str(first.subject): counted + places_of(same),
+        "verdict": str(first.standing),
+        "Python": first.interpreter.version,
+        "condition": str(condition) if several else "",
+        **{row.column: outcome(row) for row in first.rows if row.client != ALL_CLIENTS},
+    }
+
+
+def _environment(
+    interpreter: Interpreter, known: Mapping[tuple[str, str], str], today: dt.date
+) -> dict[str, str]:
+    """Return where an environment or process is, how it was found, and of which interpreter it is."""
+    inside = interpreter.path.startswith(f"{interpreter.environment}/bin/python") and not interpreter.is_site
+    return {
+        "host": interpreter.host,
+        "id": interpreter.id,
+        "environment": interpreter.environment,
+        "found as": interpreter.source,
+        "interpreter": base_of(interpreter, known),
+        "end of life": end_of_life(interpreter, today),
+        "TLS library": interpreter.openssl,
+        "path": "" if inside else interpreter.path,
+    }
 
 
 def _interpreters(groups: Sequence[RowGroup], today: dt.date) -> str:
     """Return where each interpreter is, which library does its TLS, and whether its release is maintained."""
-    return _table(_interpreter(group.interpreter, today) for group in groups if group.interpreter.path)
+    return _table(
+        _interpreter(group.interpreter, today)
+        for group in groups
+        if group.interpreter.path and not group.subject.as_found
+    )
 
 
 def _interpreter(interpreter: Interpreter, today: dt.date) -> dict[str, str]:
@@ -175,23 +230,42 @@ def end_of_life(interpreter: Interpreter, today: dt.date) -> str:
 def reasons(rows: Sequence[Row]) -> str:
     """Say each reason once for the interpreters and clients that share it."""
     several = len({row.condition for row in rows}) > 1
-    alike: dict[tuple[str, str, str], dict[str, list[str]]] = {}
+    alike_here: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
         where = f" under {row.condition}" if several else ""
-        sharing = alike.setdefault((str(row.verdict), where, row.judgement.reason), {})
-        sharing.setdefault(row.interpreter.name, []).append(str(row.client))
+        alike_here.setdefault((str(row.verdict), where, row.judgement.reason), []).append(row)
     return "\n".join(
-        f"- **{verdict}**{where}: {sharers(sharing)}. {for_markdown(reason[:1].upper() + reason[1:])}."
-        for (verdict, where, reason), sharing in alike.items()
+        f"- **{verdict}**{where}: {sharers_of(same)}. {for_markdown(reason[:1].upper() + reason[1:])}."
+        for (verdict, where, reason), same in alike_here.items()
     )
 
 
-def sharers(clients: Mapping[str, Sequence[str]], quote: Callable[[str], str] = for_markdown) -> str:
-    """Name interpreters, those with the same clients together: ``a, b (ssl, botocore); c (ssl)``."""
+def sharers_of(rows: Iterable[Row], quote: Callable[[str], str] = for_markdown) -> str:
+    """Name whom these rows are about, with their clients; of environments as found, a few and a number."""
+    apart: dict[bool, dict[str, list[str]]] = {False: {}, True: {}}
+    for row in rows:
+        apart[row.subject.as_found].setdefault(label(row.interpreter), []).append(str(row.client))
+    parts = (sharers(apart[False], quote), sharers(apart[True], quote, MOST_ENTRIES))
+    return "; ".join(filter(None, parts))
+
+
+def sharers(
+    clients: Mapping[str, Sequence[str]], quote: Callable[[str], str] = for_markdown, most: int | None = None
+) -> str:
+    """Name interpreters, those with the same clients together: ``a, b (ssl, botocore); c (ssl)``.
+
+    Of those together at `most` so many are named, and the others counted.
+    """
     groups: dict[str, list[str]] = {}
     for interpreter, names in clients.items():
         groups.setdefault(", ".join(names), []).append(quote(interpreter))
-    return "; ".join(f"{', '.join(names)} ({clients})" for clients, names in groups.items())
+    return "; ".join(f"{_first_names(names, most)} ({clients})" for clients, names in groups.items())
+
+
+def _first_names(names: Sequence[str], most: int | None) -> str:
+    if most is None or len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[:most])} and {len(names) - most} more"
 
 
 def _cells(rows: Sequence[Row], catalogue: Catalogue) -> str:
@@ -204,7 +278,7 @@ def _cells(rows: Sequence[Row], catalogue: Catalogue) -> str:
             str(row.findings[s.id]) if s.id in row.findings else str(CellKind.MISSING) for s in servers
         )
         client = f"{row.client} under {row.condition}" if several else str(row.client)
-        patterns.setdefault(cells, {}).setdefault(row.interpreter.name, []).append(client)
+        patterns.setdefault(cells, {}).setdefault(label(row.interpreter), []).append(client)
     parts = [
         "Each line is a server, each column a pattern: the version that was negotiated, or what prevented it."
     ]
@@ -223,9 +297,9 @@ def _cells(rows: Sequence[Row], catalogue: Catalogue) -> str:
 def _advice(groups: Sequence[RowGroup], floor: Protocol, cases: Sequence[Case]) -> str:
     pieces = together(under(groups, Condition.AMBIENT), floor, for_markdown, cases)
     entries = [_entry(piece) for piece in pieces if piece.steps]
-    if idle := [for_markdown(group.name) for piece in pieces if not piece.steps for group in piece.groups]:
+    if idle := [group for piece in pieces if not piece.steps for group in piece.groups]:
         hold = "it holds" if len(idle) == 1 else "they hold"
-        entries.append(f"- Nothing for {', '.join(idle)}: {hold} {floor.prose}.")
+        entries.append(f"- Nothing for {_names(idle)}: {hold} {floor.prose}.")
     return "\n".join(entries) or "Nothing was measured under the machine's own configuration."
 
 
@@ -233,8 +307,16 @@ def _entry(advice: Advice) -> str:
     """Return what to do as an entry of a list, headed by those that it is about."""
     verdict, about = advice.groups[0].standing, [group.interpreter for group in advice.groups]
     path = f" ({for_markdown(about[0].path)})" if len(about) == 1 and about[0].path else ""
-    names = ", ".join(for_markdown(interpreter.name) for interpreter in about)
-    return "\n".join([f"- **{names}**{path}: {verdict}.", *(f"  - {step}" for step in advice.steps)])
+    return "\n".join(
+        [f"- **{_names(advice.groups)}**{path}: {verdict}.", *(f"  - {step}" for step in advice.steps)]
+    )
+
+
+def _names(groups: Sequence[RowGroup]) -> str:
+    """Name all interpreters, and of environments as found a few with the number of the others."""
+    found = [for_markdown(label(group.interpreter)) for group in groups if group.subject.as_found]
+    others = [for_markdown(label(group.interpreter)) for group in groups if not group.subject.as_found]
+    return ", ".join(filter(None, [", ".join(others), _first_names(found, MOST_ENTRIES)]))
 
 
 def _attacks(rows: Sequence[Row], attacks: Sequence[Server]) -> str:
@@ -246,7 +328,7 @@ def _attacks(rows: Sequence[Row], attacks: Sequence[Server]) -> str:
         for row in rows:
             if server.id in row.findings:
                 outcome = row.findings[server.id]
-                name = f"{for_markdown(row.interpreter.name)}/{row.client}"
+                name = f"{for_markdown(label(row.interpreter))}/{row.client}"
                 answers.setdefault(f"**{outcome}**: {for_markdown(outcome.reason)}", []).append(name)
         for sentence, names in answers.items():
             lines.append(f"  - {sentence}: {', '.join(names) if len(answers) > 1 else 'all of them'}.")

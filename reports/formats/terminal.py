@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, TextIO
 
 from reports.formats.answer import answer
 from reports.formats.escape import for_terminal
+from reports.formats.found import alike, places_of
 from reports.verdicts.judge import Verdict
-from reports.verdicts.matrix import ALL_CLIENTS, under, worst_first
+from reports.verdicts.matrix import ALL_CLIENTS, Subject, under, worst_first
 from reports.verdicts.scope import headline, opening
 
 if TYPE_CHECKING:
@@ -57,13 +58,15 @@ def show(matrix: Matrix, out: TextIO, width: int, *, colour: bool) -> None:
     from rich.text import Text
 
     console = _console(out, width, colour=colour)
-    if rows:
-        table = _table(groups)
+    key = False
+    for some in _apart(groups):
+        table = _table(some)
         # Within its own options the table would be measured as wide as the terminal at most.
         short = console.measure(table, options=console.options.update(max_width=UNBOUNDED)).maximum > width
-        console.print(_table(groups, short=True) if short else table)
-        if short:
-            console.print(Text(_key(rows)))
+        console.print(_table(some, short=True) if short else table)
+        key |= short
+    if key:
+        console.print(Text(_key(rows)))
     for sentence in origin:
         console.print(Text(sentence, style="dim"))
     first, *others = sentences
@@ -73,6 +76,14 @@ def show(matrix: Matrix, out: TextIO, width: int, *, colour: bool) -> None:
     for line in NEXT:
         # Not wrapped, so that a path can be taken with a double click.
         console.print(Text(line), soft_wrap=True)
+
+
+def _apart(groups: Sequence[RowGroup]) -> list[list[RowGroup]]:
+    """Return the groups of each table: what was found has one of its own, for it has clients of its own."""
+    tables: dict[str, list[RowGroup]] = {}
+    for group in groups:
+        tables.setdefault(str(group.subject) if group.subject.as_found else "", []).append(group)
+    return list(tables.values())
 
 
 def _console(out: TextIO, width: int, *, colour: bool) -> Console:
@@ -114,19 +125,22 @@ def _table(groups: Sequence[RowGroup], *, short: bool = False) -> Table:
     clients = list(dict.fromkeys(row.column for row in rows if row.client != ALL_CLIENTS)) or [
         str(ALL_CLIENTS)
     ]
+    found = groups[0].subject.as_found
     several = len(conditions) > 1
-    hosts = any(row.interpreter.host for row in rows)
+    hosts = any(row.interpreter.host for row in rows) and not found
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    known = (*(["host"] if hosts else []), "interpreter", "Python", *(["condition"] if several else []))
+    heads = str(groups[0].subject if found else Subject.INTERPRETER)
+    known = (*(["host"] if hosts else []), heads, "Python", *(["condition"] if several else []))
     for name in (*known, *clients):
         # What does not fit goes on below, so that a narrow terminal hides nothing; nor does a long name.
         table.add_column(name, overflow="fold", max_width=WIDEST)
     lines = [line for group in groups for condition in conditions for line in under([group], condition)]
-    for line in worst_first(lines):
+    for same in alike(worst_first(lines)) if found else [(line,) for line in worst_first(lines)]:
+        line = same[0]
         interpreter, condition = line.interpreter, line.rows[0].condition
         version = "" if interpreter.is_program else interpreter.version
-        place = [interpreter.host] if hosts else []
-        facts = [*place, interpreter.id, version, *([condition] if several else [])]
+        host = [interpreter.host] if hosts else []
+        facts = [*host, _named(same), version, *([condition] if several else [])]
         cells = [_cell(line, client, short=short) for client in clients]
         table.add_row(
             *(Text(for_terminal(text)) for text in facts),
@@ -135,11 +149,21 @@ def _table(groups: Sequence[RowGroup], *, short: bool = False) -> Table:
     return table
 
 
+def _named(same: Sequence[RowGroup]) -> str:
+    """Name what a line is about: an interpreter, or environments that came out alike, with their number."""
+    if not same[0].subject.as_found:
+        return same[0].interpreter.id
+    return f"{len(same)}: {places_of(same)}" if len(same) > 1 else places_of(same)
+
+
 def _cell(group: RowGroup, client: str, *, short: bool) -> tuple[str, str]:
     """Return a client's verdict, with the lowest version that it negotiated, and its style."""
     row = next((row for row in group.rows if row.column in (client, str(ALL_CLIENTS))), None)
     if row is None:
         return "", ""
-    version = row.judgement.lowest if row.verdict is Verdict.DOWNGRADED else None
-    word = _letter(row.verdict) if short else row.verdict
-    return " ".join(filter(None, [word, version])), STYLES[row.verdict]
+    lowest = str(row.judgement.lowest or "") if row.verdict is Verdict.DOWNGRADED else ""
+    word = _letter(row.verdict) if short else str(row.verdict)
+    # What was found has whatever version is there.
+    version = row.client_version if row.subject.as_found else ""
+    other = f"({version})" if version and version != row.interpreter.version else ""
+    return for_terminal(" ".join(filter(None, [word, lowest, other]))), STYLES[row.verdict]

@@ -62,14 +62,23 @@ class Subject(enum.StrEnum):
     INTERPRETER = "interpreter"
     ENVIRONMENT = "environment"
     """One that was found, and measured as it is."""
+    PROCESS = "running process"
+    """One that runs, or several that run alike: measured as a fresh process of the same environment."""
     PROGRAM = "program"
     MACHINE = "machine that did not report"
 
     @property
     def plural(self) -> str:
         """The words for several."""
+        if self is Subject.PROCESS:
+            return f"{self}es"
         noun, *rest = self.split(" ", 1)
         return " ".join([f"{noun}s", *rest])
+
+    @property
+    def as_found(self) -> bool:
+        """Whether it is what an application uses, as it is on the machine: nothing was installed there."""
+        return self in (Subject.ENVIRONMENT, Subject.PROCESS)
 
     def counted(self, number: int) -> str:
         """Return a number of them in words."""
@@ -80,6 +89,8 @@ def subject_of(interpreter: Interpreter) -> Subject:
     """Return what the rows of an interpreter are about that was found on a machine."""
     if interpreter.is_program:
         return Subject.PROGRAM
+    if interpreter.is_running:
+        return Subject.PROCESS
     return Subject.INTERPRETER if interpreter.environment == MADE else Subject.ENVIRONMENT
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -294,6 +295,13 @@ def an_interpreter(
         build="b" * 16,
         unavailable=unavailable,
     )
+
+
+def an_environment(folder: str, version: str = "3.11.2", unavailable: str = "") -> Interpreter:
+    """Return an environment that was found in a folder, as a report names it; its base is an_interpreter."""
+    name = f"env_{re.sub('[^a-z0-9]+', '_', folder.lower()).strip('_')}"
+    base = an_interpreter(name, version, unavailable=unavailable)
+    return replace(base, source="venv", path=f"{folder}/bin/python", environment=folder)
 
 
 def a_program(name: str = "tool", unavailable: str = "") -> Interpreter:

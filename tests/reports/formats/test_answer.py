@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reports.formats.answer import answer, counts, page_sentences
+from reports.formats.answer import answer, counts, page_sentences, parted
 from reports.verdicts.cells import CellKind
 from reports.verdicts.judge import PageCheck, Verdict
 from reports.verdicts.matrix import Row, by_interpreter, under
@@ -23,6 +23,7 @@ from tests.support.builders import (
     a_finding,
     a_program,
     a_row,
+    an_environment,
     an_interpreter,
 )
 
@@ -87,20 +88,109 @@ def test_one_version_below_the_floor_is_named_alone() -> None:
 
 
 def test_environments_as_found_are_counted_apart() -> None:
-    """An environment that was measured as it is has sentences of its own, behind those of interpreters."""
-    found = replace(an_interpreter("env_app_venv"), environment="/srv/app/venv")
-    other = replace(an_interpreter("env_shop"), environment="/srv/shop")
+    """Both halves open the answer; an environment is named by its folder, with the versions that go below."""
     rows = [
         a_row(HELD, "one"),
-        a_row(DOWN, interpreter=found, client="urllib3"),
-        a_row(HELD, interpreter=other),
+        a_row(DOWN, interpreter=an_environment("/srv/app/venv"), client="urllib3"),
+        a_row(HELD, interpreter=an_environment("/srv/shop")),
+    ]
+    assert answer_to(rows, TLS1_2) == [
+        "The one interpreter does not negotiate a version below TLS 1.2.",
+        (
+            "1 of 2 applications' environments negotiates TLS 1.0 (below the TLS 1.2 minimum):"
+            " /srv/app/venv (urllib3 1.26.20)."
+        ),
+        "1 of 1 holds TLS 1.2 with every client measured: one.",
+        "1 of 2 environments holds TLS 1.2 with every client measured: /srv/shop.",
+    ]
+    assert parted(by_interpreter(rows), TLS1_2)[0] == answer_to(rows, TLS1_2)[:2]
+
+
+def test_without_environments_nothing_is_said_of_them() -> None:
+    """Where one kind of subject was not measured, the answer has no sentence about it."""
+    interpreters = answer_to([a_row(DOWN, "one")], TLS1_2)
+    assert not any("environment" in said for said in interpreters)
+    found = answer_to([a_row(DOWN, interpreter=an_environment("/srv/shop"))], TLS1_2)
+    assert not any("interpreter" in said for said in found)
+
+
+def test_an_interpreters_own_packages_are_named_by_its_path() -> None:
+    """Of an interpreter's own site-packages the executable is told: several may share one prefix."""
+    site = replace(an_environment("/usr"), id="site_system_3_11", path="/usr/bin/python3.11")
+    said = answer_to([a_row(DOWN, interpreter=site, client="botocore")], TLS1_2)[0]
+    assert said.endswith(": packages of /usr/bin/python3.11 (botocore 1.26.20).")
+
+
+def test_running_processes_are_counted_apart() -> None:
+    """A running process is neither an interpreter nor an environment, though it is of both."""
+    process = replace(an_environment("/srv/shop"), id="running_shop", source="running")
+    rows = [a_row(HELD, interpreter=an_environment("/srv/shop")), a_row(DOWN, interpreter=process)]
+    said = answer_to(rows, TLS1_2)
+    assert said[0] == "The one environment does not negotiate a version below TLS 1.2."
+    assert said[1].startswith("1 of 1 running processes negotiates TLS 1.0")
+    assert "running_shop in /srv/shop (" in said[1]
+
+
+def test_environments_that_came_out_alike_are_counted_together() -> None:
+    """Those with the same clients on one interpreter are one entry, and the worst stand first."""
+    alike = [an_environment(f"/srv/app{number}/venv") for number in range(14)]
+    other = replace(an_environment("/opt/other"), build="another")
+    rows = [
+        a_row(DOWN, "system_3_11", client="ssl", interpreter=an_interpreter("system_3_11")),
+        *(a_row(DOWN, interpreter=each, client="urllib3", lowest=TLS1_1) for each in alike),
+        a_row(DOWN, interpreter=other, client="urllib3", lowest=TLS1_0),
+    ]
+    said = answer_to(rows, TLS1_2)[1]
+    assert said == (
+        "15 of 15 applications' environments negotiate versions down to TLS 1.0 (below the TLS 1.2 minimum):"
+        " /opt/other (urllib3 1.26.20), 14 with urllib3 1.26.20 on system_3_11 (/srv/app0/venv,"
+        " /srv/app1/venv and 12 more)."
+    )
+
+
+def test_a_base_that_has_no_row_is_named_by_its_version() -> None:
+    """Environments of an interpreter that was not measured itself still say which Python they have."""
+    rows = [a_row(DOWN, interpreter=an_environment(f"/srv/{name}"), client="urllib3") for name in "abc"]
+    assert "3 with urllib3 1.26.20 on Python 3.11.2 (/srv/a, /srv/b and 1 more)" in answer_to(rows, TLS1_2)[0]
+
+
+def test_of_two_hundred_environments_a_few_are_named_and_all_are_counted() -> None:
+    """However many there are, a sentence stays short, and what it leaves out is counted in it."""
+    rows = []
+    for number in range(200):
+        environment = an_environment(f"/srv/app{number}/venv")
+        row = a_row((DOWN, HELD)[number % 2], interpreter=environment, client="urllib3")
+        rows.append(replace(row, client_version=f"1.26.{number}"))
+    said = answer_to(rows, TLS1_2)
+    assert said[0].startswith("100 of 200 applications' environments negotiate")
+    assert said[0].endswith(" and 94 more.")
+    assert said[1].startswith("100 of 200 environments hold")
+    assert said[1].endswith(" and 94 more.")
+    assert max(map(len, said)) < 500
+
+
+def test_one_environment_on_several_hosts_is_one_entry() -> None:
+    """In a merged report the same place is named once, with the hosts that it is said of, out of how many."""
+    rows = [
+        a_row(verdict, interpreter=replace(an_environment("/srv/shop/venv"), host=host), client="urllib3")
+        for host, verdict in (("web1", DOWN), ("web2", HELD), ("web3", HELD))
     ]
     said = answer_to(rows, TLS1_2)
-    assert said[0] == "The one interpreter does not negotiate a version below TLS 1.2."
-    assert said[2:] == [
-        "1 of 2 environments negotiates TLS 1.0 (below the TLS 1.2 minimum): env_app_venv.",
-        "1 of 2 environments holds TLS 1.2: env_shop.",
+    assert said[0].endswith(": /srv/shop/venv on 1 of 3 hosts, web1 (urllib3 1.26.20).")
+    assert said[1].endswith(": /srv/shop/venv on 2 of 3 hosts, web2, web3.")
+
+
+def test_an_environment_names_its_gaps_with_versions() -> None:
+    """What is not known of an environment is said of the client and version that it is not known of."""
+    environment = an_environment("/srv/shop")
+    rows = [
+        a_row(HELD, interpreter=environment, client="urllib3"),
+        a_row(UNTESTABLE, interpreter=environment, client="botocore"),
+        a_row(UNTESTABLE, interpreter=an_environment("/srv/broken", unavailable="it hangs"), client="all"),
     ]
+    said = answer_to(rows, TLS1_2)
+    part = "2 of 2 environments could not be measured, wholly or in part"
+    assert f"{part}: /srv/shop (botocore 1.26.20), /srv/broken." in said
 
 
 def test_programs_are_counted_apart() -> None:

@@ -30,6 +30,7 @@ from tests.support.builders import (
     a_row,
     a_run,
     a_server,
+    an_environment,
     an_interpreter,
 )
 
@@ -140,6 +141,78 @@ def test_every_interpreter_is_told_with_its_path_and_library() -> None:
     assert head == ["interpreter", "Python", "end of life", "TLS library", "path"]
     assert [line[0] for line in lines] == ["one", "three", "two"]
     assert all(line[4] == f"/made/up/{line[0]}/bin/python" for line in lines)
+
+
+def _found(*rows: Row) -> list[Row]:
+    """Return an interpreter's row, and rows of environments."""
+    return [a_row(Verdict.ENFORCED, "system_3_11"), *rows]
+
+
+def test_environments_have_a_table_of_their_own_with_a_column_for_each_client_there() -> None:
+    """Each cell has a verdict and a version, and a client that none of them has makes no column."""
+    shop, other = an_environment("/srv/shop"), an_environment("/srv/other")
+    report = _report(
+        _found(
+            a_row(Verdict.DOWNGRADED, interpreter=shop, client="botocore"),
+            a_row(Verdict.DOWNGRADED, interpreter=shop, client="urllib3"),
+            a_row(Verdict.ENFORCED, interpreter=other, client="httpx"),
+        )
+    )
+    assert "shop" not in _section(report, "Verdicts").split("\n\n", maxsplit=1)[0]
+    table = [_cells(line) for line in _section(report, "Environments as found").split("\n\n")[0].split("\n")]
+    low = "downgraded TLSv1 (1.26.20)"
+    assert table[0] == ["environment", "verdict", "Python", "botocore", "urllib3", "httpx"]
+    assert table[2:] == [
+        ["/srv/shop", "downgraded", "3.11.2", low, low, ""],
+        ["/srv/other", "enforced", "3.11.2", "", "", "enforced (1.26.20)"],
+    ]
+
+
+def test_environments_that_came_out_alike_share_a_line_and_each_is_listed_folded() -> None:
+    """However many there are, one line says how they came out, and a folded list has each with its path."""
+    every = [an_environment(f"/srv/app{number}") for number in range(200)]
+    report = _report(_found(*(a_row(interpreter=each, client="urllib3") for each in every)))
+    table, fold, listed, end = _section(report, "Environments as found").split("\n\n")
+    assert len(table.split("\n")) == 3
+    assert _cells(table.split("\n")[2])[0] == "200: /srv/app0, /srv/app1 and 198 more"
+    assert (fold, end) == ("<details><summary>All 200</summary>", "</details>")
+    assert [_cells(line)[1] for line in listed.split("\n")[2:]] == [each.environment for each in every]
+    assert _cells(listed.split("\n")[2])[2:4] == ["venv", "system_3_11"]
+
+
+def test_an_environment_that_could_not_be_measured_has_its_verdict_and_no_column() -> None:
+    """A row for all clients makes no column of its own: the verdict says it."""
+    broken = an_environment("/srv/broken", unavailable="it hangs")
+    report = _report(_found(a_row(Verdict.UNTESTABLE, interpreter=broken, client="all")))
+    lines = _section(report, "Environments as found").split("\n")
+    assert [_cells(line) for line in lines[:1] + lines[2:3]] == [
+        ["environment", "verdict"],
+        ["/srv/broken", "untestable"],
+    ]
+
+
+def test_running_processes_have_a_table_of_their_own() -> None:
+    """A process stands apart from the environment that it runs in."""
+    shop = an_environment("/srv/shop")
+    process = replace(shop, id="running_shop", source="running")
+    report = _report(_found(a_row(interpreter=shop), a_row(Verdict.DOWNGRADED, interpreter=process)))
+    assert "running" not in _section(report, "Environments as found")
+    assert "| running_shop in /srv/shop | downgraded |" in _section(report, "Running processes")
+    assert "## Running processes" not in _report(_found(a_row(interpreter=shop)))
+
+
+def test_a_reason_that_many_environments_share_names_a_few_and_counts_the_others() -> None:
+    """Two hundred paths in one sentence help nobody."""
+    rows = [
+        a_row(Verdict.DOWNGRADED, interpreter=an_environment(f"/srv/app{n}"), client="urllib3")
+        for n in range(200)
+    ]
+    for title in ("Why", "What to do"):
+        section = _section(_report(_found(*rows)), title)
+        assert "/srv/app5" in section
+        assert "/srv/app6" not in section
+        assert "and 194 more" in section
+        assert "env_srv_app" not in section
 
 
 def test_a_release_past_its_end_is_marked() -> None:

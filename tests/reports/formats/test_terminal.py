@@ -16,7 +16,16 @@ from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import ALL_CLIENTS, Matrix, by_interpreter
 from reports.verdicts.scope import opening
 from servers.conditions import Condition
-from tests.support.builders import TLS1_2, a_catalogue, a_program, a_row, a_run, a_scope, an_interpreter
+from tests.support.builders import (
+    TLS1_2,
+    a_catalogue,
+    a_program,
+    a_row,
+    a_run,
+    a_scope,
+    an_environment,
+    an_interpreter,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -183,3 +192,21 @@ def test_nothing_measured_is_said() -> None:
     said = _shown(rows=[], colour=False)
     assert said.startswith("Run ")
     assert "No interpreter was measured" in said
+
+
+def test_environments_have_a_table_of_their_own_and_those_alike_a_line() -> None:
+    """What was found stands below the interpreters, by place, with its own clients and their versions."""
+    rows = [
+        a_row(Verdict.ENFORCED, "system_3_11", "ssl"),
+        *(
+            a_row(Verdict.DOWNGRADED, interpreter=an_environment(f"/srv/app{number}"), client="urllib3")
+            for number in range(14)
+        ),
+        a_row(Verdict.ENFORCED, interpreter=an_environment("/srv/new"), client="httpx"),
+    ]
+    lines = _words(_shown(rows=rows, colour=False))
+    heads = [line for line in lines if line[1:2] == ["Python"]]
+    assert heads == [["interpreter", "Python", "ssl"], ["environment", "Python", "urllib3", "httpx"]]
+    alike = next(line for line in lines if line[0] == "14:")
+    assert " ".join(alike).endswith("3.11.2 downgraded TLSv1 (1.26.20)")
+    assert ["/srv/new", "3.11.2", "enforced", "(1.26.20)"] in lines

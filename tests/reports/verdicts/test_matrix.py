@@ -418,6 +418,8 @@ def test_what_a_row_is_about() -> None:
     assert a_row(interpreter=found).subject is Subject.ENVIRONMENT
     assert a_row().subject is Subject.INTERPRETER
     assert a_row(interpreter=a_program()).subject is Subject.PROGRAM
+    running = replace(found, id="running_app", source="running")
+    assert a_row(interpreter=running).subject is Subject.PROCESS
 
 
 def test_what_start_up_code_changes_is_said_of_both_sides() -> None:

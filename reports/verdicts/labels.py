@@ -1,0 +1,55 @@
+"""How people read what a row is about: an interpreter by its id, an environment as found by where it is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from interpreters.interpreter import MADE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from interpreters.interpreter import Interpreter
+    from reports.verdicts.matrix import Row
+
+LONGEST = 64
+"""Characters of a place in a sentence, beyond which its middle is left out."""
+
+
+def label(interpreter: Interpreter) -> str:
+    """Return what people read in place of an interpreter's name: in a merged report with the host."""
+    named = place(interpreter)
+    return f"{named} on {interpreter.host}" if interpreter.host else named
+
+
+def place(interpreter: Interpreter) -> str:
+    """Return the label without the host; the same application on two machines has the same."""
+    if interpreter.environment == MADE or interpreter.is_program:
+        return interpreter.id
+    if interpreter.is_running:
+        return f"{interpreter.id} in {interpreter.environment}"
+    return f"packages of {interpreter.path}" if interpreter.is_site else interpreter.environment
+
+
+def shortened(places: Iterable[str]) -> dict[str, str]:
+    """Return each place as a sentence has it: a long path without its middle, where that stays unique."""
+    listed = list(dict.fromkeys(places))
+    short = {named: _short(named) for named in listed}
+    times = Counter(short.values())
+    return {named: named if times[short[named]] > 1 else short[named] for named in listed}
+
+
+def _short(named: str) -> str:
+    parts = PurePosixPath(named).parts
+    # The root and the two folders below it, such as /home/ann, and the two last.
+    if len(named) <= LONGEST or len(parts) <= 6:  # noqa: PLR2004  with fewer there is nothing to leave out
+        return named
+    return f"{PurePosixPath(*parts[:3])}/.../{'/'.join(parts[-2:])}"
+
+
+def versioned(row: Row) -> str:
+    """Name a client with its version, which the standard library's has from its interpreter."""
+    own = row.client_version == row.interpreter.version
+    return str(row.client) if own else " ".join(filter(None, [str(row.client), row.client_version]))
