@@ -59,6 +59,8 @@ class Client:
     """The distribution whose release decides, where that is not the one that is required."""
     floor: str = ""
     """The client whose lines set the floor for this one too, where it has none of its own."""
+    on_urllib3: bool = False
+    """Whether it speaks through the urllib3 beside it: another version of that may be why a row changed."""
 
 
 def clients(folder: Path = CLIENTS) -> dict[str, Client]:
@@ -77,6 +79,7 @@ def clients(folder: Path = CLIENTS) -> dict[str, Client]:
             bool(constants.get("REFERENCE", False)),
             str(constants.get("LIBRARY", "")),
             str(constants.get("FLOOR", "")),
+            bool(constants.get("ON_URLLIB3", False)),
         )
     return found
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
+from interpreters.clients import clients
 from reports.verdicts.judge import Verdict
 from reports.verdicts.scope import passed_on, tool_in_full
 from servers.catalogue import Role
@@ -19,9 +21,6 @@ if TYPE_CHECKING:
     from reports.formats.matrix_json import StoredRun
     from reports.verdicts.matrix import Row
     from reports.verdicts.observations import Run
-
-ON_URLLIB3 = frozenset({"awscli", "boto3", "botocore", "pip", "pyopenssl", "requests"})
-"""Clients that speak through a urllib3 beside them: another version of it may be why a row changed."""
 
 UNKNOWN = (Verdict.INCONCLUSIVE, Verdict.UNTESTABLE)
 """Verdicts by which nothing is known."""
@@ -178,8 +177,15 @@ def _of_client(client: ClientKey, older: Row, newer: Row) -> Iterator[ChangeCaus
         yield ChangeCause(
             CauseSubject.CLIENT, f"{client} is {newer.client_version}, before {older.client_version}"
         )
-    if client.name in ON_URLLIB3 and _both_differ(older.urllib3, newer.urllib3):
+    if _on_urllib3(client.name) and _both_differ(older.urllib3, newer.urllib3):
         yield ChangeCause(CauseSubject.URLLIB3, f"urllib3 is {newer.urllib3}, before {older.urllib3}")
+
+
+@cache
+def _on_urllib3(client: str) -> bool:
+    """Whether a client, as its file says, speaks through the urllib3 beside it."""
+    known = clients().get(client)
+    return known is not None and known.on_urllib3
 
 
 def _both_differ(before: str, after: str) -> bool:

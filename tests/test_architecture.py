@@ -103,9 +103,9 @@ def test_every_kind_of_import_is_seen(tmp_path: Path) -> None:
 
 
 def test_all_rooms_are_looked_at() -> None:
-    """Every folder that holds Python files of ours is a room that these tests know, or the tests."""
+    """Every folder that holds Python files of ours is a room that these tests know, tests or pages."""
     folders = {path.parent.name for path in ROOT.glob("*/*.py") if not path.parent.name.startswith(".")}
-    assert folders == {*ROOMS, "tests"}
+    assert folders == {*ROOMS, "tests", "docs"}
     assert {within(path) for path in SOURCES} == {
         "",
         "probes",
@@ -162,16 +162,16 @@ def test_what_every_command_loads_is_light() -> None:
 BEFORE_3 = {"ConfigParser", "Queue", "StringIO", "cPickle", "cStringIO", "httplib", "urllib2", "urlparse"}
 """What a probe may need of Python 2.7's standard library that Python 3 calls otherwise (PEP 3108)."""
 
-BRINGS = {
-    "requests": {"urllib3"},
-    "boto3[crt]": {"boto3", "botocore", "s3transfer"},
-    # Before the CLI had a botocore of its own.
-    "awscli": {"botocore"},
-    "pyopenssl": {"OpenSSL"},
-    # Where awscrt is too old to say its version, setuptools is there and can.
-    "awscrt": {"pkg_resources"},
-}
-"""Packages that a client may import, by the requirement that they come with and are not called like."""
+
+def _brings(client: str) -> set[str]:
+    """Return the packages that a client's file says come with its requirement under names of their own."""
+    path = ROOT / "probes" / "clients" / f"{client}.py"
+    return {
+        word
+        for node in tree(path).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "BRINGS"
+        for word in ast.literal_eval(node.value).split()
+    }
 
 
 @pytest.mark.parametrize("path", PASSENGERS, ids=name)
@@ -179,12 +179,11 @@ def test_passengers_travel_light(path: Path) -> None:
     """A file of probes/ imports the standard library, its siblings and, if it is a client's, that client."""
     siblings = {other.stem for other in PASSENGERS if other.parent.name == "probes"} | {"clients"}
     client = clients().get(path.stem) if path.parent.name in ("clients", "floors") else None
-    words = [client.id, *client.requirement.split()] if client else []
-    own = {*words}.union(*(BRINGS.get(word, set()) for word in words))
+    own = {client.id, *client.requirement.split()} | _brings(client.id) if client else set()
     foreign = imports(path) - sys.stdlib_module_names - BEFORE_3 - siblings - own
     assert not foreign, (
         f"{name(path)} imports {', '.join(sorted(foreign))}: not of the standard library, no file beside it,"
-        " not its client; if the client's REQUIREMENT brings that along, add it to BRINGS in this file"
+        " not its client; if the client's REQUIREMENT brings that along, name it in BRINGS in its file"
     )
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from docs import tables
 from docs.example import make
 from interpreters.clients import clients
-from interpreters.hardening.recipes import read_recipes
 from interpreters.programs import read_programs
 from reports.files import LATEST, publish
 from reports.formats.frame import COLUMNS
@@ -22,16 +22,14 @@ from reports.verdicts.decision import GateOutcome
 from reports.verdicts.judge import HeldBy, PageCheck, Verdict
 from reports.verdicts.policy import KEYS, Waiver, read_policy
 from runs.options import SESSIONS
-from servers.catalogue import Certificate, KeyExchange, Role, read_catalogue
+from servers.catalogue import read_catalogue
 from servers.conditions import Condition
-from servers.protocols import LADDER
 from tests.support.checkout import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from servers.catalogue import Server
 
 README = ROOT / "README.md"
 REFERENCE = ROOT / "docs" / "reference.md"
@@ -150,42 +148,76 @@ def test_the_options_are_found() -> None:
     assert words <= {word for _, word in options()}
 
 
-def test_the_reference_has_every_client() -> None:
-    """The table of clients is of those that can be measured."""
-    known = [client.id for client in clients().values() if not client.reference]
-    agree(REFERENCE, "Clients", ids(table(REFERENCE, "Clients")), known)
+@pytest.mark.parametrize("page", tables.PAGES, ids=name)
+def test_the_tables_of_the_code_are_up_to_date(page: Path) -> None:
+    """Each marked table is what the code has now."""
+    assert tables.filled(text(page)) == text(page), f"run {tables.COMMAND}"
 
 
-def test_the_reference_has_every_program() -> None:
-    """The section about programs names each that can be measured."""
-    named = re.findall(r"`([^`]+)`", section(REFERENCE, "Programs"))
-    missing = [program.id for program in read_programs() if program.id not in named]
-    assert not missing, f"{name(REFERENCE)}, Programs: name {', '.join(missing)}"
+def test_each_table_of_the_code_is_in_a_page() -> None:
+    """Every table that can be made is marked once, in one of the pages."""
+    marked = [found[2] for page in tables.PAGES for found in tables.MARKED.finditer(text(page))]
+    assert sorted(marked) == sorted(tables.TABLES)
+
+
+SAMPLE = """\
+[tls1_1_ecdsa]
+why = "an old | appliance"
+protocols = ["TLSv1.1", "TLSv1"]
+key_exchange = "ecdhe"
+certificate = "ecdsa"
+
+[closes]
+why = "hangs up"
+role = "attack"
+protocols = ["TLSv1.2"]
+key_exchange = "any"
+certificate = "rsa"
+engine = "script"
+script = "close"
+source = "RFC 1"
+"""
+
+
+def test_a_new_server_has_a_row(tmp_path: Path) -> None:
+    """A server's row has its versions from the oldest up, and words of the catalogue that end no cell."""
+    path = tmp_path / "catalogue.toml"
+    path.write_text(SAMPLE)
+    servers = read_catalogue(path).servers
+    assert tables.markdown(tables.server_rows(servers)) == (
+        "| id | speaks | key exchange | tells |\n|---|---|---|---|\n"
+        "| `tls1_1_ecdsa` | TLSv1, TLSv1.1 | ECDHE with an ECDSA certificate | an old \\| appliance |\n"
+    )
+    (_, row) = tables.attack_rows(servers)
+    assert row == ("`closes`", "hangs up", "not come back with less (RFC 1)")
+
+
+def test_a_new_client_has_a_row(tmp_path: Path) -> None:
+    """A client's row is made of the first line of its file and of what it requires; a reference has none."""
+    for client, constants in (("a", 'REQUIREMENT = "b[c] d"'), ("e", 'REQUIREMENT = ""\nREFERENCE = True')):
+        (tmp_path / f"{client}.py").write_text(
+            f'"""Client `{client}`: fetches: a page.\n\nMore.\n"""\n{constants}\n'
+        )
+    with_head = list(tables.client_rows(clients(tmp_path).values(), tmp_path))
+    assert with_head[1:] == [("`a`", "fetches: a page", "`b[c]`, `d`")]
+
+
+def test_the_command_writes_what_is_out_of_date(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without --write a page that is out of date is named; with it, the table alone is replaced."""
+    page = tmp_path / "page.md"
+    page.write_text("Before.\n<!-- table programs -->\n| old |\n<!-- end -->\nAfter.\n")
+    monkeypatch.setattr(tables, "PAGES", (page,))
+    assert (tables.main([]), tables.COMMAND in capsys.readouterr().out) == (1, True)
+    assert (tables.main(["--write"]), tables.main([]), capsys.readouterr().out) == (0, 0, "")
+    rows = tables.markdown(tables.program_rows(read_programs()))
+    assert page.read_text() == f"Before.\n<!-- table programs -->\n{rows}<!-- end -->\nAfter.\n"
 
 
 def test_the_reference_has_every_condition() -> None:
     """The table of conditions is that of the code."""
     agree(REFERENCE, "Conditions", ids(table(REFERENCE, "Conditions")), Condition, ordered=True)
-
-
-def as_row(server: Server) -> str:
-    """Return the row that the table of servers has for a server."""
-    speaks = ", ".join(protocol for protocol in LADDER if protocol in server.protocols)
-    exchange = "any" if server.key_exchange is KeyExchange.ANY else server.key_exchange.upper()
-    aside = " with an ECDSA certificate" if server.certificate is Certificate.ECDSA else ""
-    return f"| `{server.id}` | {speaks} | {exchange}{aside} |"
-
-
-def test_the_reference_has_every_server() -> None:
-    """The tables of servers are the catalogue, in its order; of those that do not tamper every column is."""
-    servers = read_catalogue().servers
-    rows = table(REFERENCE, "Servers")
-    tampering = [server.id for server in servers if server.role is Role.ATTACK]
-    below = table(REFERENCE, "Servers that tamper")
-    agree(REFERENCE, "Servers that tamper", ids(below), tampering, ordered=True)
-    honest = [as_row(server) for server in servers if server.role is not Role.ATTACK]
-    documented = [f"| {' | '.join(row)} |" for row in rows if row not in below]
-    agree(REFERENCE, "Servers", documented, honest, ordered=True)
 
 
 @pytest.mark.parametrize("page", [README, REFERENCE], ids=name)
@@ -241,12 +273,6 @@ def test_the_sample_policy_is_one(tmp_path: Path) -> None:
     path = tmp_path / "policy.toml"
     path.write_text(_toml(REFERENCE, "Policy"))
     assert read_policy(path).file == "policy.toml"
-
-
-def test_the_how_to_has_every_recipe() -> None:
-    """The table of hardened builds is that of the recipes."""
-    title = "Build a Python that cannot go below the floor"
-    agree(HOW_TO, title, ids(table(HOW_TO, title)), (recipe.id for recipe in read_recipes()), ordered=True)
 
 
 def test_the_reference_has_every_file_of_a_run(tmp_path: Path) -> None:

@@ -19,6 +19,9 @@ if not awscli.__version__.startswith("1."):
 import awscli.clidriver
 
 REQUIREMENT = "awscli"
+# Before the CLI had a botocore of its own.
+BRINGS = "botocore"
+ON_URLLIB3 = True
 
 DRIVER = awscli.clidriver.create_clidriver()
 NOTES = []

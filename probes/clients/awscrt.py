@@ -8,6 +8,9 @@ import status_page
 from awscrt import http, io
 
 REQUIREMENT = "awscrt"
+# Where awscrt is too old to say its version, setuptools is there and can.
+BRINGS = "pkg_resources"
+ON_URLLIB3 = False
 
 # On Linux s2n, elsewhere what the system has: never the ssl module's OpenSSL.
 TLS = "the AWS CRT"

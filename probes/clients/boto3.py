@@ -1,4 +1,4 @@
-"""Client `boto3`: its S3 client's unsigned GetObject, over the transport that it takes by default."""
+"""Client `boto3`: an S3 client's unsigned GetObject, over the transport that boto3 takes by default."""
 
 from __future__ import absolute_import
 
@@ -7,6 +7,7 @@ import boto3.session
 from clients import botocore as client_botocore
 
 REQUIREMENT = "boto3"
+ON_URLLIB3 = True
 
 # Its clients are botocore's.
 FLOOR = "botocore"

@@ -1,4 +1,4 @@
-"""Client `boto3_crt`: an S3 download through the AWS Common Runtime, as boto3[crt] transfers files."""
+"""Client `boto3_crt`: an S3 download through the AWS Common Runtime, as boto3[crt] transfers files, with awscrt 0.23.9 or newer."""
 
 from __future__ import absolute_import
 
@@ -31,6 +31,8 @@ if releases.older(client_awscrt.version(), KNOWS_PORTS):
     )
 
 REQUIREMENT = "boto3[crt]"
+BRINGS = "boto3 botocore s3transfer"
+ON_URLLIB3 = False
 
 TLS = client_awscrt.TLS
 READS_OPENSSL_CONF = client_awscrt.READS_OPENSSL_CONF

@@ -1,4 +1,4 @@
-"""Client `httpx`: a Client with the transport's own context."""
+"""Client `httpx`: a Client that verifies, with the context that its transport makes."""
 
 from __future__ import absolute_import
 
@@ -8,6 +8,7 @@ import httpx
 import status_page
 
 REQUIREMENT = "httpx"
+ON_URLLIB3 = False
 
 
 def version():

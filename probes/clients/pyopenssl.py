@@ -9,6 +9,8 @@ from urllib3.contrib import pyopenssl
 
 # urllib3 makes its contexts of what is injected until it is taken out again.
 REQUIREMENT = "urllib3 pyopenssl idna"
+BRINGS = "OpenSSL"
+ON_URLLIB3 = True
 
 pyopenssl.inject_into_urllib3()
 

@@ -6,6 +6,8 @@ import requests
 import status_page
 
 REQUIREMENT = "requests"
+BRINGS = "urllib3"
+ON_URLLIB3 = True
 
 
 def version():

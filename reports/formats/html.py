@@ -56,8 +56,8 @@ if TYPE_CHECKING:
 FORMATS = (
     Format(
         "matrix.html",
-        "people: the same in one self-contained page, with the evidence of each cell a click away, and how"
-        " earlier runs stood",
+        "people: what matrix.md says in one self-contained page, with the evidence of each cell a click away,"
+        " and how earlier runs stood",
         lambda report: build_html(report.matrix, report.past, report.cases or (), report.policy),
     ),
 )

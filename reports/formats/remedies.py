@@ -32,7 +32,7 @@ FORMATS = (
     ),
     Format(
         DOCUMENT,
-        "scripts: the same",
+        "scripts: what remedies.md says",
         lambda report: _of_cases(report, lambda *facts: as_text(build_remedies_json(*facts), indent=1)),
         "`remedy`",
     ),

@@ -75,6 +75,12 @@ def test_every_client_has_what_the_contract_requires(client: str) -> None:
     assert required - defined(client) == set()
 
 
+@pytest.mark.parametrize("client", clients())
+def test_of_each_client_it_is_known_whether_urllib3_counts(client: str) -> None:
+    """Each file of ours with a requirement says whether its client speaks through the urllib3 beside it."""
+    assert "ON_URLLIB3" in defined(client) or not clients()[client].requirement
+
+
 def test_the_shortest_client_is_one(tmp_path: Path) -> None:
     """The client that the page shows is read as one, and has all that the contract requires."""
     (shown,) = re.findall(r"^```python\n(.*?)^```$", (PROBES / "README.md").read_text(encoding="utf-8"), re.M | re.S)

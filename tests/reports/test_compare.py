@@ -12,9 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interpreters.clients import clients
 from interpreters.interpreter import Interpreter
-from reports.causes import ON_URLLIB3, CauseSubject
+from reports.causes import CauseSubject
 from reports.compare import ChangeKind, compare, sections
 from reports.compare_files import write_comparison
 from reports.formats.matrix_json import StoredRun, build_json, read_json
@@ -215,28 +214,6 @@ def test_a_configuration_of_ours_is_not_the_machines() -> None:
     edited = replace(OLD, openssl_conf_sha256="d" * 64)
     rows = [a_row(interpreter=one, condition=Condition.HARDENED) for one in (OLD, edited)]
     assert compare([record(rows[0])], [record(rows[1])]).changes == ()
-
-
-NOT_ON_URLLIB3 = {
-    "aiobotocore": "it speaks through aiohttp",
-    "awscrt": "it speaks through the CRT",
-    "boto3_crt": "it speaks through the CRT",
-    "httpx": "it speaks through httpcore",
-    "relaxed": "it is the standard library",
-    "ssl": "it is the standard library",
-    "urllib3": "the version is its own",
-}
-"""Clients of which another urllib3 beside them changes nothing, or nothing more."""
-
-
-def test_of_each_client_it_is_known_whether_urllib3_counts() -> None:
-    """Each client speaks through a urllib3 that may be why a row changed, or has a reason why none counts."""
-    assert not ON_URLLIB3 & set(NOT_ON_URLLIB3)
-    undecided = set(clients()) ^ (ON_URLLIB3 | set(NOT_ON_URLLIB3))
-    assert not undecided, (
-        f"{', '.join(sorted(undecided))}: add a client that speaks through urllib3 to ON_URLLIB3 in"
-        " reports/causes.py, any other to NOT_ON_URLLIB3 in this file, and take out a client that is gone"
-    )
 
 
 @pytest.mark.parametrize(
