@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import itertools
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 PROBES = Path(__file__).parent.parent / "probes"
 CLIENTS = PROBES / "clients"
@@ -61,6 +62,9 @@ class Client:
     """The client whose lines set the floor for this one too, where it has none of its own."""
     on_urllib3: bool = False
     """Whether it speaks through the urllib3 beside it: another version of that may be why a row changed."""
+    modules: tuple[str, ...] = ()
+    """The top-level modules that its file imports, without which it is not installed: neither Python's own
+    nor the probe's."""
 
 
 def clients(folder: Path = CLIENTS) -> dict[str, Client]:
@@ -71,7 +75,8 @@ def clients(folder: Path = CLIENTS) -> dict[str, Client]:
     found = {}
     paths = {path.stem: path for path in sorted(folder.glob("*.py")) if path.stem != "__init__"}
     for name in sorted(paths, key=[*DEFAULT, *paths].index):
-        constants = _constants(paths[name])
+        tree = ast.parse(paths[name].read_text(encoding="utf-8"))
+        constants = _constants(tree)
         requirement = str(constants.get("REQUIREMENT", ""))
         found[name] = Client(
             name,
@@ -80,6 +85,7 @@ def clients(folder: Path = CLIENTS) -> dict[str, Client]:
             str(constants.get("LIBRARY", "")),
             str(constants.get("FLOOR", "")),
             bool(constants.get("ON_URLLIB3", False)),
+            tuple(dict.fromkeys(_modules(tree.body, paths))),
         )
     return found
 
@@ -150,9 +156,8 @@ def _is_operator(specifier: str) -> bool:
     return specifier[:1] in tuple("<>=!~")
 
 
-def _constants(path: Path) -> dict[str, object]:
+def _constants(tree: ast.Module) -> dict[str, object]:
     """Return the simple constants that a file assigns at its top level."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
     return {
         target.id: statement.value.value
         for statement in tree.body
@@ -160,3 +165,36 @@ def _constants(path: Path) -> dict[str, object]:
         for target in statement.targets
         if isinstance(target, ast.Name)
     }
+
+
+def _modules(body: Iterable[ast.stmt], files: Mapping[str, Path]) -> Iterator[str]:
+    """Yield the top-level modules that statements import in any case, and those of the clients among them.
+
+    What is tried is imported in any case if whoever does without it has no other way: each handler raises.
+    """
+    for statement in body:
+        names: list[str] = []
+        if isinstance(statement, ast.Import):
+            names = [alias.name for alias in statement.names]
+        elif isinstance(statement, ast.ImportFrom) and statement.module == CLIENTS.name:
+            for name in [alias.name for alias in statement.names if alias.name in files]:
+                others = {other: path for other, path in files.items() if other != name}
+                yield from _modules(ast.parse(files[name].read_text(encoding="utf-8")).body, others)
+        elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
+            names = [statement.module]
+        elif isinstance(statement, ast.Try) and all(map(_raises, statement.handlers)):
+            yield from _modules(statement.body, files)
+        yield from filter(_is_theirs, (name.partition(".")[0] for name in names))
+
+
+def _raises(handler: ast.ExceptHandler) -> bool:
+    return isinstance(handler.body[-1], ast.Raise)
+
+
+def _is_theirs(module: str) -> bool:
+    """Whether a module is neither Python's own nor one of the probe's."""
+    return (
+        module not in sys.stdlib_module_names
+        and not (PROBES / f"{module}.py").exists()
+        and module != CLIENTS.name
+    )

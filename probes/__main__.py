@@ -1,13 +1,15 @@
 """Passenger program: runs clients against servers inside the interpreter under test and prints what happened.
 
-Run as `python probes/`, back to Python 2.7. Reads one JSON object from standard input: `timeout` in
-seconds, and `cells`, each with `client`, `server`, `host`, `port`, `cafile` and, optionally, `retries`, what
-names.py needs, and, where the client is no Python module but a program, `program`: see program.py.
+Run as `python probes/`, back to Python 2.7. It is a short conversation in lines of JSON. The first line on
+standard input is the question: `modules`, by client, the names of those that the client's file imports. The
+answer is a marked line with the interpreter's identity, and with `lacking`, by client that is not installed, the
+first module that is not here; no client is imported to find out. The second line on standard input is the plan:
+`timeout` in seconds, and `cells`, each with `client`, `server`, `host`, `port`, `cafile` and, optionally, `retries`,
+what names.py needs, and, where the client is no Python module but a program, `program`: see program.py.
 Optionally also `snippets`: by client, source text that is run before that client is used, as an application
 that took the text over would.
-Prints marked lines of JSON: one with the interpreter's identity, one for each client when it is first
-needed, one before and one after each cell, and a last one to say that it reached its end. It judges
-nothing.
+Then it prints a marked line for each client when it is first needed, one before and one after each cell, and a
+last one to say that it reached its end. It judges nothing.
 """
 
 from __future__ import print_function
@@ -17,10 +19,13 @@ import gc
 import importlib
 import json
 import os
-import re
 import sys
 import time
-import traceback
+
+try:
+    from importlib.util import find_spec
+except ImportError:  # before Python 3.4
+    from pkgutil import find_loader as find_spec
 
 # Start-up code of the interpreter may have imported modules of its own by these names.
 OURS = ("clients", "identify", "introduction", "linked", "names", "program", "releases", "status_page")
@@ -89,21 +94,27 @@ def load(name, snippet, told):
         say(kind="client", client=name, version=module.version(), urllib3=beside, tls=own if tls else None)
         return fetch, getattr(module, "note", str), getattr(module, "LOOKS_UP", False)
     except Exception as error:
-        say(kind="client", client=name, version=None, absent=is_absent(error), **error_fields(error))
+        say(kind="client", client=name, version=None, **error_fields(error))
         return None
 
 
-def is_absent(error):
-    """Return whether a client's file asked for a package that is not there: the client is not installed.
+def lacking(modules):
+    """Return, by client that lacks any of its modules, the first that is not here; nothing is imported."""
+    first = [(client, next((name for name in names if not is_here(name)), None)) for client, names in modules.items()]
+    return dict((client, name) for client, name in first if name is not None)
 
-    What one of its packages asks for and is not there breaks a client that is installed.
-    """
-    where = traceback.extract_tb(sys.exc_info()[2])[-1][0]
-    # Python 2.7 has the name in the text alone; what is part of a package has a dot in it.
-    missing = re.match(r"No module named '?([^'.]+)'?$", str(error))
-    here = os.path.dirname(os.path.abspath(identify.__file__))
-    own = os.path.dirname(os.path.abspath(where)) in (here, os.path.join(here, "clients"))
-    return isinstance(error, ImportError) and missing is not None and own
+
+def is_here(name):
+    """Return whether an import of this top-level module would find anything."""
+    try:
+        found = find_spec(name)
+    except Exception:  # what start-up code has put among the modules may not say what it is: the import tells
+        return True
+    folders = getattr(found, "submodule_search_locations", None)
+    if folders is None or found.origin not in (None, "namespace"):
+        return found is not None
+    # A folder without an __init__ is a package too, and may be all that is left of a package that was removed.
+    return any(name != "__pycache__" for folder in folders if os.path.isdir(folder) for name in os.listdir(folder))
 
 
 def within_reach(path):
@@ -137,11 +148,12 @@ def attempt(fetch, note, looks_up, cell, timeout):
 
 
 def main():
-    """Run the plan on standard input."""
+    """Answer the question on standard input, then run the plan behind it."""
     # A fifth of a probe's time would go into looking for garbage among service models that are all kept.
     gc.disable()
-    plan = json.load(sys.stdin)
-    say(kind="identity", identity=identify.identity())
+    question = json.loads(sys.stdin.readline())
+    say(kind="identity", identity=identify.identity(), lacking=lacking(question["modules"]))
+    plan = json.loads(sys.stdin.readline())
     fetches = {}
     for cell in plan["cells"]:
         name = cell["client"]

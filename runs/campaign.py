@@ -36,9 +36,15 @@ class ProbedInterpreter:
     """What came of the probes of one interpreter, in itself and in its environments."""
 
     tasks: tuple[ProbeTask, ...]
+    """For an environment as found, with the clients that are there, as soon as the environment was probed."""
     judged: JudgedCells
     results: Mapping[Condition, Mapping[Path, ProbeResult]] = field(default_factory=dict)
     """By condition, and by the Python that the probe ran in: the interpreter itself, or an environment's."""
+
+    @property
+    def clients(self) -> tuple[str, ...]:
+        """Every client that was to be measured, and is there."""
+        return tuple(dict.fromkeys(client for task in self.tasks for client in task.clients))
 
     @property
     def all_results(self) -> tuple[ProbeResult, ...]:
@@ -53,7 +59,9 @@ class ProbedInterpreter:
     def under(self, condition: Condition, results: Mapping[Path, ProbeResult]) -> ProbedInterpreter:
         """Return this with what came of probes under one more condition, judged."""
         judged = self.judged.and_of(seen for result in results.values() for seen in result.observations)
-        return replace(self, judged=judged, results={**self.results, condition: results})
+        absent = {python: result.absent for python, result in results.items()}
+        tasks = tuple(task.without(absent.get(task.python, ())) for task in self.tasks)
+        return replace(self, tasks=tasks, judged=judged, results={**self.results, condition: results})
 
 
 @dataclass(frozen=True)
@@ -172,12 +180,12 @@ class Campaign:
         settings, home = self.settings, tasks[0]
         probed = ProbedInterpreter(tuple(tasks), JudgedCells(settings.catalogue))
         for condition in settings.conditions:
-            sent = _with_reference(tasks, home, condition)
+            sent = _with_reference(probed.tasks, home, condition)
             probed = await self._probe_all(probed, sent, condition, settings.catalogue.servers)
         for condition in self.telling:
             if condition in settings.conditions:
                 continue
-            if needy := _needing(condition, tasks, probed.judged, settings.floor):
+            if needy := _needing(condition, probed.tasks, probed.judged, settings.floor):
                 sent = _with_reference(needy, home, condition)
                 probed = await self._probe_all(probed, sent, condition, _openings(settings))
         self.tally.done(_in_short(probed))
@@ -227,10 +235,9 @@ def _notes(strangers: Iterable[Stranger], catalogue: Catalogue) -> tuple[str, ..
 
 def _in_short(probed: ProbedInterpreter) -> str:
     """Return what was measured in an interpreter; empty if no client was."""
-    clients = dict.fromkeys(client for task in probed.tasks for client in task.clients)
-    if not clients:
+    if not probed.clients:
         return ""
-    return f"{probed.tasks[0].interpreter} ({', '.join(clients)}): {len(probed.observations)} cells"
+    return f"{probed.tasks[0].interpreter} ({', '.join(probed.clients)}): {len(probed.observations)} cells"
 
 
 def _needing(

@@ -14,7 +14,7 @@ from reports.verdicts.start_up import apart
 from servers.conditions import Condition
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from interpreters.identify import Identity
@@ -33,10 +33,12 @@ def collect(
 ) -> tuple[Measured, ...]:
     """Return one entry for each prepared interpreter, in order, measured or not.
 
-    `env` is what its probe was run in under the ambient condition.
+    An environment that nobody named, and in which none of the clients is installed, has no entry. `env` is
+    what all were run in under the ambient condition.
     """
     probed = campaign.interpreters
-    return tuple(_measured(each, probed.get(each.interpreter.id), env) for each in prepared)
+    measured = (_measured(each, probed.get(each.interpreter.id), env) for each in prepared)
+    return tuple(each for each in measured if each is not None)
 
 
 def collect_programs(programs: Sequence[InstalledProgram], campaign: CampaignResult) -> tuple[Measured, ...]:
@@ -58,36 +60,35 @@ def _measured_program(program: InstalledProgram, probed: ProbedInterpreter | Non
     )
 
 
-def _measured(prepared: Prepared, probed: ProbedInterpreter | None, env: Mapping[str, str]) -> Measured:
+def _measured(
+    prepared: Prepared, probed: ProbedInterpreter | None, env: Mapping[str, str]
+) -> Measured | None:
     interpreter, unavailable = prepared.interpreter, dict(prepared.uninstalled)
     if probed is None:
         return Measured(interpreter, {ClientKey.parse(c): why for c, why in unavailable.items()}, ())
     results = probed.all_results
     for result in results:
         unavailable |= {client: _unavailable(why) for client, why in result.import_errors.items()}
-    # What is not installed in an environment as it was found has no row, save where nothing has one.
-    is_found = interpreter.environment != MADE
-    absent = {client for result in results for client in result.absent} if is_found else set()
-    unavailable |= dict.fromkeys(absent, f"it is not installed in {interpreter.environment}")
+    clients: Sequence[str] = ()
+    nothing_there = ""
+    if interpreter.environment != MADE and not (clients := probed.clients):
+        nothing_there = next((result.problem for result in results if result.problem), "")
+        if not prepared.given and not nothing_there:
+            return None
+        clients = sorted({client for result in results for client in result.absent})
+        unavailable |= dict.fromkeys(clients, f"it is not installed in {interpreter.environment}")
     # What the interpreter reported of itself while it was measured is newer than what it said before.
     if identity := next(filter(None, map(_identity, results)), None):
         interpreter = prepared.described_by(identity, env)
-    why = interpreter.unavailable or _context_unavailable(prepared, probed, env)
+    why = interpreter.unavailable or nothing_there or _context_unavailable(prepared, probed, env)
     return Measured(
         interpreter=replace(interpreter, unavailable=why),
         unavailable={ClientKey.parse(client): reason for client, reason in unavailable.items()},
-        observations=tuple(seen for seen in probed.observations if str(seen.client) not in absent),
-        clients=_own_clients(probed, absent) if is_found else (),
+        observations=probed.observations,
+        clients=tuple(map(ClientKey.parse, () if nothing_there else clients)),
         apart=_apart(prepared.executable, probed),
         judged=probed.judged,
     )
-
-
-def _own_clients(probed: ProbedInterpreter, absent: Collection[str]) -> tuple[ClientKey, ...]:
-    """Return the clients of an environment as it was found: those that are there, or all if none is."""
-    wanted = dict.fromkeys(client for task in probed.tasks for client in task.clients)
-    there = tuple(client for client in wanted if client not in absent) or tuple(wanted)
-    return tuple(map(ClientKey.parse, there))
 
 
 def _context_unavailable(prepared: Prepared, probed: ProbedInterpreter, env: Mapping[str, str]) -> str:

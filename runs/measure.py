@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.clients import PROBES, RELAXED, ClientKey
+from interpreters.clients import clients as known_clients
 from interpreters.process_environment import NO_BYTECODE
 from interpreters.programs import commands
 from reports.verdicts.matrix import Matrix, build_matrix
@@ -49,6 +50,7 @@ def probe_tasks(start: RunStart, clients: Sequence[str]) -> tuple[ProbeTask, ...
     Nothing is written where an interpreter is; what we made for it may keep its compiled modules. A program
     is a client of its own, and it is this Python that runs its probe.
     """
+    modules = {client.id: client.modules for client in known_clients().values()}
     interpreters = (
         ProbeTask(
             interpreter=prepared.interpreter.id,
@@ -57,6 +59,7 @@ def probe_tasks(start: RunStart, clients: Sequence[str]) -> tuple[ProbeTask, ...
             clients=names,
             environment=prepared.interpreter.environment,
             arguments=(*prepared.words, PROBES),
+            modules=modules,
         )
         for prepared in start.prepared
         for python, names in prepared.places(clients).items()

@@ -21,7 +21,7 @@ from servers.tap import Tap
 from servers.wire import read_capture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from servers.control import Control
@@ -58,6 +58,9 @@ class ProbeTask:
     """By client, source text that the probe runs before it uses that client."""
     programs: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """By client, how to run those that are programs rather than modules of the interpreter."""
+    modules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By client, without versions or remedy, the modules that its file imports: a client that has no others,
+    or is not named here, is installed everywhere."""
     condition: Condition = Condition.AMBIENT
     servers: tuple[LabServer, ...] = ()
     arguments: tuple[str | Path, ...] = field(default_factory=lambda: (PROBES,))
@@ -69,9 +72,23 @@ class ProbeTask:
         return tuple((client, server) for client in self.clients for server in self.servers)
 
     @property
+    def as_found(self) -> bool:
+        """Whether the environment was found: what is not installed there was not to be."""
+        return self.environment != MADE
+
+    def needed(self, client: str) -> tuple[str, ...]:
+        """Return the modules without which a client is not installed."""
+        return self.modules.get(ClientKey.parse(client).name, ())
+
+    @property
     def keys(self) -> tuple[ClientKey, ...]:
         """The clients as the observations name them."""
         return tuple(map(ClientKey.parse, self.clients))
+
+    def without(self, absent: Collection[str]) -> ProbeTask:
+        """Return the task for what is there of an environment as found; elsewhere all of the clients are."""
+        there = tuple(client for client in self.clients if client not in absent)
+        return replace(self, clients=there, modules={}) if self.as_found else self
 
     def with_clients(self, clients: Sequence[str]) -> ProbeTask:
         """Return the task for these clients alone; of a program those that it has: not each is relaxed."""
@@ -114,11 +131,14 @@ class ProbeResult:
     identity: Mapping[str, Any] | None
     """What the interpreter reported of itself while it was measured; None if it did not get that far."""
     observations: tuple[Observation, ...]
-    """One for each client and server of the task."""
+    """One for each client and server of the task, save those that `absent` says."""
     import_errors: Mapping[str, str] = field(default_factory=dict)
     """By client, why it could not be imported."""
     absent: frozenset[str] = frozenset()
-    """The clients that could not be imported because they are not installed."""
+    """The clients that are not installed, or, in an environment as found, not known to be: there, of these
+    are no observations."""
+    problem: str = ""
+    """Why the process did not reach its end; empty if it did."""
     strangers: tuple[Stranger, ...] = ()
 
 
@@ -137,8 +157,9 @@ class Probe:
     """One probe process: runs it, and joins what it reports with what the wire shows.
 
     Each client and server pair has a tap of its own, so a connection belongs to its cell by the port
-    it came in on, whatever the client says, if it is the probe's at all: others are sent away. A probe
-    that dies, hangs or lies leaves observations without an account, each with the reason.
+    it came in on, whatever the client says, if it is the probe's at all: others are sent away. Only what
+    is installed gets taps, which the process says before it is given its plan. A probe that dies, hangs or
+    lies leaves observations without an account, each with the reason.
     """
 
     def __init__(
@@ -153,7 +174,8 @@ class Probe:
         self._urllib3: dict[str, str] = {}
         self._own_tls: dict[str, OwnTls] = {}
         self._import_errors: dict[str, str] = {}
-        self._absent: set[str] = set()
+        self._absent: frozenset[str] | None = None
+        """The clients that are not installed; None until the process has said which."""
         self._accounts: dict[tuple[str, str], Account] = {}
         """By client and server."""
         self._doing = "it started"
@@ -166,28 +188,60 @@ class Probe:
         """Why the process did not reach its end; empty if it did."""
 
     async def run(self) -> None:
-        """Run the process through all clients on all servers; never raises for what the process does."""
-        known = is_ours(NAME, hosts_file())
-        async with contextlib.AsyncExitStack() as stack:
-            cells = [
-                {**await self._open(stack, client, server), "known": known}
-                for client, server in self.task.pairs
-                if server.address and server.pair
-            ]
-            # Where no client is asked for, the probe still says what its interpreter is.
-            if cells or not self.task.pairs:
-                self._problem = await self._run_process(cells)
+        """Run the process through all clients on all servers; raises OSError where no more taps can be had.
+
+        Never raises for what the process does.
+        """
+        stand = [server for server in self.task.servers if server.address and server.pair]
+        # Where no client is asked for, the probe still says what its interpreter is.
+        if not stand and self.task.pairs:
+            return
+        async with contextlib.AsyncExitStack() as taps:
+            async with contextlib.AsyncExitStack() as inside:
+                try:
+                    process = await inside.enter_async_context(
+                        running(
+                            (self.task.python, *self.task.arguments),
+                            self.task.env,
+                            stdin=asyncio.subprocess.PIPE,
+                        )
+                    )
+                except OSError as error:
+                    self._problem = f"the probe could not be started: {error}"
+                    return
+                self._admission = admit_family(process.pid)
+                inside.callback(self._admit_nobody)
+                await self._converse(process, stand, taps)
             await asyncio.gather(*(tap.settle() for tap in self._taps.values()))
 
+    async def _converse(
+        self,
+        process: asyncio.subprocess.Process,
+        stand: Sequence[LabServer],
+        taps: contextlib.AsyncExitStack,
+    ) -> None:
+        """Ask the process what is installed, and send it through all that is on the servers that stand."""
+        question = {"modules": {client: self.task.needed(client) for client in self.task.clients}}
+        await self._hear(process, question, lambda: self._absent is not None)
+        if self._absent is None or self._ended:
+            return
+        there = [client for client in self.task.clients if client not in self._absent]
+        known = is_ours(NAME, hosts_file())
+        cells = [
+            {**await self._open(taps, client, server), "known": known} for client in there for server in stand
+        ]
+        plan = {"timeout": self._attempt_limit, "cells": cells, "snippets": dict(self.task.snippets)}
+        await self._hear(process, plan, lambda: False)
+
     async def _open(
-        self, stack: contextlib.AsyncExitStack, client: str, server: LabServer
+        self, taps: contextlib.AsyncExitStack, client: str, server: LabServer
     ) -> dict[str, object]:
         """Open the tap of a client and a server that stands; return what the probe has to know of both."""
         assert server.address is not None  # noqa: S101  only servers that run are probed
         assert server.pair is not None  # noqa: S101
         admission = self._admit if can_tell() else None
         by_name = server.pair.host != LOOPBACK
-        tap = await stack.enter_async_context(Tap(server.address, admission=admission, by_name=by_name))
+        tap = await taps.enter_async_context(Tap(server.address, admission=admission, by_name=by_name))
         self._taps[client, server.server.id] = tap
         return {
             "client": client,
@@ -205,39 +259,32 @@ class Probe:
         """Say who connects if it is neither the process nor what that started; empty if it is."""
         return self._admission(far, near) if self._admission else "a process that the probe did not start"
 
-    async def _run_process(self, cells: list[dict[str, object]]) -> str:
-        """Run the process to its end; return why it did not reach it, or an empty text."""
-        task = self.task
-        plan = {"timeout": self._attempt_limit, "cells": cells, "snippets": dict(task.snippets)}
-        try:
-            async with running(
-                (task.python, *task.arguments), task.env, stdin=asyncio.subprocess.PIPE
-            ) as process:
-                self._admission = admit_family(process.pid)
-                try:
-                    await self._listen(process, json.dumps(plan))
-                    return "" if self._ended else self._ending(await ended(process))
-                finally:
-                    self._admission = None
-        except TimeoutError:
-            return f"the probe said nothing for {self._silence_limit:g} s after {self._doing}, and was ended"
-        except OSError as error:
-            return f"the probe could not be started: {error}"
-        except ValueError as error:
-            return f"the probe's output broke off after {self._doing}: {error}"
+    def _admit_nobody(self) -> None:
+        self._admission = None
 
-    async def _listen(self, process: asyncio.subprocess.Process, plan: str) -> None:
-        """Give the process its plan and take in what it prints, until its end or that of its output."""
+    async def _hear(
+        self, process: asyncio.subprocess.Process, message: object, answered: Callable[[], bool]
+    ) -> None:
+        """Send the process a line, and take in what it prints until that is answered, or its end.
+
+        Where it neither answers nor says that it reached its end, that is the problem.
+        """
         assert process.stdin is not None  # noqa: S101  we asked for pipes
         assert process.stdout is not None  # noqa: S101
-        process.stdin.write(plan.encode())
-        process.stdin.close()
-        while not self._ended:
-            async with asyncio.timeout(self._silence_limit):
-                line = await process.stdout.readline()
-            if not line:
-                return
-            self._take(line.decode(errors="replace").strip())
+        process.stdin.write(json.dumps(message).encode() + b"\n")
+        try:
+            while not (self._ended or answered()):
+                async with asyncio.timeout(self._silence_limit):
+                    line = await process.stdout.readline()
+                if not line:
+                    self._problem = self._ending(await ended(process))
+                    return
+                self._take(line.decode(errors="replace").strip())
+        except TimeoutError:
+            limit = f"{self._silence_limit:g} s"
+            self._problem = f"the probe said nothing for {limit} after {self._doing}, and was ended"
+        except ValueError as error:
+            self._problem = f"the probe's output broke off after {self._doing}: {error}"
 
     def _take(self, line: str) -> None:
         """Take in one line; what is not a record of ours is kept only as last words."""
@@ -254,8 +301,10 @@ class Probe:
         kind = record["kind"]
         if kind == "identity":
             self._identity = record["identity"]
-        elif kind == "client":
-            self._take_client(str(record["client"]), record)
+            if self._absent is None:
+                self._take_lacking(dict(record["lacking"]))
+        elif kind == "client" and record["client"] in self.task.clients:
+            self._take_client(record["client"], record)
         elif kind == "begin":
             self._doing = f"it began {record['client']} on {record['server']}"
         elif kind == "account":
@@ -264,11 +313,16 @@ class Probe:
         elif kind == "end":
             self._ended = True
 
+    def _take_lacking(self, lacking: Mapping[str, object]) -> None:
+        """Take in what is not installed: only the lack of what a client needs makes that client absent."""
+        for client in self.task.clients:
+            if (module := lacking.get(client)) in self.task.needed(client):
+                self._import_errors[client] = f"there is no module {module!r}"
+        self._absent = frozenset(self._import_errors)
+
     def _take_client(self, client: str, record: Mapping[str, Any]) -> None:
         """Take in what a client is, or why it cannot be had."""
         if record["version"] is None:
-            if record.get("absent") is True:
-                self._absent.add(client)
             self._import_errors[client] = f"{record['error_class']}: {record['error_text']}"
             return
         self._versions[client] = str(record["version"])
@@ -289,14 +343,17 @@ class Probe:
 
     def result(self, controls: Mapping[str, Control]) -> ProbeResult:
         """Return what came of the process, each observation with the control of its server."""
+        absent = _unsaid(self.task) if self._absent is None else self._absent
         return ProbeResult(
             self._identity,
             tuple(
                 self._observation(client, server, controls[server.server.id])
                 for client, server in self.task.pairs
+                if client not in absent or not self.task.as_found
             ),
             self._import_errors,
-            frozenset(self._absent),
+            absent,
+            self._problem,
             tuple(
                 Stranger(server, who, times)
                 for (_, server), tap in self._taps.items()
@@ -330,8 +387,19 @@ class Probe:
 
 def not_probed(task: ProbeTask, reason: str, controls: Mapping[str, Control]) -> ProbeResult:
     """Return the result of a probe that could not be made: no observation has an account, for this reason."""
-    blank = (_blank(task, client, server, controls[server.server.id]) for client, server in task.pairs)
-    return ProbeResult(None, tuple(replace(seen, missing=reason) for seen in blank))
+    absent = _unsaid(task)
+    blank = (
+        _blank(task, client, server, controls[server.server.id])
+        for client, server in task.pairs
+        if client not in absent
+    )
+    observations = tuple(replace(seen, missing=reason) for seen in blank)
+    return ProbeResult(None, observations, absent=absent, problem=reason)
+
+
+def _unsaid(task: ProbeTask) -> frozenset[str]:
+    """Return the clients that a probe, before it has said anything, may find or not in its environment."""
+    return frozenset(client for client in task.clients if task.as_found and task.needed(client))
 
 
 def _blank(task: ProbeTask, client: str, server: LabServer, control: Control) -> Observation:

@@ -7,12 +7,9 @@ import OpenSSL.SSL
 import OpenSSL.version
 from urllib3.contrib import pyopenssl
 
-# urllib3 makes its contexts of what is injected until it is taken out again.
 REQUIREMENT = "urllib3 pyopenssl idna"
 BRINGS = "OpenSSL"
 ON_URLLIB3 = True
-
-pyopenssl.inject_into_urllib3()
 
 # It comes with the cryptography package, and looks for its openssl.cnf where that was built.
 TLS = OpenSSL.SSL.SSLeay_version(OpenSSL.SSL.SSLEAY_VERSION).decode("ascii")
@@ -25,4 +22,9 @@ def version():
 
 def fetch(host, port, cafile, timeout, retries=0):
     """Fetch the status page; return version and cipher as the page names them."""
-    return client_urllib3.fetch(host, port, cafile, timeout, retries)
+    # urllib3 makes its contexts of what is injected until that is taken out again: others in this process use urllib3 too.
+    pyopenssl.inject_into_urllib3()
+    try:
+        return client_urllib3.fetch(host, port, cafile, timeout, retries)
+    finally:
+        pyopenssl.extract_from_urllib3()

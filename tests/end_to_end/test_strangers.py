@@ -117,7 +117,9 @@ def test_somebody_connects(tmp_path: Path, strict_here: Path, way: str, uid: str
 
 HANGS = """#!{python}
 import json, socket, sys, time
-plan = json.load(sys.stdin)
+sys.stdin.readline()
+print("TLS-FLOOR-PROBE " + json.dumps(dict(kind="identity", identity=None, lacking=dict())), flush=True)
+plan = json.loads(sys.stdin.readline())
 sys.path.insert(0, {tests!r})
 from strangers import WIDE
 for cell in plan["cells"]:

@@ -44,7 +44,45 @@ def test_the_reference_client_is_there() -> None:
 def test_a_file_is_read_and_not_run(tmp_path: Path) -> None:
     """A client file that could not be imported here is read all the same."""
     (tmp_path / "new.py").write_text("import nothing_here\nREQUIREMENT = 'new-thing'\nraise SystemExit\n")
-    assert clients(tmp_path) == {"new": Client("new", "new-thing", reference=False)}
+    known = Client("new", "new-thing", reference=False, modules=("nothing_here",))
+    assert clients(tmp_path) == {"new": known}
+
+
+TRIED = "try:\n    import one, two.part\nexcept ImportError:\n    {}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "modules"),
+    [
+        ("", ()),
+        ("import one", ("one",)),
+        ("import one.part as x, two\nfrom three.part import y\nfrom one import z", ("one", "two", "three")),
+        ("from __future__ import absolute_import\nimport os, concurrent.futures", ()),
+        ("import status_page, releases\nimport clients\nfrom clients import nobody", ()),
+        ("from . import one\nfrom .two import x", ()),
+        ("from clients import other as x\nimport one", ("of_other", "one")),
+        ("from clients import ring", ("of_ring",)),
+        (TRIED.format("raise ImportError('too old')"), ("one", "two")),
+        (TRIED.format("one = None"), ()),
+        ("def version():\n    import one", ()),
+        ("if True:\n    import one", ()),
+    ],
+)
+def test_a_client_needs_what_its_file_imports_in_any_case(
+    tmp_path: Path, text: str, modules: tuple[str, ...]
+) -> None:
+    """What another way can go on without is not needed, nor what Python or the probe itself has."""
+    files = {"x": text, "other": "import of_other", "ring": "import of_ring\nfrom clients import x, ring"}
+    for name, written in files.items():
+        (tmp_path / f"{name}.py").write_text(written)
+    assert clients(tmp_path)["x"].modules == modules
+
+
+def test_what_needs_no_installation_needs_no_module() -> None:
+    """Exactly the clients that something has to be installed for have modules that may not be there."""
+    known = clients().values()
+    assert {one.id for one in known if one.modules} == {one.id for one in known if one.requirement}
+    assert clients()["boto3_crt"].modules == ("boto3", "botocore", "awscrt", "s3transfer")
 
 
 @pytest.mark.parametrize("name", ["__init__.py", "x.txt", "x.pyc"])

@@ -24,7 +24,7 @@ from unittest.mock import MagicMock
 import pytest
 import trustme
 from tests.support.checkout import ROOT
-from tests.support.probing import board
+from tests.support.probing import board, both_lines
 
 from interpreters.clients import CLIENTS, clients, requirements
 from interpreters.environments import Installer
@@ -622,10 +622,10 @@ def test_no_client_reads_or_sends_what_is_the_users(furnished: Prepared, tmp_pat
     def run(place: tuple[Path, tuple[str, ...]]) -> None:
         python, names = place
         log = logs[names[0]] = tmp_path / f"{names[0]}.log"
-        plan = {"timeout": PATIENCE, "cells": [cell(name, sites[name], town, "here") for name in names]}
+        cells = [cell(name, sites[name], town, "here") for name in names]
         subprocess.run(
             traced([python, ROOT / "probes"], log),
-            input=json.dumps(plan),
+            input=both_lines(cells, PATIENCE),
             env={**sanitized_environment(planted.environment, home), "PYTHONDONTWRITEBYTECODE": "1"},
             stdout=subprocess.PIPE,
             check=True,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 from tests.support.checkout import ROOT
-from tests.support.probing import board, records
+from tests.support.probing import asked, board, both_lines, records
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +23,7 @@ from reports.verdicts.observations import Account
 from runs.probe import MARK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from types import ModuleType
 
@@ -62,6 +62,7 @@ def run(
         *cells: dict[str, Any],
         snippets: dict[str, str] | None = None,
         given: Callable[..., Any] | None = None,
+        modules: dict[str, list[str]] | None = None,
         **clients: Callable[..., Any],
     ) -> list[dict[str, Any]]:
         for name, fetch in clients.items():
@@ -70,7 +71,8 @@ def run(
             module.__dict__.update({"fetch_given": given} if given else {})
             monkeypatch.setitem(sys.modules, f"clients.{name}", module)
         plan = {"timeout": 7, "cells": cells} | ({"snippets": snippets} if snippets else {})
-        monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(plan)))
+        lines = [json.dumps({"modules": modules or {}}), json.dumps(plan)]
+        monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(lines)))
         program.main()
         return records(capsys.readouterr().out)
 
@@ -134,38 +136,103 @@ def files(program: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     return write
 
 
+def lacking(python: Path | str, **modules: Sequence[str]) -> dict[str, str]:
+    """Return which clients a real interpreter says it lacks, each with a module, and check that all goes on."""
+    said = asked(python, both_lines([], modules=modules))
+    assert [record["kind"] for record in said] == ["identity", "end"]
+    return dict(said[0]["lacking"])
+
+
+@pytest.fixture
+def packages(program: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:  # noqa: ARG001
+    """Return a folder in which this process looks for modules."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.invalidate_caches()
+    return tmp_path
+
+
 @pytest.mark.parametrize(
-    ("client", "package", "absent"),
+    ("file", "is_there"),
     [
-        ("import nonesuch_package", "", True),
-        ("import nonesuch_package.part", "", True),
-        ("import some_package", "import nonesuch_package", False),
-        ("import some_package.part", "", False),
-        ("from some_package import part", "", False),
-        ("import some_package\nsome_package.part", "", False),
-        ("raise ValueError('No module named x')", "", False),
+        ("lone.py", True),
+        ("lone/__init__.py", True),
+        ("lone/part.py", True),
+        ("lone/part/__init__.py", True),
+        ("lone/__pycache__/part.pyc", False),
+        ("lone.txt", False),
+        ("lone.dist-info/METADATA", False),
     ],
 )
-def test_a_client_that_is_not_installed_is_told_from_a_broken_one(
+def test_what_is_installed_is_found_without_importing_anything(
     run: Callable[..., list[dict[str, Any]]],
-    files: Callable[[str, str], None],
-    client: str,
-    package: str,
-    absent: bool,  # noqa: FBT001
+    packages: Path,
+    file: str,
+    is_there: bool,  # noqa: FBT001
 ) -> None:
-    """Only a package that the client's own file asks for, and that is not there, makes it absent."""
-    files("some_package", package)
-    files("clients/lone", client)
-    _, said, end = run(cell("lone"))
-    assert (said["version"], said["absent"], end["kind"]) == (None, absent, "end")
-    assert said["error_class"]
+    """A module counts as there if its import would find code; that code is not run."""
+    path = packages / file
+    path.parent.mkdir(exist_ok=True, parents=True)
+    path.write_text("raise SystemExit")
+    said = run(modules={"one": ["json", "lone"], "two": ["json"], "three": []})
+    assert said[0]["lacking"] == ({} if is_there else {"one": "lone"})
+    assert "lone" not in sys.modules
+
+
+def test_the_first_module_that_is_not_there_is_named(run: Callable[..., list[dict[str, Any]]]) -> None:
+    """Of several modules that a client needs and that are not there, the answer has the first."""
+    said = run(modules={"one": ["json", "nonesuch_b", "nonesuch_a"]})
+    assert said[0]["lacking"] == {"one": "nonesuch_b"}
+
+
+def test_a_module_that_cannot_say_what_it_is_is_tried(
+    run: Callable[..., list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where start-up code put something among the modules, the client is imported, which tells more."""
+    monkeypatch.setitem(sys.modules, "put_there", types.SimpleNamespace())
+    assert run(modules={"one": ["put_there"]})[0]["lacking"] == {}
+
+
+def test_the_answer_comes_before_the_plan_is_read(
+    program: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who asks gets the answer while the plan is not there yet, and without a plan nothing is run."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO('{"modules": {"one": ["nonesuch"]}}\n'))
+    with pytest.raises(ValueError, match="."):
+        program.main()
+    (said,) = records(capsys.readouterr().out)
+    assert (said["kind"], said["lacking"]) == ("identity", {"one": "nonesuch"})
 
 
 @pytest.mark.e2e
-def test_a_client_that_is_not_installed_is_absent_in_python_27(python27: Path) -> None:
-    """Real Python 2.7, which says less of such an error, tells it too."""
-    said = {one["client"]: one for one in board(python27, [cell("httpx"), cell("ssl")]) if "absent" in one}
-    assert {name: one["absent"] for name, one in said.items()} == {"httpx": True}
+def test_every_real_interpreter_says_what_it_lacks(
+    pythons: tuple[Candidate, ...], python27: Path, tmp_path: Path
+) -> None:
+    """Each real interpreter, back to 2.7, tells what is not there from modules of any kind."""
+    there = ["sys", "zipimport", "json", "ssl", "_ssl"]
+    for path in {*(one.path for one in pythons), python27}:
+        asked_for = {"all": there, "some": [*there, "nonesuch_package"], "none": []}
+        assert lacking(path, **asked_for) == {"some": "nonesuch_package"}, path
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("client", "package"),
+    [
+        ("import some_package", "import nonesuch_package"),
+        ("import some_package.part", ""),
+        ("from some_package import part", ""),
+        ("import some_package\nsome_package.part", ""),
+    ],
+)
+def test_a_client_that_is_there_and_broken_says_why(
+    run: Callable[..., list[dict[str, Any]]], files: Callable[[str, str], None], client: str, package: str
+) -> None:
+    """A client whose package is found and cannot be imported is told with the error, once."""
+    files("some_package", package)
+    files("clients/lone", client)
+    answer, said, end = run(cell("lone"), cell("lone", "b"), modules={"lone": ["some_package"]})
+    assert (answer["lacking"], said["version"], end["kind"]) == ({}, None, "end")
+    assert said["error_class"]
 
 
 def test_a_connection_is_told(run: Callable[..., list[dict[str, Any]]]) -> None:

@@ -49,6 +49,7 @@ class _Probes:
         self.tasks: list[ProbeTask] = []
         self.configurations: list[str | None] = []
         self.controls: list[Mapping[str, Control]] = []
+        self.absent: frozenset[str] = frozenset()
         self.stacks: dict[tuple[str, Condition], Stack] = {}
         """How clients meet the servers, by their name and condition; those that are not here do not."""
         self.now = 0
@@ -89,7 +90,7 @@ class _Probe:
             for client, server in self.task.pairs
             if (stack := self.noted.stacks.get((client, self.task.condition)))
         )
-        return ProbeResult(None, observations)
+        return ProbeResult(None, observations, absent=self.noted.absent)
 
 
 def _text(path: str | None) -> str | None:
@@ -168,6 +169,20 @@ def test_what_a_task_has_goes_along_with_each_probe(tmp_path: Path, probes: _Pro
     _run([given, _task("other")], _settings(tmp_path, Condition.AMBIENT))
     passed = {task.interpreter: (task.snippets, task.environment) for task in probes.tasks}
     assert passed == {"it": ({"ssl": "floor = 1"}, "/srv/app"), "other": ({}, "made")}
+
+
+@pytest.mark.parametrize("environment", ["made", "/srv/app"])
+def test_what_is_not_there_is_asked_for_once(tmp_path: Path, probes: _Probes, environment: str) -> None:
+    """An environment as found is probed under further conditions for what it has; ours has all."""
+    wanted, probes.absent = ("ssl", "httpx", "botocore"), frozenset({"httpx"})
+    modules = {"httpx": ("httpx",), "botocore": ("botocore",)}
+    task = replace(_task("it"), clients=wanted, environment=environment, modules=modules)
+    probes.stacks["botocore", Condition.HARDENED] = STRICT
+    probed = _run([task], _settings(tmp_path, Condition.AMBIENT, Condition.HARDENED)).interpreters["it"]
+    there = wanted if environment == "made" else ("ssl", "botocore")
+    assert probes.clients == [wanted, there, ("botocore", REFERENCE)]
+    assert [sent.modules for sent in probes.tasks[:2]] == [modules, modules if environment == "made" else {}]
+    assert probed.clients == there
 
 
 def test_configuration_is_passed_but_to_the_ambient_condition(tmp_path: Path, probes: _Probes) -> None:

@@ -38,7 +38,7 @@ from tests.support.builders import (
 from tests.support.probed import a_campaign, a_result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import ModuleType
 
 CATALOGUE = a_catalogue()
@@ -150,25 +150,58 @@ def test_the_name_of_a_refusal_is_that_of_the_probe_s(passenger: Callable[[str],
     assert f"{refusal.__module__}.{refusal.__name__}" == REFUSAL
 
 
+FOLDER = Path("/srv/app/venv")
+
+
+def _environment(facts: dict[str, Any], *, given: bool = False) -> Prepared:
+    """Return an environment as it was found."""
+    one = Candidate("env_app_venv", "venv", FOLDER / "bin/python", given=given, environment=FOLDER)
+    return Prepared.of(one, parse_identity(facts))
+
+
+def _visit(
+    prepared: Prepared, wanted: Sequence[str], there: Sequence[str], problem: str = ""
+) -> tuple[ProbeTask, Condition, ProbeResult]:
+    """Return what a probe of the wanted clients came to, of which those are there."""
+    task = ProbeTask(prepared.interpreter.id, prepared.executable, {}, tuple(wanted), str(FOLDER))
+    absent = frozenset(wanted) - frozenset(there)
+    result = _result(STRICT, *there, **dict.fromkeys(absent, "there is no module"))
+    return task, Condition.AMBIENT, replace(result, absent=absent, problem=problem)
+
+
 def test_what_an_environment_does_not_have_has_no_row(facts: dict[str, Any]) -> None:
     """Of an environment as it was found, the clients are those that are installed, each with its cells."""
-    folder = Path("/srv/app/venv")
-    one = Candidate("env_app_venv", "given", folder / "bin/python", environment=folder)
-    wanted = ("ssl", "botocore", "httpx")
-    seen = replace(_result(STRICT, *wanted, httpx="No module"), absent=frozenset({"httpx"}))
-    task = ProbeTask(one.id, one.path, {}, wanted, str(folder))
-    prepared = Prepared.of(one, parse_identity(facts))
-    (found,) = collect([prepared], _campaign((task, Condition.AMBIENT, seen)), {})
-    assert found.interpreter.environment == str(folder)
+    prepared = _environment(facts)
+    visit = _visit(prepared, ("ssl", "botocore", "httpx"), ("ssl", "botocore"))
+    (found,) = collect([prepared], _campaign(visit), {})
+    assert found.interpreter.environment == str(FOLDER)
     assert found.clients == keys(("ssl", "botocore"))
     assert {str(record.client) for record in found.observations} == {"ssl", "botocore"}
-    assert {record.environment for record in found.observations} == {str(folder)}
+    assert {record.environment for record in found.observations} == {str(FOLDER)}
     assert found.apart == {}
-    lacking = replace(_result(httpx="No module"), absent=frozenset({"httpx"}))
-    visits = _campaign((replace(task, clients=("httpx",)), Condition.AMBIENT, lacking))
-    (found,) = collect([prepared], visits, {})
-    assert found.clients == keys(["httpx"])
-    assert found.unavailable == by_key({"httpx": "it is not installed in /srv/app/venv"})
+
+
+def test_an_environment_without_any_client_is_told_to_who_named_it(facts: dict[str, Any]) -> None:
+    """Where none of the clients is installed there is no entry, unless the user gave the environment."""
+    found, given = _environment(facts), _environment(facts, given=True)
+    visit = _visit(found, ("httpx", "botocore"), ())
+    assert collect([found], _campaign(visit), {}) == ()
+    (told,) = collect([given], _campaign(visit), {})
+    assert told.clients == keys(["botocore", "httpx"])
+    assert told.unavailable == by_key(
+        dict.fromkeys(("botocore", "httpx"), "it is not installed in /srv/app/venv")
+    )
+
+
+def test_an_environment_that_did_not_say_what_is_installed_has_one_row(facts: dict[str, Any]) -> None:
+    """Where the probe died before it said which clients are there, the reason is one row for all of them."""
+    prepared = _environment(facts)
+    visit = _visit(prepared, ("httpx", "botocore"), (), "the probe died of SIGSEGV after it started")
+    found = collect([prepared], _campaign(visit), {})
+    rows = build_matrix(found, keys(["ssl"]), [Condition.AMBIENT], CATALOGUE, TLS1_2)
+    assert [(str(row.client), row.verdict, row.judgement.reason) for row in rows] == [
+        ("all", Verdict.UNTESTABLE, "the probe died of SIGSEGV after it started")
+    ]
 
 
 def test_a_client_that_was_to_be_installed_is_not_left_out() -> None:

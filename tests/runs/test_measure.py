@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import runs.measure
-from interpreters.clients import PROBES
+from interpreters.clients import PROBES, clients
 from interpreters.environments import ClientVenv
 from interpreters.identify import parse_identity
 from interpreters.locate import Candidate
@@ -78,7 +78,9 @@ def test_each_interpreter_and_environment_is_a_task_with_its_clients() -> None:
     start = _start(_prepared("a", first, second), _prepared("b", first))
     found = probe_tasks(start, ("ssl", "urllib3", "requests"))
     unwritten = {**ENVIRONMENT, "PYTHONDONTWRITEBYTECODE": "1"}
-    assert found == (
+    needed = {one.id: one.modules for one in clients().values()}
+    assert {str(task.modules) for task in found} == {str(needed)}
+    assert tuple(replace(task, modules={}) for task in found) == (
         ProbeTask("a", Path("/made/up/a/bin/python"), unwritten, ("ssl",)),
         ProbeTask("a", Path("/made/up/first/bin/python"), ENVIRONMENT, ("urllib3",)),
         ProbeTask("a", Path("/made/up/second/bin/python"), ENVIRONMENT, ("requests",)),

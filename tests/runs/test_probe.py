@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -12,14 +13,14 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
 from interpreters.clients import PROBES
 from reports.verdicts.observations import Observation, OwnTls
 from runs import probe as probe_module
-from runs.probe import MARK, Probe, ProbeResult, ProbeTask, Stranger, stranger_sentences
+from runs.probe import MARK, Probe, ProbeResult, ProbeTask, Stranger, not_probed, stranger_sentences
 from servers.catalogue import Certificate, KeyExchange, Server
 from servers.certificates import KeyPair
 from servers.conditions import Condition
@@ -28,6 +29,7 @@ from servers.lab import LabServer
 from servers.peers import admit_family, can_tell
 from servers.protocols import LADDER, Protocol, Sender
 from servers.s_server import find_s_server
+from servers.tap import Tap
 from tests.support.builders import FAILED, PASSED
 from tests.support.limits import HANGS
 from tests.support.processes import alive, read_end
@@ -43,10 +45,12 @@ PAIR = KeyPair(Path("some.pem"), Path("some.key"), Path("trust.pem"))
 
 PRELUDE = f"""
 import json, os, signal, socket, sys
-plan = json.load(sys.stdin)
-cells = plan["cells"]
 def say(**record):
     print({MARK!r} + json.dumps(record), flush=True)
+question = json.loads(sys.stdin.readline())
+say(kind="identity", identity=None, lacking={{}})
+plan = json.loads(sys.stdin.readline())
+cells = plan["cells"]
 def account(cell, **changes):
     say(kind="begin", client=cell["client"], server=cell["server"])
     told = dict(outcome="connected", version="TLSv1.3", cipher="C", seconds=0.1)
@@ -58,7 +62,7 @@ def touch(cell, data):
         connection.shutdown(socket.SHUT_WR)
         connection.recv(1)
 """
-"""How every fake probe begins: it reads the plan, and has functions to talk as a probe does."""
+"""How a fake probe begins: it lacks nothing, reads the plan, and has functions to talk as a probe does."""
 
 
 @pytest.fixture
@@ -229,7 +233,7 @@ def test_probe_gets_its_plan_and_its_accounts_arrive(tmp_path: Path, nobody: tup
 say(kind="identity", identity=plan)
 tls = dict(name="s2n", reads_openssl_conf=False)
 say(kind="client", client="a", version="1.0", urllib3="2.8.0", tls=tls)
-say(kind="client", client="b", version=None, absent=True, error_class="ImportError", error_text="no b")
+say(kind="client", client="b", version=None, error_class="ImportError", error_text="no b")
 for cell in cells:
     if cell["client"] == "a":
         account(cell, version=cell["server"], note="it is a")
@@ -251,7 +255,7 @@ say(kind="end")
     own_tls = OwnTls("s2n", reads_openssl_conf=False)
     facts = {(str(cell.client), cell.client_version, cell.own_tls) for cell in seen.observations}
     assert facts == {("a", "1.0", own_tls), ("b", "", None)}
-    assert (seen.import_errors, seen.absent) == ({"b": "ImportError: no b"}, frozenset("b"))
+    assert (seen.import_errors, seen.absent) == ({"b": "ImportError: no b"}, frozenset())
     assert [(str(cell.client), cell.server) for cell in seen.observations] == pairs
     for cell in seen.observations[:2]:
         assert cell.account is not None
@@ -259,6 +263,169 @@ say(kind="end")
         assert cell.missing == ""
     for cell in seen.observations[2:]:
         _assert_missing(cell, "ImportError: no b")
+
+
+NEEDS = {"a": ("a_module", "b_module"), "b": ("b_module",)}
+"""The modules of two clients; a third has none of its own."""
+
+ANSWERS = f"""
+import json, sys
+question = json.loads(sys.stdin.readline())
+def say(**record):
+    print({MARK!r} + json.dumps(record), flush=True)
+"""
+"""How a fake probe begins that answers by itself: it reads the question."""
+
+GETS_THE_PLAN = """
+plan = json.loads(sys.stdin.readline())
+say(kind="identity", identity=dict(question=question, plan=plan))
+say(kind="end")
+"""
+"""How it goes on: it tells what it was asked and told."""
+
+
+def _answered(
+    folder: Path, nobody: tuple[str, int], script: str, environment: str = "/srv/app", **more: Any
+) -> ProbeResult:
+    """Return what came of a probe of three clients, of which two need modules, by such a script."""
+    path = folder / "probe.py"
+    path.write_text(ANSWERS + script)
+    command = (sys.executable, "-I", "-S", path)
+    clients = ("a@b-1+c", "b", "plain")
+    return _probe(command, [_stand("one", nobody)], clients, environment=environment, modules=NEEDS, **more)
+
+
+@pytest.mark.parametrize("environment", ["made", "/srv/app"])
+def test_only_what_is_installed_is_in_the_plan(
+    tmp_path: Path, nobody: tuple[str, int], environment: str
+) -> None:
+    """A client that is said to lack a module gets no cell; where it was to be installed it has the reason."""
+    script = 'say(kind="identity", identity=None, lacking={"a@b-1+c": "b_module"})' + GETS_THE_PLAN
+    seen = _answered(tmp_path, nobody, script, environment)
+    assert seen.identity is not None
+    asked = {"a@b-1+c": ["a_module", "b_module"], "b": ["b_module"], "plain": []}
+    assert seen.identity["question"] == {"modules": asked}
+    assert [cell["client"] for cell in seen.identity["plan"]["cells"]] == ["b", "plain"]
+    assert (seen.absent, seen.problem) == (frozenset({"a@b-1+c"}), "")
+    observed = [str(cell.client) for cell in seen.observations]
+    assert observed == (["a@b-1+c", "b", "plain"] if environment == "made" else ["b", "plain"])
+    assert seen.import_errors == {"a@b-1+c": "there is no module 'b_module'"}
+    for cell in seen.observations:
+        lacks = "there is no module 'b_module'"
+        assert cell.missing == (lacks if str(cell.client) == "a@b-1+c" else "the probe passed it over")
+
+
+@pytest.mark.parametrize(
+    "lacking",
+    [
+        {"plain": "plain"},
+        {"plain": ""},
+        {"plain": None},
+        {"b": "a_module"},
+        {"b": ["b_module"]},
+        {"z": "b_module"},
+    ],
+    ids=str,
+)
+def test_a_probe_cannot_talk_a_client_away(
+    tmp_path: Path, nobody: tuple[str, int], lacking: dict[str, object]
+) -> None:
+    """Only the lack of a module that the client needs counts, and only of a client that was asked about."""
+    seen = _answered(
+        tmp_path, nobody, f'say(kind="identity", identity=None, lacking={lacking!r})' + GETS_THE_PLAN
+    )
+    assert seen.identity is not None
+    assert [cell["client"] for cell in seen.identity["plan"]["cells"]] == ["a@b-1+c", "b", "plain"]
+    assert (seen.absent, seen.import_errors) == (frozenset(), {})
+
+
+def test_only_the_first_answer_counts(tmp_path: Path, nobody: tuple[str, int]) -> None:
+    """What is said to be lacking after the plan was sent makes nothing absent that has cells."""
+    script = """
+say(kind="identity", identity=None, lacking={})
+plan = json.loads(sys.stdin.readline())
+say(kind="identity", identity=None, lacking={"b": "b_module"})
+say(kind="client", client="z", version=None, error_class="E", error_text="who is z")
+say(kind="end")
+"""
+    seen = _answered(tmp_path, nobody, script)
+    assert [str(cell.client) for cell in seen.observations] == ["a@b-1+c", "b", "plain"]
+    assert (seen.absent, seen.import_errors) == (frozenset(), {})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        'say(kind="identity", identity=None)',
+        'say(kind="identity", identity=None, lacking=None)',
+        'say(kind="identity", identity=None, lacking=7)',
+        'say(kind="begin", client="b", server="one")',
+        "print('hello')",
+    ],
+)
+@pytest.mark.parametrize("environment", ["made", "/srv/app"])
+def test_a_probe_that_gives_no_answer_is_ended(
+    tmp_path: Path, nobody: tuple[str, int], answer: str, environment: str
+) -> None:
+    """Without an answer there is no plan: all cells have the reason that are known to be there."""
+    script = f"{answer}\nsys.stdin.readline()\nraise SystemExit('it got a plan')"
+    seen = _answered(tmp_path, nobody, script, environment, silence_limit=2)
+    assert "said nothing for 2 s" in seen.problem
+    made = environment == "made"
+    names = ["a@b-1+c", "b", "plain"] if made else ["plain"]
+    assert [str(cell.client) for cell in seen.observations] == names
+    assert seen.absent == frozenset() if made else {"a@b-1+c", "b"}
+    for cell in seen.observations:
+        _assert_missing(cell, "said nothing for 2 s")
+
+
+def test_no_port_is_opened_for_what_is_not_installed(
+    tmp_path: Path, nobody: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ports are opened when the answer is there, one for each client that is, and no other."""
+    opened: list[int] = []
+
+    class CountedTap(Tap):
+        async def __aenter__(self) -> Self:
+            await super().__aenter__()
+            opened.append(self.port)
+            return self
+
+    monkeypatch.setattr(probe_module, "Tap", CountedTap)
+    _answered(tmp_path, nobody, 'say(kind="identity", identity=None, lacking={})\nsys.exit(3)')
+    assert len(opened) == 3
+    opened.clear()
+    lacking = {"a@b-1+c": "a_module", "b": "b_module"}
+    _answered(tmp_path, nobody, f'say(kind="identity", identity=None, lacking={lacking!r})' + GETS_THE_PLAN)
+    assert len(opened) == 1
+    opened.clear()
+    _answered(tmp_path, nobody, "sys.exit(3)")
+    assert opened == []
+
+
+def test_where_no_port_can_be_had_the_campaign_is_told(
+    tmp_path: Path, nobody: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That this machine has no more ports or files is no fault of the interpreter, and no such reason."""
+
+    class NoTap(Tap):
+        async def __aenter__(self) -> Self:
+            raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr(probe_module, "Tap", NoTap)
+    with pytest.raises(OSError, match="too many open files"):
+        _answered(tmp_path, nobody, 'say(kind="identity", identity=None, lacking={})' + GETS_THE_PLAN)
+
+
+def test_what_could_not_be_probed_has_its_reason(nobody: tuple[str, int]) -> None:
+    """Where no probe was made, made environments have all cells, and found ones what is surely there."""
+    clients, servers = ("a", "b", "plain"), [_stand("one", nobody)]
+    for environment, names in (("made", clients), ("/srv/app", ("plain",))):
+        task = _task(["/python"], servers, *clients, environment=environment, modules=NEEDS)
+        seen = not_probed(task, "no more files", {"one": PASSED})
+        assert tuple(str(cell.client) for cell in seen.observations) == names
+        assert {cell.missing for cell in seen.observations} == {seen.problem} == {"no more files"}
+        assert seen.absent == set(clients) - set(names)
 
 
 def test_each_observation_says_what_it_is_of(tmp_path: Path, nobody: tuple[str, int]) -> None:
@@ -550,7 +717,7 @@ def test_probe_that_does_not_read_its_plan(tmp_path: Path, nobody: tuple[str, in
 def test_cancelled_probe_leaves_no_process(tmp_path: Path, nobody: tuple[str, int]) -> None:
     """An interrupted probe ends its process and what that started, and passes the interruption on."""
     with alive(tmp_path) as (pipe, reader):
-        command = _shell(tmp_path, f"exec 9>{pipe}; cat >/dev/null; echo started >&9; sleep 600 & wait")
+        command = _shell(tmp_path, f"exec 9>{pipe}; read question; echo started >&9; sleep 600 & wait")
 
         async def test() -> None:
             loop, started = asyncio.get_running_loop(), asyncio.Event()

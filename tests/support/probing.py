@@ -15,7 +15,7 @@ from runs.probe import MARK as PROBE_MARK
 from tests.support.checkout import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 def says(facts: object) -> str:
@@ -29,6 +29,18 @@ def records(said: str) -> list[dict[str, Any]]:
     return [json.loads(line.removeprefix(PROBE_MARK)) for line in lines if line.startswith(PROBE_MARK)]
 
 
+def both_lines(
+    cells: Sequence[Mapping[str, Any]],
+    timeout: float = 5,
+    snippets: Mapping[str, str] | None = None,
+    modules: Mapping[str, Sequence[str]] | None = None,
+) -> str:
+    """Return what the passenger program reads: the question, and the plan whatever its answer is."""
+    question = {"modules": dict(modules or {})}
+    plan = {"timeout": timeout, "cells": cells, "snippets": dict(snippets or {})}
+    return f"{json.dumps(question)}\n{json.dumps(plan)}\n"
+
+
 def board(
     python: Path | str,
     cells: list[dict[str, Any]],
@@ -37,9 +49,14 @@ def board(
     snippets: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """Run the passenger program through cells in a real interpreter and return its records."""
+    return asked(python, both_lines(cells, timeout, snippets), folder)
+
+
+def asked(python: Path | str, lines: str, folder: Path = ROOT / "probes") -> list[dict[str, Any]]:
+    """Run the passenger program on these lines in a real interpreter and return its records."""
     done = subprocess.run(
         [python, folder],
-        input=json.dumps({"timeout": timeout, "cells": cells, "snippets": dict(snippets or {})}),
+        input=lines,
         env={**sanitized_environment(os.environ, Path("/nowhere")), "PYTHONDONTWRITEBYTECODE": "1"},
         stdout=subprocess.PIPE,
         check=True,
