@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interpreters.identify import build_of
-from interpreters.interpreter import MADE, Interpreter
+from interpreters.interpreter import MADE, NOT_SHOWN, Interpreter
 from interpreters.openssl_conf import configuration_path, configuration_sha256
 from interpreters.openssl_faults import configuration_problems
 
@@ -36,9 +36,22 @@ def describe(
         path=str(candidate.path),
         environment=str(candidate.environment or venv),
         unavailable=unavailable,
-        variables=candidate.variables,
+        variables=_shown(candidate.variables),
+        processes=candidate.processes,
         **_facts(candidate.path, identity, variables or {}),
     )
+
+
+def _shown(variables: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the variables that an interpreter is started with, as a report may have them.
+
+    Those of Python itself name folders of whoever set them, which is theirs to tell.
+    """
+    return {
+        name: NOT_SHOWN if name.startswith("PYTHON") else text
+        for name, text in variables.items()
+        if text is not None
+    }
 
 
 def describe_program(candidate: Candidate, version: str, library: str) -> Interpreter:

@@ -36,15 +36,37 @@ def without_program(name: str) -> str:
 MADE = "made"
 """The environment of clients that were installed for the measurement."""
 
-RUNNING = "running"
-"""The source of running processes: each is measured as a fresh process of the same environment."""
-
 _SITE_PREFIX = "site_"
 
 
 def is_site_id(name: str) -> bool:
     """Whether an id is that of an interpreter's own site-packages, measured as they are."""
     return name.startswith(_SITE_PREFIX)
+
+
+NOT_SHOWN = "(not shown)"
+"""Stands for the value of a variable that no report gives, because what it names may be private."""
+
+RUNNING = "running"
+"""The source of running processes: each is measured as a fresh process of the same environment."""
+
+
+@dataclass(frozen=True)
+class RunningProcess:
+    """A process that was running when it was looked for."""
+
+    pid: int
+    user: str
+    started: str
+    """UTC, ISO 8601."""
+    command: str
+    """The program and what it runs, without arguments, which may be secrets."""
+    variables: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Those of OpenSSL and of the dynamic linker that it was started with."""
+    libraries: tuple[str, ...] = ()
+    """The files that do TLS and that it has mapped, by the paths that they had then."""
+    replaced: tuple[str, ...] = ()
+    """Those of them, and of its interpreter, that were replaced or removed on disk since it started."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +103,10 @@ class Interpreter:
     """Where the clients are that have to be installed: `made`, or the path of the environment that was found
     and measured as it is. A client that needs no installation is measured in the interpreter itself."""
     variables: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """The variables that the interpreter was measured under, beside those of every measured process."""
+    """The variables that the interpreter was measured under, beside those of every measured process; one
+    whose value is nobody's business has NOT_SHOWN."""
+    processes: tuple[RunningProcess, ...] = ()
+    """Those that run so, of which a fresh one was measured."""
     host: str = ""
     """The interpreter's machine in a merged report; empty in a machine's own report."""
 

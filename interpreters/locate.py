@@ -28,6 +28,7 @@ from interpreters.places import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from interpreters.interpreter import RunningProcess
     from interpreters.search import SearchResult
 
 PATH = InterpreterSource("path", ())
@@ -65,8 +66,11 @@ class Candidate:
     """The folder of the environment that this Python starts, to be measured as found."""
     words: tuple[str, ...] = ()
     """What stands between the Python and the script that it runs, such as the path of a zipapp."""
-    variables: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """The variables that the Python is started with, beside those that everything measured is run in."""
+    variables: Mapping[str, str | None] = field(default_factory=dict, hash=False)
+    """The variables that the Python is started with, beside those that everything measured is run in; None
+    for one of those that it is started without."""
+    processes: tuple[RunningProcess, ...] = ()
+    """Those that run so, where it was found by them."""
 
 
 @dataclass(frozen=True)

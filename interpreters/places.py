@@ -25,6 +25,9 @@ EXECUTABLE = re.compile(r"((platform-)?python|pypy)(\d(\.\d+)?)?t?d?(-dbg|-debug
 FIRST_OWN_UID = 100
 """User ids below are the distribution's own (Debian policy 9.2.2): nobody but root has a home there."""
 
+PROCESSES = "running processes"
+"""The place where Pythons are that run: no folder."""
+
 LIST_LIMIT = 1024 * 1024
 """Bytes that are read of a file which lists installations."""
 

@@ -39,6 +39,8 @@ class Prepared:
     """One for each distinct requirement; clients without any are measured in the interpreter itself."""
     words: tuple[str, ...] = ()
     """As the candidate's: what stands between the interpreter and its script."""
+    started_with: Mapping[str, str | None] = field(default_factory=dict)
+    """As the candidate's variables: None for one that the interpreter is started without."""
     changed: Mapping[str, str | None] = field(default_factory=dict)
     """The variables that a wrapper changes before it starts the interpreter: see wrapper.py."""
     given: bool = False
@@ -60,7 +62,7 @@ class Prepared:
         nothing can be measured in it.
         """
         changed = identity.changed if identity else {}
-        inside = applied({**(env or {}), **candidate.variables}, changed)
+        inside = applied(applied(env or {}, candidate.variables), changed)
         interpreter = describe(candidate, identity, inside, unavailable)
         executable = candidate.path
         # A wrapper is another way to start an interpreter that may be there under its own name.
@@ -71,6 +73,7 @@ class Prepared:
             interpreter,
             executable,
             words=candidate.words,
+            started_with=candidate.variables,
             changed=changed,
             given=candidate.given,
             identity=identity,
@@ -123,7 +126,7 @@ class Prepared:
 
     def variables(self, env: Mapping[str, str]) -> dict[str, str]:
         """Return what the interpreter sees where `env` is what everything measured is run in."""
-        return applied({**env, **self.interpreter.variables}, self.changed)
+        return applied(applied(env, self.started_with), self.changed)
 
     def without(self, unavailable: str) -> Prepared:
         """Return the same interpreter, with the reason why nothing can be measured in it."""
@@ -179,7 +182,7 @@ def _sanitized(installer: Installer, env: Mapping[str, str]) -> dict[str, str]:
 
 def _identify(candidate: Candidate, installer: Installer, sanitized: Mapping[str, str]) -> Identity:
     """Return what a candidate says of itself; raises IdentifyError."""
-    variables = {**sanitized, **candidate.variables, **NO_BYTECODE}
+    variables = {**applied(sanitized, candidate.variables), **NO_BYTECODE}
     return identify(candidate.path, variables, installer.cache / "identities", words=candidate.words)
 
 

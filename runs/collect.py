@@ -9,6 +9,7 @@ from interpreters.clients import ClientKey
 from interpreters.identify import parse_identity
 from interpreters.interpreter import MADE
 from interpreters.prepared import explain_context
+from interpreters.wrapper import applied
 from reports.verdicts.matrix import Measured
 from reports.verdicts.start_up import apart
 from servers.conditions import Condition
@@ -101,7 +102,7 @@ def _context_unavailable(prepared: Prepared, probed: ProbedInterpreter, env: Map
         return ""
     home = probed.results.get(Condition.AMBIENT, {}).get(prepared.executable)
     identity = _identity(home) if home else None
-    return explain_context(identity, {**env, **prepared.interpreter.variables}) if identity else ""
+    return explain_context(identity, applied(env, prepared.started_with)) if identity else ""
 
 
 def _apart(home: Path, probed: ProbedInterpreter) -> dict[ClientKey, StartUp]:

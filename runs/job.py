@@ -21,6 +21,7 @@ from interpreters.prepared import distinct, forget, prepare_and_hold, prepare_ca
 from interpreters.process_environment import sanitized_environment
 from interpreters.processes import side_by_side
 from interpreters.programs import identify_program, locate_programs, read_programs
+from interpreters.running import RunningPythons, find_running
 from servers.catalogue import Role, read_catalogue
 from servers.progress import counted
 from servers.protocols import Protocol
@@ -107,9 +108,20 @@ class Job:
         return read_programs() if self.option("programs") else ()
 
     @cached_property
+    def running(self) -> RunningPythons:
+        """The Pythons that run now, if those are to be measured."""
+        if not self.option("running"):
+            return RunningPythons()
+        return find_running(self.env, self.plan.discovery.candidates)
+
+    @cached_property
     def found(self) -> tuple[Candidate, ...]:
-        """The interpreters, and the programs if those are to be measured, on this machine."""
-        return (*self.plan.discovery.candidates, *locate_programs(self.known_programs, os.environ))
+        """The interpreters, and the processes and programs if those are to be measured, on this machine."""
+        return (
+            *self.plan.discovery.candidates,
+            *self.running.candidates,
+            *locate_programs(self.known_programs, os.environ),
+        )
 
     @cached_property
     def selected(self) -> tuple[Candidate, ...]:
@@ -202,10 +214,12 @@ class Job:
             botocore=self.options.botocore,
             urllib3=self.options.urllib3,
             programs=self.option("programs", default=False),
+            running=self.option("running", default=False),
         )
 
     def start(self, settings: Settings) -> RunStart:
         """Return a run of the interpreters and programs selected, which are made ready to be measured."""
+        from reports.verdicts.scope import LeftOut
         from runs.provenance import not_chosen, same_twice
 
         everyone = self.prepared()
@@ -217,7 +231,8 @@ class Job:
         )
         unchosen = not_chosen(self.found, self.selected, self.options.only)
         start = self.start_of(self.request(settings), prepared, unchosen)
-        left_out = (*start.scope.left_out, *same_twice(everyone, prepared))
+        outside = (LeftOut(found.id, found.path, found.reason) for found in self.running.outside)
+        left_out = (*start.scope.left_out, *same_twice(everyone, prepared), *outside)
         return replace(
             start, scope=replace(start.scope, left_out=left_out), programs=tuple(filter(None, introduced))
         )
@@ -230,7 +245,8 @@ class Job:
         from runs.provenance import survey
 
         host = self.option("host") or platform.node()
-        scope = survey(ROOT, request, unchosen, self.plan.discovery.looked, os.environ)
+        looked = (*self.plan.discovery.looked, *self.running.looked)
+        scope = survey(ROOT, request, unchosen, looked, os.environ)
         return RunStart(self.run_id, host, tool(), request, scope, tuple(prepared), self.env)
 
 

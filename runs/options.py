@@ -208,8 +208,13 @@ ATTACKS = Option(
 )
 MEASURING = (*PREPARING, FLOOR, OPENSSL, HOST, KEEP, ALL_EVIDENCE)
 
+RUNNING = Option(
+    "--running", "measure each Python that runs now, under its own variables", {"action": "store_true"}
+)
+
 MATRIX = (
     *MEASURING,
+    RUNNING,
     Option(
         "--conditions",
         f"the OpenSSL configurations to measure under, comma-separated, or all: {', '.join(Condition)}",
@@ -281,7 +286,7 @@ COMPARE = (
 SESSIONS: Mapping[str, tuple[Option, ...]] = {
     "matrix": MATRIX,
     "gate": (),
-    "remedy": (*MEASURING, ATTACKS),
+    "remedy": (*MEASURING, RUNNING, ATTACKS),
     "harden": HARDEN,
     "compare": COMPARE,
     "merge": MERGE,

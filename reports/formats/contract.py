@@ -72,6 +72,8 @@ class RequestDocument(Document):
     """The versions or specifiers of the urllib3 beside it; empty for what it brings along."""
     programs: bool
     """Whether other programs than interpreters were to be measured too."""
+    running: bool = False
+    """Whether what runs was to be measured too, under its own variables."""
 
 
 class LeftOutDocument(Document):

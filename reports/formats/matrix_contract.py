@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from msgspec import Meta, field
 
 from interpreters.clients import ClientKey
-from interpreters.documents import Document, NonEmpty, Sha256
-from interpreters.interpreter import Interpreter
+from interpreters.documents import Count, Document, Moment, NonEmpty, Sha256
+from interpreters.interpreter import Interpreter, RunningProcess
 from reports.formats.contract import (
     KNOWN,
     SCHEMA_VERSION,
@@ -91,6 +91,27 @@ class InterpreterKey(Document):
     """Id of the interpreter, as in matrix.csv; unique within a run."""
 
 
+class ProcessDocument(Document):
+    """A process that was running when the machine was measured."""
+
+    pid: Count
+    """Its id."""
+    user: NonEmpty
+    """Whose it is."""
+    started: Moment
+    """Since when it runs, UTC, ISO 8601."""
+    command: NonEmpty
+    """The program and what it runs, without arguments, which may be secrets."""
+    variables: dict[str, str]
+    """The variables of OpenSSL, for trust, and of the dynamic linker that it was started with; no others."""
+    libraries: tuple[NonEmpty, ...]
+    """The files that do TLS and that it has mapped, by the paths that they had then; empty before it has
+    loaded any."""
+    replaced: tuple[NonEmpty, ...]
+    """Those of them, and of its interpreter, that were replaced or removed on disk since it started: it runs
+    the old ones until it is restarted."""
+
+
 class InterpreterDocument(InterpreterKey):
     """One Python, as it was found and as it describes itself."""
 
@@ -136,7 +157,10 @@ class InterpreterDocument(InterpreterKey):
     """Why nothing at all can be measured in it; empty if something can."""
     variables: dict[str, str] = field(default_factory=dict)
     """The variables that it was measured under beside those of every measured process, such as the
-    `OPENSSL_CONF` of a running process; empty for most."""
+    `OPENSSL_CONF` of a running process; empty for most. Of those of Python itself the values are left out."""
+    processes: list[ProcessDocument] = field(default_factory=list)
+    """The processes that ran so when it was measured, of which a fresh one was measured; empty for all that
+    was not found by its processes."""
 
     @classmethod
     def of_interpreter(cls, found: Interpreter, run: Run) -> InterpreterDocument:
@@ -147,6 +171,7 @@ class InterpreterDocument(InterpreterKey):
             interpreter=found.id,
             library_protocols=_library_protocols(found),
             problem=found.unavailable,
+            processes=list(map(ProcessDocument.of, found.processes)),
         )
 
     def description(self) -> Interpreter:
@@ -157,6 +182,7 @@ class InterpreterDocument(InterpreterKey):
             id=self.interpreter,
             has={} if listed is None else {protocol.has: protocol in listed for protocol in LADDER},
             unavailable=self.problem,
+            processes=tuple(process.to(RunningProcess) for process in self.processes),
         )
 
 

@@ -19,6 +19,7 @@ from reports.verdicts.judge import (
     page_check,
 )
 from reports.verdicts.judged import JudgedCells
+from reports.verdicts.processes import weigh
 from servers.catalogue import Role
 from servers.conditions import Condition
 
@@ -146,7 +147,8 @@ class Measured:
 
     def weighed(self, client: ClientKey, judgement: Judgement) -> Judgement:
         """Return a judgement on a client's cells as far as it holds for the interpreter itself."""
-        return self.apart[client].weigh(judgement) if client in self.apart else judgement
+        weighed = self.apart[client].weigh(judgement) if client in self.apart else judgement
+        return weigh(self.interpreter.processes, weighed)
 
     def changed(self, client: ClientKey) -> StartUp | None:
         """Return what start-up code changes for a client that was measured in the interpreter itself."""

@@ -46,6 +46,8 @@ class RunRequest:
     """Those of the urllib3 beside it."""
     programs: bool = False
     """Whether other programs were to be measured too."""
+    running: bool = False
+    """Whether what runs was to be measured too."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
-from interpreters.places import SearchedPlace, Status
+from interpreters.places import PROCESSES, SearchedPlace, Status
 from interpreters.process_environment import PASSED_THROUGH
 
 if TYPE_CHECKING:
@@ -275,7 +275,14 @@ def _not_asked(run: ScopedRun) -> list[str]:
     return [
         *([f"Clients and programs that were not asked for: {', '.join(clients)}."] if clients else []),
         "Environments of applications were not looked for; --environment measures one as it is.",
+        *_not_running(run),
     ]
+
+
+def _not_running(run: ScopedRun) -> list[str]:
+    if any(place.place == PROCESSES for place in run.scope.looked):
+        return []
+    return ["Running processes were not looked at; --running measures each under its own variables."]
 
 
 def _refused(run: ScopedRun) -> list[str]:

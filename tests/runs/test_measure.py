@@ -14,6 +14,7 @@ import runs.measure
 from interpreters.clients import PROBES, clients
 from interpreters.environments import ClientVenv
 from interpreters.identify import parse_identity
+from interpreters.interpreter import NOT_SHOWN
 from interpreters.locate import Candidate
 from interpreters.prepared import Prepared
 from interpreters.process_environment import NO_BYTECODE
@@ -120,6 +121,20 @@ def test_words_and_variables_of_a_subject_go_with_its_probe(facts: dict[str, Any
     (task,) = probe_tasks(_start(Prepared.of(candidate, parse_identity(facts))), ("ssl",))
     assert task.env == {**ENVIRONMENT, **variables, "PYTHONDONTWRITEBYTECODE": "1"}
     assert (task.python, task.arguments) == (python, (str(folder), PROBES))
+
+
+def test_a_process_is_started_without_what_it_had_not(facts: dict[str, Any]) -> None:
+    """A variable of ours that a running process has not is gone; one of its own is told without its value."""
+    variables = {"PATH": None, "PYTHONPATH": "/made/up/secret"}
+    candidate = Candidate(
+        "running_shop", "running", Path("/made/up/python"), environment=Path("/made/up"), variables=variables
+    )
+    prepared = Prepared.of(candidate, parse_identity(facts))
+    (task,) = probe_tasks(_start(prepared), ("ssl",))
+    assert "PATH" in ENVIRONMENT
+    assert "PATH" not in task.env
+    assert task.env["PYTHONPATH"] == "/made/up/secret"
+    assert prepared.interpreter.variables == {"PYTHONPATH": NOT_SHOWN}
 
 
 def test_who_has_no_environment_is_no_task() -> None:

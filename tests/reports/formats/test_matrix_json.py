@@ -199,7 +199,7 @@ def test_a_wrong_document_does_not_validate(damage: Callable[[Any], None]) -> No
     assert not VALIDATOR.is_valid(document)
 
 
-ADDED = frozenset({("interpreters", "variables")})
+ADDED = frozenset({("interpreters", "variables"), ("interpreters", "processes"), ("runs", "running")})
 """Keys that reports of this version were first written without: those of last month are still to be read."""
 
 
@@ -273,6 +273,7 @@ def test_provenance_and_controls_are_there() -> None:
         "only": ["pyenv_*"],
         "interpreters": [{"path": "/made/up/link", "real": "/made/up/python"}],
         "programs": False,
+        "running": False,
         "botocore": "",
         "urllib3": "",
     }

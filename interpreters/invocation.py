@@ -1,0 +1,139 @@
+"""Tells how a running Python was started: with which options, on which script, in which environment."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from interpreters.places import is_interpreter_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from interpreters.proc import ProcessRecord
+
+OPTIONS = "EIsSP"
+"""The options of Python that decide which start-up code and packages it loads: python(1)."""
+
+WITH_ARGUMENT = "WXQ"
+"""Those that take a word: of the same word, or the next."""
+
+_PACKAGES = re.compile(r"(/.+)/lib(?:64)?/(?:python|pypy)\d[^/]*/site-packages/")
+"""A file among the packages of an environment, whose folder is the group."""
+
+_LINE_BYTES = 512
+"""Bytes that are read of a script to have its first line."""
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """How Python was started, by its command line."""
+
+    options: tuple[str, ...] = ()
+    """Those of OPTIONS, each by itself."""
+    script: str = ""
+    """The file that it runs; empty where it runs a module, or code of the command line."""
+    shown: str = ""
+    """What it runs in words, without arguments."""
+
+
+def is_python(record: ProcessRecord) -> bool:
+    """Whether a process is a Python rather than a program that embeds one."""
+    return is_interpreter_name(os.path.basename(record.executable))
+
+
+def invocation(words: Sequence[str]) -> Invocation:
+    """Return how a command line starts Python: python(1). The words of what it runs are left alone."""
+    options: list[str] = []
+    rest = list(words[1:])
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("-") or word == "-":
+            return Invocation(tuple(options), "" if word == "-" else word, word)
+        if word == "--check-hash-based-pycs":
+            del rest[:1]
+        found = re.match(rf"-([^-cm{WITH_ARGUMENT}]*)([cm{WITH_ARGUMENT}]?)(.*)", word, re.DOTALL)
+        letters, last, argument = found.groups() if found else ("", "", "")
+        options += [f"-{letter}" for letter in letters if letter in OPTIONS]
+        if last == "c":
+            return Invocation(tuple(options), shown="-c")
+        if last == "m":
+            return Invocation(tuple(options), shown=f"-m {argument or next(iter(rest), '')}")
+        if last and not argument:
+            del rest[:1]
+    return Invocation(tuple(options))
+
+
+def environment_of(record: ProcessRecord) -> tuple[Path, Path] | None:
+    """Return the Python and the folder of the virtual environment that a process is in, if it is in one.
+
+    Python itself goes by its first word (getpath.py). That may be written over; then the `#!` of its script
+    tells, or which packages are mapped. VIRTUAL_ENV is there too where another Python was started from a
+    shell with an environment active: it counts where a word or a mapped file lies in it.
+    """
+    itself = is_python(record)
+    named = _named(record) if itself else None
+    if named and not environment_at(named) and os.path.realpath(named) == record.executable:
+        return None
+    for python in (*([named] if named else []), *(_scripts_python(record) if itself else ())):
+        if folder := environment_at(python):
+            return _usual(folder, python), folder
+    if folder := next(filter(is_environment, _by_files(record)), None):
+        return folder / "bin" / "python", folder
+    return None
+
+
+def environment_at(python: Path) -> Path | None:
+    """Return the folder of the virtual environment whose Python this is, if it is one's (PEP 405)."""
+    return next(filter(is_environment, (python.parent, python.parent.parent)), None)
+
+
+def is_environment(folder: Path) -> bool:
+    """Whether a folder is a virtual environment's (PEP 405)."""
+    return os.path.isfile(folder / "pyvenv.cfg")
+
+
+def _named(record: ProcessRecord) -> Path | None:
+    """Return the Python that the first word of a process names: a path, or a name to be found on PATH."""
+    word = record.words[0]
+    if "/" in word:
+        return Path(os.path.abspath(os.path.join(record.folder, word)))
+    for folder in (record.variables or {}).get("PATH", "").split(os.pathsep):
+        path = os.path.abspath(os.path.join(record.folder, folder, word))
+        if os.access(path, os.X_OK) and os.path.isfile(path):
+            return Path(path)
+    return None
+
+
+def _scripts_python(record: ProcessRecord) -> Iterator[Path]:
+    """Give the Python that the first line of a script names, and what runs in the end."""
+    script = invocation(record.words).script
+    if script and (path := Path(record.folder, script)).is_file():
+        try:
+            with path.open("rb") as opened:
+                line = os.fsdecode(opened.read(_LINE_BYTES)).partition("\n")[0]
+        except OSError:
+            line = ""
+        words = line.removeprefix("#!").split() if line.startswith("#!") else []
+        yield from map(Path, words[:1])
+    yield Path(record.executable)
+
+
+def _by_files(record: ProcessRecord) -> Iterator[Path]:
+    """Give the folders that mapped files lie in, the most likely first; VIRTUAL_ENV's where it agrees."""
+    files = [file.path for file in record.mapped]
+    folders = Counter(matched[1] for file in files if (matched := _PACKAGES.match(file)))
+    yield from (Path(name) for name, _ in folders.most_common())
+    hint = (record.variables or {}).get("VIRTUAL_ENV", "").rstrip("/")
+    if hint.startswith("/") and any(f"{text}/".startswith(f"{hint}/") for text in (*record.words, *files)):
+        yield Path(hint)
+
+
+def _usual(folder: Path, python: Path) -> Path:
+    """Return an environment's Python by the name that all have, where that is the same."""
+    usual = folder / "bin" / "python"
+    return usual if os.path.realpath(usual) == os.path.realpath(python) else python

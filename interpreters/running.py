@@ -1,0 +1,299 @@
+"""Finds the Pythons that run, and what a fresh process of each has to be started with to be measured.
+
+Processes that share interpreter, environment and variables are one candidate. Nothing is started here, and
+nothing of a process's variables is kept but what process_variables.py names.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+import pwd
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from interpreters.interpreter import NOT_SHOWN, RUNNING, RunningProcess
+from interpreters.invocation import environment_of, invocation, is_environment, is_python
+from interpreters.locate import COMMON, Candidate
+from interpreters.owners import not_as_root, others
+from interpreters.places import PROCESSES, SearchedPlace, is_interpreter_name
+from interpreters.proc import PROC, read_processes
+from interpreters.process_variables import SHOWN, applied_variables, named_files, shown_variables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from interpreters.proc import ProcessRecord
+
+_PYTHON_FILE = re.compile(r"/libpython\d[^/]*\.so[^/]*$|/libpypy[^/]*\.so$|\.(cpython|pypy)-?\d+[^/]*\.so$")
+"""What nothing has mapped but Python, or a program that embeds Python: its library, its modules."""
+
+_TLS_FILE = re.compile(
+    r"/(lib(ssl|crypto|gnutls|nss3|curl)[^/]*\.so[^/]*|_ssl\.[^/]*so|_rust\.abi3\.so|_awscrt\.[^/]*so)$"
+)
+"""The files that do TLS: libraries, and the modules of Python's ssl, cryptography and the AWS CRT, which may
+have a library inside."""
+
+TOOLS = ("nox", "pytest", "py.test")
+"""Programs whose processes, with all that they start, are ours if we are among those."""
+
+MOST_PIDS = 5
+"""Processes that are named in a sentence; further ones are only counted."""
+
+
+@dataclass(frozen=True)
+class Outside:
+    """Processes of a program that run Python and cannot be measured as one."""
+
+    id: str
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class RunningPythons:
+    """Which Pythons run, which of them are left out, and how far it could be looked."""
+
+    candidates: tuple[Candidate, ...] = ()
+    outside: tuple[Outside, ...] = ()
+    looked: tuple[SearchedPlace, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Alike:
+    """What those processes share that are one candidate."""
+
+    python: Path
+    environment: Path
+    variables: tuple[tuple[str, str | None], ...]
+    words: tuple[str, ...]
+    is_known: bool
+    """Whether the variables could be read."""
+
+    @property
+    def set_variables(self) -> dict[str, str]:
+        """The variables that the processes have, without those that they lack."""
+        return {name: text for name, text in self.variables if text is not None}
+
+
+def find_running(
+    env: Mapping[str, str], known: Iterable[Candidate] = (), proc: Path = PROC, own: int = 0
+) -> RunningPythons:
+    """Return the Pythons that run, but for our own processes.
+
+    `env` is what everything measured is run in; `known` names the interpreters that have an id already. `own`
+    is the process whose family is ours, by default this one.
+    """
+    records = read_processes(proc)
+    if not records:
+        why = f"there is no {proc} that tells of them, as Linux has"
+        return RunningPythons(looked=(SearchedPlace(PROCESSES, "unreadable", why),))
+    ours = family(records, own or os.getpid())
+    theirs = [record for record in records if record.pid not in ours]
+    alike: dict[_Alike, list[ProcessRecord]] = {}
+    outside: dict[tuple[str, str], list[ProcessRecord]] = {}
+    for record in filter(_runs_python, theirs):
+        if why := _cannot_be_told(record):
+            outside.setdefault((record.executable, why), []).append(record)
+        else:
+            alike.setdefault(_alike(record, env), []).append(record)
+    return RunningPythons(
+        tuple(_candidates(alike, {candidate.path: candidate.id for candidate in known})),
+        tuple(
+            Outside(f"{RUNNING}_{_plain(Path(path).name)}", path, f"{_named(those)}: {why}")
+            for (path, why), those in outside.items()
+        ),
+        tuple(_looked(theirs, proc)),
+    )
+
+
+def family(records: Iterable[ProcessRecord], own: int) -> set[int]:
+    """Return the processes that are ours: what the outermost nox or pytest above us started, or we did."""
+    by_pid = {record.pid: record for record in records}
+    children: dict[int, list[int]] = {}
+    for record in by_pid.values():
+        children.setdefault(record.parent, []).append(record.pid)
+    root, above = own, by_pid.get(own)
+    while above:
+        root = above.pid if any(os.path.basename(word) in TOOLS for word in above.words[:4]) else root
+        above = by_pid.get(above.parent) if above.parent != above.pid else None
+    found, ahead = {root}, [root]
+    while ahead:
+        new = [pid for pid in children.get(ahead.pop(), ()) if pid not in found]
+        found.update(new)
+        ahead += new
+    return found
+
+
+def _runs_python(record: ProcessRecord) -> bool:
+    return record.readable and (
+        is_python(record) or any(_PYTHON_FILE.search(file.path) for file in record.mapped)
+    )
+
+
+def _cannot_be_told(record: ProcessRecord) -> str:
+    """Say why nothing like a process can be started here; empty if it can."""
+    if record.elsewhere:
+        return "it has files of its own, as in a container; run nox there"
+    if not is_python(record) and environment_of(record) is None:
+        return "Python is embedded, and no file that is mapped tells in which environment"
+    return ""
+
+
+def _alike(record: ProcessRecord, env: Mapping[str, str]) -> _Alike:
+    """Return what a process is measured as."""
+    found = environment_of(record)
+    python, folder = found or _without_environment(record)
+    variables = applied_variables(record, env, folder if found else None)
+    options = invocation(record.words).options if is_python(record) else ()
+    # With these Python does not heed the variable that keeps it from writing compiled modules.
+    words = (*options, "-B") if {"-E", "-I"}.intersection(options) else options
+    is_known = record.variables is not None
+    return _Alike(python, folder, tuple(sorted(variables.items())), words, is_known)
+
+
+def _without_environment(record: ProcessRecord) -> tuple[Path, Path]:
+    """Return the Python of a process in no environment, and the folder of its installation."""
+    python = Path(record.executable)
+    home = (record.variables or {}).get("PYTHONHOME", "").partition(os.pathsep)[0]
+    return python, Path(home) if home.startswith("/") else python.parent.parent
+
+
+def _candidates(
+    alike: Mapping[_Alike, Sequence[ProcessRecord]], ids: Mapping[Path, str]
+) -> Iterator[Candidate]:
+    """Give a candidate for processes that are alike, whose id does not change as others come and go."""
+    labels = {shared: _label(shared, ids) for shared in alike}
+    homes: dict[str, set[Path]] = {}
+    for shared, label in labels.items():
+        homes.setdefault(label, set()).add(shared.environment)
+    for shared, records in alike.items():
+        label = labels[shared]
+        where = [_hash(str(shared.environment))] if len(homes[label]) > 1 else []
+        yield Candidate(
+            "_".join([RUNNING, label, *where, *_how(shared)]),
+            RUNNING,
+            shared.python,
+            _unavailable(shared, records),
+            environment=shared.environment,
+            words=shared.words,
+            variables=dict(shared.variables),
+            processes=tuple(_facts(record, shared) for record in records),
+        )
+
+
+def _label(shared: _Alike, ids: Mapping[Path, str]) -> str:
+    """Name processes by their environment, or by their interpreter where they are in none."""
+    folder = shared.environment
+    if not is_environment(folder):
+        return ids.get(shared.python) or _plain(f"{folder.name}_{shared.python.name}")
+    telling = folder.name.strip(".") not in COMMON
+    return _plain(folder.name if telling else f"{folder.parent.name}_{folder.name}")
+
+
+def _how(shared: _Alike) -> list[str]:
+    """Return what tells processes apart that are in the same environment: a hash of how they were started."""
+    if not shared.is_known:
+        return ["unread"]
+    started = (sorted(shared.set_variables.items()), shared.words)
+    return [_hash(repr(started))] if any(started) else []
+
+
+def _plain(text: str) -> str:
+    """Return a text in the letters that an id may have."""
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:40] or "python"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:6]
+
+
+def _unavailable(shared: _Alike, records: Sequence[ProcessRecord]) -> str:
+    """Say why no fresh process is started; empty if one may be."""
+    pids = _named(records)
+    if not shared.is_known:
+        return (
+            f"the variables of {pids} cannot be read, as a title was written over them: measure"
+            f" {shared.environment} with --environment, under the OPENSSL_CONF that the service has"
+        )
+    if not os.path.isfile(shared.python):
+        return f"{shared.python} is gone since {pids} started: restart what runs there"
+    if not os.access(shared.python, os.X_OK):
+        return f"{shared.python} is not executable"
+    real = (Path(os.path.realpath(path)) for path in (shared.python, shared.environment))
+    refusal = next(filter(None, map(not_as_root, real)), "") or _not_under(shared.set_variables, records)
+    return f"{pids}: {refusal}" if refusal else ""
+
+
+def _not_under(variables: Mapping[str, str], records: Sequence[ProcessRecord]) -> str:
+    """Say why root starts nothing under the variables of processes; empty if it may, and for other users.
+
+    By such variables ld.so, OpenSSL and Python load code. Root takes them from processes of root alone, and
+    only where nobody else may replace what they name.
+    """
+    if os.geteuid() != 0 or not variables:
+        return ""
+    if not any(record.uid == 0 for record in records):
+        user = _user(records[0].uid)
+        return f"not started as root under the {', '.join(variables)} of {user}; run nox as {user}"
+    for name, path in named_files(variables):
+        named = str(path) if name in SHOWN else NOT_SHOWN
+        if not path.exists():
+            return f"{name} names {named}, which is not there: not started as root"
+        if who := others(path):
+            return f"{name} names {named}, which {who} may replace: not started as root"
+    return ""
+
+
+def _facts(record: ProcessRecord, shared: _Alike) -> RunningProcess:
+    """Return what a report says of a process."""
+    files = [file for file in record.mapped if _TLS_FILE.search(file.path) or _PYTHON_FILE.search(file.path)]
+    fresh = (str(shared.python), os.path.realpath(shared.python))
+    is_other = is_python(record) and record.executable not in fresh
+    gone = [record.executable] if record.deleted or is_other else []
+    return RunningProcess(
+        pid=record.pid,
+        user=_user(record.uid),
+        started=dt.datetime.fromtimestamp(record.started, dt.UTC).isoformat(timespec="seconds"),
+        command=_command(record),
+        variables=shown_variables(record),
+        libraries=tuple(dict.fromkeys(file.path for file in files if _TLS_FILE.search(file.path))),
+        replaced=tuple(dict.fromkeys([*gone, *(file.path for file in files if file.deleted)])),
+    )
+
+
+def _command(record: ProcessRecord) -> str:
+    """Return a command line without arguments, which may be secrets."""
+    program = os.path.basename(record.words[0].split(" ")[0].rstrip(":")) or record.words[0]
+    shown = invocation(record.words).shown if is_python(record) else ""
+    return f"{program} {shown}".strip()
+
+
+def _named(records: Sequence[ProcessRecord]) -> str:
+    """Return processes in words, by their ids."""
+    pids = [str(record.pid) for record in records]
+    more = f" and {len(pids) - MOST_PIDS} more" if len(pids) > MOST_PIDS else ""
+    return f"process{'es' if len(pids) > 1 else ''} {', '.join(pids[:MOST_PIDS])}{more}"
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
+
+
+def _looked(records: Sequence[ProcessRecord], proc: Path) -> Iterator[SearchedPlace]:
+    """Say how many processes were looked into, and whose could not be."""
+    readable = sum(record.readable for record in records)
+    yield SearchedPlace(PROCESSES, "looked", f"{readable} looked into")
+    if locked := [record for record in records if not record.readable]:
+        called = sum(is_interpreter_name(os.path.basename(record.words[0])) for record in locked)
+        who = ", ".join(sorted({_user(record.uid) for record in locked}))
+        why = f"{len(locked)} of {who}, of which {called} are called like a Python: root may look there"
+        yield SearchedPlace(f"{PROCESSES} of others", "unreadable", why)
+    elif not os.path.exists(proc / "1"):
+        yield SearchedPlace(f"{PROCESSES} of others", "unreadable", "this system hides them: hidepid")

@@ -1,0 +1,58 @@
+"""Running processes: what is worth what a fresh process did, where the one that runs is on older files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from reports.verdicts.judge import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from interpreters.interpreter import RunningProcess
+    from reports.verdicts.judge import Judgement
+
+MOST_NAMED = 3
+"""Processes, and files, that a sentence names; the rest is counted."""
+
+
+def weigh(processes: Sequence[RunningProcess], judgement: Judgement) -> Judgement:
+    """Return what a judgement on a fresh process is worth for those that run.
+
+    What was replaced on disk since a process started is not what that process runs. A connection of a fresh
+    one below the floor remains one; that there was none says nothing of the old files.
+    """
+    note = outdated(processes)
+    if not note:
+        return judgement
+    verdict = judgement.verdict
+    if verdict in (Verdict.ENFORCED, Verdict.FRAGILE):
+        verdict = Verdict.INCONCLUSIVE
+    return replace(judgement, verdict=verdict, reason=f"{judgement.reason}; {note}")
+
+
+def outdated(processes: Iterable[RunningProcess]) -> str:
+    """Say which processes run files that were replaced on disk since they started; empty if none does."""
+    old = [process for process in processes if process.replaced]
+    if not old:
+        return ""
+    files = [file for file, _ in Counter(file for process in old for file in process.replaced).most_common()]
+    runs, them = ("still runs", "it") if len(old) == 1 else ("still run", "them")
+    was = "was" if len(files) == 1 else "were"
+    return f"{named(old)} {runs} the old {_first(files)}, which {was} replaced on disk since: restart {them}"
+
+
+def named(processes: Sequence[RunningProcess]) -> str:
+    """Name processes by their ids and what they run, as in ``processes 12, 13 (gunicorn)``."""
+    noun = "process" if len(processes) == 1 else "processes"
+    commands = _first(dict.fromkeys(process.command for process in processes))
+    return f"{noun} {_first([str(process.pid) for process in processes])} ({commands})"
+
+
+def _first(words: Iterable[str]) -> str:
+    """Join the first few words, and count the others."""
+    listed = list(words)
+    more = len(listed) - MOST_NAMED
+    return ", ".join(listed[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

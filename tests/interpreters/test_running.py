@@ -1,0 +1,286 @@
+"""Which Pythons run, what a fresh one of each is started with, and what is said of those that run."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from interpreters.interpreter import NOT_SHOWN
+from interpreters.locate import Candidate
+from interpreters.proc import read_processes
+from interpreters.running import family, find_running
+from tests.support.proc import ALICE, BOOTED, MadeUpProc
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+OWN = 900
+"""The id of the process that looks."""
+
+SSL = "/usr/lib/x86_64-linux-gnu/libssl.so.3"
+
+
+class Computer:
+    """A machine with an interpreter, an environment of it, and processes."""
+
+    def __init__(self, folder: Path, proc: MadeUpProc) -> None:
+        self.folder, self.proc = folder, proc
+        self.python = folder / "usr" / "bin" / "python3.11"
+        self.python.parent.mkdir(parents=True)
+        self.python.touch(0o755)
+        self.venv = self.make("srv/shop/venv")
+
+    def make(self, name: str) -> Path:
+        """Make an environment; return its folder."""
+        folder = self.folder / name
+        (folder / "bin").mkdir(parents=True)
+        (folder / "pyvenv.cfg").write_text(f"home = {self.python.parent}\n")
+        (folder / "bin" / "python").symlink_to(self.python)
+        return folder
+
+    def run(self, pid: int, *words: str, uid: int = ALICE, **variables: str) -> None:
+        """Run the environment's Python, by default on a script."""
+        python = str(self.venv / "bin" / "python")
+        self.proc.add(pid, [python, *(words or ("app.py",))], self.python, variables, uid=uid)
+
+    def candidates(self, env: Mapping[str, str] | None = None) -> dict[str, Candidate]:
+        """Return what is found, by id."""
+        known = [Candidate("system_3_11", "system", self.python)]
+        return {one.id: one for one in find_running(env or {}, known, self.proc.folder, OWN).candidates}
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Computer:
+    """Return a machine on which only the process that looks runs, whose user is not root."""
+    monkeypatch.setattr("os.geteuid", lambda: ALICE)
+    machine = Computer(tmp_path, MadeUpProc(tmp_path / "proc", monkeypatch))
+    machine.proc.add(1, ["/sbin/init"], "/sbin/init", uid=0)
+    machine.proc.add(OWN, ["python3", "-m", "nox"], machine.python)
+    return machine
+
+
+def test_processes_that_are_alike_are_one(machine: Computer) -> None:
+    """Workers of one application are one candidate, which says of each that it runs."""
+    machine.run(12, "/srv/shop/bin/gunicorn", "--certfile", "secret")
+    machine.run(13, "-m", "celery", "--broker", "amqp://app:hunter2@mq")
+    (found,) = machine.candidates().values()
+    assert (found.id, found.source, found.given) == ("running_shop_venv", "running", False)
+    assert (found.path, found.environment) == (machine.venv / "bin" / "python", machine.venv)
+    assert (found.unavailable, found.words) == ("", ())
+    commands = ["python /srv/shop/bin/gunicorn", "python -m celery"]
+    assert [process.command for process in found.processes] == commands
+    assert [process.user for process in found.processes] == [f"user {ALICE}"] * 2
+    started = dt.datetime.fromisoformat(found.processes[0].started)
+    assert started.timestamp() == BOOTED + 100 // os.sysconf("SC_CLK_TCK")
+
+
+def test_variables_tell_processes_apart(machine: Computer) -> None:
+    """Of the same environment each set of variables is one candidate, and none changes the id of another."""
+    machine.run(12)
+    (alone,) = machine.candidates()
+    machine.run(13, OPENSSL_CONF="/etc/floor.cnf", AWS_SESSION="wJalr")
+    machine.run(14, OPENSSL_CONF="/etc/other.cnf")
+    found = machine.candidates()
+    assert len(found) == 3
+    assert found.pop(alone).variables == {}
+    assert all(name.startswith("running_shop_venv_") for name in found)
+    assert [one.variables["OPENSSL_CONF"] for one in found.values()] == ["/etc/floor.cnf", "/etc/other.cnf"]
+    assert "wJalr" not in repr(found)
+
+
+def test_an_id_is_the_same_whatever_else_runs_and_whatever_is_set_here(machine: Computer) -> None:
+    """The id rests on the environment and the variables of the process alone."""
+    machine.run(13, OPENSSL_CONF="/etc/floor.cnf")
+    before = set(machine.candidates())
+    machine.run(12, PYTHONPATH="/srv")
+    assert before < set(machine.candidates({"OPENSSL_CONF": "/ours", "LD_LIBRARY_PATH": "/ours"}))
+
+
+def test_two_environments_of_one_name_are_told_apart(machine: Computer) -> None:
+    """Where the name of the folder does not tell, a hash of where it is does."""
+    other = machine.make("opt/shop/venv")
+    machine.run(12)
+    machine.proc.add(13, [f"{other}/bin/python", "app.py"], machine.python)
+    found = machine.candidates()
+    assert {one.environment for one in found.values()} == {machine.venv, other}
+    assert all(name.startswith("running_shop_venv_") for name in found)
+
+
+def test_an_interpreter_without_environment_has_its_own_name(machine: Computer) -> None:
+    """A process of the interpreter itself is named after what it is called elsewhere, with its prefix."""
+    machine.proc.add(12, [str(machine.python), "/usr/sbin/daemon"], machine.python)
+    (found,) = machine.candidates().values()
+    assert (found.id, found.path) == ("running_system_3_11", machine.python)
+    assert found.environment == machine.folder / "usr"
+
+
+def test_options_of_python_are_kept(machine: Computer) -> None:
+    """One that runs without site or user packages is measured so, and writes nothing beside them."""
+    machine.run(12, "-I", "app.py")
+    machine.run(13, "-s", "app.py")
+    assert {one.words for one in machine.candidates().values()} == {("-I", "-B"), ("-s",)}
+
+
+def test_ours_are_not_among_them(machine: Computer) -> None:
+    """Neither this process nor what the outermost nox or pytest above it started is anybody's application."""
+    assert machine.candidates() == {}
+    machine.proc.add(800, ["python3", "/bin/pytest", "-n", "2"], machine.python)
+    machine.proc.add(801, ["python3", "-c", "worker"], machine.python, parent=800)
+    machine.proc.add(802, ["python3", "-m", "nox"], machine.python, parent=801)
+    machine.proc.add(803, ["python3", "other"], machine.python, parent=800)
+    machine.proc.add(700, ["python3", "supervisord"], machine.python)
+    machine.proc.add(701, ["python3", "-m", "nox"], machine.python, parent=700)
+    records = read_processes(machine.proc.folder)
+    assert family(records, 802) == {800, 801, 802, 803}
+    assert family(records, 701) == {701}
+    assert family(records, 700) == {700, 701}
+    assert family((), OWN) == {OWN}
+
+
+def test_a_replaced_library_is_named(machine: Computer) -> None:
+    """What does TLS and is mapped is listed, and what of it is not on disk any more."""
+    python = [str(machine.venv / "bin" / "python"), "app.py"]
+    mapped = [f"{SSL} (deleted)", "/lib/libcrypto.so.3", "/lib/libz.so.1 (deleted)", "/lib/libc.so.6"]
+    machine.proc.add(12, python, machine.python, mapped=mapped)
+    (found,) = machine.candidates().values()
+    assert found.processes[0].libraries == (SSL, "/lib/libcrypto.so.3")
+    assert found.processes[0].replaced == (SSL,)
+
+
+def test_a_replaced_interpreter_is_named(machine: Computer) -> None:
+    """Another file has its name by now, or the environment leads to another: the process runs the old one."""
+    python = [str(machine.venv / "bin" / "python"), "app.py"]
+    machine.proc.add(12, python, f"{machine.python} (deleted)")
+    other = machine.python.with_name("python3.12")
+    other.touch(0o755)
+    machine.proc.add(13, python, other)
+    (found,) = machine.candidates().values()
+    assert found.unavailable == ""
+    assert [one.replaced for one in found.processes] == [(str(machine.python),), (str(other),)]
+
+
+def test_an_interpreter_that_is_gone_is_said_once(machine: Computer) -> None:
+    """Where nothing has its name any more nothing is started, for all processes together."""
+    for pid in (12, 13):
+        machine.proc.add(pid, ["/gone/bin/python3", "app.py"], "/gone/bin/python3 (deleted)")
+    (found,) = machine.candidates().values()
+    reason = "/gone/bin/python3 is gone since processes 12, 13 started: restart what runs there"
+    assert (found.unavailable, len(found.processes)) == (reason, 2)
+
+
+def test_variables_that_cannot_be_read_are_not_taken_for_none(machine: Computer) -> None:
+    """A process that wrote a title over its variables is not measured under none."""
+    python = str(machine.venv / "bin" / "python")
+    machine.proc.add(12, [python, "app.py"], machine.python, b"\0\0\0\0")
+    machine.run(13)
+    found = machine.candidates()
+    assert found["running_shop_venv"].unavailable == ""
+    assert "the variables of process 12 cannot be read" in found["running_shop_venv_unread"].unavailable
+
+
+def test_programs_that_embed_python_are_measured_where_their_environment_shows(machine: Computer) -> None:
+    """By its mapped packages one is measured, without one is named with the reason."""
+    library = "/usr/lib/libpython3.11.so.1.0"
+    module = f"{machine.venv}/lib/python3.11/site-packages/x.cpython-311-x86_64-linux-gnu.so"
+    program = machine.folder / "uwsgi"
+    program.touch()
+    machine.proc.add(12, ["uwsgi", "--pass", "secret"], program, mapped=[library, module])
+    machine.proc.add(13, ["gdb", "-p", "1"], program, mapped=[library])
+    machine.proc.add(14, ["cat"], program, mapped=["/usr/lib/libc.so.6"])
+    found = find_running({}, (), machine.proc.folder, OWN)
+    assert [(one.path, one.processes[0].command) for one in found.candidates] == [
+        (machine.venv / "bin" / "python", "uwsgi")
+    ]
+    (outside,) = found.outside
+    assert (outside.id, outside.path) == ("running_uwsgi", str(program))
+    assert outside.reason == (
+        "process 13: Python is embedded, and no file that is mapped tells in which environment"
+    )
+
+
+def test_a_process_in_a_container_is_left_to_who_runs_there(machine: Computer) -> None:
+    """A path that leads to another file here, or to none, is not started."""
+    for pid in (12, 13):
+        machine.proc.add(pid, ["python3", "app.py"], "/nonexistent/usr/bin/python3.12")
+    found = find_running({}, (), machine.proc.folder, OWN)
+    assert found.candidates == ()
+    assert [one.reason for one in found.outside] == [
+        "processes 12, 13: it has files of its own, as in a container; run nox there"
+    ]
+
+
+def test_it_is_said_how_far_it_could_be_looked(machine: Computer) -> None:
+    """Processes that may not be looked into are counted, with their users, and those called like a Python."""
+    machine.proc.add(12, ["/usr/bin/python3", "app.py"], uid=0)
+    machine.proc.add(13, ["nginx"], uid=0)
+    looked = find_running({}, (), machine.proc.folder, OWN).looked
+    assert [(one.place, one.status) for one in looked] == [
+        ("running processes", "looked"),
+        ("running processes of others", "unreadable"),
+    ]
+    assert looked[1].reason == "2 of root, of which 1 are called like a Python: root may look there"
+
+
+def test_a_system_that_tells_nothing_is_said(tmp_path: Path) -> None:
+    """Where there is no /proc the run says that nobody could look."""
+    (looked,) = find_running({}, (), tmp_path / "nonexistent", OWN).looked
+    assert (looked.place, looked.status) == ("running processes", "unreadable")
+
+
+@pytest.fixture
+def root(machine: Computer, monkeypatch: pytest.MonkeyPatch) -> Computer:
+    """Return the machine as root sees it, where everything is root's but what is below a folder `alices`."""
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("interpreters.running.not_as_root", lambda _: "")
+    monkeypatch.setattr("interpreters.running.others", lambda path: "alice" * ("alices" in path.parts))
+    return machine
+
+
+def test_root_starts_nothing_under_the_variables_of_others(root: Computer) -> None:
+    """Without variables that decide, a process of another user is started as any file of root's."""
+    root.run(12)
+    root.run(13, OPENSSL_CONF="/etc/hostname", PYTHONPATH="/etc")
+    found = root.candidates()
+    assert found.pop("running_shop_venv").unavailable == ""
+    (other,) = found.values()
+    assert other.unavailable == (
+        f"process 13: not started as root under the OPENSSL_CONF, PYTHONPATH of user {ALICE};"
+        f" run nox as user {ALICE}"
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["OPENSSL_CONF", "LD_PRELOAD", "LD_LIBRARY_PATH", "OPENSSL_MODULES", "PYTHONPATH"]
+)
+def test_root_trusts_no_file_that_others_may_replace(root: Computer, name: str) -> None:
+    """What a variable of root's own process names has to be root's, and has to be there."""
+    alices, roots, none = (root.folder / name for name in ("alices", "roots", "nonexistent"))
+    alices.mkdir()
+    roots.mkdir()
+    for pid, folder in ((12, alices), (13, roots), (14, none)):
+        root.run(pid, uid=0, **{name: str(folder)})
+    reasons = {one.processes[0].pid: one.unavailable for one in root.candidates().values()}
+    alices_shown, none_shown = (NOT_SHOWN if name == "PYTHONPATH" else path for path in (alices, none))
+    assert reasons == {
+        12: f"process 12: {name} names {alices_shown}, which alice may replace: not started as root",
+        13: "",
+        14: f"process 14: {name} names {none_shown}, which is not there: not started as root",
+    }
+
+
+def test_root_starts_no_environment_that_others_may_change(
+    root: Computer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the interpreter nor the folder of the environment may be anybody else's."""
+
+    def refuse(path: Path) -> str:
+        return "owned by alice: not started as root; run nox as alice" if path == root.venv else ""
+
+    monkeypatch.setattr("interpreters.running.not_as_root", refuse)
+    root.run(12)
+    (found,) = root.candidates().values()
+    assert found.unavailable == "process 12: owned by alice: not started as root; run nox as alice"

@@ -1,0 +1,60 @@
+"""What a fresh process proves for those that run, which may be on files that were replaced since."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from interpreters.clients import ClientKey
+from interpreters.interpreter import Interpreter, RunningProcess
+from reports.verdicts.judge import Judgement, Verdict
+from reports.verdicts.matrix import Measured
+from reports.verdicts.processes import outdated, weigh
+
+FRESH = RunningProcess(12, "web", "2026-01-01T00:00:00+00:00", "gunicorn")
+OLD = replace(FRESH, pid=13, replaced=("/lib/libssl.so.3",))
+NOTE = (
+    "process 13 (gunicorn) still runs the old /lib/libssl.so.3, which was replaced on disk since: restart it"
+)
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_current_files_take_nothing_from_a_verdict(verdict: Verdict) -> None:
+    """Where every process runs what is on disk, what a fresh one did holds for all of them."""
+    judgement = Judgement(verdict, "so it was")
+    assert weigh([FRESH], judgement) == judgement
+    assert weigh([], judgement) == judgement
+
+
+@pytest.mark.parametrize(
+    ("verdict", "worth"),
+    [
+        (Verdict.ENFORCED, Verdict.INCONCLUSIVE),
+        (Verdict.FRAGILE, Verdict.INCONCLUSIVE),
+        (Verdict.DOWNGRADED, Verdict.DOWNGRADED),
+        (Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE),
+        (Verdict.UNTESTABLE, Verdict.UNTESTABLE),
+    ],
+)
+def test_old_files_may_do_what_new_ones_do_not(verdict: Verdict, worth: Verdict) -> None:
+    """Nothing is safe by a library that is not the one that runs, and each reason says what to restart."""
+    weighed = weigh([FRESH, OLD], Judgement(verdict, "so it was"))
+    assert (weighed.verdict, weighed.reason) == (worth, f"so it was; {NOTE}")
+
+
+def test_the_rows_of_an_interpreter_are_weighed_by_its_processes() -> None:
+    """What was measured for a subject is weighed by the processes that it stands for."""
+    interpreter = Interpreter("running_shop", "running", "/srv/venv/bin/python", processes=(OLD,))
+    weighed = Measured(interpreter, {}, ()).weighed(ClientKey("ssl"), Judgement(Verdict.ENFORCED, ""))
+    assert weighed.verdict is Verdict.INCONCLUSIVE
+
+
+def test_many_processes_and_files_are_counted() -> None:
+    """Three of each are named, and those that most processes share come first."""
+    files = tuple(f"/lib/lib{name}.so" for name in "abcd")
+    old = [replace(OLD, pid=pid, replaced=files[: 2 + pid % 3]) for pid in range(20, 25)]
+    assert outdated(old) == (
+        "processes 20, 21, 22 and 2 more (gunicorn) still run the old /lib/liba.so, /lib/libb.so,"
+        " /lib/libc.so and 1 more, which were replaced on disk since: restart them"
+    )
