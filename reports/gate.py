@@ -46,6 +46,9 @@ class ReportError(FloorError):
     """A matrix cannot be decided on; the message names the file and the fact."""
 
 
+MATRIX, RECORD = "matrix.json", "gate.json"
+"""The file of a report that is decided on, and the one that is left beside it."""
+
 ROW = ("run_id", "interpreter", "client", "condition")
 """The facts by which a verdict and its cells belong together."""
 
@@ -56,7 +59,7 @@ class OtherSchemaError(ReportError):
 
 def read_report(path: Path, remedy: str) -> GateReport:
     """Read what the gate needs of a run's folder or matrix.json; raises ReportError with the remedy."""
-    file = path / "matrix.json" if path.is_dir() else path
+    file = path / MATRIX if path.is_dir() else path
     try:
         document = json.loads(file.read_bytes())
         version = document["schema_version"]
@@ -144,7 +147,7 @@ def _text(value: object) -> str:
 def gate(
     folder: Path, policy_file: Path = POLICY, now: dt.datetime | None = None, *, together: bool = False
 ) -> Decision:
-    """Decide about the report in `folder`, and leave gate.json in it.
+    """Decide about the report in `folder`, and leave gate.json in it; a folder that has none stays as it is.
 
     `now` is in UTC, by default the clock's; `together` says that the report was asked for in this command.
     """
@@ -153,9 +156,10 @@ def gate(
     # Names of hosts, reasons and paths are others' words.
     notices, doubts = (tuple(map(visible, texts)) for texts in (decision.notices, decision.doubts))
     decision = replace(decision, message=visible(decision.message), notices=notices, doubts=doubts)
-    if folder.is_dir():
+    # What an earlier decision left must not outlive the report that it was about.
+    if any((folder / file).exists() for file in (MATRIX, RECORD)):
         try:
-            write_atomically(folder / "gate.json", json.dumps(_record(decision, now), indent=2) + "\n")
+            write_atomically(folder / RECORD, json.dumps(_record(decision, now), indent=2) + "\n")
         except OSError as error:
             fact = f"{folder / 'gate.json'} cannot be written ({error.strerror}): make room or allow it"
             return Decision(GateOutcome.ERROR, visible(fact), policy=decision.policy)

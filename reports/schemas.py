@@ -24,6 +24,7 @@ from reports.formats.gate_contract import GateDocument
 from reports.formats.matrix_contract import MatrixFile
 from reports.formats.records_contract import ObservationDocument, RunFile
 from reports.formats.remedies_contract import RemediesFile
+from reports.formats.served_contract import ServedFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,6 +60,7 @@ CONTRACTS = (
     Contract("harden.json", StampFile),
     Contract("matrix.json", MatrixFile),
     Contract("One line of observations.jsonl", ObservationDocument),
+    Contract("record.json", ServedFile),
     Contract("remedies.json", RemediesFile),
     Contract("run.json", RunFile),
 )

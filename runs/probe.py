@@ -15,13 +15,13 @@ from interpreters.processes import signal_name
 from reports.verdicts.observations import Account, Observation, OwnTls
 from servers.certificates import NAME
 from servers.conditions import Condition
-from servers.peers import LOOPBACK, admit_family, can_tell, hosts_file, is_ours
+from servers.peers import CLOSED, LOOPBACK, admit_family, can_tell, hosts_file, is_ours
 from servers.processes import ended, running
 from servers.tap import Tap
 from servers.wire import read_capture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from servers.control import Control
@@ -104,7 +104,7 @@ class ProbeTask:
 
 @dataclass(frozen=True)
 class Stranger:
-    """Somebody who connected in the place of a client: nothing of it was passed on, kept or counted."""
+    """Whoever connected and was not seen to be the client: nothing of it was passed on, kept or counted."""
 
     server: str
     who: str
@@ -118,10 +118,23 @@ def stranger_sentences(strangers: Iterable[Stranger]) -> tuple[str, ...]:
     for stranger in strangers:
         servers.setdefault(stranger.server, Counter())[stranger.who] += stranger.times
     return tuple(
-        f"Somebody else connected to the server of {server}, {who.total()} times ({', '.join(sorted(who))});"
-        " nothing of it was passed on or counted."
+        f"{sentence} nothing of it was passed on or counted."
         for server, who in servers.items()
+        for sentence in _whose(server, who)
     )
+
+
+def _whose(server: str, who: Counter[str]) -> Iterator[str]:
+    """Say whose the connections to a server were, apart from those that were closed before anybody looked."""
+    others = who - Counter({CLOSED: who[CLOSED]})
+    if others:
+        names = ", ".join(sorted(others))
+        yield f"Somebody else connected to the server of {server}, {others.total()} times ({names});"
+    if who[CLOSED]:
+        yield (
+            f"Nobody can tell who connected to the server of {server}, {who[CLOSED]} times, and closed at"
+            " once: somebody else, or the client itself, which may open a connection and then send nothing;"
+        )
 
 
 @dataclass(frozen=True)

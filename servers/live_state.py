@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 KEPT_CAPTURES = 64 * 1024 * 1024
 """Bytes of all connections together that are kept for the record; some thousand handshakes take so much."""
 
+RECORD_VERSION = 1
+"""Version of record.json: reports/formats/served_contract.py has its keys."""
+
 SoFar = Callable[[Sequence[Connection], Collection[str]], tuple[str, str]]
 """Says, in a word and a reason, what a client's connections show, given the servers whose control passed."""
 
@@ -101,7 +104,7 @@ class LiveState:
         known = group_by_client(tuple(self.connections))
         judged = [(client, *self.judge_so_far(client)) for client in known]
         record = {
-            "schema_version": 1,
+            "schema_version": RECORD_VERSION,
             "started": _time(self.started),
             "ended": _time(time.time()),
             "captures_left_out": sum(connection.capture is None for connection in self.connections),

@@ -31,7 +31,9 @@ HOSTS = Path("/etc/hosts")
 """What names stand for before anybody else is asked: hosts(5)."""
 
 CLOSED = "a process that closed at once"
-"""Who it was, where the socket is gone before anybody could look: nothing can have passed on it."""
+"""Who it was, where the socket is gone before anybody could look: nothing can have passed on it. One of ours
+does so too: urllib3 connects before it makes its context, and closes
+if that fails."""
 
 AFTERWARDS = "a process with the id of a probe that has ended"
 """Who it was, where the id of a process of ours belongs to somebody else by now."""

@@ -212,6 +212,7 @@ TESTED_ELSEWHERE = {
     "reports/formats/gate_contract.py": "reports/test_schemas.py",
     "reports/formats/matrix_contract.py": "reports/formats/test_matrix_json.py",
     "reports/formats/records_contract.py": "reports/formats/test_records.py",
+    "reports/formats/served_contract.py": "servers/test_serve.py",
     "reports/formats/remedies_contract.py": "reports/formats/test_remedies_document.py",
     "reports/verdicts/observations.py": "reports/formats/test_records.py",
     "servers/engine.py": "servers/test_s_server.py",

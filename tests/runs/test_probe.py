@@ -26,7 +26,7 @@ from servers.certificates import KeyPair
 from servers.conditions import Condition
 from servers.engine import EngineError
 from servers.lab import LabServer
-from servers.peers import admit_family, can_tell
+from servers.peers import CLOSED, admit_family, can_tell
 from servers.protocols import LADDER, Protocol, Sender
 from servers.s_server import find_s_server
 from servers.tap import Tap
@@ -148,6 +148,15 @@ def test_strangers_are_told_once_for_each_server() -> None:
     assert one.startswith("Somebody else connected to the server of one, 5 times (a process of user 7, y);")
     assert two.startswith("Somebody else connected to the server of two, 1 times (x);")
     assert stranger_sentences([]) == ()
+
+
+def test_who_closed_at_once_is_not_called_somebody_else() -> None:
+    """A connection that was closed before anybody could look may be the client's own, and is told so."""
+    seen = [Stranger("one", CLOSED, 2), Stranger("two", CLOSED, 1), Stranger("two", "x", 3)]
+    one, two, closed = stranger_sentences(seen)
+    assert one.startswith("Nobody can tell who connected to the server of one, 2 times, and closed at once:")
+    assert two.startswith("Somebody else connected to the server of two, 3 times (x);")
+    assert closed.startswith("Nobody can tell who connected to the server of two, 1 times,")
 
 
 def test_another_process_is_a_stranger(tmp_path: Path, nobody: tuple[str, int]) -> None:

@@ -22,6 +22,7 @@ from servers.serve import opening, pointing, port_block
 from servers.tap import Capture
 from tests.support.builders import FAILED, PASSED, a_server, a_wire, an_alert
 from tests.support.processes import free_ports
+from tests.support.schemas import validator
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -123,6 +124,7 @@ def test_the_record_has_every_connection_and_what_it_amounts_to(tmp_path: Path) 
     book.add(SERVER, a_capture())
     book.write(tmp_path / "new" / "folder")
     record = json.loads((tmp_path / "new" / "folder" / "record.json").read_text())
+    validator("record.json").validate(record)
     (client,) = record["clients"]
     assert (client["name"], client["word"], client["reason"]) == ("client A", "open", "1 counted")
     assert [one["at"] for one in client["connections"]] == [
