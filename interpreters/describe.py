@@ -26,15 +26,17 @@ def describe(
 ) -> Interpreter:
     """Return the interpreter at a candidate's path; without an identity, next to nothing is known of it.
 
+    The environment of an interpreter's own packages is the interpreter's prefix.
+
     `variables` are those that the interpreter sees under the ambient condition, behind a wrapper too.
     `unavailable` says why nothing can be measured in the interpreter. Reads files; raises nothing for them.
     """
-    venv = identity.prefix if identity and identity.is_venv else MADE
+    own = identity.prefix if identity and (identity.is_venv or candidate.site) else MADE
     return Interpreter(
         id=candidate.id,
         source=candidate.source,
         path=str(candidate.path),
-        environment=str(candidate.environment or venv),
+        environment=str(candidate.environment or own),
         unavailable=unavailable,
         variables=_shown(candidate.variables),
         processes=candidate.processes,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from interpreters.errors import FloorError
 from interpreters.identify import fingerprint
 from interpreters.indexes import pip_sources
+from interpreters.locate import PYTHON
 from interpreters.locks import BusyError, locked
 from interpreters.processes import run, signal_name
 from interpreters.versions import version_of
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 
 STAMP = "floor-environment.json"
 """The file in an environment that says what it was made from; written last, so a half-made one has none."""
-
-PYTHON = Path("bin", "python")
-"""Where an environment has its interpreter (PEP 405, outside Windows)."""
 
 OLD_VIRTUALENV = "virtualenv==20.21.1"
 """The last release line that makes environments for Python 2.7 (virtualenv's changelog, 20.22)."""

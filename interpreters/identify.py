@@ -75,6 +75,8 @@ class Identity:
     wrapper.py. None stands for a variable that is gone."""
     start_up: tuple[str, ...] = ()
     """The files whose code runs at every start: sitecustomize, usercustomize, some `.pth`."""
+    path: tuple[str, ...] = ()
+    """The folders that it imports modules from, and those that it would if they were there."""
     contexts: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
     """Facts of new client contexts by the way each is made, and under `replaced` the ssl module's functions
     whose code is elsewhere; empty without an ssl module."""
@@ -111,6 +113,7 @@ def parse_identity(facts: Mapping[str, Any]) -> Identity:
         ssl_unavailable=str(facts["ssl_unavailable"]),
         changed=_parse_changed(facts.get("changed", {})),
         start_up=tuple(str(file) for file in facts["start_up"]),
+        path=tuple(str(folder) for folder in facts["path"]),
         contexts={
             str(way): {str(name): str(fact) for name, fact in dict(found).items()}
             for way, found in dict(facts["contexts"]).items()

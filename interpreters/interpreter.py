@@ -33,10 +33,18 @@ def without_program(name: str) -> str:
     return name.removeprefix(_PREFIX)
 
 
+ENVIRONMENT = "env_"
+"""What the id of an environment that was found begins with."""
+
 MADE = "made"
 """The environment of clients that were installed for the measurement."""
 
 _SITE_PREFIX = "site_"
+
+
+def site_id(interpreter: str) -> str:
+    """Return the id of the interpreter's own site-packages whose id is given."""
+    return f"{_SITE_PREFIX}{interpreter}"
 
 
 def is_site_id(name: str) -> bool:

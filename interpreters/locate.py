@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
 import fnmatch
 import itertools
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.errors import FloorError
+from interpreters.interpreter import ENVIRONMENT
 from interpreters.owners import not_as_root
 from interpreters.places import (
     InterpreterSource,
@@ -26,7 +28,7 @@ from interpreters.places import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from interpreters.interpreter import RunningProcess
     from interpreters.search import SearchResult
@@ -43,8 +45,14 @@ SEARCH = InterpreterSource("search", (), own=True)
 CFG_LIMIT = 64 * 1024
 """Bytes that are read of a pyvenv.cfg; a real one has two hundred."""
 
+PYTHON = Path("bin", "python")
+"""Where an environment has its Python (PEP 405, outside Windows)."""
+
 COMMON = ("venv", "env", "virtualenv")
 """Common names of environments, which need the name of the folder around them."""
+
+MOST_NAMED = 60
+"""Ids that are named to somebody who asked for one that is not there."""
 
 NAMED = 5
 """Users that are named; further users are only counted."""
@@ -71,6 +79,13 @@ class Candidate:
     for one of those that it is started without."""
     processes: tuple[RunningProcess, ...] = ()
     """Those that run so, where it was found by them."""
+    site: bool = False
+    """Whether the packages of the interpreter's own are meant, to be measured as found."""
+
+    @property
+    def as_found(self) -> bool:
+        """Whether nothing is made for it: what is measured is what is there."""
+        return self.site or self.environment is not None
 
 
 @dataclass(frozen=True)
@@ -81,9 +96,7 @@ class Discovery:
     looked: tuple[SearchedPlace, ...]
 
 
-def sources() -> tuple[str, ...]:
-    """Return every source that a candidate can have; raises TableError for a file of places without sense."""
-    return tuple(source.id for source in (*read_places(), SEARCH, GIVEN))
+NOTHING = Discovery((), ())
 
 
 class SelectionError(FloorError):
@@ -118,7 +131,7 @@ def discover(
     own = [*map(python_of, environments), *filter(_in_venv, pythons)]
     named = [path for path in pythons if not _in_venv(path)]
     candidates = [*_without_copies(_candidates(executables, places, named)), *_environments(own)]
-    return Discovery(_unique(candidates), tuple(dict.fromkeys([*looked, *listed, *_left_out(env)])))
+    return Discovery(unique(candidates), tuple(dict.fromkeys([*looked, *listed, *_left_out(env)])))
 
 
 def _candidates(
@@ -155,7 +168,7 @@ def leads_to(path: Path) -> Path:
 
 def python_of(folder: Path) -> Path:
     """Return the Python of an environment that the user gave; raises SelectionError for none."""
-    python = Path(os.path.abspath(folder), "bin", "python")
+    python = Path(os.path.abspath(folder), PYTHON)
     if os.path.isfile(python):
         return python
     msg = f"--environment {str(folder)!r}: there is no bin/python in it; give the folder of an environment"
@@ -165,20 +178,47 @@ def python_of(folder: Path) -> Path:
 def _environments(pythons: Iterable[Path]) -> list[Candidate]:
     """Return the environments of these Pythons, each in its folder `bin`, once, named after their folders.
 
-    Where that name says nothing, or several have it, the folder around it is named too. Root starts an
-    environment's Python only if the packages beside it are nobody else's.
+    Where that name says nothing, or several have it, the folder around it is named too.
     """
     folders = {python.parent.parent: python for python in pythons}
-    names = Counter(_plain(folder.name) for folder in folders)
+    names = Counter(plain(folder.name) for folder in folders)
     found = []
-    for folder, python in folders.items():
-        telling = folder.name.strip(".") not in COMMON and names[_plain(folder.name)] == 1
-        label = _plain(folder.name if telling else f"{folder.parent.name}_{folder.name}")
-        unavailable = _unavailable(Path(os.path.realpath(python))) or not_as_root(
-            Path(os.path.realpath(folder))
-        )
-        found.append(Candidate(f"env_{label}", GIVEN.id, python, unavailable, given=True, environment=folder))
+    for folder in folders:
+        telling = folder.name.strip(".") not in COMMON and names[plain(folder.name)] == 1
+        label = folder.name if telling else f"{folder.parent.name}_{folder.name}"
+        found.append(replace(environment_at(folder, plain(label), GIVEN.id), given=True))
     return found
+
+
+def environment_at(
+    folder: Path, label: str, source: str, refuse: Callable[[str | Path], str] | None = None
+) -> Candidate:
+    """Return the environment in a folder as a candidate, with the reason if its Python must not be run.
+
+    Root starts it only if nobody else may change its Python, nor the packages that this loads: `refuse` says
+    who may of a path that may be a link, as not_as_root does of where it leads.
+    """
+    python, refuse = folder / PYTHON, refuse or _not_as_root
+    if not os.path.exists(python):
+        unavailable = _broken(python)
+    elif not os.access(python, os.X_OK):
+        unavailable = f"{os.path.realpath(python)} is not executable"
+    else:
+        loaded = [str(python), str(folder), *_site_packages(folder)] if os.geteuid() == 0 else []
+        unavailable = next(filter(None, map(refuse, loaded)), "")
+    return Candidate(f"{ENVIRONMENT}{label}", source, python, unavailable, environment=folder)
+
+
+def _not_as_root(path: str | Path) -> str:
+    return not_as_root(Path(os.path.realpath(path)))
+
+
+def _site_packages(folder: Path) -> Iterator[str]:
+    """Give the folders of an environment's packages; a link of that name counts as its target."""
+    for name in ("lib", "lib64"):
+        with contextlib.suppress(OSError):
+            versions = os.listdir(folder / name)
+            yield from (f"{folder}/{name}/{each}/site-packages" for each in versions if each.startswith("py"))
 
 
 def _left_out(env: Mapping[str, str]) -> list[SearchedPlace]:
@@ -196,8 +236,9 @@ def select(candidates: tuple[Candidate, ...], only: Iterable[str]) -> tuple[Cand
     globs = tuple(only)
     chosen = tuple(c for c in candidates if not globs or any(fnmatch.fnmatchcase(c.id, g) for g in globs))
     if globs and not chosen:
-        known = ", ".join(c.id for c in candidates) or "none at all"
-        msg = f"--only {' '.join(globs)}: no interpreter has such an id; there are {known}"
+        known = ", ".join(c.id for c in candidates[:MOST_NAMED]) or "none at all"
+        more = f" and {len(candidates) - MOST_NAMED} more" if len(candidates) > MOST_NAMED else ""
+        msg = f"--only {' '.join(globs)}: no interpreter has such an id; there are {known}{more}"
         raise SelectionError(msg)
     return chosen
 
@@ -310,7 +351,7 @@ def _same_program(path: Path, other: Path) -> bool:
 
 
 def _candidate(path: Path, source: InterpreterSource, user: str = "", unavailable: str = "") -> Candidate:
-    words = (source.id, _label(source, path), *([_plain(user)] if user else []))
+    words = (source.id, _label(source, path), *([plain(user)] if user else []))
     return Candidate("_".join(words), source.id, path, unavailable or _unavailable(path))
 
 
@@ -329,25 +370,33 @@ def _label(source: InterpreterSource, path: Path) -> str:
             break
     if source.id == "uv":  # cpython-3.12.1-linux-x86_64-gnu
         text = "-".join(text.split("-")[:2])
-    return _plain(re.sub(r"^c?python(?=[-@]?\d)[-@]?", "", text.lower()))
+    return plain(re.sub(r"^c?python(?=[-@]?\d)[-@]?", "", text.lower()))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return a text in the letters that an id may have."""
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:40] or "python"
 
 
-def _unique(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
-    """Tell apart, by their executables' names or else by number, candidates that share an id."""
-    taken: set[str] = set()
+def unique(candidates: Iterable[Candidate], taken: Iterable[str] = ()) -> tuple[Candidate, ...]:
+    """Tell apart, by their executables' names or else by number, candidates that share an id.
+
+    `taken` are ids that others have.
+    """
+    known = set(taken)
     result = []
     for candidate in sorted(candidates, key=lambda c: (_natural(c.id), str(c.path))):
-        own = f"{candidate.id}_{_label(PATH, candidate.path)}"
-        numbered = (f"{candidate.id}_{number}" for number in itertools.count(2))
-        name = next(n for n in itertools.chain((candidate.id, own), numbered) if n not in taken)
-        taken.add(name)
+        name = next(name for name in _names(candidate) if name not in known)
+        known.add(name)
         result.append(replace(candidate, id=name))
     return tuple(result)
+
+
+def _names(candidate: Candidate) -> Iterator[str]:
+    """Give a candidate's id, and the ids that it may have where others have that."""
+    yield candidate.id
+    yield f"{candidate.id}_{_label(PATH, candidate.path)}"
+    yield from (f"{candidate.id}_{number}" for number in itertools.count(2))
 
 
 def _natural(text: str) -> list[tuple[bool, int, str]]:

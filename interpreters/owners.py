@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import grp
 import os
 import pwd
@@ -22,19 +23,45 @@ def not_as_root(path: Path, status: Callable[[Path], os.stat_result] = os.stat) 
     `path` is a real path. Each folder above counts too, because whoever may write to a folder can replace
     what is in it; a sticky folder, such as /tmp, allows that to nobody but the owner (chmod(1)).
     """
-    if os.geteuid() != 0:
-        return ""
-    try:
-        trusted = {0, status(SYSTEM).st_uid}
-        for part in (path, *path.parents):
-            found = status(part)
-            if found.st_uid not in trusted:
-                return _owned(path, part, found.st_uid)
-            if who := _writers(found):
-                return f"{part} is writable by {who}: not started as root; run chmod go-w on it"
-    except OSError as error:
-        return f"who owns {path} cannot be found out: {error.strerror or error}"
-    return ""
+    return Trust(status).not_as_root(path)
+
+
+class Trust:
+    """Whom root would trust by starting files; each folder above several files is looked at once."""
+
+    def __init__(self, status: Callable[[Path], os.stat_result] = os.stat) -> None:
+        self._status = status
+        self._doubtful: dict[str, tuple[str, os.stat_result] | None] = {}
+        """By path, the first of itself and the folders above that somebody else may change."""
+
+    def not_as_root(self, path: Path) -> str:
+        """Return what the function of this name does."""
+        if os.geteuid() != 0:
+            return ""
+        try:
+            doubtful = self._find(str(path))
+        except OSError as error:
+            return f"who owns {path} cannot be found out: {error.strerror or error}"
+        if doubtful is None:
+            return ""
+        part, found = doubtful
+        if found.st_uid not in self._trusted:
+            return _owned(str(path), part, found.st_uid)
+        return f"{part} is writable by {_writers(found)}: not started as root; run chmod go-w on it"
+
+    @functools.cached_property
+    def _trusted(self) -> set[int]:
+        return {0, self._status(SYSTEM).st_uid}
+
+    def _find(self, path: str) -> tuple[str, os.stat_result] | None:
+        if path not in self._doubtful:
+            found = self._status(Path(path))
+            if found.st_uid not in self._trusted or _writers(found):
+                self._doubtful[path] = path, found
+            else:
+                above = os.path.dirname(path)  # noqa: PTH120  in text, which is the key
+                self._doubtful[path] = self._find(above) if above != path else None
+        return self._doubtful[path]
 
 
 def others(path: Path, status: Callable[[Path], os.stat_result] = os.stat) -> str:
@@ -62,7 +89,7 @@ def _name(user: int) -> str:
         return f"user {user}"
 
 
-def _owned(path: Path, part: Path, owner: int) -> str:
+def _owned(path: str, part: str, owner: int) -> str:
     try:
         name = pwd.getpwuid(owner).pw_name
     except KeyError:

@@ -101,26 +101,30 @@ def read_places(path: Path = PLACES) -> tuple[InterpreterSource, ...]:
 def _read_source(name: str, table: Table) -> InterpreterSource:
     if "_" in name:
         table.refuse("a source begins the ids of its interpreters, and ends at their first _: it has none")
-    texts = {key: table.texts(key, "/opt/*/bin") for key in ("folders", "lists", "claims")}
-    for key, patterns in texts.items():
-        for pattern in patterns:
-            if not re.fullmatch(r"(~|\$[A-Z][A-Z0-9_]*)?(/[^/]+)*", pattern):
-                table.refuse(
-                    f"{key} has {pattern!r}; a place begins with /, ~/ or a $NAME/, and ends without /"
-                )
-    names = table.texts("names", "/([^/]+)/bin")
-    for expression in names:
-        _check_name(table, expression)
-    return InterpreterSource(name, **texts, names=names, own=table.get("own", bool, default=False))
+    texts = {key: patterns(table, key) for key in ("folders", "lists", "claims")}
+    return InterpreterSource(name, **texts, names=names(table), own=table.get("own", bool, default=False))
 
 
-def _check_name(table: Table, expression: str) -> None:
-    try:
-        groups = re.compile(expression).groups
-    except re.error as error:
-        table.refuse(f"names has {expression!r}, which is no regular expression: {error}")
-    if not groups:
-        table.refuse(f"names has {expression!r}; put what is the name in parentheses")
+def patterns(table: Table, key: str) -> tuple[str, ...]:
+    """Return the places that a table lists under a key; raises TableError for one without sense."""
+    found = table.texts(key, "/opt/*/bin")
+    for pattern in found:
+        if not re.fullmatch(r"(~|\$[A-Z][A-Z0-9_]*)?(/[^/]+)*", pattern):
+            table.refuse(f"{key} has {pattern!r}; a place begins with /, ~/ or a $NAME/, and ends without /")
+    return found
+
+
+def names(table: Table) -> tuple[str, ...]:
+    """Return a table's patterns of names; raises TableError for one that names nothing."""
+    found = table.texts("names", "/([^/]+)/bin")
+    for expression in found:
+        try:
+            groups = re.compile(expression).groups
+        except re.error as error:
+            table.refuse(f"names has {expression!r}, which is no regular expression: {error}")
+        if not groups:
+            table.refuse(f"names has {expression!r}; put what is the name in parentheses")
+    return found
 
 
 def homes(env: Mapping[str, str]) -> tuple[Home, ...]:

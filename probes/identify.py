@@ -32,6 +32,7 @@ def identity(beginnings=()):
         "variables": variables(beginnings),
         "lacks": lacking(),
         "start_up": start_up(),
+        "path": path(),
         "contexts": {},
         "ssl": None,
         "ssl_unavailable": "",
@@ -74,6 +75,20 @@ def variables(beginnings):
     names = [name for name in os.environ if name.startswith(tuple(beginnings))]
     # Python 2.7 has bytes.
     return dict((name, os.environ[name] if str is not bytes else os.environ[name].decode("utf-8", "replace")) for name in names)
+
+
+def path():
+    """Return the folders that modules are imported from, without the script's own, and where site-packages would be.
+
+    A user's own, say, may come into being later. Source: site.
+    """
+    site = sys.modules.get("site")
+    found = sys.path[1:] + list(getattr(site, "getsitepackages", list)())
+    if getattr(site, "ENABLE_USER_SITE", None):
+        found.append(site.USER_SITE)
+    # Python 2.7 has bytes.
+    texts = [folder.decode("utf-8", "replace") if isinstance(folder, bytes) else folder for folder in found]
+    return sorted(set(texts), key=texts.index)
 
 
 def start_up():

@@ -80,12 +80,14 @@ def build_schema(contract: Contract) -> dict[str, Any]:
             schema.update(kinds[name].RULES)
     root = components.pop(contract.kind.__name__)
     (version,) = root["properties"][VERSION]["enum"]
-    return {
+    whole = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **root,
         "title": f"{contract.title}, {VERSION} {version}",
         "$defs": components,
     }
+    # A default may be a tuple, which JSON has not.
+    return dict(msgspec.json.decode(msgspec.json.encode(whole)))
 
 
 def _in_one_line(text: str) -> str:

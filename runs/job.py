@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from interpreters.clients import Client, clients, requirements, specifiers, variants
 from interpreters.environments import Installer
+from interpreters.found import find_environments
 from interpreters.interpreter import PROGRAM
-from interpreters.locate import SelectionError, leads_to, python_of, select
+from interpreters.locate import NOTHING, Discovery, SelectionError, leads_to, python_of, select
 from interpreters.prepared import distinct, forget, prepare_and_hold, prepare_candidate
 from interpreters.process_environment import sanitized_environment
 from interpreters.processes import side_by_side
 from interpreters.programs import identify_program, locate_programs, read_programs
 from interpreters.running import RunningPythons, find_running
+from interpreters.sites import sites, with_clients
 from servers.catalogue import Role, read_catalogue
 from servers.progress import counted
 from servers.protocols import Protocol
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
     from servers.conditions import Condition
 
 ROOT = Path(__file__).parent.parent
+
+_OPTIONS = {"Python": "interpreter PATH", "environment": "environment DIR"}
 
 WORTH_SAYING = 1.0
 """Seconds after which it is said that an interpreter's environments are there: they had to be made."""
@@ -107,18 +111,51 @@ class Job:
         """The programs that can be measured, if programs are to be; raises TableError."""
         return read_programs() if self.option("programs") else ()
 
+    @property
+    def measures_made(self) -> bool:
+        """Whether interpreters are measured, in environments that are made for that."""
+        return not self.option("found")
+
+    @property
+    def measures_found(self) -> bool:
+        """Whether environments are looked for; truth and bench are about interpreters alone."""
+        return self.option("made") is False
+
+    @cached_property
+    def environments(self) -> Discovery:
+        """The environments on this machine that nobody had to name, and where they were looked for.
+
+        Looked for here, and not when nox loads the sessions, because few sessions want them. This tool's own
+        are left out, and the environment that runs the tool: nothing is deployed from those.
+        """
+        if not self.measures_found or self.plan.problem:
+            return NOTHING
+        plan, called_from, own = self.plan, Path(self.session.invoked_from), (ROOT, Path(sys.prefix))
+        return find_environments(plan.discovery.candidates, os.environ, called_from, plan.searched, own)
+
+    @cached_property
+    def interpreters(self) -> tuple[Candidate, ...]:
+        """The interpreters on this machine, and those given."""
+        return tuple(found for found in self.plan.discovery.candidates if not found.as_found)
+
     @cached_property
     def running(self) -> RunningPythons:
         """The Pythons that run now, if those are to be measured."""
         if not self.option("running"):
             return RunningPythons()
-        return find_running(self.env, self.plan.discovery.candidates)
+        return find_running(self.env, (*self.plan.discovery.candidates, *self.environments.candidates))
 
     @cached_property
     def found(self) -> tuple[Candidate, ...]:
-        """The interpreters, and the processes and programs if those are to be measured, on this machine."""
+        """All that there is to measure on this machine; processes and programs only if they were asked for.
+
+        What the user named is measured in either half.
+        """
         return (
-            *self.plan.discovery.candidates,
+            *(self.interpreters if self.measures_made else ()),
+            *(given for given in self.plan.discovery.candidates if given.as_found),
+            *self.environments.candidates,
+            *(sites(self.interpreters) if self.measures_found else ()),
             *self.running.candidates,
             *locate_programs(self.known_programs, os.environ),
         )
@@ -130,7 +167,8 @@ class Job:
             raise SelectionError(self.plan.problem)
         selected = select(self.found, self.options.only)
         if not selected:
-            msg = "no Python was found on this machine: give one with --interpreter PATH"
+            what = "Python" if self.measures_made else "environment"
+            msg = f"no {what} was found on this machine: give one with --{_OPTIONS[what]}"
             raise SelectionError(msg)
         return selected
 
@@ -167,7 +205,11 @@ class Job:
         return prepare_and_hold(prepare, self.held)
 
     def prepared(self, names: Sequence[str] = ()) -> list[Prepared]:
-        """Return the interpreters chosen, prepared side by side for these clients, or those asked for."""
+        """Return the interpreters chosen, prepared side by side for these clients, or those asked for.
+
+        Interpreters' own packages come last, since by then each interpreter has said what it is; those
+        without a client are left out.
+        """
         known = clients()
         required = requirements([known[name] for name in names] or self.sweep.values())
         with counted(len(self.chosen), "prepared") as tally:
@@ -180,7 +222,10 @@ class Job:
                 tally.done(f"{candidate.id} in {took:.0f} s" if took > WORTH_SAYING else "")
                 return prepared
 
-            return side_by_side(prepare, self.chosen)
+            others = [candidate for candidate in self.chosen if not candidate.site]
+            own = [candidate for candidate in self.chosen if candidate.site]
+            done = side_by_side(prepare, others)
+            return [*done, *with_clients(side_by_side(prepare, own), self.interpreters, self.sweep.values())]
 
     def settings(
         self, conditions: tuple[Condition, ...], roles: Sequence[Role] = (), floor: Protocol | None = None
@@ -215,6 +260,8 @@ class Job:
             urllib3=self.options.urllib3,
             programs=self.option("programs", default=False),
             running=self.option("running", default=False),
+            made=self.measures_made,
+            found=self.measures_found,
         )
 
     def start(self, settings: Settings) -> RunStart:
@@ -247,6 +294,12 @@ class Job:
         host = self.option("host") or platform.node()
         looked = (*self.plan.discovery.looked, *self.running.looked)
         scope = survey(ROOT, request, unchosen, looked, os.environ)
+        halves = {
+            "--made looked for no environment": self.option("made"),
+            "--found left out the made environments": self.option("found"),
+        }
+        narrowed = (*scope.narrowed, *(words for words, given in halves.items() if given))
+        scope = replace(scope, narrowed=narrowed, environments_looked=self.environments.looked)
         return RunStart(self.run_id, host, tool(), request, scope, tuple(prepared), self.env)
 
 

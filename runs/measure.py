@@ -56,7 +56,8 @@ def probe_tasks(start: RunStart, clients: Sequence[str]) -> tuple[ProbeTask, ...
             interpreter=prepared.interpreter.id,
             python=python,
             env=prepared.variables(start.env) | (NO_BYTECODE if python == prepared.executable else {}),
-            clients=names,
+            # An interpreter's own packages are beside its standard library, which the interpreter itself has.
+            clients=tuple(name for name in names if not prepared.interpreter.is_site or modules[name]),
             environment=prepared.interpreter.environment,
             arguments=(*prepared.words, PROBES),
             modules=modules,

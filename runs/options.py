@@ -146,6 +146,12 @@ SEARCH = Option(
 CHOOSING = (INTERPRETER, ENVIRONMENT, SEARCH, ONLY)
 """The options that decide for which interpreters there are sessions, which nox wants to know at once."""
 
+MADE = Option(
+    "--made", "only in environments that are made for that; none is looked for", {"action": "store_true"}
+)
+FOUND = Option("--found", "only environments that are there already; none is made", {"action": "store_true"})
+HALVES = (MADE, FOUND)
+
 _CLIENTS = [client.id for client in clients().values() if not client.reference]
 CLIENTS = Option(
     "--clients",
@@ -215,6 +221,7 @@ RUNNING = Option(
 MATRIX = (
     *MEASURING,
     RUNNING,
+    *HALVES,
     Option(
         "--conditions",
         f"the OpenSSL configurations to measure under, comma-separated, or all: {', '.join(Condition)}",
@@ -286,7 +293,7 @@ COMPARE = (
 SESSIONS: Mapping[str, tuple[Option, ...]] = {
     "matrix": MATRIX,
     "gate": (),
-    "remedy": (*MEASURING, RUNNING, ATTACKS),
+    "remedy": (*MEASURING, RUNNING, *HALVES, ATTACKS),
     "harden": HARDEN,
     "compare": COMPARE,
     "merge": MERGE,
@@ -336,6 +343,8 @@ def parse(name: str, sessions: Sequence[str], words: Sequence[str], summary: str
         if option.name not in own:
             replace(option, meaning=argparse.SUPPRESS, details="").add_to(parser)
     found = vars(parser.parse_intermixed_args(words))
+    if found.get("made") and found.get("found"):
+        parser.error("--made and --found exclude each other; without either, both halves are measured")
     for other in others:
         _refuse_clash(
             name, other, [option.name for option in own.values() if option.positional and found[option.dest]]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from interpreters.locate import Discovery, SelectionError, discover, select
+from interpreters.locate import NOTHING, Discovery, SelectionError, discover, select
 from interpreters.log import shown
 from interpreters.process_environment import absolute
 from interpreters.search import search_once
@@ -24,13 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
 
     from interpreters.locate import Candidate
+    from interpreters.search import SearchResult
 
 RUN_ID = "TLS_FLOOR_RUN"
 """The variable by which sessions of one command share the id of their run: nox -j runs each in a process."""
 
 DEFAULT_SESSION = "matrix"
-
-NOTHING = Discovery((), ())
 
 
 class _LenientError(Exception):
@@ -58,6 +57,8 @@ class Plan:
     """Every interpreter found on this machine, those given with --interpreter, and where we looked."""
     chosen: tuple[Candidate, ...] = ()
     """Those of them that --only leaves."""
+    searched: tuple[SearchResult, ...] = ()
+    """The trees of --search, as they were searched."""
     problem: str = ""
     """Why interpreters that were asked for cannot be located, in one sentence."""
 
@@ -84,7 +85,7 @@ class Plan:
         # With --programs a pattern may be a program's: the session that measures them says what is wrong.
         with contextlib.suppress(SelectionError):
             chosen = select(discovery.candidates, choice.only)
-        return cls(run_id, sessions, discovery, chosen)
+        return cls(run_id, sessions, discovery, chosen, searched)
 
 
 def _print(sentence: str) -> None:

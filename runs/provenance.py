@@ -9,7 +9,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from interpreters.clients import DEFAULT, ClientKey, clients
-from interpreters.interpreter import is_program_id
+from interpreters.interpreter import ENVIRONMENT, is_program_id
 from interpreters.processes import run
 from interpreters.programs import read_programs
 from interpreters.tables import TableError
@@ -80,11 +80,16 @@ def _programs() -> list[str]:
 def not_chosen(
     found: Iterable[Candidate], chosen: Iterable[Candidate], only: Iterable[str]
 ) -> tuple[LeftOut, ...]:
-    """Return what was found and not chosen, which is the work of --only alone."""
+    """Return what was found and not chosen, which is the work of --only alone.
+
+    Whether an interpreter's own packages would have had a row was not looked at, so those are not named.
+    """
     kept = {candidate.id for candidate in chosen}
     why = _only(only)
     return tuple(
-        LeftOut(candidate.id, str(candidate.path), why) for candidate in found if candidate.id not in kept
+        LeftOut(candidate.id, str(candidate.path), why)
+        for candidate in found
+        if candidate.id not in kept and not candidate.site
     )
 
 
@@ -107,12 +112,16 @@ def narrowings(request: RunRequest, unchosen: Iterable[LeftOut]) -> tuple[str, .
     """
     # A run without options measures no program.
     pythons = [left.id for left in unchosen if not is_program_id(left.id)]
+    environments = [name for name in pythons if name.startswith(ENVIRONMENT)]
     wanted = {ClientKey.parse(client).name for client in request.clients}
     lost = [client for client in DEFAULT if client not in wanted]
     narrowed = []
+    numbers = {"interpreter": len(pythons) - len(environments), "environment": len(environments)}
     if pythons:
-        number = f"{len(pythons)} interpreter{'s' if len(pythons) > 1 else ''}"
-        narrowed.append(f"{_only(request.only)} left out {number}")
+        counted = (
+            f"{number} {what}{'s' if number > 1 else ''}" for what, number in numbers.items() if number
+        )
+        narrowed.append(f"{_only(request.only)} left out {' and '.join(counted)}")
     if lost:
         narrowed.append(f"--clients left out {', '.join(lost)}")
     if Condition.AMBIENT not in request.conditions:

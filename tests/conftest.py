@@ -253,6 +253,7 @@ def facts() -> dict[str, Any]:
         },
         "ssl_unavailable": "",
         "start_up": [],
+        "path": [],
         "contexts": {},
     }
 

@@ -74,6 +74,10 @@ class RequestDocument(Document):
     """Whether other programs than interpreters were to be measured too."""
     running: bool = False
     """Whether what runs was to be measured too, under its own variables."""
+    made: bool = True
+    """Whether interpreters were to be measured, in environments that are made for that."""
+    found: bool = False
+    """Whether environments were to be looked for, and measured as they are."""
 
 
 class LeftOutDocument(Document):
@@ -88,7 +92,7 @@ class LeftOutDocument(Document):
 
 
 class LookedDocument(Document):
-    """One place in which interpreters may be."""
+    """One place in which interpreters or environments may be."""
 
     place: NonEmpty
     """A folder, or a pattern of folders, as the tool's list of places has it; or what could not be read."""
@@ -141,6 +145,8 @@ class ScopeDocument(Document):
     notes: tuple[NonEmpty, ...]
     """What disturbed the run as a whole, in sentences, such as which other programs connected to its servers;
     no verdict rests on it."""
+    environments_looked: tuple[LookedDocument, ...] = ()
+    """The places in which environments of applications were looked for; empty where nobody looked."""
 
     def __post_init__(self) -> None:
         if self.partial is not bool(self.narrowed):
@@ -232,5 +238,6 @@ class RunDocument(Document):
                 Scope,
                 left_out=tuple(part.to(LeftOut) for part in scope.left_out),
                 looked=tuple(part.to(SearchedPlace) for part in scope.looked),
+                environments_looked=tuple(part.to(SearchedPlace) for part in scope.environments_looked),
             ),
         )

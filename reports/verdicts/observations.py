@@ -48,6 +48,10 @@ class RunRequest:
     """Whether other programs were to be measured too."""
     running: bool = False
     """Whether what runs was to be measured too."""
+    made: bool = True
+    """Whether interpreters were to be measured, in environments that are made for that."""
+    found: bool = True
+    """Whether environments were to be looked for, and measured as they are."""
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.clients import clients
+from interpreters.found import sources
 from interpreters.interpreter import PROGRAM
-from interpreters.locate import sources
 from interpreters.programs import read_programs
 from interpreters.tables import Table, TableError, keys, parse
 from reports.verdicts.judge import Verdict

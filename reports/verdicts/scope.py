@@ -59,6 +59,8 @@ class Scope:
     """Where interpreters were looked for."""
     notes: tuple[str, ...] = ()
     """What disturbed the run as a whole, in sentences: which other programs connected to its servers, say."""
+    environments_looked: tuple[SearchedPlace, ...] = ()
+    """Where environments of applications were looked for; empty where nobody looked."""
 
     @property
     def partial(self) -> bool:
@@ -81,6 +83,7 @@ def read_scope(facts: Mapping[str, Any]) -> Scope:
         narrowed=tuple(map(_text, facts["narrowed"])),
         looked=tuple(_read_looked(entry) for entry in facts["looked"]),
         notes=tuple(map(_text, facts["notes"])),
+        environments_looked=tuple(_read_looked(entry) for entry in facts.get("environments_looked", ())),
     )
 
 
@@ -271,11 +274,12 @@ def _left_out(run: ScopedRun, most: int | None = None) -> list[str]:
 
 
 def _not_asked(run: ScopedRun) -> list[str]:
-    clients = run.scope.clients_left_out
+    clients, looked = run.scope.clients_left_out, run.scope.environments_looked
+    unlooked = "Environments of applications were not looked for; --environment measures one as it is."
     return [
         *([f"Clients and programs that were not asked for: {', '.join(clients)}."] if clients else []),
-        "Environments of applications were not looked for; --environment measures one as it is.",
         *_not_running(run),
+        *([] if looked else [unlooked]),
     ]
 
 
@@ -286,9 +290,12 @@ def _not_running(run: ScopedRun) -> list[str]:
 
 
 def _refused(run: ScopedRun) -> list[str]:
-    refused = [place for place in run.scope.looked if place.status == "unreadable"]
-    named = "; ".join(f"{place.place} ({place.reason})" if place.reason else place.place for place in refused)
-    return [f"Could not look for interpreters in {named}."] if refused else []
+    sentences = []
+    for what, looked in (("interpreters", run.scope.looked), ("environments", run.scope.environments_looked)):
+        refused = [place for place in looked if place.status == "unreadable"]
+        named = (f"{place.place} ({place.reason})" if place.reason else place.place for place in refused)
+        sentences += [f"Could not look for {what} in {'; '.join(named)}."] if refused else []
+    return sentences
 
 
 def _place_counts(run: ScopedRun) -> list[str]:

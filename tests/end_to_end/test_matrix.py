@@ -37,7 +37,7 @@ pytestmark = pytest.mark.e2e
 def measured(checkout: Checkout, known: dict[str, Interpreter]) -> Checkout:
     """The copy, after a matrix of everything on this machine."""
     assert known
-    status, said = checkout.nox("-s", "matrix")
+    status, said = checkout.nox("-s", "matrix", "--", "--made")
     assert status == 0, said
     return checkout
 
@@ -260,7 +260,7 @@ def test_ctrl_c_leaves_no_process_and_the_previous_report(measured: Checkout, sa
     status, said = measured.nox("-s", "matrix", "--", "--only", sample.id)
     assert status == 0, said
     before = _hashes(measured.latest)
-    with measured.start("-s", "matrix") as process:
+    with measured.start("-s", "matrix", "--", "--made") as process:
         deadline = time.monotonic() + SLOW
         while not any("s_server" in line for line in measured.processes()):
             assert process.poll() is None, process.communicate()[0]

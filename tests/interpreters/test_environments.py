@@ -25,7 +25,6 @@ from interpreters import environments as room
 from interpreters.environments import (
     FAILURE,
     OLD_VIRTUALENV,
-    PYTHON,
     STAMP,
     WITHOUT_WHEELS,
     ClientVenv,
@@ -37,6 +36,7 @@ from interpreters.environments import (
     prepare,
 )
 from interpreters.identify import Identity, identify, parse_identity
+from interpreters.locate import PYTHON
 from interpreters.locks import locked
 from interpreters.process_environment import sanitized_environment
 from interpreters.processes import run

@@ -60,6 +60,7 @@ def test_facts_become_an_identity(script: Script, facts: dict[str, Any]) -> None
     """What an interpreter prints of itself is what its identity holds."""
     facts |= {
         "start_up": ["/made/up/site-packages/sitecustomize.py"],
+        "path": ["/made/up/site-packages"],
         "contexts": {"SSLContext": {"minimum_version": "TLSv1"}},
     }
     identity = identify(script("python3", says(facts)), os.environ)
@@ -73,6 +74,7 @@ def test_facts_become_an_identity(script: Script, facts: dict[str, Any]) -> None
         ssl=LinkedLibrary(**facts["ssl"]),
         ssl_unavailable="",
         start_up=("/made/up/site-packages/sitecustomize.py",),
+        path=("/made/up/site-packages",),
         contexts={"SSLContext": {"minimum_version": "TLSv1"}},
     )
 
@@ -243,6 +245,7 @@ def test_a_file_that_is_gone_is_refused(tmp_path: Path, *, remember: bool) -> No
         {"ssl": {"openssl": "OpenSSL 3.0.19"}},
         {"configure_flags": None},
         {"start_up": None},
+        {"path": None},
         {"contexts": None},
         {"contexts": {"SSLContext": None}},
         {"version": None},
@@ -269,7 +272,9 @@ def test_facts_of_another_shape_are_refused(script: Script, facts: dict[str, Any
     assert refusal(path).startswith(f"{path} gave a malformed identity: ")
 
 
-@pytest.mark.parametrize("key", ["version", "executable", "ssl", "ssl_unavailable", "start_up", "contexts"])
+@pytest.mark.parametrize(
+    "key", ["version", "executable", "ssl", "ssl_unavailable", "start_up", "path", "contexts"]
+)
 def test_a_missing_fact_is_refused(script: Script, facts: dict[str, Any], key: str) -> None:
     """A marked line that lacks a fact is refused with the fact's name."""
     del facts[key]

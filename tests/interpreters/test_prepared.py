@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpreters import prepared as prepared_module
-from interpreters.environments import PYTHON, ClientVenv, Installer, NoEnvironmentError, is_made
+from interpreters.environments import ClientVenv, Installer, NoEnvironmentError, is_made
 from interpreters.identify import parse_identity
 from interpreters.interpreter import MADE
-from interpreters.locate import Candidate
+from interpreters.locate import PYTHON, Candidate
 from interpreters.locks import BusyError, locked
 from interpreters.prepared import (
     ATTEMPTS,

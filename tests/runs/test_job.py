@@ -6,9 +6,12 @@ import contextlib
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pytest
 
 from interpreters.locate import Candidate, Discovery
+from interpreters.places import SearchedPlace
 from interpreters.prepared import Prepared
 from reports.verdicts.scope import LeftOut
 from runs.job import Job
@@ -16,10 +19,11 @@ from runs.options import parse
 from runs.plan import Plan
 from servers.conditions import Condition
 
-if TYPE_CHECKING:
-    import pytest
-
 ONE, SAME, OTHER = (Candidate(name, "pyenv", Path(f"/made/up/{name}")) for name in ("one", "once", "two"))
+
+ELSEWHERE = Candidate("env_shop", "venv", Path("/opt/shop/bin/python"), environment=Path("/opt/shop"))
+GIVEN = Candidate("env_given", "given", Path("/a/bin/python"), given=True, environment=Path("/a"))
+LOOKED = (SearchedPlace("/opt/*", "looked"),)
 
 
 def test_a_run_knows_what_it_measures_and_what_is_left_out(
@@ -31,14 +35,70 @@ def test_a_run_knows_what_it_measures_and_what_is_left_out(
     session: Any = SimpleNamespace(cache_dir=tmp_path / "cache")
     itself, same = Prepared.of(ONE), replace(Prepared.of(SAME), executable=ONE.path)
     monkeypatch.setattr(Job, "prepared", lambda _: [itself, same])
+    monkeypatch.setattr(Job, "environments", Discovery((ELSEWHERE,), LOOKED))
     with contextlib.ExitStack() as held:
         job = Job(session, plan, options, held)
         start = job.start(job.settings((Condition.AMBIENT,)))
         alone = job.start_of(start.request, (itself,))
     assert (start.run_id, start.prepared, start.programs) == (plan.run_id, (itself,), ())
     assert start.env == job.env
+    assert (start.request.made, start.request.found) == (True, True)
+    assert start.scope.environments_looked == LOOKED
     assert start.scope.left_out == (
         LeftOut("two", "/made/up/two", "--only on*"),
+        LeftOut("env_shop", "/opt/shop/bin/python", "--only on*"),
         LeftOut("once", "/made/up/once", "it starts /made/up/one, which is measured"),
     )
     assert (alone.prepared, alone.scope.left_out) == ((itself,), ())
+
+
+@pytest.mark.parametrize(
+    ("session", "words", "found", "narrowed"),
+    [
+        ("matrix", [], ["one", "env_given", "env_shop", "site_one"], ()),
+        ("matrix", ["--made"], ["one", "env_given"], ("--made looked for no environment",)),
+        (
+            "matrix",
+            ["--found"],
+            ["env_given", "env_shop", "site_one"],
+            ("--found left out the made environments",),
+        ),
+        ("remedy", [], ["one", "env_given", "env_shop", "site_one"], ()),
+        ("truth", [], ["one", "env_given"], ()),
+    ],
+)
+def test_each_half_may_be_measured_alone(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    session: str,
+    words: list[str],
+    found: list[str],
+    narrowed: tuple[str, ...],
+) -> None:
+    """Interpreters, or what is there already; what the user named is measured in any case."""
+    looking: list[Path] = []
+
+    def look(*words: Any) -> Discovery:
+        looking.append(words[2])
+        return Discovery((ELSEWHERE,), LOOKED)
+
+    monkeypatch.setattr("runs.job.find_environments", look)
+    plan = Plan("20260101T000000Z-0000", (session,), Discovery((ONE, GIVEN), ()))
+    nox: Any = SimpleNamespace(cache_dir=tmp_path / "cache", invoked_from=str(tmp_path))
+    with contextlib.ExitStack() as held:
+        job = Job(nox, plan, parse(session, (session,), words, ""), held)
+        assert [candidate.id for candidate in job.found] == found
+        scope = job.start_of(job.request(job.settings((Condition.AMBIENT,))), ()).scope
+    assert scope.narrowed == narrowed
+    assert looking == ([tmp_path] if "env_shop" in found else [])
+    assert scope.environments_looked == (LOOKED if "env_shop" in found else ())
+
+
+def test_both_halves_alone_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """To ask for one half alone and the other half alone makes no sense, and one sentence says so."""
+    with pytest.raises(SystemExit) as ended:
+        parse("matrix", ("matrix",), ["--made", "--found"], "")
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "--made and --found exclude each other; without either, both halves are measured" in said
+    assert len(said.splitlines()) == 1

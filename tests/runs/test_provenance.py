@@ -146,6 +146,8 @@ def test_a_table_of_programs_that_is_not_in_order_stops_nothing(
 
 PYTHONS = (LeftOut("pyenv_2_7_18", "/p", "--only system_*"), LeftOut("program_curl", "/c", "--only system_*"))
 
+SHOPS = (LeftOut("env_shop", "/s", "--only system_*"), LeftOut("env_web", "/w", "--only system_*"))
+
 
 @pytest.mark.parametrize(
     ("changes", "unchosen", "words"),
@@ -157,6 +159,8 @@ PYTHONS = (LeftOut("pyenv_2_7_18", "/p", "--only system_*"), LeftOut("program_cu
         ({"only": ("system_*",), "programs": True}, PYTHONS[1:], ()),
         ({"conditions": (Condition.PERMISSIVE, Condition.AMBIENT)}, (), ()),
         ({"only": ("system_*",)}, PYTHONS, ("--only system_* left out 1 interpreter",)),
+        ({"only": ("system_*",)}, SHOPS, ("--only system_* left out 2 environments",)),
+        ({"only": ("a",)}, (*PYTHONS, *SHOPS[:1]), ("--only a left out 1 interpreter and 1 environment",)),
         ({"clients": ("ssl", "awscrt")}, (), ("--clients left out urllib3, botocore",)),
         (
             {"conditions": (Condition.HARDENED,)},
@@ -180,7 +184,8 @@ def test_what_narrows_a_run(
 def test_what_was_found_and_not_measured_is_named_with_the_reason() -> None:
     """What --only left out, and what starts an interpreter that is measured, each has an entry."""
     one, other = (Candidate(name, "pyenv", Path(f"/{name}")) for name in ("one", "other"))
-    assert not_chosen([one, other], [one], ["on*"]) == (LeftOut("other", "/other", "--only on*"),)
+    own = replace(other, id="site_other", site=True)
+    assert not_chosen([one, other, own], [one], ["on*"]) == (LeftOut("other", "/other", "--only on*"),)
     prepared = [Prepared.of(one), replace(Prepared.of(other), executable=Path("/one"))]
     assert same_twice(prepared, prepared[:1]) == (
         LeftOut("other", "/other", "it starts /one, which is measured"),

@@ -73,6 +73,7 @@ def an_identity(**ssl: object) -> dict[str, object]:
         | ssl,
         "ssl_unavailable": "",
         "start_up": [],
+        "path": [],
         "contexts": {},
     }
 

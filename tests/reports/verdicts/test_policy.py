@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import reports.verdicts.policy
 from interpreters.clients import clients
-from interpreters.locate import sources
+from interpreters.found import sources
 from interpreters.programs import read_programs
 from interpreters.tables import TableError
 from reports.verdicts.judge import Verdict

@@ -1,0 +1,188 @@
+"""Finds the environments of applications where tools put them, by looking at files: nothing is run here."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from interpreters.interpreter import ENVIRONMENT
+from interpreters.links import Links
+from interpreters.locate import (
+    COMMON,
+    GIVEN,
+    PYTHON,
+    SEARCH,
+    Candidate,
+    Discovery,
+    environment_at,
+    plain,
+    unique,
+)
+from interpreters.owners import Trust
+from interpreters.places import InterpreterSource, SearchedPlace, expand, names, patterns, read_places
+from interpreters.tables import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from interpreters.search import SearchResult
+
+FOUND = Path(__file__).with_name("found.toml")
+
+CONFIGURATION = "pyvenv.cfg"
+"""The file by which a folder is a virtual environment (PEP 405)."""
+
+LONGEST = 4
+"""Parts of a path that the id of an environment may have; after that, those of the same name are numbered."""
+
+NAMED = 3
+"""Folders in one folder that are named where they could not be read; further folders are only counted."""
+
+
+@dataclass(frozen=True)
+class EnvironmentTool:
+    """A tool that makes environments, as its table describes it: see the head of the file."""
+
+    id: str
+    folders: tuple[str, ...]
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Found:
+    """An environment that was found: its folder, by which source, and in whose home if in another's."""
+
+    folder: Path
+    source: InterpreterSource
+    user: str = ""
+
+    def labels(self) -> Iterator[str]:
+        """Give names for its id, from short to long: of environments with one name, each takes its next."""
+        folder = self.folder
+        if named := self._named():
+            yield self._label(named)
+            yield self._label(f"{self.source.id}_{named}")
+        shortest = 2 if folder.name.strip(".") in COMMON else 1
+        yield from (self._label("_".join(folder.parts[-length:])) for length in range(shortest, LONGEST + 1))
+
+    def _label(self, text: str) -> str:
+        return f"{plain(text)}_{plain(self.user)}" if self.user else plain(text)
+
+    def _named(self) -> str:
+        """Return the name that the tool's table gives; empty where it gives none."""
+        for expression in self.source.names:
+            if matched := re.search(expression, str(self.folder)):
+                return "_".join(dict.fromkeys(matched.groups("")))
+        return ""
+
+
+def read_found(path: Path = FOUND) -> tuple[InterpreterSource, ...]:
+    """Read and check a file of places of environments; raises TableError that names the entry at fault."""
+    found = tables(path.name, path.read_bytes(), EnvironmentTool)
+    return tuple(
+        InterpreterSource(name.replace("_", "-"), patterns(table, "folders"), names=names(table))
+        for name, table in found.items()
+    )
+
+
+def sources() -> tuple[str, ...]:
+    """Return every source that a candidate can have; raises TableError for a file of places without sense."""
+    found = (*read_places(), *read_found(), SEARCH, GIVEN)
+    return tuple(dict.fromkeys(source.id for source in found))
+
+
+def find_environments(
+    known: Sequence[Candidate],
+    env: Mapping[str, str],
+    called_from: Path,
+    searched: Sequence[SearchResult] = (),
+    own: Collection[Path] = (),
+) -> Discovery:
+    """Return the environments at the places of found.toml and in the trees searched, and where we looked.
+
+    `known` are the candidates of `discover`: what is among them is no second candidate, and keeps its id.
+    `called_from` is the folder where nox was called; what lies below `own` is this tool's. Raises TableError.
+    """
+    places, looked = expand(read_found(), {**env, "PWD": str(called_from)})
+    in_places = (_Found(folder, place.source, place.user) for place in places for folder in place.folders)
+    in_trees = (_Found(path.parents[1], SEARCH) for tree in searched for path in tree.executables)
+    excluded = {os.path.realpath(each.environment) for each in known if each.environment}
+    # A folder with an interpreter of its own is measured as an interpreter, and so are the packages there.
+    homes = {str(each.path.parent.parent) for each in known}
+    found: dict[str, _Found] = {}
+    for each in (*in_places, *in_trees):
+        try:
+            there = is_environment(each.folder)
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            looked.append(SearchedPlace(str(each.folder), "unreadable", why))
+            continue
+        if there and (real := os.path.realpath(each.folder)) not in excluded | homes:
+            found.setdefault(real, each)
+    ours = [each for real, each in found.items() if not any(Path(real).is_relative_to(o) for o in own)]
+    taken = {each.id for each in known}
+    return Discovery(unique(_candidates(ours, taken), taken), tuple(grouped(looked)))
+
+
+def is_environment(folder: Path) -> bool:
+    """Whether a folder is a virtual environment with a Python; raises PermissionError where nobody can tell.
+
+    A Python that leads into a locked folder counts: somebody else can start it. virtualenv before 20 wrote no
+    pyvenv.cfg, but where the base's library is.
+    """
+    try:
+        regular = stat.S_ISREG((folder / CONFIGURATION).stat().st_mode)
+    except PermissionError:
+        raise
+    except OSError:
+        regular = False
+    if not regular and not _is_old_virtualenv(folder):
+        return False
+    try:
+        (folder / PYTHON).stat()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _is_old_virtualenv(folder: Path) -> bool:
+    return Path(folder, "bin/activate_this.py").exists() and any(folder.glob("lib/python*/orig-prefix.txt"))
+
+
+def _candidates(found: Sequence[_Found], taken: Collection[str]) -> Iterator[Candidate]:
+    """Give a candidate for each environment, under the shortest name that no other has."""
+    names = [each.labels() for each in found]
+    labels = [next(name) for name in names]
+    for _ in range(LONGEST + 1):
+        several = Counter(labels)
+        for number, label in enumerate(labels):
+            if several[label] > 1 or f"{ENVIRONMENT}{label}" in taken:
+                labels[number] = next(names[number], label)
+    links, trust = Links(), Trust()
+
+    def refuse(path: str | Path) -> str:
+        return trust.not_as_root(links.real(path))
+
+    for each, label in zip(found, labels, strict=True):
+        yield environment_at(each.folder, label, each.source.id, refuse)
+
+
+def grouped(looked: Iterable[SearchedPlace]) -> Iterator[SearchedPlace]:
+    """Give each place once; of many folders in one folder that could not be read, a few by name."""
+    refused: dict[tuple[str, str], list[SearchedPlace]] = {}
+    for place in dict.fromkeys(looked):
+        if place.status == "unreadable":
+            refused.setdefault((str(Path(place.place).parent), place.reason), []).append(place)
+        else:
+            yield place
+    for (folder, _), places in refused.items():
+        yield from places[:NAMED]
+        if len(places) > NAMED:
+            yield replace(places[NAMED], place=f"{len(places) - NAMED} more of {folder}")
