@@ -89,13 +89,16 @@ class HttpsSite:
             self.negotiated.append((secure.version(), (secure.cipher() or ("none",))[0]))
             request = b""
             while b"\r\n\r\n" not in request:
-                request += secure.recv(65536)
+                if not (received := secure.recv(65536)):
+                    return  # libcurl takes leave after the handshake, when it does not trust the certificate
+                request += received
             self.requests.append(request.decode())
             if self._manner == "silent":
                 self._ending.wait(10)
             elif self._manner != "closes":
                 answer = PAGE if self._manner == "page" else FAILURE
                 secure.sendall(answer.format(*self.negotiated[-1]).encode())
+                secure.unwrap()  # an answer without a length ends with the connection, properly closed
 
 
 class Town:

@@ -1,0 +1,27 @@
+"""Client `curl_cffi`: a request of curl_cffi's, on the BoringSSL that it brings along, without a browser's name."""
+
+from __future__ import absolute_import
+
+import curl_cffi
+import status_page
+from curl_cffi import requests
+
+REQUIREMENT = "curl_cffi"
+ON_URLLIB3 = False
+
+TLS = "BoringSSL of curl_cffi"
+READS_OPENSSL_CONF = False
+
+# With a resolver of libcurl's own.
+LOOKS_UP = True
+
+
+def version():
+    """Return the client's version."""
+    return curl_cffi.__version__
+
+
+def fetch(host, port, cafile, timeout, retries=0):
+    """Fetch the status page; return version and cipher as the page names them; it makes no second attempt."""
+    answer = requests.get("https://%s:%d/" % (host, port), verify=cafile, timeout=timeout)
+    return status_page.connection(answer.content)

@@ -1,0 +1,35 @@
+"""Client `httpxyz`: a Client with the context that httpxyz makes by itself."""
+
+from __future__ import absolute_import
+
+import os
+
+import httpxyz
+import status_page
+
+REQUIREMENT = "httpxyz"
+ON_URLLIB3 = False
+
+
+def version():
+    """Return the client's version."""
+    return httpxyz.__version__
+
+
+def fetch(host, port, cafile, timeout, retries=0):
+    """Fetch the status page; return version and cipher as the page names them."""
+    # A path in `verify` would lead to another context than the one that applications get.
+    os.environ["SSL_CERT_FILE"] = cafile
+    with httpxyz.Client(timeout=timeout, transport=httpxyz.HTTPTransport(retries=retries)) as client:
+        return fetch_with(client, host, port, timeout)
+
+
+def fetch_given(given, host, port, cafile, timeout, retries=0):
+    """Do the same with the Client that floors/httpxyz.py makes, which does not retry."""
+    given["context"].load_verify_locations(cafile)
+    return fetch_with(given["client"], host, port, timeout)
+
+
+def fetch_with(client, host, port, timeout):
+    """Do the same with a Client of the caller's."""
+    return status_page.connection(client.get("https://%s:%d/" % (host, port), timeout=timeout).content)
