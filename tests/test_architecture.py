@@ -394,11 +394,19 @@ def test_an_error_without_the_base_is_seen(tmp_path: Path) -> None:
     assert dict(_errors([path])) == fine
 
 
-PLAIN = ("interpreters", "runs", "servers")
+PLAIN = ("interpreters", "reports", "runs", "servers")
 """The rooms whose names are checked."""
 
 VAGUE = {"asked", "one", "said", "told"}
 """What a thing that has a type is not called."""
+
+KEYS_OF_FILES = {
+    "reports/formats/contract.py": {"asked"},
+    "reports/formats/remedies_contract.py": {"said"},
+    "reports/verdicts/observations.py": {"asked"},
+    "reports/verdicts/remedies.py": {"said"},
+}
+"""Fields that are called so in run.json, matrix.json and remedies.json, whose keys stay what they are."""
 
 
 def _vague(path: Path) -> list[str]:
@@ -414,7 +422,8 @@ def _vague(path: Path) -> list[str]:
 @pytest.mark.parametrize("path", [path for path in SOURCES if within(path).startswith(PLAIN)], ids=name)
 def test_things_are_called_what_they_are(path: Path) -> None:
     """No variable or parameter has a name that would fit any other thing as well."""
-    assert _vague(path) == []
+    words = {line.partition(": ")[2] for line in _vague(path)}
+    assert words == KEYS_OF_FILES.get(name(path), set())
 
 
 def test_a_vague_name_is_seen(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ class _Suite:
     run: Run
     properties: Mapping[str, str]
     cases: Sequence[_Case]
-    said: Sequence[str]
+    lines: Sequence[str]
     """What there is to read for those that passed too: a line for each client."""
 
 
@@ -354,7 +354,7 @@ def _document(suites: Sequence[_Suite], run: Run, floor: Protocol) -> str:
             _add(properties, "property", {"name": name, "value": value})
         for case in suite.cases:
             _add_case(element, case)
-        _add(element, "system-out", {}, "\n".join(suite.said))
+        _add(element, "system-out", {}, "\n".join(suite.lines))
         _add(element, "system-err", {})
     ET.indent(root)
     # ElementTree would name the locale's encoding in a declaration of its own.

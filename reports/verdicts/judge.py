@@ -182,21 +182,26 @@ def held_by(
     code that still cannot get through shows that the library has no such version. For a client that
     brings its own TLS `relaxed` is empty, because it tells nothing of that.
     """
-    if judgement.verdict is Verdict.DOWNGRADED:
-        return HeldBy.NOTHING
-    if judgement.verdict not in HELD:
-        return HeldBy.UNKNOWN
     below = {other: went_below(findings, floor) for other, findings in seen.items()}
-    if any(below.get(other) for other in _WITHOUT.get(condition, ())):
-        return HeldBy.CONFIGURATION
-    if (opened := below.get(Condition.PERMISSIVE)) is not False:
-        library = opened and below.get(Condition.EMPTY) is False
-        return HeldBy.LIBRARY if library else HeldBy.UNKNOWN
-    if went_below(relaxed, floor):
-        return HeldBy.CODE
+    without = any(below.get(other) for other in _WITHOUT.get(condition, ()))
+    empty, permissive = below.get(Condition.EMPTY), below.get(Condition.PERMISSIVE)
+    holders = (
+        (judgement.verdict is Verdict.DOWNGRADED, HeldBy.NOTHING),
+        (judgement.verdict not in HELD, HeldBy.UNKNOWN),
+        (without, HeldBy.CONFIGURATION),
+        (permissive and empty is False, HeldBy.LIBRARY),
+        (permissive is not False, HeldBy.UNKNOWN),
+        (went_below(relaxed, floor), HeldBy.CODE),
+        (_has_nothing_below(relaxed, floor), HeldBy.BUILD),
+    )
+    return next((holder for applies, holder in holders if applies), HeldBy.UNKNOWN)
+
+
+def _has_nothing_below(relaxed: Mapping[str, CellResult], floor: Protocol) -> bool:
+    """Whether a client relaxed in code was stopped below the floor by the lack of the versions alone."""
     lacking = {CellKind.NOT_OFFERED, CellKind.REJECTED}
     cells = [f for f in relaxed.values() if f.server.role is Role.LADDER and f.server.only_below(floor)]
-    return HeldBy.BUILD if cells and all(f.kind in lacking for f in cells) else HeldBy.UNKNOWN
+    return bool(cells) and all(f.kind in lacking for f in cells)
 
 
 def went_below(findings: Mapping[str, CellResult], floor: Protocol) -> bool | None:
