@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,19 +13,19 @@ from markupsafe import Markup
 
 from reports.formats.advice import together
 from reports.formats.answer import (
-    answer,
     by_subject,
     counts,
     meaning,
     page_sentences,
+    parted,
 )
 from reports.formats.escape import visible
 from reports.formats.format import Format
-from reports.formats.html_data import EntryTable, EvidenceData, server_facts, subjects_of, tone
-from reports.formats.markdown import PAGE_CHECK, SCOPE, end_of_life, sharers
+from reports.formats.html_data import EntryTable, EvidenceData, server_facts, subjects_of
+from reports.formats.html_tables import verdict_tables
+from reports.formats.markdown import PAGE_CHECK, SCOPE, end_of_life, names_of, sharers_of
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import (
-    ALL_CLIENTS,
     Past,
     RowGroup,
     Subject,
@@ -38,16 +37,14 @@ from reports.verdicts.matrix import (
 from reports.verdicts.policy import Policy
 from reports.verdicts.remedies import TITLES
 from reports.verdicts.scope import headline, in_full, moment, opening, tool_in_full
-from servers.catalogue import Role
 from servers.conditions import Condition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from jinja2 import Template
 
     from interpreters.interpreter import Interpreter
-    from reports.verdicts.cells import CellResult
     from reports.verdicts.matrix import Matrix, Row
     from reports.verdicts.observations import Run
     from reports.verdicts.remedies import Case, Remedy
@@ -69,17 +66,6 @@ BRIEF, LONG = 210, 600
 
 BAR = 64
 """Units that the highest bar of the trend stands high."""
-
-_BARS = {"D": 12, "F": 7, "E": 2}
-"""How high a server's bar stands in a cell, by tone; one that says nothing leaves a gap."""
-
-
-@dataclass(frozen=True)
-class _Column:
-    """One column of the picture."""
-
-    client: str
-    condition: Condition
 
 
 def build_html(
@@ -114,9 +100,11 @@ def _sentences(matrix: Matrix, policy: Policy) -> dict[str, object]:
     """Return what the page says in words."""
     run, groups = matrix.run, matrix.groups
     page = page_sentences(groups)
+    opens, others = parted(groups, matrix.floor)
     return {
         "scope": " ".join(SCOPE.split()),
-        "answer": [_split(sentence) for sentence in answer(groups, matrix.floor)],
+        "opening": [_split(sentence) for sentence in opens],
+        "answer": [_split(sentence) for sentence in others],
         "caveats": [*headline(run.reporting), *opening(run.reporting)],
         "reach": in_full(run.reporting),
         "policy": policy.sentences(),
@@ -126,20 +114,22 @@ def _sentences(matrix: Matrix, policy: Policy) -> dict[str, object]:
 
 
 def _picture(matrix: Matrix) -> dict[str, object]:
-    """Return the tiles and the table of verdicts, with what they can be filtered by."""
-    rows, groups, floor = matrix.rows, matrix.groups, matrix.floor
-    columns, subjects, primary = _columns(rows), subjects_of(groups), first_condition(groups)
-    shapes = EntryTable()
+    """Return the tiles and the tables of verdicts, with what they can be filtered by."""
+    groups, floor = matrix.groups, matrix.floor
+    subjects, primary, shapes = subjects_of(groups), first_condition(groups), EntryTable()
+    tables = verdict_tables(groups, primary, floor, shapes)
+    columns = list(dict.fromkeys(column for table in tables for column in table.columns))
     return {
         "subjects": subjects,
         "every": " and ".join(subject.plural for subject in subjects),
         "counts": _counts(groups, primary, floor, subjects),
         "conditions": list(dict.fromkeys(column.condition for column in columns)),
         "clients": list(dict.fromkeys(column.client for column in columns)),
-        "sources": sorted({row.interpreter.source for row in rows}),
+        "sources": sorted({row.interpreter.source for row in matrix.rows}),
         "columns": columns,
+        "widest": max(len(table.columns) for table in tables),
         "primary": primary,
-        "interpreters": _interpreters(groups, columns, primary, floor, shapes),
+        "tables": tables,
         "shapes": shapes.entries,
     }
 
@@ -189,14 +179,6 @@ def _split(sentence: str) -> tuple[str, str]:
     return statement, names
 
 
-def _columns(rows: Sequence[Row]) -> list[_Column]:
-    """Return the columns, the machine's own condition first; a row for all clients makes none."""
-    order = list(Condition).index
-    conditions = sorted({row.condition for row in rows}, key=order)
-    clients = list(dict.fromkeys(row.column for row in rows if row.client != ALL_CLIENTS))
-    return [_Column(cl, co) for co in conditions for cl in clients or ([str(ALL_CLIENTS)] if rows else [])]
-
-
 def _counts(
     groups: Sequence[RowGroup], condition: Condition, floor: Protocol, subjects: Sequence[Subject]
 ) -> list[dict[str, object]]:
@@ -236,52 +218,6 @@ def _trend(runs: Sequence[Past]) -> list[dict[str, object]]:
     return bars
 
 
-def _interpreters(
-    groups: Sequence[RowGroup],
-    columns: Sequence[_Column],
-    primary: Condition,
-    floor: Protocol,
-    shapes: EntryTable,
-) -> list[dict[str, object]]:
-    """Return one entry for each interpreter with a cell for each column, worst first."""
-    entries: list[tuple[tuple[int, int], dict[str, object]]] = []
-    # Groups and rows are numbered by their place in the evidence.
-    first = 0
-    for number, group in enumerate(groups):
-        numbered = list(enumerate(group.rows, first))
-        first += len(numbered)
-        (counting,) = under([group], primary) or [group]
-        entry = {
-            "number": number,
-            "interpreter": group.interpreter,
-            "cells": [_cell(column, numbered, floor, shapes) for column in columns],
-        }
-        worst = counting.standing
-        entries.append(((list(Verdict).index(worst), -len(counting.only(worst))), entry))
-    return [entry for _, entry in sorted(entries, key=lambda e: e[0])]
-
-
-def _cell(
-    column: _Column, numbered: Iterable[tuple[int, Row]], floor: Protocol, shapes: EntryTable
-) -> dict[str, object] | None:
-    for number, row in numbered:
-        if row.client == ALL_CLIENTS or (row.column, row.condition) == (column.client, column.condition):
-            return {
-                "row": number,
-                "verdict": row.verdict,
-                "lowest": row.judgement.lowest,
-                "shape": shapes.place(_shape(row.findings.values(), floor)),
-            }
-    return None
-
-
-def _shape(findings: Iterable[CellResult], floor: Protocol) -> str:
-    """Draw a cell's servers as bars, side by side: the higher, the worse."""
-    tones = [tone(finding, floor) for finding in findings if finding.server.role is not Role.PAGE]
-    heights = [(place * 5, _BARS.get(letter, 0)) for place, letter in enumerate(tones)]
-    return "".join(f"M{left} {12 - high}h4v{high}h-4z" for left, high in heights if high)
-
-
 def _table_of(groups: Sequence[RowGroup], run: Run) -> list[tuple[Interpreter, str]]:
     """Return each interpreter, the worst first, with since when its release is not maintained."""
     today = moment(run.ended).date()
@@ -295,6 +231,7 @@ def _remedies(groups: Sequence[RowGroup], floor: Protocol, cases: Sequence[Case]
     return [
         {
             "numbers": [numbers[name] for name in names],
+            "names": names_of(piece.groups, str),
             "interpreters": [group.interpreter for group in piece.groups],
             "verdict": piece.groups[0].standing,
             "reasons": _reasons([row for group in piece.groups for row in group.rows]),
@@ -309,11 +246,10 @@ def _remedies(groups: Sequence[RowGroup], floor: Protocol, cases: Sequence[Case]
 
 def _copies(cases: Sequence[Case]) -> list[tuple[str, str, tuple[str, ...]]]:
     """Return what to copy for each remedy that was measured to help, with its title and whom it is for."""
-    found: dict[tuple[Remedy, tuple[str, ...]], dict[str, list[str]]] = {}
+    found: dict[tuple[Remedy, tuple[str, ...]], list[Row]] = {}
     for case in cases:
         for attempt in case.advised:
-            sharing = found.setdefault((attempt.remedy, attempt.lines), {})
-            sharing.setdefault(case.row.interpreter.name, []).append(str(case.row.client))
+            found.setdefault((attempt.remedy, attempt.lines), []).append(case.row)
     order = sorted(found, key=lambda key: list(TITLES).index(key[0]))
     several = len({case.row.interpreter.name for case in cases}) > 1
     return [
@@ -323,17 +259,16 @@ def _copies(cases: Sequence[Case]) -> list[tuple[str, str, tuple[str, ...]]]:
 
 def _reasons(rows: Sequence[Row]) -> list[tuple[str, Verdict, str]]:
     """Say each reason once for the interpreters and clients that share it, worst first."""
-    alike: dict[tuple[Verdict, str], dict[str, list[str]]] = {}
+    alike_here: dict[tuple[Verdict, str], list[Row]] = {}
     for row in rows:
-        sharing = alike.setdefault((row.verdict, row.judgement.reason), {})
-        sharing.setdefault(row.interpreter.name, []).append(str(row.client))
+        alike_here.setdefault((row.verdict, row.judgement.reason), []).append(row)
     several = len({row.interpreter.name for row in rows}) > 1
     found = [
-        (_sharers(sharing, several=several), verdict, reason) for (verdict, reason), sharing in alike.items()
+        (_sharers(same, several=several), verdict, reason) for (verdict, reason), same in alike_here.items()
     ]
     return sorted(found, key=lambda entry: list(Verdict).index(entry[1]))
 
 
-def _sharers(clients: Mapping[str, Sequence[str]], *, several: bool) -> str:
+def _sharers(rows: Sequence[Row], *, several: bool) -> str:
     """Name clients by interpreter; where an entry is not about several, the clients alone."""
-    return sharers(clients, str) if several else ", ".join(*clients.values())
+    return sharers_of(rows, str) if several else ", ".join(str(row.client) for row in rows)

@@ -9,6 +9,7 @@ from reports.formats.answer import GAPS, by_subject
 from reports.formats.escape import visible
 from reports.verdicts.cells import CellKind, CellResult, offer
 from reports.verdicts.judge import Verdict
+from reports.verdicts.labels import label
 from reports.verdicts.matrix import RowGroup, Subject
 from servers.catalogue import Role
 from servers.protocols import LADDER, span
@@ -220,4 +221,10 @@ class EvidenceData:
 
 def _interpreter(interpreter: Interpreter, subject: Subject) -> dict[str, str]:
     names = ("id", "name", "version", "implementation", "source", "path", "openssl")
-    return {"subject": str(subject), **{name: visible(getattr(interpreter, name)) for name in names}}
+    # What was found is read by where it is.
+    found = {"name": visible(label(interpreter)), "environment": visible(interpreter.environment)}
+    return {
+        "subject": str(subject),
+        **{name: visible(getattr(interpreter, name)) for name in names},
+        **(found if subject.as_found else {}),
+    }

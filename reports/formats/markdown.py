@@ -299,7 +299,7 @@ def _advice(groups: Sequence[RowGroup], floor: Protocol, cases: Sequence[Case]) 
     entries = [_entry(piece) for piece in pieces if piece.steps]
     if idle := [group for piece in pieces if not piece.steps for group in piece.groups]:
         hold = "it holds" if len(idle) == 1 else "they hold"
-        entries.append(f"- Nothing for {_names(idle)}: {hold} {floor.prose}.")
+        entries.append(f"- Nothing for {names_of(idle)}: {hold} {floor.prose}.")
     return "\n".join(entries) or "Nothing was measured under the machine's own configuration."
 
 
@@ -308,14 +308,14 @@ def _entry(advice: Advice) -> str:
     verdict, about = advice.groups[0].standing, [group.interpreter for group in advice.groups]
     path = f" ({for_markdown(about[0].path)})" if len(about) == 1 and about[0].path else ""
     return "\n".join(
-        [f"- **{_names(advice.groups)}**{path}: {verdict}.", *(f"  - {step}" for step in advice.steps)]
+        [f"- **{names_of(advice.groups)}**{path}: {verdict}.", *(f"  - {step}" for step in advice.steps)]
     )
 
 
-def _names(groups: Sequence[RowGroup]) -> str:
+def names_of(groups: Sequence[RowGroup], quote: Callable[[str], str] = for_markdown) -> str:
     """Name all interpreters, and of environments as found a few with the number of the others."""
-    found = [for_markdown(label(group.interpreter)) for group in groups if group.subject.as_found]
-    others = [for_markdown(label(group.interpreter)) for group in groups if not group.subject.as_found]
+    found = [quote(label(group.interpreter)) for group in groups if group.subject.as_found]
+    others = [quote(label(group.interpreter)) for group in groups if not group.subject.as_found]
     return ", ".join(filter(None, [", ".join(others), _first_names(found, MOST_ENTRIES)]))
 
 

@@ -45,6 +45,7 @@ from tests.support.builders import (
     a_row,
     a_run,
     a_scope,
+    an_environment,
     an_interpreter,
     an_observation,
     by_key,
@@ -606,6 +607,84 @@ def test_a_trend_with_programs_says_so() -> None:
     assert "How many interpreters and programs stood where" in html
 
 
+@functools.cache
+def deployed() -> str:
+    """Return a page of an interpreter, sixteen environments, fourteen of them alike, and a process."""
+    alike = [
+        seen(an_environment(f"/srv/app{number:02}/venv"), {"urllib3": OLD, "requests": OLD})
+        for number in range(14)
+    ]
+    new = seen(an_environment("/opt/new", "3.13.0"), {"httpx": STRICT})
+    gone = Measured(an_environment("/srv/broken", unavailable="it hangs"), {}, ())
+    process = replace(an_environment("/srv/app03/venv"), id="running_app03", source="running")
+    measured = [
+        seen(an_interpreter("system_3_11", "3.11.2"), dict.fromkeys(CLIENTS, OLD)),
+        *(*alike, new, gone, seen(process, {"urllib3": STRICT})),
+    ]
+    rows = [
+        row for one in measured for row in build_matrix([one], clients_of(one), AMBIENT, CATALOGUE, TLS1_2)
+    ]
+    return build_html(a_matrix(rows, measured))
+
+
+AMBIENT = (Condition.AMBIENT,)
+
+
+def clients_of(measured: Measured) -> tuple[ClientKey, ...]:
+    """Return the clients that an environment has."""
+    return tuple(dict.fromkeys(one.client for one in measured.observations))
+
+
+def tables_of(html: str) -> dict[str, str]:
+    """Return the tables of verdicts, by id."""
+    parts = re.split(r'<table id="([\w-]+)" class="picture', html)[1:]
+    return {name: part.split("</table>")[0] for name, part in zip(parts[::2], parts[1::2], strict=True)}
+
+
+def test_environments_have_a_table_of_their_own_with_the_clients_that_are_there() -> None:
+    """No column is empty for all: interpreters, environments and processes have each their own clients."""
+    columns = {name: re.findall(r'data-client="(\w+)"', part) for name, part in tables_of(deployed()).items()}
+    assert columns == {
+        "picture": [*CLIENTS],
+        "environments": ["urllib3", "requests", "httpx"],
+        "running-processes": ["urllib3"],
+    }
+    names = re.findall(r'class="id"[^>]*>([^<]+)<', tables_of(deployed())["environments"])
+    assert names == [*(f"/srv/app{number:02}/venv" for number in range(14)), "/srv/broken", "/opt/new"]
+
+
+def test_a_found_client_has_its_version_in_its_cell() -> None:
+    """Whoever looks for an old urllib3 sees it; of an interpreter's clients it is the newest."""
+    tables = tables_of(deployed())
+    assert '<span class="version">1.26.20</span>' in tables["environments"]
+    assert 'class="version"' not in tables["picture"]
+
+
+def test_both_halves_head_the_page() -> None:
+    """The first heading is of interpreters; of environments and processes a line as prominent follows."""
+    html = deployed()
+    assert "<h1>1 of 1 interpreters negotiates TLS 1.0 (below the TLS 1.2 minimum)</h1>" in html
+    halves = re.findall(r'<p class="half">([^<]+)</p>', html)
+    assert halves == [
+        "14 of 16 applications&#39; environments negotiate TLS 1.0 (below the TLS 1.2 minimum)",
+        "The one running process does not negotiate a version below TLS 1.2",
+    ]
+
+
+def test_without_an_interpreter_there_is_no_empty_table() -> None:
+    """A run of found environments alone has their table and no other; a run of nothing has one."""
+    html = build_html(a_matrix([a_row(interpreter=an_environment("/srv/shop"))]))
+    assert list(tables_of(html)) == ["environments"]
+    assert list(tables_of(build_html(a_matrix([])))) == ["picture"]
+
+
+def test_evidence_names_the_environment() -> None:
+    """What opens from a cell says where the environment is, and its name is that."""
+    facts = {one["id"]: one for one in Page(deployed()).evidence["interpreters"]}
+    assert facts["env_opt_new"]["name"] == facts["env_opt_new"]["environment"] == "/opt/new"
+    assert "environment" not in facts["system_3_11"]
+
+
 def test_a_silent_machine_is_no_interpreter() -> None:
     """The row of a machine that did not report is counted as what it is."""
     gone = a_row(Verdict.UNTESTABLE, "missing", "all", subject=Subject.MACHINE)
@@ -949,3 +1028,60 @@ class TestInBrowser:
         one.cell("conda_3_2_2, botocore").click()
         assert "Offers TLSv1.2 to TLSv1.3" in one.page.get_by_role("dialog").inner_text()
         assert one.violations() == []
+
+    def test_environments_that_came_out_alike_fold_into_one(self, visit: Callable[..., PageVisit]) -> None:
+        """One of fourteen stands for all, a button shows the others, and the counts are of all."""
+        one = visit(deployed())
+        shown = one.page.locator("#environments tbody .id").filter(visible=True)
+        assert shown.all_inner_texts() == ["/srv/app00/venv", "/srv/broken", "/opt/new"]
+        assert "16 environments" in one.page.get_by_role("status").inner_text()
+        assert "14 environments" in one.page.locator(".tile", has_text="downgraded").inner_text()
+        more = one.page.get_by_role("button", name="and 13 alike")
+        more.click()
+        assert shown.count() == 16
+        assert one.page.get_by_role("button", name="fold 14 alike").is_visible()
+        one.page.get_by_role("button", name="fold 14 alike").click()
+        assert shown.count() == 3
+        assert more.evaluate("button => button === document.activeElement")
+
+    def test_a_search_finds_one_of_those_that_are_folded(self, visit: Callable[..., PageVisit]) -> None:
+        """Whoever types an application's name sees that one, with its own evidence."""
+        one = visit(deployed())
+        one.page.get_by_role("searchbox").fill("app07")
+        shown = one.page.locator("#environments tbody .id").filter(visible=True)
+        assert shown.all_inner_texts() == ["/srv/app07/venv"]
+        assert not one.page.locator(".alike").filter(visible=True).count()
+        one.cell("/srv/app07/venv, urllib3").click()
+        sheet = one.page.get_by_role("dialog").inner_text()
+        assert "/srv/app07/venv/bin/python" in sheet
+        assert "The environment" in sheet
+
+    def test_sorting_and_filters_reach_both_tables(self, visit: Callable[..., PageVisit]) -> None:
+        """A client's column is sorted by wherever there is one, and a filter narrows all tables."""
+        one = visit(deployed())
+        first = one.page.locator("#environments tbody:not([hidden]) .id").first
+        one.page.locator("#environments thead th", has_text="httpx").get_by_role("button").click()
+        assert first.inner_text() == "/srv/broken"
+        one.page.get_by_role("combobox", name="Client").select_option("urllib3")
+        heads = one.page.locator("thead th.col").filter(visible=True).all_inner_texts()
+        assert [head.strip() for head in heads] == ["urllib3"] * 3
+        one.page.get_by_role("combobox", name="Source").select_option("running")
+        assert one.names() == ["running_app03 in /srv/app03/venv"]
+
+    def test_paper_shows_what_is_folded(self, visit: Callable[..., PageVisit]) -> None:
+        """There is nothing to unfold on paper, so each environment is there."""
+        one = visit(deployed())
+        one.page.emulate_media(media="print")
+        assert one.page.locator("#environments tbody .id").filter(visible=True).count() == 16
+
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["desk", "phone"])
+    def test_environments_are_accessible(
+        self, visit: Callable[..., PageVisit], scheme: str, size: dict[str, int]
+    ) -> None:
+        """Folded and unfolded, the tables have no serious violation, and the page fits its width."""
+        one = visit(deployed(), color_scheme=scheme, viewport=size, reduced_motion="reduce")
+        assert one.violations() == []
+        one.page.get_by_role("button", name="and 13 alike").click()
+        assert one.violations() == []
+        assert one.page.evaluate("document.documentElement.scrollWidth") == size["width"]
