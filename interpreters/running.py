@@ -87,7 +87,7 @@ def find_running(
     `env` is what everything measured is run in; `known` names the interpreters that have an id already. `own`
     is the process whose family is ours, by default this one.
     """
-    records = read_processes(proc)
+    records = read_processes(proc, _runs_python)
     if not records:
         why = f"there is no {proc} that tells of them, as Linux has"
         return RunningPythons(looked=(SearchedPlace(PROCESSES, "unreadable", why),))

@@ -11,6 +11,7 @@ from reports.verdicts.cells import CellKind, CellResult, offer
 from reports.verdicts.judge import Verdict
 from reports.verdicts.labels import label
 from reports.verdicts.matrix import RowGroup, Subject
+from reports.verdicts.processes import process_facts
 from servers.catalogue import Role
 from servers.protocols import LADDER, span
 
@@ -219,12 +220,14 @@ class EvidenceData:
         return self._texts.place(visible(text))
 
 
-def _interpreter(interpreter: Interpreter, subject: Subject) -> dict[str, str]:
+def _interpreter(interpreter: Interpreter, subject: Subject) -> dict[str, object]:
     names = ("id", "name", "version", "implementation", "source", "path", "openssl")
     # What was found is read by where it is.
     found = {"name": visible(label(interpreter)), "environment": visible(interpreter.environment)}
+    facts = [(title, visible(fact)) for title, fact in process_facts(interpreter).items()]
     return {
         "subject": str(subject),
         **{name: visible(getattr(interpreter, name)) for name in names},
         **(found if subject.as_found else {}),
+        **({"facts": facts} if facts else {}),
     }

@@ -10,6 +10,7 @@ from reports.formats.html_data import EntryTable, subjects_of, tone
 from reports.verdicts.judge import Verdict
 from reports.verdicts.labels import label
 from reports.verdicts.matrix import ALL_CLIENTS, under
+from reports.verdicts.processes import process_facts
 from servers.catalogue import Role
 from servers.conditions import Condition
 
@@ -100,6 +101,7 @@ class _Line:
             "alike": self.alike,
             "name": label(interpreter) if self.group.subject.as_found else interpreter.name,
             "interpreter": interpreter,
+            "facts": process_facts(interpreter),
             "cells": [self._cell(column) for column in columns],
         }
 

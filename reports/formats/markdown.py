@@ -18,6 +18,7 @@ from reports.verdicts.judge import PAGE_FLOOR, Verdict
 from reports.verdicts.labels import label, versioned
 from reports.verdicts.matrix import ALL_CLIENTS, Subject, under, worst_first
 from reports.verdicts.policy import Policy
+from reports.verdicts.processes import process_facts
 from reports.verdicts.scope import headline, in_full, moment, opening, tool_in_full
 from servers.catalogue import Role
 from servers.conditions import Condition
@@ -195,6 +196,7 @@ def _environment(
         "end of life": end_of_life(interpreter, today),
         "TLS library": interpreter.openssl,
         "path": "" if inside else interpreter.path,
+        **process_facts(interpreter),
     }
 
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reports.verdicts.judge import Verdict
+from reports.verdicts.scope import minute, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from interpreters.interpreter import RunningProcess
+    from interpreters.interpreter import Interpreter, RunningProcess
     from reports.verdicts.judge import Judgement
 
 MOST_NAMED = 3
@@ -42,6 +43,22 @@ def outdated(processes: Iterable[RunningProcess]) -> str:
     runs, them = ("still runs", "it") if len(old) == 1 else ("still run", "them")
     was = "was" if len(files) == 1 else "were"
     return f"{named(old)} {runs} the old {_first(files)}, which {was} replaced on disk since: restart {them}"
+
+
+def process_facts(interpreter: Interpreter) -> dict[str, str]:
+    """Return what there is to say of the processes that an interpreter stands for; empty without any."""
+    processes = interpreter.processes
+    if not processes:
+        return {}
+    users = ", ".join(dict.fromkeys(process.user for process in processes))
+    since = minute(moment(min(process.started for process in processes)))
+    libraries = dict.fromkeys(file for process in processes for file in process.libraries)
+    return {
+        "what runs": f"{named(processes)} of {users}, since {since}",
+        "variables": ", ".join(f"{name}={text}" for name, text in interpreter.variables.items()),
+        "TLS libraries in use": ", ".join(libraries),
+        "to restart": outdated(processes),
+    }
 
 
 def named(processes: Sequence[RunningProcess]) -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpreters.proc import PROC, read_processes
+from interpreters.running import find_running
 from servers.conditions import Condition, configuration
 from servers.protocols import Protocol
 from tests.support.limits import HANGS
@@ -203,3 +204,18 @@ def test_root_starts_nothing_under_the_variables_of_another_user(checkout: Check
     assert row["verdict"] == "untestable"
     assert f"process {service.pid}: not started as root under the PYTHONPATH of {name}" in row["reason"]
     assert sorted(file.name for file in hook.glob("ran-as-*")) == [f"ran-as-{NOBODY}"]
+
+
+def test_to_look_at_five_hundred_processes_takes_under_a_second(venv: Path) -> None:
+    """What is looked at costs a second of a processor at the most, however many processes a machine has."""
+    with contextlib.ExitStack() as held:
+        services = [held.enter_context(running(venv)) for _ in range(3)]
+        for _ in range(500):
+            process = held.enter_context(subprocess.Popen(["sleep", str(HANGS * 5)]))
+            held.callback(process.kill)
+        began = time.process_time()
+        found = find_running({}, own=os.getpid())
+        took = time.process_time() - began
+    (own,) = (one for one in found.candidates if one.environment == venv)
+    assert {process.pid for process in own.processes} == {service.pid for service in services}
+    assert took < 1

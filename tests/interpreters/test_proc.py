@@ -68,9 +68,21 @@ def test_of_others_only_what_everybody_knows_is_read(proc: MadeUpProc) -> None:
 def test_what_runs_nothing_is_none(proc: MadeUpProc) -> None:
     """A thread of the kernel has no words, a zombie has ended, and a process may end while it is read."""
     proc.add(2, [], sys.executable)
-    proc.add(12, ["python3"], sys.executable, state="Z (zombie)")
+    proc.add(12, ["python3"], sys.executable, state="Z")
     (proc.folder / "13").mkdir()
     assert read_processes(proc.folder) == ()
+
+
+def test_variables_are_read_of_those_alone_that_are_wanted(proc: MadeUpProc) -> None:
+    """Of any other process the file with its variables is not even opened."""
+    for pid, words in ((12, ["python3"]), (13, ["postgres"])):
+        proc.add(pid, words, sys.executable, {"PGPASSWORD": "hunter2"}, mapped=["/x"])
+    (proc.folder / "13" / "environ").unlink()
+    found = read_processes(proc.folder, lambda record: record.words[0] == "python3")
+    assert [(one.mapped, one.variables) for one in found] == [
+        ((MappedFile("/x"),), {"PGPASSWORD": "hunter2"}),
+        ((MappedFile("/x"),), {}),
+    ]
 
 
 def test_a_system_without_proc_has_none(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 import reports.formats
 import reports.report
+from interpreters.interpreter import RUNNING, RunningProcess
 from reports.gate import gate
 from reports.report import formats, write_report
 from reports.verdicts.judge import Verdict
@@ -75,7 +76,16 @@ def _talking(folder: Path, said: str) -> dict[str, str]:
     refused = replace(meet(LOOSE, CATALOGUE["only_1_1"]), account=failed(f"it says {said}", f"ssl.{said}"))
     heard = [o for o in _measured("talks", LOOSE).observations if o.server != refused.server]
     named = (replace(o, interpreter="talks", client_version=said, urllib3=said) for o in (*heard, refused))
-    measured = (Measured(python, by_key({"botocore": f"no {said}"}), tuple(named)), Measured(mute, {}, ()))
+    process = RunningProcess(
+        12, said, NOW.isoformat(), f"runs {said}", {"LD_PRELOAD": said}, (f"/lib/{said}",), (f"/lib/{said}",)
+    )
+    runs = replace(
+        mute, id="running_mute", source=RUNNING, variables={"LD_PRELOAD": said}, processes=(process,)
+    )
+    measured = (
+        Measured(python, by_key({"botocore": f"no {said}"}), tuple(named)),
+        *(Measured(one, {}, ()) for one in (mute, runs)),
+    )
     rows = build_matrix(measured, keys(["ssl", "botocore"]), [AMBIENT], CATALOGUE, TLS1_2)
     (below,) = (row for row in rows if row.verdict is Verdict.DOWNGRADED)
     tried = RemedyAttempt(Remedy.CODE, Standing.FAILED, f"it says {said}", Verdict.DOWNGRADED)

@@ -25,12 +25,12 @@ class MadeUpProc:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
-        self._locked: set[Path] = set()
+        self._locked: set[str] = set()
         folder.mkdir()
         monkeypatch.setattr("os.readlink", self._readlink)
         (folder / "stat").write_text(f"cpu  1 2 3\nbtime {BOOTED}\nprocesses 7\n")
 
-    def _readlink(self, path: Path) -> str:
+    def _readlink(self, path: str) -> str:
         """Do as os.readlink does, which others than root may do for processes of their own."""
         if path in self._locked:
             raise PermissionError
@@ -48,17 +48,17 @@ class MadeUpProc:
         parent: int = 1,
         uid: int = ALICE,
         folder: Path | str = "/",
-        state: str = "S (sleeping)",
+        state: str = "S",
     ) -> None:
         """Add a process; one without an executable is another user's, of whom nobody tells more."""
         own = self.folder / str(pid)
         own.mkdir()
-        status = f"Name:\tx\nState:\t{state}\nPPid:\t{parent}\nUid:\t0\t{uid}\t0\t0\n"
+        status = f"Name:\tx\nUid:\t0\t{uid}\t0\t0\n"
         (own / "status").write_text(status)
-        (own / "stat").write_text(f"{pid} (a ) b) S {parent} {'0 ' * 17}100 0 0\n")
+        (own / "stat").write_text(f"{pid} (a ) b) {state} {parent} {'0 ' * 17}100 0 0\n")
         (own / "cmdline").write_bytes(b"".join(word.encode() + b"\0" for word in words))
         if not executable:
-            self._locked.add(own / "exe")
+            self._locked.add(str(own / "exe"))
             return
         (own / "exe").symlink_to(executable)
         (own / "cwd").symlink_to(folder)

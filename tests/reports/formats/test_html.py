@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpreters.clients import ClientKey
-from interpreters.interpreter import Interpreter
+from interpreters.interpreter import Interpreter, RunningProcess
 from reports.formats.answer import answer, page_sentences
 from reports.formats.escape import visible
 from reports.formats.html import BAR, build_html
@@ -616,7 +616,10 @@ def deployed() -> str:
     ]
     new = seen(an_environment("/opt/new", "3.13.0"), {"httpx": STRICT})
     gone = Measured(an_environment("/srv/broken", unavailable="it hangs"), {}, ())
-    process = replace(an_environment("/srv/app03/venv"), id="running_app03", source="running")
+    runs = RunningProcess(12, "web", "2026-01-01T00:00:00+00:00", "gunicorn", {}, ("/lib/libssl.so.3",))
+    process = replace(
+        an_environment("/srv/app03/venv"), id="running_app03", source="running", processes=(runs,)
+    )
     measured = [
         seen(an_interpreter("system_3_11", "3.11.2"), dict.fromkeys(CLIENTS, OLD)),
         *(*alike, new, gone, seen(process, {"urllib3": STRICT})),
@@ -658,6 +661,21 @@ def test_a_found_client_has_its_version_in_its_cell() -> None:
     tables = tables_of(deployed())
     assert '<span class="version">1.26.20</span>' in tables["environments"]
     assert 'class="version"' not in tables["picture"]
+
+
+def test_the_page_says_what_runs() -> None:
+    """Below the table of processes, and beside the evidence, it says which they are and what they use."""
+    html, said = deployed(), "process 12 (gunicorn) of web, since 2026-01-01 00:00 UTC"
+    assert f"<td>{said}</td>" in html
+    facts = [one.get("facts") for one in Page(html).evidence["interpreters"]]
+    assert [fact for fact in facts if fact] == [
+        [
+            ["what runs", said],
+            ["variables", ""],
+            ["TLS libraries in use", "/lib/libssl.so.3"],
+            ["to restart", ""],
+        ]
+    ]
 
 
 def test_both_halves_head_the_page() -> None:
@@ -1067,6 +1085,15 @@ class TestInBrowser:
         assert [head.strip() for head in heads] == ["urllib3"] * 3
         one.page.get_by_role("combobox", name="Source").select_option("running")
         assert one.names() == ["running_app03 in /srv/app03/venv"]
+
+    def test_the_evidence_says_what_runs(self, visit: Callable[..., PageVisit]) -> None:
+        """Whoever looks at a process sees which it is, and which library it has in use."""
+        one = visit(deployed())
+        one.page.locator("#running-processes td button").first.click()
+        sheet = one.page.get_by_role("dialog").inner_text()
+        assert "process 12 (gunicorn) of web" in sheet
+        assert "/lib/libssl.so.3" in sheet
+        assert "to restart" not in sheet
 
     def test_paper_shows_what_is_folded(self, visit: Callable[..., PageVisit]) -> None:
         """There is nothing to unfold on paper, so each environment is there."""

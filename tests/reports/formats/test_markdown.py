@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpreters.end_of_life import read_ends
+from interpreters.interpreter import RUNNING, RunningProcess
 from reports.formats.answer import HOLDERS
 from reports.formats.markdown import MOST_PATTERNS, build_markdown
 from reports.verdicts.cells import CellKind, CellResult
@@ -199,6 +200,21 @@ def test_running_processes_have_a_table_of_their_own() -> None:
     assert "running" not in _section(report, "Environments as found")
     assert "| running_shop in /srv/shop | downgraded |" in _section(report, "Running processes")
     assert "## Running processes" not in _report(_found(a_row(interpreter=shop)))
+
+
+def test_a_running_process_is_named_with_what_it_has_in_use() -> None:
+    """The list of processes says which they are, whose, since when, and what is to be restarted."""
+    process = RunningProcess(
+        12, "web", "2026-01-01T00:00:00+00:00", "gunicorn", {}, ("/lib/libssl.so.3",), ("/lib/libssl.so.3",)
+    )
+    shop = replace(an_environment("/srv/shop"), id="running_shop", source=RUNNING, processes=(process,))
+    section = _section(_report(_found(a_row(interpreter=shop))), "Running processes")
+    head, _, line = map(_cells, section.split("\n\n")[1].split("\n"))
+    facts = dict(zip(head, line, strict=True))
+    assert facts["what runs"] == "process 12 (gunicorn) of web, since 2026-01-01 00:00 UTC"
+    assert facts["TLS libraries in use"] == "/lib/libssl.so.3"
+    assert facts["to restart"].startswith("process 12 (gunicorn) still runs the old /lib/libssl.so.3,")
+    assert "variables" not in facts
 
 
 def test_a_reason_that_many_environments_share_names_a_few_and_counts_the_others() -> None:

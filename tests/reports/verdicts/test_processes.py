@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from interpreters.clients import ClientKey
-from interpreters.interpreter import Interpreter, RunningProcess
+from interpreters.interpreter import NOT_SHOWN, Interpreter, RunningProcess
 from reports.verdicts.judge import Judgement, Verdict
 from reports.verdicts.matrix import Measured
-from reports.verdicts.processes import outdated, weigh
+from reports.verdicts.processes import outdated, process_facts, weigh
 
 FRESH = RunningProcess(12, "web", "2026-01-01T00:00:00+00:00", "gunicorn")
 OLD = replace(FRESH, pid=13, replaced=("/lib/libssl.so.3",))
@@ -48,6 +48,25 @@ def test_the_rows_of_an_interpreter_are_weighed_by_its_processes() -> None:
     interpreter = Interpreter("running_shop", "running", "/srv/venv/bin/python", processes=(OLD,))
     weighed = Measured(interpreter, {}, ()).weighed(ClientKey("ssl"), Judgement(Verdict.ENFORCED, ""))
     assert weighed.verdict is Verdict.INCONCLUSIVE
+
+
+def test_the_facts_of_processes_are_told_together() -> None:
+    """Who runs what since when, under which variables, with which libraries, and what is to be restarted."""
+    worker = replace(FRESH, pid=14, user="root", started="2026-02-01T00:00:00+00:00", command="celery")
+    interpreter = Interpreter(
+        "running_shop",
+        "running",
+        "/srv/venv/bin/python",
+        variables={"OPENSSL_CONF": "/etc/floor.cnf", "PYTHONPATH": NOT_SHOWN},
+        processes=(replace(OLD, libraries=OLD.replaced), replace(worker, libraries=("/lib/libcrypto.so.3",))),
+    )
+    assert process_facts(interpreter) == {
+        "what runs": "processes 13, 14 (gunicorn, celery) of web, root, since 2026-01-01 00:00 UTC",
+        "variables": "OPENSSL_CONF=/etc/floor.cnf, PYTHONPATH=(not shown)",
+        "TLS libraries in use": "/lib/libssl.so.3, /lib/libcrypto.so.3",
+        "to restart": NOTE,
+    }
+    assert process_facts(replace(interpreter, processes=())) == {}
 
 
 def test_many_processes_and_files_are_counted() -> None:
