@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interpreters.bundles import ZIPAPP
 from interpreters.interpreter import ENVIRONMENT
 from interpreters.links import Links
 from interpreters.locate import (
@@ -93,7 +94,7 @@ def read_found(path: Path = FOUND) -> tuple[InterpreterSource, ...]:
 def sources() -> tuple[str, ...]:
     """Return every source that a candidate can have; raises TableError for a file of places without sense."""
     found = (*read_places(), *read_found(), SEARCH, GIVEN)
-    return tuple(dict.fromkeys(source.id for source in found))
+    return (*dict.fromkeys(source.id for source in found), ZIPAPP)
 
 
 def find_environments(

@@ -20,13 +20,19 @@ from interpreters.processes import run_until, signal_name
 from interpreters.wrapper import RELEVANT, changed_variables, relevant_variables
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 SCRIPT = Path(__file__).parent.parent / "probes" / "identify.py"
 MARK = "TLS-FLOOR-IDENTITY "
 
 ANSWER_LIMIT = 10.0
 """Seconds that a candidate may take; a healthy one takes a thirtieth of one."""
+
+UNPACK_LIMIT = 120.0
+"""The same for a zipapp, which unpacks itself before its first start: one of 13 MB takes four seconds."""
+
+LAST_WORDS = 400
+"""Characters that are kept of what a zipapp printed which did not start: pex lists every interpreter."""
 
 REFUSAL_LASTS = 24 * 60 * 60.0
 """Seconds for which a candidate that did not answer in time is not asked again."""
@@ -191,7 +197,7 @@ def identify(
     candidate did not answer in time. It keeps no other refusal, and no answer of an interpreter without a
     working ssl module: a library put back, or another configuration, may cure those.
     """
-    files = [file for file in map(Path, words) if file.is_file()]
+    files = _between(words)
     for file in (path, *files):
         if refusal := not_as_root(Path(os.path.realpath(file))):
             raise IdentifyError(refusal)
@@ -218,10 +224,23 @@ def identify(
     return identity
 
 
+def _between(words: Iterable[str | Path]) -> list[Path]:
+    """Return the files among the words between an executable and its script, but for those of ours."""
+    files = map(Path, words)
+    return [file for file in files if file.is_file() and not file.is_relative_to(SCRIPT.parent)]
+
+
 def _start(command: Sequence[str | Path], env: Mapping[str, str], limit: float) -> Identity:
     """Start the command, which begins with an executable; return what it says it is; raises IdentifyError."""
     path = Path(command[0])
-    identity = _parse(path, _ask(command, env, limit), env)
+    output = _ask(command, env, limit)
+    if (between := _between(command[1:])) and not ANSWERED.search(output.encode()):
+        # A zipapp says itself what it lacks, such as a pex the interpreter that it asks for.
+        printed = " ".join(output.split())
+        printed = printed if len(printed) <= LAST_WORDS else f"... {printed[-LAST_WORDS:]}"
+        msg = f"{between[0]} does not start with {path}: it printed {printed!r}"
+        raise IdentifyError(msg)
+    identity = _parse(path, output, env)
     actual = Path(identity.executable or path)
     if actual != path and actual.exists() and (refusal := not_as_root(actual)):
         msg = f"{path} starts {actual}, {refusal}"

@@ -36,6 +36,9 @@ def without_program(name: str) -> str:
 ENVIRONMENT = "env_"
 """What the id of an environment that was found begins with."""
 
+APPLICATION = "app_"
+"""How the ids of zipapps begin; an application in such a file is an environment of its own."""
+
 MADE = "made"
 """The environment of clients that were installed for the measurement."""
 

@@ -13,7 +13,7 @@ from interpreters.clients import ClientKey
 from interpreters.describe import describe, describe_again
 from interpreters.environments import ClientVenv, Installer, NoEnvironmentError, VenvRequest, prepare
 from interpreters.environments import forget as forget_environment
-from interpreters.identify import IdentifyError, Identity, identify
+from interpreters.identify import ANSWER_LIMIT, UNPACK_LIMIT, IdentifyError, Identity, identify
 from interpreters.identify import forget as forget_identity
 from interpreters.interpreter import MADE, Interpreter
 from interpreters.locks import BusyError, locked
@@ -183,7 +183,8 @@ def _sanitized(installer: Installer, env: Mapping[str, str]) -> dict[str, str]:
 def _identify(candidate: Candidate, installer: Installer, sanitized: Mapping[str, str]) -> Identity:
     """Return what a candidate says of itself; raises IdentifyError."""
     variables = {**applied(sanitized, candidate.variables), **NO_BYTECODE}
-    return identify(candidate.path, variables, installer.cache / "identities", words=candidate.words)
+    limit = UNPACK_LIMIT if candidate.words else ANSWER_LIMIT
+    return identify(candidate.path, variables, installer.cache / "identities", limit, candidate.words)
 
 
 def explain_context(identity: Identity, env: Mapping[str, str]) -> str:

@@ -44,10 +44,13 @@ def absolute(env: Mapping[str, str], folder: Path) -> dict[str, str]:
 
 
 def sanitized_environment(env: Mapping[str, str], home: Path) -> dict[str, str]:
-    """Return the environment for a process under test, whose home is the empty folder `home`."""
+    """Return the environment for a process under test, whose home is the folder `home` of ours."""
     kept = {name: text for name, text in env.items() if name in PASSED_THROUGH or name.startswith("LC_")}
     ours = {
         "HOME": str(home),
+        # Where a zipapp unpacks itself to, even one that was built to unpack elsewhere.
+        "PEX_ROOT": str(home / ".pex"),
+        "SHIV_ROOT": str(home / ".shiv"),
         # The AWS configuration and the instance's metadata service: the user's, so not read.
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,

@@ -13,6 +13,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from interpreters.bundles import FoundBundles, find_bundles
 from interpreters.clients import Client, clients, requirements, specifiers, variants
 from interpreters.environments import Installer
 from interpreters.found import find_environments
@@ -139,6 +140,12 @@ class Job:
         return tuple(found for found in self.plan.discovery.candidates if not found.as_found)
 
     @cached_property
+    def bundles(self) -> FoundBundles:
+        """The zipapps and frozen programs on this machine, and the zipapps that were given."""
+        given = [path for path in self.option("environment", []) if path.is_file()]
+        return find_bundles(os.environ, given, only_given=not self.measures_found)
+
+    @cached_property
     def running(self) -> RunningPythons:
         """The Pythons that run now, if those are to be measured."""
         if not self.option("running"):
@@ -155,6 +162,7 @@ class Job:
             *(self.interpreters if self.measures_made else ()),
             *(given for given in self.plan.discovery.candidates if given.as_found),
             *self.environments.candidates,
+            *self.bundles.candidates,
             *(sites(self.interpreters) if self.measures_found else ()),
             *self.running.candidates,
             *locate_programs(self.known_programs, os.environ),
@@ -252,7 +260,7 @@ class Job:
                 RequestedInterpreter(str(path), str(led))
                 for paths, leads in (
                     (self.options.interpreter, leads_to),
-                    (self.options.environment, python_of),
+                    (self.options.environment, _leads_to),
                 )
                 for path, led in zip(paths, map(leads, paths), strict=True)
             ),
@@ -267,7 +275,7 @@ class Job:
     def start(self, settings: Settings) -> RunStart:
         """Return a run of the interpreters and programs selected, which are made ready to be measured."""
         from reports.verdicts.scope import LeftOut
-        from runs.provenance import not_chosen, same_twice
+        from runs.provenance import frozen_programs, not_chosen, same_twice
 
         everyone = self.prepared()
         prepared = distinct(everyone)
@@ -279,7 +287,8 @@ class Job:
         unchosen = not_chosen(self.found, self.selected, self.options.only)
         start = self.start_of(self.request(settings), prepared, unchosen)
         outside = (LeftOut(found.id, found.path, found.reason) for found in self.running.outside)
-        left_out = (*start.scope.left_out, *same_twice(everyone, prepared), *outside)
+        frozen = frozen_programs(self.bundles.frozen, self.selected)
+        left_out = (*start.scope.left_out, *same_twice(everyone, prepared), *outside, *frozen)
         return replace(
             start, scope=replace(start.scope, left_out=left_out), programs=tuple(filter(None, introduced))
         )
@@ -299,8 +308,14 @@ class Job:
             "--found left out the made environments": self.option("found"),
         }
         narrowed = (*scope.narrowed, *(words for words, given in halves.items() if given))
-        scope = replace(scope, narrowed=narrowed, environments_looked=self.environments.looked)
+        for_found = tuple(dict.fromkeys((*self.environments.looked, *self.bundles.looked)))
+        scope = replace(scope, narrowed=narrowed, environments_looked=for_found)
         return RunStart(self.run_id, host, tool(), request, scope, tuple(prepared), self.env)
+
+
+def _leads_to(environment: Path) -> Path:
+    """Return what an environment that the user gave is found under: its Python, or a zipapp's real path."""
+    return Path(os.path.realpath(environment)) if environment.is_file() else python_of(environment)
 
 
 def refuse(problem: str) -> None:

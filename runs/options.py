@@ -135,7 +135,7 @@ ONLY = Option(
 )
 ENVIRONMENT = Option(
     "--environment",
-    "measure this environment as it is; may be repeated",
+    "measure this environment, or this zipapp, as it is; may be repeated",
     {"type": _path, "action": "append", "default": [], "metavar": "DIR"},
 )
 SEARCH = Option(

@@ -78,7 +78,9 @@ class Plan:
         try:
             with shown(_print):
                 searched = search_once(choice.search, env)
-            discovery = discover(env, choice.interpreter, searched, choice.environment)
+            # A file is a zipapp, for which the session itself looks.
+            folders = [path for path in choice.environment if not path.is_file()]
+            discovery = discover(env, choice.interpreter, searched, folders)
         except (SelectionError, TableError) as error:
             return cls(run_id, sessions, problem=str(error))
         chosen: tuple[Candidate, ...] = ()

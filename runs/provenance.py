@@ -9,7 +9,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from interpreters.clients import DEFAULT, ClientKey, clients
-from interpreters.interpreter import ENVIRONMENT, is_program_id
+from interpreters.interpreter import APPLICATION, ENVIRONMENT, is_program_id, program_id
 from interpreters.processes import run
 from interpreters.programs import read_programs
 from interpreters.tables import TableError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from interpreters.bundles import Frozen
     from interpreters.locate import Candidate
     from interpreters.places import SearchedPlace
     from interpreters.prepared import Prepared
@@ -103,6 +104,20 @@ def same_twice(prepared: Iterable[Prepared], kept: Iterable[Prepared]) -> tuple[
     )
 
 
+def frozen_programs(frozen: Iterable[Frozen], measured: Iterable[Candidate]) -> tuple[LeftOut, ...]:
+    """Return the frozen programs that were not measured as the programs that they are."""
+    known = {os.path.realpath(candidate.path) for candidate in measured if is_program_id(candidate.id)}
+    return tuple(
+        LeftOut(
+            program_id(program.name),
+            str(program.path),
+            f"{program.maker} froze it with a Python that no probe can enter: --command measures it",
+        )
+        for program in frozen
+        if str(program.path) not in known
+    )
+
+
 def narrowings(request: RunRequest, unchosen: Iterable[LeftOut]) -> tuple[str, ...]:
     """Return what a run was asked to leave out of all that a run without options measures.
 
@@ -112,7 +127,7 @@ def narrowings(request: RunRequest, unchosen: Iterable[LeftOut]) -> tuple[str, .
     """
     # A run without options measures no program.
     pythons = [left.id for left in unchosen if not is_program_id(left.id)]
-    environments = [name for name in pythons if name.startswith(ENVIRONMENT)]
+    environments = [name for name in pythons if name.startswith((ENVIRONMENT, APPLICATION))]
     wanted = {ClientKey.parse(client).name for client in request.clients}
     lost = [client for client in DEFAULT if client not in wanted]
     narrowed = []

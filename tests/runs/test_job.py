@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from interpreters.bundles import FoundBundles, Frozen
 from interpreters.locate import Candidate, Discovery
 from interpreters.places import SearchedPlace
 from interpreters.prepared import Prepared
@@ -24,6 +25,9 @@ ONE, SAME, OTHER = (Candidate(name, "pyenv", Path(f"/made/up/{name}")) for name 
 ELSEWHERE = Candidate("env_shop", "venv", Path("/opt/shop/bin/python"), environment=Path("/opt/shop"))
 GIVEN = Candidate("env_given", "given", Path("/a/bin/python"), given=True, environment=Path("/a"))
 LOOKED = (SearchedPlace("/opt/*", "looked"),)
+BUNDLES = FoundBundles(
+    (), (*LOOKED, SearchedPlace("~/bin", "absent")), (Frozen(Path("/opt/tool/tool"), "tool", "PyInstaller"),)
+)
 
 
 def test_a_run_knows_what_it_measures_and_what_is_left_out(
@@ -36,6 +40,7 @@ def test_a_run_knows_what_it_measures_and_what_is_left_out(
     itself, same = Prepared.of(ONE), replace(Prepared.of(SAME), executable=ONE.path)
     monkeypatch.setattr(Job, "prepared", lambda _: [itself, same])
     monkeypatch.setattr(Job, "environments", Discovery((ELSEWHERE,), LOOKED))
+    monkeypatch.setattr(Job, "bundles", BUNDLES)
     with contextlib.ExitStack() as held:
         job = Job(session, plan, options, held)
         start = job.start(job.settings((Condition.AMBIENT,)))
@@ -43,11 +48,16 @@ def test_a_run_knows_what_it_measures_and_what_is_left_out(
     assert (start.run_id, start.prepared, start.programs) == (plan.run_id, (itself,), ())
     assert start.env == job.env
     assert (start.request.made, start.request.found) == (True, True)
-    assert start.scope.environments_looked == LOOKED
+    assert start.scope.environments_looked == BUNDLES.looked
     assert start.scope.left_out == (
         LeftOut("two", "/made/up/two", "--only on*"),
         LeftOut("env_shop", "/opt/shop/bin/python", "--only on*"),
         LeftOut("once", "/made/up/once", "it starts /made/up/one, which is measured"),
+        LeftOut(
+            "program_tool",
+            "/opt/tool/tool",
+            "PyInstaller froze it with a Python that no probe can enter: --command measures it",
+        ),
     )
     assert (alone.prepared, alone.scope.left_out) == ((itself,), ())
 
@@ -83,6 +93,8 @@ def test_each_half_may_be_measured_alone(
         return Discovery((ELSEWHERE,), LOOKED)
 
     monkeypatch.setattr("runs.job.find_environments", look)
+    nothing = FoundBundles((), (), ())
+    monkeypatch.setattr("runs.job.find_bundles", lambda *_, only_given: nothing if only_given else BUNDLES)
     plan = Plan("20260101T000000Z-0000", (session,), Discovery((ONE, GIVEN), ()))
     nox: Any = SimpleNamespace(cache_dir=tmp_path / "cache", invoked_from=str(tmp_path))
     with contextlib.ExitStack() as held:
@@ -91,7 +103,7 @@ def test_each_half_may_be_measured_alone(
         scope = job.start_of(job.request(job.settings((Condition.AMBIENT,))), ()).scope
     assert scope.narrowed == narrowed
     assert looking == ([tmp_path] if "env_shop" in found else [])
-    assert scope.environments_looked == (LOOKED if "env_shop" in found else ())
+    assert scope.environments_looked == (BUNDLES.looked if "env_shop" in found else ())
 
 
 def test_both_halves_alone_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
