@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib
+import logging
 import os
 import re
 import shutil
@@ -25,6 +26,7 @@ from interpreters.process_environment import sanitized_environment
 from servers.certificates import KeyPair, issue
 from tests.support.causes import goes_below
 from tests.support.checkout import ROOT, Checkout, copy_repository
+from tests.support.examples import WHOLE
 from tests.support.processes import Witness
 
 if TYPE_CHECKING:
@@ -36,7 +38,9 @@ if TYPE_CHECKING:
     from servers.catalogue import Certificate
 
 # A busy machine is no failure.
-settings.register_profile("thorough", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "thorough", max_examples=WHOLE, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile("quick", settings.get_profile("thorough"), max_examples=25)
 
 # Ignored in what a shell runs in the background, and then in all that this starts, interrupted or not.
@@ -52,6 +56,14 @@ CALLERS = re.compile(
 
 UNSCRUBBED = dict(os.environ)
 
+QUICK = "not e2e"
+"""What `-m` says where the quick tests are asked for."""
+
+FEW_COLLECTIONS = (20_000, 10, 10)
+"""See gc.set_threshold: Python's own (700, 10, 10) took a fourteenth of the time of the quick tests."""
+
+END_TO_END = Path(__file__).parent / "end_to_end"
+
 SANE_LIMIT = 5.0
 """Seconds that a healthy interpreter needs at the very most to say what it is."""
 
@@ -64,15 +76,47 @@ def progress() -> Iterator[list[str]]:
         yield sentences
 
 
+class _Collector(logging.Handler):
+    """Keeps the text of each record."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(record.getMessage())
+
+
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    """Return what reaches the root of all loggers while a test runs.
+
+    pytest's own plugin for that is switched off: it costs a millisecond for each of thousands of tests.
+    """
+    root, handler = logging.getLogger(), _Collector()
+    root.addHandler(handler)
+    yield handler.texts
+    root.removeHandler(handler)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Try fewer examples of a property where the quick tests were asked for: the whole suite tries all."""
-    settings.load_profile("quick" if config.option.markexpr == "not e2e" else "thorough")
+    settings.load_profile("quick" if config.option.markexpr == QUICK else "thorough")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Load none of the files in which every test is an end-to-end one where the others were asked for."""
+    return True if collection_path == END_TO_END and config.option.markexpr == QUICK else None
 
 
 def pytest_collection_finish() -> None:
-    """Leave what was loaded out of each garbage collection: it stays, and is most of what there is."""
+    """Leave what was loaded out of each garbage collection: it stays, and is most of what there is.
+
+    What tests leave is small, so it is seldom looked through too.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*FEW_COLLECTIONS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -81,12 +125,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in long)
 
 
-@pytest.fixture(autouse=True)
-def _scrubbed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run every test without the caller's AWS, proxy, certificate, installer and OpenSSL settings."""
+@pytest.fixture(scope="session", autouse=True)
+def _scrubbed() -> None:
+    """Run every test without the caller's AWS, proxy, certificate, installer and OpenSSL settings.
+
+    Once for all: a test that sets one of these does so by monkeypatch, which takes it away again.
+    """
     for name in tuple(os.environ):
         if CALLERS.fullmatch(name):
-            monkeypatch.delenv(name)
+            del os.environ[name]
 
 
 @pytest.fixture(scope="session")

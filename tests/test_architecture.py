@@ -252,6 +252,17 @@ def _is_test(file: str) -> bool:
     return (ROOT / "tests" / file).is_file()
 
 
+def test_every_whole_session_is_an_end_to_end_test() -> None:
+    """Each file of tests/end_to_end says so as a whole: the quick tests do not load it."""
+    files = sorted((ROOT / "tests" / "end_to_end").glob("test_*.py"))
+    marks = {path: [node for node in tree(path).body if isinstance(node, ast.Assign)] for path in files}
+    assert [
+        name(path)
+        for path, assigned in marks.items()
+        if not any(re.match(r"pytestmark = \[?pytest\.mark\.e2e\b", ast.unparse(node)) for node in assigned)
+    ] == []
+
+
 def test_nothing_imports_the_sessions() -> None:
     """No file imports noxfile.py, which is loaded by nox alone."""
     assert [name(path) for path in (*SOURCES, *TESTS) if "noxfile" in imports(path)] == []

@@ -54,6 +54,7 @@ def test_what_others_read_fits_its_schema(made: tuple[Matrix, Path], file: str) 
         validator(file).validate(json.loads(document))
 
 
+@pytest.mark.e2e
 def test_the_maker_runs_as_its_page_says(tmp_path: Path) -> None:
     """make.py, started by its path from anywhere and without PYTHONPATH, writes each file beside itself."""
     copy = tmp_path / "docs" / "example"

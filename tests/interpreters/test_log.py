@@ -24,12 +24,18 @@ def test_each_sentence_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_sentence_goes_to_nobody_else(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_sentence_goes_to_nobody_else(logged: list[str]) -> None:
     """While sentences are shown no other handler has them: nox would print each a second time."""
     sentences: list[str] = []
-    with shown(sentences.append), caplog.at_level(logging.INFO):
+    with shown(sentences.append):
         LOG.info("once")
-    assert (sentences, caplog.messages) == (["once"], [])
+    assert (sentences, logged) == (["once"], [])
+
+
+def test_what_is_logged_is_seen(logged: list[str]) -> None:
+    """The handler of these tests has what reaches the root of all loggers."""
+    logging.getLogger("somebody").warning("said %s", "so")
+    assert logged == ["said so"]
 
 
 @pytest.mark.parametrize("fail", [False, True])

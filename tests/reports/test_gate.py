@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from interpreters.clients import clients
@@ -41,6 +41,7 @@ from tests.support.builders import (
     an_interpreter,
 )
 from tests.support.checkout import ROOT
+from tests.support.examples import examples
 from tests.support.schemas import validator
 
 if TYPE_CHECKING:
@@ -729,7 +730,7 @@ BOTH = _merged(_document([GOOD]), _document([DOWN], run_id="then", host="there")
 REMOVED = object()
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(
     st.sampled_from(list(_places(BOTH))),
     st.sampled_from([REMOVED, None, 0, -1, True, "", "nan", [], {}, [[]], [{}], 1e400]),

@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import io
 import json
+import shutil
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -114,16 +115,25 @@ def _lines(folder: Path, name: str = "observations.jsonl") -> list[str]:
     return (folder / name).read_text(encoding="utf-8").splitlines(keepends=True)
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The reports of two machines, written once: each test has copies of its own."""
+    folder = tmp_path_factory.mktemp("machines")
+    _machine(folder / "one", "one", _measured("py", STRICT, CATALOGUE))
+    _machine(folder / "other", "other", _measured("py", LOOSE, CATALOGUE))
+    return folder
+
+
 @pytest.fixture
-def one(tmp_path: Path) -> Path:
+def one(tmp_path: Path, written: Path) -> Path:
     """A machine whose interpreter holds the floor."""
-    return _machine(tmp_path / "one", "one", _measured("py", STRICT, CATALOGUE))
+    return shutil.copytree(written / "one", tmp_path / "one")
 
 
 @pytest.fixture
-def other(tmp_path: Path) -> Path:
+def other(tmp_path: Path, written: Path) -> Path:
     """A machine with an interpreter of the same id that does not."""
-    return _machine(tmp_path / "other", "other", _measured("py", LOOSE, CATALOGUE))
+    return shutil.copytree(written / "other", tmp_path / "other")
 
 
 @pytest.mark.parametrize("text", ["", HOSTILE, "=cmd();+1", "\udc80 \u202e", 'a "quoted", one'])

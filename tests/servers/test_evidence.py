@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tlslite.api import HandshakeSettings, TLSConnection, X509CertChain, parsePEMKey
 from tlslite.errors import BaseTLSException
@@ -30,6 +30,7 @@ from servers.evidence import (
 from servers.protocols import LADDER, Protocol, Sender
 from servers.tap import KEPT_BYTES, Capture, Chunk, Tap
 from servers.wire import WireAccount, read_capture
+from tests.support.examples import examples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -173,7 +174,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("evidence")
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(connections=st.lists(st.tuples(_cells, _captures), max_size=4))
 def test_the_file_holds_every_byte_of_each_side_in_order_for_any_chunks(
     folder: Path, connections: Connections

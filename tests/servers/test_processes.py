@@ -72,7 +72,7 @@ PLENTY = b"x" * 2**20
 """More than a pipe takes up that nobody reads."""
 
 
-def test_input_that_is_never_read_leaves_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+def test_input_that_is_never_read_leaves_no_traceback(logged: list[str]) -> None:
     """Where a process ends before it has read its input, asyncio prints no traceback of the broken pipe."""
 
     async def run() -> int | None:
@@ -85,7 +85,7 @@ def test_input_that_is_never_read_leaves_no_traceback(caplog: pytest.LogCaptureF
     gc.freeze()  # all that is there already would take a second to go through
     assert asyncio.run(run()) == 3
     gc.collect()  # what nobody retrieved is reported when it goes
-    assert caplog.messages == []
+    assert logged == []
 
 
 def test_input_that_somebody_else_holds_does_not_hold_the_block() -> None:

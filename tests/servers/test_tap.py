@@ -12,13 +12,14 @@ import sys
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from servers import tap as tap_module
 from servers.peers import CLOSED
 from servers.protocols import Sender
 from servers.tap import Capture, Tap
+from tests.support.examples import examples
 from tests.support.limits import HANGS
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ async def _exchange(port: int, sent: bytes) -> bytes:
         return await reader.read()
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(st.binary(min_size=1, max_size=300), st.integers(1, 700))
 def test_every_byte_passes_and_is_kept(pattern: bytes, repeats: int) -> None:
     """Both directions arrive as they were sent, and the capture has both, up to many buffers' worth."""

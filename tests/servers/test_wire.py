@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tlslite.api import HandshakeSettings, TLSConnection, X509CertChain, parsePEMKey
 from tlslite.constants import CipherSuite
@@ -23,6 +23,7 @@ from tlslite.messages import ClientHello, ServerHello
 from servers.protocols import LADDER, Protocol, Sender
 from servers.tap import Capture, Chunk
 from servers.wire import WireAccount, WireAlert, read_capture
+from tests.support.examples import examples
 from tests.support.limits import HANGS
 
 if TYPE_CHECKING:
@@ -539,7 +540,7 @@ RECORDS = st.builds(
 STREAMS = st.one_of(st.binary(max_size=120), st.lists(RECORDS, max_size=6).map(b"".join))
 
 
-@settings(max_examples=80)
+@examples(80)
 @given(STREAMS, STREAMS)
 def test_no_bytes_raise_or_are_more_than_they_are(client: bytes, server: bytes) -> None:
     """Whatever passed, there is an account, and it has nothing that is not in the bytes."""
@@ -552,7 +553,7 @@ EDITS = st.lists(
 )
 
 
-@settings(max_examples=80)
+@examples(80)
 @given(st.sampled_from(LADDER), st.sampled_from(Sender), EDITS)
 def test_damaged_handshake_never_raises(
     version: Protocol, sender: Sender, edits: list[tuple[int, int, bytes]]
@@ -566,7 +567,7 @@ def test_damaged_handshake_never_raises(
     _assert_told_from_bytes(read_capture(capture), capture)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(st.sampled_from(LADDER), st.lists(st.integers(1, 2000), min_size=1, max_size=8))
 def test_chunks_do_not_matter(version: Protocol, sizes: list[int]) -> None:
     """The same bytes give the same account, however they were cut on their way."""
@@ -581,7 +582,7 @@ def test_chunks_do_not_matter(version: Protocol, sizes: list[int]) -> None:
     assert read_capture(pieces) == read_capture(whole)
 
 
-@settings(max_examples=80)
+@examples(80)
 @given(st.sampled_from([*LADDER, None]), st.data())
 def test_cut_never_makes_a_better_account(version: Protocol | None, data: st.DataObject) -> None:
     """What is told of the first bytes is told of all of them, or there is a fault that says why not."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reports.formats.escape import for_csv, for_markdown, for_terminal, for_xml, visible
@@ -24,6 +24,7 @@ from reports.gate import foresee
 from reports.verdicts.matrix import Matrix
 from reports.verdicts.policy import Policy
 from tests.support.builders import a_catalogue, a_matrix, a_row, a_run, an_interpreter
+from tests.support.examples import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -262,7 +263,7 @@ def test_a_hostile_version_is_harmless_and_recognisable(show: Callable[[str], st
     assert show(version) == visible(version)
 
 
-@settings(max_examples=30)
+@examples(30)
 @pytest.mark.parametrize("show", [_in_markdown, _in_csv, _in_json, _in_xml])
 @given(version=TEXTS)
 def test_any_version_is_harmless(show: Callable[[str], str], version: str) -> None:

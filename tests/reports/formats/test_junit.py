@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from interpreters.clients import ClientKey
@@ -51,6 +51,7 @@ from tests.support.builders import (
     keys,
     meet,
 )
+from tests.support.examples import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -368,7 +369,7 @@ def test_another_condition_makes_nothing_red() -> None:
     assert not any("hardened" in key for key in _cases(_document([*_rows(), hardened])))
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(
     st.lists(
         st.tuples(st.sets(st.sampled_from(LADDER), min_size=1), st.booleans(), st.sampled_from(Obstacle)),
@@ -433,7 +434,7 @@ def test_its_counts_are_true_and_agree_with_the_gate(
 LEFT_OUT = ("--only p* left out 1 interpreter",)
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(
     st.lists(
         st.tuples(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.verdicts.cells import (
@@ -40,6 +40,7 @@ from tests.support.builders import (
     failed,
     meet,
 )
+from tests.support.examples import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -383,7 +384,7 @@ def _could_reach(wire: WireAccount, server: Server) -> bool:
     )
 
 
-@settings(max_examples=120)
+@examples(120)
 @given(ACCOUNTS, WIRES, CONTROLS, SERVERS)
 def test_each_outcome_rests_on_what_both_witnesses_show(
     account: Account | None, wire: WireAccount, control: Any, server: Server
@@ -429,7 +430,7 @@ CHANGES = st.sampled_from(sorted(FACTS)).flatmap(
 ) | st.tuples(st.just("account"), ACCOUNTS)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(CHANGES, st.sampled_from([SSL3, TLS1_0, TLS1_1]))
 def test_no_single_fact_makes_a_downgrade_safe(change: tuple[str, Any], version: Protocol) -> None:
     """A cell that went low stays what it is, or becomes undecided, whichever one fact of it is changed."""

@@ -146,6 +146,7 @@ def _floored(
     return machine, ours
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("release", STOCK)
 def test_the_floor_holds_on_a_stock_configuration(
     release: str, openssl: str, old_server: str, tmp_path: Path
@@ -158,6 +159,7 @@ def test_the_floor_holds_on_a_stock_configuration(
     assert _starts(openssl, ours)[0]
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("release", STOCK)
 def test_the_lines_of_the_written_report_hold(
     release: str, openssl: str, old_server: str, tmp_path: Path, script: Callable[[str, str], Path]
@@ -182,6 +184,7 @@ def test_the_lines_of_the_written_report_hold(
     assert _starts(openssl, there) == _starts(openssl, machine)
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("place", ["top", "end", "start section"])
 def test_the_bare_line_works_nowhere(place: str, openssl: str, old_server: str, tmp_path: Path) -> None:
     """Alone at the top or end of Debian 12's file the line does nothing; in the start section it harms."""
@@ -202,6 +205,7 @@ def test_the_bare_line_works_nowhere(place: str, openssl: str, old_server: str, 
         assert "MinProtocol" in said
 
 
+@pytest.mark.e2e
 def test_what_a_distribution_configures_stays(openssl: str, old_server: str, tmp_path: Path) -> None:
     """Providers that the machine loads, and a policy that it includes, are there under the floor too."""
     policy, machine = tmp_path / "policy.cnf", tmp_path / "openssl.cnf"
@@ -222,6 +226,7 @@ def test_what_a_distribution_configures_stays(openssl: str, old_server: str, tmp
     assert "base" in said or said.startswith("OpenSSL 1.")
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize(
     ("text", "harmless"),
     [
@@ -250,6 +255,7 @@ def test_the_floor_holds_on_whatever_a_machine_has(
     assert not _connects(openssl, old_server, ours), harmless
 
 
+@pytest.mark.e2e
 def test_the_floor_stands_where_the_machines_file_goes(openssl: str, old_server: str, tmp_path: Path) -> None:
     """An include that vanishes is skipped without a word, and the floor holds all the same."""
     machine, ours = _floored(tmp_path, LOOSE)
@@ -257,6 +263,7 @@ def test_the_floor_stands_where_the_machines_file_goes(openssl: str, old_server:
     assert not _connects(openssl, old_server, ours)
 
 
+@pytest.mark.e2e
 def test_a_name_with_special_characters_is_included(openssl: str, old_server: str, tmp_path: Path) -> None:
     """A path with a space, a quote, a dollar and a hash is read: its stricter settings hold."""
     name = "a folder/it's #1 for $5.cnf"
@@ -287,6 +294,7 @@ def test_what_is_no_minimum_for_tls_counts_as_none() -> None:
         assert f"MinProtocol = {minimum}\n" in floor_file(f"{BULLSEYE}{line}\n", "/o.cnf", TLS1_1)
 
 
+@pytest.mark.e2e
 def test_a_stricter_level_stays(openssl: str, tmp_path: Path) -> None:
     """A client whose level finds a key of 2048 bits too weak finds it so under the floor too."""
     text = BULLSEYE.replace("DEFAULT@SECLEVEL=2", "DEFAULT:@SECLEVEL={}")

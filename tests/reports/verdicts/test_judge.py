@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.verdicts.cells import CellKind, CellResult
@@ -56,6 +56,7 @@ from tests.support.builders import (
     ladder,
     meet,
 )
+from tests.support.examples import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -69,7 +70,7 @@ RUNGS = ladder(CATALOGUE)
 SERVERS = {server.id: server for server in SMALL}
 WORST_FIRST = list(Verdict)
 
-few = settings(max_examples=40)
+few = examples(40)
 
 
 def _clients() -> Iterator[Stack]:
