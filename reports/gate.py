@@ -36,7 +36,7 @@ from servers.conditions import Condition
 from servers.protocols import Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from reports.verdicts.decision import GateResult
     from reports.verdicts.policy import Policy
@@ -84,13 +84,14 @@ def parse_report(document: Any) -> GateReport:
         raise ValueError(msg)
     parts = [_part(run) for run in document["runs"]]
     hosts = {part.run_id: part.host for part in parts}
-    sources = {
-        (entry["run_id"], entry["interpreter"]): _text(entry["source"]) for entry in document["interpreters"]
+    about = {
+        (entry["run_id"], entry["interpreter"]): {key: _text(entry[key]) for key in ("source", "environment")}
+        for entry in document["interpreters"]
     }
     ambient = [entry for entry in document["verdicts"] if Condition(entry["condition"]) is Condition.AMBIENT]
     _check_verdicts(ambient, document["cells"], Protocol(document["floor"]))
     rows = [
-        _gate_row(entry, hosts[entry["run_id"]], sources[entry["run_id"], entry["interpreter"]])
+        _gate_row(entry, hosts[entry["run_id"]], about[entry["run_id"], entry["interpreter"]])
         for entry in ambient
     ]
     # A machine that measured nothing must not vanish among others that did.
@@ -119,7 +120,7 @@ def _part(run: Any) -> GateRun:
     return GateRun(**texts, scope=read_scope(run["scope"]))
 
 
-def _gate_row(facts: Any, host: str, source: str) -> GateRow:
+def _gate_row(facts: Any, host: str, about: Mapping[str, str]) -> GateRow:
     interpreter, client, lowest = (
         _text(facts["interpreter"]),
         _text(facts["client"]),
@@ -130,7 +131,8 @@ def _gate_row(facts: Any, host: str, source: str) -> GateRow:
         host=host,
         interpreter=interpreter,
         client=client,
-        source=source,
+        source=about["source"],
+        environment=about["environment"],
         verdict=MISSING if silent else verdict,
         lowest=None if lowest is None else Protocol(lowest),
         silent=silent,
@@ -241,6 +243,7 @@ def _row(result: GateResult) -> dict[str, object]:
         "host": row.host,
         "interpreter": row.interpreter,
         "client": row.client,
+        "environment": row.environment,
         "source": row.source,
         "verdict": str(row.verdict),
         "lowest_negotiated": row.lowest and str(row.lowest),

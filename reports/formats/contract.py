@@ -155,7 +155,7 @@ class ScopeDocument(Document):
 
 
 class WaiverDocument(Document):
-    """Rows that need not hold the floor until a date; `host`, `interpreter` and `client` are globs."""
+    """Rows that need not hold the floor until a date; `host` and what is on it are globs."""
 
     host: NonEmpty
     """The hosts it is for."""
@@ -167,6 +167,8 @@ class WaiverDocument(Document):
     """Why, in the words of whoever waived it."""
     expires: Day
     """The last day on which it counts, in UTC."""
+    environment: NonEmpty = "*"
+    """The environments it is for, by their path; `made` for what was made for measuring."""
 
 
 FAILS = Meta(extra_json_schema={"uniqueItems": True, "contains": {"const": Verdict.DOWNGRADED.value}})
@@ -202,6 +204,8 @@ class PolicyDocument(Document):
     """Values of OPENSSL_CONF under which a run may have measured."""
     waivers: tuple[WaiverDocument, ...]
     """Rows that need not hold the floor for a while."""
+    environments: Names | None = None
+    """Globs of the path or id of what counts that was found as it is; null if all of that does."""
 
 
 class RunDocument(Document):

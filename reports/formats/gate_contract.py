@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from interpreters.documents import Document, NonEmpty
+from interpreters.interpreter import MADE
 from reports.formats.contract import PolicyDocument
 from reports.verdicts.decision import GATE_VERSION, Disposition, GateOutcome
 from servers.protocols import Protocol
@@ -32,6 +33,8 @@ class GateRowDocument(Document):
     earlier run; `not counted` under this policy."""
     why: str
     """Why, if there is more to say than its verdict."""
+    environment: NonEmpty = MADE
+    """Where the client is: `made` for measuring, or the path of what was found and measured as it is."""
 
 
 class GateDocument(Document, tag_field="schema_version", tag=GATE_VERSION):

@@ -151,7 +151,13 @@ def _by_itself(row: Row, run: Run) -> GateResult:
     """Judge a row where nothing was decided, because the report is not fit to be held against the policy."""
     silent = row.subject is Subject.MACHINE
     gate_row = GateRow(
-        run.host, row.interpreter.id, str(row.client), row.interpreter.source, row.verdict, silent=silent
+        host=run.host,
+        interpreter=row.interpreter.id,
+        client=str(row.client),
+        source=row.interpreter.source,
+        verdict=row.verdict,
+        silent=silent,
+        environment=row.interpreter.environment,
     )
     return GateResult(gate_row, Disposition.PASSES if row.verdict is Verdict.ENFORCED else Disposition.FAILS)
 
@@ -215,6 +221,7 @@ def _applied(policy: Policy) -> dict[str, str]:
         "policy floor": str(policy.floor or "as measured"),
         "policy clients": ", ".join(policy.clients) or "all",
         "policy sources": ", ".join(policy.sources) or "all",
+        "policy environments": ", ".join(policy.environments) or "all",
         "policy fails": ", ".join([Verdict.DOWNGRADED, *policy.fails]),
         "policy new_only": policy.new_only or "no",
         "policy partial": "yes" if policy.partial else "no",
@@ -230,6 +237,7 @@ def _facts(interpreter: Interpreter) -> dict[str, str]:
     return {
         "path": interpreter.path,
         "source": interpreter.source,
+        "environment": interpreter.environment,
         "version": interpreter.version,
         "implementation": interpreter.implementation,
         "openssl": interpreter.openssl,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from interpreters.clients import ClientKey
-from interpreters.interpreter import PROGRAM, program_id
+from interpreters.interpreter import MADE, PROGRAM, is_site_id, program_id
 from reports.verdicts.doubts import doubts, on_the_way, unfinished
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import ALL_CLIENTS, MISSING
@@ -16,7 +17,7 @@ from servers.protocols import LADDER
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from reports.verdicts.policy import Policy, Waiver
     from reports.verdicts.scope import Begun, Scope
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 GATE_VERSION = 2
 """Schema version of gate.json; changes when a reader of the old one would be misled."""
+
+MOST_NAMED = 6
+"""Environments as found that a sentence names; the report and gate.json have them all."""
 
 SEVERITY = (Verdict.DOWNGRADED, *CHOICES)
 """Everything that a row can come out as beside `enforced`, the worst first."""
@@ -73,6 +77,19 @@ class GateRow:
     lowest: Protocol | None = None
     silent: bool = False
     """Whether it stands for a machine that did not report."""
+    environment: str = MADE
+    """Where the clients are: made for measuring, or the path of what was found as it is."""
+
+    @property
+    def as_found(self) -> bool:
+        """Whether it is of an environment or process that was measured as it is."""
+        return self.environment != MADE
+
+    @property
+    def subject(self) -> str:
+        """What a message names it by: an id, and where that is if it was found."""
+        where = f" ({self.environment})" if self.environment not in (MADE, self.interpreter) else ""
+        return f"{self.interpreter}{where}"
 
 
 @dataclass(frozen=True)
@@ -215,7 +232,8 @@ def _rank(row: GateRow) -> int:
 def _gate_rows(report: GateReport, policy: Policy) -> tuple[GateRow, ...]:
     """Return a matrix's rows, and a missing one for each client that has to be measured and was not.
 
-    Each interpreter has to have its clients, and each machine its programs.
+    Each interpreter has to have its clients, and each machine its programs. What was found as it is has
+    whatever clients are installed there; but what a policy names has to be found.
     """
     groups: dict[tuple[str, str], dict[str, GateRow]] = {}
     for row in report.rows:
@@ -223,7 +241,8 @@ def _gate_rows(report: GateReport, policy: Policy) -> tuple[GateRow, ...]:
     missing = (
         GateRow(host, interpreter, client, next(iter(clients.values())).source, MISSING)
         for (host, interpreter), clients in groups.items()
-        if str(ALL_CLIENTS) not in clients and not any(row.source == PROGRAM for row in clients.values())
+        if str(ALL_CLIENTS) not in clients
+        and not any(row.source == PROGRAM or row.as_found for row in clients.values())
         for client in _inside(policy)
         if client not in {ClientKey.parse(name).name for name in clients}
     )
@@ -235,7 +254,18 @@ def _gate_rows(report: GateReport, policy: Policy) -> tuple[GateRow, ...]:
         for program in policy.programs
         if (host, program) not in there
     )
-    return (*report.rows, *missing, *absent)
+    return (*report.rows, *missing, *absent, *_not_found(report, policy))
+
+
+def _not_found(report: GateReport, policy: Policy) -> list[GateRow]:
+    """Return a missing row for each glob of environments that matches none: a mistyped one excuses all."""
+    found = [row for row in report.rows if row.as_found]
+    host = next((row.host for row in report.rows if not row.silent), "")
+    return [
+        GateRow(host, glob, str(ALL_CLIENTS), "", MISSING, environment=glob)
+        for glob in policy.environments
+        if not any(fnmatchcase(text, glob) for row in found for text in (row.environment, row.interpreter))
+    ]
 
 
 def _inside(policy: Policy) -> list[str]:
@@ -250,8 +280,9 @@ def _known(now: Sequence[GateRow], before: Sequence[GateRow]) -> frozenset[GateR
     """
     several = any(len({row.host for row in side}) > 1 for side in (now, before))
 
-    def key(row: GateRow) -> tuple[str, str, str]:
-        return (row.host if several else "", row.interpreter, row.client)
+    def key(row: GateRow) -> tuple[str, ...]:
+        # The id of an environment may become another's, when one like it appears.
+        return (row.host if several else "", row.interpreter, row.environment, row.client)
 
     earlier = {key(row): row for row in before}
     pairs = ((row, earlier[key(row)]) for row in now if key(row) in earlier)
@@ -283,11 +314,17 @@ def _waived(row: GateRow, policy: Policy, today: dt.date) -> GateResult | None:
 
 
 def _uncounted(row: GateRow, policy: Policy) -> str:
-    """Say why a row does not count; one that stands for a machine does, or for all clients if any does."""
+    """Say why a row does not count; one that stands for a machine does, or for all clients if any does.
+
+    Sources are interpreters', and their own site-packages' too; what else was found, `environments` says.
+    """
     if row.silent:
         return ""
-    if policy.sources and row.source not in policy.sources:
+    of_interpreter = not row.as_found or is_site_id(row.interpreter)
+    if policy.sources and of_interpreter and row.source not in policy.sources:
         return f"source {row.source} does not count"
+    if row.as_found and not policy.counts_environment(row.environment, row.interpreter):
+        return "only the environments that the policy names count"
     everyone = [str(ALL_CLIENTS)] if _inside(policy) else []
     if policy.clients and ClientKey.parse(row.client).name not in (*policy.clients, *everyone):
         return f"client {row.client} does not count"
@@ -295,7 +332,7 @@ def _uncounted(row: GateRow, policy: Policy) -> str:
 
 
 def _covers(waiver: Waiver, row: GateRow) -> bool:
-    return waiver.covers(row.host, row.interpreter, row.client)
+    return waiver.covers(row.host, row.interpreter, row.client, row.environment)
 
 
 def _expired(waiver: Waiver, today: dt.date) -> bool:
@@ -318,8 +355,8 @@ def _failures(results: Iterable[GateResult], *, several: bool) -> str:
     """Say what fails, the worst first, and whose waiver is over."""
     parts = []
     for verdict, group in _by_verdict(results).items():
-        names = sorted(_name(r.row, several=several) + (f" ({r.why})" if r.why else "") for r in group)
-        parts.append(f"{len(group)} {verdict}: {', '.join(names)}")
+        names = _names(group, lambda result: f" ({result.why})" if result.why else "", several=several)
+        parts.append(f"{len(group)} {verdict}: {names}")
     return "; ".join(parts)
 
 
@@ -357,12 +394,30 @@ def _tally(results: Iterable[GateResult]) -> str:
 
 def _exceptions(results: Iterable[GateResult], *, several: bool) -> list[str]:
     """Name the rows that did not fail for another reason than that they hold, by that reason."""
-    groups: dict[str, list[str]] = {}
+    groups: dict[str, list[GateResult]] = {}
     for result in results:
         if result.why and result.disposition is not Disposition.FAILS:
-            verdict = "" if result.disposition is Disposition.NOT_COUNTED else f" ({result.row.verdict})"
-            groups.setdefault(result.why, []).append(_name(result.row, several=several) + verdict)
-    return [f"{why}: {', '.join(sorted(names))}" for why, names in groups.items()]
+            groups.setdefault(result.why, []).append(result)
+
+    def verdict(result: GateResult) -> str:
+        return "" if result.disposition is Disposition.NOT_COUNTED else f" ({result.row.verdict})"
+
+    return [f"{why}: {_names(group, verdict, several=several)}" for why, group in groups.items()]
+
+
+def _names(results: Iterable[GateResult], remark: Callable[[GateResult], str], *, several: bool) -> str:
+    """Name rows, each with a remark; those of what was found once for each environment, a few of many."""
+    own: list[str] = []
+    found: dict[tuple[str, str], list[str]] = {}
+    for result in results:
+        row, on = result.row, f" on {result.row.host}" if several else ""
+        if row.as_found:
+            found.setdefault((f"{row.subject}{on}", remark(result)), []).append(row.client)
+        else:
+            own.append(_name(row, several=several) + remark(result))
+    names = sorted(f"{subject}{_clients(clients)}{note}" for (subject, note), clients in found.items())
+    more = [f"{len(names) - MOST_NAMED} more environments"] if len(names) > MOST_NAMED else []
+    return ", ".join([*sorted(own), *names[:MOST_NAMED], *more])
 
 
 def _idle(waiver: Waiver, counted: Iterable[GateResult], today: dt.date) -> str:
@@ -376,6 +431,10 @@ def _idle(waiver: Waiver, counted: Iterable[GateResult], today: dt.date) -> str:
     return ""
 
 
+def _clients(clients: Sequence[str]) -> str:
+    return "" if clients == [str(ALL_CLIENTS)] else f": {' and '.join(clients)}"
+
+
 RANK = (Disposition.FAILS, Disposition.WAIVED, Disposition.KNOWN, Disposition.PASSES, Disposition.NOT_COUNTED)
 """What stands for an interpreter: the first of these that any of its rows came to."""
 
@@ -387,14 +446,25 @@ def interpreter_lines(results: Iterable[GateResult]) -> list[str]:
     groups: dict[tuple[str, str], list[GateResult]] = {}
     for result in listed:
         groups.setdefault((result.row.host, result.row.interpreter), []).append(result)
-    lines = []
-    for (host, interpreter), group in groups.items():
+    # Environments of which the same is to be said share a line.
+    lines: dict[tuple[int, str, object], list[str]] = {}
+    for group in groups.values():
+        row = group[0].row
         disposition = min((result.disposition for result in group), key=RANK.index)
-        silent = group[0].row.silent
-        where = f" on {host}" if several and not silent else ""
-        name = f"machine {host}" if silent else f"{interpreter}{where}"
-        lines.append((RANK.index(disposition), f"{disposition}: {name}: {', '.join(map(_client, group))}"))
-    return [line for _, line in sorted(lines, key=lambda entry: entry[0])]
+        where = f" on {row.host}" if several and not row.silent else ""
+        name = f"machine {row.host}" if row.silent else f"{row.subject}{where}"
+        key = None if row.as_found else (row.host, row.interpreter)
+        fate = ", ".join(map(_client, group))
+        lines.setdefault((RANK.index(disposition), fate, key), []).append(name)
+    ranked = sorted(lines.items(), key=lambda entry: entry[0][0])
+    return [f"{RANK[rank]}: {_joined(names)}: {fate}" for (rank, fate, _), names in ranked]
+
+
+def _joined(names: Sequence[str]) -> str:
+    """Name those that share a line: all of a few, else their number and some of them."""
+    if len(names) <= MOST_NAMED:
+        return ", ".join(names)
+    return f"{len(names)} environments ({', '.join(names[:2])} and {len(names) - 2} more)"
 
 
 def _client(result: GateResult) -> str:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.clients import clients
-from interpreters.found import sources
-from interpreters.interpreter import PROGRAM
+from interpreters.interpreter import MADE, PROGRAM
+from interpreters.locate import GIVEN, SEARCH
+from interpreters.places import read_places
 from interpreters.programs import read_programs
 from interpreters.tables import Table, TableError, keys, parse
 from reports.verdicts.judge import Verdict
@@ -34,14 +35,14 @@ OLDEST = 3650
 """What a policy may say at most: ten years."""
 
 KEYS = (
-    *("floor", "clients", "sources", "fails", "new_only", "partial", "max_age", "openssl_conf"),
-    "waiver",
+    *("floor", "clients", "sources", "environments", "fails", "new_only", "partial", "max_age"),
+    *("openssl_conf", "waiver"),
 )
 
 
 @dataclass(frozen=True)
 class Waiver:
-    """Rows that need not hold the floor for a while; hosts, interpreters and clients are globs."""
+    """Rows that need not hold the floor for a while; hosts and what is on them are globs."""
 
     interpreter: str
     reason: str
@@ -49,15 +50,18 @@ class Waiver:
     """The last day on which it counts, in UTC."""
     client: str = "*"
     host: str = "*"
+    environment: str = "*"
+    """Of the path of an environment as found; `made` is what was made for measuring."""
 
-    def covers(self, host: str, interpreter: str, client: str) -> bool:
+    def covers(self, host: str, interpreter: str, client: str, environment: str = MADE) -> bool:
         """Whether a row is one of these."""
-        globs = (self.host, self.interpreter, self.client)
-        return all(map(fnmatchcase, (host, interpreter, client), globs))
+        globs = (self.host, self.interpreter, self.client, self.environment)
+        return all(map(fnmatchcase, (host, interpreter, client, environment), globs))
 
     def __str__(self) -> str:
         """Return how a message names it."""
-        return f"{self.interpreter}/{self.client}" + ("" if self.host == "*" else f" on {self.host}")
+        where = "" if self.environment == "*" else f" in {self.environment}"
+        return f"{self.interpreter}/{self.client}{where}" + ("" if self.host == "*" else f" on {self.host}")
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ class Policy:
     """Those of `clients` that are programs, which have no interpreter to be measured in."""
     sources: tuple[str, ...] = ()
     """The sources whose interpreters count; without any, all."""
+    environments: tuple[str, ...] = ()
+    """Globs of the path or id of what counts that was found as it is; without any, all."""
     fails: tuple[str, ...] = CHOICES
     """Which of CHOICES fail, in their order."""
     new_only: str = ""
@@ -86,6 +92,11 @@ class Policy:
     file: str = ""
     """Name of the file that it was read from; empty for the default."""
 
+    def counts_environment(self, environment: str, name: str) -> bool:
+        """Whether what was found at this path, under this id, counts."""
+        globs = self.environments or ("*",)
+        return any(fnmatchcase(text, glob) for text in (environment, name) for glob in globs)
+
     def fails_on(self, verdict: str) -> bool:
         """Whether a row that came out like this fails the gate."""
         return verdict == Verdict.DOWNGRADED or verdict in self.fails
@@ -99,6 +110,7 @@ class Policy:
         lists = {
             "Clients that count": self.clients,
             "Sources that count": self.sources,
+            "Environments as found that count": self.environments,
             "Fails": (Verdict.DOWNGRADED, *self.fails),
         }
         return [
@@ -116,6 +128,7 @@ class Policy:
             "floor": self.floor and str(self.floor),
             "clients": list(self.clients) or None,
             "sources": list(self.sources) or None,
+            "environments": list(self.environments) or None,
             "conditions": [str(Condition.AMBIENT)],
             "fails": [str(verdict) for verdict in (Verdict.DOWNGRADED, *self.fails)],
             "new_only": self.new_only or None,
@@ -127,6 +140,7 @@ class Policy:
                     "host": waiver.host,
                     "interpreter": waiver.interpreter,
                     "client": waiver.client,
+                    "environment": waiver.environment,
                     "reason": waiver.reason,
                     "expires": waiver.expires.isoformat(),
                 }
@@ -154,7 +168,7 @@ def read_policy(path: Path = POLICY) -> Policy:
     )
     programs = _programs(where) if "clients" in table.values else []
     named = _some(table, "clients", (*known, *programs))
-    wanted = _some(table, "sources", (*sources(), PROGRAM))
+    wanted = _some(table, "sources", (*interpreter_sources(), PROGRAM))
     outside = tuple(name for name in named if name in programs)
     if outside and PROGRAM not in (wanted or (PROGRAM,)):
         table.refuse(
@@ -166,6 +180,7 @@ def read_policy(path: Path = POLICY) -> Policy:
         clients=named,
         programs=outside,
         sources=wanted,
+        environments=_globs(table),
         fails=_fails(table),
         new_only=table.get("new_only", str, ""),
         partial=table.get("partial", bool, default=False),
@@ -186,6 +201,22 @@ def _programs(where: str) -> list[str]:
 
 def _paths(table: Table) -> tuple[str, ...]:
     named = table.texts("openssl_conf", "/etc/ssl/floor.cnf", "a path or a list of paths", alone=True)
+    return tuple(dict.fromkeys(named))
+
+
+def interpreter_sources() -> tuple[str, ...]:
+    """Return every source of interpreters: of environments as found the paths say which count.
+
+    Raises TableError for a file of places without sense.
+    """
+    return tuple(dict.fromkeys(source.id for source in (*read_places(), SEARCH, GIVEN)))
+
+
+def _globs(table: Table) -> tuple[str, ...]:
+    """Return the globs of environments that count; an empty list would let every application pass."""
+    named = table.texts("environments", "/srv/*", "a list of globs")
+    if "environments" in table.values and not named:
+        table.refuse("environments is empty, so none would count; name some, or leave it out for all")
     return tuple(dict.fromkeys(named))
 
 
@@ -212,16 +243,19 @@ def _waivers(table: Table) -> tuple[Waiver, ...]:
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
         table.refuse("waiver must be a list of tables; write [[waiver]] and its keys below it")
     return tuple(
-        _waiver(Table(f"{table.where} [[waiver]] {number}", entry, keys(Waiver)))
+        _waiver(Table(f"{table.where} [[waiver]] {number}", entry, keys(Waiver) | {"interpreter": False}))
         for number, entry in enumerate(value, 1)
     )
 
 
 def _waiver(table: Table) -> Waiver:
+    if not {"interpreter", "environment"} & table.values.keys():
+        table.refuse("'interpreter' is missing; name it, or an environment")
     return Waiver(
-        interpreter=table.get("interpreter", str),
+        interpreter=table.get("interpreter", str, "*"),
         reason=table.get("reason", str),
         expires=table.get("expires", dt.date),
         client=table.get("client", str, "*"),
         host=table.get("host", str, "*"),
+        environment=table.get("environment", str, "*"),
     )

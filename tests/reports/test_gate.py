@@ -635,6 +635,7 @@ def test_the_record_has_rows_run_floor_and_policy(tmp_path: Path, floor: Protoco
         "host": "here",
         "interpreter": "down",
         "client": "ssl",
+        "environment": "made",
         "source": "pyenv",
         "verdict": "downgraded",
         "lowest_negotiated": "TLSv1",

@@ -418,6 +418,7 @@ def a_policy() -> Policy:
         floor=TLS1_2,
         clients=("ssl", "botocore"),
         sources=("pyenv", "system"),
+        environments=("/srv/*", "env_shop"),
         fails=(Verdict.FRAGILE, Verdict.INCONCLUSIVE),
         new_only="baseline/matrix.json",
         partial=True,
@@ -426,6 +427,7 @@ def a_policy() -> Policy:
         waivers=(
             Waiver("pyenv_2_7_*", "it goes in spring", dt.date(2027, 3, 31)),
             Waiver("pyenv_3_6_15", "<it> is = hard\x1b", dt.date(2026, 12, 31), "bo*", "build-?"),
+            Waiver("*", "it is moving", dt.date(2026, 12, 31), environment="/srv/old/*"),
         ),
         file="policy.toml",
     )

@@ -598,6 +598,7 @@ def test_each_suite_has_the_policy(rows: list[Row]) -> None:
             "policy floor": "TLSv1.2",
             "policy clients": "ssl, botocore",
             "policy sources": "pyenv, system",
+            "policy environments": "/srv/*, env_shop",
             "policy fails": "downgraded, fragile, inconclusive",
             "policy new_only": "baseline/matrix.json",
             "policy partial": "yes",
@@ -605,6 +606,7 @@ def test_each_suite_has_the_policy(rows: list[Row]) -> None:
             "policy openssl_conf": "/made/up/floor.cnf",
             "policy waiver 1": "pyenv_2_7_*/* until 2027-03-31: it goes in spring",
             "policy waiver 2": "pyenv_3_6_15/bo* on build-? until 2026-12-31: <it> is = hard\\x1b",
+            "policy waiver 3": "*/* in /srv/old/* until 2026-12-31: it is moving",
         }
     for suite in _document(rows):
         properties = {p.get("name"): p.get("value") for p in suite.iter("property")}

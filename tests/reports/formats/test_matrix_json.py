@@ -211,6 +211,7 @@ def test_a_wrong_document_does_not_validate(damage: Callable[[Any], None]) -> No
 ADDED = frozenset(
     {("interpreters", "variables"), ("interpreters", "processes")}
     | {("runs", name) for name in ("running", "made", "found", "environments_looked")}
+    | {("policy", "environments"), ("policy", "environment")}
 )
 """Keys that reports of this version were first written without: those of last month are still to be read."""
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.verdicts.decision import Disposition, GateOutcome, GateReport, GateRow, decide
+from reports.verdicts.decision import Disposition, GateOutcome, GateReport, GateRow, decide, interpreter_lines
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import MISSING
 from reports.verdicts.policy import CHOICES, Policy, Waiver
@@ -259,3 +259,93 @@ def test_exit_codes_are_those_that_are_promised() -> None:
         "inconclusive": 2,
         "error": 3,
     }
+
+
+def _found(name: str, path: str, client: str = "urllib3", verdict: str = Verdict.DOWNGRADED) -> GateRow:
+    """Return a row of an environment that was found."""
+    lowest = TLS1_0 if verdict == Verdict.DOWNGRADED else TLS1_2
+    return GateRow("one", name, client, "venv", verdict, lowest, environment=path)
+
+
+def _of(*rows: GateRow) -> GateReport:
+    return GateReport(TLS1_2, (a_part("now"),), rows)
+
+
+GOOD = GateRow("one", "a", "ssl", "pyenv", Verdict.ENFORCED, TLS1_2)
+SHOP = _found("env_shop", "/srv/shop/venv")
+
+
+def test_every_environment_that_was_found_counts() -> None:
+    """Without a policy, an application that goes below fails the gate, named by id and path."""
+    decision = decide(_of(GOOD, SHOP), Policy(), NOW)
+    assert decision.kind is GateOutcome.FINDINGS
+    assert decision.message == "1 downgraded: env_shop (/srv/shop/venv): urllib3"
+
+
+def test_a_policy_says_which_environments_count() -> None:
+    """Those that its globs match by path or id count, the others are named, and interpreters count."""
+    other = _found("env_other", "/opt/other")
+    for glob in ("/opt/*", "env_other"):
+        decision = decide(_of(GOOD, SHOP, other), Policy(environments=(glob,)), NOW)
+        assert decision.message == "1 downgraded: env_other (/opt/other): urllib3"
+        (note,) = decision.notices
+        assert note == "only the environments that the policy names count: env_shop (/srv/shop/venv): urllib3"
+
+
+def test_a_glob_that_matches_no_environment_passes_nothing() -> None:
+    """A mistyped glob, or an application that is gone, is missing: nothing is known of it."""
+    decision = decide(_of(GOOD, SHOP), Policy(environments=("/srv/shopp/*",)), NOW)
+    assert decision.kind is GateOutcome.INCONCLUSIVE
+    assert decision.message.startswith("1 missing: /srv/shopp/*")
+
+
+def test_sources_are_interpreters() -> None:
+    """They leave out no environment but an interpreter's own packages, which come with it."""
+    site = replace(_found("site_system_3_11", "/usr"), source="system")
+    decision = decide(_of(GOOD, SHOP, site), Policy(sources=("pyenv",)), NOW)
+    assert [result.disposition for result in decision.results] == [
+        Disposition.PASSES,
+        Disposition.FAILS,
+        Disposition.NOT_COUNTED,
+    ]
+
+
+def test_an_environment_lacks_no_client() -> None:
+    """What a policy asks to be measured is missing in an interpreter, never where it is not installed."""
+    report = _of(GOOD, _found("env_shop", "/srv/shop", "ssl", Verdict.ENFORCED))
+    rows = decide(report, Policy(clients=("ssl", "botocore")), NOW).results
+    assert [(r.row.interpreter, r.row.client) for r in rows if r.row.verdict == MISSING] == [
+        ("a", "botocore")
+    ]
+
+
+def test_a_waiver_of_an_environment_excuses_that_alone() -> None:
+    """The other environment fails, though the interpreter of the waiver is any."""
+    waiver = Waiver("*", "it is moving", TODAY, environment="/srv/shop/*")
+    decision = decide(_of(GOOD, SHOP, _found("env_b", "/opt/b")), Policy(waivers=(waiver,)), NOW)
+    assert decision.message == "1 downgraded: env_b (/opt/b): urllib3"
+    assert any("waived until" in notice and "/srv/shop/venv" in notice for notice in decision.notices)
+
+
+def test_an_id_that_became_another_environments_is_not_known() -> None:
+    """A baseline excuses what was there, not what has its id now."""
+    policy = Policy(new_only="earlier", file="policy.toml")
+    earlier = GateReport(TLS1_2, (a_part("earlier"),), (SHOP,))
+    moved = replace(SHOP, environment="/srv/other/venv")
+    assert decide(_of(GOOD, SHOP), policy, NOW, earlier).passed
+    assert decide(_of(GOOD, moved), policy, NOW, earlier).kind is GateOutcome.FINDINGS
+
+
+def test_of_many_environments_a_few_are_named() -> None:
+    """The message and the lines before it stay readable, count all, and name each client once a place."""
+    rows = [_found(f"env_{n}", f"/srv/{n}", client) for n in range(200) for client in ("urllib3", "botocore")]
+    decision = decide(_of(GOOD, *rows), Policy(), NOW)
+    assert decision.message.startswith("400 downgraded: env_0 (/srv/0): urllib3 and botocore, ")
+    assert decision.message.endswith(", 194 more environments")
+    assert interpreter_lines(decision.results) == [
+        (
+            "fails: 200 environments (env_0 (/srv/0), env_1 (/srv/1) and 198 more):"
+            " urllib3 downgraded to TLSv1, botocore downgraded to TLSv1"
+        ),
+        "passes: a: ssl enforced",
+    ]

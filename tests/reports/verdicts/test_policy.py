@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 import reports.verdicts.policy
 from interpreters.clients import clients
-from interpreters.found import sources
+from interpreters.found import read_found
 from interpreters.programs import read_programs
 from interpreters.tables import TableError
 from reports.verdicts.judge import Verdict
-from reports.verdicts.policy import CHOICES, KEYS, Policy, Waiver, read_policy
+from reports.verdicts.policy import CHOICES, KEYS, Policy, Waiver, interpreter_sources, read_policy
 from servers import protocols
 from tests.support.builders import FLOORS, TLS1_2, a_policy
 from tests.support.refusals import refusal
@@ -31,6 +31,7 @@ WHOLE = """
 floor = "TLSv1.2"
 clients = ["botocore", "ssl"]
 sources = ["system", "pyenv"]
+environments = ["/srv/*", "env_shop"]
 fails = ["inconclusive", "fragile"]
 new_only = "baseline/matrix.json"
 partial = true
@@ -47,6 +48,11 @@ host = "build-?"
 interpreter = "pyenv_3_6_15"
 client = "bo*"
 reason = "<it> is = hard\\u001b"
+expires = 2026-12-31
+
+[[waiver]]
+environment = "/srv/old/*"
+reason = "it is moving"
 expires = 2026-12-31
 """
 """The file that says what `a_policy` is."""
@@ -69,7 +75,7 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
     known = [one.id for one in clients().values()]
     policy = _read(tmp_path, WHOLE)
     assert policy.clients == tuple(sorted(a_policy().clients, key=known.index))
-    assert policy.sources == tuple(sorted(a_policy().sources, key=sources().index))
+    assert policy.sources == tuple(sorted(a_policy().sources, key=interpreter_sources().index))
     for field in fields(Policy):
         if field.name not in ("clients", "sources"):
             assert getattr(policy, field.name) == getattr(a_policy(), field.name)
@@ -133,7 +139,40 @@ def test_a_waiver_covers_what_its_globs_match() -> None:
     assert not waiver.covers("build-1", "PYENV_3_6_15", "botocore")
     everywhere = Waiver("pyenv_*", "so it is", dt.date(2027, 1, 31))
     assert everywhere.covers("any", "pyenv_2_7_18", "ssl")
+    assert everywhere.covers("any", "pyenv_2_7_18", "ssl", "/srv/shop")
     assert (str(waiver), str(everywhere)) == ("pyenv_3_[67]_*/bo* on build-?", "pyenv_*/*")
+
+
+def test_a_waiver_may_name_an_environment_by_its_path() -> None:
+    """It covers what was found there, whatever its id, and nothing else, least of all what was made."""
+    waiver = Waiver("*", "it is moving", dt.date(2027, 1, 31), environment="/srv/old/*")
+    assert waiver.covers("any", "env_venv", "ssl", "/srv/old/venv")
+    assert not waiver.covers("any", "env_venv", "ssl", "/srv/new/venv")
+    assert not waiver.covers("any", "system_3_11", "ssl")
+    assert str(waiver) == "*/* in /srv/old/*"
+
+
+def test_a_waiver_names_an_interpreter_or_an_environment(tmp_path: Path) -> None:
+    """A waiver of everything there is has to be meant: one of the two is written down."""
+    text = WAIVER.replace('interpreter = "a"\n', "")
+    message = _refusal(tmp_path, text)
+    assert message == "policy.toml [[waiver]] 1: 'interpreter' is missing; name it, or an environment"
+    (waiver,) = _read(tmp_path, f'{text}environment = "/srv/*"').waivers
+    assert (waiver.interpreter, waiver.environment) == ("*", "/srv/*")
+
+
+def test_environments_are_globs_of_the_path_or_the_id(tmp_path: Path) -> None:
+    """Without any, all that was found counts; an empty list is refused, because then nothing would."""
+    policy = _read(tmp_path, 'environments = ["/srv/*", "env_shop", "/srv/*"]')
+    assert policy.environments == ("/srv/*", "env_shop")
+    assert policy.counts_environment("/srv/a/venv", "env_a")
+    assert policy.counts_environment("/opt/shop", "env_shop")
+    assert not policy.counts_environment("/opt/other", "env_other")
+    assert Policy().counts_environment("/opt/other", "env_other")
+    assert _refusal(tmp_path, "environments = []") == (
+        "policy.toml: environments is empty, so none would count; name some, or leave it out for all"
+    )
+    assert "environments must be a list of globs" in _refusal(tmp_path, 'environments = "/srv/*"')
 
 
 @pytest.mark.parametrize(
@@ -160,10 +199,12 @@ def test_all_that_a_policy_asks_is_said() -> None:
         "The floor is TLSv1.2.",
         "Clients that count: ssl, botocore.",
         "Sources that count: pyenv, system.",
+        "Environments as found that count: /srv/*, env_shop.",
         "Fails: downgraded, fragile, inconclusive.",
         "What failed alike in baseline/matrix.json is let pass.",
         "Waived until 2027-03-31: pyenv_2_7_*/*: it goes in spring.",
         "Waived until 2026-12-31: pyenv_3_6_15/bo* on build-?: <it> is = hard\x1b.",
+        "Waived until 2026-12-31: */* in /srv/old/*: it is moving.",
     ]
 
 
@@ -176,6 +217,7 @@ def test_the_record_is_jsons_own_types() -> None:
         "floor": "TLSv1.2",
         "clients": ["ssl", "botocore"],
         "sources": ["pyenv", "system"],
+        "environments": ["/srv/*", "env_shop"],
         "conditions": ["ambient"],
         "fails": ["downgraded", "fragile", "inconclusive"],
         "new_only": "baseline/matrix.json",
@@ -187,6 +229,7 @@ def test_the_record_is_jsons_own_types() -> None:
                 "host": "*",
                 "interpreter": "pyenv_2_7_*",
                 "client": "*",
+                "environment": "*",
                 "reason": "it goes in spring",
                 "expires": "2027-03-31",
             },
@@ -194,7 +237,16 @@ def test_the_record_is_jsons_own_types() -> None:
                 "host": "build-?",
                 "interpreter": "pyenv_3_6_15",
                 "client": "bo*",
+                "environment": "*",
                 "reason": "<it> is = hard\x1b",
+                "expires": "2026-12-31",
+            },
+            {
+                "host": "*",
+                "interpreter": "*",
+                "client": "*",
+                "environment": "/srv/old/*",
+                "reason": "it is moving",
                 "expires": "2026-12-31",
             },
         ],
@@ -208,6 +260,7 @@ def test_the_record_is_jsons_own_types() -> None:
         ("FLOOR", "floor"),
         ("client", "clients"),
         ("source", "sources"),
+        ("environment", "environments"),
         ("fail", "fails"),
         ("newonly", "new_only"),
         ("waivers", "waiver"),
@@ -303,10 +356,18 @@ def test_a_value_of_another_type_is_refused(tmp_path: Path, text: str, said: str
 def test_a_waiver_needs_a_reason_and_an_end(tmp_path: Path, key: str) -> None:
     """A waiver that does not say for what, why or until when is refused with the key that it lacks."""
     text = "\n".join(line for line in WAIVER.splitlines() if not line.startswith(key))
-    assert _refusal(tmp_path, text) == f"policy.toml [[waiver]] 1: {key!r} is missing"
+    assert _refusal(tmp_path, text).startswith(f"policy.toml [[waiver]] 1: {key!r} is missing")
 
 
-@pytest.mark.parametrize("key", ["clients", "sources"])
+def test_sources_are_those_of_interpreters(tmp_path: Path) -> None:
+    """What only environments come from is refused: it would look as if those counted, and change nothing."""
+    alone = {source.id for source in read_found()} - set(interpreter_sources())
+    assert "pipx" in alone
+    for source in alone:
+        assert f"sources has '{source}'" in _refusal(tmp_path, f'sources = ["{source}"]')
+
+
+@pytest.mark.parametrize("key", ["clients", "sources", "environments"])
 def test_a_list_that_lets_nothing_count_is_refused(tmp_path: Path, key: str) -> None:
     """An empty list of what counts would pass everything, and is refused with its key."""
     assert f"{key} is empty" in _refusal(tmp_path, f"{key} = []")
