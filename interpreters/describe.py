@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from interpreters.distributions import listing_sha256
 from interpreters.identify import build_of
 from interpreters.interpreter import MADE, NOT_SHOWN, Interpreter
 from interpreters.openssl_conf import configuration_path, configuration_sha256
@@ -32,15 +33,17 @@ def describe(
     `unavailable` says why nothing can be measured in the interpreter. Reads files; raises nothing for them.
     """
     own = identity.prefix if identity and (identity.is_venv or candidate.site) else MADE
+    environment = str(candidate.environment or own)
     return Interpreter(
         id=candidate.id,
         source=candidate.source,
         path=str(candidate.path),
-        environment=str(candidate.environment or own),
+        environment=environment,
         unavailable=unavailable,
         variables=_shown(candidate.variables),
         processes=candidate.processes,
         **_facts(candidate.path, identity, variables or {}),
+        **_installed(environment, identity),
     )
 
 
@@ -63,7 +66,17 @@ def describe_program(candidate: Candidate, version: str, library: str) -> Interp
 
 def describe_again(interpreter: Interpreter, identity: Identity, variables: Mapping[str, str]) -> Interpreter:
     """Return a known interpreter with what it says of itself now: see describe."""
-    return replace(interpreter, **_facts(Path(interpreter.path), identity, variables))
+    facts = _facts(Path(interpreter.path), identity, variables)
+    return replace(interpreter, **facts, **_installed(interpreter.environment, identity))
+
+
+def _installed(environment: str, identity: Identity | None) -> dict[str, Any]:
+    """Return the fields that say what is installed in an environment that was found."""
+    if identity is None or environment == MADE:
+        return {}
+    # A relative place is another one wherever a process is started.
+    path = tuple(place for place in identity.path if Path(place).is_absolute())
+    return {"search_path": path, "distributions_sha256": listing_sha256(path)}
 
 
 def _facts(path: Path, identity: Identity | None, variables: Mapping[str, str]) -> dict[str, Any]:

@@ -220,7 +220,7 @@ class _Maker(enum.Enum):
 def _make_empty(request: VenvRequest, installer: Installer, ours: Mapping[str, str]) -> _Maker:
     """Make an environment without anything in it; raises SubprocessError with all that was tried."""
     try:
-        _run(_make_command(request, installer), ours)
+        run_installer(_make_command(request, installer), ours)
     except subprocess.SubprocessError as error:
         if not request.modern:
             raise
@@ -235,7 +235,7 @@ def _make_empty(request: VenvRequest, installer: Installer, ours: Mapping[str, s
 
 
 def _make_by_venv(request: VenvRequest, ours: Mapping[str, str]) -> None:
-    _run([str(request.base), "-m", "venv", "--without-pip", str(request.folder)], ours)
+    run_installer([str(request.base), "-m", "venv", "--without-pip", str(request.folder)], ours)
     if not request.python.exists():
         msg = "it made nothing"
         raise subprocess.SubprocessError(msg)
@@ -245,14 +245,14 @@ def _install(request: VenvRequest, installer: Installer, ours: Mapping[str, str]
     """Install into an environment; raises SubprocessError if that fails."""
     by_uv, by_pip = _uv_command(request, installer), _pip_command(request, installer)
     if maker is not _Maker.VENV:
-        _run(by_uv if maker is _Maker.UV else by_pip, ours, request.folder)
+        run_installer(by_uv if maker is _Maker.UV else by_pip, ours, request.folder)
         return
     try:
-        _run(by_uv, ours, request.folder)
+        run_installer(by_uv, ours, request.folder)
     except subprocess.SubprocessError:
         # Start-up code that prints in the environment too: uv fails on it, and pip does not.
-        _run([str(request.python), "-m", "ensurepip"], ours)
-        _run(by_pip, ours, request.folder)
+        run_installer([str(request.python), "-m", "ensurepip"], ours)
+        run_installer(by_pip, ours, request.folder)
 
 
 def forget(folder: Path) -> None:
@@ -349,7 +349,7 @@ def _in_ascii(python: Path) -> Path:
     return python if str(python).isascii() or not WORKING_FOLDER.is_dir() else WORKING_FOLDER / PYTHON
 
 
-def _run(command: Sequence[str], env: Mapping[str, str], folder: Path | None = None) -> None:
+def run_installer(command: Sequence[str], env: Mapping[str, str], folder: Path | None = None) -> None:
     """Run one installer command in a folder; raises SubprocessError with one line of its last words."""
     try:
         status, output = run(command, env, STEP_LIMIT, folder)

@@ -118,6 +118,10 @@ class Interpreter:
     whose value is nobody's business has NOT_SHOWN."""
     processes: tuple[RunningProcess, ...] = ()
     """Those that run so, of which a fresh one was measured."""
+    search_path: tuple[str, ...] = ()
+    """The folders and archives that a found environment imports from; empty for one that was made."""
+    distributions_sha256: str = ""
+    """SHA-256 of the list of what is installed in a found environment; empty for one that was made."""
     host: str = ""
     """The interpreter's machine in a merged report; empty in a machine's own report."""
 

@@ -199,24 +199,48 @@ def explain_context(identity: Identity, env: Mapping[str, str]) -> str:
     return f"its ssl module makes no context under {named}: {identity.context_unavailable}"
 
 
-def prepare_apart(
-    candidate: Candidate,
-    library: str,
-    installer: Installer,
-    env: Mapping[str, str],
-    held: contextlib.ExitStack,
-) -> Path:
+@dataclass(frozen=True)
+class EnvironmentMaker:
+    """With what environments are made beside those that the clients of a run are measured in."""
+
+    installer: Installer
+    env: Mapping[str, str]
+    """The caller's."""
+    held: contextlib.ExitStack
+    """Until this is closed, no other run removes what was made."""
+
+    def identify(self, candidate: Candidate) -> Identity:
+        """Return what a candidate says of itself; raises IdentifyError."""
+        return _identify(candidate, self.installer, _sanitized(self.installer, self.env))
+
+    def folder(self, candidate: Candidate, name: str) -> Path:
+        """Return where the environment of this name is, which is forgotten with the candidate's others."""
+        return _environments(self.installer.cache, candidate) / name
+
+
+def prepare_apart(candidate: Candidate, library: str, maker: EnvironmentMaker) -> Path:
     """Return the Python of an environment with the newest release of one library and nothing else.
 
-    No other run removes it until `held` is closed. Raises NoEnvironmentError with the reason there is none.
+    Raises NoEnvironmentError with the reason there is none.
     """
     try:
-        identity = _identify(candidate, installer, _sanitized(installer, env))
-        folder = _environment(installer.cache, candidate, library)
-        request = VenvRequest(candidate.path, identity, (library,), folder)
-        venv = prepare(request, installer, env_to_start(env, identity.changed))
-        held.enter_context(locked(folder, shared=True))
-    except (IdentifyError, OSError, BusyError) as error:
+        identity = maker.identify(candidate)
+    except IdentifyError as error:
+        raise NoEnvironmentError(str(error)) from error
+    folder = _environment(maker.installer.cache, candidate, library)
+    request = VenvRequest(candidate.path, identity, (library,), folder)
+    return make_apart(request, maker, env_to_start(maker.env, identity.changed))
+
+
+def make_apart(request: VenvRequest, maker: EnvironmentMaker, env: Mapping[str, str]) -> Path:
+    """Return the Python of an environment that was requested; `env` is the installers'.
+
+    Raises NoEnvironmentError with the reason there is none.
+    """
+    try:
+        venv = prepare(request, maker.installer, env)
+        maker.held.enter_context(locked(request.folder, shared=True))
+    except (OSError, BusyError) as error:
         raise NoEnvironmentError(str(error)) from error
     if venv.unavailable or venv.python is None:
         raise NoEnvironmentError(venv.unavailable)

@@ -19,7 +19,7 @@ from interpreters.environments import Installer
 from interpreters.found import find_environments
 from interpreters.interpreter import PROGRAM
 from interpreters.locate import NOTHING, Discovery, SelectionError, leads_to, python_of, select
-from interpreters.prepared import distinct, forget, prepare_and_hold, prepare_candidate
+from interpreters.prepared import EnvironmentMaker, distinct, forget, prepare_and_hold, prepare_candidate
 from interpreters.process_environment import sanitized_environment
 from interpreters.processes import side_by_side
 from interpreters.programs import identify_program, locate_programs, read_programs
@@ -204,6 +204,11 @@ class Job:
         """Who makes environments, and from what."""
         find_links, build = self.option("find_links"), self.option("build", default=False)
         return Installer(self.uv, self.cache, Path(sys.executable), find_links, build)
+
+    @property
+    def maker(self) -> EnvironmentMaker:
+        """With what environments are made beside those of the clients."""
+        return EnvironmentMaker(self.installer, os.environ, self.held)
 
     def prepare(self, candidate: Candidate, required: Mapping[str, str]) -> Prepared:
         """Return an interpreter with its environments, made again if that was asked for."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from interpreters.clients import Client
     from interpreters.interpreter import Interpreter
+    from reports.verdicts.copies import EnvironmentCopies
     from reports.verdicts.matrix import Row
 
 FLOORS = PROBES / "floors"
@@ -35,37 +36,49 @@ WRITTEN_FOR = Protocol.TLSV1_2
 """The floor that the files there set as they stand."""
 
 
+@dataclass(frozen=True)
+class Makers:
+    """Who makes the environments in which newer releases are tried."""
+
+    newest: Callable[[str, str], Path]
+    """Returns, for the interpreter of an id, the Python of an environment with the newest release of a
+    library; raises NoEnvironmentError."""
+    copies: Callable[[Sequence[Row], Mapping[str, str]], EnvironmentCopies]
+    """Returns the copies of the found environment of these rows; libraries by client."""
+
+
 def collect_options(
     rows: Sequence[Row],
     known: RemedyOptions,
     clients: Mapping[str, Client],
-    newest: Callable[[str, str], Path],
+    makers: Makers,
     env: Mapping[str, str],
 ) -> RemedyOptions:
     """Return what there is to try on these rows, beyond what is `known`; raises TableError.
 
-    `clients` are those that were measured. `newest` makes, for the interpreter of this id, an environment
-    with the newest release of a library, and returns its Python; it raises NoEnvironmentError.
-    `env` is that in which the interpreters were measured.
+    `clients` are those that were measured; `env` is that in which the interpreters were measured.
     """
     upgrades: dict[tuple[str, str], Path | str] = {}
     files: dict[str, FloorFile | str] = {}
+    found: dict[str, list[Row]] = {}
     for row in needing(rows):
         interpreter, library = row.interpreter, known.libraries[str(row.client)]
         files[interpreter.id] = _file(interpreter, known.floor, env)
+        if interpreter.environment != MADE:
+            found.setdefault(interpreter.id, []).append(row)
+            continue
         # What we installed, by its own name alone, is the newest already.
-        if not library or (
-            interpreter.environment == MADE and library == clients[str(row.client)].requirement
-        ):
+        if not library or library == clients[str(row.client)].requirement:
             continue
         try:
-            upgrades[interpreter.id, str(row.client)] = newest(interpreter.id, library)
+            upgrades[interpreter.id, str(row.client)] = makers.newest(interpreter.id, library)
         except NoEnvironmentError as error:
             upgrades[interpreter.id, str(row.client)] = str(error)
     return replace(
         known,
         snippets=snippets(clients.values(), known.floor),
         upgrades=upgrades,
+        copies={name: makers.copies(theirs, known.libraries) for name, theirs in found.items()},
         recipes=remedies(read_recipes(), known.floor),
         files=files,
     )

@@ -28,11 +28,12 @@ from runs.options import parse
 from servers.resources import exhausted, writing_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import nox
 
-    from reports.verdicts.matrix import Matrix
+    from reports.verdicts.copies import EnvironmentCopies
+    from reports.verdicts.matrix import Matrix, Row
     from reports.verdicts.remedies import Case
     from runs.plan import Plan
 
@@ -164,7 +165,7 @@ def remedy(job: Job) -> None:
     from reports.verdicts.remedies import assess
     from runs.kept import keep
     from runs.measure import measure, probe_tasks
-    from runs.remedy_options import collect_options, known_options
+    from runs.remedy_options import Makers, collect_options, known_options
     from runs.trials import try_out, with_trials
     from servers.conditions import Condition
 
@@ -175,7 +176,8 @@ def remedy(job: Job) -> None:
         start = job.start(settings)
         found = measure(start, tuple(job.sweep), settings)
         known = known_options(found.rows, job.sweep, found.floor, dt.datetime.now(dt.UTC).date())
-        options = collect_options(found.rows, known, job.sweep, partial(_newest, job), start.env)
+        makers = Makers(partial(_newest, job), partial(_copies, job))
+        options = collect_options(found.rows, known, job.sweep, makers, start.env)
         tasks = probe_tasks(start, tuple(job.sweep))
         tried = try_out(found.rows, tasks, options, settings)
         cases = assess(found.rows, {outcome.trial.key: outcome.row for outcome in tried}, options)
@@ -193,7 +195,15 @@ def _newest(job: Job, name: str, library: str) -> Path:
     from interpreters.prepared import prepare_apart
 
     known = {candidate.id: candidate for candidate in job.chosen}
-    return prepare_apart(known[name], library, job.installer, os.environ, job.held)
+    return prepare_apart(known[name], library, job.maker)
+
+
+def _copies(job: Job, rows: Sequence[Row], libraries: Mapping[str, str]) -> EnvironmentCopies:
+    """Return the copies of the found environment that these rows are about."""
+    from runs.environment_copies import make_copies
+
+    known = {candidate.id: candidate for candidate in job.chosen}
+    return make_copies(rows, libraries, known[rows[0].interpreter.id], job.maker)
 
 
 def _refuse_unwritable_reports() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interpreters.clients import PROBES
 from interpreters.interpreter import MADE
 from reports.verdicts.floor_file import FloorFile
 from reports.verdicts.judged import JudgedCells
@@ -20,6 +21,7 @@ from servers.conditions import Condition
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from reports.verdicts.copies import CopyChange
     from runs.campaign import CampaignResult, Settings
     from runs.probe import ProbeTask
     from servers.catalogue import Catalogue
@@ -28,14 +30,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trial:
-    """One remedy tried on one row: the same client, in the same interpreter, with the remedy applied."""
+    """One remedy tried on one row: the same client, in the same interpreter, with the remedy applied.
+
+    In a found environment a newer release is tried in copies, of which each has a trial of its own.
+    """
 
     row: Row
-    remedy: Remedy
+    remedy: Remedy | CopyChange
     task: ProbeTask
 
     @property
-    def key(self) -> tuple[str, str, Remedy]:
+    def key(self) -> tuple[str, str, Remedy | CopyChange]:
         """By which its outcome is found."""
         return self.row.interpreter.id, str(self.row.client), self.remedy
 
@@ -106,12 +111,40 @@ def plan_trials(
         newer = Path(options.upgrades[row.interpreter.id, client])
         return replace(alone, python=newer, environment=MADE)
 
-    return tuple(
+    ours = tuple(
         Trial(row, remedy, task(row, remedy))
         for row in needy
         for remedy in TRIED
         if not skip_reason(row, remedy, options)
+        and not (remedy is Remedy.UPGRADE and row.interpreter.environment != MADE)
     )
+    return (*ours, *_in_copies(needy, tasks, options))
+
+
+def _in_copies(needy: Sequence[Row], tasks: Sequence[ProbeTask], options: RemedyOptions) -> tuple[Trial, ...]:
+    """Return the trials in copies of found environments; the clients of one copy share a process.
+
+    A copy has packages of its own, so nothing stands between its Python and the probe.
+    """
+    planned = [
+        (row, copy)
+        for row in needy
+        if (copies := options.copies.get(row.interpreter.id))
+        for copy in copies.of(str(row.client))
+    ]
+    shared: dict[tuple[str, Path], ProbeTask] = {}
+    for row, copy in planned:
+        home, key = _home(row, tasks), (row.interpreter.id, copy.python)
+        clients = [str(other.client) for other, its in planned if (other.interpreter.id, its.python) == key]
+        shared[key] = replace(
+            home,
+            interpreter=f"{home.interpreter}+{copy.python.parents[1].name}",
+            python=copy.python,
+            clients=tuple(dict.fromkeys(clients)),
+            environment=MADE,
+            arguments=(PROBES,),
+        )
+    return tuple(Trial(row, copy.change, shared[row.interpreter.id, copy.python]) for row, copy in planned)
 
 
 def _home(row: Row, tasks: Sequence[ProbeTask]) -> ProbeTask:

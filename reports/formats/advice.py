@@ -110,7 +110,7 @@ def _remedies(
     rest = [row for row in ill if row.client not in known]
     steps = list(configuration_in_force(interpreter, quote)) if any(map(_reads_configuration, ill)) else []
     if tried:
-        steps += trial_summary(tried)
+        steps += trial_summary(tried, quote)
     if rest and interpreter.is_program:
         return (*steps, _program(rest[0], floor)), ()
     return tuple(steps), rest

@@ -12,6 +12,7 @@ from interpreters.errors import FloorError
 from reports.formats.contract import SCHEMA_VERSION, ControlDocument, ScopeDocument
 from reports.formats.format import Format
 from reports.formats.records_contract import ConnectionDocument, ObservationDocument, PartDocument, RunFile
+from reports.verdicts.copies import CopyChange
 from reports.verdicts.matrix import standings
 from reports.verdicts.observations import Account, Observation, OwnTls
 from reports.verdicts.remedies import Remedy
@@ -79,7 +80,7 @@ def read_jsonl(path: Path) -> tuple[Observation, ...]:
 def _observation(line: ObservationDocument) -> Observation:
     return line.to(
         Observation,
-        client=ClientKey.parse(line.client, Remedy),
+        client=ClientKey.parse(line.client, (*Remedy, *CopyChange)),
         account=line.account and line.account.to(Account),
         own_tls=line.own_tls and line.own_tls.to(OwnTls),
         wire=tuple(map(_wire, line.wire)),

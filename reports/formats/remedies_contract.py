@@ -52,7 +52,7 @@ class AttemptDocument(Document):
         return self.to(RemedyAttempt, file=self.file and self.file.to(FloorFile))
 
 
-class SubjectDocument(Document):
+class SubjectDocument(Document, kw_only=True):
     """What remedies were tried on: where something of it is another, they have to be tried again."""
 
     host: str
@@ -77,6 +77,8 @@ class SubjectDocument(Document):
     """Version of the client; empty if it could not be imported."""
     urllib3: str
     """Version of the urllib3 beside it; empty if it was not measured."""
+    distributions_sha256: Sha256 = ""
+    """SHA-256 of the list of what is installed in a found environment; empty for one that was made."""
 
     @classmethod
     def of_row(cls, row: Row, host: str) -> SubjectDocument:
@@ -94,10 +96,11 @@ class SubjectDocument(Document):
             client=str(row.client),
             client_version=row.client_version,
             urllib3=row.urllib3,
+            distributions_sha256=python.distributions_sha256,
         )
 
 
-class CaseDocument(SubjectDocument):
+class CaseDocument(SubjectDocument, kw_only=True):
     """A row that needs a remedy, with every remedy in order of effort, and the run that tried them."""
 
     verdict: Verdict
@@ -108,6 +111,8 @@ class CaseDocument(SubjectDocument):
     """End of that run, UTC, ISO 8601."""
     remedies: tuple[AttemptDocument, ...]
     """Every remedy, what takes least effort first; empty if none was tried."""
+    held_back: tuple[str, ...] = ()
+    """What keeps a found environment from a newer release, in sentences without their full stop."""
 
     @classmethod
     def of_case(cls, case: Case, run: Run) -> CaseDocument:
@@ -119,6 +124,7 @@ class CaseDocument(SubjectDocument):
             run_id=origin.run_id,
             ended=origin.ended,
             remedies=case.attempts,
+            held_back=case.held_back,
         )
 
     def is_about(self, row: Row, host: str) -> bool:
@@ -128,7 +134,7 @@ class CaseDocument(SubjectDocument):
     def case(self, row: Row, run: Run) -> Case:
         """Return the case, for a row of a run; raises ValueError for a configuration that is not ours."""
         origin = None if self.run_id == run.run_id else Origin(self.run_id, self.ended)
-        return Case(row, tuple(attempt.attempt() for attempt in self.remedies), origin)
+        return Case(row, tuple(attempt.attempt() for attempt in self.remedies), origin, self.held_back)
 
 
 class RemediesFile(Document, tag_field="schema_version", tag=SCHEMA_VERSION):

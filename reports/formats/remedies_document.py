@@ -6,9 +6,10 @@ import re
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from interpreters.interpreter import MADE
 from reports.formats.escape import for_markdown, visible
 from reports.formats.markdown import reasons, sharers
-from reports.verdicts.remedies import TITLES, Case, Remedy, RemedyAttempt, Standing
+from reports.verdicts.remedies import TITLES, Case, Remedy, RemedyAttempt, Standing, pin_sentences
 from reports.verdicts.steps import configuration_steps
 
 if TYPE_CHECKING:
@@ -37,6 +38,11 @@ NOTES = {
 }
 """What to know before a remedy is applied."""
 
+COPIED = (
+    "What is to be installed into an environment that was found is, to the version, what was in a copy of it."
+)
+"""The same of a newer release in an environment that was found."""
+
 
 def build_remedies_markdown(cases: Sequence[Case], run: Run, floor: Protocol) -> str:
     """Return the whole of remedies.md: by cause, then by remedy what helps, then what does not."""
@@ -47,6 +53,7 @@ def build_remedies_markdown(cases: Sequence[Case], run: Run, floor: Protocol) ->
         ),
         METHOD,
         *(["## Why they go, or would go, below", reasons([case.row for case in cases])] if cases else []),
+        *_pins(cases),
         *chain.from_iterable(_helps(remedy, cases, floor) for remedy in Remedy),
         *_rest("## Tried, and does not help", cases, Standing.FAILED),
         *_rest("## Not tried", cases, Standing.IDLE),
@@ -84,6 +91,15 @@ def _clients(cases: Iterable[Case]) -> dict[str, list[str]]:
     return found
 
 
+def _pins(cases: Sequence[Case]) -> list[str]:
+    """Return a section on what keeps found environments from newer releases; nothing if nothing does."""
+    listed = [
+        f"- {sharers(_clients(theirs), for_markdown)}: {for_markdown(sentence)}"
+        for sentence, theirs in pin_sentences(cases).items()
+    ]
+    return ["## What keeps environments from newer releases", "\n".join(listed)] if listed else []
+
+
 def _tried(cases: Sequence[Case], standing: Standing) -> list[Tried]:
     return [(case, attempt) for case in cases for attempt in case.attempts if attempt.standing is standing]
 
@@ -98,7 +114,9 @@ def _helps(remedy: Remedy, cases: Sequence[Case], floor: Protocol) -> list[str]:
         # Commands of one interpreter each can stand below each other; lines of code are one text.
         key = {Remedy.CONFIGURATION: attempt.file, Remedy.CODE: attempt.lines}.get(remedy)
         groups.setdefault(key, []).append((case, attempt))
-    head = [f"## {TITLES[remedy]}", *([NOTES[remedy]] if remedy in NOTES else [])]
+    copied = remedy is Remedy.UPGRADE and any(c.row.interpreter.environment != MADE for c, _ in found)
+    notes = " ".join(filter(None, [NOTES.get(remedy), COPIED if copied else ""]))
+    head = [f"## {TITLES[remedy]}", *([notes] if notes else [])]
     # What stands in a list goes on, in Markdown, until an empty line or a block.
     end = "\n\n" if remedy is Remedy.CONFIGURATION else "\n"
     texts = (

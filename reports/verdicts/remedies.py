@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interpreters.interpreter import MADE
 from interpreters.versions import minor_of, version_of
+from reports.verdicts.change_steps import change_step
+from reports.verdicts.copies import Finding, Outcome
 from reports.verdicts.floor_file import FloorFile
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import Row, Subject
@@ -16,9 +19,13 @@ from servers.conditions import Condition
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from reports.verdicts.copies import CopyChange, EnvironmentCopies
     from servers.protocols import Protocol
+
+    Trials = Mapping[tuple[str, str, "Remedy | CopyChange"], Row]
+    """By interpreter, client, and what was tried, the row that the trial came to."""
 
 MOST_NAMED = 6
 """Interpreters that one remedy names; the matrix has them all."""
@@ -71,6 +78,9 @@ class RemedyOptions:
     upgrades: Mapping[tuple[str, str], Path | str] = field(default_factory=dict)
     """By interpreter and client, where a newer release may be had: the Python of an environment that
     has it, or why there is none."""
+    copies: Mapping[str, EnvironmentCopies] = field(default_factory=dict)
+    """By interpreter whose environment was found, what is in that, and the copies in which newer releases are
+    tried."""
     recipes: Mapping[str, str] = field(default_factory=dict)
     """By Python's minor version (``3.8``), the words after ``nox -s harden --`` that build it."""
     files: Mapping[str, FloorFile | str] = field(default_factory=dict)
@@ -118,6 +128,8 @@ class Case:
     """Empty if its run was not asked to try any, as that of another machine in a merged report."""
     origin: Origin | None = None
     """The earlier run that tried them; None if it was this one."""
+    held_back: tuple[str, ...] = ()
+    """What keeps a found environment from a newer release, in sentences without their full stop."""
 
     @property
     def when(self) -> str:
@@ -149,33 +161,58 @@ def skip_reason(row: Row, remedy: Remedy, options: RemedyOptions) -> str:
         return file if isinstance(file, str) else ""
     if not options.libraries.get(str(row.client)):
         return "it comes with Python itself, which has no newer release of it"
+    if row.interpreter.environment != MADE:
+        copies = options.copies.get(row.interpreter.id)
+        return copies.problem if copies else "no copy of its environment was made"
     newer = options.upgrades.get((row.interpreter.id, str(row.client)))
     if newer is None:
         return "its environment has the newest release that this Python took when made; --fresh looks again"
     return newer if isinstance(newer, str) else ""
 
 
-def assess(
-    rows: Sequence[Row], trials: Mapping[tuple[str, str, Remedy], Row], options: RemedyOptions
-) -> tuple[Case, ...]:
-    """Return a case for each row that needs one.
+def assess(rows: Sequence[Row], trials: Trials, options: RemedyOptions) -> tuple[Case, ...]:
+    """Return a case for each row that needs one."""
+    return tuple(_case(row, rows, trials, options) for row in needing(rows))
 
-    `trials` has, by interpreter, client and remedy, the row that the trial came to.
-    """
-    return tuple(
-        Case(
-            row,
-            (
-                *(
-                    _tried(row, remedy, trials.get((row.interpreter.id, str(row.client), remedy)), options)
-                    for remedy in TRIED
-                ),
-                other_interpreter(row, rows, options),
-                _build(row, options),
-            ),
-        )
-        for row in needing(rows)
+
+def _case(row: Row, rows: Sequence[Row], trials: Trials, options: RemedyOptions) -> Case:
+    finding = _finding(row, trials, options)
+    attempts = (
+        _lifted(finding)
+        if finding and remedy is Remedy.UPGRADE
+        else _tried(row, remedy, trials.get((row.interpreter.id, str(row.client), remedy)), options)
+        for remedy in TRIED
     )
+    return Case(
+        row,
+        (*attempts, other_interpreter(row, rows, options), _build(row, options)),
+        held_back=finding.held_back() if finding else (),
+    )
+
+
+def _finding(row: Row, trials: Trials, options: RemedyOptions) -> Finding | None:
+    """Return what copies of a row's environment came to; None where there is no library to be newer."""
+    client, library = str(row.client), options.libraries.get(str(row.client), "")
+    copies = options.copies.get(row.interpreter.id)
+    if not library or copies is None:
+        return None
+    tried = ((copy, trials.get((row.interpreter.id, client, copy.change))) for copy in copies.of(client))
+    return Finding(row, library, copies, tuple(Outcome(copy, trial) for copy, trial in tried if trial))
+
+
+def _lifted(finding: Finding) -> RemedyAttempt:
+    """Say what newer releases came to in copies of a found environment."""
+    if finding.problem:
+        return RemedyAttempt(Remedy.UPGRADE, Standing.IDLE, finding.problem)
+    if not finding.tried:
+        return RemedyAttempt(Remedy.UPGRADE, Standing.IDLE, finding.nothing_newer)
+    outcome = finding.lift or finding.tried[-1]
+    trial, reason = outcome.row, finding.said(outcome)
+    if not outcome.holds:
+        return RemedyAttempt(Remedy.UPGRADE, Standing.FAILED, reason, trial.verdict)
+    step = change_step(finding.row.interpreter, finding.copies.management, finding.releases(outcome))
+    lacking = (f"# Mind that {finding.lacking}.",) if finding.lacking else ()
+    return RemedyAttempt(Remedy.UPGRADE, Standing.ADVISED, reason, trial.verdict, (*lacking, *flat([step])))
 
 
 def _tried(row: Row, remedy: Remedy, trial: Row | None, options: RemedyOptions) -> RemedyAttempt:
@@ -264,8 +301,20 @@ def _build(row: Row, options: RemedyOptions) -> RemedyAttempt:
     return RemedyAttempt(Remedy.BUILD, Standing.IDLE, reason)
 
 
-def trial_summary(cases: Sequence[Case]) -> list[str]:
-    """Return what to do about one interpreter in short, for the matrix; remedies.md has what to copy."""
+def pin_sentences(cases: Sequence[Case]) -> dict[str, list[Case]]:
+    """Return what keeps found environments from newer releases, in sentences, each with those it is about."""
+    found: dict[str, list[Case]] = {}
+    for case in cases:
+        for sentence in case.held_back:
+            found.setdefault(f"{sentence}.", []).append(case)
+    return found
+
+
+def trial_summary(cases: Sequence[Case], quote: Callable[[str], str] = str) -> list[str]:
+    """Return what to do about one interpreter in short, for the matrix; remedies.md has what to copy.
+
+    What an environment's own metadata says goes through `quote`.
+    """
     sentences: dict[str, list[str]] = {}
     for remedy in Remedy:
         for standing, done, came in (
@@ -280,4 +329,8 @@ def trial_summary(cases: Sequence[Case]) -> list[str]:
                         str(case.row.client)
                     )
     lines = [f"{start} {', '.join(clients)}." for start, clients in sentences.items()]
+    lines += [
+        f"{', '.join(str(case.row.client) for case in theirs)}: {quote(sentence)}"
+        for sentence, theirs in pin_sentences(cases).items()
+    ]
     return [*lines, "What to copy, and what was not tried, is in `remedies.md`."]

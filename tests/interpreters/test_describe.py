@@ -43,6 +43,19 @@ def test_an_environment_is_the_one_that_was_found(facts: dict[str, Any]) -> None
     assert describe(replace(ONE, environment=Path("/srv/app"))).environment == "/srv/app"
 
 
+def test_what_is_installed_is_of_a_found_environment_alone(facts: dict[str, Any], tmp_path: Path) -> None:
+    """Where it imports from, and a hash of the list of what is there, which changes with that list."""
+    identity = parse_identity(facts | {"path": ["", str(tmp_path)]})
+    (tmp_path / "urllib3-1.26.20.dist-info").mkdir()
+    made, found = describe(ONE, identity), describe(replace(ONE, environment=tmp_path), identity)
+    assert (made.search_path, made.distributions_sha256) == ((), "")
+    assert found.search_path == (str(tmp_path),)
+    assert len(found.distributions_sha256) == 64
+    (tmp_path / "urllib3-1.26.20.dist-info").rename(tmp_path / "urllib3-2.0.7.dist-info")
+    again = describe_again(found, identity, {})
+    assert again.distributions_sha256 not in ("", found.distributions_sha256)
+
+
 def test_build_and_configuration_are_recorded(facts: dict[str, Any], tmp_path: Path) -> None:
     """The build is hashed, and the configuration is the one that the probe's environment leads to."""
     path, own, other = tmp_path / "python3", tmp_path / "openssl.cnf", tmp_path / "other.cnf"

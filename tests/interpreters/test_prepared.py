@@ -19,6 +19,7 @@ from interpreters.locate import PYTHON, Candidate
 from interpreters.locks import BusyError, locked
 from interpreters.prepared import (
     ATTEMPTS,
+    EnvironmentMaker,
     Prepared,
     distinct,
     forget,
@@ -325,7 +326,7 @@ def test_a_library_apart_has_an_environment_of_its_own(
     environment = {"PATH": os.environ["PATH"]}
     installer = Installer(str(tmp_path / "uv"), cache, Path("/tool"))
     with contextlib.ExitStack() as held:
-        apart = prepare_apart(one, "urllib3", installer, environment, held)
+        apart = prepare_apart(one, "urllib3", EnvironmentMaker(installer, environment, held))
         assert apart != python
         assert apart.exists()
         with pytest.raises(BusyError), locked(apart.parents[1], shared=False, limit=0):
@@ -345,7 +346,7 @@ def test_a_library_that_cannot_be_had_apart_is_a_reason(
     installer = Installer(str(script("uv", UV)), cache, Path("/tool"))
     environment = {"PATH": os.environ["PATH"], "UV_LACKS": "urllib3"}
     with pytest.raises(NoEnvironmentError, match="no urllib3" if body == "fails" else "printed nothing"):
-        prepare_apart(one, "urllib3", installer, environment, contextlib.ExitStack())
+        prepare_apart(one, "urllib3", EnvironmentMaker(installer, environment, contextlib.ExitStack()))
 
 
 def test_other_requirements_are_not_ready(

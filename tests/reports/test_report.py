@@ -91,7 +91,12 @@ def _talking(folder: Path, said: str) -> dict[str, str]:
     tried = RemedyAttempt(Remedy.CODE, Standing.FAILED, f"it says {said}", Verdict.DOWNGRADED)
     run = replace(RUN, host=f"host {said}", engine=f"OpenSSL 3 {said}")
     folder.mkdir()
-    write_report(folder, Matrix(run, measured, rows, CATALOGUE), Policy(), cases=[Case(below, (tried,))])
+    write_report(
+        folder,
+        Matrix(run, measured, rows, CATALOGUE),
+        Policy(),
+        cases=[Case(below, (tried,), held_back=(f"it asks for {said}",))],
+    )
     files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pcapng")
     return {path.name: path.read_bytes().decode() for path in files}
 

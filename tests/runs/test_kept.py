@@ -78,6 +78,7 @@ CHANGES = {
     "edited": replace(ROW, interpreter=replace(ONE, openssl_conf_sha256="d" * 64)),
     "another release": replace(ROW, client_version="2.0"),
     "another urllib3": replace(ROW, urllib3="2.0"),
+    "other packages": replace(ROW, interpreter=replace(ONE, distributions_sha256="e" * 64)),
     "another client": replace(ROW, client=ClientKey.parse("botocore")),
     "another interpreter": replace(ROW, interpreter=replace(ONE, id="two")),
 }

@@ -16,11 +16,13 @@ import runs.remedy_options
 from interpreters.clients import DEFAULT, Client, clients, variants
 from interpreters.environments import NoEnvironmentError
 from interpreters.hardening.recipes import read_recipes, remedies
+from interpreters.managers import Management, Manager
 from interpreters.tables import TableError
+from reports.verdicts.copies import EnvironmentCopies
 from reports.verdicts.floor_file import floor_file_for
 from reports.verdicts.judge import Verdict
 from runs.remedy_options import FLOORS as FLOORS_FOLDER
-from runs.remedy_options import closed_folder, collect_options, known_options, snippet, snippets
+from runs.remedy_options import Makers, closed_folder, collect_options, known_options, snippet, snippets
 from servers.protocols import LADDER, Protocol
 from tests.support.builders import FLOORS, TLS1_1, TLS1_2, TLS1_3, a_program, a_row, an_interpreter
 
@@ -44,6 +46,14 @@ class _Shop:
         self.without = without
         self.asked: list[tuple[str, str]] = []
 
+    @property
+    def makers(self) -> Makers:
+        return Makers(self.newest, self.copies)
+
+    def copies(self, rows: Sequence[Row], libraries: Mapping[str, str]) -> EnvironmentCopies:
+        self.asked += [(row.interpreter.id, f"a copy for {libraries[str(row.client)]}") for row in rows]
+        return EnvironmentCopies((), (), Management(Manager.PIP))
+
     def newest(self, interpreter: str, library: str) -> Path:
         self.asked.append((interpreter, library))
         if interpreter in self.without:
@@ -59,7 +69,7 @@ def _row(name: str, client: str) -> Row:
 def _collect(
     rows: Sequence[Row], measured: Mapping[str, Client], shop: _Shop, floor: Protocol = TLS1_2
 ) -> RemedyOptions:
-    return collect_options(rows, known_options(rows, measured, floor, TODAY), measured, shop.newest, {})
+    return collect_options(rows, known_options(rows, measured, floor, TODAY), measured, shop.makers, {})
 
 
 def test_a_newer_release_is_had_where_one_was_held_back() -> None:
@@ -81,12 +91,15 @@ def test_the_newest_is_not_made_again() -> None:
     assert (shop.asked, options.upgrades) == ([], {})
 
 
-def test_an_environment_that_was_found_may_have_an_old_release() -> None:
-    """What we did not install is tried in the newest release, but for what comes with Python itself."""
+def test_an_environment_that_was_found_is_copied() -> None:
+    """What we did not install is tried in copies of its environment, made once for all its rows."""
     shop = _Shop()
     found = replace(an_interpreter("found"), environment="/its/own")
-    _collect([a_row(Verdict.DOWNGRADED, client=name, interpreter=found) for name in NEWEST], NEWEST, shop)
-    assert shop.asked == [("found", "requests"), ("found", "botocore")]
+    rows = [a_row(Verdict.DOWNGRADED, client=name, interpreter=found) for name in NEWEST]
+    options = _collect(rows, NEWEST, shop)
+    assert shop.asked == [("found", f"a copy for {name}") for name in ("", "requests", "botocore")]
+    assert not options.upgrades
+    assert set(options.copies) == {"found"}
 
 
 def test_nothing_is_made_for_rows_that_hold() -> None:
@@ -142,7 +155,7 @@ def test_what_sets_the_variable_itself_gets_no_configuration() -> None:
     said = _collect(rows, NEWEST, _Shop()).files["one"]
     assert said == f"{wrapper.path} sets OPENSSL_CONF itself, to /its/own.cnf, whatever it is started with"
     under = {"OPENSSL_CONF": "/its/own.cnf"}
-    options = collect_options(rows, known_options(rows, NEWEST, TLS1_2, TODAY), NEWEST, _Shop().newest, under)
+    options = collect_options(rows, known_options(rows, NEWEST, TLS1_2, TODAY), NEWEST, _Shop().makers, under)
     assert not isinstance(options.files["one"], str)
 
 

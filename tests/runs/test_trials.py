@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 import runs.trials
-from interpreters.clients import ClientKey
+from interpreters.clients import PROBES, ClientKey
+from interpreters.interpreter import MADE
+from interpreters.managers import Management, Manager
+from reports.verdicts.copies import ChangedCopy, CopyChange, EnvironmentCopies
 from reports.verdicts.floor_file import FloorFile
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import Measured, build_matrix
@@ -75,6 +78,52 @@ def test_each_remedy_that_can_be_tried_has_one_trial() -> None:
         )
         assert task.snippets == ({client: OPTIONS.snippets[client]} if coded else {})
         assert task.python == (NEWER if trial.remedy is Remedy.UPGRADE else TASK.python)
+
+
+FOUND = replace(an_interpreter("one"), environment="/srv/shop/venv")
+COPIES = EnvironmentCopies(
+    (),
+    (),
+    Management(Manager.PIP),
+    copies=(
+        ChangedCopy(CopyChange.COPY, ("urllib3", "botocore"), Path("/made/up/copy/bin/python")),
+        ChangedCopy(CopyChange.ALLOWED, ("urllib3",), Path("/made/up/copy-1/bin/python")),
+        ChangedCopy(CopyChange.ALLOWED, ("botocore",), Path("/made/up/copy-1/bin/python")),
+    ),
+)
+
+
+def test_a_found_environment_is_tried_in_copies() -> None:
+    """Clients share a process for each copy, started as the environment is; nothing else is newer there."""
+    home = replace(
+        TASK,
+        env={"OPENSSL_CONF": "/its/own.cnf"},
+        clients=("ssl", "urllib3", "botocore"),
+        environment="/srv/shop/venv",
+        arguments=("/srv/app.pyz", PROBES),
+    )
+    options = replace(
+        OPTIONS, copies={"one": COPIES}, libraries={**OPTIONS.libraries, "botocore": "botocore"}
+    )
+    rows = [a_row(Verdict.DOWNGRADED, client=name, interpreter=FOUND) for name in home.clients]
+    trials = [one for one in plan_trials(rows, [home], options, FOLDER) if one.remedy in CopyChange]
+    assert [(str(one.row.client), one.remedy) for one in trials] == [
+        ("urllib3", CopyChange.COPY),
+        ("urllib3", CopyChange.ALLOWED),
+        ("botocore", CopyChange.COPY),
+        ("botocore", CopyChange.ALLOWED),
+    ]
+    tasks = tasks_of(trials)
+    assert [(task.interpreter, task.python, task.clients) for task in tasks] == [
+        (f"one+{name}", Path("/made/up", name, "bin/python"), ("urllib3", "botocore"))
+        for name in ("copy", "copy-1")
+    ]
+    for task in tasks:
+        assert (task.env, task.environment, task.arguments) == (home.env, MADE, (PROBES,))
+    others = [one for one in plan_trials(rows, [home], options, FOLDER) if one.remedy not in CopyChange]
+    assert {one.remedy for one in others} == {Remedy.CONFIGURATION, Remedy.CODE}
+    assert {one.task.python for one in others} == {home.python}
+    assert all(one.task.arguments == home.arguments for one in others)
 
 
 def test_only_a_configuration_is_shared() -> None:

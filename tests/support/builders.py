@@ -12,6 +12,7 @@ from interpreters.clients import ClientKey
 from interpreters.interpreter import Interpreter
 from interpreters.places import SearchedPlace
 from reports.verdicts.cells import CellKind, CellResult
+from reports.verdicts.copies import CopyChange
 from reports.verdicts.decision import GateRun
 from reports.verdicts.judge import HeldBy, Judgement, PageCheck, Verdict
 from reports.verdicts.matrix import Matrix, Row, Subject, subject_of
@@ -161,7 +162,7 @@ def an_observation(
     """Return one cell as both witnesses tell it; without an account it has a reason."""
     return Observation(
         interpreter=interpreter,
-        client=ClientKey.parse(str(client), Remedy),
+        client=ClientKey.parse(str(client), (*Remedy, *CopyChange)),
         client_version="1.26.20",
         urllib3="1.26.20",
         condition=condition,

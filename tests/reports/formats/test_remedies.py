@@ -31,7 +31,7 @@ EARLIER = Origin("20261101T000000Z-aaaa", "2026-11-01T00:00:09+00:00")
 CASES = (
     Case(a_row(DOWN, "one", "ssl"), (CONFIGURED, HELPED, UNTRIED)),
     Case(a_row(DOWN, "two", "ssl"), (replace(CONFIGURED, standing=Standing.FAILED, file=None, lines=()),)),
-    Case(a_row(DOWN, "three", "ssl"), (HELPED,), EARLIER),
+    Case(a_row(DOWN, "three", "ssl"), (HELPED,), EARLIER, ("one asks for two<3",)),
 )
 
 

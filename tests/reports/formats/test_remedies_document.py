@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from interpreters.clients import DEFAULT, clients
 from reports.formats.escape import for_markdown
-from reports.formats.remedies_document import build_remedies_markdown, summary
+from reports.formats.remedies_document import COPIED, build_remedies_markdown, summary
 from reports.verdicts.floor_file import FloorFile, floor_file
 from reports.verdicts.judge import Verdict
 from reports.verdicts.remedies import TITLES, Case, Origin, Remedy, RemedyAttempt, Standing
@@ -52,6 +52,23 @@ def test_each_remedy_is_said_once_for_all_that_it_helps() -> None:
         f"- {title}: one (ssl, botocore); two (ssl): downgraded: it &lt;ignores&gt; it."
     )
     assert "one (ssl, botocore); two (ssl): there is no recipe." in _section(text, "Not tried")
+
+
+def test_what_holds_a_found_environment_back_is_said() -> None:
+    """Once for all that share it, before what helps; what is to be installed there comes from a copy."""
+    found = replace(an_interpreter("env_shop"), environment="/srv/shop/venv")
+    upgraded = RemedyAttempt(Remedy.UPGRADE, Standing.ADVISED, "never went below", HELD, ("install it",))
+    cases = [
+        Case(a_row(DOWN, client=name, interpreter=found), (upgraded,), held_back=("one asks for two<3",))
+        for name in ("urllib3", "botocore")
+    ]
+    text = build_remedies_markdown(cases, RUN, TLS1_2)
+    pins = _section(text, "What keeps environments from newer releases").strip()
+    assert pins.endswith("(urllib3, botocore): one asks for two&lt;3.")
+    assert text.index("one asks") < text.index(TITLES[Remedy.UPGRADE])
+    assert COPIED in _section(text, TITLES[Remedy.UPGRADE])
+    made = Case(a_row(DOWN, client="urllib3"), (upgraded,))
+    assert COPIED not in build_remedies_markdown([made], RUN, TLS1_2)
 
 
 def test_causes_come_first_and_once() -> None:

@@ -36,6 +36,7 @@ from servers.conditions import Condition
 from tests.support.builders import TLS1_2, a_program, a_row, an_interpreter
 
 if TYPE_CHECKING:
+    from reports.verdicts.copies import CopyChange
     from reports.verdicts.matrix import Row
 
 DOWN, FRAGILE, HELD = Verdict.DOWNGRADED, Verdict.FRAGILE, Verdict.ENFORCED
@@ -52,7 +53,9 @@ def attempts(
     row: Row, trials: dict[Remedy, Row] | None = None, options: RemedyOptions = OPTIONS, *others: Row
 ) -> dict[Remedy, RemedyAttempt]:
     """Return what one row's remedies came to."""
-    found = {(row.interpreter.id, str(row.client), remedy): trial for remedy, trial in (trials or {}).items()}
+    found: dict[tuple[str, str, Remedy | CopyChange], Row] = {
+        (row.interpreter.id, str(row.client), remedy): trial for remedy, trial in (trials or {}).items()
+    }
     (case,) = [c for c in assess([row, *others], found, options) if c.row is row]
     return {one.remedy: one for one in case.attempts}
 
