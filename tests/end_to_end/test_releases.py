@@ -33,6 +33,9 @@ RELEASES = ROOT / ".nox" / ".cache" / "releases"
 PACKAGES = ("base-files", "python3", "python3-venv", "openssl", "libstdc++6")
 """What the tool needs of a system: Python, an openssl to serve with, and what its table is computed with."""
 
+OWN = {"bookworm": "python3-botocore", "trixie": "awscli"}
+"""A package of the release's own that speaks to AWS, installed as every user of the release has it."""
+
 
 BULLSEYE = """\
 HOME = .
@@ -58,6 +61,7 @@ CipherString = DEFAULT@SECLEVEL=2
 class Release:
     """A root file system with a copy of the repository, and the tool's environment, that it can see."""
 
+    suite: str
     root: Path
     folder: Path
     index: Mapping[str, str]
@@ -98,13 +102,31 @@ class Release:
         )
         return done.returncode, done.stdout
 
-    def held(self, configuration: Path | None = None) -> dict[str, tuple[str, str, str]]:
-        """Measure the release's Python; return verdict, lowest version and holder by client."""
-        status, said = self.run("nox", "-s", "matrix", configuration=configuration)
+    @property
+    def latest(self) -> Path:
+        """Where its newest report is."""
+        return self.folder / "reports" / "latest"
+
+    def measure(self, *words: str, configuration: Path | None = None) -> list[dict[str, str]]:
+        """Run a matrix, which must succeed; return its rows."""
+        status, said = self.run("nox", "-s", "matrix", "--", *words, configuration=configuration)
         assert status == 0, said
-        with (self.folder / "reports" / "latest" / "matrix.csv").open(newline="") as file:
-            rows = [row for row in csv.DictReader(file) if row["source"] == "system"]
-        return {row["client"]: (row["verdict"], row["lowest_negotiated"], row["held_by"]) for row in rows}
+        with (self.latest / "matrix.csv").open(newline="") as file:
+            return list(csv.DictReader(file))
+
+    def version(self, package: str) -> str:
+        """Return the version of a Python package that the release itself has, as its file name says it."""
+        (found,) = self.root.glob(f"usr/lib/python3/dist-packages/{package}-*.*-info")
+        return found.stem.removeprefix(f"{package}-")
+
+
+def _held(rows: list[dict[str, str]], environment: str = "made") -> dict[str, tuple[str, str, str]]:
+    """Return verdict, lowest version and holder by client, in one environment of the release's Python."""
+    return {
+        row["client"]: (row["verdict"], row["lowest_negotiated"], row["held_by"])
+        for row in rows
+        if row["source"] == "system" and row["environment"] == environment
+    }
 
 
 def _uv(*words: str) -> str:
@@ -120,14 +142,14 @@ def _root(suite: str) -> Path:
         )
     if subprocess.run(["bwrap", "--bind", "/", "/", "true"], check=False, capture_output=True).returncode:
         pytest.skip("this container may not make namespaces: one with CAP_SYS_ADMIN enables this")
-    root = RELEASES / suite
+    root = RELEASES / f"{suite}-{OWN[suite]}"
     if not root.is_dir():
         RELEASES.mkdir(parents=True, exist_ok=True)
-        aside = RELEASES / f"{suite}.{os.getpid()}"
+        aside = RELEASES / f"{root.name}.{os.getpid()}"
         command: list[str | Path] = [
             "mmdebstrap",
             "--variant=extract",
-            f"--include={','.join(PACKAGES)}",
+            f"--include={','.join((*PACKAGES, OWN[suite]))}",
             suite,
             aside,
         ]
@@ -155,7 +177,7 @@ def release(
         # By which nox tells uv of the environment that the tests run in.
         if name not in ("UV_PYTHON", "UV_PROJECT_ENVIRONMENT")
     }
-    one = Release(_root(request.param), folder, index)
+    one = Release(request.param, _root(request.param), folder, index)
     shutil.copy(find_uv_bin(), folder / "home" / "uv")
     tool = nox.project.load_toml(ROOT / "noxfile.py")["dependencies"]
     for words in (("venv", "venv", "--python", "/usr/bin/python3"), ("pip", "install", *tool)):
@@ -164,26 +186,47 @@ def release(
     return one
 
 
-def test_what_holds_a_release_is_told(release: Release) -> None:
+@pytest.fixture(scope="module")
+def rows(release: Release) -> list[dict[str, str]]:
+    """The release as it is: its Python with the newest clients, and what the release itself brings."""
+    return release.measure()
+
+
+def test_what_holds_a_release_is_told(release: Release, rows: list[dict[str, str]]) -> None:
     """Bookworm's OpenSSL holds nothing, trixie's does by itself, and urllib3 2 sets a minimum in code."""
     open_ = ("downgraded", "TLSv1", "nothing")
     by_itself = ("enforced", "TLSv1.2", "library")
-    expected = {"bookworm": open_, "trixie": by_itself}[release.root.name]
-    assert release.held() == {
+    expected = {"bookworm": open_, "trixie": by_itself}[release.suite]
+    assert _held(rows) == {
         "ssl": expected,
         "urllib3": ("enforced", "TLSv1.2", "code"),
         "botocore": expected,
     }
 
 
+def test_what_a_release_brings_is_measured_as_it_is(release: Release, rows: list[dict[str, str]]) -> None:
+    """Bookworm's own botocore on urllib3 1.26 goes below the floor; trixie's urllib3 is one that holds."""
+    versions = {row["client"]: row["client_version"] for row in rows if row["environment"] == "/usr"}
+    held = _held(rows, "/usr")
+    if release.suite == "bookworm":
+        assert held["urllib3"] == held["botocore"] == ("downgraded", "TLSv1", "nothing")
+        assert versions["botocore"] == release.version("botocore")
+    else:
+        assert held["urllib3"] == ("enforced", "TLSv1.2", "code")
+        assert "botocore" not in held  # the AWS CLI 2 has a copy of its own
+    assert versions["urllib3"] == release.version("urllib3")
+    assert "ssl" not in held
+
+
 def test_the_configuration_of_an_older_release_holds_it(release: Release) -> None:
     """What bullseye's openssl.cnf sets holds bookworm, and trixie needs none of it."""
     configuration = release.folder / "openssl.cnf"
     configuration.write_text(BULLSEYE)
-    holder = {"bookworm": "openssl.cnf", "trixie": "library"}[release.root.name]
+    holder = {"bookworm": "openssl.cnf", "trixie": "library"}[release.suite]
     held = ("enforced", "TLSv1.2", holder)
     code = ("enforced", "TLSv1.2", "code")
-    assert release.held(configuration) == {"ssl": held, "urllib3": code, "botocore": held}
+    rows = release.measure("--made", configuration=configuration)
+    assert _held(rows) == {"ssl": held, "urllib3": code, "botocore": held}
 
 
 def test_every_cell_of_a_release_is_what_its_causes_make_it(release: Release) -> None:
@@ -196,4 +239,4 @@ def test_every_cell_of_a_release_is_what_its_causes_make_it(release: Release) ->
     assert {cell["agrees"] for cell in cells} == {"yes"}
     empty = [cell for cell in cells if (cell["condition"], cell["client"]) == ("empty", "ssl")]
     fell = any(cell["true_safe"] == "no" for cell in empty)
-    assert fell is (release.root.name == "bookworm")
+    assert fell is (release.suite == "bookworm")
