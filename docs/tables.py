@@ -109,7 +109,7 @@ TABLES: dict[str, Callable[[], Iterator[Sequence[str]]]] = {
     "clients": lambda: client_rows(clients().values()),
     "servers": lambda: server_rows(read_catalogue().servers),
     "attacks": lambda: attack_rows(read_catalogue().servers),
-    "programs": lambda: program_rows(read_programs()),
+    "programs": lambda: program_rows(read_programs(own=None)),
     "builds": lambda: build_rows(read_recipes()),
     "files": lambda: file_rows(formats()),
 }

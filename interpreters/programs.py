@@ -1,28 +1,34 @@
-"""Reads from probes/programs.toml which other programs can be measured, and finds them on PATH."""
+"""Says which other programs can be measured, ours and the user's own, and finds them on PATH."""
 
 from __future__ import annotations
 
+import itertools
+import os
 import re
+import shlex
 import shutil
 import string
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from interpreters.describe import describe, describe_program
+from interpreters.endpoint import FOR_COMMANDS
 from interpreters.interpreter import PROGRAM, Interpreter, program_id
 from interpreters.locate import Candidate
+from interpreters.owners import not_as_root
 from interpreters.processes import run, signal_name
-from interpreters.tables import tables
+from interpreters.tables import Table, TableError, keys, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from interpreters.tables import Table
+    from collections.abc import Iterable, Mapping, Sequence
 
 PROGRAMS = Path(__file__).parent.parent / "probes" / "programs.toml"
+"""The programs that the tool knows."""
 
+OWN_PROGRAMS = PROGRAMS.parent.parent / "programs.toml"
+"""Where the user keeps programs of their own."""
 
 ANSWER_LIMIT = 10.0
 """Seconds that a program may take to say what it is."""
@@ -33,6 +39,12 @@ FLOOR = "{floor}"
 PLACEHOLDERS = ("program", "here", "url", "host", "port", "cafile")
 """What can stand in a command in braces; probes/program.py fills it in."""
 
+LIMITS = range(1, 3601)
+"""Seconds that a program may be given for a server."""
+
+USUAL_LIMIT = 10
+"""The seconds for which a program has a server unless it is given others: probes/program.py."""
+
 
 @dataclass(frozen=True)
 class Program:
@@ -40,14 +52,17 @@ class Program:
 
     id: str
     command: str
-    ask: tuple[str, ...]
-    version: str
     fetch: tuple[str, ...]
+    prints_answer: bool = False
+    ask: tuple[str, ...] = ()
+    version: str = ""
     library: str = ""
     only: str = ""
     relaxed: tuple[str, ...] = ()
     floor: tuple[str, ...] = ()
     request: str = ""
+    limit: int = 0
+    folder: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,31 +73,110 @@ class InstalledProgram:
     program: Program
 
 
-def read_programs(path: Path = PROGRAMS) -> tuple[Program, ...]:
-    """Read and check a file of programs; raises TableError that names the entry at fault."""
-    return tuple(
-        _program(name, table) for name, table in tables(path.name, path.read_bytes(), Program).items()
+def read_programs(path: Path = PROGRAMS, own: Path | None = OWN_PROGRAMS) -> tuple[Program, ...]:
+    """Read and check the file of programs that the tool knows, and that of the user's own, if there is one.
+
+    Without `own` the tool's alone. Raises TableError that names the entry at fault.
+    """
+    ours = [_program(name, table) for name, table in tables(path.name, path.read_bytes(), Program).items()]
+    if own is None or not os.path.lexists(own):
+        return tuple(ours)
+    try:
+        raw = own.read_bytes()
+    except OSError as error:
+        msg = f"{own.name} cannot be read: {error.strerror or error}; repair it, or remove it"
+        raise TableError(msg) from error
+    theirs = []
+    for name, table in tables(own.name, raw, Program).items():
+        if name in {program.id for program in ours}:
+            table.refuse(
+                f"the tool has a program {name} already, in probes/{path.name}; give it another name"
+            )
+        theirs.append(_in_folder(_program(name, table), own.parent, table))
+    return (*ours, *theirs)
+
+
+def _in_folder(program: Program, base: Path, table: Table) -> Program:
+    """Return a program of the user's own with the folder that it runs in, and in which its command is meant.
+
+    That is the folder of its file unless it names another.
+    """
+    folder = base / program.folder
+    if not folder.is_dir():
+        table.refuse(f"there is no folder {str(folder)!r}")
+    return replace(program, folder=str(folder), command=_meant_in(folder, program.command))
+
+
+def _meant_in(folder: Path, command: str) -> str:
+    """Return what a command means in a folder: one without a slash is looked for on PATH."""
+    return str(folder / command) if os.sep in command else command
+
+
+def programs_of(
+    commands: Iterable[str], folder: Path, limit: int, taken: Iterable[str]
+) -> tuple[Program, ...]:
+    """Return the programs that commands of the user's start, as if each were a table of programs.toml.
+
+    Each is named after its program, with a number where that name is among `taken`, or was given twice. They
+    run in `folder`, `limit` seconds for each server. Raises TableError.
+    """
+    names = set(taken)
+    found = []
+    for text in commands:
+        program = _program_of(text, folder, limit)
+        numbered = (f"{program.id}_{number}" for number in itertools.count(2))
+        name = next(name for name in itertools.chain([program.id], numbered) if name not in names)
+        names.add(name)
+        found.append(replace(program, id=name))
+    return tuple(found)
+
+
+def _program_of(text: str, folder: Path, limit: int) -> Program:
+    where = f"--command {text!r}"
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        msg = f"{where} cannot be taken apart: {error}; write it as for a shell"
+        raise TableError(msg) from error
+    if not words:
+        msg = f"{where} has no word in it; write it as for a shell, such as 'myapp --endpoint {{url}}'"
+        raise TableError(msg)
+    command = words[0]
+    fetch = ("{program}", *words[1:])
+    _check_command(
+        Table(where, {"command": command, "fetch": fetch}, keys(Program)), "it", fetch, ["program"]
     )
+    name = re.sub(r"[^a-z0-9]+", "_", Path(command).name.lower()).strip("_")[:40]
+    return Program(name or "command", _meant_in(folder, command), fetch, limit=limit, folder=str(folder))
 
 
 def _program(name: str, table: Table) -> Program:
     program = Program(
         id=name,
         command=table.get("command", str),
-        ask=table.texts("ask", "--version"),
-        version=table.get("version", str),
         fetch=table.texts("fetch", "{program}"),
+        prints_answer=table.get("prints_answer", bool, default=False),
+        ask=table.texts("ask", "--version"),
+        version=table.get("version", str, ""),
         library=table.get("library", str, ""),
         only=table.get("only", str, ""),
         relaxed=table.texts("relaxed", "{program}"),
         floor=table.texts("floor", "--tlsv1.2"),
         request=table.get("request", str, ""),
+        limit=table.number("limit", USUAL_LIMIT, LIMITS, "seconds") if "limit" in table.values else 0,
+        folder=table.get("folder", str, ""),
     )
     for key, groups in (("version", 1), ("library", 1), ("only", 0)):
         _check_pattern(table, key, getattr(program, key), groups)
-    _check_command(table, "fetch", program.fetch)
+        if getattr(program, key) and not program.ask:
+            table.refuse(f"{key} is looked for in what the program answers, and there is no key 'ask'")
+    if program.ask and not program.version:
+        table.refuse("'version' is missing: it says where in the answer to 'ask' the version is")
+    # Another one may be led by variables, and need not trust anybody.
+    needed = ["program", "cafile", "url"] if program.prints_answer else ["program"]
+    _check_command(table, "fetch", program.fetch, needed)
     if program.relaxed:
-        _check_command(table, "relaxed", program.relaxed)
+        _check_command(table, "relaxed", program.relaxed, needed)
     if bool(program.floor) is not (FLOOR in (*program.fetch, *program.relaxed)):
         table.refuse(f"a floor needs a word {FLOOR!r} in fetch or relaxed, and such a word needs a floor")
     return program
@@ -97,31 +191,58 @@ def _check_pattern(table: Table, key: str, pattern: str, groups: int) -> None:
         table.refuse(f"{key} must have {groups or 'no'} group, not {found}; write (?:...) for others")
 
 
-def _check_command(table: Table, key: str, words: tuple[str, ...]) -> None:
-    """Refuse a command that would not run the program, or that could not reach or trust the server."""
+def _check_command(table: Table, key: str, words: tuple[str, ...], needed: Iterable[str]) -> None:
+    """Refuse a command that lacks what it needs, to run the program or to reach and trust the server."""
     try:
         pieces = [piece for word in words if word != FLOOR for piece in string.Formatter().parse(word)]
     except ValueError as error:
         table.refuse(f"{key} has a brace that means nothing: {error}; write {{{{ and }}}} for braces")
     named = {field for _, field, _, _ in pieces if field is not None}
     if strange := sorted(named.difference(PLACEHOLDERS)):
-        table.refuse(f"{key} has {{{strange[0]}}}; there are {', '.join(PLACEHOLDERS)}")
-    for needed in ("program", "cafile", "port" if "port" in named else "url"):
-        if needed not in named:
-            table.refuse(f"{key} lacks {{{needed}}}")
+        known = ", ".join(PLACEHOLDERS)
+        table.refuse(f"{key} has {{{strange[0]}}}; there are {known}; write {{{{ and }}}} for braces")
+    for field in needed:
+        if field not in named and not (field == "url" and "port" in named):
+            table.refuse(f"{key} lacks {{{field}}}")
 
 
 def locate_programs(programs: Iterable[Program], env: Mapping[str, str]) -> tuple[Candidate, ...]:
     """Return a candidate for each program whose command is on PATH; nothing is run.
 
     A path is that of the command itself, not where its link leads: some files hold several programs and
-    choose by the name under which they are started.
+    choose by the name under which they are started. Root starts none that somebody else could replace.
     """
     path = env.get("PATH", "")
     found = ((program, shutil.which(program.command, path=path)) for program in programs)
     return tuple(
-        Candidate(program_id(program.id), PROGRAM, Path(file).absolute()) for program, file in found if file
+        Candidate(
+            program_id(program.id),
+            PROGRAM,
+            Path(file).absolute(),
+            _not_as_root(program, Path(file).absolute()),
+        )
+        for program, file in found
+        if file
     )
+
+
+def _not_as_root(program: Program, path: Path) -> str:
+    """Return why root must not start a program, or another one that is among its words; empty if root may."""
+    words = (Path(program.folder, word) for word in (*program.fetch, *program.relaxed) if os.sep in word)
+    files = (path, *(word for word in words if os.access(word, os.X_OK) and word.is_file()))
+    refusals = ((file, not_as_root(Path(os.path.realpath(file)))) for file in files)
+    return next((f"{file}: {why}" for file, why in refusals if why), "")
+
+
+def missing_command(programs: Sequence[Program], commands: Sequence[str], env: Mapping[str, str]) -> str:
+    """Say which of the user's commands starts no program that is there; empty if each does."""
+    for program, text in zip(programs, commands, strict=True):
+        if shutil.which(program.command, path=env.get("PATH", "")) is None:
+            return (
+                f"--command {text!r}: there is no program {program.command!r} that can be run; no shell reads"
+                " the command: for variables write env NAME=VALUE before it, for a shell's words sh -c '...'"
+            )
+    return ""
 
 
 def identify_program(
@@ -132,6 +253,10 @@ def identify_program(
 ) -> InstalledProgram | None:
     """Return what a program says of itself, or why it cannot; None if it is another of the same name."""
     program = next(program for program in programs if program_id(program.id) == candidate.id)
+    if candidate.unavailable:
+        return InstalledProgram(describe(candidate, unavailable=candidate.unavailable), program)
+    if not program.ask:
+        return InstalledProgram(describe_program(candidate, "", ""), program)
     try:
         status, output = run([candidate.path, *program.ask], env, limit)
     except OSError as error:
@@ -156,7 +281,7 @@ def identify_program(
 
 def commands(
     installed: InstalledProgram, relaxed: str, floor: tuple[str, ...] = ()
-) -> dict[str, dict[str, object]]:
+) -> dict[str, dict[str, Any]]:
     """Return how a probe runs the program: under its own id, and as `relaxed` if it has that variant.
 
     `floor` is what stands in the place that the commands have for it: nothing but in tests.
@@ -169,6 +294,10 @@ def commands(
             "version": installed.interpreter.version,
             "words": [piece for word in words for piece in (floor if word == FLOOR else (word,))],
             "request": program.request,
+            "prints_answer": program.prints_answer,
+            "variables": {} if program.prints_answer else FOR_COMMANDS,
+            "limit": program.limit,
+            "folder": program.folder,
         }
         for name, words in variants.items()
         if words

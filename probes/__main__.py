@@ -138,8 +138,9 @@ def attempt(fetch, note, looks_up, cell, timeout):
     record = {"outcome": "failed", "version": None, "cipher": None, "error_class": None, "error_text": None}
     try:
         host = names.host(cell, looks_up)
-        record.update(fetch(host, cell["port"], within_reach(cell["cafile"]), timeout, cell.get("retries", 0)))
+        told = fetch(host, cell["port"], within_reach(cell["cafile"]), timeout, cell.get("retries", 0))
         record["outcome"] = "connected"
+        record.update(told)
     except Exception as error:
         record.update(error_fields(error))
     record["seconds"] = round(clock() - began, 6)

@@ -224,10 +224,12 @@ def _not_asked(pair: _Pair, before: RunRequest, after: RunRequest) -> str:
     """Say what only one of two runs was asked for; empty if that is not why a row has no other side."""
     if pair.older and pair.newer:
         return ""
-    request, which = (before, "newer") if pair.newer else (after, "older")
+    request, other, which = (before, after, "newer") if pair.newer else (after, before, "older")
     interpreter = pair.interpreter
     left_out = request.only and not any(fnmatch.fnmatchcase(interpreter.id, glob) for glob in request.only)
-    if interpreter.is_program and (left_out or not request.programs):
+    program = pair.client.name
+    wanted = program in request.commands if program in other.commands else request.programs
+    if interpreter.is_program and (left_out or not wanted):
         what = f"the program {pair.client}"
     elif left_out:
         what = f"the interpreter {interpreter.id}"

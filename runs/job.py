@@ -22,7 +22,13 @@ from interpreters.locate import NOTHING, Discovery, SelectionError, leads_to, py
 from interpreters.prepared import EnvironmentMaker, distinct, forget, prepare_and_hold, prepare_candidate
 from interpreters.process_environment import sanitized_environment
 from interpreters.processes import side_by_side
-from interpreters.programs import identify_program, locate_programs, read_programs
+from interpreters.programs import (
+    identify_program,
+    locate_programs,
+    missing_command,
+    programs_of,
+    read_programs,
+)
 from interpreters.running import RunningPythons, find_running
 from interpreters.sites import sites, with_clients
 from servers.catalogue import Role, read_catalogue
@@ -109,7 +115,14 @@ class Job:
 
     @cached_property
     def known_programs(self) -> tuple[Program, ...]:
-        """The programs that can be measured, if programs are to be; raises TableError."""
+        """The programs that can be measured, if programs are to be, and those of the user's commands.
+
+        Raises TableError for one that makes no sense, and SelectionError for a command that is not there.
+        """
+        return (*self._tabled, *self._commanded)
+
+    @cached_property
+    def _tabled(self) -> tuple[Program, ...]:
         return read_programs() if self.option("programs") else ()
 
     @property
@@ -151,6 +164,18 @@ class Job:
         if not self.option("running"):
             return RunningPythons()
         return find_running(self.env, (*self.plan.discovery.candidates, *self.environments.candidates))
+
+    @cached_property
+    def _commanded(self) -> tuple[Program, ...]:
+        """The programs that the user's own commands start."""
+        commands = self.option("command", [])
+        if not commands:
+            return ()
+        folder, taken = Path(self.session.invoked_from), [program.id for program in self._tabled]
+        found = programs_of(commands, folder, self.options.command_limit, taken)
+        if problem := missing_command(found, commands, os.environ):
+            raise SelectionError(problem)
+        return found
 
     @cached_property
     def found(self) -> tuple[Candidate, ...]:
@@ -275,6 +300,7 @@ class Job:
             running=self.option("running", default=False),
             made=self.measures_made,
             found=self.measures_found,
+            commands=tuple(program.id for program in self._commanded),
         )
 
     def start(self, settings: Settings) -> RunStart:

@@ -14,6 +14,7 @@ from interpreters.clients import DEFAULT, clients
 from interpreters.errors import FloorError
 from interpreters.hardening.recipes import FLOORS as HARDEN_FLOORS
 from interpreters.hardening.recipes import read_recipes
+from interpreters.programs import LIMITS, USUAL_LIMIT
 from reports.files import KEPT_RUNS
 from servers.conditions import Condition
 from servers.protocols import FLOORS, Protocol
@@ -85,6 +86,14 @@ def _positive(text: str) -> int:
     """Return a whole number of 1 or more, as an argparse type."""
     if not text.isdecimal() or int(text) < 1:
         msg = f"{text!r} is not a whole number of 1 or more"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
+def _seconds(text: str) -> int:
+    """Return how long a command may take, as an argparse type."""
+    if not text.isdecimal() or int(text) not in LIMITS:
+        msg = f"{text!r} is not a number of seconds from {LIMITS[0]} to {LIMITS[-1]}"
         raise argparse.ArgumentTypeError(msg)
     return int(text)
 
@@ -229,7 +238,20 @@ MATRIX = (
         f"default: {Condition.AMBIENT}",
     ),
     Option(
-        "--programs", "measure other programs on PATH too: probes/programs.toml", {"action": "store_true"}
+        "--programs",
+        "measure other programs on PATH too: probes/programs.toml, and a programs.toml of your own",
+        {"action": "store_true"},
+    ),
+    Option(
+        "--command",
+        "run this for each server too, with {url} {host} {port} {cafile} filled in; may be repeated",
+        {"action": "append", "default": [], "metavar": "'PROGRAM ...'"},
+    ),
+    Option(
+        "--command-limit",
+        "the seconds that a --command may take for a server",
+        {"type": _seconds, "default": USUAL_LIMIT, "metavar": "N"},
+        f"default: {USUAL_LIMIT}",
     ),
     ATTACKS,
 )

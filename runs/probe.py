@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from interpreters.clients import PROBES, ClientKey
 from interpreters.interpreter import MADE
 from interpreters.processes import signal_name
-from reports.verdicts.observations import Account, Observation, OwnTls
+from reports.verdicts.observations import WIRE_ALONE, Account, Observation, OwnTls
 from servers.certificates import NAME
 from servers.conditions import Condition
 from servers.peers import CLOSED, LOOPBACK, admit_family, can_tell, hosts_file, is_ours
@@ -56,7 +56,7 @@ class ProbeTask:
     """As the interpreter's."""
     snippets: Mapping[str, str] = field(default_factory=dict)
     """By client, source text that the probe runs before it uses that client."""
-    programs: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    programs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """By client, how to run those that are programs rather than modules of the interpreter."""
     modules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By client, without versions or remedy, the modules that its file imports: a client that has no others,
@@ -160,7 +160,7 @@ def _account(record: Mapping[str, Any]) -> Account:
     account = Account(**record)
     texts = (account.version, account.cipher, account.error_class, account.error_text)
     well_formed = all(isinstance(t, str | None) for t in texts) and isinstance(account.note, str)
-    if account.outcome not in ("connected", "failed") or not well_formed:
+    if account.outcome not in ("connected", "failed", *WIRE_ALONE) or not well_formed:
         msg = "a malformed account"
         raise ValueError(msg)
     return replace(account, seconds=float(account.seconds))
@@ -180,7 +180,9 @@ class Probe:
     ) -> None:
         self.task = task
         self._attempt_limit = attempt_limit
-        self._silence_limit = silence_limit
+        # A program says nothing while it runs, which it may do for as long as the user gave it.
+        limits = (float(program.get("limit", 0)) for program in task.programs.values())
+        self._silence_limit = silence_limit + max(limits, default=0.0)
         self._identity: Mapping[str, Any] | None = None
         self._versions: dict[str, str] = {}
         """By client, as the three below."""

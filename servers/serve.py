@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interpreters.endpoint import ENDPOINT, TRUSTING
 from servers.catalogue import Role
 from servers.lab import open_lab
 from servers.live import live_page
@@ -137,11 +138,10 @@ def pointing(lab: Lab, state: LiveState) -> list[str]:
     if widest is None or widest.pair is None:
         return []
     trust = shlex.quote(str(widest.pair.trust)) if widest.pair else ""
-    names = ("AWS_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
     return [
         f"To point an application at {widest.server.id}, or at another server by its port, in its shell:",
-        f"  export AWS_ENDPOINT_URL={state.addresses[widest.server.id]}",
-        f"  export {' '.join(f'{name}={trust}' for name in names)}",
+        f"  export {ENDPOINT}={state.addresses[widest.server.id]}",
+        f"  export {' '.join(f'{name}={trust}' for name in TRUSTING)}",
     ]
 
 

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 ALERT_LENGTH = 2
 """Bytes of an alert in clear (RFC 8446 6); encrypted it is longer, if only by its authentication."""
 
+LONGEST_CONTROL = 22
+"""Bytes of the longest record without data that a TLS 1.3 client sends behind its Finished: a KeyUpdate of 5,
+1 for its type and 16 of authentication; an alert has less (RFC 8446 4.6.3, 5.2, 6)."""
+
 RANDOM = slice(6, 38)
 """Where a hello message has its random: behind its type, length and legacy_version (RFC 8446 4.1.2)."""
 
@@ -73,6 +77,13 @@ class WireAccount:
     Up to TLS 1.2 an encrypted handshake record behind ChangeCipherSpec is one (RFC 5246 7.1, 7.4.9). In TLS
     1.3 the wire does not tell.
     """
+    used: bool = False
+    """Whether the client completed a handshake and sent application data behind that, however it all ended.
+
+    In TLS 1.3 the first encrypted record of a client is its Finished, or an alert in its place; data is in a
+    later record that is too long for an alert or a KeyUpdate. Nobody else but the client decides about this,
+    so a server without an answer, or a tap that ended the connection, takes nothing back.
+    """
 
     @property
     def data_both_ways(self) -> bool:
@@ -100,7 +111,8 @@ class _Side:
 
     hellos: list[bytes]
     alerts: list[WireAlert]
-    data: int
+    data: list[int]
+    """The lengths of the application_data records."""
     faults: list[str]
     finished: bool = False
 
@@ -112,7 +124,7 @@ def read_capture(capture: Capture) -> WireAccount:
     faults = [*capture.faults, *client.faults, *server.faults]
     # One handshake has one hello a side, and one more after a HelloRetryRequest (RFC 8446 4.1.4).
     allowed = 2 if server.hellos and _is_retry(server.hellos[0]) else 1
-    if len(client.hellos) > allowed or len(server.hellos) > allowed:
+    if several := len(client.hellos) > allowed or len(server.hellos) > allowed:
         faults.append("more hellos than one handshake has")
     client_hello = _parse(ClientHello(), client.hellos[:1], faults)
     server_hello = _parse(ServerHello(), server.hellos[-1:], faults)
@@ -124,18 +136,27 @@ def read_capture(capture: Capture) -> WireAccount:
         server_version=chosen,
         server_cipher=_cipher(server_hello) if server_hello else None,
         alerts=(*client.alerts, *server.alerts),
-        client_data=client.data,
-        server_data=server.data,
+        client_data=sum(client.data),
+        server_data=sum(server.data),
         client_hello=client.hellos[0].hex() if client.hellos else "",
         server_hello=server.hellos[-1].hex() if server.hellos else "",
         faults=tuple(faults),
         notes=tuple(capture.notes),
         finished=client.finished and server.finished and chosen not in (None, Protocol.TLSV1_3),
+        used=not several and _used(client, server, chosen),
     )
 
 
+def _used(client: _Side, server: _Side, chosen: Protocol | None) -> bool:
+    """Whether the client sent data at the version that was chosen: see WireAccount.used."""
+    if chosen is Protocol.TLSV1_3:
+        return any(length > LONGEST_CONTROL for length in client.data[1:])
+    completed = (client.finished and server.finished) or sum(server.data) > 0
+    return chosen is not None and completed and sum(client.data) > 0
+
+
 def _read_side(sender: Sender, stream: bytes, hello_type: int) -> _Side:
-    side = _Side([], [], 0, [])
+    side = _Side([], [], [], [])
     defragmenter = Defragmenter()
     defragmenter.add_static_size(ContentType.alert, ALERT_LENGTH)
     defragmenter.add_dynamic_size(ContentType.handshake, 1, 3)
@@ -146,7 +167,7 @@ def _read_side(sender: Sender, stream: bytes, hello_type: int) -> _Side:
             # dummy, and what follows is application_data, save a second ClientHello.
             encrypted = True
         elif kind == ContentType.application_data:
-            side.data += len(payload)
+            side.data.append(len(payload))
         elif kind == ContentType.alert and len(payload) != ALERT_LENGTH:
             side.alerts.append(WireAlert(sender, None, None))
         elif kind == ContentType.handshake and encrypted and not _clear_again(side):

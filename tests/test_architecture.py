@@ -24,6 +24,7 @@ ROOMS = ("interpreters", "probes", "servers", "reports", "runs")
 
 GROUND = {
     "interpreters.atomic",
+    "interpreters.endpoint",
     "interpreters.errors",
     "interpreters.log",
     "interpreters.processes",

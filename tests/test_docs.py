@@ -211,7 +211,7 @@ def test_the_command_writes_what_is_out_of_date(
     monkeypatch.setattr(tables, "PAGES", (page,))
     assert (tables.main([]), tables.COMMAND in capsys.readouterr().out) == (1, True)
     assert (tables.main(["--write"]), tables.main([]), capsys.readouterr().out) == (0, 0, "")
-    rows = tables.markdown(tables.program_rows(read_programs()))
+    rows = tables.markdown(tables.program_rows(read_programs(own=None)))
     assert page.read_text() == f"Before.\n<!-- table programs -->\n{rows}<!-- end -->\nAfter.\n"
 
 
@@ -303,12 +303,23 @@ def test_the_sample_server_is_one(tmp_path: Path) -> None:
     assert len(read_catalogue(path).servers) == len(read_catalogue().servers) + 1
 
 
+def test_the_sample_program_is_one(tmp_path: Path) -> None:
+    """The program of one's own that the guide keeps can be read, beside ours, and is judged by the wire."""
+    path = tmp_path / "programs.toml"
+    path.write_text(_toml(HOW_TO, "Measure a program of your own"))
+    *ours, own = read_programs(own=path)
+    assert len(ours) == len(read_programs(own=None))
+    assert (own.prints_answer, bool(own.relaxed)) == (False, True)
+
+
 def commands() -> list[tuple[str, str, tuple[str, ...]]]:
     """Return each use of nox in the pages: where it is, its sessions, and the options behind `--`."""
     found = set()
     for page in PAGES:
         for named, words in USE.findall(text(page)):
-            found.add((name(page), named.strip(), tuple(re.findall(r"(?<!\S)--[\w-]+", words))))
+            # What is quoted is another program's, as after --command.
+            own = re.sub(r"'[^']*'|\"[^\"]*\"", "", words)
+            found.add((name(page), named.strip(), tuple(re.findall(r"(?<!\S)--[\w-]+", own))))
     return sorted(found)
 
 

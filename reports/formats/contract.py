@@ -78,6 +78,8 @@ class RequestDocument(Document):
     """Whether interpreters were to be measured, in environments that are made for that."""
     found: bool = False
     """Whether environments were to be looked for, and measured as they are."""
+    commands: tuple[str, ...] = ()
+    """The names of the programs that commands of the user's were to start; the commands are in no file."""
 
 
 class LeftOutDocument(Document):

@@ -14,8 +14,9 @@ from servers.protocols import Protocol, Sender
 class AccountDocument(Document):
     """What the client says of one attempt."""
 
-    outcome: Literal["connected", "failed"]
-    """`connected` if an answer came back over TLS, else `failed`."""
+    outcome: Literal["connected", "failed", "untold", "broke off"]
+    """`connected` if an answer came back over TLS, else `failed`. A command of the user's does not say which:
+    `untold` if it ended by itself, `broke off` if it had to be ended, or a signal ended it."""
     version: str | None
     """The protocol version that the client believes it used, in its own words; `untold` if it got an answer
     and has no way to tell; null if it failed."""
@@ -24,7 +25,7 @@ class AccountDocument(Document):
     error_class: str | None
     """Class of the exception that ended the attempt; null if none did."""
     error_text: str | None
-    """Text of that exception, cut at some length."""
+    """Text of that exception, cut at some length; of a user's command how it ended and its last words."""
     seconds: float
     """How long the attempt took by the client's clock (before Python 3.3 that clock can jump, even back)."""
     note: str
@@ -81,6 +82,8 @@ class ConnectionDocument(Document):
     """What the tap has to add, such as who broke off."""
     finished: bool
     """Whether, up to TLS 1.2, both sides sent a Finished, so that the handshake is complete."""
+    used: bool = False
+    """Whether the client completed a handshake and sent application data behind it, however it all ended."""
 
 
 class ObservationDocument(Document, tag_field="schema_version", tag=SCHEMA_VERSION):

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from reports.verdicts.observations import BROKE_OFF, WIRE_ALONE
 from servers.catalogue import Role
 from servers.protocols import Protocol, Sender, span
 
@@ -87,6 +88,9 @@ CERTIFICATE_ALERTS = frozenset(
 VERSION_UNKNOWN = "untold"
 """What a client says that cannot tell its version (probes/status_page.py): the wire's word stands alone."""
 
+SUMMARY_LIMIT = 160
+"""Characters that a reason has of what a client says."""
+
 _SEVERITY = (CellKind.CONNECTED, CellKind.BLOCKED, CellKind.REJECTED, CellKind.NOT_OFFERED)
 """From what weighs most; what is inconclusive is weighed apart."""
 
@@ -109,9 +113,39 @@ def _judge(observation: Observation, server: Server) -> CellResult:
         return CellResult(server, CellKind.MISSING, reason=observation.missing or "no account was given")
     if not observation.wire:
         return _inconclusive(server, f"no connection passed the tap; the client says: {_summary(account)}")
+    if account.outcome in WIRE_ALONE:
+        return _judge_by_wire(observation.wire, account, server)
     if server.role is Role.ATTACK:
         return judge_attack(observation.wire, account, server)
     return _worst([_judge_connection(wire, account, server) for wire in observation.wire], server)
+
+
+def _judge_by_wire(wires: Sequence[WireAccount], account: Account, server: Server) -> CellResult:
+    """Judge a cell of a client that does not say whether it got an answer.
+
+    It connected where it sent data behind a handshake: no later fault of the record takes that back. Where it
+    broke off it might have gone on, so that nothing but a connection counts. A connection without a byte is
+    no attempt at TLS if there are others: some programs look whether anybody is there.
+    """
+    spoken = [wire for wire in wires if wire.client_hello or wire.faults] or wires
+    failed = replace(account, outcome="failed", version=None)
+    if server.role is Role.ATTACK:
+        made = replace(account, outcome="connected", version=VERSION_UNKNOWN)
+        seen = made if any(wire.used for wire in spoken) else failed
+        return _unless_broken_off(judge_attack(spoken, seen, server), account)
+    results = [
+        _judge_version(wire, server) if wire.used else _judge_connection(wire, failed, server)
+        for wire in spoken
+    ]
+    return _worst([_unless_broken_off(result, account) for result in results], server)
+
+
+def _unless_broken_off(result: CellResult, account: Account) -> CellResult:
+    """Return a result as far as it counts if the client did not end by itself."""
+    went_along = result.kind in (CellKind.CONNECTED, CellKind.FOOLED)
+    if account.outcome != BROKE_OFF or went_along or result.undecided:
+        return result
+    return _inconclusive(result.server, f"{_summary(account)}; until then: {result.kind} ({result.reason})")
 
 
 def _worst(results: Sequence[CellResult], server: Server) -> CellResult:
@@ -234,7 +268,13 @@ def _judge_claim(wire: WireAccount, account: Account, server: Server) -> CellRes
         )
     if account.version not in (version, VERSION_UNKNOWN):
         return _inconclusive(server, f"the client says {account.version}, the wire says {version}")
-    if version not in server.protocols:
+    return _judge_version(wire, server)
+
+
+def _judge_version(wire: WireAccount, server: Server) -> CellResult:
+    """Judge a connection that was made, by whether it can have been."""
+    version = wire.server_version
+    if version is None or version not in server.protocols:
         return _inconclusive(server, f"connected at {version}, which this server does not speak")
     ceiling = wire.legacy_version
     if version not in wire.offered if wire.offered is not None else ceiling and ceiling.below(version):
@@ -303,7 +343,8 @@ def offer(wire: WireAccount) -> str:
 def _summary(account: Account) -> str:
     if account.outcome == "connected":
         return f"connected at {account.version}"
-    return f"{account.error_class}: {account.error_text}"[:160]
+    kind = f"{account.error_class}: " if account.error_class else ""
+    return f"{kind}{account.error_text}"[:SUMMARY_LIMIT]
 
 
 def _inconclusive(server: Server, reason: str) -> CellResult:

@@ -52,6 +52,8 @@ class RunRequest:
     """Whether interpreters were to be measured, in environments that are made for that."""
     found: bool = True
     """Whether environments were to be looked for, and measured as they are."""
+    commands: tuple[str, ...] = ()
+    """The names of the programs that the user's own commands were to start."""
 
 
 @dataclass(frozen=True)
@@ -112,12 +114,20 @@ class Observation:
         return f"{self.interpreter}/{self.client}/{self.server}/{self.condition}"
 
 
+UNTOLD, BROKE_OFF = "untold", "broke off"
+"""What became of a command of the user's, which need not say whether an answer came back: it ended by itself,
+or it had to be ended, or died of a signal (probes/program.py)."""
+
+WIRE_ALONE = (UNTOLD, BROKE_OFF)
+"""The outcomes with which only the wire tells what happened."""
+
+
 @dataclass(frozen=True)
 class Account:
     """The client's account of one attempt: testimony, to be held against the wire's."""
 
     outcome: str
-    """``connected`` if an answer came back over TLS, else ``failed``."""
+    """``connected`` if an answer came back over TLS, else ``failed``; or one of WIRE_ALONE."""
     version: str | None
     cipher: str | None
     error_class: str | None

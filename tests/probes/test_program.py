@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
+import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,6 @@ from tests.support.probing import board
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
     from types import ModuleType
 
     from tests.support.processes import Witness
@@ -98,12 +98,91 @@ def test_a_program_that_is_not_there_has_failed(passenger: Callable[[str], Modul
         fetch(passenger("program").ProgramClient(told))
 
 
-def test_what_it_leaves_behind_does_not_hold_it_up(program: Callable[..., Any], tmp_path: Path) -> None:
-    """A grandchild that keeps the output open is not waited for."""
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    assert fetch(program(f"cat {pipe} &\n{SAYS_ANSWER}"))["version"] == "TLSv1.1"
-    pipe.write_text("")  # which lets the grandchild end
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux tells whose child an orphan was")
+@pytest.mark.parametrize("way", ["sleep 1000 &", "setsid sh -c 'sleep 1000 & exec sleep 1000' &"])
+def test_what_it_leaves_behind_does_not_hold_it_up_and_is_ended(
+    program: Callable[..., Any], witness: Witness, way: str
+) -> None:
+    """A grandchild that keeps the output open is not waited for, and is gone before the next server."""
+    assert fetch(program(f"{witness.watch}\n{way}\n{SAYS_ANSWER}"))["version"] == "TLSv1.1"
+    assert witness.all_gone()
+
+
+def test_what_others_started_is_left_alone(program: Callable[..., Any]) -> None:
+    """Only what the program itself started is ended."""
+    with subprocess.Popen(["sleep", "1000"]) as other:
+        assert fetch(program(SAYS_ANSWER))["version"] == "TLSv1.1"
+        assert other.poll() is None
+        other.kill()
+
+
+# Commands, of which the wire tells ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def command(passenger: Callable[[str], ModuleType], script: Script) -> Callable[..., Any]:
+    """Return a function that makes a command of the user's of a shell script."""
+
+    def make(body: str, *words: str, **told: object) -> Any:
+        usual = {"path": str(script("tool", body)), "version": "", "words": ["{program}", *words]}
+        return passenger("program").ProgramClient({**usual, "request": "", "prints_answer": False, **told})
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome", "text"),
+    [
+        ("exit 0", "untold", "ended with status 0"),
+        (SAYS_ANSWER, "untold", "ended with status 0: Cipher is A-CIPHER / Protocol  : TLSv1.1"),
+        ("echo one; echo two >&2; exit 35", "untold", "ended with status 35: two"),
+        ("echo bye; kill -SEGV $$", "broke off", "ended with signal 11: bye"),
+        ("echo hello; exec sleep 1000", "broke off", "did not end within 0.3 s, and was ended: hello"),
+    ],
+)
+def test_a_command_is_told_by_how_it_ended(
+    command: Callable[..., Any], body: str, outcome: str, text: str
+) -> None:
+    """Whatever it prints, its status, its signal or our patience is told with its last words, no more."""
+    assert fetch(command(body, limit=0.3)) == {"outcome": outcome, "error_text": text}
+
+
+def test_a_command_that_prints_without_end_is_ended(command: Callable[..., Any]) -> None:
+    """Of its output only a few words are kept."""
+    told = fetch(command("exec yes $(printf %01000d 0)"))
+    assert told["outcome"] == "broke off"
+    assert told["error_text"].startswith("printed without end, and was ended: 0000")
+    assert len(told["error_text"]) < 500
+
+
+def test_a_command_that_hangs_is_tried_on_each_server(
+    command: Callable[..., Any], tmp_path: Path, witness: Witness
+) -> None:
+    """It may have connected and wait for an answer that our servers do not have, so no attempt is left out."""
+    one = command(f"{witness.watch}\nprintf x >>{tmp_path}/runs\nsleep 1000 & wait", limit=0.2)
+    for _ in range(4):
+        assert fetch(one)["outcome"] == "broke off"
+    assert (tmp_path / "runs").read_text() == "xxxx"
+    assert witness.all_gone()
+
+
+def test_a_command_has_its_own_folder_and_variables(command: Callable[..., Any], tmp_path: Path) -> None:
+    """It is led to the server by its words or by variables, and runs where the user means its paths."""
+    body = 'echo "$PWD $AWS_ENDPOINT_URL $SSL_CERT_FILE"'
+    variables = {"AWS_ENDPOINT_URL": "{url}", "SSL_CERT_FILE": "{cafile}"}
+    said = fetch(command(body, folder=str(tmp_path), variables=variables))["error_text"]
+    assert said == f"ended with status 0: {tmp_path} https://localhost:4433/ /ca.pem"
+
+
+def test_a_command_goes_past_a_client_s_account(script: Script) -> None:
+    """In a plan its account has what became of it in the place of whether it connected."""
+    told = {"version": "", "words": ["{program}"], "request": "", "prints_answer": False}
+    told["path"] = str(script("quiet", "echo no luck >&2; exit 4"))
+    cell = {"server": "open", "host": "localhost", "port": 1, "cafile": "/ca.pem", "client": "quiet"}
+    said = board(sys.executable, [{**cell, "program": told}])
+    (account,) = (r["account"] for r in said if r["kind"] == "account")
+    assert (account["outcome"], account["version"]) == ("untold", None)
+    assert (account["error_class"], account["error_text"]) == (None, "ended with status 4: no luck")
 
 
 def test_a_program_that_hangs_is_ended_and_soon_left_alone(

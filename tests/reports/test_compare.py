@@ -387,6 +387,7 @@ GIVEN = replace(an_interpreter("given_one"), source="given")
             {"only": ("pyenv_3*",), "programs": True},
             "the program tool",
         ),
+        (a_row(client="own", interpreter=a_program("own")), {"programs": True}, "the program own"),
     ],
 )
 def test_what_a_run_was_not_asked_for_is_no_change(row: Row, asked: dict[str, Any], what: str) -> None:
@@ -399,6 +400,7 @@ def test_what_a_run_was_not_asked_for_is_no_change(row: Row, asked: dict[str, An
         conditions=tuple(Condition),
         interpreters=(RequestedInterpreter(GIVEN.path, GIVEN.path),),
         programs=True,
+        commands=("own",),
     )
     without = record(both, **asked)
     for older, newer, which in ((with_it, without, "older"), (without, with_it, "newer")):

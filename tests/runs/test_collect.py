@@ -66,7 +66,7 @@ _campaign = partial(a_campaign, CATALOGUE)
 
 
 def _found(name: str, unavailable: str = "") -> InstalledProgram:
-    program = Program(name, name, ("--version",), "(.*)", ("{program}",))
+    program = Program(name, name, ("{program}",), ask=("--version",), version="(.*)")
     return InstalledProgram(a_program(name, unavailable), program)
 
 

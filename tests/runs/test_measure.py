@@ -69,7 +69,7 @@ def _venv(name: str, *clients: str, unavailable: str = "") -> ClientVenv:
 
 
 def _found(name: str, unavailable: str = "", relaxed: tuple[str, ...] = ()) -> InstalledProgram:
-    program = Program(name, name, ("--version",), "(.*)", ("{program}", "{url}"), relaxed=relaxed)
+    program = Program(name, name, ("{program}", "{url}"), ask=("--version",), version="(.*)", relaxed=relaxed)
     return InstalledProgram(a_program(name, unavailable), program)
 
 

@@ -66,6 +66,12 @@ def test_the_defaults_of_a_matrix() -> None:
         ("matrix", ["--clients", "curl"], "argument --clients: there is no 'curl'; there are ssl, urllib3"),
         ("matrix", ["--find-links", "/nonexistent/wheels"], "there is no folder '/nonexistent/wheels'"),
         ("matrix", ["--openssl", "/nonexistent/openssl"], "there is no program '/nonexistent/openssl'"),
+        (
+            "matrix",
+            ["--command-limit", "0"],
+            "--command-limit: '0' is not a number of seconds from 1 to 3600",
+        ),
+        ("remedy", ["--command", "true"], "unrecognized arguments: --command true"),
         ("matrix", ["--recipe", "aws_page"], "unrecognized arguments: --recipe aws_page"),
     ],
 )

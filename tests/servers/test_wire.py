@@ -133,11 +133,14 @@ def _at(version: Protocol) -> _Handshake:
     return _shake(_only(version), _only(version))
 
 
-def _openssl(curve: str | None = None) -> _Handshake:
-    """Let the ssl module talk to itself in memory, the server with this curve alone if one is given."""
+def _openssl(curve: str | None = None, *, trusting: bool = True) -> _Handshake:
+    """Let the ssl module talk to itself in memory, the server with this curve alone if one is given.
+
+    A client that trusts nobody refuses the certificate.
+    """
     near_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     near_context.check_hostname = False
-    near_context.verify_mode = ssl.CERT_NONE
+    near_context.verify_mode = ssl.CERT_NONE if trusting else ssl.CERT_REQUIRED
     far_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _leaf().configure_cert(far_context)
     if curve:
@@ -168,6 +171,11 @@ def _openssl(curve: str | None = None) -> _Handshake:
                 return
         pytest.fail("the two never agreed")
 
+    if not trusting:
+        with pytest.raises(ssl.SSLCertVerificationError):
+            in_turns(near.do_handshake, far.do_handshake)
+        carry()
+        return _Handshake(capture)
     in_turns(near.do_handshake, far.do_handshake)
     near.write(b"question")
     in_turns(lambda: far.read(8))
@@ -198,6 +206,61 @@ def test_a_handshake_is_complete_with_or_without_data(version: Protocol, *, talk
     assert account.finished is (version is not Protocol.TLSV1_3)
     if version is not Protocol.TLSV1_3:
         assert account.data_both_ways is talk
+
+
+@pytest.mark.parametrize("version", LADDER)
+@pytest.mark.parametrize("talk", [True, False])
+def test_a_connection_is_used_only_by_data_behind_the_handshake(version: Protocol, *, talk: bool) -> None:
+    """At each version, what a client sends behind its Finished tells data from a goodbye."""
+    account = read_capture(_shake(_only(version), _only(version), talk=talk).capture)
+    assert account.used is talk
+
+
+def test_who_refuses_a_certificate_has_not_used_the_connection() -> None:
+    """The alert of a client that trusts nobody is not taken for data, in clear or encrypted."""
+    account = read_capture(_openssl(trusting=False).capture)
+    assert account.server_version is Protocol.TLSV1_3
+    assert account.alerts
+    assert not account.used
+
+
+@pytest.mark.parametrize(
+    ("lengths", "used"),
+    [
+        ([19], False),  # an alert in the place of the Finished
+        ([53], False),
+        ([69, 19], False),  # close_notify
+        ([53, 22, 19], False),  # a KeyUpdate
+        ([53, 35], True),  # GET / HTTP/1.0
+        ([69, 22, 300, 19], True),
+    ],
+)
+def test_what_is_encrypted_in_tls1_3_is_told_by_its_length(lengths: list[int], *, used: bool) -> None:
+    """The first record is the Finished, or an alert; a later one is data if it is too long for either."""
+    hello = _server_hello(_chosen(b"\x03\x04"))
+    said = _client_hello(_versions((3, 4))) + b"".join(_record(DATA, bytes(length)) for length in lengths)
+    account = read_capture(_capture(said, hello + _record(DATA, bytes(900))))
+    assert account.server_version is Protocol.TLSV1_3
+    assert account.used is used
+
+
+def test_nothing_that_the_server_or_the_tap_does_takes_data_back() -> None:
+    """A client that sent data used the connection, answered or not, and whoever ended it."""
+    whole = _at(Protocol.TLSV1_1).capture
+    sent = [chunk for chunk in whole.chunks if chunk.sender is Sender.CLIENT]
+    last = whole.chunks.index(sent[-2])  # the request; behind it is the goodbye
+    cut = Capture(chunks=whole.chunks[: last + 1], faults=["ended by the tap"])
+    account = read_capture(cut)
+    assert (account.used, account.data_both_ways) == (True, False)
+
+
+@pytest.mark.parametrize("doubled", [True, False])
+def test_data_behind_two_server_hellos_proves_nothing(*, doubled: bool) -> None:
+    """Where two hellos leave open at which version data was sent, the connection counts as not used."""
+    finished = _record(CHANGE_CIPHER_SPEC, b"\x01") + _record(HANDSHAKE, bytes(40)) + _record(DATA, bytes(40))
+    hellos = _server_hello(version=(3, 1)) * (2 if doubled else 1)
+    account = read_capture(_capture(_client_hello() + finished, hellos + finished))
+    assert account.used is not doubled
 
 
 @pytest.mark.parametrize("sender", Sender)

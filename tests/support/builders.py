@@ -16,7 +16,16 @@ from reports.verdicts.copies import CopyChange
 from reports.verdicts.decision import GateRun
 from reports.verdicts.judge import HeldBy, Judgement, PageCheck, Verdict
 from reports.verdicts.matrix import Matrix, Row, Subject, subject_of
-from reports.verdicts.observations import Account, Observation, OwnTls, RequestedInterpreter, Run, RunRequest
+from reports.verdicts.observations import (
+    BROKE_OFF,
+    UNTOLD,
+    Account,
+    Observation,
+    OwnTls,
+    RequestedInterpreter,
+    Run,
+    RunRequest,
+)
 from reports.verdicts.policy import Policy, Waiver
 from reports.verdicts.remedies import Remedy
 from reports.verdicts.scope import LeftOut, Scope
@@ -108,6 +117,16 @@ def failed(text: str = "[SSL] something went wrong", error: str = "ssl.SSLError"
     return Account("failed", None, None, error, text, 0.01)
 
 
+def untold(text: str = "ended with status 0") -> Account:
+    """Return the account of a command that ended by itself, and does not say whether it got an answer."""
+    return Account(UNTOLD, None, None, None, text, 0.01)
+
+
+def broken_off(text: str = "did not end within 10 s, and was ended") -> Account:
+    """Return the account of a command that did not end by itself."""
+    return Account(BROKE_OFF, None, None, None, text, 0.01)
+
+
 def an_alert(description: str | None, sender: Sender = Sender.CLIENT) -> WireAlert:
     """Return an alert; one without a description was encrypted."""
     return WireAlert(sender, description and "fatal", description)
@@ -122,6 +141,7 @@ def a_wire(
     ceiling: Protocol | None = TLS1_2,
     client_hello: str = "010001fc",
     faults: tuple[str, ...] = (),
+    used: bool = False,
 ) -> WireAccount:
     """Return the wire's account of one connection; `data` is what the client, then the server, sent."""
     return WireAccount(
@@ -136,6 +156,7 @@ def a_wire(
         client_hello=client_hello,
         server_hello="02000076" if server_version else "",
         faults=faults,
+        used=used,
     )
 
 

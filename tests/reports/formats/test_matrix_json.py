@@ -210,8 +210,8 @@ def test_a_wrong_document_does_not_validate(damage: Callable[[Any], None]) -> No
 
 ADDED = frozenset(
     {("interpreters", "variables"), ("interpreters", "processes")}
-    | {("runs", name) for name in ("running", "made", "found", "environments_looked")}
     | {("policy", "environments"), ("policy", "environment")}
+    | {("runs", name) for name in ("running", "made", "found", "environments_looked", "commands")}
 )
 """Keys that reports of this version were first written without: those of last month are still to be read."""
 
@@ -287,6 +287,7 @@ def test_provenance_and_controls_are_there() -> None:
         "interpreters": [{"path": "/made/up/link", "real": "/made/up/python"}],
         "programs": False,
         "running": False,
+        "commands": [],
         "botocore": "",
         "urllib3": "",
         "made": True,

@@ -36,9 +36,11 @@ from tests.support.builders import (
     a_wire,
     an_alert,
     an_observation,
+    broken_off,
     connected,
     failed,
     meet,
+    untold,
 )
 from tests.support.examples import examples
 
@@ -323,6 +325,95 @@ def test_a_request_sent_at_an_old_version_was_not_blocked() -> None:
     wire = a_wire(EVERYTHING, TLS1_0, alerts=[an_alert(None)], data=(40, 0))
     cell = an_observation(OLD, failed("Read timeout", "ReadTimeoutError"), wire)
     assert judge_cell(cell, OLD).kind is not CellKind.BLOCKED
+
+
+# Commands, of which the wire alone tells ------------------------------------------------------------------
+
+
+def _by_wire(server: Server, account: Account, *wires: WireAccount) -> CellResult:
+    return judge_cell(an_observation(server, account, *wires), server)
+
+
+REFUSED = a_wire(MODERN, None, alerts=[an_alert("protocol_version", Sender.SERVER)])
+OLD_DATA = a_wire(EVERYTHING, TLS1_0, data=(40, 0), used=True)
+
+
+@pytest.mark.parametrize("obstacle", Obstacle)
+def test_a_command_is_judged_as_a_client_that_tells_the_truth(obstacle: Obstacle) -> None:
+    """Whether a client tells what the wire shows, or nothing, its cell comes out the same."""
+    for client, server in itertools.product(_clients(lists_them=True), _servers()):
+        cell = meet(client, server, obstacle)
+        honest = cell.account
+        assert honest is not None
+        wires = tuple(replace(wire, used=honest.outcome == "connected") for wire in cell.wire)
+        text = f"{honest.error_class}: {honest.error_text}"
+        silent = replace(cell, wire=wires, account=untold(text))
+        assert shown(judge_cell(silent, server)) == shown(judge_cell(cell, server))
+
+
+@pytest.mark.parametrize("account", [untold("ended with status 7: not what was asked for"), broken_off()])
+@pytest.mark.parametrize("faults", [(), ("silent for 2 s while others waited, ended by the tap",)])
+def test_data_of_a_command_below_the_floor_is_a_connection(account: Account, faults: tuple[str]) -> None:
+    """However the command or the connection ended, and whether or not it was answered: it went there."""
+    wire = replace(OLD_DATA, faults=faults)
+    assert shown(_by_wire(OLD, account, wire)) == (CellKind.CONNECTED, TLS1_0)
+    assert shown(_by_wire(OLD, account, REFUSED, wire, REFUSED)) == (CellKind.CONNECTED, TLS1_0)
+
+
+@pytest.mark.parametrize("account", [untold(), untold("ended with status 1: no route"), broken_off()])
+def test_a_command_that_never_connected_is_not_safe(account: Account) -> None:
+    """Without a connection, or with one on which it said nothing, nothing is known but its words."""
+    silent = a_wire(None, client_hello="", ceiling=None)
+    for wires in ((), (silent,), (silent, silent)):
+        result = _by_wire(OLD, account, *wires)
+        assert result.kind is CellKind.INCONCLUSIVE
+        assert str(account.error_text) in result.reason
+
+
+def test_a_refusal_counts_only_of_a_command_that_ended_by_itself() -> None:
+    """One that hangs, or dies, after it was refused might have come back with less."""
+    assert _by_wire(OLD, untold("ended with status 35"), REFUSED).kind is CellKind.NOT_OFFERED
+    result = _by_wire(OLD, broken_off("ended with signal 11"), REFUSED)
+    assert result.kind is CellKind.INCONCLUSIVE
+    assert result.reason.startswith("ended with signal 11; until then: not offered (")
+    assert _by_wire(OLD, broken_off(), OLD_DATA, REFUSED).kind is CellKind.CONNECTED
+
+
+def test_a_look_at_the_port_is_no_attempt() -> None:
+    """A connection without a byte, as of a health check, changes nothing beside a real one."""
+    look = a_wire(None, client_hello="", ceiling=None)
+    assert _by_wire(OLD, untold(), look, REFUSED).kind is CellKind.NOT_OFFERED
+    assert shown(_by_wire(OLD, untold(), look, OLD_DATA)) == (CellKind.CONNECTED, TLS1_0)
+    rubbish = replace(look, faults=("bytes that are no TLS record: 47455420",))
+    assert _by_wire(OLD, untold(), rubbish, REFUSED).kind is CellKind.INCONCLUSIVE
+
+
+def test_a_handshake_without_data_is_no_connection_of_a_command() -> None:
+    """It may have looked at the version and gone: that is neither a connection nor a refusal."""
+    for version in (TLS1_0, TLS1_2, TLS1_3):
+        server = a_server("one", version)
+        wire = replace(a_wire(EVERYTHING, version, alerts=[an_alert(None)]), finished=version is not TLS1_3)
+        assert _by_wire(server, untold(), wire).kind is CellKind.INCONCLUSIVE
+
+
+def test_a_command_cannot_use_what_was_not_offered() -> None:
+    """Data at a version that the hello does not list, or the server does not speak, is a contradiction."""
+    for server, wire in (
+        (OLD, a_wire(MODERN, TLS1_0, data=(40, 9000), used=True)),
+        (OLD, a_wire(EVERYTHING, TLS1_2, data=(40, 9000), used=True)),
+    ):
+        assert _by_wire(server, untold(), wire).kind is CellKind.INCONCLUSIVE
+
+
+def test_a_command_is_fooled_or_holds_by_the_wire_too() -> None:
+    """On a server that tampers it went along if it sent data, and its alert counts only if it then ended."""
+    server = a_server("tampers", TLS1_1, role=Role.ATTACK, script="hello", expect="illegal_parameter")
+    fooled = a_wire(EVERYTHING, TLS1_1, data=(40, 900), used=True)
+    held = a_wire(EVERYTHING, TLS1_1, alerts=[an_alert("illegal_parameter")])
+    for account in (untold(), broken_off()):
+        assert _by_wire(server, account, fooled).kind is CellKind.FOOLED
+    assert _by_wire(server, untold(), held).kind is CellKind.HELD
+    assert _by_wire(server, broken_off(), held).kind is CellKind.INCONCLUSIVE
 
 
 def test_an_account_of_the_wrong_type_is_no_crash() -> None:
