@@ -39,11 +39,11 @@ def past_runs(run: Run, reports: Path = REPORTS) -> tuple[Past, ...]:
     found: list[Past] = []
     for folder in reversed(kept_runs(reports)):
         try:
-            other, standings = read_summary(folder / SUMMARY)
+            other, standings, found_there = read_summary(folder / SUMMARY)
         except RecordError:
             continue
         if (other.host, _question(other.asked)) == (run.host, _question(run.asked)):
-            found.append(Past(other.run_id, other.ended, standings))
+            found.append(Past(other.run_id, other.ended, standings, found_there))
         if len(found) == MOST_PAST:
             break
     return tuple(reversed(found))

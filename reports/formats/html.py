@@ -30,7 +30,7 @@ from reports.verdicts.matrix import (
     RowGroup,
     Subject,
     first_condition,
-    standings,
+    standings_apart,
     under,
     worst_first,
 )
@@ -40,7 +40,7 @@ from reports.verdicts.scope import headline, in_full, moment, opening, tool_in_f
 from servers.conditions import Condition
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from jinja2 import Template
 
@@ -80,7 +80,7 @@ def build_html(
     itself, and its own security policy lets it load nothing.
     """
     run, groups = matrix.run, matrix.groups
-    standing = Past(run.run_id, run.ended, standings(groups, first_condition(groups)))
+    standing = Past(run.run_id, run.ended, *standings_apart(groups, first_condition(groups)))
     return _template().render(
         run=run,
         floor=matrix.floor,
@@ -90,7 +90,7 @@ def build_html(
         **_picture(matrix),
         remedies=_remedies(groups, matrix.floor, cases),
         table=_table_of(groups, run),
-        trend=_trend([*past, standing]),
+        trends=_trends([*past, standing], groups),
         servers=[server_facts(server, run) for server in matrix.catalogue.servers],
         evidence=EvidenceData(matrix).document(),
     )
@@ -198,16 +198,25 @@ def _counts(
     ]
 
 
-def _trend(runs: Sequence[Past]) -> list[dict[str, object]]:
+def _trends(runs: Sequence[Past], groups: Sequence[RowGroup]) -> list[tuple[str, list[dict[str, object]]]]:
+    """Return the bars of interpreters and programs, and those of what was found as it is, each if any."""
+    subjects = subjects_of(groups)
+    apart = [[subject for subject in subjects if subject.as_found is found] for found in (False, True)]
+    bars = [_trend(runs, [past.standings for past in runs]), _trend(runs, [past.found for past in runs])]
+    words = (" and ".join(subject.plural for subject in some) for some in apart)
+    return [(word or "interpreters", some) for word, some in zip(words, bars, strict=True) if some]
+
+
+def _trend(runs: Sequence[Past], stood: Sequence[Mapping[str, int]]) -> list[dict[str, object]]:
     """Return one bar for each run, to one scale, worst at the bottom; one run alone is no trend."""
-    tallest = max(sum(past.standings.values()) for past in runs)
+    tallest = max(sum(standing.values()) for standing in stood)
     if len(runs) == 1 or not tallest:
         return []
     bars: list[dict[str, object]] = []
-    for past in runs:
+    for past, standing in zip(runs, stood, strict=True):
         top, parts = float(BAR), []
         for verdict in Verdict:
-            if (count := past.standings.get(verdict, 0)) > 0:
+            if (count := standing.get(verdict, 0)) > 0:
                 high = BAR * count / tallest
                 top -= high
                 parts.append(

@@ -13,7 +13,7 @@ from reports.formats.contract import SCHEMA_VERSION, ControlDocument, ScopeDocum
 from reports.formats.format import Format
 from reports.formats.records_contract import ConnectionDocument, ObservationDocument, PartDocument, RunFile
 from reports.verdicts.copies import CopyChange
-from reports.verdicts.matrix import standings
+from reports.verdicts.matrix import standings_apart
 from reports.verdicts.observations import Account, Observation, OwnTls
 from reports.verdicts.remedies import Remedy
 from servers.control import Control
@@ -37,7 +37,7 @@ FORMATS = (
         "run.json",
         "provenance and scope: tool with its commit, OpenSSL, catalogue hash, controls, host, user, start and"
         " end in UTC, what was left out",
-        lambda report: build_run(report.matrix.run, _standings(report.matrix)),
+        lambda report: build_run(report.matrix.run, *_standings(report.matrix)),
     ),
 )
 
@@ -92,11 +92,11 @@ def _wire(connection: ConnectionDocument) -> WireAccount:
     return connection.to(WireAccount, alerts=tuple(alert.to(WireAlert) for alert in connection.alerts))
 
 
-def build_run(run: Run, stands: Mapping[str, int]) -> str:
+def build_run(run: Run, stands: Mapping[str, int], found: Mapping[str, int] | None = None) -> str:
     """Return the run's provenance as JSON: what measured, where, when, and how its controls came out.
 
-    `stands` says how many interpreters stand at which verdict: the run in short, for those that
-    look back at many.
+    `stands` says how many interpreters stand at which verdict, and `found` how many environments as found:
+    the run in short, for those that look back at many.
     """
     record = RunFile.of(
         run,
@@ -104,19 +104,20 @@ def build_run(run: Run, stands: Mapping[str, int]) -> str:
         controls={name: ControlDocument.of(control) for name, control in run.controls.items()},
         parts=[PartDocument.of(part, scope=ScopeDocument.of(part.scope)) for part in run.parts],
         standings=stands,
+        standings_found=found or {},
     )
     return as_text(record, indent=2)
 
 
-def _standings(matrix: Matrix) -> dict[str, int]:
-    return standings(matrix.groups, matrix.run.asked.conditions[0])
+def _standings(matrix: Matrix) -> tuple[dict[str, int], dict[str, int]]:
+    return standings_apart(matrix.groups, matrix.run.asked.conditions[0])
 
 
-def read_summary(path: Path) -> tuple[Run, dict[str, int]]:
+def read_summary(path: Path) -> tuple[Run, dict[str, int], dict[str, int]]:
     """Return what build_run returned, without attempts and parts; raises RecordError for anything else."""
     record = read_document(path, RunFile)
     controls = {name: control.to(Control) for name, control in record.controls.items()}
-    return record.run(controls, record.scope), dict(record.standings)
+    return record.run(controls, record.scope), dict(record.standings), dict(record.standings_found)
 
 
 def read_document(path: Path, kind: type[_Kind]) -> _Kind:

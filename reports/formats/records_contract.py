@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
+from msgspec import field
+
 from interpreters.documents import Count, Document, Hex, NonEmpty
 from reports.formats.contract import SCHEMA_VERSION, ControlDocument, RunDocument, ScopeDocument, ServerId
 from servers.conditions import Condition
@@ -151,3 +153,5 @@ class RunFile(RunDocument, tag_field="schema_version", tag=SCHEMA_VERSION):
     """The runs of several machines that it was merged from; empty for a machine's own."""
     standings: Mapping[str, Count]
     """How many interpreters stand at each verdict, each by its worst client."""
+    standings_found: Mapping[str, Count] = field(default_factory=dict)
+    """How many environments and processes as found stand at each verdict, each by its worst client."""

@@ -212,9 +212,18 @@ def worst_first(groups: Iterable[RowGroup]) -> tuple[RowGroup, ...]:
 
 
 def standings(groups: Iterable[RowGroup], condition: Condition) -> dict[str, int]:
-    """Return how many interpreters, programs and silent machines stand at each verdict under a condition."""
+    """Return how many of these stand at each verdict under a condition."""
     stands = [group.standing for group in under(groups, condition)]
     return {str(verdict): stands.count(verdict) for verdict in Verdict}
+
+
+def standings_apart(
+    groups: Sequence[RowGroup], condition: Condition
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Return how interpreters, programs and silent machines stand, and how what was found as it is."""
+    made = [group for group in groups if not group.subject.as_found]
+    found = [group for group in groups if group.subject.as_found]
+    return standings(made, condition), standings(found, condition)
 
 
 @dataclass(frozen=True)
@@ -352,9 +361,15 @@ def _version(records: Iterable[Observation]) -> str:
 
 @dataclass(frozen=True)
 class Past:
-    """How a run stood: how many interpreters at which verdict, each by its worst client."""
+    """How a run stood: how many interpreters at which verdict, each by its worst client.
+
+    What was found as it is counts apart: an environment that appears is no interpreter that got worse.
+    """
 
     run_id: str
     ended: str
     """UTC, ISO 8601."""
     standings: Mapping[str, int]
+    """Of interpreters, programs and silent machines."""
+    found: Mapping[str, int] = field(default_factory=dict)
+    """Of environments and processes as found."""

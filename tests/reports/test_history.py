@@ -12,10 +12,11 @@ import pytest
 from reports.files import publish
 from reports.formats.records import build_run
 from reports.history import MOST_PAST, NoRunError, choose, kept_runs, past_runs
-from reports.verdicts.matrix import Past
+from reports.verdicts.judge import Verdict
+from reports.verdicts.matrix import Past, by_interpreter, standings_apart
 from reports.verdicts.observations import RequestedInterpreter, Run
 from servers.conditions import Condition
-from tests.support.builders import TLS1_3, a_catalogue, a_run
+from tests.support.builders import TLS1_3, a_catalogue, a_row, a_run, an_environment
 
 
 @pytest.fixture
@@ -122,6 +123,22 @@ def test_earlier_runs_are_looked_back_at(tmp_path: Path) -> None:
         Past(f"r{number}", f"2026-11-0{number}T02:00:00+00:00", {"downgraded": 7 - number})
         for number in (1, 2, 3)
     )
+
+
+def test_environments_that_appear_are_no_interpreters_that_got_worse(tmp_path: Path) -> None:
+    """A run knows how interpreters stood and, apart from that, how what was found stood, if it was."""
+    rows = [
+        a_row(Verdict.ENFORCED),
+        *(a_row(Verdict.DOWNGRADED, interpreter=an_environment(f"/srv/{number}")) for number in range(3)),
+    ]
+    apart = standings_apart(by_interpreter(rows), Condition.AMBIENT)
+    with publish("1", tmp_path) as folder:
+        (folder / "run.json").write_text(build_run(_run(run_id="1"), *apart))
+    _keep(tmp_path, _run(run_id="2"), enforced=1)
+    first, second = past_runs(_run(), tmp_path)
+    assert (first.standings["enforced"], sum(first.standings.values())) == (1, 1)
+    assert (first.found["downgraded"], sum(first.found.values())) == (3, 3)
+    assert (dict(second.standings), dict(second.found)) == ({"enforced": 1}, {})
 
 
 @pytest.mark.parametrize(
