@@ -13,7 +13,7 @@ from servers.conditions import Condition
 from servers.protocols import LADDER, Protocol, span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from interpreters.interpreter import Interpreter
     from reports.verdicts.observations import Observation, OwnTls
@@ -100,12 +100,12 @@ def judge(findings: Mapping[str, CellResult], catalogue: Catalogue, floor: Proto
         sentence = "; ".join(filter(None, [words and f"offers {words}", reason]))
         return Judgement(verdict, sentence, lowest, highest, offer_column(offered, words))
 
-    if below := [c for c in cells if c.negotiated and c.negotiated.below(floor)]:
-        return judgement(Verdict.DOWNGRADED, _connections(below))
+    if below := connections_below(cells, floor):
+        return judgement(Verdict.DOWNGRADED, below)
     if unknown := _unknown(cells, floor):
         return judgement(Verdict.INCONCLUSIVE, unknown)
-    if weakness := _weakness(cells, offered, floor):
-        return judgement(Verdict.FRAGILE, weakness)
+    if weak := weakness(cells, floor):
+        return judgement(Verdict.FRAGILE, weak)
     return judgement(Verdict.ENFORCED, f"never went below {floor}")
 
 
@@ -121,13 +121,13 @@ def _unknown(cells: list[CellResult], floor: Protocol) -> str:
     return ""
 
 
-def _weakness(cells: list[CellResult], offered: frozenset[Protocol], floor: Protocol) -> str:
+def weakness(cells: Collection[CellResult], floor: Protocol) -> str:
     """Say why a client that made no connection below the floor might yet; empty if it would not."""
     if fooled := [c for c in cells if c.kind is CellKind.FOOLED]:
         return f"a server that tampers fooled it: {_list(fooled)}"
     if blocked := [c for c in cells if c.kind is CellKind.BLOCKED and c.reached_below(floor)]:
         return f"no connection below {floor}, but only because something else stopped it: {_list(blocked)}"
-    old = tuple(p for p in offered if p.below(floor))
+    old = frozenset(p for c in cells for p in c.offered if p.below(floor))
     return f"no connection below {floor}, but it still offers {span(old)}" if old else ""
 
 
@@ -136,17 +136,20 @@ def offer_column(offered: frozenset[Protocol], words: str) -> str:
     return " ".join(p for p in LADDER if p in offered) or words
 
 
-def _connections(cells: list[CellResult]) -> str:
-    """Name the lowest server of each version: ``connected at TLSv1 to tls1_0_rsa, at TLSv1.1 to ...``."""
+def connections_below(cells: Collection[CellResult], floor: Protocol) -> str:
+    """Name the plainest server of each version below the floor; empty if no connection was made there.
+
+    As ``connected at TLSv1 to tls1_0_rsa, at TLSv1.1 to ...``.
+    """
     parts = []
-    for protocol in LADDER:
+    for protocol in filter(lambda version: version.below(floor), LADDER):
         at = [c.server for c in cells if c.negotiated is protocol]
         if at:
             # The server that speaks nothing else is the plainest proof.
             plainest = min(at, key=lambda server: len(server.protocols))
             more = f" and {len(at) - 1} more" if len(at) > 1 else ""
             parts.append(f"at {protocol} to {plainest.id}{more}")
-    return "connected " + ", ".join(parts)
+    return f"connected {', '.join(parts)}" if parts else ""
 
 
 def _list(cells: list[CellResult], most: int = 3) -> str:

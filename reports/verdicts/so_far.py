@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reports.verdicts.judge import Verdict
+from interpreters.clients import ClientKey
+from reports.verdicts.cells import CellKind
+from reports.verdicts.judge import Verdict, connections_below, find, weakness
+from reports.verdicts.observations import UNTOLD, Account, Observation
 from servers.catalogue import Role
-from servers.protocols import LADDER, Sender, span
+from servers.conditions import Condition
+from servers.control import Control
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from servers.catalogue import Catalogue
     from servers.observed import Connection
     from servers.protocols import Protocol
+    from servers.wire import WireAccount
 
 OPEN, REFUSES = "open", "refuses"
 """What there is to say short of a verdict: not every server was met, or all were and none got through."""
+
+NOBODYS = Account(UNTOLD, None, None, None, "the client was not asked", 0.0)
+"""The account of a client that was not asked."""
 
 
 def so_far(
@@ -24,28 +33,16 @@ def so_far(
 ) -> tuple[str, str]:
     """Return a word and a reason; `sound` are the ids of the servers whose control passed.
 
-    It never says `enforced`, which takes the client's own account beside the wire's: that is for the
-    matrix. A handshake that was completed below the floor is proof enough, whether or not data followed.
+    Each cell is judged as in a matrix, of a client that does not say whether it got an answer. It never says
+    `enforced`, which takes the client's own account beside the wire's: that is for the matrix.
     """
-    counted = [
-        connection for connection in met if connection.server.id in sound and not connection.wire.faults
-    ]
-    if below := [
-        connection for connection in counted if _completed(connection) and _chose_below(connection, floor)
-    ]:
-        lowest = min(below, key=lambda connection: LADDER.index(connection.wire.server_version or floor))
-        return Verdict.DOWNGRADED, f"connected at {lowest.wire.server_version} to {lowest.server.id}"
-    if old := frozenset(p for connection in counted for p in connection.wire.offered or () if p.below(floor)):
-        return Verdict.FRAGILE, f"no connection below {floor}, but it offers {span(old)}"
-    if agreed := [
-        connection for connection in counted if _chose_below(connection, floor) and not _refused(connection)
-    ]:
-        return (
-            Verdict.FRAGILE,
-            f"no connection below {floor}, but it did not refuse that of {_server_ids(agreed)}",
-        )
+    cells = find(_observations(met, sound), catalogue).values()
+    if below := connections_below(cells, floor):
+        return Verdict.DOWNGRADED, below
+    if weak := weakness(cells, floor):
+        return Verdict.FRAGILE, weak
     low = [s.id for s in catalogue.servers if s.role is Role.LADDER and s.only_below(floor) and s.id in sound]
-    refused = {connection.server.id for connection in counted if _refused(connection)}
+    refused = {cell.server.id for cell in cells if cell.kind in (CellKind.NOT_OFFERED, CellKind.REJECTED)}
     if left := [name for name in low if name not in refused]:
         return OPEN, f"refused {len(low) - len(left)} of {len(low)} below {floor}; left: {', '.join(left)}"
     if not low:
@@ -53,20 +50,26 @@ def so_far(
     return REFUSES, f"refused all {len(low)} servers below {floor}, as far as the wire shows"
 
 
-def _chose_below(connection: Connection, floor: Protocol) -> bool:
-    return connection.wire.server_version is not None and connection.wire.server_version.below(floor)
+def _observations(met: Iterable[Connection], sound: Collection[str]) -> Iterator[Observation]:
+    """Give what there is of each server that counts: all connections to it of which the record is whole."""
+    wires: dict[str, list[WireAccount]] = {}
+    for connection in met:
+        if connection.server.id in sound and not connection.wire.faults:
+            wires.setdefault(connection.server.id, []).append(_used(connection.wire))
+    for server, wire in wires.items():
+        yield Observation(
+            interpreter="",
+            client=ClientKey("anybody"),
+            client_version="",
+            condition=Condition.AMBIENT,
+            server=server,
+            account=NOBODYS,
+            missing="",
+            wire=tuple(wire),
+            control=Control(passed=True, reason=""),
+        )
 
 
-def _completed(connection: Connection) -> bool:
-    return connection.wire.finished or connection.wire.data_both_ways
-
-
-def _refused(connection: Connection) -> bool:
-    """Whether it ended over the version: the client said so, or the server before it had chosen one."""
-    by = Sender.CLIENT if connection.wire.server_version else Sender.SERVER
-    alerts = {alert.description for alert in connection.wire.alerts if alert.sender is by}
-    return bool(alerts & {"protocol_version", "illegal_parameter"})
-
-
-def _server_ids(met: Sequence[Connection]) -> str:
-    return ", ".join(dict.fromkeys(connection.server.id for connection in met))
+def _used(wire: WireAccount) -> WireAccount:
+    """Return a connection as made if its handshake was completed, whether or not data followed."""
+    return replace(wire, used=wire.used or wire.finished or wire.data_both_ways)
