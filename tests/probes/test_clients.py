@@ -409,7 +409,10 @@ def test_an_observation_is_one_connection(client: str, met: dict[str, Meeting], 
     meeting = met[kind]
     # Whether an answer that says 503 is one, is a question for clients that know HTTP.
     assert meeting.account["outcome"] == "failed" or kind == "fails"
-    assert meeting.site.connections == 1 or tries_again(client)
+    assert meeting.site.connections == 1 or tries_again(client), (
+        "it connects again by itself: pass `retries` on to it, or, where it has no option for that, say"
+        " TRIES_AGAIN in its file"
+    )
 
 
 def retries(client: str) -> bool:
