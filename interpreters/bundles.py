@@ -247,7 +247,9 @@ def _entered(real: Path, members: frozenset[str], line: str, env: Mapping[str, s
     python = _resolved(wanted, env)
     if python is None:
         where = "is not on PATH" if "/" not in wanted else "is not there"
-        return Bundle(real, None, problem=f"{wanted}, which its first line asks for, {where}")
+        # Another Python than that of its first line may run it: see running.py.
+        problem = f"{wanted}, which its first line asks for, {where}"
+        return Bundle(real, None, words, variables, problem)
     return Bundle(real, python, words, variables)
 
 

@@ -72,6 +72,8 @@ class RunningProcess:
     """UTC, ISO 8601."""
     command: str
     """The program and what it runs, without arguments, which may be secrets."""
+    unit: str = field(default="", kw_only=True)
+    """The service of systemd that it belongs to; empty for none."""
     variables: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Those of OpenSSL and of the dynamic linker that it was started with."""
     libraries: tuple[str, ...] = ()

@@ -61,6 +61,8 @@ class ProcessRecord:
     """Those that it was started with; None where it wrote over them, as what sets its own title does."""
     mapped: tuple[MappedFile, ...] = ()
     """Each file once, in the order of addresses."""
+    unit: str = ""
+    """The service of systemd that it belongs to; empty where it is in none, or in a part of one."""
 
     @property
     def readable(self) -> bool:
@@ -70,6 +72,9 @@ class ProcessRecord:
 
 _UID = re.compile(rb"^Uid:\t\d+\t(\d+)", re.MULTILINE)
 """The effective user of a process, the second of four."""
+
+_UNIT = re.compile(rb"/([^/\n]+\.service)$", re.MULTILINE)
+"""The service at the end of the path of a control group: cgroups(7)."""
 
 _FILE = re.compile(r"^[^/\n]*(/.*)$", re.MULTILINE)
 """The path in a line of mappings, whose other columns have no slash."""
@@ -123,13 +128,23 @@ def _read_process(
 
 
 def _look_into(folder: str, seen: ProcessRecord) -> ProcessRecord:
-    """Return a process with where it is at work, and under which variables; raises OSError."""
+    """Return a process with where it is at work, under which variables and for whom; raises OSError."""
     return replace(
         seen,
         elsewhere=not seen.deleted and not _is_same(f"{folder}/exe", seen.executable),
         folder=os.readlink(f"{folder}/cwd").removesuffix(DELETED),
         variables=_variables(os.fsdecode(_read(f"{folder}/environ"))),
+        unit=_unit(folder),
     )
+
+
+def _unit(folder: str) -> str:
+    """Return the service that a process belongs to; empty also where the kernel has no control groups."""
+    try:
+        found = _UNIT.search(_read(f"{folder}/cgroup"))
+    except OSError:
+        return ""
+    return os.fsdecode(found[1]) if found else ""
 
 
 def _is_same(link: str, named: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import itertools
 import os
 import pwd
 import re
@@ -15,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interpreters.bundles import Bundle, bundle_at
 from interpreters.interpreter import NOT_SHOWN, RUNNING, RunningProcess
 from interpreters.invocation import environment_of, invocation, is_environment, is_python
-from interpreters.locate import COMMON, Candidate
+from interpreters.locate import COMMON, Candidate, plain
 from interpreters.owners import not_as_root, others
 from interpreters.places import PROCESSES, SearchedPlace, is_interpreter_name
 from interpreters.proc import PROC, read_processes
@@ -37,11 +39,14 @@ _TLS_FILE = re.compile(
 """The files that do TLS: libraries, and the modules of Python's ssl, cryptography and the AWS CRT, which may
 have a library inside."""
 
+_PEX = "PEX-INFO"
+"""The file that is in each folder that pex unpacks or installs."""
+
 TOOLS = ("nox", "pytest", "py.test")
 """Programs whose processes, with all that they start, are ours if we are among those."""
 
-MOST_PIDS = 5
-"""Processes that are named in a sentence; further ones are only counted."""
+MOST_NAMED = 5
+"""Processes, or users, that are named in a sentence; further ones are only counted."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +73,15 @@ class _Alike:
 
     python: Path
     environment: Path
+    """The folder of it, of the installation without one, or the zipapp."""
     variables: tuple[tuple[str, str | None], ...]
-    words: tuple[str, ...]
+    options: tuple[str, ...]
     is_known: bool
     """Whether the variables could be read."""
+    bundle: Bundle | None = None
+    """The zipapp, if they run one."""
+    name: str = ""
+    """What pex made the environment of, whose folder it names by a hash; empty for any other."""
 
     @property
     def set_variables(self) -> dict[str, str]:
@@ -96,14 +106,14 @@ def find_running(
     alike: dict[_Alike, list[ProcessRecord]] = {}
     outside: dict[tuple[str, str], list[ProcessRecord]] = {}
     for record in filter(_runs_python, theirs):
-        if why := _cannot_be_told(record):
+        if why := _cannot_be_told(record, env):
             outside.setdefault((record.executable, why), []).append(record)
         else:
             alike.setdefault(_alike(record, env), []).append(record)
     return RunningPythons(
         tuple(_candidates(alike, {candidate.path: candidate.id for candidate in known})),
         tuple(
-            Outside(f"{RUNNING}_{_plain(Path(path).name)}", path, f"{_named(those)}: {why}")
+            Outside(f"{RUNNING}_{plain(Path(path).name)}", path, f"{_named(those)}: {why}")
             for (path, why), those in outside.items()
         ),
         tuple(_looked(theirs, proc)),
@@ -134,10 +144,12 @@ def _runs_python(record: ProcessRecord) -> bool:
     )
 
 
-def _cannot_be_told(record: ProcessRecord) -> str:
+def _cannot_be_told(record: ProcessRecord, env: Mapping[str, str]) -> str:
     """Say why nothing like a process can be started here; empty if it can."""
     if record.elsewhere:
         return "it has files of its own, as in a container; run nox there"
+    if (bundle := _zipapp(record, env)) and not bundle.words:
+        return f"it runs the zipapp {bundle.file}: {bundle.problem}"
     if not is_python(record) and environment_of(record) is None:
         return "Python is embedded, and no file that is mapped tells in which environment"
     return ""
@@ -149,10 +161,23 @@ def _alike(record: ProcessRecord, env: Mapping[str, str]) -> _Alike:
     python, folder = found or _without_environment(record)
     variables = applied_variables(record, env, folder if found else None)
     options = invocation(record.words).options if is_python(record) else ()
-    # With these Python does not heed the variable that keeps it from writing compiled modules.
-    words = (*options, "-B") if {"-E", "-I"}.intersection(options) else options
     is_known = record.variables is not None
-    return _Alike(python, folder, tuple(sorted(variables.items())), words, is_known)
+    bundle = _zipapp(record, env)
+    place = bundle.file if bundle else folder
+    is_pex = not bundle and os.path.isfile(folder / _PEX)
+    name = Path((record.variables or {}).get("PEX", "")).stem if is_pex else ""
+    return _Alike(python, place, tuple(sorted(variables.items())), options, is_known, bundle, name)
+
+
+def _zipapp(record: ProcessRecord, env: Mapping[str, str]) -> Bundle | None:
+    """Return the zipapp that a process runs, if it runs one.
+
+    pex unpacks its file and starts Python anew on the folder; the variable PEX then names the file.
+    """
+    script = Path(record.folder, invocation(record.words).script) if is_python(record) else Path("/")
+    if os.path.isfile(script / _PEX):
+        script = Path((record.variables or {}).get("PEX") or "/")
+    return bundle_at(script, env) if os.path.isfile(script) else None
 
 
 def _without_environment(record: ProcessRecord) -> tuple[Path, Path]:
@@ -179,32 +204,40 @@ def _candidates(
             shared.python,
             _unavailable(shared, records),
             environment=shared.environment,
-            words=shared.words,
-            variables=dict(shared.variables),
+            words=_words(shared),
+            variables={**dict(shared.variables), **(shared.bundle.variables if shared.bundle else {})},
             processes=tuple(_facts(record, shared) for record in records),
         )
+
+
+def _words(shared: _Alike) -> tuple[str, ...]:
+    """Return what stands between a Python and the script that a fresh process runs."""
+    inside = shared.bundle.words if shared.bundle else ()
+    # What the first line of a zipapp asks for is among the options that its processes have.
+    entrance = tuple(itertools.dropwhile(lambda word: word.startswith("-"), inside))
+    # With these options Python does not heed the variable that keeps it from writing compiled modules; nor
+    # does the Python that pex starts.
+    quiet = ("-B",) if entrance or {"-E", "-I"}.intersection(shared.options) else ()
+    return (*shared.options, *quiet, *entrance)
 
 
 def _label(shared: _Alike, ids: Mapping[Path, str]) -> str:
     """Name processes by their environment, or by their interpreter where they are in none."""
     folder = shared.environment
+    if shared.bundle or shared.name:
+        return plain(shared.name or folder.stem)
     if not is_environment(folder):
-        return ids.get(shared.python) or _plain(f"{folder.name}_{shared.python.name}")
+        return ids.get(shared.python) or plain(f"{folder.name}_{shared.python.name}")
     telling = folder.name.strip(".") not in COMMON
-    return _plain(folder.name if telling else f"{folder.parent.name}_{folder.name}")
+    return plain(folder.name if telling else f"{folder.parent.name}_{folder.name}")
 
 
 def _how(shared: _Alike) -> list[str]:
     """Return what tells processes apart that are in the same environment: a hash of how they were started."""
     if not shared.is_known:
         return ["unread"]
-    started = (sorted(shared.set_variables.items()), shared.words)
+    started = (sorted(shared.set_variables.items()), shared.options)
     return [_hash(repr(started))] if any(started) else []
-
-
-def _plain(text: str) -> str:
-    """Return a text in the letters that an id may have."""
-    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:40] or "python"
 
 
 def _hash(text: str) -> str:
@@ -259,6 +292,7 @@ def _facts(record: ProcessRecord, shared: _Alike) -> RunningProcess:
         user=_user(record.uid),
         started=dt.datetime.fromtimestamp(record.started, dt.UTC).isoformat(timespec="seconds"),
         command=_command(record),
+        unit=record.unit,
         variables=shown_variables(record),
         libraries=tuple(dict.fromkeys(file.path for file in files if _TLS_FILE.search(file.path))),
         replaced=tuple(dict.fromkeys([*gone, *(file.path for file in files if file.deleted)])),
@@ -275,8 +309,8 @@ def _command(record: ProcessRecord) -> str:
 def _named(records: Sequence[ProcessRecord]) -> str:
     """Return processes in words, by their ids."""
     pids = [str(record.pid) for record in records]
-    more = f" and {len(pids) - MOST_PIDS} more" if len(pids) > MOST_PIDS else ""
-    return f"process{'es' if len(pids) > 1 else ''} {', '.join(pids[:MOST_PIDS])}{more}"
+    more = f" and {len(pids) - MOST_NAMED} more" if len(pids) > MOST_NAMED else ""
+    return f"process{'es' if len(pids) > 1 else ''} {', '.join(pids[:MOST_NAMED])}{more}"
 
 
 def _user(uid: int) -> str:
@@ -292,8 +326,12 @@ def _looked(records: Sequence[ProcessRecord], proc: Path) -> Iterator[SearchedPl
     yield SearchedPlace(PROCESSES, "looked", f"{readable} looked into")
     if locked := [record for record in records if not record.readable]:
         called = sum(is_interpreter_name(os.path.basename(record.words[0])) for record in locked)
-        who = ", ".join(sorted({_user(record.uid) for record in locked}))
-        why = f"{len(locked)} of {who}, of which {called} are called like a Python: root may look there"
-        yield SearchedPlace(f"{PROCESSES} of others", "unreadable", why)
+        users = sorted({_user(record.uid) for record in locked})
+        more = f" and {len(users) - MOST_NAMED} more" if len(users) > MOST_NAMED else ""
+        whose = f"{len(locked)} of {', '.join(users[:MOST_NAMED])}{more}"
+        who = "not even root may look there" if os.geteuid() == 0 else "only root looks there"
+        why = f"{whose}, of which {called} are called like a Python: {who}"
+        yield SearchedPlace(f"{PROCESSES} that are locked", "unreadable", why)
     elif not os.path.exists(proc / "1"):
-        yield SearchedPlace(f"{PROCESSES} of others", "unreadable", "this system hides them: hidepid")
+        why = "this system hides those of others: hidepid"
+        yield SearchedPlace(f"{PROCESSES} that are locked", "unreadable", why)

@@ -15,6 +15,7 @@ from interpreters.locate import GIVEN
 from interpreters.programs import read_programs
 from interpreters.tables import TableError
 from reports.verdicts.judge import PAGE_FLOOR, HeldBy, Verdict
+from reports.verdicts.processes import outdated
 from reports.verdicts.remedies import trial_summary
 
 if TYPE_CHECKING:
@@ -80,9 +81,19 @@ def _steps(
     verdict = group.standing
     if verdict is Verdict.ENFORCED:
         return tuple(_guard(group.rows, quote)), ()
+    restart = _restart(group.interpreter, quote)
+    if verdict is Verdict.INCONCLUSIVE and restart:
+        return restart, ()
     if verdict not in ILL:
-        return (_unanswered(group.only(verdict)[0], quote),), ()
-    return _remedies([row for row in group.rows if row.verdict in ILL], floor, quote, cases)
+        return (*restart, _unanswered(group.only(verdict)[0], quote)), ()
+    steps, rest = _remedies([row for row in group.rows if row.verdict in ILL], floor, quote, cases)
+    return (*restart, *steps), rest
+
+
+def _restart(interpreter: Interpreter, quote: Callable[[str], str]) -> tuple[str, ...]:
+    """Say which processes are to be restarted, because what they run was replaced on disk."""
+    note = outdated(interpreter.processes)
+    return (f"{quote(note[0].upper() + note[1:])}.",) if note else ()
 
 
 def _guard(rows: Sequence[Row], quote: Callable[[str], str]) -> list[str]:
@@ -92,7 +103,8 @@ def _guard(rows: Sequence[Row], quote: Callable[[str], str]) -> list[str]:
         return []
     interpreter = rows[0].interpreter
     file = f", `{quote(interpreter.openssl_conf)}`" if interpreter.openssl_conf else ""
-    guard = f"Guard the machine's OpenSSL configuration{file}: nothing else holds {', '.join(loose)}."
+    whose = "these processes'" if "OPENSSL_CONF" in interpreter.variables else "the machine's"
+    guard = f"Guard {whose} OpenSSL configuration{file}: nothing else holds {', '.join(loose)}."
     return [guard, *configuration_in_force(interpreter, quote)]
 
 
@@ -164,7 +176,7 @@ def remedy_command(rows: Sequence[Row], floor: Protocol) -> str:
 def _named(interpreter: Interpreter) -> str:
     """Return the words by which what the user gave is found; a path that needs quotes is left open."""
     if interpreter.source != GIVEN.id:
-        return ""
+        return " --running" if interpreter.is_running else ""
     itself = interpreter.environment == MADE
     option, path, open_ = (
         ("interpreter", interpreter.path, "PATH")
@@ -184,9 +196,11 @@ def configuration_in_force(interpreter: Interpreter, quote: Callable[[str], str]
     if not own or interpreter.openssl_conf == own:
         return ()
     place = f"in place of `{quote(own)}`"
+    theirs = "OPENSSL_CONF" in interpreter.variables
+    whose, when = ("The OPENSSL_CONF of these processes", "") if theirs else ("OPENSSL_CONF", " in this run")
     if not interpreter.openssl_conf:
-        return (f"OPENSSL_CONF was empty in this run, so no OpenSSL configuration was read {place}.",)
-    named = f"OPENSSL_CONF named `{quote(interpreter.openssl_conf)}` in this run"
+        return (f"{whose} was empty{when}, so no OpenSSL configuration was read {place}.",)
+    named = f"{whose} named `{quote(interpreter.openssl_conf)}`{when}"
     if not interpreter.openssl_conf_sha256:
         nothing = "where no file could be read, so no OpenSSL configuration was read"
         return (f"{named}, {nothing} {place}.",)

@@ -102,6 +102,8 @@ class ProcessDocument(Document):
     """Since when it runs, UTC, ISO 8601."""
     command: NonEmpty
     """The program and what it runs, without arguments, which may be secrets."""
+    unit: str
+    """The service of systemd that it belongs to; empty for none."""
     variables: dict[str, str]
     """The variables of OpenSSL, for trust, and of the dynamic linker that it was started with; no others."""
     libraries: tuple[NonEmpty, ...]

@@ -42,7 +42,9 @@ def outdated(processes: Iterable[RunningProcess]) -> str:
     files = [file for file, _ in Counter(file for process in old for file in process.replaced).most_common()]
     runs, them = ("still runs", "it") if len(old) == 1 else ("still run", "them")
     was = "was" if len(files) == 1 else "were"
-    return f"{named(old)} {runs} the old {_first(files)}, which {was} replaced on disk since: restart {them}"
+    units = dict.fromkeys(process.unit for process in old)
+    what = ", ".join(units) if all(units) else them
+    return f"{named(old)} {runs} the old {_first(files)}, which {was} replaced on disk since: restart {what}"
 
 
 def process_facts(interpreter: Interpreter) -> dict[str, str]:
@@ -52,9 +54,11 @@ def process_facts(interpreter: Interpreter) -> dict[str, str]:
         return {}
     users = ", ".join(dict.fromkeys(process.user for process in processes))
     since = minute(moment(min(process.started for process in processes)))
+    units = ", ".join(dict.fromkeys(process.unit for process in processes if process.unit))
+    services = f" in {units}" if units else ""
     libraries = dict.fromkeys(file for process in processes for file in process.libraries)
     return {
-        "what runs": f"{named(processes)} of {users}, since {since}",
+        "what runs": f"{named(processes)} of {users}{services}, since {since}",
         "variables": ", ".join(f"{name}={text}" for name, text in interpreter.variables.items()),
         "TLS libraries in use": ", ".join(libraries),
         "to restart": outdated(processes),

@@ -145,16 +145,20 @@ def test_each_way_to_run_an_application_has_its_verdict(checkout: Checkout, venv
 
 
 def test_no_secret_of_a_process_is_written(checkout: Checkout, venv: Path, floor: Path, folder: Path) -> None:
-    """Neither an argument nor another variable of a process is in any file of a report, or in the cache."""
-    (folder / SECRET).mkdir()
-    with running(venv, OPENSSL_CONF=str(floor), PYTHONPATH=str(folder / SECRET)):
+    """Neither an argument nor another variable is in a report or kept, and of PYTHONPATH no report has it."""
+    private = folder / "private-of-the-tests"
+    private.mkdir()
+    with running(venv, OPENSSL_CONF=str(floor), PYTHONPATH=str(private)):
         (found,) = measure(checkout, venv).values()
     assert found["row"]["verdict"] == "enforced"
     assert found["variables"] == {"OPENSSL_CONF": str(floor), "PYTHONPATH": "(not shown)"}
-    kept = [*checkout.latest.resolve().rglob("*"), *(checkout.folder / ".nox" / ".cache").rglob("*.json")]
-    files = [file for file in kept if file.is_file()]
-    assert len(files) > 5
-    assert [file for file in files if SECRET.encode() in file.read_bytes()] == []
+    report = list(checkout.latest.resolve().rglob("*"))
+    kept = [*report, *(checkout.folder / ".nox" / ".cache" / "identities").rglob("*.json")]
+    assert len(report) > 5
+    assert len(kept) > len(report)
+    for word, where in ((SECRET, kept), (private.name, report)):
+        files = [file for file in where if file.is_file()]
+        assert [file for file in files if word.encode() in file.read_bytes()] == []
 
 
 def test_what_was_replaced_is_named_and_proves_nothing(

@@ -36,6 +36,29 @@ def test_a_process_is_read_whole(proc: MadeUpProc, tmp_path: Path) -> None:
     assert found.mapped == (MappedFile("/lib/a b.so"), MappedFile("/x"))
 
 
+@pytest.mark.parametrize(
+    ("group", "unit"),
+    [
+        ("/system.slice/shop.service", "shop.service"),
+        ("/user.slice/user-1000.slice/user@1000.service/app.slice/shop@2.service", "shop@2.service"),
+        ("/user.slice/user-1000.slice/user@1000.service/app.slice/vte-spawn.scope", ""),
+        ("/system.slice/docker.service/of-a-container", ""),
+        ("/", ""),
+    ],
+)
+def test_the_service_of_a_process_is_known(proc: MadeUpProc, group: str, unit: str) -> None:
+    """A service counts where the process is in that itself: to restart what is around it would hit others."""
+    proc.add(12, ["python3"], sys.executable, group=group)
+    assert [found.unit for found in read_processes(proc.folder)] == [unit]
+
+
+def test_a_kernel_without_control_groups_has_processes_all_the_same(proc: MadeUpProc) -> None:
+    """What cannot be known of a process is no reason to leave that out."""
+    proc.add(12, ["python3"], sys.executable)
+    (proc.folder / "12" / "cgroup").unlink()
+    assert [found.unit for found in read_processes(proc.folder)] == [""]
+
+
 def test_what_was_replaced_on_disk_is_known(proc: MadeUpProc) -> None:
     """A file that is not there any more is named by the path that it had, whether it runs or is mapped."""
     proc.add(12, ["python3"], "/usr/bin/python3.11 (deleted)", mapped=["/lib/libssl.so.3 (deleted)"])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
 
+from interpreters.bundles import ENTRANCE
 from interpreters.interpreter import NOT_SHOWN
 from interpreters.locate import Candidate
 from interpreters.proc import read_processes
@@ -118,6 +120,46 @@ def test_an_interpreter_without_environment_has_its_own_name(machine: Computer) 
     assert found.environment == machine.folder / "usr"
 
 
+def test_a_zipapp_is_run_with_the_packages_that_are_in_it(machine: Computer) -> None:
+    """Its file is the environment, and a fresh process is led through the file to the probe."""
+    app = machine.folder / "shop.pyz"
+    with zipfile.ZipFile(app, "w") as archive:
+        archive.writestr("__main__.py", "")
+    machine.proc.add(12, [str(machine.python), "-I", str(app), "--port", "80"], machine.python)
+    (found,) = machine.candidates({"PATH": str(machine.python.parent)}).values()
+    assert found.id.startswith("running_shop_")
+    assert (found.environment, found.words) == (app, ("-I", "-B", str(ENTRANCE), str(app)))
+    assert found.variables == {"PYTHONUSERBASE": None}
+    assert found.processes[0].command == f"{machine.python.name} {app}"
+
+
+def test_what_pex_unpacked_is_its_file(machine: Computer) -> None:
+    """Pex starts Python anew on a folder of its cache, and a variable names the file that was started."""
+    app, unpacked = machine.folder / "shop.pex", machine.folder / "unzipped" / "0a1b"
+    with zipfile.ZipFile(app, "w") as archive:
+        archive.writestr("__main__.py", "")
+        archive.writestr("PEX-INFO", "{}")
+    unpacked.mkdir(parents=True)
+    (unpacked / "PEX-INFO").touch()
+    python = [str(machine.python), str(unpacked)]
+    machine.proc.add(12, python, machine.python, {"PEX": str(app), "OPENSSL_CONF": "/etc/floor.cnf"})
+    machine.proc.add(13, python, machine.python, {"PEX": "/nonexistent.pex"})
+    found = machine.candidates({"PATH": str(machine.python.parent)})
+    assert found.pop("running_system_3_11").environment == machine.folder / "usr"
+    (shop,) = found.values()
+    assert shop.id.startswith("running_shop_")
+    assert (shop.environment, shop.words) == (app, ("-B", str(app), str(ENTRANCE), "-"))
+    assert shop.variables["PEX_INTERPRETER"] == "1"
+    assert shop.variables["OPENSSL_CONF"] == "/etc/floor.cnf"
+
+
+def test_an_environment_that_pex_made_is_named_after_its_file(machine: Computer) -> None:
+    """The folder is called by a hash, which says nothing and is another one after each build."""
+    (machine.venv / "PEX-INFO").touch()
+    machine.run(12, PEX="/opt/store/shop-api.pex")
+    assert list(machine.candidates()) == ["running_shop_api"]
+
+
 def test_options_of_python_are_kept(machine: Computer) -> None:
     """One that runs without site or user packages is measured so, and writes nothing beside them."""
     machine.run(12, "-I", "app.py")
@@ -149,6 +191,14 @@ def test_a_replaced_library_is_named(machine: Computer) -> None:
     (found,) = machine.candidates().values()
     assert found.processes[0].libraries == (SSL, "/lib/libcrypto.so.3")
     assert found.processes[0].replaced == (SSL,)
+
+
+def test_the_service_of_a_process_is_told(machine: Computer) -> None:
+    """Whoever has to restart a process knows it by its service."""
+    python = [str(machine.venv / "bin" / "python"), "app.py"]
+    machine.proc.add(12, python, machine.python, group="/system.slice/shop.service")
+    (found,) = machine.candidates().values()
+    assert [process.unit for process in found.processes] == ["shop.service"]
 
 
 def test_a_replaced_interpreter_is_named(machine: Computer) -> None:
@@ -220,9 +270,9 @@ def test_it_is_said_how_far_it_could_be_looked(machine: Computer) -> None:
     looked = find_running({}, (), machine.proc.folder, OWN).looked
     assert [(one.place, one.status) for one in looked] == [
         ("running processes", "looked"),
-        ("running processes of others", "unreadable"),
+        ("running processes that are locked", "unreadable"),
     ]
-    assert looked[1].reason == "2 of root, of which 1 are called like a Python: root may look there"
+    assert looked[1].reason == "2 of root, of which 1 are called like a Python: only root looks there"
 
 
 def test_a_system_that_tells_nothing_is_said(tmp_path: Path) -> None:

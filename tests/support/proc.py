@@ -48,6 +48,7 @@ class MadeUpProc:
         parent: int = 1,
         uid: int = ALICE,
         folder: Path | str = "/",
+        group: str = "/user.slice/user-1000.slice/session-3.scope",
         state: str = "S",
     ) -> None:
         """Add a process; one without an executable is another user's, of whom nobody tells more."""
@@ -65,6 +66,7 @@ class MadeUpProc:
         pairs = variables.items() if not isinstance(variables, bytes) else ()
         text = b"".join(f"{name}={value}".encode() + b"\0" for name, value in pairs)
         (own / "environ").write_bytes(variables if isinstance(variables, bytes) else text)
+        (own / "cgroup").write_text(f"1:name=systemd:/x\n0::{group}\n")
         lines = (f"7f00-7f01 r-xp 00000000 fe:00 260386                     {path}\n" for path in mapped)
         (own / "maps").write_text(
             "".join(["00-01 rw-p 00000000 00:00 0 \n", *lines, "0-1 r-xp 0 0:0 0 [vdso]\n"])

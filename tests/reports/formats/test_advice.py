@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from interpreters.interpreter import RUNNING, RunningProcess
 from reports.formats.advice import configuration_in_force, together
 from reports.verdicts.judge import HeldBy, Verdict
 from reports.verdicts.matrix import Row, by_interpreter
@@ -124,6 +125,39 @@ def test_the_librarys_own_file_is_no_news() -> None:
     for one in (DEBIAN, an_interpreter(), replace(DEBIAN, openssl_conf_sha256="")):
         assert configuration_in_force(one) == ()
         assert len(advice([a_row(DOWN, interpreter=one)], TLS1_2)) == 1
+
+
+OLD_LIBRARY = RunningProcess(13, "web", "2026-01-01T00:00:00+00:00", "gunicorn", replaced=("/lib/a.so",))
+RUNS = replace(
+    DEBIAN,
+    id="running_shop",
+    source=RUNNING,
+    environment="/srv/shop",
+    variables={"OPENSSL_CONF": "/etc/floor.cnf"},
+    openssl_conf="/etc/floor.cnf",
+    openssl_conf_sha256="0" * 64,
+)
+RESTART = "Process 13 (gunicorn) still runs the old /lib/a.so, which was replaced on disk since: restart it."
+
+
+def test_processes_are_found_again_and_have_a_configuration_of_their_own() -> None:
+    """The command looks at what runs, and the file is said to be that of the processes."""
+    named = "The OPENSSL_CONF of these processes named `/etc/floor.cnf`, and that file was read in place of"
+    first, then = advice([a_row(DOWN, client="ssl", interpreter=RUNS)], TLS1_2)
+    assert first.startswith(named)
+    assert then == f"Not tried yet: `nox -s remedy -- --running --only running_shop` {TRIES}"
+    held = replace(a_row(HELD, client="ssl", interpreter=RUNS), held_by=HeldBy.CONFIGURATION)
+    first, then = advice([held], TLS1_2)
+    assert first == "Guard these processes' OpenSSL configuration, `/etc/floor.cnf`: nothing else holds ssl."
+    assert then.startswith(named)
+
+
+@pytest.mark.parametrize(("verdict", "alone"), [(DOWN, False), (UNCLEAR, True), (UNTESTABLE, False)])
+def test_what_runs_old_files_is_restarted_first(verdict: Verdict, *, alone: bool) -> None:
+    """Before anything is tried, what runs has to be what was measured; that alone may give an answer."""
+    old = replace(RUNS, processes=(OLD_LIBRARY,))
+    steps = advice([a_row(verdict, client="ssl", interpreter=old)], TLS1_2)
+    assert (steps[0], len(steps) == 1) == (RESTART, alone)
 
 
 def test_what_was_tried_takes_the_place_of_what_was_not() -> None:

@@ -69,6 +69,15 @@ def test_the_facts_of_processes_are_told_together() -> None:
     assert process_facts(replace(interpreter, processes=())) == {}
 
 
+def test_services_are_restarted_by_their_names() -> None:
+    """Whoever restarts needs the name of the service, where each process is in one."""
+    shop, cron = (replace(OLD, pid=pid, unit=f"{name}.service") for pid, name in ((13, "shop"), (14, "cron")))
+    assert outdated([FRESH, shop, cron]).endswith("since: restart shop.service, cron.service")
+    assert outdated([shop, OLD]).endswith("since: restart them")
+    interpreter = Interpreter("running_shop", "running", "/srv/venv/bin/python", processes=(shop, FRESH))
+    assert " of web in shop.service, since " in process_facts(interpreter)["what runs"]
+
+
 def test_many_processes_and_files_are_counted() -> None:
     """Three of each are named, and those that most processes share come first."""
     files = tuple(f"/lib/lib{name}.so" for name in "abcd")
