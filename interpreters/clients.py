@@ -18,6 +18,9 @@ CLIENTS = PROBES / "clients"
 DEFAULT = ("ssl", "urllib3", "botocore")
 """The clients that are measured unless the user names others."""
 
+INSTALLER = "pip"
+"""The client that nearly each environment has, which says nothing of the application there."""
+
 RELAXED = "relaxed"
 """The reference client that shows what a build could negotiate if every restriction were lifted."""
 

@@ -96,17 +96,21 @@ class Prepared:
             client: venv.unavailable for venv in self.venvs if venv.unavailable for client in venv.clients
         }
 
-    def places(self, wanted: Iterable[str]) -> dict[Path, tuple[str, ...]]:
+    def places(
+        self, wanted: Iterable[str], wanted_as_found: Iterable[str] | None = None
+    ) -> dict[Path, tuple[str, ...]]:
         """Return where the wanted clients are measured, by Python; a client that is not installed is nowhere.
 
         The interpreter itself is always the first: clients that require nothing are measured there, and
-        even without a client its probe reports what start-up code makes of TLS contexts.
+        even without a client its probe reports what start-up code makes of TLS contexts. An environment as
+        found is asked for `wanted_as_found`, or for the same.
         """
         if self.interpreter.unavailable:
             return {}
         if self.interpreter.environment != MADE:
             # An environment as found has one version of each client, whichever versions are wanted.
-            return {self.executable: tuple(dict.fromkeys(ClientKey.parse(text).name for text in wanted))}
+            names = (ClientKey.parse(text).name for text in wanted_as_found or wanted)
+            return {self.executable: tuple(dict.fromkeys(names))}
         made_for = {client: venv.python for venv in self.venvs for client in venv.clients}
         found: dict[Path, list[str]] = {self.executable: []}
         for client in wanted:

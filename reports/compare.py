@@ -237,7 +237,10 @@ def _not_asked(pair: _Pair, before: RunRequest, after: RunRequest) -> str:
         given.real for given in request.interpreters
     ]:
         what = f"the interpreter {interpreter.path}"
-    elif not interpreter.is_program and str(pair.client) not in (*request.clients, str(ALL_CLIENTS)):
+    elif not interpreter.is_program and str(pair.client) not in (
+        *request.clients_for(interpreter.environment),
+        str(ALL_CLIENTS),
+    ):
         what = f"the client {pair.client}"
     elif pair.condition not in request.conditions:
         what = f"the {pair.condition} configuration"

@@ -52,7 +52,15 @@ def past_runs(run: Run, reports: Path = REPORTS) -> tuple[Past, ...]:
 def _question(request: RunRequest) -> RunRequest:
     """Return that part of what was asked which decides what can be counted, and against what."""
     given = tuple(replace(interpreter, real="") for interpreter in request.interpreters)
-    return replace(request, conditions=request.conditions[:1], interpreters=given, botocore="", urllib3="")
+    # Which clients there are in environments as found is of the tool, unless they are those of `clients`.
+    return replace(
+        request,
+        conditions=request.conditions[:1],
+        interpreters=given,
+        botocore="",
+        urllib3="",
+        found_clients=(),
+    )
 
 
 def choose(words: Sequence[str], here: Path, reports: Path = REPORTS) -> tuple[Path, Path]:

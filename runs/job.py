@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interpreters.bundles import FoundBundles, find_bundles
-from interpreters.clients import Client, clients, requirements, specifiers, variants
+from interpreters.clients import (
+    DEFAULT,
+    INSTALLER,
+    Client,
+    clients,
+    requirements,
+    specifiers,
+    variants,
+)
 from interpreters.environments import Installer
 from interpreters.found import find_environments
 from interpreters.interpreter import PROGRAM
@@ -108,10 +116,18 @@ class Job:
 
     @cached_property
     def sweep(self) -> dict[str, Client]:
-        """The clients to measure, those on botocore once for each of the versions asked for."""
+        """The clients to measure in what we make, those on botocore once for each version asked for."""
         known = clients()
-        wanted = [known[name] for name in self.options.clients]
+        wanted = [known[name] for name in self.options.clients or DEFAULT]
         return variants(wanted, specifiers(self.options.botocore), specifiers(self.options.urllib3))
+
+    @cached_property
+    def found_clients(self) -> dict[str, Client]:
+        """The clients to measure in environments as found, where they are installed: each has one version."""
+        known = clients().values()
+        everyone = [client.id for client in known if not client.reference and client.id != INSTALLER]
+        wanted = self.options.clients or everyone
+        return variants(client for client in known if client.id in wanted)
 
     @cached_property
     def known_programs(self) -> tuple[Program, ...]:
@@ -263,7 +279,10 @@ class Job:
             others = [candidate for candidate in self.chosen if not candidate.site]
             own = [candidate for candidate in self.chosen if candidate.site]
             done = side_by_side(prepare, others)
-            return [*done, *with_clients(side_by_side(prepare, own), self.interpreters, self.sweep.values())]
+            return [
+                *done,
+                *with_clients(side_by_side(prepare, own), self.interpreters, self.found_clients.values()),
+            ]
 
     def settings(
         self, conditions: tuple[Condition, ...], roles: Sequence[Role] = (), floor: Protocol | None = None
@@ -282,6 +301,7 @@ class Job:
 
         return RunRequest(
             clients=tuple(self.sweep),
+            found_clients=tuple(self.found_clients),
             conditions=settings.conditions,
             floor=settings.floor,
             attacks=bool(settings.catalogue.only(Role.ATTACK).servers),

@@ -47,6 +47,7 @@ class RunStart:
 def probe_tasks(start: RunStart, clients: Sequence[str]) -> tuple[ProbeTask, ...]:
     """Return who is to be probed: interpreters, the environments that clients are at home in, programs.
 
+    Environments as found are probed for what the run's request says of them, or for the same clients.
     Nothing is written where an interpreter is; what we made for it may keep its compiled modules. A program
     is a client of its own, and it is this Python that runs its probe.
     """
@@ -63,7 +64,7 @@ def probe_tasks(start: RunStart, clients: Sequence[str]) -> tuple[ProbeTask, ...
             modules=modules,
         )
         for prepared in start.prepared
-        for python, names in prepared.places(clients).items()
+        for python, names in prepared.places(clients, start.request.found_clients or clients).items()
     )
     programs = (
         ProbeTask(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from interpreters.clients import DEFAULT, clients
+from interpreters.clients import DEFAULT, INSTALLER, clients
 from interpreters.errors import FloorError
 from interpreters.hardening.recipes import FLOORS as HARDEN_FLOORS
 from interpreters.hardening.recipes import read_recipes
@@ -165,8 +165,8 @@ _CLIENTS = [client.id for client in clients().values() if not client.reference]
 CLIENTS = Option(
     "--clients",
     f"the clients to measure, comma-separated, or all: {', '.join(_CLIENTS)}",
-    {"type": _names(_CLIENTS), "default": DEFAULT, "metavar": "NAMES"},
-    f"default: {','.join(DEFAULT)}",
+    {"type": _names(_CLIENTS), "default": (), "metavar": "NAMES"},
+    f"default: {','.join(DEFAULT)}; in environments that were found, all that are there but {INSTALLER}",
 )
 BOTOCORE = Option(
     "--botocore",

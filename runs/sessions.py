@@ -175,9 +175,10 @@ def remedy(job: Job) -> None:
     with begun(job.run_id):
         start = job.start(settings)
         found = measure(start, tuple(job.sweep), settings)
-        known = known_options(found.rows, job.sweep, found.floor, dt.datetime.now(dt.UTC).date())
+        clients = {**job.found_clients, **job.sweep}
+        known = known_options(found.rows, clients, found.floor, dt.datetime.now(dt.UTC).date())
         makers = Makers(partial(_newest, job), partial(_copies, job))
-        options = collect_options(found.rows, known, job.sweep, makers, start.env)
+        options = collect_options(found.rows, known, clients, makers, start.env)
         tasks = probe_tasks(start, tuple(job.sweep))
         tried = try_out(found.rows, tasks, options, settings)
         cases = assess(found.rows, {outcome.trial.key: outcome.row for outcome in tried}, options)

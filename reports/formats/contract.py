@@ -72,6 +72,9 @@ class RequestDocument(Document):
     """The versions or specifiers of the urllib3 beside it; empty for what it brings along."""
     programs: bool
     """Whether other programs than interpreters were to be measured too."""
+    found_clients: tuple[NonEmpty, ...] = ()
+    """The clients that were to be measured in environments as found, where they are installed; empty for the
+    same as elsewhere."""
     running: bool = False
     """Whether what runs was to be measured too, under its own variables."""
     made: bool = True

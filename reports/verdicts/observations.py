@@ -46,6 +46,9 @@ class RunRequest:
     """Those of the urllib3 beside it."""
     programs: bool = False
     """Whether other programs were to be measured too."""
+    found_clients: tuple[str, ...] = ()
+    """The clients that were to be measured in environments as found, where they are installed; empty for the
+    same as elsewhere."""
     running: bool = False
     """Whether what runs was to be measured too."""
     made: bool = True
@@ -54,6 +57,10 @@ class RunRequest:
     """Whether environments were to be looked for, and measured as they are."""
     commands: tuple[str, ...] = ()
     """The names of the programs that the user's own commands were to start."""
+
+    def clients_for(self, environment: str) -> tuple[str, ...]:
+        """Return the clients that were to be measured in a made or found environment."""
+        return self.clients if environment == MADE else self.found_clients or self.clients
 
 
 @dataclass(frozen=True)

@@ -234,6 +234,16 @@ def test_where_nothing_is_required_there_is_no_environment(
     assert not (tmp_path / "uv.log").exists()
 
 
+def test_an_environment_as_found_has_its_own_clients(facts: dict[str, Any]) -> None:
+    """What is found is asked for its own list, each client once."""
+    found = Prepared.of(replace(ONE, environment=Path("/srv/app")), parse_identity(facts))
+    wanted = ("ssl", "botocore@botocore-1.20.*", "botocore@newest")
+    assert found.places(wanted) == {ONE.path: ("ssl", "botocore")}
+    assert found.places(wanted, ("ssl", "httpx")) == {ONE.path: ("ssl", "httpx")}
+    made = Prepared.of(ONE, parse_identity(facts))
+    assert made.places(("ssl",), ("httpx",)) == {ONE.path: ("ssl",)}
+
+
 def test_where_there_is_a_problem_nothing_is_anywhere() -> None:
     """A candidate that has a problem has no place for any client."""
     assert Prepared.of(ONE, unavailable="it hangs").places(("ssl",)) == {}

@@ -372,6 +372,7 @@ def test_a_program_that_both_runs_looked_for_may_vanish() -> None:
 
 
 GIVEN = replace(an_interpreter("given_one"), source="given")
+FOUND = replace(an_interpreter("env_app"), environment="/srv/app")
 
 
 @pytest.mark.parametrize(
@@ -380,6 +381,12 @@ GIVEN = replace(an_interpreter("given_one"), source="given")
         (a_row(name="pyenv_2_7_18"), {"only": ("pyenv_3*", "system_*")}, "the interpreter pyenv_2_7_18"),
         (a_row(interpreter=GIVEN), {}, f"the interpreter {GIVEN.path}"),
         (a_row(client="httpx"), {}, "the client httpx"),
+        (a_row(client="httpx"), {"found_clients": ("httpx",)}, "the client httpx"),
+        (
+            a_row(client="httpx", interpreter=FOUND),
+            {"clients": ("httpx",), "found_clients": ("ssl",)},
+            "the client httpx",
+        ),
         (a_row(condition=Condition.HARDENED), {}, "the hardened configuration"),
         (a_row(client="tool", interpreter=a_program("tool")), {}, "the program tool"),
         (

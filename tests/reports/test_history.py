@@ -163,6 +163,7 @@ def test_what_asked_something_else_is_no_part_of_a_trend(tmp_path: Path, differs
     "differs",
     [
         {"botocore": "1.34.0"},
+        {"found_clients": ("ssl", "httpx")},
         {"tool": "tls-floor-matrix 9"},
         {"conditions": (Condition.AMBIENT, Condition.HARDENED)},
         {"interpreters": (RequestedInterpreter("/made/up/link", "/made/up/upgraded"),)},

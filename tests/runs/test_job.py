@@ -6,11 +6,12 @@ import contextlib
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from interpreters.bundles import FoundBundles, Frozen
+from interpreters.clients import DEFAULT, ClientKey, clients
 from interpreters.locate import Candidate, Discovery
 from interpreters.places import SearchedPlace
 from interpreters.prepared import Prepared
@@ -28,6 +29,25 @@ LOOKED = (SearchedPlace("/opt/*", "looked"),)
 BUNDLES = FoundBundles(
     (), (*LOOKED, SearchedPlace("~/bin", "absent")), (Frozen(Path("/opt/tool/tool"), "tool", "PyInstaller"),)
 )
+
+
+@pytest.mark.parametrize("named", ["", "pip,httpx", "all"])
+def test_environments_as_found_are_asked_for_more(tmp_path: Path, named: str) -> None:
+    """Unless clients are named, found environments get each that is one of an application, once."""
+    words = ["--clients", named] if named else []
+    options = parse("matrix", ("matrix",), [*words, "--botocore", "1.20.*,newest"], "")
+    plan, session = Plan("20260101T000000Z-0000", ("matrix",)), SimpleNamespace(cache_dir=tmp_path / "cache")
+    known = [one.id for one in clients().values() if not one.reference]
+    with contextlib.ExitStack() as held:
+        job = Job(cast("Any", session), plan, options, held)
+        asked = job.request(job.settings((Condition.AMBIENT,)))
+    found = {"": [name for name in known if name != "pip"], "pip,httpx": ["httpx", "pip"], "all": known}[
+        named
+    ]
+    assert asked.found_clients == asked.clients_for("/srv/app") == tuple(found)
+    made = {ClientKey.parse(text).name for text in asked.clients}
+    assert made == set(found if named else DEFAULT)
+    assert asked.clients_for("made") == asked.clients
 
 
 def test_a_run_knows_what_it_measures_and_what_is_left_out(

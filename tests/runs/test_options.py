@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from interpreters.clients import DEFAULT
 from runs.options import SESSIONS, OptionError, parse
 from servers.conditions import Condition
 from servers.protocols import Protocol
@@ -38,9 +37,9 @@ def test_the_help_of_harden_lists_the_recipes(capsys: pytest.CaptureFixture[str]
 
 
 def test_the_defaults_of_a_matrix() -> None:
-    """A matrix measures the default clients as the machine is, and leaves the floor to the policy."""
+    """A matrix measures as the machine is; which clients, and the floor, it leaves to others to say."""
     options = parse("matrix", ["matrix"], [], "")
-    assert (options.clients, options.conditions, options.floor) == (DEFAULT, (Condition.AMBIENT,), None)
+    assert (options.clients, options.conditions, options.floor) == ((), (Condition.AMBIENT,), None)
     assert (options.only, options.interpreter, options.fresh, options.programs) == ([], [], False, False)
 
 

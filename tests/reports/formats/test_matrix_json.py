@@ -209,7 +209,7 @@ def test_a_wrong_document_does_not_validate(damage: Callable[[Any], None]) -> No
 
 
 ADDED = frozenset(
-    {("interpreters", "variables"), ("interpreters", "processes")}
+    {("interpreters", "variables"), ("interpreters", "processes"), ("runs", "found_clients")}
     | {("policy", "environments"), ("policy", "environment")}
     | {("runs", name) for name in ("running", "made", "found", "environments_looked", "commands")}
 )
@@ -287,6 +287,7 @@ def test_provenance_and_controls_are_there() -> None:
         "interpreters": [{"path": "/made/up/link", "real": "/made/up/python"}],
         "programs": False,
         "running": False,
+        "found_clients": [],
         "commands": [],
         "botocore": "",
         "urllib3": "",
