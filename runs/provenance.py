@@ -6,6 +6,7 @@ import os
 import platform
 import pwd
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from interpreters.clients import DEFAULT, ClientKey, clients
@@ -36,6 +37,9 @@ TLS_VARIABLES = (
 )
 """Variables that can decide which TLS a process gets (openssl-env(7))."""
 
+MOST_NAMED = 20
+"""Environments that are named among those left out."""
+
 GIT_LIMIT = 10.0
 """Seconds that git may take for one answer."""
 
@@ -63,11 +67,19 @@ def survey(
         distribution=distribution(),
         architecture=platform.machine(),
         variables={name: env[name] for name in TLS_VARIABLES if name in env},
-        left_out=tuple(unchosen),
+        left_out=_in_short(unchosen),
         clients_left_out=tuple(client for client in known if client not in wanted),
         narrowed=narrowings(request, unchosen),
         looked=tuple(looked),
     )
+
+
+def _in_short(unchosen: Sequence[LeftOut]) -> tuple[LeftOut, ...]:
+    """Return what was left out, of environments a few by name: a machine may have thousands."""
+    environments = [left for left in unchosen if left.id.startswith(ENVIRONMENT)]
+    more = environments[MOST_NAMED:]
+    counted = [replace(more[0], id=f"{len(more)} more environments", path="")] if more else []
+    return (*(left for left in unchosen if left not in more), *counted)
 
 
 def _programs() -> list[str]:

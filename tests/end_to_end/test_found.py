@@ -99,6 +99,9 @@ def home(
     for python, packages in ((venv / "bin/python", next(venv.glob("lib/python*"))), (made, None)):
         target = packages / "site-packages" if packages else site_packages(made)
         _run([*uv, "pip", "install", "-q", "--target", target, "--python", python, *OLD], environment)
+    own = "import site; print(site.getusersitepackages())"
+    user_site = subprocess.check_output([loose.path, "-c", own], env=environment, text=True).strip()
+    _run([*uv, "pip", "install", "-q", "--target", user_site, "--python", loose.path, OLD[-1]], environment)
     pipx = [*uv, "tool", "run", "-q", "--from", "pipx", "pipx"]
     _run([*pipx, "install", "--python", loose.path, "--suffix", "_floor", APPLICATION], environment)
     _run([*uv, "tool", "install", "-q", "--python", loose.path, APPLICATION], environment)
@@ -112,7 +115,7 @@ def home(
 def measured(checkout: Checkout, loose: Interpreter, home: Path) -> MeasuredHome:
     """Measure what is found in that home, beside an interpreter in an environment that is made for it."""
     before = _trees(home)
-    only = [word for name in (*PLACES, loose.id) for word in ("--only", name)]
+    only = [word for name in (*PLACES, loose.id, f"site_{loose.id}") for word in ("--only", name)]
     real = {"PYENV_ROOT": os.environ.get("PYENV_ROOT", str(Path.home() / ".pyenv"))}
     rows = checkout.measure("--clients", "ssl,urllib3,botocore,boto3", *only, HOME=str(home), **real)
     run = json.loads((checkout.latest / "run.json").read_text())
@@ -134,6 +137,14 @@ def test_what_is_installed_goes_below_and_the_made_row_stays(
     assert measured.rows[name, "botocore"]["client_version"] == "1.31.85"
     made = measured.rows[loose.id, "urllib3"]
     assert (made["verdict"], made["environment"]) == ("enforced", "made")
+
+
+def test_a_users_own_packages_are_the_interpreters(measured: MeasuredHome, loose: Interpreter) -> None:
+    """What pip installed with --user is what each program of that interpreter loads."""
+    rows = {client: row for (name, client), row in measured.rows.items() if name == f"site_{loose.id}"}
+    row = rows["urllib3"]
+    assert (row["path"], row["client_version"], row["verdict"]) == (loose.path, "1.26.20", "downgraded")
+    assert Path(loose.path).is_relative_to(row["environment"])
 
 
 def test_only_what_is_there_has_a_row(measured: MeasuredHome) -> None:

@@ -267,6 +267,21 @@ def test_start_up_code_is_told_by_file(tmp_path: Path) -> None:
     assert [path for path in told if path.startswith(str(site))] == [str(site / name) for name in ran]
 
 
+def test_the_folders_of_modules_are_told(tmp_path: Path) -> None:
+    """Those of the path are told without the script's own, and where packages of the user's would be."""
+    venv.create(tmp_path, symlinks=True, system_site_packages=True)
+    (site,) = tmp_path.glob("lib/python*/site-packages")
+    (site / "more.pth").write_text("../../../more\n")
+    (tmp_path / "more").mkdir()
+    mine = {"PYTHONUSERBASE": str(tmp_path / "mine")}
+    told = facts(run(tmp_path / "bin" / "python", variables=mine))["path"]
+    assert str(site) in told
+    assert str(tmp_path / "more") in told
+    assert any(folder.startswith(str(tmp_path / "mine")) for folder in told)
+    assert str(SCRIPT.parent) not in told
+    assert len(set(told)) == len(told)
+
+
 def test_an_unreadable_start_up_file_is_no_failure(identify: ModuleType, tmp_path: Path) -> None:
     """What is no file, though it is called one, runs no code."""
     (tmp_path / "folder.pth").mkdir()

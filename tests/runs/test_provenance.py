@@ -181,6 +181,15 @@ def test_what_narrows_a_run(
     assert narrowings(replace(ASKED, **changes), unchosen) == words  # type: ignore[arg-type]
 
 
+def test_of_many_environments_a_few_are_named(checkout: Path) -> None:
+    """Thousands that --only left out are counted, and do not fill the report."""
+    many = tuple(LeftOut(f"env_{number}", f"/{number}", "--only x") for number in range(2000))
+    scope = survey(checkout, replace(ASKED, only=("x",)), (*PYTHONS, *many), (), PLAIN)
+    assert scope.narrowed == ("--only x left out 1 interpreter and 2000 environments",)
+    assert scope.left_out == (*PYTHONS, *many[:20], LeftOut("1980 more environments", "", "--only x"))
+    assert survey(checkout, ASKED, many[:20], (), PLAIN).left_out == many[:20]
+
+
 def test_what_was_found_and_not_measured_is_named_with_the_reason() -> None:
     """What --only left out, and what starts an interpreter that is measured, each has an entry."""
     one, other = (Candidate(name, "pyenv", Path(f"/{name}")) for name in ("one", "other"))
