@@ -149,6 +149,14 @@ def _of_build(before: Interpreter, after: Interpreter) -> Iterator[ChangeCause]:
         files += [f"no longer {file}" for file in sorted(old - new)]
         if files:
             yield ChangeCause(CauseSubject.INTERPRETER, f"at its start it runs {', '.join(files)}")
+    if before.variables != after.variables:
+        was, now = (
+            ", ".join(f"{name}={value}" for name, value in each.variables.items()) or "none"
+            for each in (before, after)
+        )
+        yield ChangeCause(
+            CauseSubject.CONFIGURATION, f"the variables that it starts under are {now}, before {was}"
+        )
     if _both_differ(before.openssl, after.openssl):
         yield ChangeCause(
             CauseSubject.OPENSSL, f"its TLS library is {after.openssl}, before {before.openssl}"

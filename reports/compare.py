@@ -12,9 +12,12 @@ import fnmatch
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from interpreters.interpreter import MADE
 from reports.causes import UNKNOWN, CauseSubject, ChangeCause, of_rows, of_runs
+from reports.formats.found import MOST_ENTRIES
 from reports.verdicts.judge import Verdict
-from reports.verdicts.matrix import ALL_CLIENTS, RowGroup, Subject, by_interpreter
+from reports.verdicts.labels import place
+from reports.verdicts.matrix import ALL_CLIENTS, RowGroup, Subject, by_interpreter, subject_of
 from servers.conditions import Condition
 from servers.protocols import LADDER
 
@@ -65,6 +68,8 @@ class Change:
     newer: Row | None
     causes: tuple[ChangeCause, ...]
     """Empty if nothing in the records explains it."""
+    environment: str = MADE
+    """Where the client is: made for measuring, or the path of what was found as it is."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,8 @@ class _Pair:
     newer: Row | None
     link: str
     """The path that led to the one interpreter and leads to the other; empty if none did."""
+    both: bool = True
+    """Whether both runs have the interpreter, whatever they have of this client in it."""
 
     @property
     def interpreter(self) -> Interpreter:
@@ -115,7 +122,7 @@ class _InterpreterPair:
         for client, condition in [key for key in keys if key[0] != ALL_CLIENTS] or keys:
             # A row for all clients, because nothing could be measured, is the other side of each.
             old, new = (rows.get((client, condition)) or _for_all(rows) for rows in (olds, news))
-            yield _Pair(client, condition, old, new, self.link)
+            yield _Pair(client, condition, old, new, self.link, bool(self.older and self.newer))
 
 
 def _by_client(group: RowGroup | None) -> dict[tuple[ClientKey, Condition], Row]:
@@ -201,9 +208,13 @@ def _links(before: RunRequest, after: RunRequest) -> Iterator[tuple[tuple[str, s
 def _partners(
     olds: Sequence[RowGroup], news: Sequence[RowGroup], links: Mapping[tuple[str, str], str]
 ) -> dict[str, RowGroup]:
-    """Return the older group of each newer one, by name: of the same path, or id, or by the same link."""
+    """Return the older group of each newer one, by name: of the same path, or id, or by the same link.
+
+    An interpreter, its own packages and what runs on it have one path and are three things. The id of an
+    environment may become another's, when one like it appears.
+    """
     ways: tuple[Callable[[Interpreter, Interpreter], bool], ...] = (
-        lambda old, new: old.path == new.path,
+        lambda old, new: (old.path, old.variables) == (new.path, new.variables),
         lambda old, new: old.id == new.id,
         lambda old, new: (old.path, new.path) in links,
     )
@@ -211,9 +222,20 @@ def _partners(
     found: dict[str, RowGroup] = {}
     for alike in ways:
         for new in (group for group in news if group.name not in found):
-            if old := next((old for old in left.values() if alike(old.interpreter, new.interpreter)), None):
+            partner = (
+                old
+                for old in left.values()
+                if _same_kind(old.interpreter, new.interpreter) and alike(old.interpreter, new.interpreter)
+            )
+            if old := next(partner, None):
                 found[new.name] = left.pop(old.name)
     return found
+
+
+def _same_kind(old: Interpreter, new: Interpreter) -> bool:
+    """Whether two can be one: both made for measuring, or both found in one place in the same way."""
+    kinds = ((each.environment, each.is_site, each.is_running) for each in (old, new))
+    return len(set(kinds)) == 1
 
 
 def _silent(row: Row) -> bool:
@@ -233,6 +255,8 @@ def _not_asked(pair: _Pair, before: RunRequest, after: RunRequest) -> str:
         what = f"the program {pair.client}"
     elif left_out:
         what = f"the interpreter {interpreter.id}"
+    elif half := _half(interpreter, request):
+        what = half
     elif interpreter.source == GIVEN and interpreter.path not in [
         given.real for given in request.interpreters
     ]:
@@ -247,6 +271,16 @@ def _not_asked(pair: _Pair, before: RunRequest, after: RunRequest) -> str:
     else:
         return ""
     return f"Only the {which} run was asked for {what}."
+
+
+def _half(interpreter: Interpreter, request: RunRequest) -> str:
+    """Name the half of what can be measured that a run was not asked for, if the interpreter is of that."""
+    subject = subject_of(interpreter)
+    if subject is Subject.PROCESS and not request.running:
+        return subject.plural
+    if subject is Subject.ENVIRONMENT and interpreter.source != GIVEN and not request.found:
+        return f"{subject.plural} as found"
+    return "" if request.made or subject is not Subject.INTERPRETER else subject.plural
 
 
 def _change(pair: _Pair, before: StoredRun, after: StoredRun, shared: Sequence[ChangeCause]) -> Change | None:
@@ -264,7 +298,17 @@ def _change(pair: _Pair, before: StoredRun, after: StoredRun, shared: Sequence[C
             causes += tuple(cause for cause in shared if unclear or cause.source is not CauseSubject.CONTROL)
         elif not causes:
             return None
-    return Change(kind, after.run.host, pair.interpreter.id, pair.client, pair.condition, old, new, causes)
+    return Change(
+        kind=kind,
+        host=after.run.host,
+        interpreter=pair.interpreter.id,
+        client=pair.client,
+        condition=pair.condition,
+        older=old,
+        newer=new,
+        causes=causes,
+        environment=pair.interpreter.environment,
+    )
 
 
 def _facts(row: Row) -> tuple[object, ...]:
@@ -278,7 +322,11 @@ def _absence(pair: _Pair, before: StoredRun, after: StoredRun) -> ChangeCause:
     record, when = (before, "before") if pair.newer else (after, "any more")
     if not record.rows:
         return ChangeCause(CauseSubject.MACHINE, f"nothing of {record.host} is there {when}")
-    return ChangeCause(CauseSubject.INTERPRETER, f"{pair.interpreter.path} was not found {when}")
+    if pair.interpreter.environment == MADE:
+        return ChangeCause(CauseSubject.INTERPRETER, f"{pair.interpreter.path} was not found {when}")
+    if pair.both:
+        return ChangeCause(CauseSubject.CLIENT, f"{pair.client} was not installed there {when}")
+    return ChangeCause(CauseSubject.INTERPRETER, f"{place(pair.interpreter)} was not found {when}")
 
 
 def _kind(older: Row, newer: Row) -> ChangeKind:
@@ -316,15 +364,26 @@ def sections(comparison: Comparison) -> list[tuple[str, list[str]]]:
 
 def _grouped(changes: Iterable[Change]) -> list[str]:
     """Say the same change once, for all that it happened to."""
-    groups: dict[tuple[str, str], dict[str, list[str]]] = {}
+    groups: dict[tuple[str, str, bool], dict[str, list[str]]] = {}
     for change in changes:
-        names = groups.setdefault((_became(change), _why(change)), {})
-        names.setdefault(change.interpreter, []).append(str(change.client))
+        found = change.environment != MADE
+        names = groups.setdefault((_became(change), _why(change), found), {})
+        names.setdefault(_named(change), []).append(str(change.client))
     sentences = []
-    for (became, why), names in groups.items():
-        listed = "; ".join(f"{name} ({', '.join(clients)})" for name, clients in names.items())
-        sentences.append(f"{listed}: {became}. {why}")
+    for (became, why, found), names in groups.items():
+        entries = [f"{name} ({', '.join(clients)})" for name, clients in names.items()]
+        # Of environments there may be hundreds; compare.json has them all.
+        most = MOST_ENTRIES if found else len(entries)
+        more = f" and {len(entries) - most} more" if len(entries) > most else ""
+        sentences.append(f"{'; '.join(entries[:most])}{more}: {became}. {why}")
     return sentences
+
+
+def _named(change: Change) -> str:
+    """Name what changed: an interpreter by its id, what was found by where it is."""
+    sides = (change.newer, change.older)
+    found = (row.interpreter for row in sides if row and row.interpreter.environment != MADE)
+    return next(map(place, found), change.interpreter)
 
 
 def _became(change: Change) -> str:

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from interpreters.atomic import write_atomically
 from interpreters.documents import Count, Document, Moment, NonEmpty, as_text
+from interpreters.interpreter import MADE
 from reports.causes import CauseSubject
 from reports.compare import ChangeKind, sections
 from reports.formats.contract import KNOWN
@@ -97,6 +98,8 @@ class ChangeDocument(Document):
     """The row now; null if there is none."""
     causes: tuple[CauseDocument, ...]
     """What differs that may be why; empty if nothing in the records explains it."""
+    environment: NonEmpty = MADE
+    """Where the client is: `made` for measuring, or the path of what was found and measured as it is."""
 
     @classmethod
     def of_change(cls, change: Change) -> ChangeDocument:

@@ -111,6 +111,9 @@ def _answer(
     downgraded = at[Verdict.DOWNGRADED]
     # The first of an interpreter's sentences says what they are about.
     several = "" if subject is Subject.INTERPRETER else f" of {total} {subject.plural}"
+    if subject.as_found and total == 1 and at[Verdict.ENFORCED]:
+        alone = f"The one {subject}, {names.alone(groups)}, holds {floor.prose}{where}"
+        return [f"{alone} with every client measured.", *_silent_cells(groups)]
     if downgraded:
         sentences = [_downgraded(downgraded, names, f"{total} {_whose(subject)}", floor, where)]
     else:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from interpreters.interpreter import Interpreter
     from reports.verdicts.decision import Decision
-    from reports.verdicts.matrix import Matrix, Row
+    from reports.verdicts.matrix import Matrix, Row, RowGroup
     from reports.verdicts.observations import Run
     from servers.catalogue import Server
     from servers.protocols import Protocol
@@ -135,7 +135,7 @@ def _subjects(matrix: Matrix, decision: Decision) -> list[_Subject]:
     for group in under(matrix.groups, Condition.AMBIENT):
         own = run.of(group.interpreter)
         place = (for_json(own.host), group.interpreter.id)
-        subject = found[place] = _Subject(group.name, own)
+        subject = found[place] = _Subject(_suite_name(group), own)
         for row in group.rows:
             gated = gated_rows.pop((*place, str(row.client)), None) or _by_itself(row, own)
             subject.rows.append((row, gated))
@@ -145,6 +145,15 @@ def _subjects(matrix: Matrix, decision: Decision) -> list[_Subject]:
         place = (host, interpreter)
         found.setdefault(place, _Subject(name, runs.get(host, run))).absent.append(gated)
     return list(found.values())
+
+
+def _suite_name(group: RowGroup) -> str:
+    """Name a suite: after the interpreter, and of what was found with where that is.
+
+    Classes of cases have the name alone: viewers take what is before a dot of theirs for a package.
+    """
+    where = f" ({group.interpreter.environment})" if group.subject.as_found else ""
+    return f"{group.name}{where}"
 
 
 def _by_itself(row: Row, run: Run) -> GateResult:
@@ -327,9 +336,10 @@ def _context(row: Row) -> str:
     interpreter = row.interpreter
     python = " ".join(filter(None, [interpreter.implementation, interpreter.version])) or "unknown"
     library = interpreter.openssl or "no OpenSSL known"
+    where = f"environment: {interpreter.environment}\n" if row.subject.as_found else ""
     return (
         f"{row.subject}: {interpreter.name}: {python}, {library}, {interpreter.path}\n"
-        f"client: {row.client} {row.client_version or '(version unknown)'} under {row.condition}\n"
+        f"{where}client: {row.client} {row.client_version or '(version unknown)'} under {row.condition}\n"
         f"verdict: {row.verdict}: {row.judgement.reason}"
     )
 

@@ -33,6 +33,7 @@ from tests.support.builders import (
     a_row,
     a_run,
     a_scope,
+    an_environment,
     an_interpreter,
 )
 from tests.support.schemas import validator
@@ -602,3 +603,97 @@ def test_documents_are_compared_as_they_were_written(tmp_path: Path) -> None:
     assert [(change.kind, sources(change)) for change in comparison.changes] == [
         (ChangeKind.WORSE, {CauseSubject.OPENSSL})
     ]
+
+
+# ---- what was found as it is ----
+
+SHOP = an_environment("/srv/shop/venv")
+
+
+def test_an_upgrade_in_an_environment_is_told_by_place_with_both_versions() -> None:
+    """Which application changed, from which version to which, and what that did to the floor."""
+    before = replace(a_row(DOWNGRADED, interpreter=SHOP, client="urllib3"), client_version="1.26.20")
+    after = replace(a_row(ENFORCED, interpreter=SHOP, client="urllib3"), client_version="2.5.0")
+    change = only(record(before), record(after))
+    assert (change.kind, change.environment) == (ChangeKind.BETTER, "/srv/shop/venv")
+    assert said(compare([record(before)], [record(after)]))["Better"] == [
+        (
+            "/srv/shop/venv (urllib3): enforced, before downgraded to TLSv1."
+            " Likely cause: urllib3 is 2.5.0, before 1.26.20."
+        ),
+    ]
+
+
+def test_an_environment_appears_and_vanishes_by_its_place() -> None:
+    """What is deployed anew, or is gone, is named by where it is."""
+    made, found = a_row(), a_row(DOWNGRADED, interpreter=SHOP, client="urllib3")
+    appeared, vanished = only(record(made), record(made, found)), only(record(made, found), record(made))
+    assert [c.text for c in appeared.causes] == ["/srv/shop/venv was not found before"]
+    assert [c.text for c in vanished.causes] == ["/srv/shop/venv was not found any more"]
+
+
+def test_a_client_that_was_installed_since_is_no_environment_that_appeared() -> None:
+    """Where the environment was there before, what is new in it is the client."""
+    there = a_row(interpreter=SHOP, client="urllib3")
+    change = only(record(there), record(there, a_row(interpreter=SHOP, client="botocore")))
+    assert [c.text for c in change.causes] == ["botocore was not installed there before"]
+
+
+def test_what_has_one_path_is_not_taken_for_one_another() -> None:
+    """An interpreter, its own packages and a process of it are three things; each is held against itself."""
+    base = replace(an_interpreter("system_3_11"), path="/usr/bin/python3.11")
+    site = replace(base, id="site_system_3_11", environment="/usr")
+    process = replace(base, id="running_x", environment="/usr", source="running")
+    older = [a_row(ENFORCED, interpreter=one, client="urllib3") for one in (base, site, process)]
+    newer = [
+        a_row(verdict, interpreter=one, client="urllib3")
+        for verdict, one in ((ENFORCED, process), (DOWNGRADED, site), (ENFORCED, base))
+    ]
+    asked = {"running": True}
+    both = compare([record(*older, **asked)], [record(*newer, **asked)])
+    assert [change.interpreter for change in both.changes] == ["site_system_3_11"]
+    assert both.same == 2
+
+
+def test_an_id_that_became_another_environments_is_another() -> None:
+    """Two environments at different places are not one, though they have one id."""
+    other = replace(SHOP, path="/opt/shop/venv/bin/python", environment="/opt/shop/venv")
+    kinds = [
+        change.kind
+        for change in compare(
+            [record(a_row(interpreter=SHOP))], [record(a_row(DOWNGRADED, interpreter=other))]
+        ).changes
+    ]
+    assert kinds == [ChangeKind.APPEARED, ChangeKind.VANISHED]
+
+
+def test_half_a_run_is_not_compared_with_a_whole() -> None:
+    """What only one run was asked to look for has neither appeared nor vanished, and is told once."""
+    rows = [a_row(interpreter=an_environment(f"/srv/{name}")) for name in "abc"]
+    half = compare([record(a_row(), found=False)], [record(a_row(), *rows)])
+    assert (half.changes, half.unasked) == ((), ("Only the newer run was asked for environments as found.",))
+    half = compare([record(a_row(), *rows)], [record(*rows, made=False)])
+    assert (half.changes, half.unasked) == ((), ("Only the older run was asked for interpreters.",))
+
+
+def test_of_many_environments_a_few_are_named() -> None:
+    """A night that upgrades two hundred environments is one sentence."""
+    places = [an_environment(f"/srv/{number}") for number in range(200)]
+    old, new = (
+        record(*(a_row(verdict, interpreter=one, client="urllib3") for one in places))
+        for verdict in (DOWNGRADED, ENFORCED)
+    )
+    (sentence,) = said(compare([old], [new]))["Better"]
+    assert "/srv/5 (urllib3) and 194 more: enforced, before downgraded to TLSv1." in sentence
+
+
+def test_another_variable_is_a_cause() -> None:
+    """A process that is started under another OPENSSL_CONF says so."""
+    process = replace(SHOP, id="running_shop", source="running")
+    held = replace(process, variables={"OPENSSL_CONF": "/etc/floor.cnf"})
+    change = only(
+        record(a_row(ENFORCED, interpreter=held), running=True),
+        record(a_row(DOWNGRADED, interpreter=process), running=True),
+    )
+    text = "the variables that it starts under are none, before OPENSSL_CONF=/etc/floor.cnf"
+    assert text in [cause.text for cause in change.causes]

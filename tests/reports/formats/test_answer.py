@@ -126,7 +126,7 @@ def test_running_processes_are_counted_apart() -> None:
     process = replace(an_environment("/srv/shop"), id="running_shop", source="running")
     rows = [a_row(HELD, interpreter=an_environment("/srv/shop")), a_row(DOWN, interpreter=process)]
     said = answer_to(rows, TLS1_2)
-    assert said[0] == "The one environment does not negotiate a version below TLS 1.2."
+    assert said[0] == "The one environment, /srv/shop, holds TLS 1.2 with every client measured."
     assert said[1].startswith("1 of 1 running processes negotiates TLS 1.0")
     assert "running_shop in /srv/shop (" in said[1]
 

@@ -44,6 +44,7 @@ from tests.support.builders import (
     a_row,
     a_run,
     a_scope,
+    an_environment,
     an_interpreter,
     an_observation,
     by_key,
@@ -656,3 +657,17 @@ def test_text_from_elsewhere_cannot_break_it() -> None:
     seen = "]]><script>alert(1)</script>&|\\r\n\\x1b[2J\\x00\\x9b\\u202e\\ufffe\\udc80"
     assert _cases(document)["b.ssl:only_1_0"][0].get("message") == seen
     assert seen in str(_cases(document)["b.ssl:only_1_0"][0].text)
+
+
+def test_an_environment_has_a_suite_that_says_where_it_is() -> None:
+    """Suite, property and message tell the path, and the class of a case has no part of it."""
+    shop = an_environment("/srv/shop/venv")
+    document = _document([a_row(Verdict.ENFORCED), a_row(Verdict.DOWNGRADED, interpreter=shop)])
+    assert violations(document) == []
+    suite = next(one for one in document if "shop" in str(one.get("name")))
+    assert suite.get("name") == "env_srv_shop_venv (/srv/shop/venv)"
+    properties = {one.get("name"): one.get("value") for one in suite.iter("property")}
+    assert properties["environment"] == "/srv/shop/venv"
+    assert {case.get("classname") for case in suite.iter("testcase")} == {"env_srv_shop_venv.ssl"}
+    failure = next(suite.iter("failure"))
+    assert "environment: /srv/shop/venv" in str(failure.text)
