@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from interpreters.bundles import Bundle, bundle_at
 from interpreters.interpreter import NOT_SHOWN, RUNNING, RunningProcess
 from interpreters.invocation import environment_of, invocation, is_environment, is_python
-from interpreters.locate import COMMON, Candidate, plain
+from interpreters.locate import COMMON, Candidate, environment_at, plain
 from interpreters.owners import not_as_root, others
 from interpreters.places import PROCESSES, SearchedPlace, is_interpreter_name
 from interpreters.proc import PROC, read_processes
@@ -256,9 +256,18 @@ def _unavailable(shared: _Alike, records: Sequence[ProcessRecord]) -> str:
         return f"{shared.python} is gone since {pids} started: restart what runs there"
     if not os.access(shared.python, os.X_OK):
         return f"{shared.python} is not executable"
-    real = (Path(os.path.realpath(path)) for path in (shared.python, shared.environment))
-    refusal = next(filter(None, map(not_as_root, real)), "") or _not_under(shared.set_variables, records)
+    refusal = _not_trusted(shared) or _not_under(shared.set_variables, records)
     return f"{pids}: {refusal}" if refusal else ""
+
+
+def _not_trusted(shared: _Alike) -> str:
+    """Say why root starts nothing there: somebody else may change Python, or the packages that it loads."""
+    if is_environment(shared.environment) and (
+        refusal := environment_at(shared.environment, "", RUNNING).unavailable
+    ):
+        return refusal
+    real = (Path(os.path.realpath(path)) for path in (shared.python, shared.environment))
+    return next(filter(None, map(not_as_root, real)), "")
 
 
 def _not_under(variables: Mapping[str, str], records: Sequence[ProcessRecord]) -> str:

@@ -235,6 +235,7 @@ def _asked(runs: Sequence[Run], floor: Protocol) -> RunRequest:
         attacks=any(run.asked.attacks for run in runs),
         programs=any(run.asked.programs for run in runs),
         found_clients=tuple(dict.fromkeys(client for run in runs for client in run.asked.found_clients)),
+        running=any(run.asked.running for run in runs),
     )
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 OWN = 900
 """The id of the process that looks."""
 
+PACKAGES = "srv/shop/venv/lib/python3.11/site-packages"
+
 SSL = "/usr/lib/x86_64-linux-gnu/libssl.so.3"
 
 
@@ -285,7 +287,8 @@ def test_a_system_that_tells_nothing_is_said(tmp_path: Path) -> None:
 def root(machine: Computer, monkeypatch: pytest.MonkeyPatch) -> Computer:
     """Return the machine as root sees it, where everything is root's but what is below a folder `alices`."""
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    monkeypatch.setattr("interpreters.running.not_as_root", lambda _: "")
+    for room in ("running", "locate"):
+        monkeypatch.setattr(f"interpreters.{room}.not_as_root", lambda _: "")
     monkeypatch.setattr("interpreters.running.others", lambda path: "alice" * ("alices" in path.parts))
     return machine
 
@@ -322,15 +325,18 @@ def test_root_trusts_no_file_that_others_may_replace(root: Computer, name: str) 
     }
 
 
+@pytest.mark.parametrize("what", ["usr/bin/python3.11", "srv/shop/venv", PACKAGES])
 def test_root_starts_no_environment_that_others_may_change(
-    root: Computer, monkeypatch: pytest.MonkeyPatch
+    root: Computer, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    """Neither the interpreter nor the folder of the environment may be anybody else's."""
+    """Neither the interpreter nor the environment, nor the packages in that, may be anybody else's."""
+    (root.folder / PACKAGES).mkdir(parents=True)
 
     def refuse(path: Path) -> str:
-        return "owned by alice: not started as root; run nox as alice" if path == root.venv else ""
+        return "not started as root; run nox as alice" * (path == root.folder / what)
 
-    monkeypatch.setattr("interpreters.running.not_as_root", refuse)
+    for room in ("running", "locate"):
+        monkeypatch.setattr(f"interpreters.{room}.not_as_root", refuse)
     root.run(12)
     (found,) = root.candidates().values()
-    assert found.unavailable == "process 12: owned by alice: not started as root; run nox as alice"
+    assert found.unavailable == "process 12: not started as root; run nox as alice"

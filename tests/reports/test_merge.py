@@ -328,6 +328,18 @@ def test_runs_are_found_below_a_folder(tmp_path: Path, one: Path, other: Path) -
     assert [part.host for part in read_parts([other, one])] == ["other", "one"]
 
 
+@pytest.mark.parametrize("option", ["programs", "running"])
+def test_what_one_machine_was_asked_the_fleet_was(
+    tmp_path: Path, one: Path, other: Path, option: str
+) -> None:
+    """What one machine had to measure beside interpreters was asked for, and did not appear by itself."""
+    document = json.loads((one / "matrix.json").read_text())
+    document["runs"][0]["asked"][option] = True
+    (one / "matrix.json").write_text(json.dumps(document))
+    assert getattr(_merge(tmp_path / "merged", one, other).run.asked, option) is True
+    assert getattr(_merge(tmp_path / "alone", other).run.asked, option) is False
+
+
 def test_two_reports_of_one_machine_are_refused(tmp_path: Path, one: Path) -> None:
     """Neither of two runs under one name may vanish behind the other, and both folders are named."""
     again = _machine(tmp_path / "again", "one", _measured("py", LOOSE, CATALOGUE))
