@@ -16,6 +16,7 @@ from interpreters.hardening.recipes import read_recipes, remedies
 from interpreters.interpreter import MADE
 from interpreters.openssl_conf import configuration_path
 from interpreters.openssl_faults import examine, library_version, privileged, read_text
+from interpreters.units import unit_of
 from reports.verdicts.floor_file import FloorFile, FloorFileError, floor_file_for
 from reports.verdicts.remedies import RemedyOptions, needing
 from servers.protocols import LADDER, Protocol
@@ -85,7 +86,11 @@ def collect_options(
 
 
 def _file(interpreter: Interpreter, floor: Protocol, env: Mapping[str, str]) -> FloorFile | str:
-    """Return the configuration to try on an interpreter, or why there is none."""
+    """Return the configuration to try on an interpreter, or why there is none.
+
+    The variables of a running process are its own, which whoever starts it again can change.
+    """
+    env = {**env, **interpreter.variables}
     if interpreter.openssl_conf != configuration_path(interpreter.openssl_dir, env):
         itself = f"{interpreter.path} sets OPENSSL_CONF itself, to {interpreter.openssl_conf}"
         return f"{itself}, whatever it is started with"
@@ -114,7 +119,12 @@ def known_options(
         if (folder := closed_folder(interpreter.path))
     }
     libraries = {name: client.library or client.requirement for name, client in clients.items()}
-    return RemedyOptions(floor, libraries, {}, ends=ends, closed=closed)
+    units = {
+        name: unit
+        for name, interpreter in interpreters.items()
+        if (unit := next(filter(None, (unit_of(process.pid) for process in interpreter.processes)), ""))
+    }
+    return RemedyOptions(floor, libraries, {}, ends=ends, closed=closed, units=units)
 
 
 def closed_folder(path: str) -> str:

@@ -31,7 +31,7 @@ class FloorFileDocument(Document):
     """Who beside root may change what it includes; empty if nobody may."""
 
 
-class AttemptDocument(Document):
+class AttemptDocument(Document, kw_only=True):
     """One remedy for a row, and what it came to."""
 
     remedy: Remedy
@@ -46,6 +46,8 @@ class AttemptDocument(Document):
     """What to copy; empty where it is not advised."""
     file: FloorFileDocument | None
     """The OpenSSL configuration that was tried; null for another remedy."""
+    unit: str = ""
+    """For a configuration, the service of systemd that runs a process of the row; empty if none is known."""
 
     def attempt(self) -> RemedyAttempt:
         """Return the attempt; raises ValueError for a configuration that we would not name so."""

@@ -142,7 +142,8 @@ def _copied(remedy: Remedy, group: Sequence[Tried], floor: Protocol) -> str:
     """Return what to copy for all of a group."""
     if file := group[0][1].file:
         pythons = dict.fromkeys(case.row.interpreter.path for case, _ in group)
-        steps = configuration_steps(pythons, file, floor)
+        units = dict.fromkeys(attempt.unit for _, attempt in group if attempt.unit)
+        steps = configuration_steps(pythons, file, floor, units)
         # Apart, because each takes a decision of its own.
         return "\n".join(f"{for_markdown(step.head)}\n{_block(remedy, step.lines)}" for step in steps)
     texts = dict.fromkeys(attempt.lines for _, attempt in group)

@@ -14,7 +14,7 @@ from reports.verdicts.copies import Finding, Outcome
 from reports.verdicts.floor_file import FloorFile
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import Row, Subject
-from reports.verdicts.steps import configuration_steps, flat, interpreter_steps, upgrade_steps
+from reports.verdicts.steps import configuration_steps, flat, interpreter_steps, restart_step, upgrade_steps
 from servers.conditions import Condition
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ class RemedyOptions:
     """By interpreter, the day on which its version of Python reached its end of life, where it has."""
     closed: Mapping[str, str] = field(default_factory=dict)
     """By interpreter, the folder on the way to it that not every user may enter, where there is one."""
+    units: Mapping[str, str] = field(default_factory=dict)
+    """By interpreter that stands for running processes, the service of systemd that runs one of these."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,8 @@ class RemedyAttempt:
     """What to copy."""
     file: FloorFile | None = None
     """The OpenSSL configuration that was tried, for this remedy."""
+    unit: str = ""
+    """The service of systemd that runs a process of the row, where that is known."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,7 @@ def assess(rows: Sequence[Row], trials: Trials, options: RemedyOptions) -> tuple
 def _case(row: Row, rows: Sequence[Row], trials: Trials, options: RemedyOptions) -> Case:
     finding = _finding(row, trials, options)
     attempts = (
-        _lifted(finding)
+        _lifted(finding, options.units.get(row.interpreter.id, ""))
         if finding and remedy is Remedy.UPGRADE
         else _tried(row, remedy, trials.get((row.interpreter.id, str(row.client), remedy)), options)
         for remedy in TRIED
@@ -200,8 +204,8 @@ def _finding(row: Row, trials: Trials, options: RemedyOptions) -> Finding | None
     return Finding(row, library, copies, tuple(Outcome(copy, trial) for copy, trial in tried if trial))
 
 
-def _lifted(finding: Finding) -> RemedyAttempt:
-    """Say what newer releases came to in copies of a found environment."""
+def _lifted(finding: Finding, unit: str) -> RemedyAttempt:
+    """Say what newer releases came to in copies of an environment; `unit` runs it, where that is known."""
     if finding.problem:
         return RemedyAttempt(Remedy.UPGRADE, Standing.IDLE, finding.problem)
     if not finding.tried:
@@ -211,8 +215,9 @@ def _lifted(finding: Finding) -> RemedyAttempt:
     if not outcome.holds:
         return RemedyAttempt(Remedy.UPGRADE, Standing.FAILED, reason, trial.verdict)
     step = change_step(finding.row.interpreter, finding.copies.management, finding.releases(outcome))
+    steps = (step, *([restart_step(unit)] if finding.row.interpreter.is_running else []))
     lacking = (f"# Mind that {finding.lacking}.",) if finding.lacking else ()
-    return RemedyAttempt(Remedy.UPGRADE, Standing.ADVISED, reason, trial.verdict, (*lacking, *flat([step])))
+    return RemedyAttempt(Remedy.UPGRADE, Standing.ADVISED, reason, trial.verdict, (*lacking, *flat(steps)))
 
 
 def _tried(row: Row, remedy: Remedy, trial: Row | None, options: RemedyOptions) -> RemedyAttempt:
@@ -242,8 +247,9 @@ def _advised(row: Row, remedy: Remedy, trial: Row, options: RemedyOptions, reaso
         return RemedyAttempt(remedy, Standing.ADVISED, reason, trial.verdict, flat(steps))
     file = options.files.get(interpreter.id)
     if remedy is Remedy.CONFIGURATION and isinstance(file, FloorFile):
-        steps = configuration_steps([interpreter.path], file, options.floor)
-        return RemedyAttempt(remedy, Standing.ADVISED, reason, trial.verdict, flat(steps), file)
+        unit = options.units.get(interpreter.id, "")
+        steps = configuration_steps([interpreter.path], file, options.floor, [unit] if unit else [])
+        return RemedyAttempt(remedy, Standing.ADVISED, reason, trial.verdict, flat(steps), file, unit)
     lines = tuple(options.snippets[str(row.client)].splitlines())
     return RemedyAttempt(remedy, Standing.ADVISED, reason, trial.verdict, lines)
 

@@ -50,8 +50,12 @@ def flat(steps: Iterable[Step]) -> tuple[str, ...]:
     return tuple(line for step in steps for line in (f"# {step.head}", *step.lines))
 
 
-def configuration_steps(pythons: Iterable[str], file: FloorFile, floor: Protocol) -> tuple[Step, ...]:
+def configuration_steps(
+    pythons: Iterable[str], file: FloorFile, floor: Protocol, units: Iterable[str] = ()
+) -> tuple[Step, ...]:
     """Return how to write the file that was measured, and each way to put something under it.
+
+    `units` are the services of systemd that run it, where that is known.
 
     An OpenSSL configuration can load code. Where somebody beside root may change what the file includes,
     it is for that user's commands alone: no service and no other user is to be put under it.
@@ -69,8 +73,9 @@ def configuration_steps(pythons: Iterable[str], file: FloorFile, floor: Protocol
         ),
         NO_ROOT,
     )
-    everybody = (_for_a_service, _for_every_login, _for_every_service)
-    places = () if file.owner else tuple(place(variable) for place in everybody)
+    services = [_for_a_service(variable, unit) for unit in units] or [_for_a_service(variable)]
+    everybody = (*services, _for_every_login(variable), _for_every_service(variable))
+    places = () if file.owner else everybody
     return (_the_file(file, there), command, *places)
 
 
@@ -91,17 +96,36 @@ def _the_file(file: FloorFile, there: str) -> Step:
     )
 
 
-def _for_a_service(variable: str) -> Step:
-    path = f"{SYSTEMD}/system/NAME.service.d/{DROP_IN}"
+def _for_a_service(variable: str, unit: str = "") -> Step:
+    """Return how to put a service under the file: a drop-in outweighs the unit, says systemd.exec(5)."""
+    name = unit or "NAME.service"
+    path = shlex.quote(f"{SYSTEMD}/system/{name}.d/{DROP_IN}")
     return Step(
-        "Or, for one service (put its name for NAME)",
+        f"Or, for the service {unit}, which runs it"
+        if unit
+        else "Or, for one service (put its name for NAME)",
         "all in that service that uses OpenSSL",
         f"sudo rm {path}, then the last line again",
         (
             _drop_in("[Service]", f"Environment={variable}", path),
-            "sudo systemctl daemon-reload && sudo systemctl restart NAME.service",
+            f"sudo systemctl daemon-reload && {restart(name)}",
         ),
     )
+
+
+def restart_step(unit: str) -> Step:
+    """Return how what runs comes to use what was installed; `unit` is empty where none is known."""
+    return Step(
+        f"Then start the service {unit} again" if unit else "Then start again what runs there",
+        "that service" if unit else "those processes",
+        "none is needed",
+        (restart(unit),) if unit else (),
+    )
+
+
+def restart(unit: str) -> str:
+    """Return the command that starts a service of systemd again."""
+    return f"sudo systemctl restart {shlex.quote(unit)}"
 
 
 def _for_every_login(variable: str) -> Step:

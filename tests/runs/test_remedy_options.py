@@ -159,6 +159,22 @@ def test_what_sets_the_variable_itself_gets_no_configuration() -> None:
     assert not isinstance(options.files["one"], str)
 
 
+def test_what_a_process_was_started_with_is_no_wrapper(tmp_path: Path) -> None:
+    """A service has its OPENSSL_CONF from its unit, which can name another file that includes the first."""
+    (tmp_path / "legacy.cnf").write_text("a = b\n")
+    variables = {"OPENSSL_CONF": str(tmp_path / "legacy.cnf")}
+    process = replace(
+        an_interpreter("running_shop"),
+        environment="/srv/shop/venv",
+        openssl_dir=str(tmp_path),
+        openssl_conf=variables["OPENSSL_CONF"],
+        variables=variables,
+    )
+    file = _collect([a_row(Verdict.DOWNGRADED, interpreter=process)], NEWEST, _Shop()).files["running_shop"]
+    assert not isinstance(file, str)
+    assert variables["OPENSSL_CONF"] in file.text
+
+
 def test_a_damaged_file_of_recipes_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """Recipes that cannot be read are no empty list of recipes."""
 

@@ -55,6 +55,7 @@ def test_the_files_are_written(tmp_path: Path) -> None:
         "verdict": "enforced",
         "lines": ["a = b"],
         "file": {"name": "floor-tls1_2.cnf", "text": "a = b\n", "folder": "/etc/ssl", "owner": ""},
+        "unit": "",
     }
     assert (second["remedies"][0]["standing"], second["remedies"][0]["file"]) == ("tried and failed", None)
     assert [(one["run_id"], one["ended"]) for one in (first, third)] == [

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interpreters.copies import Lack
+from interpreters.interpreter import RUNNING
 from interpreters.managers import Management, Manager
 from interpreters.pins import markers_of, read_pins
 from reports.verdicts.cells import CellKind
@@ -91,6 +92,25 @@ def test_the_least_change_that_holds_is_advised(change: CopyChange) -> None:
     assert attempt.lines[-1] == f"/srv/shop/venv/bin/python -m pip install {pins}"
     assert attempt.said.startswith("in a copy of the environment with")
     assert "so it was" in attempt.said
+
+
+@pytest.mark.parametrize("unit", ["", "shop.service"])
+def test_what_runs_there_has_to_be_started_again(unit: str) -> None:
+    """By the name of its service, where that is known."""
+    process = replace(FOUND, id="running_shop", source=RUNNING)
+    row = replace(ROW, interpreter=process)
+    copies = replace(COPIES, copies=COPIES.copies[:2])
+    verdicts = {CopyChange.COPY: DOWN, CopyChange.ALLOWED: HELD}
+    trials = {
+        (process.id, "urllib3", change): replace(row, judgement=a_row(verdict).judgement)
+        for change, verdict in verdicts.items()
+    }
+    units = {process.id: unit} if unit else {}
+    options = RemedyOptions(TLS1_2, {"urllib3": "urllib3"}, {}, copies={process.id: copies}, units=units)
+    (case,) = assess([row], trials, options)  # type: ignore[arg-type]
+    (attempt,) = (one for one in case.attempts if one.remedy is Remedy.UPGRADE)
+    last = attempt.lines[-1]
+    assert last == f"sudo systemctl restart {unit}" if unit else last.startswith("# Then start again")
 
 
 def test_what_holds_against_the_pins_is_said_and_not_advised() -> None:

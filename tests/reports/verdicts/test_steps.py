@@ -17,6 +17,7 @@ from reports.verdicts.steps import (
     flat,
     interpreter_steps,
     is_distributions,
+    restart_step,
     upgrade_steps,
 )
 from servers.conditions import advised_name
@@ -126,6 +127,24 @@ def test_a_distributions_own_python_is_left_as_it_is() -> None:
     own = an_interpreter()
     assert not is_distributions(own)
     assert "package" not in interpreter_steps(own, "")[0].head
+
+
+@pytest.mark.parametrize("unit", ["shop.service", "gunicorn@my\\x2dshop.service"])
+def test_a_service_that_is_known_is_named(unit: str) -> None:
+    """Its drop-in and its restart need no name put in, and other services are not spoken of."""
+    steps = configuration_steps([ODD], FILE, TLS1_2, [unit])
+    (ours,) = (step for step in steps if unit in step.what)
+    words = shlex.split(" ".join(ours.lines))
+    assert f"/etc/systemd/system/{unit}.d/tls-floor.conf" in words
+    assert words[-3:] == ["systemctl", "restart", unit]
+    assert not any("NAME" in line for step in steps for line in (step.head, *step.lines))
+
+
+def test_what_was_installed_is_used_by_what_starts_after() -> None:
+    """A process goes on with what it has loaded."""
+    assert restart_step("shop.service").lines == ("sudo systemctl restart shop.service",)
+    assert restart_step("").lines == ()
+    assert "start again" in restart_step("").head
 
 
 def test_python_2_has_no_venv() -> None:
