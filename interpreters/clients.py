@@ -7,6 +7,7 @@ import itertools
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -78,19 +79,22 @@ def clients(folder: Path = CLIENTS) -> dict[str, Client]:
     found = {}
     paths = {path.stem: path for path in sorted(folder.glob("*.py")) if path.stem != "__init__"}
     for name in sorted(paths, key=[*DEFAULT, *paths].index):
-        tree = ast.parse(paths[name].read_text(encoding="utf-8"))
-        constants = _constants(tree)
-        requirement = str(constants.get("REQUIREMENT", ""))
-        found[name] = Client(
-            name,
-            requirement,
-            bool(constants.get("REFERENCE", False)),
-            str(constants.get("LIBRARY", "")),
-            str(constants.get("FLOOR", "")),
-            bool(constants.get("ON_URLLIB3", False)),
-            tuple(dict.fromkeys(_modules(tree.body, paths))),
-        )
+        found[name] = read_client(name, ast.parse(paths[name].read_text(encoding="utf-8")), paths)
     return found
+
+
+def read_client(name: str, tree: ast.Module, files: Mapping[str, Path] = MappingProxyType({})) -> Client:
+    """Return the client of this id whose file has this tree; `files` are those that it may import from."""
+    constants = _constants(tree)
+    return Client(
+        name,
+        str(constants.get("REQUIREMENT", "")),
+        bool(constants.get("REFERENCE", False)),
+        str(constants.get("LIBRARY", "")),
+        str(constants.get("FLOOR", "")),
+        bool(constants.get("ON_URLLIB3", False)),
+        tuple(dict.fromkeys(_modules(tree.body, files))),
+    )
 
 
 def requirements(wanted: Iterable[Client]) -> dict[str, str]:

@@ -21,6 +21,7 @@ import json
 import os
 import sys
 import time
+import types
 
 try:
     from importlib.util import find_spec
@@ -28,7 +29,7 @@ except ImportError:  # before Python 3.4
     from pkgutil import find_loader as find_spec
 
 # Start-up code of the interpreter may have imported modules of its own by these names.
-OURS = ("clients", "identify", "introduction", "linked", "names", "program", "releases", "status_page")
+OURS = ("bundled", "clients", "identify", "introduction", "linked", "names", "program", "releases", "status_page")
 for name in OURS:
     sys.modules.pop(name, None)
 
@@ -67,7 +68,15 @@ def error_fields(error):
     return {"error_class": name, "error_text": text[:TEXT_LIMIT]}
 
 
-def load(name, snippet, told):
+def own_module(name, text):
+    """Return the module that the text of a client file of the user's makes: nothing is read or written where that is."""
+    module = types.ModuleType(str("clients." + name))
+    sys.modules[module.__name__] = module
+    exec(compile(text.encode("utf-8"), str(name + ".py"), "exec", 0, True), module.__dict__)
+    return module
+
+
+def load(name, snippet, told, source=None):
     """Import a client and say its version, or why it cannot be had; return what fetches with it, or None.
 
     With what fetches comes what has a note on the last attempt, such as how the client introduced itself, and
@@ -78,6 +87,8 @@ def load(name, snippet, told):
     try:
         if told:
             module = importlib.import_module("program").ProgramClient(told)
+        elif source is not None:
+            module = own_module(name, source)
         else:
             # What stands behind @ says in which versions, for those who read the report.
             module = importlib.import_module("clients." + name.partition("@")[0])
@@ -91,7 +102,9 @@ def load(name, snippet, told):
         own = {"name": tls, "reads_openssl_conf": getattr(module, "READS_OPENSSL_CONF", True)}
         urllib3 = getattr(module, "urllib3", sys.modules.get("urllib3"))
         beside = getattr(urllib3, "__version__", "")
-        say(kind="client", client=name, version=module.version(), urllib3=beside, tls=own if tls else None)
+        # A client file of the user's need not say a version.
+        version = getattr(module, "version", str)()
+        say(kind="client", client=name, version=version, urllib3=beside, tls=own if tls else None)
         return fetch, getattr(module, "note", str), getattr(module, "LOOKS_UP", False)
     except Exception as error:
         say(kind="client", client=name, version=None, **error_fields(error))
@@ -159,7 +172,8 @@ def main():
     for cell in plan["cells"]:
         name = cell["client"]
         if name not in fetches:
-            fetches[name] = load(name, plan.get("snippets", {}).get(name), cell.get("program"))
+            source = plan.get("sources", {}).get(name.partition("@")[0].partition("+")[0])
+            fetches[name] = load(name, plan.get("snippets", {}).get(name), cell.get("program"), source)
         if fetches[name] is not None:
             fetch, note, looks_up = fetches[name]
             attempt(fetch, note, looks_up, cell, plan["timeout"])

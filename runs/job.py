@@ -27,6 +27,7 @@ from interpreters.environments import Installer
 from interpreters.found import find_environments
 from interpreters.interpreter import PROGRAM
 from interpreters.locate import NOTHING, Discovery, SelectionError, leads_to, python_of, select
+from interpreters.own_clients import OwnClient, own_clients
 from interpreters.prepared import EnvironmentMaker, distinct, forget, prepare_and_hold, prepare_candidate
 from interpreters.process_environment import sanitized_environment
 from interpreters.processes import side_by_side
@@ -119,6 +120,7 @@ class Job:
         """The clients to measure in what we make, those on botocore once for each version asked for."""
         known = clients()
         wanted = [known[name] for name in self.options.clients or DEFAULT]
+        wanted += [own.client for own in self.own_clients if not own.needs_environment]
         return variants(wanted, specifiers(self.options.botocore), specifiers(self.options.urllib3))
 
     @cached_property
@@ -127,7 +129,13 @@ class Job:
         known = clients().values()
         everyone = [client.id for client in known if not client.reference and client.id != INSTALLER]
         wanted = self.options.clients or everyone
-        return variants(client for client in known if client.id in wanted)
+        own = [own.client for own in self.own_clients]
+        return variants([*(client for client in known if client.id in wanted), *own])
+
+    @cached_property
+    def own_clients(self) -> tuple[OwnClient, ...]:
+        """The clients of the user's own files; raises ClientFileError."""
+        return own_clients(self.option("client", []))
 
     @cached_property
     def known_programs(self) -> tuple[Program, ...]:
@@ -297,7 +305,7 @@ class Job:
 
     def request(self, settings: Settings) -> RunRequest:
         """Return what this run was asked to measure."""
-        from reports.verdicts.observations import RequestedInterpreter, RunRequest
+        from reports.verdicts.observations import RequestedClient, RequestedInterpreter, RunRequest
 
         return RunRequest(
             clients=tuple(self.sweep),
@@ -321,6 +329,7 @@ class Job:
             made=self.measures_made,
             found=self.measures_found,
             commands=tuple(program.id for program in self._commanded),
+            client_files=tuple(RequestedClient(str(own.path), own.sha256) for own in self.own_clients),
         )
 
     def start(self, settings: Settings) -> RunStart:
@@ -361,7 +370,9 @@ class Job:
         narrowed = (*scope.narrowed, *(words for words, given in halves.items() if given))
         for_found = tuple(dict.fromkeys((*self.environments.looked, *self.bundles.looked)))
         scope = replace(scope, narrowed=narrowed, environments_looked=for_found)
-        return RunStart(self.run_id, host, tool(), request, scope, tuple(prepared), self.env)
+        return RunStart(
+            self.run_id, host, tool(), request, scope, tuple(prepared), self.env, own=self.own_clients
+        )
 
 
 def _leads_to(environment: Path) -> Path:

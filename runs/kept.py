@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.atomic import write_atomically
-from interpreters.clients import clients
+from interpreters.clients import Client, clients
 from reports.files import REPORTS
 from reports.formats.records import RecordError, read_document, reading
 from reports.formats.remedies import DOCUMENT
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 KEPT_FOLDER = "remedies"
 """The folder of reports that has what the last run of `remedy` advised."""
+
+UNKNOWN = Client("", "", reference=False)
+"""A client of the user's own, of which nothing is known once it was measured."""
 
 Entry = tuple[Path, CaseDocument]
 
@@ -47,7 +50,10 @@ def kept_cases(matrix: Matrix, today: dt.date, reports: Path = REPORTS) -> tuple
         return None
     known = clients()
     options = known_options(
-        matrix.rows, {str(row.client): known[row.client.name] for row in rows}, matrix.floor, today
+        matrix.rows,
+        {str(row.client): known.get(row.client.name, UNKNOWN) for row in rows},
+        matrix.floor,
+        today,
     )
     return tuple(_with_other_interpreter(case, matrix.rows, options) for case in kept)
 

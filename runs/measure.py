@@ -22,6 +22,7 @@ from runs.probe import ProbeTask
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from interpreters.own_clients import OwnClient
     from interpreters.prepared import Prepared
     from interpreters.programs import InstalledProgram
     from reports.verdicts.observations import RunRequest
@@ -42,6 +43,8 @@ class RunStart:
     env: Mapping[str, str]
     """What all that is measured is run in under the ambient condition."""
     programs: tuple[InstalledProgram, ...] = ()
+    own: tuple[OwnClient, ...] = ()
+    """The clients of the user's own files."""
 
 
 def probe_tasks(start: RunStart, clients: Sequence[str]) -> tuple[ProbeTask, ...]:
@@ -52,6 +55,7 @@ def probe_tasks(start: RunStart, clients: Sequence[str]) -> tuple[ProbeTask, ...
     is a client of its own, and it is this Python that runs its probe.
     """
     modules = {client.id: client.modules for client in known_clients().values()}
+    modules |= {own.client.id: own.client.modules for own in start.own}
     interpreters = (
         ProbeTask(
             interpreter=prepared.interpreter.id,
@@ -62,6 +66,7 @@ def probe_tasks(start: RunStart, clients: Sequence[str]) -> tuple[ProbeTask, ...
             environment=prepared.interpreter.environment,
             arguments=(*prepared.words, PROBES),
             modules=modules,
+            sources={own.client.id: own.text for own in start.own},
         )
         for prepared in start.prepared
         for python, names in prepared.places(clients, start.request.found_clients or clients).items()

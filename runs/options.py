@@ -168,6 +168,11 @@ CLIENTS = Option(
     {"type": _names(_CLIENTS), "default": (), "metavar": "NAMES"},
     f"default: {','.join(DEFAULT)}; in environments that were found, all that are there but {INSTALLER}",
 )
+CLIENT = Option(
+    "--client",
+    "measure this client file of your own too; may be repeated",
+    {"type": _path, "action": "append", "default": [], "metavar": "FILE"},
+)
 BOTOCORE = Option(
     "--botocore",
     "a version or specifier, such as 1.34.0 or '<1.40'; of several, comma-separated, each in turn",
@@ -229,6 +234,7 @@ RUNNING = Option(
 
 MATRIX = (
     *MEASURING,
+    CLIENT,
     RUNNING,
     *HALVES,
     Option(
@@ -315,7 +321,7 @@ COMPARE = (
 SESSIONS: Mapping[str, tuple[Option, ...]] = {
     "matrix": MATRIX,
     "gate": (),
-    "remedy": (*MEASURING, RUNNING, *HALVES, ATTACKS),
+    "remedy": (*MEASURING, CLIENT, RUNNING, *HALVES, ATTACKS),
     "harden": HARDEN,
     "compare": COMPARE,
     "merge": MERGE,

@@ -61,6 +61,8 @@ class ProbeTask:
     modules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By client, without versions or remedy, the modules that its file imports: a client that has no others,
     or is not named here, is installed everywhere."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """By client, the text of the file, for those that are the user's own."""
     condition: Condition = Condition.AMBIENT
     servers: tuple[LabServer, ...] = ()
     arguments: tuple[str | Path, ...] = field(default_factory=lambda: (PROBES,))
@@ -246,6 +248,7 @@ class Probe:
             {**await self._open(taps, client, server), "known": known} for client in there for server in stand
         ]
         plan = {"timeout": self._attempt_limit, "cells": cells, "snippets": dict(self.task.snippets)}
+        plan["sources"] = dict(self.task.sources)
         await self._hear(process, plan, lambda: False)
 
     async def _open(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.clients import DEFAULT
+from interpreters.clients import clients as known_clients
 from interpreters.interpreter import MADE
 from interpreters.locate import GIVEN
 from interpreters.programs import read_programs
@@ -164,7 +165,9 @@ def _not_tried(rows: Sequence[Row], floor: Protocol) -> tuple[str, ...]:
 def remedy_command(rows: Sequence[Row], floor: Protocol) -> str:
     """Return the command that tries remedies on these rows of one machine's interpreters."""
     clients = list(dict.fromkeys(row.client.name for row in rows))
-    others = f" --clients {','.join(clients)}" if not set(clients) <= set(DEFAULT) else ""
+    ours = [client for client in clients if client in DEFAULT or client in known_clients()]
+    others = f" --clients {','.join(ours)}" if ours and not set(ours) <= set(DEFAULT) else ""
+    others += " --client FILE" * (len(clients) - len(ours))
     against = f" --floor {floor}" if floor is not PAGE_FLOOR else ""
     interpreters = list({row.interpreter.id: row.interpreter for row in rows}.values())
     named = "".join(dict.fromkeys(map(_named, interpreters)))

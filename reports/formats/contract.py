@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from interpreters.documents import Document, Moment, NonEmpty
+from interpreters.documents import Document, Moment, NonEmpty, Sha256
 from interpreters.places import SearchedPlace, Status
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import MATRIX_VERSION
-from reports.verdicts.observations import RequestedInterpreter, Run, RunRequest
+from reports.verdicts.observations import RequestedClient, RequestedInterpreter, Run, RunRequest
 from reports.verdicts.scope import LeftOut, Scope
 from servers.conditions import Condition
 from servers.protocols import Protocol
@@ -51,6 +51,15 @@ class GivenDocument(Document):
     """Where that path led, through every link."""
 
 
+class ClientFileDocument(Document):
+    """A client file of the user's own; the file itself is in no report."""
+
+    path: NonEmpty
+    """Its path; its name without `.py` is the client's."""
+    sha256: Sha256
+    """SHA-256 of its bytes."""
+
+
 class RequestDocument(Document):
     """What the run was asked to measure: what it was not asked for has not vanished."""
 
@@ -83,6 +92,8 @@ class RequestDocument(Document):
     """Whether environments were to be looked for, and measured as they are."""
     commands: tuple[str, ...] = ()
     """The names of the programs that commands of the user's were to start; the commands are in no file."""
+    client_files: tuple[ClientFileDocument, ...] = ()
+    """The client files of the user's own that were to be measured."""
 
 
 class LeftOutDocument(Document):
@@ -240,7 +251,9 @@ class RunDocument(Document):
         return self.to(
             Run,
             asked=request.to(
-                RunRequest, interpreters=tuple(part.to(RequestedInterpreter) for part in request.interpreters)
+                RunRequest,
+                interpreters=tuple(part.to(RequestedInterpreter) for part in request.interpreters),
+                client_files=tuple(part.to(RequestedClient) for part in request.client_files),
             ),
             controls=controls,
             scope=scope.to(

@@ -29,6 +29,14 @@ class RequestedInterpreter:
 
 
 @dataclass(frozen=True)
+class RequestedClient:
+    """A client file of the user's that a run was told to measure: its path, and the SHA-256 of its bytes."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class RunRequest:
     """What a run was asked to measure: what it was not asked for has not vanished."""
 
@@ -57,6 +65,8 @@ class RunRequest:
     """Whether environments were to be looked for, and measured as they are."""
     commands: tuple[str, ...] = ()
     """The names of the programs that the user's own commands were to start."""
+    client_files: tuple[RequestedClient, ...] = ()
+    """The client files of the user's own."""
 
     def clients_for(self, environment: str) -> tuple[str, ...]:
         """Return the clients that were to be measured in a made or found environment."""

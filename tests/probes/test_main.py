@@ -63,6 +63,7 @@ def run(
         snippets: dict[str, str] | None = None,
         given: Callable[..., Any] | None = None,
         modules: dict[str, list[str]] | None = None,
+        sources: dict[str, str] | None = None,
         **clients: Callable[..., Any],
     ) -> list[dict[str, Any]]:
         for name, fetch in clients.items():
@@ -71,6 +72,7 @@ def run(
             module.__dict__.update({"fetch_given": given} if given else {})
             monkeypatch.setitem(sys.modules, f"clients.{name}", module)
         plan = {"timeout": 7, "cells": cells} | ({"snippets": snippets} if snippets else {})
+        plan["sources"] = sources or {}
         lines = [json.dumps({"modules": modules or {}}), json.dumps(plan)]
         monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(lines)))
         program.main()
@@ -234,6 +236,41 @@ def test_a_client_that_is_there_and_broken_says_why(
     answer, said, end = run(cell("lone"), cell("lone", "b"), modules={"lone": ["some_package"]})
     assert (answer["lacking"], said["version"], end["kind"]) == ({}, None, "end")
     assert said["error_class"]
+
+
+OWN = '''# \u00fc: what a person may write
+import status_page
+from clients import ssl
+note = ssl.__name__.upper
+def fetch(host, port, cafile, timeout, retries=0):
+    return {"version": status_page.VERSION_UNKNOWN, "cipher": "%s:%d" % (host, port)}
+'''
+
+
+@pytest.mark.e2e
+def test_a_file_of_the_users_comes_with_the_plan(pythons: tuple[Candidate, ...]) -> None:
+    """In every real interpreter it is a client like ours, under each name that it has in a run."""
+    text = "# -*- coding: utf-8 -*-\n" + OWN
+    names = ("shop", "shop@botocore-1", "shop+code")
+    cells = [cell(name) for name in names]
+    for candidate in pythons:
+        found = asked(candidate.path, both_lines(cells, sources={"shop": text}))
+        clients = {one["client"]: one["version"] for one in found if one["kind"] == "client"}
+        assert clients == dict.fromkeys(names, ""), candidate
+        accounts = [one["account"] for one in found if one["kind"] == "account"]
+        assert [account["outcome"] for account in accounts] == ["connected"] * 3
+        assert {(account["cipher"], account["note"]) for account in accounts} == {
+            ("localhost:1", "CLIENTS.SSL")
+        }
+
+
+def test_a_file_of_the_users_that_cannot_be_run_says_why(run: Callable[..., list[dict[str, Any]]]) -> None:
+    """What is no Python there is a client that cannot be had, and costs nobody else's cell."""
+    cells = [cell("shop"), cell("quick")]
+    found = run(*cells, sources={"shop": "def fetch(:"}, quick=lambda *_: {"version": "v", "cipher": "c"})
+    failed = {one["client"]: one.get("error_class") for one in found if one["kind"] == "client"}
+    assert failed == {"shop": "SyntaxError", "quick": None}
+    assert [one["client"] for one in found if one["kind"] == "account"] == ["quick"]
 
 
 def test_a_connection_is_told(run: Callable[..., list[dict[str, Any]]]) -> None:

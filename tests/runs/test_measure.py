@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import runs.measure
-from interpreters.clients import PROBES, clients
+from interpreters.clients import PROBES, Client, clients
 from interpreters.environments import ClientVenv
 from interpreters.identify import parse_identity
 from interpreters.interpreter import NOT_SHOWN
 from interpreters.locate import Candidate
+from interpreters.own_clients import OwnClient
 from interpreters.prepared import Prepared
 from interpreters.process_environment import NO_BYTECODE
 from interpreters.programs import InstalledProgram, Program
@@ -97,6 +98,32 @@ def test_an_environment_as_it_was_found_is_named(facts: dict[str, Any]) -> None:
     start = _start(Prepared.of(found, parse_identity(facts)), _prepared("a"))
     environments = {task.interpreter: task.environment for task in probe_tasks(start, ("ssl",))}
     assert environments == {"env_app_venv": str(folder), "a": "made"}
+
+
+def test_a_client_of_the_users_goes_where_it_may_be(facts: dict[str, Any]) -> None:
+    """One that needs what nobody can install is asked for in environments that were found, and only there."""
+
+    def own(name: str, requirement: str, *modules: str) -> OwnClient:
+        client = Client(name, requirement, reference=False, modules=modules)
+        return OwnClient(client, Path(f"/made/up/{name}.py"), f"the text of {name}", "0" * 64)
+
+    folder = Path("/srv/app/venv")
+    found = Candidate("env_app_venv", "given", folder / "bin/python", environment=folder)
+    start = _start(Prepared.of(found, parse_identity(facts)), _prepared("a", _venv("first", "asks")))
+    everywhere = ("ssl", "needs", "plain", "asks")
+    start = replace(
+        start,
+        own=(own("needs", "", "shop"), own("plain", ""), own("asks", "shop", "shop")),
+        request=replace(start.request, found_clients=everywhere),
+    )
+    tasks = probe_tasks(start, ("ssl", "plain", "asks"))
+    assert {(task.interpreter, task.clients) for task in tasks} == {
+        ("env_app_venv", everywhere),
+        ("a", ("ssl", "plain")),
+        ("a", ("asks",)),
+    }
+    assert {task.sources["plain"] for task in tasks} == {"the text of plain"}
+    assert {task.needed("needs") for task in tasks} == {("shop",)}
 
 
 def test_what_a_wrapper_sets_is_set_for_its_probes(facts: dict[str, Any]) -> None:

@@ -34,10 +34,12 @@ def both_lines(
     timeout: float = 5,
     snippets: Mapping[str, str] | None = None,
     modules: Mapping[str, Sequence[str]] | None = None,
+    sources: Mapping[str, str] | None = None,
 ) -> str:
     """Return what the passenger program reads: the question, and the plan whatever its answer is."""
     question = {"modules": dict(modules or {})}
     plan = {"timeout": timeout, "cells": cells, "snippets": dict(snippets or {})}
+    plan["sources"] = dict(sources or {})
     return f"{json.dumps(question)}\n{json.dumps(plan)}\n"
 
 

@@ -211,7 +211,10 @@ def test_a_wrong_document_does_not_validate(damage: Callable[[Any], None]) -> No
 ADDED = frozenset(
     {("interpreters", "variables"), ("interpreters", "processes"), ("runs", "found_clients")}
     | {("policy", "environments"), ("policy", "environment")}
-    | {("runs", name) for name in ("running", "made", "found", "environments_looked", "commands")}
+    | {
+        ("runs", name)
+        for name in ("running", "made", "found", "environments_looked", "commands", "client_files")
+    }
 )
 """Keys that reports of this version were first written without: those of last month are still to be read."""
 
@@ -289,6 +292,7 @@ def test_provenance_and_controls_are_there() -> None:
         "running": False,
         "found_clients": [],
         "commands": [],
+        "client_files": [],
         "botocore": "",
         "urllib3": "",
         "made": True,

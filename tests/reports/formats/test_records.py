@@ -19,7 +19,7 @@ from reports.formats.records import (
     read_jsonl,
     read_summary,
 )
-from reports.verdicts.observations import RequestedInterpreter, Run, RunRequest
+from reports.verdicts.observations import RequestedClient, RequestedInterpreter, Run, RunRequest
 from reports.verdicts.scope import LeftOut, Scope
 from servers.conditions import Condition
 from servers.protocols import LADDER
@@ -230,6 +230,8 @@ TIME = st.datetimes().map(lambda time: f"{time:%Y-%m-%dT%H:%M:%S}+00:00".zfill(2
             attacks=st.booleans(),
             only=st.lists(TEXT).map(tuple),
             interpreters=st.lists(st.builds(RequestedInterpreter, path=NAME, real=NAME)).map(tuple),
+            commands=st.lists(TEXT).map(tuple),
+            client_files=st.lists(st.builds(RequestedClient, path=NAME, sha256=st.just("0" * 64))).map(tuple),
             botocore=TEXT,
         ),
         controls=st.dictionaries(TEXT, st.sampled_from([PASSED, FAILED])),
