@@ -18,6 +18,7 @@ from interpreters.endpoint import FOR_COMMANDS
 from interpreters.interpreter import PROGRAM, Interpreter, program_id
 from interpreters.locate import Candidate
 from interpreters.owners import not_as_root
+from interpreters.process_environment import NO_BYTECODE
 from interpreters.processes import run, signal_name
 from interpreters.tables import Table, TableError, keys, tables
 
@@ -258,7 +259,7 @@ def identify_program(
     if not program.ask:
         return InstalledProgram(describe_program(candidate, "", ""), program)
     try:
-        status, output = run([candidate.path, *program.ask], env, limit)
+        status, output = run([candidate.path, *program.ask], {**env, **NO_BYTECODE}, limit)
     except OSError as error:
         reason = f"cannot be run: {error.strerror or error}"
     except subprocess.TimeoutExpired:

@@ -51,8 +51,8 @@ def probe_tasks(start: RunStart, clients: Sequence[str]) -> tuple[ProbeTask, ...
     """Return who is to be probed: interpreters, the environments that clients are at home in, programs.
 
     Environments as found are probed for what the run's request says of them, or for the same clients.
-    Nothing is written where an interpreter is; what we made for it may keep its compiled modules. A program
-    is a client of its own, and it is this Python that runs its probe.
+    Nothing is written where an interpreter is, or a program in Python; what we made may keep its compiled
+    modules. A program is a client of its own, and it is this Python that runs its probe.
     """
     modules = {client.id: client.modules for client in known_clients().values()}
     modules |= {own.client.id: own.client.modules for own in start.own}
@@ -75,7 +75,7 @@ def probe_tasks(start: RunStart, clients: Sequence[str]) -> tuple[ProbeTask, ...
         ProbeTask(
             interpreter=found.interpreter.id,
             python=Path(sys.executable),
-            env=start.env,
+            env={**start.env, **NO_BYTECODE},
             clients=(found.program.id,),
             programs=commands(found, RELAXED),
         )

@@ -294,7 +294,8 @@ def ask(script: Script, body: str, program: Program = TOOL, limit: float = 10.0)
 
 def test_a_program_is_asked_what_it_is(script: Script) -> None:
     """Version and library come from what it prints, on either stream, when asked as its table says."""
-    found = ask(script, '[ "$*" = --version ] && echo "tool 1.2.3 with SomeSSL/4" >&2')
+    unwritten = '[ "$PYTHONDONTWRITEBYTECODE" = 1 ]'
+    found = ask(script, f'[ "$*" = --version ] && {unwritten} && echo "tool 1.2.3 with SomeSSL/4" >&2')
     assert found
     assert (found.interpreter.version, found.interpreter.openssl, found.interpreter.unavailable) == (
         "1.2.3",

@@ -182,7 +182,7 @@ def test_a_program_is_a_task_run_by_this_python() -> None:
     one, three = probe_tasks(replace(_start(), programs=programs), ("ssl",))
     for task, name in ((one, "one"), (three, "three")):
         assert (task.interpreter, task.clients) == (f"program_{name}", (name,))
-        assert (task.python, task.env) == (Path(sys.executable), ENVIRONMENT)
+        assert (task.python, task.env) == (Path(sys.executable), ENVIRONMENT | NO_BYTECODE)
         assert task.programs[name]["path"] == f"/made/up/{name}"
     assert (set(one.programs), set(three.programs)) == ({"one"}, {"three", "relaxed"})
 
