@@ -30,16 +30,35 @@ REFUSAL = "releases.NotMeasurableError"
 
 
 def collect(
-    prepared: Sequence[Prepared], campaign: CampaignResult, env: Mapping[str, str]
+    prepared: Sequence[Prepared],
+    campaign: CampaignResult,
+    env: Mapping[str, str],
+    shared: Mapping[str, str] | None = None,
 ) -> tuple[Measured, ...]:
     """Return one entry for each prepared interpreter, in order, measured or not.
 
     An environment that nobody named, and in which none of the clients is installed, has no entry. `env` is
-    what all were run in under the ambient condition.
+    what all were run in under the ambient condition. `shared` says, by id, of which environment the
+    measurement holds for another one, which was not probed.
     """
     probed = campaign.interpreters
-    measured = (_measured(each, probed.get(each.interpreter.id), env) for each in prepared)
-    return tuple(each for each in measured if each is not None)
+    found = {each.interpreter.id: _measured(each, probed.get(each.interpreter.id), env) for each in prepared}
+    for each in prepared:
+        if leader := (shared or {}).get(each.interpreter.id):
+            found[each.interpreter.id] = _shared(each, found[leader])
+    return tuple(measured for measured in found.values() if measured is not None)
+
+
+def _shared(prepared: Prepared, leader: Measured | None) -> Measured | None:
+    """Return what is known of an environment from another that is the same; it has no observations itself."""
+    if leader is None:
+        return None
+    interpreter = replace(
+        prepared.interpreter,
+        shared_with=leader.interpreter.id,
+        unavailable=leader.interpreter.unavailable,
+    )
+    return replace(leader, interpreter=interpreter, observations=())
 
 
 def collect_programs(programs: Sequence[InstalledProgram], campaign: CampaignResult) -> tuple[Measured, ...]:

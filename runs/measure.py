@@ -13,6 +13,7 @@ from interpreters.clients import PROBES, RELAXED, ClientKey
 from interpreters.clients import clients as known_clients
 from interpreters.process_environment import NO_BYTECODE
 from interpreters.programs import commands
+from interpreters.same import measured_once
 from reports.verdicts.matrix import Matrix, build_matrix
 from reports.verdicts.observations import Run
 from runs.campaign import run_campaign
@@ -91,7 +92,9 @@ def measure(start: RunStart, clients: Sequence[str], settings: Settings) -> Matr
     Raises EngineError where openssl can serve nothing, and ResourceError where there are too few open files.
     """
     started = now()
-    campaign = asyncio.run(run_campaign(probe_tasks(start, clients), settings))
+    shared = measured_once(start.prepared, start.env)
+    tasks = [task for task in probe_tasks(start, clients) if task.interpreter not in shared]
+    campaign = asyncio.run(run_campaign(tasks, settings))
     run = Run(
         run_id=start.run_id,
         host=start.host,
@@ -105,7 +108,7 @@ def measure(start: RunStart, clients: Sequence[str], settings: Settings) -> Matr
         scope=replace(start.scope, notes=campaign.notes),
     )
     measured = (
-        *collect(start.prepared, campaign, start.env),
+        *collect(start.prepared, campaign, start.env, shared),
         *collect_programs(start.programs, campaign),
     )
     rows = build_matrix(

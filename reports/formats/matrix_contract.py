@@ -157,6 +157,9 @@ class InterpreterDocument(InterpreterKey):
     in the interpreter itself."""
     problem: str
     """Why nothing at all can be measured in it; empty if something can."""
+    shared_with: str = ""
+    """The id of the environment that was measured in its place, which is the same, byte for byte, in all that
+    a Python could load from it; empty for all that was measured itself."""
     variables: dict[str, str] = field(default_factory=dict)
     """The variables that it was measured under beside those of every measured process, such as the
     `OPENSSL_CONF` of a running process; empty for most. Of those of Python itself the values are left out."""

@@ -294,6 +294,8 @@ def _row(
     reason = _reason(measured, client, judgement, holder, cells.own_tls, floor)
     if condition is Condition.AMBIENT and judgement.verdict is not Verdict.ENFORCED and not cells.own_tls:
         reason = "; ".join([reason, *_first(measured.interpreter.configuration_problems)])
+    if other := measured.interpreter.shared_with:
+        reason = f"{reason}; measured in {other}, which is the same in all that Python could load"
     return Row(
         subject=subject_of(measured.interpreter),
         interpreter=measured.interpreter,

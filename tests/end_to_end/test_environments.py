@@ -140,6 +140,40 @@ def test_an_environment_is_unchanged(kind: str, request: pytest.FixtureRequest) 
     assert found.before == found.after
 
 
+def test_environments_that_are_the_same_are_measured_once(
+    checkout: Checkout, strict: Interpreter, tmp_path: Path
+) -> None:
+    """Of three with a made-up package one is measured for two, and a changed byte has the third measured."""
+    folders = [tmp_path / name for name in ("alpha", "beta", "gamma-long")]
+    for folder in folders:
+        (_make(strict, folder) / "requests.py").write_text("import nonesuch_of_requests\n")
+    changed = next(folders[2].glob("lib/python*/site-packages")) / "requests.py"
+    changed.write_text("import nonesuch_of_requestz\n")
+    before = [_tree(folder) for folder in folders]
+    rows = checkout.measure("--search", str(tmp_path), "--found", "--only", "env_*")
+    assert [_tree(folder) for folder in folders] == before
+    own = {
+        folder.name: row for folder in folders for row in rows.values() if row["environment"] == str(folder)
+    }
+    document = json.loads((checkout.latest / "matrix.json").read_text())
+    shared = {one["environment"]: one["shared_with"] for one in document["interpreters"]}
+    names = {one["environment"]: one["interpreter"] for one in document["interpreters"]}
+    alpha, beta, gamma = map(str, folders)
+    assert (shared[alpha], shared[beta], shared[gamma]) == ("", names[alpha], "")
+    verdicts = {
+        (row["environment"], row["client"]): (row["verdict"], row["client_version"]) for row in rows.values()
+    }
+    for client in ("ssl", "requests"):
+        assert verdicts[alpha, client] == verdicts[beta, client]
+    assert verdicts[alpha, "ssl"][0] == "enforced"
+    assert f"measured in {names[alpha]}" in rows[names[beta], "ssl"]["reason"]
+    lines = map(json.loads, (checkout.latest / "observations.jsonl").read_text().splitlines())
+    probed = {line["environment"] for line in lines}
+    assert {alpha, gamma} <= probed
+    assert beta not in probed
+    assert own.keys() == {folder.name for folder in folders}
+
+
 def test_what_is_no_environment_is_refused(checkout: Checkout, tmp_path: Path) -> None:
     """A folder without a Python ends the session with a sentence."""
     status, said = checkout.nox("-s", "matrix", "--", "--environment", str(tmp_path))

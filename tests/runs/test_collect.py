@@ -193,6 +193,29 @@ def test_an_environment_without_any_client_is_told_to_who_named_it(facts: dict[s
     )
 
 
+def test_what_is_the_same_has_the_rows_of_the_measured_one(facts: dict[str, Any]) -> None:
+    """A shared environment has its own description, another's verdicts, and no observation."""
+    leader = _environment(facts)
+    elsewhere = Candidate("env_twin", "venv", Path("/srv/twin/bin/python"), environment=Path("/srv/twin"))
+    twin = Prepared.of(elsewhere, parse_identity(facts))
+    campaign = _campaign(_visit(leader, ("ssl", "httpx"), ("ssl",)))
+    for prepared in ((leader, twin), (twin, leader)):
+        found = {
+            one.interpreter.id: one for one in collect(prepared, campaign, {}, {"env_twin": "env_app_venv"})
+        }
+        assert list(found) == [one.interpreter.id for one in prepared]
+        shared = found["env_twin"]
+        assert shared.interpreter == replace(twin.interpreter, shared_with="env_app_venv")
+        assert (shared.observations, shared.clients) == ((), keys(["ssl"]))
+        rows = build_matrix(found.values(), (), [Condition.AMBIENT], CATALOGUE, TLS1_2)
+        own, other = sorted(rows, key=lambda row: row.interpreter.id)
+        assert (own.verdict, own.findings) == (other.verdict, other.findings)
+        assert "measured in env_app_venv" in other.judgement.reason
+        assert "measured in" not in own.judgement.reason
+    nothing = _campaign(_visit(leader, ("httpx",), ()))
+    assert collect([leader, twin], nothing, {}, {"env_twin": "env_app_venv"}) == ()
+
+
 def test_an_environment_that_did_not_say_what_is_installed_has_one_row(facts: dict[str, Any]) -> None:
     """Where the probe died before it said which clients are there, the reason is one row for all of them."""
     prepared = _environment(facts)

@@ -210,6 +210,7 @@ def test_a_wrong_document_does_not_validate(damage: Callable[[Any], None]) -> No
 
 ADDED = frozenset(
     {("interpreters", "variables"), ("interpreters", "processes"), ("runs", "found_clients")}
+    | {("interpreters", "shared_with")}
     | {("policy", "environments"), ("policy", "environment")}
     | {
         ("runs", name)
