@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.interpreter import site_id
+from interpreters.owners import not_as_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -34,7 +36,8 @@ def with_clients(
     """Return those of the interpreters' own packages in which one of the clients may be installed.
 
     Of two ways to start one interpreter, the packages are those of the one that is among `interpreters` under
-    its own name. An interpreter that cannot be used has a row that says so, and its packages none.
+    its own name. An interpreter that cannot be used has a row that says so, and its packages none. Root loads
+    no packages that somebody else may change: then the reason says who.
     """
     known = {interpreter.path for interpreter in interpreters}
     needed = [client.modules for client in clients if client.modules]
@@ -46,8 +49,15 @@ def with_clients(
         actual = Path(identity.executable or each.interpreter.path)
         twice = str(actual) != each.interpreter.path and actual in known and not each.changed
         if not twice and any(map(modules(identity.path).issuperset, needed)):
-            found.append(each)
+            refusal = _refusal(identity.path)
+            found.append(each.without(refusal) if refusal else each)
     return tuple(found)
+
+
+def _refusal(path: Iterable[str]) -> str:
+    """Return why root must not load what lies in the folders of a path; empty if root may."""
+    there = (Path(os.path.realpath(folder)) for folder in path if Path(folder).exists())
+    return next(filter(None, map(not_as_root, there)), "")
 
 
 def modules(path: Iterable[str]) -> frozenset[str]:

@@ -285,12 +285,11 @@ class Job:
                 return prepared
 
             others = [candidate for candidate in self.chosen if not candidate.site]
-            own = [candidate for candidate in self.chosen if candidate.site]
             done = side_by_side(prepare, others)
-            return [
-                *done,
-                *with_clients(side_by_side(prepare, own), self.interpreters, self.found_clients.values()),
-            ]
+            if not (own := [candidate for candidate in self.chosen if candidate.site]):
+                return done
+            packages = side_by_side(prepare, own)
+            return [*done, *with_clients(packages, self.interpreters, self.found_clients.values())]
 
     def settings(
         self, conditions: tuple[Condition, ...], roles: Sequence[Role] = (), floor: Protocol | None = None

@@ -88,6 +88,21 @@ def test_a_client_needs_all_that_it_imports(tmp_path: Path, identity: Callable[.
     assert with_clients([own], [PYTHON], known(["pyopenssl"])) == (own,)
 
 
+def test_what_others_may_change_is_not_loaded_by_root(
+    tmp_path: Path, identity: Callable[..., Identity], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The interpreter may be root's, and its packages somebody else's: then the reason says whose."""
+    theirs = tmp_path / "site-packages"
+    theirs.mkdir()
+    (theirs / "urllib3.py").touch()
+    monkeypatch.setattr(
+        "interpreters.sites.not_as_root", lambda path: "owned by Alice" if path == theirs.resolve() else ""
+    )
+    own = prepared(PYTHON, identity(tmp_path / "python311.zip", tmp_path, theirs))
+    (refused,) = with_clients([own], [PYTHON], known(["urllib3"]))
+    assert refused.interpreter.unavailable == "owned by Alice"
+
+
 def test_path_files_lead_further(tmp_path: Path) -> None:
     """A line of a .pth file that is no code names a folder, from the site's own folder on (site)."""
     (tmp_path / "site").mkdir()

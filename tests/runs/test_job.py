@@ -126,6 +126,17 @@ def test_each_half_may_be_measured_alone(
     assert scope.environments_looked == (BUNDLES.looked if "env_shop" in found else ())
 
 
+def test_bench_prepares_interpreters_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session without options for clients or halves looks for nothing that is there already."""
+    monkeypatch.setattr(Job, "prepare", lambda _, candidate, required: (candidate.id, tuple(required)))
+    plan = Plan("20260101T000000Z-0000", ("bench",), Discovery((ONE, OTHER), ()))
+    nox: Any = SimpleNamespace(cache_dir=tmp_path / "cache", invoked_from=str(tmp_path))
+    with contextlib.ExitStack() as held:
+        job = Job(nox, plan, parse("bench", ("bench",), [], ""), held)
+        prepared: list[Any] = job.prepared(["urllib3", "ssl"])
+    assert prepared == [("one", ("urllib3",)), ("two", ("urllib3",))]
+
+
 def test_both_halves_alone_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     """To ask for one half alone and the other half alone makes no sense, and one sentence says so."""
     with pytest.raises(SystemExit) as ended:
