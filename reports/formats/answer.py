@@ -12,6 +12,7 @@ from reports.formats.sweep import client_shares, dependence_sentences
 from reports.verdicts.judge import PAGE_FLOOR, HeldBy, PageCheck, Verdict
 from reports.verdicts.labels import label
 from reports.verdicts.matrix import Subject, first_condition, standings, under
+from reports.verdicts.processes import outdated
 from servers.catalogue import Role
 from servers.conditions import Condition
 from servers.protocols import LADDER
@@ -92,7 +93,14 @@ def parted(groups: Iterable[RowGroup], floor: Protocol) -> tuple[list[str], list
     nothing = "No interpreter was measured, so nothing is known about this machine."
     if not opening:
         opening = [sentences.pop(0) if sentences else nothing]
-    return opening, [*sentences, *([_silent(silent)] if silent else [])]
+    return opening, [*sentences, *_restart(every), *([_silent(silent)] if silent else [])]
+
+
+def _restart(every: Iterable[RowGroup]) -> list[str]:
+    """Say which processes run what was replaced on disk since: no measurement shows what those do."""
+    processes = (group.interpreter.processes for group in every if group.subject is Subject.PROCESS)
+    old = outdated(itertools.chain.from_iterable(processes))
+    return [f"{old[:1].upper()}{old[1:]}."] if old else []
 
 
 def _silent(hosts: Sequence[str]) -> str:

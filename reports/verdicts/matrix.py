@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from interpreters.clients import RELAXED, ClientKey
 from interpreters.interpreter import MADE, PROGRAM
+from reports.verdicts.beside import beside_made
 from reports.verdicts.judge import (
     HeldBy,
     Judgement,
@@ -268,7 +269,7 @@ def build_matrix(
             rows.append(_untestable(each, client, conditions[0], reason))
             continue
         rows += [_row(each, judged, cl, co, floor) for co in conditions for cl in each.clients or clients]
-    return tuple(rows)
+    return beside_made(rows)
 
 
 def _untestable(measured: Measured, client: ClientKey, condition: Condition, reason: str) -> Row:

@@ -276,8 +276,9 @@ def _left_out(run: ScopedRun, most: int | None = None) -> list[str]:
 def _not_asked(run: ScopedRun) -> list[str]:
     clients, looked = run.scope.clients_left_out, run.scope.environments_looked
     unlooked = "Environments of applications were not looked for; --environment measures one as it is."
+    save = ", save for clients in environments as found" if looked else ""
     return [
-        *([f"Clients and programs that were not asked for: {', '.join(clients)}."] if clients else []),
+        *([f"Clients and programs that were not asked for{save}: {', '.join(clients)}."] if clients else []),
         *_not_running(run),
         *([] if looked else [unlooked]),
     ]
@@ -303,14 +304,23 @@ def _place_counts(run: ScopedRun) -> list[str]:
     if not looked + absent:
         return []
     places = "1 place" if looked == 1 else f"{looked} places"
-    return [f"Looked for interpreters in {places}; of those that are known, {absent} are not there."]
+    environments = len({place.place for place in run.scope.environments_looked if place.status == "looked"})
+    where = "1 place" if environments == 1 else f"{environments} places"
+    return [
+        f"Looked for interpreters in {places}; of those that are known, {absent} are not there.",
+        *([f"Looked for environments of applications in {where}."] if run.scope.environments_looked else []),
+    ]
 
 
 def _places(run: ScopedRun) -> list[str]:
     looked, absent = (_where(run, status) for status in ("looked", "absent"))
+    environments = dict.fromkeys(
+        place.place for place in run.scope.environments_looked if place.status == "looked"
+    )
     return [
         *([f"Looked for interpreters in {', '.join(looked)}."] if looked else []),
         *([f"Known places that are not there: {', '.join(absent)}."] if absent else []),
+        *([f"Looked for environments of applications in {', '.join(environments)}."] if environments else []),
     ]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from interpreters.interpreter import RunningProcess
 from reports.formats.answer import answer, counts, page_sentences, parted
 from reports.verdicts.cells import CellKind
 from reports.verdicts.judge import PageCheck, Verdict
@@ -129,6 +130,17 @@ def test_running_processes_are_counted_apart() -> None:
     assert said[0] == "The one environment, /srv/shop, holds TLS 1.2 with every client measured."
     assert said[1].startswith("1 of 1 running processes negotiates TLS 1.0")
     assert "running_shop in /srv/shop (" in said[1]
+
+
+def test_who_has_to_be_restarted_is_told() -> None:
+    """A process that runs what was replaced since is named with that, once for all of them."""
+    old = RunningProcess(12, "ann", "2026-11-24T02:00:00+00:00", "gunicorn", replaced=("/lib/libssl.so.3",))
+    process = replace(an_environment("/srv/shop"), id="running_shop", source="running", processes=(old,))
+    (told,) = [text for text in answer_to([a_row(UNCLEAR, interpreter=process)], TLS1_2) if "restart" in text]
+    assert told == (
+        "Process 12 (gunicorn) still runs the old /lib/libssl.so.3, which was replaced on disk since:"
+        " restart it."
+    )
 
 
 def test_environments_that_came_out_alike_are_counted_together() -> None:

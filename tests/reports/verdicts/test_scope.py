@@ -147,6 +147,15 @@ def test_each_place_is_named_in_full_and_counted_in_short() -> None:
     )
 
 
+def test_where_environments_were_looked_for_is_told() -> None:
+    """In short their places are counted, in full they are named; where nobody looked, nothing is told."""
+    looked = tuple(SearchedPlace(place, "looked") for place in ("/srv", "/opt"))
+    part = a_part(environments_looked=(*looked, SearchedPlace("/absent", "absent")))
+    assert "Looked for environments of applications in 2 places." in scope_summary([part], NOW)
+    assert "Looked for environments of applications in /srv, /opt." in in_full([part])
+    assert not any("Looked for environments" in text for text in in_full([a_part()]))
+
+
 def test_a_long_list_is_cut_in_short_alone() -> None:
     """Of many interpreters that were left out some are named in short, and all in full."""
     left_out = tuple(LeftOut(f"p{number}", "/p", "--only x") for number in range(MOST_NAMED + 3))
