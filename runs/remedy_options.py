@@ -16,9 +16,11 @@ from interpreters.hardening.recipes import read_recipes, remedies
 from interpreters.interpreter import MADE
 from interpreters.openssl_conf import configuration_path
 from interpreters.openssl_faults import examine, library_version, privileged, read_text
+from interpreters.processes import side_by_side
 from interpreters.units import unit_of
 from reports.verdicts.floor_file import FloorFile, FloorFileError, floor_file_for
 from reports.verdicts.remedies import RemedyOptions, needing
+from servers.progress import counted
 from servers.protocols import LADDER, Protocol
 
 if TYPE_CHECKING:
@@ -79,10 +81,27 @@ def collect_options(
         known,
         snippets=snippets(clients.values(), known.floor),
         upgrades=upgrades,
-        copies={name: makers.copies(theirs, known.libraries) for name, theirs in found.items()},
+        copies=_copies(tuple(found.values()), known.libraries, makers),
         recipes=remedies(read_recipes(), known.floor),
         files=files,
     )
+
+
+def _copies(
+    environments: Sequence[Sequence[Row]], libraries: Mapping[str, str], makers: Makers
+) -> dict[str, EnvironmentCopies]:
+    """Return the copies of each environment, by interpreter; each takes some seconds, mostly of waiting."""
+    with counted(len(environments), "copied") as tally:
+
+        def copy(rows: Sequence[Row]) -> EnvironmentCopies:
+            name = rows[0].interpreter.id
+            with tally.at_work(f"the copies of {name}"):
+                copies = makers.copies(rows, libraries)
+            tally.done(name)
+            return copies
+
+        made = side_by_side(copy, environments)
+    return {rows[0].interpreter.id: copies for rows, copies in zip(environments, made, strict=True)}
 
 
 def _file(interpreter: Interpreter, floor: Protocol, env: Mapping[str, str]) -> FloorFile | str:

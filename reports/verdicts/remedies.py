@@ -14,7 +14,14 @@ from reports.verdicts.copies import Finding, Outcome
 from reports.verdicts.floor_file import FloorFile
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import Row, Subject
-from reports.verdicts.steps import configuration_steps, flat, interpreter_steps, restart_step, upgrade_steps
+from reports.verdicts.steps import (
+    comment,
+    configuration_steps,
+    flat,
+    interpreter_steps,
+    restart_step,
+    upgrade_steps,
+)
 from servers.conditions import Condition
 
 if TYPE_CHECKING:
@@ -216,7 +223,7 @@ def _lifted(finding: Finding, unit: str) -> RemedyAttempt:
         return RemedyAttempt(Remedy.UPGRADE, Standing.FAILED, reason, trial.verdict)
     step = change_step(finding.row.interpreter, finding.copies.management, finding.releases(outcome))
     steps = (step, *([restart_step(unit)] if finding.row.interpreter.is_running else []))
-    lacking = (f"# Mind that {finding.lacking}.",) if finding.lacking else ()
+    lacking = (comment(f"Mind that {finding.lacking}."),) if finding.lacking else ()
     return RemedyAttempt(Remedy.UPGRADE, Standing.ADVISED, reason, trial.verdict, (*lacking, *flat(steps)))
 
 

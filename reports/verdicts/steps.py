@@ -47,7 +47,12 @@ class Step:
 
 def flat(steps: Iterable[Step]) -> tuple[str, ...]:
     """Return steps as lines of a shell, in which what a person has to know is a comment."""
-    return tuple(line for step in steps for line in (f"# {step.head}", *step.lines))
+    return tuple(line for step in steps for line in (comment(step.head), *step.lines))
+
+
+def comment(text: str) -> str:
+    """Return a text as a comment of a shell: in one line, whatever a folder in the text is called."""
+    return f"# {' '.join(text.splitlines())}"
 
 
 def configuration_steps(

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reports.verdicts.floor_file import FloorFile, floor_file
 from reports.verdicts.steps import (
     Step,
+    comment,
     configuration_steps,
     flat,
     interpreter_steps,
@@ -138,6 +141,14 @@ def test_a_service_that_is_known_is_named(unit: str) -> None:
     assert f"/etc/systemd/system/{unit}.d/tls-floor.conf" in words
     assert words[-3:] == ["systemctl", "restart", unit]
     assert not any("NAME" in line for step in steps for line in (step.head, *step.lines))
+
+
+@given(text=st.text())
+def test_a_comment_is_one_line(text: str) -> None:
+    """A folder may have any name, and what is said of it is nothing that a shell runs."""
+    assert len(comment(f"Touches {text}").splitlines()) == 1
+    step = Step(text, text, text, ("true",))
+    assert [line for line in "\n".join(flat([step])).splitlines() if not line.startswith("#")] == ["true"]
 
 
 def test_what_was_installed_is_used_by_what_starts_after() -> None:
