@@ -36,7 +36,7 @@ def beside_made(rows: Sequence[Row]) -> tuple[Row, ...]:
         if interpreter.environment == MADE or row.verdict not in ILL:
             return row
         made = holding.get((interpreter.host, interpreter.build, row.client, row.condition))
-        differences = ", ".join(_differences(row)) if made else ""
+        differences = ", ".join(_differences(row, made)) if made else ""
         if made is None or not (differences or _versions(row) != _versions(made)):
             return row
         there = f"in the environment made for {made.interpreter.id}, {_versions(made)} holds"
@@ -53,9 +53,12 @@ def _versions(row: Row) -> str:
     return f"{versioned(row)} with urllib3 {urllib3}" if urllib3 else versioned(row)
 
 
-def _differences(row: Row) -> Iterator[str]:
-    """Give what is started with a client beside its packages, which no environment has that was made."""
-    if files := row.interpreter.start_up:
+def _differences(row: Row, made: Row) -> Iterator[str]:
+    """Give what is started with a client beside its packages here alone: code at the start, and variables.
+
+    What an interpreter's own library runs at the start, as Debian's does, every environment of it runs.
+    """
+    if files := [file for file in row.interpreter.start_up if file not in made.interpreter.start_up]:
         yield f"start-up code ({', '.join(files)})"
     for name, value in row.interpreter.variables.items():
         yield f"{name}={value}"

@@ -57,6 +57,14 @@ def test_start_up_code_and_variables_are_told_too() -> None:
         (MADE_ROW, replace(FOUND_ROW, judgement=a_row(HELD).judgement)),
         (MADE_ROW, replace(FOUND_ROW, client_version="2.8.0")),
         (MADE_ROW, replace(FOUND_ROW, condition=Condition.EMPTY)),
+        (
+            replace(MADE_ROW, interpreter=replace(SYSTEM, start_up=("/usr/lib/sitecustomize.py",))),
+            replace(
+                a_row(DOWN, interpreter=replace(SHOP, start_up=("/usr/lib/sitecustomize.py",))),
+                client=FOUND_ROW.client,
+                client_version="2.8.0",
+            ),
+        ),
         (MADE_ROW, a_row(DOWN, interpreter=SHOP, client="botocore")),
         (MADE_ROW, replace(FOUND_ROW, interpreter=replace(SHOP, build="another"))),
         (MADE_ROW, replace(FOUND_ROW, interpreter=replace(SHOP, host="web1"))),
