@@ -31,12 +31,12 @@ APPLICATION = "awscli==1.29.85"
 """An application whose release asks for that botocore."""
 
 PLACES = {
-    "env_shop_venv": ("shop/.venv", "venv"),
+    "env_floor_shop_venv": ("floor-shop/.venv", "venv"),
     "env_awscli_floor": (".local/share/pipx/venvs/awscli-floor", "pipx"),
     "env_awscli_tool": (".local/share/uv/tools/awscli_tool", "uv-tool"),
-    "site_conda_science": (".conda/envs/science", "conda"),
+    "site_conda_floor": (".conda/envs/floor", "conda"),
 }
-"""By id, the folder of each environment in the home, and its source."""
+"""By id, the folder of each environment in the home, and its source; the machine has none of these names."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,9 @@ def home(
     (home / "constraints.txt").write_text("\n".join(OLD))
     environment = {**kept, "HOME": str(home), "UV_CACHE_DIR": cache.stdout.strip()}
     environment |= dict.fromkeys(("UV_CONSTRAINT", "PIP_CONSTRAINT"), str(home / "constraints.txt"))
-    venv = home / "shop" / ".venv"
+    venv = home / "floor-shop" / ".venv"
     subprocess.run([loose.path, "-m", "venv", "--without-pip", venv], check=True)
-    made = installation(Path(plain.path), home / ".conda" / "envs" / "science")
+    made = installation(Path(plain.path), home / ".conda" / "envs" / "floor")
     for python, packages in ((venv / "bin/python", next(venv.glob("lib/python*"))), (made, None)):
         target = packages / "site-packages" if packages else site_packages(made)
         _run([*uv, "pip", "install", "-q", "--target", target, "--python", python, *OLD], environment)
@@ -150,8 +150,8 @@ def test_a_users_own_packages_are_the_interpreters(measured: MeasuredHome, loose
 def test_only_what_is_there_has_a_row(measured: MeasuredHome) -> None:
     """No row for a client that is not installed, nor for the standard library beside a site's packages."""
     there = {name: {client for one, client in measured.rows if one == name} for name in PLACES}
-    assert there["env_shop_venv"] == {"ssl", "urllib3", "botocore", "boto3"}
-    assert there["site_conda_science"] == {"urllib3", "botocore", "boto3"}
+    assert there["env_floor_shop_venv"] == {"ssl", "urllib3", "botocore", "boto3"}
+    assert there["site_conda_floor"] == {"urllib3", "botocore", "boto3"}
     assert there["env_awscli_floor"] == there["env_awscli_tool"] == {"ssl", "urllib3", "botocore"}
 
 
@@ -172,10 +172,10 @@ def test_found_prepares_nothing(checkout: Checkout, loose: Interpreter, home: Pa
     """With --found no environment is made, whatever was chosen, and the run says that it is partial."""
     words = ("--envdir", str(tmp_path / "nox"), "-s", "matrix", "--", "--found", "--clients", "urllib3")
     status, said = checkout.nox(
-        *words, "--only", "env_shop_venv", HOME=str(home), PIP_INDEX_URL="http://[::1]:9"
+        *words, "--only", "env_floor_shop_venv", HOME=str(home), PIP_INDEX_URL="http://[::1]:9"
     )
     assert status == 0, said
-    assert {name for name, _ in checkout.matrix()} == {"env_shop_venv"}
+    assert {name for name, _ in checkout.matrix()} == {"env_floor_shop_venv"}
     assert not list((tmp_path / "nox").glob("**/environments"))
     run = json.loads((checkout.latest / "run.json").read_text())
     assert "--found left out the made environments" in run["scope"]["narrowed"]
@@ -188,11 +188,11 @@ def test_what_is_below_a_searched_folder_is_found(checkout: Checkout, home: Path
     """An environment in no known place is found by --search, and nothing else of that home is."""
     deep = tmp_path / "depot" / "a" / "b" / "c"
     deep.mkdir(parents=True)
-    (home / "shop" / ".venv").rename(deep / "cellar")
+    (home / "floor-shop" / ".venv").rename(deep / "cellar")
     try:
         words = ("--search", str(tmp_path / "depot"), "--only", "env_cellar", "--clients", "urllib3")
         row = checkout.measure("--found", *words, HOME=str(tmp_path))["env_cellar", "urllib3"]
     finally:
-        (deep / "cellar").rename(home / "shop" / ".venv")
+        (deep / "cellar").rename(home / "floor-shop" / ".venv")
     assert (row["source"], row["environment"]) == ("search", str(deep / "cellar"))
     assert row["verdict"] == "downgraded"
