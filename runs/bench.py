@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from interpreters.clients import DEFAULT, clients
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from interpreters.interpreter import Interpreter
     from interpreters.prepared import Prepared
 
 ROOT = Path(__file__).parent.parent
@@ -42,10 +44,27 @@ CERTIFICATE = (
 SERVERS = ((), ("-no_tls1_3", "-no_tls1_2"))
 """The flags of the page's two servers."""
 
+LARGEST = """\
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+unit = 1 if sys.platform == "darwin" else 1024
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit)
+"""
+"""Runs a command and prints the bytes of its largest process: getrusage(2)."""
+
 ONE_CLIENT = """\
 import botocore.session
 botocore.session.Session().create_client("s3", region_name="us-east-1", endpoint_url="https://localhost:1")
 """
+
+MANY = 200
+"""Environments as found that are measured in one run."""
+
+PACKAGES = ("botocore", "requests")
+"""What is installed in each of these."""
+
+IMPORTS = "import ssl, urllib3, botocore.session, requests"
+"""The clients that are then there, imported as an application does."""
 
 LIMIT = 1800.0
 """Seconds for any single command of the bench."""
@@ -77,6 +96,33 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Many:
+    """What environments as found take, several on each interpreter, with the same packages in each."""
+
+    environments: int
+    ours: Cost
+    """Measuring all of them, in one run."""
+    bare: Cost
+    """Starting the Python of each and importing the clients that are in it, once."""
+    peak_few: int
+    """Bytes that the largest process of a run took for a tenth of the environments."""
+    peak: int
+    """The same for all."""
+
+    def __str__(self) -> str:
+        """Return the figures in a sentence."""
+        return (
+            f"{self.environments} environments: {self.ours.cpu:.1f} s of processor time, {self.ratio} times"
+            f" that of starting each; at the most {self.peak >> 20} MiB, for a tenth {self.peak_few >> 20}"
+        )
+
+    @property
+    def ratio(self) -> float:
+        """Our processor time over the bare one."""
+        return round(self.ours.cpu / self.bare.cpu, 2)
+
+
+@dataclass(frozen=True)
 class Bench:
     """Everything measured in one bench, with the ratios that matter."""
 
@@ -92,6 +138,8 @@ class Bench:
     """Ours, every time after that: the best of three."""
     floor: Cost
     """Starting each interpreter, importing botocore and making one client: what cannot be saved."""
+    many: Many | None = None
+    """Environments as found, many of them; None where there is no interpreter for these."""
     clients: Mapping[str, Cost] = field(default_factory=dict)
     """What each further client adds to a run of the default ones on one interpreter, once its environment
     is there. It has a process of its own, so of a second processor's time little is waited for."""
@@ -107,6 +155,7 @@ class Bench:
             "cpu_page_over_warm": round(self.page.cpu / self.warm.cpu, 2),
             "cells_ours_over_page": round(self.warm.cells / max(1, self.page.cells), 2),
             "floor_share_of_warm_cpu": round(self.floor.cpu / self.warm.cpu, 2),
+            **({"cpu_many_over_bare": self.many.ratio} if self.many else {}),
         }
 
 
@@ -142,8 +191,48 @@ def run_bench(prepared: Sequence[Prepared], uv: str, scratch: Path, say: Callabl
     floor = _cost(lambda: sum(map(_start_botocore, prepared)))
     say(f"starting each interpreter with one botocore client: {floor.wall:.1f} s")
     names = tuple(each.id for each in interpreters)
+    found = measure_many(interpreters, uv, partial(_ours_on, ours[:4], copy), scratch / "many")
+    if found:
+        say(str(found))
     added = _added([*ours[:4], "--only", names[-1]], copy, say) if names else {}
-    return Bench(names, page, spent, first, cold, warm, floor, added)
+    return Bench(names, page, spent, first, cold, warm, floor, found, added)
+
+
+def measure_many(
+    interpreters: Sequence[Interpreter],
+    uv: str,
+    measure: Callable[[Sequence[str | Path], list[int]], int],
+    folder: Path,
+    number: int = MANY,
+) -> Many | None:
+    """Make environments in a folder, as many on each interpreter, and measure a tenth of them, then all.
+
+    `measure` runs ours with these words: see _ours. None without an interpreter. Raises
+    subprocess.SubprocessError for a run that fails.
+    """
+    if not interpreters:
+        return None
+    pythons = [_environment(uv, interpreters[n % len(interpreters)], folder, n) for n in range(number)]
+
+    def run(pattern: str) -> tuple[Cost, int]:
+        words: list[str | Path] = ["--found", "--search", folder, "--only", f"env_bench_{pattern}"]
+        peaks: list[int] = []
+        return _cost(lambda: measure(words, peaks)), peaks[0]
+
+    _, few = run("0_*")
+    all_of_them, most = run("*")
+    bare = _cost(lambda: sum(_start(python, IMPORTS) for python in pythons))
+    return Many(number, all_of_them, bare, few, most)
+
+
+def _environment(uv: str, interpreter: Interpreter, folder: Path, number: int) -> Path:
+    """Make an environment with packages of an application; return its Python."""
+    # Those of the first tenth are told by their names.
+    place = folder / f"bench_{'1' if number % 10 else '0'}_{number}"
+    _must(uv, "venv", "--quiet", "--python", interpreter.path, place)
+    python = place / "bin" / "python"
+    _must(uv, "pip", "install", "--quiet", "--python", python, *PACKAGES)
+    return python
 
 
 def _added(ours: Sequence[str | Path], checkout: Path, say: Callable[[str], None]) -> dict[str, Cost]:
@@ -203,11 +292,24 @@ def _must(*command: str | Path) -> None:
     subprocess.run(command, check=True, timeout=LIMIT, capture_output=True, env=shell())
 
 
-def _ours(command: Sequence[str | Path], checkout: Path) -> int:
-    """Run our matrix in a checkout of its own; return how many cells it answered."""
-    subprocess.run(command, check=True, cwd=checkout, env=shell(), timeout=LIMIT, capture_output=True)
+def _ours(command: Sequence[str | Path], checkout: Path, peaks: list[int] | None = None) -> int:
+    """Run our matrix in a checkout of its own; return how many cells it answered.
+
+    The bytes that its largest process took are added to `peaks`.
+    """
+    measured = command if peaks is None else [sys.executable, "-c", LARGEST, *command]
+    done = subprocess.run(measured, check=True, cwd=checkout, env=shell(), timeout=LIMIT, capture_output=True)
+    if peaks is not None:
+        peaks.append(int(done.stdout.split()[-1]))
     lines = (checkout / "reports" / "latest" / "observations.jsonl").read_text().splitlines()
     return sum(json.loads(line)["account"] is not None for line in lines)
+
+
+def _ours_on(
+    command: Sequence[str | Path], checkout: Path, words: Sequence[str | Path], peaks: list[int]
+) -> int:
+    """Do the same with more words behind the command."""
+    return _ours([*command, *words], checkout, peaks)
 
 
 def _page(python: Path, folder: Path, certificates: list[Cost]) -> int:
@@ -256,5 +358,9 @@ def _server(folder: Path, flags: Sequence[str]) -> Iterator[int]:
 
 def _start_botocore(prepared: Prepared) -> int:
     assert prepared.python is not None  # noqa: S101  only interpreters with an environment get here
-    _must(prepared.python, "-c", ONE_CLIENT)
+    return _start(prepared.python, ONE_CLIENT)
+
+
+def _start(python: Path, program: str) -> int:
+    _must(python, "-c", program)
     return 0

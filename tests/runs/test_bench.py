@@ -17,6 +17,7 @@ from runs.bench import (
     SERVERS,
     Bench,
     Cost,
+    Many,
     _added,
     _page,
     _server,
@@ -49,10 +50,13 @@ def test_a_page_without_answers_is_no_division_by_zero() -> None:
 def test_the_figures_are_written_with_their_ratios(tmp_path: Path) -> None:
     """bench.json has what was measured and the ratios made from it."""
     cost = Cost(1.0, 1.0, 1)
-    bench = Bench(("a", "b"), cost, cost, cost, cost, cost, cost, {"requests": cost})
+    many = Many(200, Cost(9.0, 15.0, 1), Cost(9.0, 10.0, 0), 1 << 20, 2 << 20)
+    bench = Bench(("a", "b"), cost, cost, cost, cost, cost, cost, many, {"requests": cost})
     write_bench(tmp_path / "bench.json", bench)
     written = json.loads((tmp_path / "bench.json").read_text())
     assert written["ratios"] == bench.ratios()
+    assert written["ratios"]["cpu_many_over_bare"] == 1.5
+    assert (written["many"]["environments"], written["many"]["peak"]) == (200, 2 << 20)
     assert written["interpreters"] == ["a", "b"]
     assert written["clients"] == {"requests": {"wall": 1.0, "cpu": 1.0, "cells": 1}}
     assert written["page"] == {"wall": 1.0, "cpu": 1.0, "cells": 1}
