@@ -21,11 +21,12 @@ from runs.collect import collect, collect_programs
 from runs.probe import ProbeTask
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from interpreters.own_clients import OwnClient
     from interpreters.prepared import Prepared
     from interpreters.programs import InstalledProgram
+    from reports.verdicts.matrix import Row
     from reports.verdicts.observations import RunRequest
     from reports.verdicts.scope import Scope
     from runs.campaign import Settings
@@ -105,7 +106,7 @@ def measure(start: RunStart, clients: Sequence[str], settings: Settings) -> Matr
         ended=now(),
         asked=start.request,
         controls=campaign.controls,
-        scope=replace(start.scope, notes=campaign.notes),
+        scope=start.scope,
     )
     measured = (
         *collect(start.prepared, campaign, start.env, shared),
@@ -118,7 +119,20 @@ def measure(start: RunStart, clients: Sequence[str], settings: Settings) -> Matr
         settings.catalogue,
         settings.floor,
     )
+    notes = (*campaign.notes, *nowhere(start.own, rows))
+    run = replace(run, scope=replace(run.scope, notes=notes))
     return Matrix(run, measured, rows, settings.catalogue)
+
+
+def nowhere(own: Iterable[OwnClient], rows: Iterable[Row]) -> tuple[str, ...]:
+    """Say which clients of the user's have no row, because no environment has what they import."""
+    there = {row.client.name for row in rows}
+    return tuple(
+        f"The client {client.client.id} was measured nowhere: no environment of this run has"
+        f" {' and '.join(client.client.modules)}."
+        for client in own
+        if client.client.id not in there
+    )
 
 
 def now() -> str:

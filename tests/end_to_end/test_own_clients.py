@@ -62,6 +62,18 @@ def test_an_applications_own_session_is_measured_where_it_is(
     assert not [text for text in texts if "session.get(" in text]
 
 
+def test_an_application_that_is_nowhere_is_named(
+    checkout: Checkout, sample: Interpreter, tmp_path: Path
+) -> None:
+    """Without an environment that has the application the report says that its client has no row."""
+    client = tmp_path / "shop_session.py"
+    client.write_text(CLIENT.replace("shop.http", "nonesuch_shop.http"))
+    rows = checkout.measure("--made", "--client", str(client), "--clients", "ssl", "--only", sample.id)
+    assert set(rows) == {(sample.id, "ssl")}
+    sentence = "The client shop_session was measured nowhere: no environment of this run has nonesuch_shop."
+    assert sentence in (checkout.latest / "run.json").read_text()
+
+
 def test_a_file_that_cannot_be_measured_ends_the_session(checkout: Checkout, tmp_path: Path) -> None:
     """It is one sentence before anything is measured."""
     path = tmp_path / "shop.py"

@@ -24,7 +24,7 @@ from reports.verdicts import judge as judge_module
 from reports.verdicts.cells import judge_cell
 from reports.verdicts.judge import Verdict
 from runs.campaign import CampaignResult, Settings
-from runs.measure import RunStart, measure, now, probe_tasks
+from runs.measure import RunStart, measure, now, nowhere, probe_tasks
 from runs.probe import ProbeTask
 from servers.conditions import Condition
 from tests.support.builders import (
@@ -34,6 +34,7 @@ from tests.support.builders import (
     TLS1_2,
     a_catalogue,
     a_program,
+    a_row,
     a_run,
     controls,
 )
@@ -124,6 +125,17 @@ def test_a_client_of_the_users_goes_where_it_may_be(facts: dict[str, Any]) -> No
     }
     assert {task.sources["plain"] for task in tasks} == {"the text of plain"}
     assert {task.needed("needs") for task in tasks} == {("shop",)}
+
+
+def test_a_client_of_the_users_that_is_nowhere_is_named() -> None:
+    """One without a row says which modules no environment has; one with a row says nothing."""
+    shop, other = (
+        OwnClient(Client(name, "", reference=False, modules=("shop", "till")), Path(f"/{name}.py"), "", "")
+        for name in ("shop", "other")
+    )
+    assert nowhere((shop, other), [a_row(client="other"), a_row(client="ssl")]) == (
+        "The client shop was measured nowhere: no environment of this run has shop and till.",
+    )
 
 
 def test_what_a_wrapper_sets_is_set_for_its_probes(facts: dict[str, Any]) -> None:
