@@ -43,8 +43,9 @@ PLACEHOLDERS = ("program", "here", "url", "host", "port", "cafile")
 LIMITS = range(1, 3601)
 """Seconds that a program may be given for a server."""
 
-USUAL_LIMIT = 10
-"""The seconds for which a program has a server unless it is given others: probes/program.py."""
+USUAL_LIMIT = 20
+"""The seconds that a program of the user's has for a server unless it is given others. What starts slowly,
+such as the AWS CLI, takes half of them on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,8 @@ def _in_folder(program: Program, base: Path, table: Table) -> Program:
     folder = base / program.folder
     if not folder.is_dir():
         table.refuse(f"there is no folder {str(folder)!r}")
-    return replace(program, folder=str(folder), command=_meant_in(folder, program.command))
+    command, limit = _meant_in(folder, program.command), program.limit or USUAL_LIMIT
+    return replace(program, folder=str(folder), command=command, limit=limit)
 
 
 def _meant_in(folder: Path, command: str) -> str:

@@ -94,7 +94,7 @@ def measure(start: RunStart, clients: Sequence[str], settings: Settings) -> Matr
     """
     started = now()
     shared = measured_once(start.prepared, start.env)
-    tasks = [task for task in probe_tasks(start, clients) if task.interpreter not in shared]
+    tasks = tuple(task for task in probe_tasks(start, clients) if task.interpreter not in shared)
     campaign = asyncio.run(run_campaign(tasks, settings))
     run = Run(
         run_id=start.run_id,
