@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 import re
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -297,15 +296,12 @@ def test_where_nobody_could_look_is_said_in_short() -> None:
     ]
 
 
-def test_thousands_of_environments_take_no_time(machine: Disk) -> None:
-    """Two thousand are found in about half a second of processor time, and say no more of where we looked."""
+def test_thousands_of_environments_are_found_as_one_place(machine: Disk) -> None:
+    """Two thousand of a tool's are found, and the report says no more of where we looked than of one."""
     machine.add("~/.local/share/pipx/venvs/first")
     before = len(machine.look().looked)
     for number in range(2000):
         machine.add(f"~/.local/share/pipx/venvs/app{number}")
-    began = time.process_time()
     found = machine.look()
-    took = time.process_time() - began
     assert len(found.candidates) == 2001
     assert len(found.looked) == before
-    assert took < 3.0  # a sixth of that on an idle machine
