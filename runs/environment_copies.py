@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from interpreters.copies import Copier, copyable
+from interpreters.deployed.copies import Copier, copyable
+from interpreters.deployed.managers import Manager, managed_by
+from interpreters.deployed.pins import broken, holding, markers_of, needed, read_pins
 from interpreters.distributions import read_distributions
 from interpreters.environments import NoEnvironmentError
 from interpreters.identify import IdentifyError
-from interpreters.managers import Manager, managed_by
-from interpreters.pins import broken, holding, markers_of, needed, read_pins
 from reports.verdicts.copies import ChangedCopy, CopyChange, EnvironmentCopies
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from interpreters.bundles import FoundBundles, find_bundles
 from interpreters.clients import (
     DEFAULT,
     INSTALLER,
@@ -23,8 +22,11 @@ from interpreters.clients import (
     specifiers,
     variants,
 )
+from interpreters.deployed.bundles import FoundBundles, find_bundles
+from interpreters.deployed.found import find_environments
+from interpreters.deployed.running import RunningPythons, find_running
+from interpreters.deployed.sites import sites, with_clients
 from interpreters.environments import Installer
-from interpreters.found import find_environments
 from interpreters.interpreter import PROGRAM
 from interpreters.locate import NOTHING, Discovery, SelectionError, leads_to, python_of, select
 from interpreters.own_clients import OwnClient, own_clients
@@ -38,8 +40,6 @@ from interpreters.programs import (
     programs_of,
     read_programs,
 )
-from interpreters.running import RunningPythons, find_running
-from interpreters.sites import sites, with_clients
 from servers.catalogue import Role, read_catalogue
 from servers.progress import counted
 from servers.protocols import Protocol

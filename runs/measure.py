@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from interpreters.clients import PROBES, RELAXED, ClientKey
 from interpreters.clients import clients as known_clients
+from interpreters.deployed.same import measured_once
 from interpreters.process_environment import NO_BYTECODE
 from interpreters.programs import commands
-from interpreters.same import measured_once
 from reports.verdicts.matrix import Matrix, build_matrix
 from reports.verdicts.observations import Run
 from runs.campaign import run_campaign

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from interpreters.bundles import Frozen
+    from interpreters.deployed.bundles import Frozen
     from interpreters.locate import Candidate
     from interpreters.places import SearchedPlace
     from interpreters.prepared import Prepared

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.clients import PROBES
+from interpreters.deployed.units import unit_of
 from interpreters.end_of_life import ended
 from interpreters.environments import NoEnvironmentError
 from interpreters.hardening.recipes import read_recipes, remedies
@@ -17,7 +18,6 @@ from interpreters.interpreter import MADE
 from interpreters.openssl_conf import configuration_path
 from interpreters.openssl_faults import examine, library_version, privileged, read_text
 from interpreters.processes import side_by_side
-from interpreters.units import unit_of
 from reports.verdicts.floor_file import FloorFile, FloorFileError, floor_file_for
 from reports.verdicts.remedies import RemedyOptions, needing
 from servers.progress import counted

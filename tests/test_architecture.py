@@ -33,22 +33,26 @@ GROUND = {
 }
 """What every room but probes/ may import: each imports the standard library alone, or others of these."""
 
+INTERPRETERS = ("interpreters", "interpreters.hardening", "interpreters.deployed")
+"""That room with its wings."""
+
 MAY_IMPORT = {
     "interpreters": {"interpreters", *GROUND, "msgspec", "packaging"},
     "interpreters.hardening": {"interpreters.hardening", "interpreters", *GROUND, "msgspec"},
+    "interpreters.deployed": {"interpreters.deployed", "interpreters", *GROUND, "packaging"},
     "servers": {"servers", *GROUND, "tlslite", "trustme"},
-    "reports.verdicts": {"reports.verdicts", "servers", "interpreters", "interpreters.hardening"},
+    "reports.verdicts": {"reports.verdicts", "servers", *INTERPRETERS},
     "reports.formats": {
-        *("reports.formats", "reports.verdicts", "servers", "interpreters", "interpreters.hardening"),
+        *("reports.formats", "reports.verdicts", "servers", *INTERPRETERS),
         *("jinja2", "markupsafe", "msgspec", "pandas", "rich"),
     },
     "reports": {
         *("reports", "reports.formats", "reports.verdicts"),
-        *("servers", "interpreters", "interpreters.hardening", "msgspec"),
+        *("servers", *INTERPRETERS, "msgspec"),
     },
     "runs": {
         *("runs", "reports", "reports.formats", "reports.verdicts"),
-        *("servers", "interpreters", "interpreters.hardening", "nox"),
+        *("servers", *INTERPRETERS, "nox"),
     },
 }
 """What each room, or wing of one, may import beside the standard library: rooms and wings by their own

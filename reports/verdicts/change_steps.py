@@ -6,14 +6,14 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from interpreters.managers import Manager
+from interpreters.deployed.managers import Manager
 from reports.verdicts.steps import NO_ROOT, Step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from interpreters.deployed.managers import Management
     from interpreters.interpreter import Interpreter
-    from interpreters.managers import Management
 
 ROOT_IF_OWNED = "root only where root owns that"
 

@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from interpreters.pins import Pin, holding, needed
+from interpreters.deployed.pins import Pin, holding, needed
 from reports.verdicts.change_steps import Releases
 from reports.verdicts.judge import Verdict
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from interpreters.copies import Lack
+    from interpreters.deployed.copies import Lack
+    from interpreters.deployed.managers import Management
     from interpreters.distributions import Distribution
-    from interpreters.managers import Management
     from reports.verdicts.matrix import Row
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.bundles import find_bundles
+from interpreters.deployed.bundles import find_bundles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

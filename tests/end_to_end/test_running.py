@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from interpreters.proc import PROC, read_processes
-from interpreters.running import find_running
+from interpreters.deployed.proc import PROC, read_processes
+from interpreters.deployed.running import find_running
 from servers.conditions import Condition, configuration
 from servers.protocols import Protocol
 from tests.support.limits import HANGS

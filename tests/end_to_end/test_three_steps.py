@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from interpreters.proc import PROC
+from interpreters.deployed.proc import PROC
 from tests.support.limits import HANGS
 
 if TYPE_CHECKING:

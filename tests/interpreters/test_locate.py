@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interpreters import locate as room
-from interpreters.found import sources
+from interpreters.deployed.found import sources
 from interpreters.locate import (
     Candidate,
     Discovery,

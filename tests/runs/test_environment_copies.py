@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.copies import Lack
+from interpreters.deployed.copies import Lack
+from interpreters.deployed.managers import Manager
+from interpreters.deployed.pins import markers_of, read_pins
 from interpreters.environments import Installer, NoEnvironmentError
 from interpreters.locate import Candidate
-from interpreters.managers import Manager
-from interpreters.pins import markers_of, read_pins
 from interpreters.prepared import EnvironmentMaker
 from reports.verdicts.copies import CopyChange
 from reports.verdicts.judge import Verdict
 from runs import environment_copies
 from runs.environment_copies import OF_THE_SYSTEM, CopyPlan, examine, make_copies
+from tests.interpreters.deployed.test_pins import ALL
 from tests.interpreters.test_distributions import install
-from tests.interpreters.test_pins import ALL
 from tests.support.builders import a_row, an_interpreter
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import Any, cast
 
 import pytest
 
-from interpreters.bundles import FoundBundles, Frozen
 from interpreters.clients import DEFAULT, ClientKey, clients
+from interpreters.deployed.bundles import FoundBundles, Frozen
 from interpreters.locate import Candidate, Discovery
 from interpreters.places import SearchedPlace
 from interpreters.prepared import Prepared

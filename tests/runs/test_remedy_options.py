@@ -14,9 +14,9 @@ import pytest
 
 import runs.remedy_options
 from interpreters.clients import DEFAULT, Client, clients, variants
+from interpreters.deployed.managers import Management, Manager
 from interpreters.environments import NoEnvironmentError
 from interpreters.hardening.recipes import read_recipes, remedies
-from interpreters.managers import Management, Manager
 from interpreters.tables import TableError
 from reports.verdicts.copies import EnvironmentCopies
 from reports.verdicts.floor_file import floor_file_for

@@ -10,8 +10,8 @@ import pytest
 
 import runs.trials
 from interpreters.clients import PROBES, ClientKey
+from interpreters.deployed.managers import Management, Manager
 from interpreters.interpreter import MADE
-from interpreters.managers import Management, Manager
 from reports.verdicts.copies import ChangedCopy, CopyChange, EnvironmentCopies
 from reports.verdicts.floor_file import FloorFile
 from reports.verdicts.judge import Verdict

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interpreters.managers import Management, Manager
+from interpreters.deployed.managers import Management, Manager
 from reports.verdicts.change_steps import PROJECTS, Releases, change_step
 from tests.support.builders import an_interpreter
 

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interpreters.copies import Lack
+from interpreters.deployed.copies import Lack
+from interpreters.deployed.managers import Management, Manager
+from interpreters.deployed.pins import markers_of, read_pins
 from interpreters.interpreter import RUNNING
-from interpreters.managers import Management, Manager
-from interpreters.pins import markers_of, read_pins
 from reports.verdicts.cells import CellKind
 from reports.verdicts.copies import ChangedCopy, CopyChange, EnvironmentCopies, Finding, Outcome
 from reports.verdicts.judge import Verdict
 from reports.verdicts.remedies import Remedy, RemedyOptions, Standing, assess
-from tests.interpreters.test_pins import ALL, NEWEST
+from tests.interpreters.deployed.test_pins import ALL, NEWEST
 from tests.support.builders import TLS1_2, a_catalogue, a_finding, a_row, an_interpreter
 
 DOWN, HELD = Verdict.DOWNGRADED, Verdict.ENFORCED

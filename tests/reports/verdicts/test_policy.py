@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import reports.verdicts.policy
 from interpreters.clients import clients
-from interpreters.found import read_found
+from interpreters.deployed.found import read_found
 from interpreters.programs import read_programs
 from interpreters.tables import TableError
 from reports.verdicts.judge import Verdict

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.bundles import ENTRANCE
+from interpreters.deployed.bundles import ENTRANCE
+from interpreters.deployed.proc import read_processes
+from interpreters.deployed.running import family, find_running
 from interpreters.interpreter import NOT_SHOWN
 from interpreters.locate import Candidate
-from interpreters.proc import read_processes
-from interpreters.running import family, find_running
 from tests.support.proc import ALICE, BOOTED, MadeUpProc
 
 if TYPE_CHECKING:
@@ -274,7 +274,7 @@ def test_it_is_said_how_far_it_could_be_looked(machine: Computer) -> None:
         ("running processes", "looked"),
         ("running processes that are locked", "unreadable"),
     ]
-    assert looked[1].reason == "2 of root, of which 1 are called like a Python: only root looks there"
+    assert looked[1].reason == "2 of root, 1 of them called like a Python: only root looks there"
 
 
 def test_a_system_that_tells_nothing_is_said(tmp_path: Path) -> None:
@@ -287,9 +287,11 @@ def test_a_system_that_tells_nothing_is_said(tmp_path: Path) -> None:
 def root(machine: Computer, monkeypatch: pytest.MonkeyPatch) -> Computer:
     """Return the machine as root sees it, where everything is root's but what is below a folder `alices`."""
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    for room in ("running", "locate"):
+    for room in ("deployed.running", "locate"):
         monkeypatch.setattr(f"interpreters.{room}.not_as_root", lambda _: "")
-    monkeypatch.setattr("interpreters.running.others", lambda path: "alice" * ("alices" in path.parts))
+    monkeypatch.setattr(
+        "interpreters.deployed.running.others", lambda path: "alice" * ("alices" in path.parts)
+    )
     return machine
 
 
@@ -335,7 +337,7 @@ def test_root_starts_no_environment_that_others_may_change(
     def refuse(path: Path) -> str:
         return "not started as root; run nox as alice" * (path == root.folder / what)
 
-    for room in ("running", "locate"):
+    for room in ("deployed.running", "locate"):
         monkeypatch.setattr(f"interpreters.{room}.not_as_root", refuse)
     root.run(12)
     (found,) = root.candidates().values()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.proc import PROC, MappedFile, read_processes
+from interpreters.deployed.proc import PROC, MappedFile, read_processes
 from tests.support.proc import ALICE, BOOTED, MadeUpProc
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from interpreters import copies
-from interpreters.copies import Copier, copyable
+from interpreters.deployed import copies
+from interpreters.deployed.copies import Copier, copyable
 from interpreters.distributions import Distribution
 from interpreters.environments import Installer, NoEnvironmentError
 from interpreters.identify import Identity, parse_identity

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from interpreters.deployed.managers import Management, Manager, managed_by
 from interpreters.distributions import Distribution
-from interpreters.managers import Management, Manager, managed_by
 from tests.support.builders import an_interpreter
 
 if TYPE_CHECKING:

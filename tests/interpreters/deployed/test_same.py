@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from interpreters import same as same_module
+from interpreters.deployed import same as same_module
+from interpreters.deployed.same import contents, measured_once
 from interpreters.identify import parse_identity
 from interpreters.locate import Candidate
 from interpreters.prepared import Prepared
-from interpreters.same import contents, measured_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable

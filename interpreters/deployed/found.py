@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interpreters.bundles import ZIPAPP
+from interpreters.deployed.bundles import ZIPAPP
+from interpreters.deployed.links import Links
 from interpreters.interpreter import ENVIRONMENT
-from interpreters.links import Links
 from interpreters.locate import (
     COMMON,
     GIVEN,

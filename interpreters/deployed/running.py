@@ -16,19 +16,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interpreters.bundles import Bundle, bundle_at
+from interpreters.deployed.bundles import Bundle, bundle_at
+from interpreters.deployed.invocation import environment_of, invocation, is_environment, is_python
+from interpreters.deployed.proc import PROC, read_processes
+from interpreters.deployed.process_variables import SHOWN, applied_variables, named_files, shown_variables
 from interpreters.interpreter import NOT_SHOWN, RUNNING, RunningProcess
-from interpreters.invocation import environment_of, invocation, is_environment, is_python
 from interpreters.locate import COMMON, Candidate, environment_at, plain
 from interpreters.owners import not_as_root, others
 from interpreters.places import PROCESSES, SearchedPlace, is_interpreter_name
-from interpreters.proc import PROC, read_processes
-from interpreters.process_variables import SHOWN, applied_variables, named_files, shown_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from interpreters.proc import ProcessRecord
+    from interpreters.deployed.proc import ProcessRecord
 
 _PYTHON_FILE = re.compile(r"/libpython\d[^/]*\.so[^/]*$|/libpypy[^/]*\.so$|\.(cpython|pypy)-?\d+[^/]*\.so$")
 """What nothing has mapped but Python, or a program that embeds Python: its library, its modules."""
@@ -339,7 +339,7 @@ def _looked(records: Sequence[ProcessRecord], proc: Path) -> Iterator[SearchedPl
         more = f" and {len(users) - MOST_NAMED} more" if len(users) > MOST_NAMED else ""
         whose = f"{len(locked)} of {', '.join(users[:MOST_NAMED])}{more}"
         who = "not even root may look there" if os.geteuid() == 0 else "only root looks there"
-        why = f"{whose}, of which {called} are called like a Python: {who}"
+        why = f"{whose}, {called or 'none'} of them called like a Python: {who}"
         yield SearchedPlace(f"{PROCESSES} that are locked", "unreadable", why)
     elif not os.path.exists(proc / "1"):
         why = "this system hides those of others: hidepid"

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpreters.clients import Client, clients
+from interpreters.deployed.sites import modules, sites, with_clients
 from interpreters.identify import Identity, parse_identity
 from interpreters.locate import Candidate
 from interpreters.prepared import Prepared
-from interpreters.sites import modules, sites, with_clients
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,7 +96,8 @@ def test_what_others_may_change_is_not_loaded_by_root(
     theirs.mkdir()
     (theirs / "urllib3.py").touch()
     monkeypatch.setattr(
-        "interpreters.sites.not_as_root", lambda path: "owned by Alice" if path == theirs.resolve() else ""
+        "interpreters.deployed.sites.not_as_root",
+        lambda path: "owned by Alice" if path == theirs.resolve() else "",
     )
     own = prepared(PYTHON, identity(tmp_path / "python311.zip", tmp_path, theirs))
     (refused,) = with_clients([own], [PYTHON], known(["urllib3"]))

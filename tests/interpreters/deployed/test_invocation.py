@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.invocation import Invocation, environment_of, invocation
-from interpreters.proc import MappedFile, ProcessRecord
+from interpreters.deployed.invocation import Invocation, environment_of, invocation
+from interpreters.deployed.proc import MappedFile, ProcessRecord
 
 if TYPE_CHECKING:
     from pathlib import Path

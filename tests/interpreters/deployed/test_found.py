@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters import found as room
-from interpreters.found import find_environments, grouped, is_environment, read_found
+from interpreters.deployed import found as room
+from interpreters.deployed.found import find_environments, grouped, is_environment, read_found
 from interpreters.locate import Candidate, Discovery, discover
 from interpreters.places import Home, InterpreterSource, SearchedPlace
 from interpreters.search import search

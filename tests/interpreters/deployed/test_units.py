@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interpreters.units import unit_in, unit_of
+from interpreters.deployed.units import unit_in, unit_of
 
 if TYPE_CHECKING:
     from pathlib import Path

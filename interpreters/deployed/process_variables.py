@@ -13,7 +13,7 @@ from interpreters.process_environment import PATHS, absolute
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from interpreters.proc import ProcessRecord
+    from interpreters.deployed.proc import ProcessRecord
 
 DECIDING = (
     *("OPENSSL_CONF", "OPENSSL_CONF_INCLUDE", "OPENSSL_MODULES", "OPENSSL_ENGINES"),

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.proc import ProcessRecord
-from interpreters.process_variables import applied_variables, named_files, shown_variables
+from interpreters.deployed.proc import ProcessRecord
+from interpreters.deployed.process_variables import applied_variables, named_files, shown_variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

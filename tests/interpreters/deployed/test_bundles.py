@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters import bundles as room
-from interpreters.bundles import ENTRANCE, Bundle, Frozen, bundle_at, find_bundles, names
+from interpreters.deployed import bundles as room
+from interpreters.deployed.bundles import ENTRANCE, Bundle, Frozen, bundle_at, find_bundles, names
 from interpreters.identify import IdentifyError, identify
 from interpreters.locate import SelectionError
 from interpreters.places import InterpreterSource

@@ -11,8 +11,8 @@ from packaging.markers import default_environment
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from interpreters.deployed.pins import Pin, broken, holding, markers_of, needed, read_pins
 from interpreters.distributions import Distribution
-from interpreters.pins import Pin, broken, holding, markers_of, needed, read_pins
 
 OLD, NEW = markers_of("3.9.18", "CPython"), markers_of("3.11.2", "CPython")
 

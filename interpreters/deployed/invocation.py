@@ -14,7 +14,7 @@ from interpreters.places import is_interpreter_name
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from interpreters.proc import ProcessRecord
+    from interpreters.deployed.proc import ProcessRecord
 
 OPTIONS = "EIsSP"
 """The options of Python that decide which start-up code and packages it loads: python(1)."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.links import Links
+from interpreters.deployed.links import Links
 
 if TYPE_CHECKING:
     from pathlib import Path
