@@ -1,4 +1,4 @@
-"""Writes the tables of these pages that the code has already: `python docs/tables.py --write`.
+"""Writes the tables of these pages that the code has already: `.nox/tests/bin/python docs/tables.py --write`.
 
 A server's row comes from its entry in the catalogue, a client's from its file, and so on; without --write,
 says which pages are out of date. Such a table stands between `<!-- table NAME -->` and `<!-- end -->`.
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from servers.catalogue import Server
 
 PAGES = (HERE / "reference.md", HERE / "how-to.md")
-COMMAND = "python docs/tables.py --write"
+COMMAND = ".nox/tests/bin/python docs/tables.py --write"
 
 MARKED = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
 """A table in a page, with its marks and its name."""

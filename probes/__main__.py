@@ -70,10 +70,10 @@ def error_fields(error):
 
 def own_module(name, text):
     """Return the module that the text of a client file of the user's makes: nothing is read or written where that is."""
-    module = types.ModuleType(str("clients." + name))
-    sys.modules[module.__name__] = module
-    exec(compile(text.encode("utf-8"), str(name + ".py"), "exec", 0, True), module.__dict__)
-    return module
+    made = types.ModuleType(str("clients." + name))
+    sys.modules[made.__name__] = made
+    exec(compile(text.encode("utf-8"), str(name + ".py"), "exec", 0, True), made.__dict__)
+    return made
 
 
 def load(name, snippet, told, source=None):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from interpreters.clients import PROBES, RELAXED, ClientKey
 from interpreters.clients import clients as known_clients
-from interpreters.deployed.same import measured_once
+from interpreters.deployed.same import followers_of
 from interpreters.process_environment import NO_BYTECODE
 from interpreters.programs import commands
 from reports.verdicts.matrix import Matrix, build_matrix
@@ -93,8 +93,8 @@ def measure(start: RunStart, clients: Sequence[str], settings: Settings) -> Matr
     Raises EngineError where openssl can serve nothing, and ResourceError where there are too few open files.
     """
     started = now()
-    shared = measured_once(start.prepared, start.env)
-    tasks = tuple(task for task in probe_tasks(start, clients) if task.interpreter not in shared)
+    followers = followers_of(start.prepared, start.env)
+    tasks = tuple(task for task in probe_tasks(start, clients) if task.interpreter not in followers)
     campaign = asyncio.run(run_campaign(tasks, settings))
     run = Run(
         run_id=start.run_id,
@@ -109,7 +109,7 @@ def measure(start: RunStart, clients: Sequence[str], settings: Settings) -> Matr
         scope=start.scope,
     )
     measured = (
-        *collect(start.prepared, campaign, start.env, shared),
+        *collect(start.prepared, campaign, start.env, followers),
         *collect_programs(start.programs, campaign),
     )
     rows = build_matrix(
@@ -128,8 +128,8 @@ def nowhere(own: Iterable[OwnClient], rows: Iterable[Row]) -> tuple[str, ...]:
     """Say which clients of the user's have no row, because no environment has what they import."""
     there = {row.client.name for row in rows}
     return tuple(
-        f"The client {client.client.id} was measured nowhere: no environment of this run has"
-        f" {' and '.join(client.client.modules)}."
+        f"The client {client.client.id} was measured nowhere: no environment that could be looked into has"
+        f" {' and '.join(client.client.modules) or 'a Python'}."
         for client in own
         if client.client.id not in there
     )

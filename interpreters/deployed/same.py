@@ -29,8 +29,8 @@ HEADER = 16
 """Bytes of a compiled file before its code since Python 3.7: magic, flags, time and size (PEP 552)."""
 
 
-def measured_once(prepared: Sequence[Prepared], env: Mapping[str, str]) -> dict[str, str]:
-    """Return, by id, of which environment the measurement holds for another one: the first that is the same.
+def followers_of(prepared: Sequence[Prepared], env: Mapping[str, str]) -> dict[str, str]:
+    """Return, by id, for each environment that need not be measured the first that is the same.
 
     Only virtual environments that nobody named are compared, with the same interpreter, the same variables
     (`env` is what all are run in) and the same account of itself but for its path. Of those, each file counts

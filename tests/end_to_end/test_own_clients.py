@@ -70,7 +70,7 @@ def test_an_application_that_is_nowhere_is_named(
     client.write_text(CLIENT.replace("shop.http", "nonesuch_shop.http"))
     rows = checkout.measure("--made", "--client", str(client), "--clients", "ssl", "--only", sample.id)
     assert set(rows) == {(sample.id, "ssl")}
-    sentence = "The client shop_session was measured nowhere: no environment of this run has nonesuch_shop."
+    sentence = "measured nowhere: no environment that could be looked into has nonesuch_shop."
     assert sentence in (checkout.latest / "run.json").read_text()
 
 

@@ -134,7 +134,7 @@ def test_a_client_of_the_users_that_is_nowhere_is_named() -> None:
         for name in ("shop", "other")
     )
     assert nowhere((shop, other), [a_row(client="other"), a_row(client="ssl")]) == (
-        "The client shop was measured nowhere: no environment of this run has shop and till.",
+        "The client shop was measured nowhere: no environment that could be looked into has shop and till.",
     )
 
 

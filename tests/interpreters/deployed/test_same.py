@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpreters.deployed import same as same_module
-from interpreters.deployed.same import contents, measured_once
+from interpreters.deployed.same import contents, followers_of
 from interpreters.identify import parse_identity
 from interpreters.locate import Candidate
 from interpreters.prepared import Prepared
@@ -163,7 +163,7 @@ def test_the_first_is_measured_for_all_that_are_the_same(
         (path / PACKAGES / "two.py").write_text("VALUE = 2\n")
         shutil.rmtree(path / PACKAGES / "__pycache__")
     found = [_found(path, facts) for path in paths]
-    assert measured_once(found, {}) == {"env_another": "env_a", "env_fourth": "env_third"}
+    assert followers_of(found, {}) == {"env_another": "env_a", "env_fourth": "env_third"}
 
 
 @pytest.mark.parametrize(
@@ -187,8 +187,8 @@ def test_who_differs_in_more_than_files_is_measured(
     """Another interpreter, account or variable splits; so does that the user named it."""
     one, other = pair
     found = [_found(one, facts), _found(other, facts, **change)]
-    assert measured_once(found, {}) == {}
-    assert measured_once(found[::-1], {}) == {}
+    assert followers_of(found, {}) == {}
+    assert followers_of(found[::-1], {}) == {}
 
 
 @pytest.mark.parametrize(
@@ -200,4 +200,4 @@ def test_another_build_is_measured(
     """What is not known to be the same build, or cannot be measured, shares with nobody."""
     one, other = (_found(path, facts) for path in pair)
     other = replace(other, interpreter=replace(other.interpreter, **change))
-    assert measured_once([one, other], {}) == {}
+    assert followers_of([one, other], {}) == {}

@@ -48,6 +48,7 @@ HOSTILE = (
     "=cmd()",
     "|",
     "\n",
+    "\t",
     "\x1b[2J",
     "\0",
     "=cmd()|<script>alert(1)</script>\n\x1b[2J\0",
