@@ -29,7 +29,7 @@ except ImportError:  # before Python 3.4
     from pkgutil import find_loader as find_spec
 
 # Start-up code of the interpreter may have imported modules of its own by these names.
-OURS = ("bundled", "clients", "identify", "introduction", "linked", "names", "program", "releases", "status_page")
+OURS = ("clients", "identify", "introduction", "linked", "names", "program", "releases", "status_page")
 for name in OURS:
     sys.modules.pop(name, None)
 
