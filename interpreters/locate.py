@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from interpreters.errors import FloorError
 from interpreters.interpreter import ENVIRONMENT
+from interpreters.listing import some_of
 from interpreters.owners import not_as_root
 from interpreters.places import (
     InterpreterSource,
@@ -184,10 +185,18 @@ def _environments(pythons: Iterable[Path]) -> list[Candidate]:
     names = Counter(plain(folder.name) for folder in folders)
     found = []
     for folder in folders:
-        telling = folder.name.strip(".") not in COMMON and names[plain(folder.name)] == 1
-        label = folder.name if telling else f"{folder.parent.name}_{folder.name}"
-        found.append(replace(environment_at(folder, plain(label), GIVEN.id), given=True))
+        label = label_of(folder, alone=names[plain(folder.name)] == 1)
+        found.append(replace(environment_at(folder, label, GIVEN.id), given=True))
     return found
+
+
+def label_of(folder: Path, *, alone: bool = True) -> str:
+    """Return what an environment is called in its id: its folder, and the one around that where it has to be.
+
+    That is where many environments have the folder's name, or where this one is not alone with it.
+    """
+    telling = folder.name.strip(".") not in COMMON and alone
+    return plain(folder.name if telling else f"{folder.parent.name}_{folder.name}")
 
 
 def environment_at(
@@ -226,9 +235,8 @@ def _left_out(env: Mapping[str, str]) -> list[SearchedPlace]:
     users = [home.user for home in not_looked_at(env)]
     if not users:
         return []
-    more = f" and {len(users) - NAMED} more" if len(users) > NAMED else ""
-    who = f"{', '.join(users[:NAMED])}{more}"
-    return [SearchedPlace("homes of other users", "unreadable", f"{who}: only root looks there")]
+    who = f"{some_of(users, NAMED)}: only root looks there"
+    return [SearchedPlace("homes of other users", "unreadable", who)]
 
 
 def select(candidates: tuple[Candidate, ...], only: Iterable[str]) -> tuple[Candidate, ...]:
@@ -236,9 +244,8 @@ def select(candidates: tuple[Candidate, ...], only: Iterable[str]) -> tuple[Cand
     globs = tuple(only)
     chosen = tuple(c for c in candidates if not globs or any(fnmatch.fnmatchcase(c.id, g) for g in globs))
     if globs and not chosen:
-        known = ", ".join(c.id for c in candidates[:MOST_NAMED]) or "none at all"
-        more = f" and {len(candidates) - MOST_NAMED} more" if len(candidates) > MOST_NAMED else ""
-        msg = f"--only {' '.join(globs)}: no interpreter has such an id; there are {known}{more}"
+        known = some_of([c.id for c in candidates], MOST_NAMED) or "none at all"
+        msg = f"--only {' '.join(globs)}: no interpreter has such an id; there are {known}"
         raise SelectionError(msg)
     return chosen
 

@@ -21,7 +21,8 @@ from interpreters.deployed.invocation import environment_of, invocation, is_envi
 from interpreters.deployed.proc import PROC, read_processes
 from interpreters.deployed.process_variables import SHOWN, applied_variables, named_files, shown_variables
 from interpreters.interpreter import NOT_SHOWN, RUNNING, RunningProcess
-from interpreters.locate import COMMON, Candidate, environment_at, plain
+from interpreters.listing import some_of
+from interpreters.locate import Candidate, environment_at, label_of, plain
 from interpreters.owners import not_as_root, others
 from interpreters.places import PROCESSES, SearchedPlace, is_interpreter_name
 
@@ -228,8 +229,7 @@ def _label(shared: _Alike, ids: Mapping[Path, str]) -> str:
         return plain(shared.name or folder.stem)
     if not is_environment(folder):
         return ids.get(shared.python) or plain(f"{folder.name}_{shared.python.name}")
-    telling = folder.name.strip(".") not in COMMON
-    return plain(folder.name if telling else f"{folder.parent.name}_{folder.name}")
+    return label_of(folder)
 
 
 def _how(shared: _Alike) -> list[str]:
@@ -318,8 +318,7 @@ def _command(record: ProcessRecord) -> str:
 def _named(records: Sequence[ProcessRecord]) -> str:
     """Return processes in words, by their ids."""
     pids = [str(record.pid) for record in records]
-    more = f" and {len(pids) - MOST_NAMED} more" if len(pids) > MOST_NAMED else ""
-    return f"process{'es' if len(pids) > 1 else ''} {', '.join(pids[:MOST_NAMED])}{more}"
+    return f"process{'es' if len(pids) > 1 else ''} {some_of(pids, MOST_NAMED)}"
 
 
 def _user(uid: int) -> str:
@@ -336,8 +335,7 @@ def _looked(records: Sequence[ProcessRecord], proc: Path) -> Iterator[SearchedPl
     if locked := [record for record in records if not record.readable]:
         called = sum(is_interpreter_name(os.path.basename(record.words[0])) for record in locked)
         users = sorted({_user(record.uid) for record in locked})
-        more = f" and {len(users) - MOST_NAMED} more" if len(users) > MOST_NAMED else ""
-        whose = f"{len(locked)} of {', '.join(users[:MOST_NAMED])}{more}"
+        whose = f"{len(locked)} of {some_of(users, MOST_NAMED)}"
         who = "not even root may look there" if os.geteuid() == 0 else "only root looks there"
         why = f"{whose}, {called or 'none'} of them called like a Python: {who}"
         yield SearchedPlace(f"{PROCESSES} that are locked", "unreadable", why)

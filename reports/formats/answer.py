@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from interpreters.interpreter import without_program
+from interpreters.listing import some_of
 from reports.formats.found import found_names
 from reports.formats.sweep import client_shares, dependence_sentences
 from reports.verdicts.judge import PAGE_FLOOR, HeldBy, PageCheck, Verdict
@@ -225,8 +226,7 @@ def _silent_cells(groups: Iterable[RowGroup]) -> list[str]:
         return []
     number, total = sum(map(sum, cells.values())), sum(map(len, cells.values()))
     say = "says" if number == 1 else "say"
-    more = f" and {len(silent) - MOST_NAMED} more" if len(silent) > MOST_NAMED else ""
-    named = ", ".join(silent[:MOST_NAMED]) + more
+    named = some_of(silent, MOST_NAMED)
     return [f"{number} of {total} cells of the other clients {say} nothing: {named}."]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from interpreters.listing import some_of
 from reports.verdicts.judge import Verdict
 from reports.verdicts.labels import place, shortened, versioned
 from reports.verdicts.matrix import ALL_CLIENTS, Subject
@@ -132,8 +133,7 @@ def _on(on: Sequence[str], hosts: Sequence[str]) -> str:
     """Say on which hosts something is so, out of those that have it; nothing in a machine's own report."""
     if not any(on):
         return ""
-    more = f" and {len(on) - MOST_HOSTS} more" if len(on) > MOST_HOSTS else ""
-    named = f"{', '.join(on[:MOST_HOSTS])}{more}"
+    named = some_of(on, MOST_HOSTS)
     return f" on {named}" if len(hosts) == 1 else f" on {len(on)} of {len(hosts)} hosts, {named}"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.interpreter import MADE
+from interpreters.listing import some_of
 from interpreters.versions import minor_of, version_of
 from reports.verdicts.change_steps import change_step
 from reports.verdicts.copies import Finding, Outcome
@@ -279,10 +280,9 @@ def other_interpreter(row: Row, rows: Sequence[Row], options: RemedyOptions) -> 
     left_out = "; ".join(f"not {name}, {why}" for name, why in unfit.items())
     if not fit:
         return RemedyAttempt(Remedy.INTERPRETER, Standing.IDLE, left_out)
-    more = f" and {len(fit) - MOST_NAMED} more" if len(fit) > MOST_NAMED else ""
-    named = ", ".join(other.interpreter.id for other in fit[:MOST_NAMED])
+    named = some_of([other.interpreter.id for other in fit], MOST_NAMED)
     lines = flat(interpreter_steps(fit[0].interpreter, options.libraries.get(str(row.client), "")))
-    reason = "; ".join(filter(None, [f"held in this run by {named}{more}", left_out]))
+    reason = "; ".join(filter(None, [f"held in this run by {named}", left_out]))
     return RemedyAttempt(Remedy.INTERPRETER, Standing.ADVISED, reason, Verdict.ENFORCED, lines)
 
 
