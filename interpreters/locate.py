@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING
 from interpreters.errors import FloorError
 from interpreters.interpreter import ENVIRONMENT
 from interpreters.listing import some_of
-from interpreters.owners import not_as_root
-from interpreters.places import (
+from interpreters.locations import (
     InterpreterSource,
-    Place,
-    SearchedPlace,
+    Location,
+    SearchedLocation,
     expand,
     is_interpreter_name,
+    location_at,
     not_looked_at,
-    place_at,
-    read_places,
+    read_locations,
 )
+from interpreters.owners import not_as_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     from interpreters.search import SearchResult
 
 PATH = InterpreterSource("path", ())
-"""The source of interpreters that are in no place and were found on PATH."""
+"""The source of interpreters that are in no location and were found on PATH."""
 
 GIVEN = InterpreterSource("given", ())
-"""The source of interpreters that are in no place and were given by the user."""
+"""The source of interpreters that are in no location and were given by the user."""
 
 SEARCH = InterpreterSource("search", (), own=True)
-"""The source of interpreters that are in no place and were found in a tree of the user's choice."""
+"""The source of interpreters that are in no location and were found in a tree of the user's choice."""
 
 CFG_LIMIT = 64 * 1024
 """Bytes that are read of a pyvenv.cfg; a real one has two hundred."""
@@ -94,7 +94,7 @@ class Discovery:
     """What was found on this machine, and where discovery looked, could not look, and found nothing."""
 
     candidates: tuple[Candidate, ...]
-    looked: tuple[SearchedPlace, ...]
+    looked: tuple[SearchedLocation, ...]
 
 
 NOTHING = Discovery((), ())
@@ -123,29 +123,29 @@ def discover(
     was given, by its Python or as one of the folders `environments`, the path is its own Python, which leads
     elsewhere. Raises SelectionError for a given path where no file is, and TableError.
     """
-    places, looked = expand(read_places(), env)
-    executables, listed = _executables(places, env)
+    locations, looked = expand(read_locations(), env)
+    executables, listed = _executables(locations, env)
     for tree in searched:
-        executables += [(path, place_at(SEARCH, tree.folder)) for path in tree.executables]
+        executables += [(path, location_at(SEARCH, tree.folder)) for path in tree.executables]
         listed += tree.looked
     pythons = [leads_to(_existing(path)) for path in given]
     own = [*map(python_of, environments), *filter(_in_venv, pythons)]
     named = [path for path in pythons if not _in_venv(path)]
-    candidates = [*_without_copies(_candidates(executables, places, named)), *_environments(own)]
+    candidates = [*_without_copies(_candidates(executables, locations, named)), *_environments(own)]
     return Discovery(unique(candidates), tuple(dict.fromkeys([*looked, *listed, *_left_out(env)])))
 
 
 def _candidates(
-    executables: Iterable[tuple[Path, Place | None]], places: Sequence[Place], named: Sequence[Path]
+    executables: Iterable[tuple[Path, Location | None]], locations: Sequence[Location], named: Sequence[Path]
 ) -> list[Candidate]:
     """Return one candidate for each real path; `named` are those that the user gave."""
     found = {real: _candidate(real, GIVEN) for real in named}
-    for path, place in executables:
+    for path, location in executables:
         real = Path(os.path.realpath(path))
         if os.path.islink(path) and not os.path.exists(real):
-            found.setdefault(real, _candidate(*_home(path, places, place), _broken(path)))
+            found.setdefault(real, _candidate(*_home(path, locations, location), _broken(path)))
         elif os.path.isfile(real) and not _in_venv(real):
-            candidate = _candidate(*_home(real, places, place))
+            candidate = _candidate(*_home(real, locations, location))
             known = found.get(real)
             if known is None or (known.source == GIVEN.id and candidate.source != PATH.id):
                 # What discovery knows keeps the id that it has without --interpreter.
@@ -230,13 +230,13 @@ def _site_packages(folder: Path) -> Iterator[str]:
             yield from (f"{folder}/{name}/{each}/site-packages" for each in versions if each.startswith("py"))
 
 
-def _left_out(env: Mapping[str, str]) -> list[SearchedPlace]:
+def _left_out(env: Mapping[str, str]) -> list[SearchedLocation]:
     """Say whose homes were not looked at."""
     users = [home.user for home in not_looked_at(env)]
     if not users:
         return []
     who = f"{some_of(users, NAMED)}: only root looks there"
-    return [SearchedPlace("homes of other users", "unreadable", who)]
+    return [SearchedLocation("homes of other users", "unreadable", who)]
 
 
 def select(candidates: tuple[Candidate, ...], only: Iterable[str]) -> tuple[Candidate, ...]:
@@ -251,50 +251,52 @@ def select(candidates: tuple[Candidate, ...], only: Iterable[str]) -> tuple[Cand
 
 
 def _executables(
-    places: Iterable[Place], env: Mapping[str, str]
-) -> tuple[list[tuple[Path, Place | None]], list[SearchedPlace]]:
-    """Return the files that are called like an interpreter, with their places, and the folders read."""
+    locations: Iterable[Location], env: Mapping[str, str]
+) -> tuple[list[tuple[Path, Location | None]], list[SearchedLocation]]:
+    """Return the files that are called like an interpreter, with their locations, and the folders read."""
     # A folder of shims holds scripts that choose one of the versions found elsewhere.
     on_path = [Path(f) for f in env.get("PATH", "").split(os.pathsep) if f]
     on_path = [folder for folder in dict.fromkeys(on_path) if folder.name != "shims"]
-    found: list[tuple[Path, Place | None]] = []
+    found: list[tuple[Path, Location | None]] = []
     looked = []
-    for folder, place in _folders(places, on_path).items():
+    for folder, location in _folders(locations, on_path).items():
         try:
             names = sorted(path.name for path in folder.iterdir())
         except PermissionError:
-            looked.append(SearchedPlace(str(folder), "unreadable", "permission denied"))
+            looked.append(SearchedLocation(str(folder), "unreadable", "permission denied"))
             continue
         except OSError:
             if folder in on_path:
-                looked.append(SearchedPlace(str(folder), "absent", "on PATH"))
+                looked.append(SearchedLocation(str(folder), "absent", "on PATH"))
             continue
         if folder in on_path:
-            looked.append(SearchedPlace(str(folder), "looked", "on PATH"))
-        found += [(folder / name, place) for name in names if is_interpreter_name(name)]
+            looked.append(SearchedLocation(str(folder), "looked", "on PATH"))
+        found += [(folder / name, location) for name in names if is_interpreter_name(name)]
     return found, looked
 
 
-def _folders(places: Iterable[Place], on_path: Iterable[Path]) -> dict[Path, Place | None]:
-    """Return every folder to look in, once, with the place that it counts for; PATH is no place.
+def _folders(locations: Iterable[Location], on_path: Iterable[Path]) -> dict[Path, Location | None]:
+    """Return every folder to look in, once, with the location that it counts for; PATH is no location.
 
-    A place whose source is `own`, such as a program's, gets only the folders that nothing else has.
+    A location whose source is `own`, such as a program's, gets only the folders that nothing else has.
     """
-    folders: dict[Path, Place | None] = {}
-    for first in places:
+    folders: dict[Path, Location | None] = {}
+    for first in locations:
         if not first.source.own:
             folders |= {folder: first for folder in first.folders if folder not in folders}
     folders |= {folder: None for folder in on_path if folder not in folders}
-    for place in places:
-        folders |= {folder: place for folder in place.folders if folder not in folders}
+    for location in locations:
+        folders |= {folder: location for folder in location.folders if folder not in folders}
     return folders
 
 
-def _home(path: Path, places: Iterable[Place], found_in: Place | None) -> tuple[Path, InterpreterSource, str]:
+def _home(
+    path: Path, locations: Iterable[Location], found_in: Location | None
+) -> tuple[Path, InterpreterSource, str]:
     """Return a path with the source that it belongs to, and the user in whose home that is, if another's."""
-    for place in places:
-        if not place.source.own and place.has(str(path)):
-            return path, place.source, place.user
+    for location in locations:
+        if not location.source.own and location.has(str(path)):
+            return path, location.source, location.user
     if found_in and any(path.is_relative_to(os.path.realpath(folder)) for folder in found_in.folders):
         return path, found_in.source, found_in.user
     return path, PATH, ""

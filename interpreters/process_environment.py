@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interpreters.places import homes
+from interpreters.locations import homes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

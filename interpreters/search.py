@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interpreters.locations import SearchedLocation, is_interpreter_name
 from interpreters.log import LOG
-from interpreters.places import SearchedPlace, is_interpreter_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, MutableMapping
@@ -48,7 +48,7 @@ class SearchResult:
 
     folder: Path
     executables: tuple[Path, ...]
-    looked: tuple[SearchedPlace, ...]
+    looked: tuple[SearchedLocation, ...]
     """The folder itself comes first, with the reason if a part of it was not searched."""
 
 
@@ -73,7 +73,7 @@ def _recall(text: str) -> list[SearchResult]:
             SearchResult(
                 Path(tree["folder"]),
                 tuple(Path(path) for path in tree["executables"]),
-                tuple(SearchedPlace(**looked) for looked in tree["looked"]),
+                tuple(SearchedLocation(**looked) for looked in tree["looked"]),
             )
             for tree in json.loads(text or "[]")
         ]
@@ -93,7 +93,7 @@ def search(
     began = announced = clock()
     waiting = deque([(folder, 0)])
     found: list[Path] = []
-    refused: list[SearchedPlace] = []
+    refused: list[SearchedLocation] = []
     looked_at = 0
     while waiting and not (why := _enough(clock() - began, looked_at, len(found), limits)):
         here, depth = waiting.popleft()
@@ -102,19 +102,21 @@ def search(
             found += _executables(here)
             below = [child for child in _folders(here) if str(child) not in UNREAL]
         except OSError as error:
-            refused.append(SearchedPlace(str(here), "unreadable", (error.strerror or str(error)).lower()))
+            refused.append(SearchedLocation(str(here), "unreadable", (error.strerror or str(error)).lower()))
             continue
         if depth == limits.depth and below:
-            refused.append(SearchedPlace(str(here), "unreadable", f"more than {limits.depth} folders deep"))
+            refused.append(
+                SearchedLocation(str(here), "unreadable", f"more than {limits.depth} folders deep")
+            )
         else:
             waiting.extend((child, depth + 1) for child in below)
         if clock() - announced >= limits.every:
             announced = clock()
             LOG.info(PROGRESS, "searching", folder, looked_at, len(found))
     LOG.info(PROGRESS, "searched", folder, looked_at, len(found))
-    whole = SearchedPlace(str(folder), "looked", "with --search")
+    whole = SearchedLocation(str(folder), "looked", "with --search")
     if waiting:
-        whole = SearchedPlace(
+        whole = SearchedLocation(
             str(folder), "unreadable", f"only in part: {why}, {len(waiting)} folders or more left out"
         )
     return SearchResult(folder, tuple(found), (whole, *refused))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from interpreters.deployed.bundles import Frozen
     from interpreters.locate import Candidate
-    from interpreters.places import SearchedPlace
+    from interpreters.locations import SearchedLocation
     from interpreters.prepared import Prepared
     from reports.verdicts.observations import RunRequest
 
@@ -48,7 +48,7 @@ def survey(
     root: Path,
     request: RunRequest,
     unchosen: Sequence[LeftOut],
-    looked: Sequence[SearchedPlace],
+    looked: Sequence[SearchedLocation],
     env: Mapping[str, str],
 ) -> Scope:
     """Return the scope of a run of the tool in the folder `root`, asked this in this environment.

@@ -374,7 +374,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_links_are_found() -> None:
     """The links that are checked include files, headings of the same page and of others."""
     assert {"LICENSE", "docs/reference.md"} <= set(links(README))
-    assert {"#policy", "how-to.md", "../interpreters/places.toml"} <= set(links(REFERENCE))
+    assert {"#policy", "how-to.md", "../interpreters/locations.toml"} <= set(links(REFERENCE))
 
 
 def test_the_reference_leads_to_every_schema() -> None:

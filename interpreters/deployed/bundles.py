@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 from interpreters.clients import PROBES
 from interpreters.interpreter import APPLICATION
 from interpreters.locate import Candidate, SelectionError, plain, unique
+from interpreters.locations import SearchedLocation, expand, is_interpreter_name, read_locations
 from interpreters.owners import not_as_root
-from interpreters.places import SearchedPlace, expand, is_interpreter_name, read_places
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-PLACES = Path(__file__).with_name("bundles.toml")
+LOCATIONS = Path(__file__).with_name("bundles.toml")
 
 ENTRANCE = PROBES / "bundled.py"
 """The passenger script that runs a probe inside a zipapp."""
@@ -97,17 +97,17 @@ class FoundBundles:
     """The zipapps as candidates, where they were looked for, and the frozen programs."""
 
     candidates: tuple[Candidate, ...]
-    looked: tuple[SearchedPlace, ...]
+    looked: tuple[SearchedLocation, ...]
     frozen: tuple[Frozen, ...]
 
 
 def find_bundles(
     env: Mapping[str, str], given: Iterable[Path] = (), *, only_given: bool = False
 ) -> FoundBundles:
-    """Return the zipapps and frozen programs in the known places and on PATH, each once, and those given.
+    """Return the zipapps and frozen programs in the known locations and on PATH, each once, and those given.
 
     Nothing is run. Raises SelectionError for a file given that is no zipapp, and TableError for a file of
-    places without sense.
+    locations without sense.
     """
     named = [_given(path, env) for path in given]
     paths, looked = ([], []) if only_given else _executables(env)
@@ -124,11 +124,13 @@ def find_bundles(
     return FoundBundles(candidates, tuple(looked), tuple(frozen.values()))
 
 
-def _executables(env: Mapping[str, str]) -> tuple[list[str], list[SearchedPlace]]:
-    """Return the files in the known places and on PATH, and where those were looked for."""
-    places, looked = expand(read_places(PLACES), env)
+def _executables(env: Mapping[str, str]) -> tuple[list[str], list[SearchedLocation]]:
+    """Return the files in the known locations and on PATH, and where those were looked for."""
+    locations, looked = expand(read_locations(LOCATIONS), env)
     on_path = [folder for folder in env.get("PATH", "").split(os.pathsep) if folder.startswith("/")]
-    folders = dict.fromkeys([*(str(folder) for place in places for folder in place.folders), *on_path])
+    folders = dict.fromkeys(
+        [*(str(folder) for location in locations for folder in location.folders), *on_path]
+    )
     return list(itertools.chain.from_iterable(map(_files, folders))), looked
 
 

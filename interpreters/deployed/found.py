@@ -24,8 +24,15 @@ from interpreters.locate import (
     plain,
     unique,
 )
+from interpreters.locations import (
+    InterpreterSource,
+    SearchedLocation,
+    expand,
+    names,
+    patterns,
+    read_locations,
+)
 from interpreters.owners import Trust
-from interpreters.places import InterpreterSource, SearchedPlace, expand, names, patterns, read_places
 from interpreters.tables import tables
 
 if TYPE_CHECKING:
@@ -83,7 +90,7 @@ class _Found:
 
 
 def read_found(path: Path = FOUND) -> tuple[InterpreterSource, ...]:
-    """Read and check a file of places of environments; raises TableError that names the entry at fault."""
+    """Read and check a file of locations of environments; raises TableError that names the entry at fault."""
     found = tables(path.name, path.read_bytes(), EnvironmentTool)
     return tuple(
         InterpreterSource(name.replace("_", "-"), patterns(table, "folders"), names=names(table))
@@ -92,8 +99,8 @@ def read_found(path: Path = FOUND) -> tuple[InterpreterSource, ...]:
 
 
 def sources() -> tuple[str, ...]:
-    """Return every source that a candidate can have; raises TableError for a file of places without sense."""
-    found = (*read_places(), *read_found(), SEARCH, GIVEN)
+    """Return every source that a candidate can have; raises TableError for a senseless file of locations."""
+    found = (*read_locations(), *read_found(), SEARCH, GIVEN)
     return (*dict.fromkeys(source.id for source in found), ZIPAPP)
 
 
@@ -104,24 +111,28 @@ def find_environments(
     searched: Sequence[SearchResult] = (),
     own: Collection[Path] = (),
 ) -> Discovery:
-    """Return the environments at the places of found.toml and in the trees searched, and where we looked.
+    """Return the environments at the locations of found.toml and in the trees searched, and where we looked.
 
     `known` are the candidates of `discover`: what is among them is no second candidate, and keeps its id.
     `called_from` is the folder where nox was called; what lies below `own` is this tool's. Raises TableError.
     """
-    places, looked = expand(read_found(), {**env, "PWD": str(called_from)})
-    in_places = (_Found(folder, place.source, place.user) for place in places for folder in place.folders)
+    locations, looked = expand(read_found(), {**env, "PWD": str(called_from)})
+    in_locations = (
+        _Found(folder, location.source, location.user)
+        for location in locations
+        for folder in location.folders
+    )
     in_trees = (_Found(path.parents[1], SEARCH) for tree in searched for path in tree.executables)
     excluded = {os.path.realpath(each.environment) for each in known if each.environment}
     # A folder with an interpreter of its own is measured as an interpreter, and so are the packages there.
     homes = {str(each.path.parent.parent) for each in known}
     found: dict[str, _Found] = {}
-    for each in (*in_places, *in_trees):
+    for each in (*in_locations, *in_trees):
         try:
             there = is_environment(each.folder)
         except OSError as error:
             why = (error.strerror or str(error)).lower()
-            looked.append(SearchedPlace(str(each.folder), "unreadable", why))
+            looked.append(SearchedLocation(str(each.folder), "unreadable", why))
             continue
         if there and (real := os.path.realpath(each.folder)) not in excluded | homes:
             found.setdefault(real, each)
@@ -175,15 +186,15 @@ def _candidates(found: Sequence[_Found], taken: Collection[str]) -> Iterator[Can
         yield environment_at(each.folder, label, each.source.id, refuse)
 
 
-def grouped(looked: Iterable[SearchedPlace]) -> Iterator[SearchedPlace]:
-    """Give each place once; of many folders in one folder that could not be read, a few by name."""
-    refused: dict[tuple[str, str], list[SearchedPlace]] = {}
-    for place in dict.fromkeys(looked):
-        if place.status == "unreadable":
-            refused.setdefault((str(Path(place.place).parent), place.reason), []).append(place)
+def grouped(looked: Iterable[SearchedLocation]) -> Iterator[SearchedLocation]:
+    """Give each location once; of many folders in one folder that could not be read, a few by name."""
+    refused: dict[tuple[str, str], list[SearchedLocation]] = {}
+    for location in dict.fromkeys(looked):
+        if location.status == "unreadable":
+            refused.setdefault((str(Path(location.place).parent), location.reason), []).append(location)
         else:
-            yield place
-    for (folder, _), places in refused.items():
-        yield from places[:NAMED]
-        if len(places) > NAMED:
-            yield replace(places[NAMED], place=f"{len(places) - NAMED} more of {folder}")
+            yield location
+    for (folder, _), locations in refused.items():
+        yield from locations[:NAMED]
+        if len(locations) > NAMED:
+            yield replace(locations[NAMED], place=f"{len(locations) - NAMED} more of {folder}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interpreters.places import is_interpreter_name
+from interpreters.locations import is_interpreter_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -23,8 +23,8 @@ from interpreters.deployed.process_variables import SHOWN, applied_variables, na
 from interpreters.interpreter import NOT_SHOWN, RUNNING, RunningProcess
 from interpreters.listing import some_of
 from interpreters.locate import Candidate, environment_at, label_of, plain
+from interpreters.locations import PROCESSES, SearchedLocation, is_interpreter_name
 from interpreters.owners import not_as_root, others
-from interpreters.places import PROCESSES, SearchedPlace, is_interpreter_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -65,7 +65,7 @@ class RunningPythons:
 
     candidates: tuple[Candidate, ...] = ()
     outside: tuple[Outside, ...] = ()
-    looked: tuple[SearchedPlace, ...] = ()
+    looked: tuple[SearchedLocation, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def find_running(
     records = read_processes(proc, _runs_python)
     if not records:
         why = f"there is no {proc} that tells of them, as Linux has"
-        return RunningPythons(looked=(SearchedPlace(PROCESSES, "unreadable", why),))
+        return RunningPythons(looked=(SearchedLocation(PROCESSES, "unreadable", why),))
     ours = family(records, own or os.getpid())
     theirs = [record for record in records if record.pid not in ours]
     alike: dict[_Alike, list[ProcessRecord]] = {}
@@ -328,17 +328,17 @@ def _user(uid: int) -> str:
         return f"user {uid}"
 
 
-def _looked(records: Sequence[ProcessRecord], proc: Path) -> Iterator[SearchedPlace]:
+def _looked(records: Sequence[ProcessRecord], proc: Path) -> Iterator[SearchedLocation]:
     """Say how many processes were looked into, and whose could not be."""
     readable = sum(record.readable for record in records)
-    yield SearchedPlace(PROCESSES, "looked", f"{readable} looked into")
+    yield SearchedLocation(PROCESSES, "looked", f"{readable} looked into")
     if locked := [record for record in records if not record.readable]:
         called = sum(is_interpreter_name(os.path.basename(record.words[0])) for record in locked)
         users = sorted({_user(record.uid) for record in locked})
         whose = f"{len(locked)} of {some_of(users, MOST_NAMED)}"
         who = "not even root may look there" if os.geteuid() == 0 else "only root looks there"
         why = f"{whose}, {called or 'none'} of them called like a Python: {who}"
-        yield SearchedPlace(f"{PROCESSES} that are locked", "unreadable", why)
+        yield SearchedLocation(f"{PROCESSES} that are locked", "unreadable", why)
     elif not os.path.exists(proc / "1"):
         why = "this system hides those of others: hidepid"
-        yield SearchedPlace(f"{PROCESSES} that are locked", "unreadable", why)
+        yield SearchedLocation(f"{PROCESSES} that are locked", "unreadable", why)

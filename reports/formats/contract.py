@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from msgspec import Meta
 
 from interpreters.documents import Document, Moment, NonEmpty, Sha256
-from interpreters.places import SearchedPlace, Status
+from interpreters.locations import SearchedLocation, Status
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import MATRIX_VERSION
 from reports.verdicts.observations import RequestedClient, RequestedInterpreter, Run, RunRequest
@@ -259,7 +259,7 @@ class RunDocument(Document):
             scope=scope.to(
                 Scope,
                 left_out=tuple(part.to(LeftOut) for part in scope.left_out),
-                looked=tuple(part.to(SearchedPlace) for part in scope.looked),
-                environments_looked=tuple(part.to(SearchedPlace) for part in scope.environments_looked),
+                looked=tuple(part.to(SearchedLocation) for part in scope.looked),
+                environments_looked=tuple(part.to(SearchedLocation) for part in scope.environments_looked),
             ),
         )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from interpreters.clients import clients
 from interpreters.interpreter import MADE, PROGRAM
 from interpreters.locate import GIVEN, SEARCH
-from interpreters.places import read_places
+from interpreters.locations import read_locations
 from interpreters.programs import read_programs
 from interpreters.tables import Table, TableError, keys, parse
 from reports.verdicts.judge import Verdict
@@ -209,7 +209,7 @@ def interpreter_sources() -> tuple[str, ...]:
 
     Raises TableError for a file of places without sense.
     """
-    return tuple(dict.fromkeys(source.id for source in (*read_places(), SEARCH, GIVEN)))
+    return tuple(dict.fromkeys(source.id for source in (*read_locations(), SEARCH, GIVEN)))
 
 
 def _globs(table: Table) -> tuple[str, ...]:

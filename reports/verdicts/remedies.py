@@ -40,7 +40,7 @@ MOST_NAMED = 6
 
 
 BUNDLE = "bundle"
-"""The source of interpreters that came with a program: interpreters/places.toml."""
+"""The source of interpreters that came with a program: interpreters/locations.toml."""
 
 
 class Remedy(enum.StrEnum):

@@ -9,7 +9,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
-from interpreters.places import PROCESSES, SearchedPlace, Status
+from interpreters.locations import PROCESSES, SearchedLocation, Status
 from interpreters.process_environment import PASSED_THROUGH
 
 if TYPE_CHECKING:
@@ -55,11 +55,11 @@ class Scope:
     """The clients, and the programs, that this tool knows and was not asked for."""
     narrowed: tuple[str, ...] = ()
     """What it was asked to leave out of all that a run without options measures, in words for each."""
-    looked: tuple[SearchedPlace, ...] = ()
+    looked: tuple[SearchedLocation, ...] = ()
     """Where interpreters were looked for."""
     notes: tuple[str, ...] = ()
     """What disturbed the run as a whole, in sentences: which other programs connected to its servers, say."""
-    environments_looked: tuple[SearchedPlace, ...] = ()
+    environments_looked: tuple[SearchedLocation, ...] = ()
     """Where environments of applications were looked for; empty where nobody looked."""
 
     @property
@@ -91,12 +91,12 @@ def _read_left_out(facts: Mapping[str, Any]) -> LeftOut:
     return LeftOut(**{name: _text(facts[name]) for name in ("id", "path", "reason")})
 
 
-def _read_looked(facts: Mapping[str, Any]) -> SearchedPlace:
+def _read_looked(facts: Mapping[str, Any]) -> SearchedLocation:
     status = facts["status"]
     if status not in get_args(Status):
         msg = f"{status!r} where one of {', '.join(get_args(Status))} should be"
         raise ValueError(msg)
-    return SearchedPlace(_text(facts["place"]), status, _text(facts["reason"]))
+    return SearchedLocation(_text(facts["place"]), status, _text(facts["reason"]))
 
 
 def _flag(value: object) -> bool:

@@ -29,7 +29,7 @@ from interpreters.locate import (
     python_of,
     select,
 )
-from interpreters.places import InterpreterSource, SearchedPlace, read_places
+from interpreters.locations import InterpreterSource, SearchedLocation, read_locations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -89,9 +89,9 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
     places = tuple(
         replace(one, folders=moved(one.folders), lists=moved(one.lists), claims=moved(one.claims))
-        for one in read_places()
+        for one in read_locations()
     )
-    monkeypatch.setattr(room, "read_places", lambda: places)
+    monkeypatch.setattr(room, "read_locations", lambda: places)
     monkeypatch.setattr("pwd.getpwall", list)
     return Machine(root)
 
@@ -323,7 +323,7 @@ def test_a_file_that_is_not_executable_is_a_candidate_with_a_problem(machine: Ma
 @pytest.fixture
 def open_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
     """Return an empty machine that every user may look into, unlike pytest's own folders."""
-    monkeypatch.setattr(room, "read_places", tuple)
+    monkeypatch.setattr(room, "read_locations", tuple)
     root = Path(os.path.realpath(tempfile.mkdtemp()))
     root.chmod(0o755)
     yield Machine(root)
@@ -363,7 +363,7 @@ def test_what_cannot_be_read_is_said(open_machine: Machine, monkeypatch: pytest.
     open_machine.add("/locked/python3.9")
     open_machine.on_path("/locked")
     places = (InterpreterSource("pyenv", (f"{open_machine.root}/secret/versions/*/bin",)),)
-    monkeypatch.setattr(room, "read_places", lambda: places)
+    monkeypatch.setattr(room, "read_locations", lambda: places)
     monkeypatch.setattr("pwd.getpwall", list)
     for folder in ("/secret/versions", "/locked"):
         open_machine.at(folder).chmod(0)
@@ -376,7 +376,7 @@ def test_what_cannot_be_read_is_said(open_machine: Machine, monkeypatch: pytest.
     assert found == Discovery(
         (),
         tuple(
-            SearchedPlace(str(open_machine.at(folder)), "unreadable", "permission denied")
+            SearchedLocation(str(open_machine.at(folder)), "unreadable", "permission denied")
             for folder in ("/secret/versions", "/locked")
         ),
     )
@@ -387,7 +387,7 @@ def test_a_locked_home_is_said_once(open_machine: Machine, monkeypatch: pytest.M
     home = open_machine.add("~/.pyenv/versions/3.9.18/bin/python3.9")
     home = open_machine.at("~")
     places = (InterpreterSource("pyenv", ("~/.pyenv/versions/*/bin", "~/.other/*/bin")),)
-    monkeypatch.setattr(room, "read_places", lambda: places)
+    monkeypatch.setattr(room, "read_locations", lambda: places)
     monkeypatch.setattr("pwd.getpwall", list)
     home.chmod(0)
     try:
@@ -396,7 +396,7 @@ def test_a_locked_home_is_said_once(open_machine: Machine, monkeypatch: pytest.M
     finally:
         home.chmod(0o755)
     assert [one for one in looked if one.status == "unreadable"] == [
-        SearchedPlace(str(home), "unreadable", "permission denied")
+        SearchedLocation(str(home), "unreadable", "permission denied")
     ]
 
 
@@ -595,7 +595,7 @@ def neighbour(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
     for home in ("~", "/home/alice"):
         machine.add(f"{home}/.pyenv/versions/3.9.18/bin/python3.9")
     alice = ("Alice", "x", os.getuid(), 0, "", str(machine.at("/home/alice")), "/bin/sh")
-    monkeypatch.setattr("interpreters.places.FIRST_OWN_UID", 0)
+    monkeypatch.setattr("interpreters.locations.FIRST_OWN_UID", 0)
     monkeypatch.setattr("pwd.getpwall", lambda: [pwd.struct_passwd(alice)])
     return machine
 
@@ -605,7 +605,7 @@ def test_root_looks_into_all_homes(neighbour: Machine, monkeypatch: pytest.Monke
     monkeypatch.setattr("os.geteuid", lambda: 0)
     found = neighbour.look()
     assert [one.id for one in found.candidates] == ["pyenv_3_9_18", "pyenv_3_9_18_alice"]
-    assert SearchedPlace(str(neighbour.at("/home/alice")), "looked", "home of Alice") in found.looked
+    assert SearchedLocation(str(neighbour.at("/home/alice")), "looked", "home of Alice") in found.looked
 
 
 def test_others_say_whose_homes_they_leave_out(neighbour: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -613,7 +613,7 @@ def test_others_say_whose_homes_they_leave_out(neighbour: Machine, monkeypatch: 
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     found = neighbour.look()
     assert [one.id for one in found.candidates] == ["pyenv_3_9_18"]
-    said = SearchedPlace("homes of other users", "unreadable", "Alice: only root looks there")
+    said = SearchedLocation("homes of other users", "unreadable", "Alice: only root looks there")
     assert said in found.looked
 
 
@@ -633,18 +633,18 @@ def test_every_place_is_said_to_be_there_or_not(machine: Machine) -> None:
     machine.on_path("/usr/bin", "/gone")
     machine.at("/usr/bin").mkdir(parents=True)
     looked = machine.look().looked
-    known = room.read_places()  # type: ignore[attr-defined]
+    known = room.read_locations()  # type: ignore[attr-defined]
     patterns = [pattern for one in known for pattern in (*one.folders, *one.lists)]
     assert [one.place for one in looked[: len(patterns)]] == patterns
     there = {one.place for one in looked if one.status == "looked"}
     assert there == {"~/.pyenv/versions/*/bin", str(machine.at("/usr/bin"))}
-    assert SearchedPlace("$PYENV_ROOT/versions/*/bin", "absent", "PYENV_ROOT is not set") in looked
-    assert SearchedPlace(str(machine.at("/gone")), "absent", "on PATH") in looked
+    assert SearchedLocation("$PYENV_ROOT/versions/*/bin", "absent", "PYENV_ROOT is not set") in looked
+    assert SearchedLocation(str(machine.at("/gone")), "absent", "on PATH") in looked
     assert {one.status for one in looked} == {"looked", "absent"}
 
 
 SEGMENT = st.text(st.sampled_from(string.ascii_letters + string.digits + " .-_@+é"), min_size=1, max_size=50)
-SOURCE = st.sampled_from((*read_places(), room.GIVEN))
+SOURCE = st.sampled_from((*read_locations(), room.GIVEN))
 USER = st.sampled_from(["", "", "alice", "Bob.B"])
 FOUND = st.builds(
     lambda source, folder, name, user: room._candidate(Path("/", folder, "bin", name), source, user),

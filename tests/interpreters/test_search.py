@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpreters.locate import discover
-from interpreters.places import SearchedPlace
+from interpreters.locations import SearchedLocation
 from interpreters.search import VARIABLE, Limits, SearchResult, search, search_once
 from runs.plan import Plan
 from tests.support.installations import installation
@@ -41,7 +41,7 @@ def test_every_python_of_a_tree_is_found(tmp_path: Path) -> None:
     (tmp_path / "a/python2.7").symlink_to(tmp_path / "nowhere")
     done = search(tmp_path)
     assert done == SearchResult(
-        tmp_path, (near, linked, deep), (SearchedPlace(str(tmp_path), "looked", "with --search"),)
+        tmp_path, (near, linked, deep), (SearchedLocation(str(tmp_path), "looked", "with --search"),)
     )
 
 
@@ -78,14 +78,14 @@ def test_a_tree_that_is_too_deep_says_so(tmp_path: Path) -> None:
     add(tmp_path / "a/b/python3")
     done = search(tmp_path, Limits(depth=1))
     assert done.executables == (near,)
-    assert SearchedPlace(str(tmp_path / "a"), "unreadable", "more than 1 folders deep") in done.looked
+    assert SearchedLocation(str(tmp_path / "a"), "unreadable", "more than 1 folders deep") in done.looked
 
 
 def test_what_is_gone_or_locked_is_said(tmp_path: Path) -> None:
     """A folder that cannot be read is named with the reason, and ends no search."""
     done = search(tmp_path / "gone")
     assert done.executables == ()
-    assert SearchedPlace(str(tmp_path / "gone"), "unreadable", "no such file or directory") in done.looked
+    assert SearchedLocation(str(tmp_path / "gone"), "unreadable", "no such file or directory") in done.looked
 
 
 def test_a_search_shows_how_far_it_is(tmp_path: Path, progress: list[str]) -> None:

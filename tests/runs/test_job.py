@@ -13,7 +13,7 @@ import pytest
 from interpreters.clients import DEFAULT, ClientKey, clients
 from interpreters.deployed.bundles import FoundBundles, Frozen
 from interpreters.locate import Candidate, Discovery
-from interpreters.places import SearchedPlace
+from interpreters.locations import SearchedLocation
 from interpreters.prepared import Prepared
 from reports.verdicts.scope import LeftOut
 from runs.job import Job
@@ -25,9 +25,11 @@ ONE, SAME, OTHER = (Candidate(name, "pyenv", Path(f"/made/up/{name}")) for name 
 
 ELSEWHERE = Candidate("env_shop", "venv", Path("/opt/shop/bin/python"), environment=Path("/opt/shop"))
 GIVEN = Candidate("env_given", "given", Path("/a/bin/python"), given=True, environment=Path("/a"))
-LOOKED = (SearchedPlace("/opt/*", "looked"),)
+LOOKED = (SearchedLocation("/opt/*", "looked"),)
 BUNDLES = FoundBundles(
-    (), (*LOOKED, SearchedPlace("~/bin", "absent")), (Frozen(Path("/opt/tool/tool"), "tool", "PyInstaller"),)
+    (),
+    (*LOOKED, SearchedLocation("~/bin", "absent")),
+    (Frozen(Path("/opt/tool/tool"), "tool", "PyInstaller"),),
 )
 
 

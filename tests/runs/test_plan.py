@@ -78,14 +78,14 @@ def test_a_problem_is_text(load: Callable[..., Plan], tmp_path: Path) -> None:
 def test_a_file_of_places_without_sense_is_text(
     load: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An entry of places.toml that makes no sense is a sentence for each session, and no traceback of nox."""
+    """An entry of locations.toml that makes no sense is a sentence for each session, no traceback."""
 
     def refuse() -> None:
-        msg = "places.toml [brew]: 'folders' is missing"
+        msg = "locations.toml [brew]: 'folders' is missing"
         raise TableError(msg)
 
-    monkeypatch.setattr("interpreters.locate.read_places", refuse)
-    assert load().problem == "places.toml [brew]: 'folders' is missing"
+    monkeypatch.setattr("interpreters.locate.read_locations", refuse)
+    assert load().problem == "locations.toml [brew]: 'folders' is missing"
 
 
 def test_a_pattern_that_fits_nothing_is_left_to_the_session(load: Callable[..., Plan]) -> None:

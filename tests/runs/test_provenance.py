@@ -14,7 +14,7 @@ import pytest
 
 from interpreters.clients import DEFAULT, clients
 from interpreters.locate import Candidate
-from interpreters.places import SearchedPlace
+from interpreters.locations import SearchedLocation
 from interpreters.prepared import Prepared
 from interpreters.programs import read_programs
 from interpreters.tables import TableError
@@ -120,7 +120,7 @@ def test_the_distribution_is_named_or_the_system(monkeypatch: pytest.MonkeyPatch
 def test_a_survey_records_what_is_set_and_what_was_not_asked_for(checkout: Path) -> None:
     """Variables that can decide TLS are kept, empty ones too, and clients not asked for are named."""
     environment = {**PLAIN, "OPENSSL_CONF": "", "SSL_CERT_FILE": "/roots.pem", "AWS_SECRET": "hush"}
-    looked = (SearchedPlace("/usr/bin", "looked"),)
+    looked = (SearchedLocation("/usr/bin", "looked"),)
     scope = survey(checkout, ASKED, (), looked, environment)
     assert dict(scope.variables) == {"OPENSSL_CONF": "", "SSL_CERT_FILE": "/roots.pem"}
     known = {one.id for one in clients().values() if not one.reference}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from interpreters.clients import ClientKey
 from interpreters.interpreter import Interpreter
-from interpreters.places import SearchedPlace
+from interpreters.locations import SearchedLocation
 from reports.verdicts.cells import CellKind, CellResult
 from reports.verdicts.copies import CopyChange
 from reports.verdicts.decision import GateRun
@@ -413,9 +413,9 @@ def a_scope(**changes: Any) -> Scope:
         architecture="x86_64",
         clients_left_out=("boto3", "awscrt"),
         looked=(
-            SearchedPlace("/usr/bin", "looked"),
-            SearchedPlace("/opt/*/bin", "absent"),
-            SearchedPlace("/locked/bin", "unreadable", "/locked cannot be read"),
+            SearchedLocation("/usr/bin", "looked"),
+            SearchedLocation("/opt/*/bin", "absent"),
+            SearchedLocation("/locked/bin", "unreadable", "/locked cannot be read"),
         ),
     )
     return replace(whole, **changes)

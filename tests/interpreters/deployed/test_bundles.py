@@ -14,7 +14,7 @@ from interpreters.deployed import bundles as room
 from interpreters.deployed.bundles import ENTRANCE, Bundle, Frozen, bundle_at, find_bundles, names
 from interpreters.identify import IdentifyError, identify
 from interpreters.locate import SelectionError
-from interpreters.places import InterpreterSource
+from interpreters.locations import InterpreterSource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,7 @@ def frozen(path: Path) -> Path:
 @pytest.fixture
 def env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """A machine whose only known place is `bin` of a home, and whose PATH has another folder."""
-    monkeypatch.setattr(room, "read_places", lambda _: (InterpreterSource("bundles", ("~/bin",)),))
+    monkeypatch.setattr(room, "read_locations", lambda _: (InterpreterSource("bundles", ("~/bin",)),))
     monkeypatch.setattr("pwd.getpwall", list)
     return {"HOME": str(tmp_path / "home"), "PATH": str(tmp_path / "path")}
 

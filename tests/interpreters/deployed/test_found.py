@@ -14,7 +14,7 @@ import pytest
 from interpreters.deployed import found as room
 from interpreters.deployed.found import find_environments, grouped, is_environment, read_found
 from interpreters.locate import Candidate, Discovery, discover
-from interpreters.places import Home, InterpreterSource, SearchedPlace
+from interpreters.locations import Home, InterpreterSource, SearchedLocation
 from interpreters.search import search
 from interpreters.tables import TableError
 
@@ -79,22 +79,22 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
         for one in read_found()
     )
     monkeypatch.setattr(room, "read_found", lambda: tools)
-    monkeypatch.setattr("interpreters.locate.read_places", tuple)
+    monkeypatch.setattr("interpreters.locate.read_locations", tuple)
     monkeypatch.setattr("pwd.getpwall", list)
     return Disk(root)
 
 
-PLACES = [(one.id, folder) for one in read_found() for folder in one.folders]
+LOCATIONS = [(one.id, folder) for one in read_found() for folder in one.folders]
 
 
-@pytest.mark.parametrize(("source", "place"), PLACES)
+@pytest.mark.parametrize(("source", "place"), LOCATIONS)
 def test_each_place_of_the_file_is_looked_at(machine: Disk, source: str, place: str) -> None:
     """An environment at a place of the file is found there, by the first tool that has the place."""
     folder = machine.add(place)
     (one,) = machine.look().candidates
     assert (one.environment, one.path, one.unavailable) == (folder, folder / "bin/python", "")
     assert re.fullmatch(r"env_[a-z0-9_]+", one.id)
-    first = next(source for source, other in PLACES if _matches(machine, other, folder))
+    first = next(source for source, other in LOCATIONS if _matches(machine, other, folder))
     assert (one.source, one.given) == (first, False)
     assert source in {tool.id for tool in read_found()}
 
@@ -119,7 +119,7 @@ def _matches(machine: Disk, place: str, folder: Path) -> bool:
 
 def test_no_place_is_there_twice() -> None:
     """Each place belongs to one tool, once."""
-    places = [place for _, place in PLACES]
+    places = [place for _, place in LOCATIONS]
     assert len(set(places)) == len(places)
 
 
@@ -129,7 +129,7 @@ def test_no_place_is_there_twice() -> None:
         ("[a]\nfolder = ['/a']", "unknown key 'folder'"),
         ("[a]\nclaims = ['/a']", "unknown key 'claims'"),
         ("[a]\nnames = ['(x)']", "'folders' is missing"),
-        ("[a]\nfolders = ['a/b']", "a place begins with /"),
+        ("[a]\nfolders = ['a/b']", "a location begins with /"),
         ("[a]\nfolders = ['/a']\nnames = ['a']", "in parentheses"),
     ],
 )
@@ -266,7 +266,7 @@ def test_another_users_environment_has_the_users_name(machine: Disk, monkeypatch
     alice = pwd.struct_passwd(("alice", "x", os.geteuid() or 4001, 4001, "", str(home), "/bin/sh"))
     monkeypatch.setattr("os.geteuid", lambda: 0)
     monkeypatch.setattr("pwd.getpwall", lambda: [alice])
-    monkeypatch.setattr("interpreters.places._users_homes", lambda: iter([Home(str(home), "alice")]))
+    monkeypatch.setattr("interpreters.locations._users_homes", lambda: iter([Home(str(home), "alice")]))
     monkeypatch.setattr("interpreters.owners.Trust.not_as_root", lambda *_: "")
     assert list(machine.ids()) == ["env_shop", "env_shop_alice"]
 
@@ -280,18 +280,18 @@ def test_what_cannot_be_looked_at_is_said(machine: Disk) -> None:
         looked = machine.look().looked
     finally:
         folder.chmod(0o755)
-    assert SearchedPlace(str(folder), "unreadable", "permission denied") in looked
+    assert SearchedLocation(str(folder), "unreadable", "permission denied") in looked
 
 
 def test_where_nobody_could_look_is_said_in_short() -> None:
     """Of many locked folders in one folder a few are named, and the others are counted."""
-    locked = [SearchedPlace(f"/var/lib/{name}", "unreadable", "permission denied") for name in "abcdefg"]
-    other = SearchedPlace("/opt/x", "unreadable", "permission denied")
-    here = SearchedPlace("/srv/*", "looked")
+    locked = [SearchedLocation(f"/var/lib/{name}", "unreadable", "permission denied") for name in "abcdefg"]
+    other = SearchedLocation("/opt/x", "unreadable", "permission denied")
+    here = SearchedLocation("/srv/*", "looked")
     assert list(grouped([*locked, other, here, *locked])) == [
         here,
         *locked[:3],
-        SearchedPlace("4 more of /var/lib", "unreadable", "permission denied"),
+        SearchedLocation("4 more of /var/lib", "unreadable", "permission denied"),
         other,
     ]
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interpreters.places import SearchedPlace
+from interpreters.locations import SearchedLocation
 from reports.formats.frame import build_frame
 from reports.formats.matrix_json import build_json, read_json
 from reports.formats.records import RecordError
@@ -586,7 +586,7 @@ def test_what_cannot_be_decoded_stays_readable() -> None:
         variables={"OPENSSL_CONF": half},
         left_out=(LeftOut("one", half, half),),
         narrowed=(half,),
-        looked=(SearchedPlace(half, "unreadable", half),),
+        looked=(SearchedLocation(half, "unreadable", half),),
     )
     run = replace(RUN, host=half, engine=half, asked=asked, controls=controls, scope=scope)
     written = json.dumps(build_json(a_matrix([row], run, ATTACKED), Policy()), ensure_ascii=False)

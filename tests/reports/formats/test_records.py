@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interpreters.places import SearchedPlace, Status
+from interpreters.locations import SearchedLocation, Status
 from reports.formats.records import (
     RecordError,
     build_jsonl,
@@ -245,7 +245,7 @@ TIME = st.datetimes().map(lambda time: f"{time:%Y-%m-%dT%H:%M:%S}+00:00".zfill(2
             clients_left_out=NAMES,
             narrowed=NAMES,
             looked=st.lists(
-                st.builds(SearchedPlace, NAME, st.sampled_from(get_args(Status)), reason=TEXT)
+                st.builds(SearchedLocation, NAME, st.sampled_from(get_args(Status)), reason=TEXT)
             ).map(tuple),
         ),
     )

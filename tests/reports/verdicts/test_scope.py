@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpreters.documents import as_json
-from interpreters.places import SearchedPlace
+from interpreters.locations import SearchedLocation
 from interpreters.process_environment import PASSED_THROUGH
 from reports.formats.contract import ScopeDocument
 from reports.verdicts.scope import (
@@ -131,12 +131,12 @@ def test_what_is_not_passed_on_is_told_from_what_is() -> None:
 
 def test_each_place_is_named_in_full_and_counted_in_short() -> None:
     """Where interpreters were looked for, and which known places are absent, is listed or counted."""
-    twice = SearchedPlace("/a", "looked", "on PATH")
+    twice = SearchedLocation("/a", "looked", "on PATH")
     part = a_part(
         looked=(
-            SearchedPlace("/a", "looked"),
-            SearchedPlace("/b", "looked"),
-            SearchedPlace("/c", "absent"),
+            SearchedLocation("/a", "looked"),
+            SearchedLocation("/b", "looked"),
+            SearchedLocation("/c", "absent"),
             twice,
         )
     )
@@ -149,8 +149,8 @@ def test_each_place_is_named_in_full_and_counted_in_short() -> None:
 
 def test_where_environments_were_looked_for_is_told() -> None:
     """In short their places are counted, in full they are named; where nobody looked, nothing is told."""
-    looked = tuple(SearchedPlace(place, "looked") for place in ("/srv", "/opt"))
-    part = a_part(environments_looked=(*looked, SearchedPlace("/absent", "absent")))
+    looked = tuple(SearchedLocation(place, "looked") for place in ("/srv", "/opt"))
+    part = a_part(environments_looked=(*looked, SearchedLocation("/absent", "absent")))
     assert "Looked for environments of applications in 2 places." in scope_summary([part], NOW)
     assert "Looked for environments of applications in /srv, /opt." in in_full([part])
     assert not any("Looked for environments" in text for text in in_full([a_part()]))

@@ -1,4 +1,4 @@
-"""The file of places is as it should be, and one that makes no sense is refused with a sentence."""
+"""The file of locations is as it should be, and one that makes no sense is refused with a sentence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.places import InterpreterSource, read_places
+from interpreters.locations import InterpreterSource, read_locations
 from interpreters.tables import TableError
 
 if TYPE_CHECKING:
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def read(tmp_path: Path, text: str) -> tuple[InterpreterSource, ...]:
-    """Read a file of places with this text."""
-    file = tmp_path / "places.toml"
+    """Read a file of locations with this text."""
+    file = tmp_path / "locations.toml"
     file.write_text(text, encoding="utf-8")
-    return read_places(file)
+    return read_locations(file)
 
 
 def test_a_source_is_read(tmp_path: Path) -> None:
@@ -30,8 +30,8 @@ def test_a_source_is_read(tmp_path: Path) -> None:
 
 
 def test_no_place_is_there_twice() -> None:
-    """Each place belongs to one source, once."""
-    patterns = [pattern for one in read_places() for pattern in (*one.folders, *one.lists)]
+    """Each location belongs to one source, once."""
+    patterns = [pattern for one in read_locations() for pattern in (*one.folders, *one.lists)]
     assert len(set(patterns)) == len(patterns)
 
 
@@ -45,8 +45,8 @@ def test_no_place_is_there_twice() -> None:
         ("[a]\nown = true", "'folders' is missing"),
         ("[a]\nfolders = '/a'", "must be a list of texts"),
         ("[a]\nfolders = [1]", "must be a list of texts"),
-        ("[a]\nfolders = ['a/b']", "a place begins with /"),
-        ("[a]\nfolders = ['~me/b']", "a place begins with /"),
+        ("[a]\nfolders = ['a/b']", "a location begins with /"),
+        ("[a]\nfolders = ['~me/b']", "a location begins with /"),
         ("[a]\nfolders = ['/a/']", "ends without /"),
         ("[a]\nfolders = ['/a']\nown = 1", "own must be true or false"),
         ("[a]\nfolders = ['/a']\nnames = ['(']", "no regular expression"),
@@ -57,4 +57,4 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path, text: str, says: str) ->
     """An entry that cannot be meant is refused by a sentence that names the file and the fact."""
     with pytest.raises(TableError, match=re.escape(says)) as refused:
         read(tmp_path, text)
-    assert str(refused.value).startswith("places.toml")
+    assert str(refused.value).startswith("locations.toml")

@@ -1,4 +1,4 @@
-"""Reads the places where interpreters are put, and finds which of their folders this machine has."""
+"""Reads the locations where interpreters are put, and finds which of their folders this machine has."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from interpreters.tables import Table
 
-PLACES = Path(__file__).with_name("places.toml")
+LOCATIONS = Path(__file__).with_name("locations.toml")
 
 EXECUTABLE = re.compile(r"((platform-)?python|pypy)(\d(\.\d+)?)?t?d?(-dbg|-debug)?")
 """The names that interpreters are installed under; python3-config and the like are none."""
@@ -26,7 +26,7 @@ FIRST_OWN_UID = 100
 """User ids below are the distribution's own (Debian policy 9.2.2): nobody but root has a home there."""
 
 PROCESSES = "running processes"
-"""The place where Pythons are that run: no folder."""
+"""The location where Pythons are that run: no folder."""
 
 LIST_LIMIT = 1024 * 1024
 """Bytes that are read of a file which lists installations."""
@@ -48,8 +48,8 @@ Status = Literal["looked", "absent", "unreadable"]
 
 
 @dataclass(frozen=True)
-class SearchedPlace:
-    """A place, and whether discovery could look there."""
+class SearchedLocation:
+    """A location, and whether discovery could look there."""
 
     place: str
     """As the file has it, such as ``~/.pyenv/versions/*/bin``; or the path of what could not be read."""
@@ -66,7 +66,7 @@ class Home:
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """One line of the file on this machine: the folders it names, and all that lies below."""
 
     source: InterpreterSource
@@ -87,13 +87,13 @@ def is_interpreter_name(name: str) -> bool:
     return EXECUTABLE.fullmatch(name) is not None
 
 
-def place_at(source: InterpreterSource, folder: Path) -> Place:
-    """Return a folder as a place of this source."""
-    return Place(source, (folder,), _below(_escape(str(folder))))
+def location_at(source: InterpreterSource, folder: Path) -> Location:
+    """Return a folder as a location of this source."""
+    return Location(source, (folder,), _below(_escape(str(folder))))
 
 
-def read_places(path: Path = PLACES) -> tuple[InterpreterSource, ...]:
-    """Read and check a file of places; raises TableError that names the entry at fault."""
+def read_locations(path: Path = LOCATIONS) -> tuple[InterpreterSource, ...]:
+    """Read and check a file of locations; raises TableError that names the entry at fault."""
     found = tables(path.name, path.read_bytes(), InterpreterSource)
     return tuple(_read_source(name, table) for name, table in found.items())
 
@@ -106,11 +106,13 @@ def _read_source(name: str, table: Table) -> InterpreterSource:
 
 
 def patterns(table: Table, key: str) -> tuple[str, ...]:
-    """Return the places that a table lists under a key; raises TableError for one without sense."""
+    """Return the locations that a table lists under a key; raises TableError for one without sense."""
     found = table.texts(key, "/opt/*/bin")
     for pattern in found:
         if not re.fullmatch(r"(~|\$[A-Z][A-Z0-9_]*)?(/[^/]+)*", pattern):
-            table.refuse(f"{key} has {pattern!r}; a place begins with /, ~/ or a $NAME/, and ends without /")
+            table.refuse(
+                f"{key} has {pattern!r}; a location begins with /, ~/ or a $NAME/, and ends without /"
+            )
     return found
 
 
@@ -165,32 +167,32 @@ def _users_homes() -> Iterator[Home]:
 
 def expand(
     sources: Iterable[InterpreterSource], env: Mapping[str, str]
-) -> tuple[list[Place], list[SearchedPlace]]:
-    """Return the places of all sources on this machine, in order, and what was looked at to find them."""
-    places: list[Place] = []
-    looked: list[SearchedPlace] = []
+) -> tuple[list[Location], list[SearchedLocation]]:
+    """Return the locations of all sources on this machine, in order, and what was looked at to find them."""
+    locations: list[Location] = []
+    looked: list[SearchedLocation] = []
     users: list[Home] = []
     for home in homes(env):
         problem = "" if home.path == "/" else _locked(home.path)
         if problem:
-            looked.append(SearchedPlace(home.path, "unreadable", problem))
+            looked.append(SearchedLocation(home.path, "unreadable", problem))
         else:
             users.append(home)
             if home.user:
-                looked.append(SearchedPlace(home.path, "looked", f"home of {home.user}"))
+                looked.append(SearchedLocation(home.path, "looked", f"home of {home.user}"))
     for source in sources:
         for pattern in source.folders:
             found, seen = _expand(source, pattern, users, env)
-            places += found
+            locations += found
             looked += seen
         for pattern in source.lists:
             found, seen = _expand_list(source, pattern, users, env)
-            places += found
+            locations += found
             looked += seen
         for pattern in source.claims:
             for literal, user in _literals(pattern, users, env):
-                places.append(Place(source, (), _below(literal), user))
-    return places, looked
+                locations.append(Location(source, (), _below(literal), user))
+    return locations, looked
 
 
 def _locked(folder: str) -> str:
@@ -206,43 +208,43 @@ def _locked(folder: str) -> str:
 
 def _expand(
     source: InterpreterSource, pattern: str, users: Iterable[Home], env: Mapping[str, str]
-) -> tuple[list[Place], list[SearchedPlace]]:
-    """Return the places of one pattern: one in each home, if it is of homes."""
-    places, refused = [], []
+) -> tuple[list[Location], list[SearchedLocation]]:
+    """Return the locations of one pattern: one in each home, if it is of homes."""
+    locations, refused = [], []
     literals = _literals(pattern, users, env)
     for literal, user in literals:
         found, problems = _matching(literal)
-        places.append(Place(source, tuple(found), _below(literal), user))
+        locations.append(Location(source, tuple(found), _below(literal), user))
         refused += problems
-    if any(place.folders for place in places):
-        return places, [SearchedPlace(pattern, "looked"), *refused]
+    if any(location.folders for location in locations):
+        return locations, [SearchedLocation(pattern, "looked"), *refused]
     if refused:
-        return places, refused
+        return locations, refused
     unset = f"{pattern[1:].partition('/')[0]} is not set" if pattern[0] == "$" and not literals else ""
-    return places, [SearchedPlace(pattern, "absent", unset)]
+    return locations, [SearchedLocation(pattern, "absent", unset)]
 
 
 def _expand_list(
     source: InterpreterSource, pattern: str, users: Iterable[Home], env: Mapping[str, str]
-) -> tuple[list[Place], list[SearchedPlace]]:
-    """Return the places that the lines of a file name: an installation each."""
-    places, looked = [], []
+) -> tuple[list[Location], list[SearchedLocation]]:
+    """Return the locations that the lines of a file name: an installation each."""
+    locations, looked = [], []
     for literal, user in _literals(pattern, users, env):
         try:
             files, problems = _matching(literal, folders=False)
             texts = [_head(file) for file in files]
         except OSError as error:
-            looked.append(SearchedPlace(literal, "unreadable", _why(error)))
+            looked.append(SearchedLocation(literal, "unreadable", _why(error)))
             continue
         looked += problems
         for line in "\n".join(texts).splitlines():
             if line.startswith("/"):
                 folder = Path(line.strip()) / "bin"
                 there = (folder,) if folder.is_dir() else ()
-                places.append(Place(source, there, _below(_escape(str(folder))), user))
+                locations.append(Location(source, there, _below(_escape(str(folder))), user))
         if texts:
-            looked.append(SearchedPlace(pattern, "looked"))
-    return places, list(dict.fromkeys(looked)) or [SearchedPlace(pattern, "absent")]
+            looked.append(SearchedLocation(pattern, "looked"))
+    return locations, list(dict.fromkeys(looked)) or [SearchedLocation(pattern, "absent")]
 
 
 def _head(file: Path) -> str:
@@ -274,7 +276,7 @@ def _below(literal: str) -> str:
     return f"{literal}/*"
 
 
-def _matching(literal: str, *, folders: bool = True) -> tuple[list[Path], list[SearchedPlace]]:
+def _matching(literal: str, *, folders: bool = True) -> tuple[list[Path], list[SearchedLocation]]:
     """Return what a pattern names, sorted, and which folders on the way could not be read.
 
     Unlike glob, this reports an unreadable folder rather than passing over it.
@@ -286,7 +288,7 @@ def _matching(literal: str, *, folders: bool = True) -> tuple[list[Path], list[S
             try:
                 several += _entries(folder, part)
             except PermissionError as error:
-                refused.append(SearchedPlace(str(folder), "unreadable", _why(error)))
+                refused.append(SearchedLocation(str(folder), "unreadable", _why(error)))
             except OSError:
                 continue
         found = several
