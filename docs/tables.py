@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 if str(HERE.parent) not in sys.path:
     sys.path.insert(0, str(HERE.parent))
 
-from interpreters.clients import CLIENTS, clients  # noqa: E402
+from interpreters.clients import CLIENTS, EVERY, GROUPS, clients  # noqa: E402
 from interpreters.hardening.recipes import read_recipes  # noqa: E402
 from interpreters.programs import read_programs  # noqa: E402
 from reports.report import formats  # noqa: E402
@@ -43,12 +43,22 @@ MARKED = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
 
 def client_rows(known: Iterable[Client], folder: Path = CLIENTS) -> Iterator[Sequence[str]]:
     """Give the head, then each client that has rows of its own: what its file says it is, what it needs."""
-    yield "id", "is", "has to be installed"
+    yield "id", "is", "has to be installed", "groups"
     for client in known:
         if not client.reference:
             needs = ", ".join(f"`{word}`" for word in client.requirement.split()) or "nothing"
             with_it = f"the {client.library} that comes with {needs}" if client.library else needs
-            yield f"`{client.id}`", _purpose(folder / f"{client.id}.py"), with_it
+            groups = ", ".join(f"`{group}`" for group in client.groups)
+            yield f"`{client.id}`", _purpose(folder / f"{client.id}.py"), with_it, groups
+
+
+def group_rows(known: Sequence[Client]) -> Iterator[Sequence[str]]:
+    """Give the head, then each group of clients: what is in it, and how many clients there are."""
+    yield "group", "has", "clients"
+    measured = [client for client in known if not client.reference]
+    for group, meaning in GROUPS.items():
+        yield f"`{group}`", meaning, str(sum(group in client.groups for client in measured))
+    yield f"`{EVERY}`", "every client", str(len(measured))
 
 
 def _purpose(path: Path) -> str:
@@ -107,6 +117,7 @@ def file_rows(known: Iterable[Format]) -> Iterator[Sequence[str]]:
 
 TABLES: dict[str, Callable[[], Iterator[Sequence[str]]]] = {
     "clients": lambda: client_rows(clients().values()),
+    "groups": lambda: group_rows(tuple(clients().values())),
     "servers": lambda: server_rows(read_catalogue().servers),
     "attacks": lambda: attack_rows(read_catalogue().servers),
     "programs": lambda: program_rows(read_programs(own=None)),

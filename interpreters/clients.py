@@ -6,9 +6,12 @@ import ast
 import itertools
 import sys
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from interpreters.tables import question
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,8 +19,17 @@ if TYPE_CHECKING:
 PROBES = Path(__file__).parent.parent / "probes"
 CLIENTS = PROBES / "clients"
 
-DEFAULT = ("ssl", "urllib3", "botocore")
-"""The clients that are measured unless the user names others."""
+GROUPS = {
+    "default": "what is measured unless you name others",
+    "aws": "what speaks to AWS by its own interfaces",
+    "http": "what speaks HTTPS to anybody",
+    "s3": "what reads or writes an S3-compatible store",
+    "native": "what brings its own TLS library in place of Python's",
+}
+"""The groups that a client's file may say that it belongs to, and what is in each."""
+
+EVERY = "all"
+"""The word for each client, whichever groups it is in."""
 
 INSTALLER = "pip"
 """The client that nearly each environment has, which says nothing of the application there."""
@@ -69,6 +81,14 @@ class Client:
     modules: tuple[str, ...] = ()
     """The top-level modules that its file imports, without which it is not installed: neither Python's own
     nor the probe's."""
+    groups: tuple[str, ...] = ()
+    """Those of GROUPS that it is in."""
+
+    @property
+    def place(self) -> tuple[bool, bool, bool, str]:
+        """Where it stands among others: the default ones first, of those what needs least, then by name."""
+        extra = "default" not in self.groups
+        return extra, not extra and bool(self.requirement), not extra and not self.library, self.id
 
 
 def clients(folder: Path = CLIENTS) -> dict[str, Client]:
@@ -76,11 +96,16 @@ def clients(folder: Path = CLIENTS) -> dict[str, Client]:
 
     Those that are measured by default come first.
     """
-    found = {}
-    paths = {path.stem: path for path in sorted(folder.glob("*.py")) if path.stem != "__init__"}
-    for name in sorted(paths, key=[*DEFAULT, *paths].index):
-        found[name] = read_client(name, ast.parse(paths[name].read_text(encoding="utf-8")), paths)
-    return found
+    return {client.id: client for client in _read_folder(folder)}
+
+
+@cache
+def _read_folder(folder: Path) -> tuple[Client, ...]:
+    paths = {path.stem: path for path in folder.glob("*.py") if path.stem != "__init__"}
+    found = (
+        read_client(name, ast.parse(path.read_text(encoding="utf-8")), paths) for name, path in paths.items()
+    )
+    return tuple(sorted(found, key=lambda client: client.place))
 
 
 def read_client(name: str, tree: ast.Module, files: Mapping[str, Path] = MappingProxyType({})) -> Client:
@@ -94,7 +119,26 @@ def read_client(name: str, tree: ast.Module, files: Mapping[str, Path] = Mapping
         str(constants.get("FLOOR", "")),
         bool(constants.get("ON_URLLIB3", False)),
         tuple(dict.fromkeys(_modules(tree.body, files))),
+        tuple(str(constants.get("GROUPS", "")).split()),
     )
+
+
+def chosen(text: str, known: Iterable[Client]) -> tuple[str, ...]:
+    """Return the clients that a comma-separated list of names and groups means, in the order of `known`.
+
+    Raises ValueError with a sentence for a word that is neither.
+    """
+    measured = [client for client in known if not client.reference]
+    names = [client.id for client in measured]
+    wanted = {word.strip() for word in text.split(",")}
+    if unknown := sorted(wanted - {EVERY, *GROUPS, *names}):
+        meant = question(unknown[0], (EVERY, *GROUPS, *names))
+        msg = (
+            f"there is no client or group {unknown[0]!r}; {f'{meant} ' if meant else ''}the groups are"
+            f" {', '.join(GROUPS)} and {EVERY}, the clients {', '.join(names)}"
+        )
+        raise ValueError(msg)
+    return tuple(client.id for client in measured if wanted.intersection((EVERY, client.id, *client.groups)))
 
 
 def requirements(wanted: Iterable[Client]) -> dict[str, str]:
@@ -205,3 +249,7 @@ def _is_theirs(module: str) -> bool:
         and not (PROBES / f"{module}.py").exists()
         and module != CLIENTS.name
     )
+
+
+DEFAULT = tuple(client.id for client in clients().values() if "default" in client.groups)
+"""The clients that are measured unless the user names others."""

@@ -68,7 +68,7 @@ class Table:
             raise TableError(msg)
         for key in values:
             if key not in known:
-                hint = _question(key, known) or f"the keys are {', '.join(known)}"
+                hint = question(key, known) or f"the keys are {', '.join(known)}"
                 self.refuse(f"unknown key {key!r}; {hint}")
         for key, needed in known.items():
             if needed and values.get(key) in (None, "", [], {}):
@@ -126,13 +126,13 @@ class Table:
     def _member(self, key: str, value: object, known: Iterable[_Text]) -> _Text:
         found = {str(member): member for member in known}
         if not isinstance(value, str) or value not in found:
-            question = _question(str(value), found)
-            it = f"{question} It" if question else "it"
+            meant = question(str(value), found)
+            it = f"{meant} It" if meant else "it"
             self.refuse(f"{key} has {value!r}; {it} is one of {', '.join(found)}")
         return found[value]
 
 
-def _question(word: str, known: Iterable[str]) -> str:
+def question(word: str, known: Iterable[str]) -> str:
     """Ask whether a known word was meant; empty if none is like it."""
     folded = {text.casefold(): text for text in known}
     near = difflib.get_close_matches(word.casefold(), folded, 1)

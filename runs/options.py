@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from interpreters.clients import DEFAULT, INSTALLER, clients
+from interpreters.clients import DEFAULT, EVERY, GROUPS, INSTALLER, chosen, clients
 from interpreters.errors import FloorError
 from interpreters.hardening.recipes import FLOORS as HARDEN_FLOORS
 from interpreters.hardening.recipes import read_recipes
@@ -80,6 +80,14 @@ def _names(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
         return tuple(name for name in known if name in wanted)
 
     return parse
+
+
+def _clients(text: str) -> tuple[str, ...]:
+    """Return the clients that names and groups mean, as an argparse type."""
+    try:
+        return chosen(text, clients().values())
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _positive(text: str) -> int:
@@ -164,8 +172,9 @@ HALVES = (MADE, FOUND)
 _CLIENTS = [client.id for client in clients().values() if not client.reference]
 CLIENTS = Option(
     "--clients",
-    f"the clients to measure, comma-separated, or all: {', '.join(_CLIENTS)}",
-    {"type": _names(_CLIENTS), "default": (), "metavar": "NAMES"},
+    f"the clients to measure, or groups of clients ({', '.join(GROUPS)}, {EVERY}), comma-separated;"
+    f" the clients are {', '.join(_CLIENTS)}",
+    {"type": _clients, "default": (), "metavar": "NAMES"},
     f"default: {','.join(DEFAULT)}; in environments that were found, all that are there but {INSTALLER}",
 )
 CLIENT = Option(

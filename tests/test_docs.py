@@ -193,13 +193,16 @@ def test_a_new_server_has_a_row(tmp_path: Path) -> None:
 
 
 def test_a_new_client_has_a_row(tmp_path: Path) -> None:
-    """A client's row is made of the first line of its file and of what it requires; a reference has none."""
-    for client, constants in (("a", 'REQUIREMENT = "b[c] d"'), ("e", 'REQUIREMENT = ""\nREFERENCE = True')):
+    """A row has the first line of the client's file, its requirement and groups; a reference has none."""
+    for client, constants in (
+        ("a", 'REQUIREMENT = "b[c] d"\nGROUPS = "s3 aws"'),
+        ("e", 'REQUIREMENT = ""\nREFERENCE = True'),
+    ):
         (tmp_path / f"{client}.py").write_text(
             f'"""Client `{client}`: fetches: a page.\n\nMore.\n"""\n{constants}\n'
         )
     with_head = list(tables.client_rows(clients(tmp_path).values(), tmp_path))
-    assert with_head[1:] == [("`a`", "fetches: a page", "`b[c]`, `d`")]
+    assert with_head[1:] == [("`a`", "fetches: a page", "`b[c]`, `d`", "`s3`, `aws`")]
 
 
 def test_the_command_writes_what_is_out_of_date(

@@ -11,6 +11,7 @@ import status_page
 from aiobotocore.config import AioConfig
 
 REQUIREMENT = "aiobotocore"
+GROUPS = "aws s3"
 ON_URLLIB3 = False
 
 # Once, where a server closes after the handshake: that is aiohttp, and aiobotocore has no option not to.

@@ -9,6 +9,7 @@ import status_page
 from aiohttp import connector
 
 REQUIREMENT = "aiohttp"
+GROUPS = "http"
 ON_URLLIB3 = False
 
 # Once, where a server closes after the handshake, and there is no option not to.

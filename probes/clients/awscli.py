@@ -19,6 +19,7 @@ if not awscli.__version__.startswith("1."):
 import awscli.clidriver
 
 REQUIREMENT = "awscli"
+GROUPS = "aws s3"
 # Before the CLI had a botocore of its own.
 BRINGS = "botocore"
 ON_URLLIB3 = True

@@ -8,6 +8,7 @@ import status_page
 from awscrt import http, io
 
 REQUIREMENT = "awscrt"
+GROUPS = "aws native"
 # Where awscrt is too old to say its version, setuptools is there and can.
 BRINGS = "pkg_resources"
 ON_URLLIB3 = False

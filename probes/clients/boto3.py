@@ -7,6 +7,7 @@ import boto3.session
 from clients import botocore as client_botocore
 
 REQUIREMENT = "boto3"
+GROUPS = "aws s3"
 ON_URLLIB3 = True
 
 # Its clients are botocore's.

@@ -31,6 +31,7 @@ if releases.older(client_awscrt.version(), KNOWS_PORTS):
     )
 
 REQUIREMENT = "boto3[crt]"
+GROUPS = "aws s3 native"
 BRINGS = "boto3 botocore s3transfer"
 ON_URLLIB3 = False
 

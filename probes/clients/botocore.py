@@ -11,6 +11,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 
 REQUIREMENT = "botocore"
+GROUPS = "default aws s3"
 ON_URLLIB3 = True
 
 # One session, and one client for each trust store and number of retries, as an application has them: the

@@ -7,6 +7,7 @@ import status_page
 from curl_cffi import requests
 
 REQUIREMENT = "curl_cffi"
+GROUPS = "http native"
 ON_URLLIB3 = False
 
 TLS = "BoringSSL of curl_cffi"

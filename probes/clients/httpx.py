@@ -8,6 +8,7 @@ import httpx
 import status_page
 
 REQUIREMENT = "httpx"
+GROUPS = "http"
 ON_URLLIB3 = False
 
 

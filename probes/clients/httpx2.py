@@ -8,6 +8,7 @@ import httpx2
 import status_page
 
 REQUIREMENT = "httpx2"
+GROUPS = "http"
 ON_URLLIB3 = False
 
 

@@ -8,6 +8,7 @@ import httpxyz
 import status_page
 
 REQUIREMENT = "httpxyz"
+GROUPS = "http"
 ON_URLLIB3 = False
 
 

@@ -9,6 +9,7 @@ import status_page
 import urllib3
 
 REQUIREMENT = "minio"
+GROUPS = "s3"
 BRINGS = "urllib3"
 ON_URLLIB3 = True
 

@@ -6,6 +6,7 @@ import niquests
 import status_page
 
 REQUIREMENT = "niquests"
+GROUPS = "http"
 ON_URLLIB3 = True
 
 

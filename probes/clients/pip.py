@@ -8,6 +8,7 @@ from pip._internal.commands import create_command
 from pip._vendor import urllib3  # noqa: F401  the probe says its version, not that of one installed beside it
 
 REQUIREMENT = "pip"
+GROUPS = "http"
 ON_URLLIB3 = True
 
 # One session for each trust store and number of retries, as one run of pip has: to introduce itself, a new

@@ -8,6 +8,7 @@ import pycurl
 import status_page
 
 REQUIREMENT = "pycurl"
+GROUPS = "http native"
 ON_URLLIB3 = False
 
 # Its wheels bring libcurl and OpenSSL along; a build of a distribution's uses the distribution's.

@@ -8,6 +8,7 @@ import OpenSSL.version
 from urllib3.contrib import pyopenssl
 
 REQUIREMENT = "urllib3 pyopenssl idna"
+GROUPS = "http native"
 BRINGS = "OpenSSL"
 ON_URLLIB3 = True
 

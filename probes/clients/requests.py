@@ -6,6 +6,7 @@ import requests
 import status_page
 
 REQUIREMENT = "requests"
+GROUPS = "http"
 BRINGS = "urllib3"
 ON_URLLIB3 = True
 

@@ -7,6 +7,7 @@ import status_page
 from fsspec import asyn
 
 REQUIREMENT = "s3fs"
+GROUPS = "aws s3"
 BRINGS = "fsspec"
 ON_URLLIB3 = False
 FLOOR = "aiobotocore"

@@ -7,6 +7,7 @@ import socket
 import ssl
 
 REQUIREMENT = ""
+GROUPS = "default http"
 
 
 def version():

@@ -9,6 +9,7 @@ import status_page
 import truststore
 
 REQUIREMENT = "truststore"
+GROUPS = "http"
 ON_URLLIB3 = False
 
 

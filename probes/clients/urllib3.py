@@ -7,6 +7,7 @@ import urllib3
 
 # Not urllib3 itself: what counts, and what the page checks, is the one that botocore brings along.
 REQUIREMENT = "botocore"
+GROUPS = "default http"
 # Its own version is told already.
 ON_URLLIB3 = False
 # What there may be a newer release of, where botocore holds it back.

@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 from interpreters.clients import (
     CLIENTS,
     DEFAULT,
+    EVERY,
+    GROUPS,
     RELAXED,
     Client,
     ClientKey,
+    chosen,
     clients,
     requirements,
     specifiers,
@@ -199,6 +202,49 @@ def test_those_measured_by_default_come_first() -> None:
     names = list(clients())
     assert tuple(names[: len(DEFAULT)]) == DEFAULT
     assert names[len(DEFAULT) :] == sorted(names[len(DEFAULT) :])
+
+
+def test_each_client_is_in_a_group_and_none_is_named_like_one() -> None:
+    """Each client with a row is in groups that there are, and none is called as a group is."""
+    known = [one for one in clients().values() if not one.reference]
+    assert all(one.groups and set(one.groups) <= GROUPS.keys() for one in known)
+    assert not {one.id for one in known} & {EVERY, *GROUPS}
+    assert all(any(group in one.groups for one in known) for group in GROUPS)
+
+
+MADE_UP = (
+    Client("ssl", "", reference=False, groups=("default",)),
+    Client("one", "one", reference=False, groups=("s3", "aws")),
+    Client("other", "other", reference=False, groups=("s3",)),
+    Client("relaxed", "", reference=True),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("s3", ("one", "other")),
+        ("aws, ssl", ("ssl", "one")),
+        ("other,default", ("ssl", "other")),
+        ("all", ("ssl", "one", "other")),
+        ("all,one", ("ssl", "one", "other")),
+        ("native", ()),
+    ],
+)
+def test_groups_and_names_are_chosen_together(text: str, names: tuple[str, ...]) -> None:
+    """A group means each of its clients, once and in the order of the report; the reference client never."""
+    assert chosen(text, MADE_UP) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "question"),
+    [("otter", "did you mean 'other'? the groups"), ("aws,", "; the groups"), ("relaxed", "; the groups")],
+)
+def test_a_word_that_is_no_client_gets_what_is_like_it(text: str, question: str) -> None:
+    """A word that is neither client nor group is refused, with the word that is like it if one is."""
+    with pytest.raises(ValueError, match="there is no client or group") as caught:
+        chosen(text, MADE_UP)
+    assert question in str(caught.value)
 
 
 NAME = st.text("abcxyz", min_size=1, max_size=5)

@@ -62,7 +62,11 @@ def test_the_defaults_of_a_matrix() -> None:
             "argument --floor: there is no floor 'TLSv1.1'; there are TLSv1.2",
         ),
         ("matrix", ["--keep", "0"], "argument --keep: '0' is not a whole number of 1 or more"),
-        ("matrix", ["--clients", "curl"], "argument --clients: there is no 'curl'; there are ssl, urllib3"),
+        (
+            "matrix",
+            ["--clients", "nativ"],
+            "argument --clients: there is no client or group 'nativ'; did you mean 'native'?",
+        ),
         ("matrix", ["--find-links", "/nonexistent/wheels"], "there is no folder '/nonexistent/wheels'"),
         ("matrix", ["--openssl", "/nonexistent/openssl"], "there is no program '/nonexistent/openssl'"),
         (
