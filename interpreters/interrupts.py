@@ -1,4 +1,4 @@
-"""Makes a request to end (SIGTERM) unwind like Ctrl-C, so that every `with` block still tears down."""
+"""Makes a request to end (SIGTERM, SIGHUP) unwind like Ctrl-C, so that each `with` block still tears down."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Turn SIGTERM into KeyboardInterrupt while the block lasts.
+    """Turn SIGTERM and SIGHUP into KeyboardInterrupt while the block lasts.
 
-    nox ends its parallel sessions with SIGTERM, and a shell that starts jobs in the background lets
-    them ignore SIGINT: both have to be set for a run to clean up behind itself.
+    nox ends its parallel sessions with SIGTERM, a terminal or a connection that closes sends SIGHUP, and a
+    shell that starts jobs in the background lets them ignore SIGINT: all have to be set for a run to clean
+    up behind itself. Only a SIGHUP that is ignored stays so, because that is what nohup(1) is for.
     """
 
     def interrupt(*_: object) -> None:
@@ -25,6 +26,8 @@ def interruptible() -> Iterator[None]:
         signal.SIGTERM: signal.signal(signal.SIGTERM, interrupt),
         signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
     }
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, interrupt)
     try:
         yield
     finally:

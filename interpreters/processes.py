@@ -13,6 +13,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, TYPE_CHECKING, TypeVar
 
+from interpreters.offspring import Start, say_left
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
@@ -117,17 +119,19 @@ def started(
     What is still running then has `grace` seconds to put its own things in order. Raises OSError if the
     command cannot be started.
     """
+    start = Start(env)
     with _interrupts_held_back() as let_go:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=dict(env),
+            env=start.environment,
             cwd=folder,
             process_group=0,
         )
         try:
+            start.began(process.pid)
             let_go()
             yield process
         finally:
@@ -140,6 +144,7 @@ def started(
                         process.wait(grace)
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            start.ended(say_left)
 
 
 @contextlib.contextmanager

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.clients import RELAXED
+from interpreters.listing import some_of
 from interpreters.log import LOG
+from interpreters.scratch import scratch_folder
 from reports.verdicts.judged import JudgedCells
 from runs.probe import Probe, ProbeResult, ProbeTask, Stranger, not_probed, stranger_sentences
 from servers.catalogue import Catalogue, Certificate, Role, Server
@@ -23,7 +23,8 @@ from servers.progress import Tally, counted
 from servers.resources import exhausted, probes_at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from reports.verdicts.observations import Observation
     from servers.control import Control
@@ -99,6 +100,9 @@ FILES_A_SERVER = 3
 FILES_A_PROBE = 16
 """Open files of a probe beside one for each tap: the pipes of its process, and connections on both sides."""
 
+MOST_NAMED = 5
+"""Processes that a sentence names; it counts the rest."""
+
 NOBODY_TELLS = (
     "This system does not say whose a connection is: what another program sends to a port of ours would be"
     " taken for the client's."
@@ -126,8 +130,7 @@ async def run_campaign(
 
     Raises EngineError, before anything is measured, where openssl can serve nothing of the catalogue.
     """
-    with tempfile.TemporaryDirectory(dir=settings.cache, prefix="run-") as folder:
-        scratch = Path(folder)
+    with scratch_folder(settings.cache, "run-") as scratch:
         configurations = write_configurations(scratch, settings.floor)
         at_once = asyncio.Semaphore(_side_by_side(tasks, settings))
         interpreters: dict[str, list[ProbeTask]] = {}
@@ -172,7 +175,7 @@ class Campaign:
             self.lab.engine,
             await self.controls,
             dict(zip(interpreters, probed, strict=True)),
-            _notes(strangers, self.settings.catalogue),
+            (*_notes(strangers, self.settings.catalogue), *_left_running(interpreters, probed)),
         )
 
     async def _probe_interpreter(self, tasks: Sequence[ProbeTask]) -> ProbedInterpreter:
@@ -231,6 +234,14 @@ def _notes(strangers: Iterable[Stranger], catalogue: Catalogue) -> tuple[str, ..
         *stranger_sentences(strangers),
         *((NAME_UNKNOWN,) if unknown else ()),
     )
+
+
+def _left_running(names: Iterable[str], probed: Iterable[ProbedInterpreter]) -> Iterator[str]:
+    """Say what went on after the probes of each interpreter, outside their process groups, and was ended."""
+    for name, interpreter in zip(names, probed, strict=True):
+        if left := [process for result in interpreter.all_results for process in result.left]:
+            processes = some_of(left, MOST_NAMED)
+            yield f"What was measured as {name} left processes running, which were ended: {processes}."
 
 
 def _in_short(probed: ProbedInterpreter) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.clients import DEFAULT, clients, requirements
@@ -13,6 +11,7 @@ from interpreters.hardening.stamp import MeasuredDocument
 from interpreters.locate import locate
 from interpreters.log import LOG
 from interpreters.prepared import prepare_candidate
+from interpreters.scratch import scratch_folder
 from reports.verdicts.judge import HeldBy, Verdict
 from reports.verdicts.observations import RunRequest
 from runs.measure import measure, now
@@ -36,8 +35,8 @@ def prove(built: InstalledPair, job: Job) -> None:
     """Measure a build where it is; raises ProofError for all that is not shown."""
     checks = []
     if job.options.find_links is None:
-        with tempfile.TemporaryDirectory(dir=job.cache, prefix="pip-") as folder:
-            checks.append(check_pip(built.request.interpreter, Path(folder), os.environ))
+        with scratch_folder(job.cache, "pip-") as folder:
+            checks.append(check_pip(built.request.interpreter, folder, os.environ))
     else:
         LOG.info("pip is not asked to install over TLS: wheels come from %s", job.options.find_links)
     real = built.request.interpreter.resolve()

@@ -155,6 +155,8 @@ class ProbeResult:
     problem: str = ""
     """Why the process did not reach its end; empty if it did."""
     strangers: tuple[Stranger, ...] = ()
+    left: tuple[str, ...] = ()
+    """What it had left running, outside its process group, and we have ended."""
 
 
 def _account(record: Mapping[str, Any]) -> Account:
@@ -199,6 +201,7 @@ class Probe:
         self._ended = False
         self._last_words: deque[str] = deque(maxlen=3)
         self._taps: dict[tuple[str, str], Tap] = {}
+        self._left: list[str] = []
         self._admission: Admission | None = None
         """Lets in the process and what that started; None before it starts and after its end."""
         self._problem = ""
@@ -221,6 +224,7 @@ class Probe:
                             (self.task.python, *self.task.arguments),
                             self.task.env,
                             stdin=asyncio.subprocess.PIPE,
+                            left=self._left.append,
                         )
                     )
                 except OSError as error:
@@ -377,6 +381,7 @@ class Probe:
                 for (_, server), tap in self._taps.items()
                 for who, times in tap.strangers.items()
             ),
+            tuple(self._left),
         )
 
     def _observation(self, client: str, server: LabServer, control: Control) -> Observation:

@@ -10,7 +10,6 @@ import platform
 import re
 import shutil
 import sys
-import tempfile
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,8 @@ from interpreters.errors import FloorError
 from interpreters.interrupts import interruptible
 from interpreters.locate import SelectionError
 from interpreters.log import LOG, shown
+from interpreters.offspring import end_with_parent, offspring_ended
+from interpreters.scratch import scratch_folder
 from reports.files import HISTORY, LATEST, REPORTS, begun, publish
 from reports.formats.escape import for_terminal
 from runs.job import ROOT, Job, refuse, tool
@@ -61,8 +62,12 @@ def perform(work: Callable[..., None], session: nox.Session, plan: Plan, *parame
         with (
             shown(partial(_log, session)),
             interruptible(),
+            offspring_ended(),
             contextlib.ExitStack() as held,
         ):
+            # A worker of nox -j, which does not hand on its own SIGTERM, has a parent to go with.
+            if session.parallel:
+                end_with_parent()
             work(Job(session, plan, options, held), *parameters)
     except FloorError as error:
         session.error(for_terminal(str(error)))
@@ -345,8 +350,8 @@ def bench(job: Job) -> None:
         msg = "the page's procedure needs a Python 3 that can be measured: choose one with --only"
         raise SelectionError(msg)
     try:
-        with tempfile.TemporaryDirectory(dir=job.cache, prefix="bench-") as folder:
-            done = run_bench(able, job.uv, Path(folder), _say)
+        with scratch_folder(job.cache, "bench-") as folder:
+            done = run_bench(able, job.uv, folder, _say)
     except (subprocess.SubprocessError, OSError) as error:
         msg = f"the bench broke off, so there are no figures: {error}"
         raise FloorError(msg) from error

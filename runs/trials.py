@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.clients import PROBES
 from interpreters.interpreter import MADE
+from interpreters.scratch import scratch_folder
 from reports.verdicts.floor_file import FloorFile
 from reports.verdicts.judged import JudgedCells
 from reports.verdicts.matrix import Measured, Row, build_matrix
@@ -67,12 +67,12 @@ def try_out(
     """
     catalogue = settings.catalogue.only(Role.LADDER, Role.ATTACK)
     settings = replace(settings, catalogue=catalogue, conditions=(Condition.AMBIENT,))
-    with tempfile.TemporaryDirectory(dir=settings.cache, prefix="remedy-") as scratch:
+    with scratch_folder(settings.cache, "remedy-") as scratch:
         # Every process that a trial starts, under whichever user, has to be able to read them.
         for file in options.files.values():
             if isinstance(file, FloorFile):
-                file.write(Path(scratch))
-        trials = plan_trials(rows, tasks, options, Path(scratch))
+                file.write(scratch)
+        trials = plan_trials(rows, tasks, options, scratch)
         if not trials:
             return ()
         campaign = asyncio.run(run_campaign(tasks_of(trials), settings, telling=()))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import shutil
 import subprocess
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from interpreters.scratch import scratch_folder
 from servers.catalogue import Certificate
 from servers.certificates import NAME, KeyPair, issue, issue_page
 from servers.control import Control, run_control
@@ -167,14 +167,12 @@ def _page_pair(engine: SServer, cache: Path) -> KeyPair:
     if certificate.exists() and key.exists() and _is_fresh(key):
         return KeyPair(certificate, key, certificate, NAME)
     # Made aside: another run may be reading, or making, the same.
-    made = cache / f"page.{os.getpid()}"
-    made.mkdir(mode=0o700)
-    try:
+    with scratch_folder(cache, "page-") as folder:
+        made = folder / "made"
+        made.mkdir(mode=0o700)
         issue_page(engine.openssl, made, engine.page_environment)
         shutil.rmtree(kept, ignore_errors=True)
         made.rename(kept)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
     return KeyPair(certificate, key, certificate, NAME)
 
 

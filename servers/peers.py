@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interpreters.offspring import children_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -92,7 +94,7 @@ def admit_family(root: int) -> Admission:
 
     def look(holder: Holder | None) -> str:
         inode = holder.inode if holder else 0
-        who = stranger(holder, os.geteuid(), (_holds(pid, inode) for pid in family(root, _children)))
+        who = stranger(holder, os.geteuid(), (_holds(pid, inode) for pid in family(root, children_of)))
         return who or ("" if _born(root) == born else AFTERWARDS)
 
     def admission(far: Endpoint, near: Endpoint) -> str:
@@ -227,13 +229,3 @@ def _leads_to(path: Path) -> str:
         return str(path.readlink())
     except OSError:
         return ""
-
-
-def _children(pid: int) -> list[int]:
-    """Return the processes that a process has started and that live."""
-    found: list[int] = []
-    with contextlib.suppress(OSError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            with contextlib.suppress(OSError):
-                found += map(int, (task / "children").read_text(encoding="ascii").split())
-    return found

@@ -9,8 +9,10 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from interpreters.offspring import Start, say_left
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from pathlib import Path
 
 REAP_LIMIT = 1.0
@@ -31,23 +33,27 @@ async def running(
     environment: Mapping[str, str],
     stdin: int = asyncio.subprocess.DEVNULL,
     folder: Path | None = None,
+    left: Callable[[str], None] = say_left,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Start a command whose output, both streams mixed, is a pipe; kill its whole group at the end.
 
     The group, because an interpreter or an openssl may be a wrapper script, and a client may have
-    helpers. It runs in `folder`, or in ours. Raises OSError if it cannot be started.
+    helpers. What has left the group is ended too, where the system tells, and its name is given to `left`.
+    It runs in `folder`, or in ours. Raises OSError if it cannot be started.
     """
+    start = Start(environment)
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=stdin,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env=dict(environment),
+        env=start.environment,
         cwd=folder,
         process_group=0,
         limit=LINE_LIMIT,
     )
     try:
+        start.began(process.pid)
         yield process
     finally:
         # Not process.kill(), which would reap the process behind asyncio's back. PermissionError is how
@@ -55,6 +61,7 @@ async def running(
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         await ended(process)
+        start.ended(left)
         if process.stdin is not None:
             await _let_go(process.stdin)
         # asyncio has no public way to let go of a pipe that a process outside the group still holds.

@@ -7,12 +7,11 @@ import contextlib
 import datetime as dt
 import shlex
 import socket
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.endpoint import ENDPOINT, TRUSTING
+from interpreters.scratch import scratch_folder
 from servers.catalogue import Role
 from servers.lab import open_lab
 from servers.live import live_page
@@ -23,6 +22,7 @@ from servers.tap import Capture, Tap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from servers.catalogue import Catalogue
     from servers.lab import Lab, LabServer
@@ -54,9 +54,9 @@ async def serve_forever(service: Service, judge: SoFar, say: Callable[[str], Non
     """
     catalogue, cache = service.catalogue, service.cache
     ports = port_block(catalogue, service.port)
-    with tempfile.TemporaryDirectory(dir=cache, prefix="serve-") as folder:
+    with scratch_folder(cache, "serve-") as folder:
         async with (
-            open_lab(catalogue, Path(folder), cache, service.environment, service.openssl) as lab,
+            open_lab(catalogue, folder, cache, service.environment, service.openssl) as lab,
             contextlib.AsyncExitStack() as stack,
         ):
             state = LiveState(lab.engine, service.floor, await lab.controls(), judge)

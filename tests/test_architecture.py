@@ -26,8 +26,12 @@ GROUND = {
     "interpreters.atomic",
     "interpreters.endpoint",
     "interpreters.errors",
+    "interpreters.locks",
     "interpreters.log",
+    "interpreters.offspring",
     "interpreters.processes",
+    "interpreters.reaper",
+    "interpreters.scratch",
     "interpreters.tables",
     "servers.protocols",
 }

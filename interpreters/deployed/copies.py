@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
@@ -18,10 +16,12 @@ from interpreters.environments import (
     run_installer,
 )
 from interpreters.prepared import make_apart
+from interpreters.scratch import scratch_folder
 from interpreters.wrapper import env_to_start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from interpreters.distributions import Distribution
     from interpreters.identify import Identity
@@ -80,8 +80,7 @@ class Copier:
             msg = f"uv, which finds versions that go together, takes no Python {self.identity.version}"
             raise NoEnvironmentError(msg)
         installer = self.maker.installer
-        with tempfile.TemporaryDirectory(dir=installer.cache, prefix="resolve-") as name:
-            folder = Path(name)
+        with scratch_folder(installer.cache, "resolve-") as folder:
             wanted, found = folder / "requirements.in", folder / "requirements.txt"
             wanted.write_text("".join(f"{line}\n" for line in requirements))
             found.write_text("".join(f"{name}=={version}\n" for name, version in (present or {}).items()))

@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
     from tests.support.processes import Witness
 
-BOTH = [signal.SIGTERM, signal.SIGINT]
+ALL = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 
 
 @pytest.fixture(autouse=True)
 def _handlers() -> Iterator[None]:
     """Put this process's own handlers back, whatever a test does."""
-    before = {number: signal.getsignal(number) for number in BOTH}
+    before = {number: signal.getsignal(number) for number in ALL}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
-@pytest.mark.parametrize("number", BOTH)
+@pytest.mark.parametrize("number", ALL)
 def test_a_signal_unwinds(number: signal.Signals) -> None:
-    """Within the block either signal raises KeyboardInterrupt, so that what is open gets closed."""
+    """Within the block each of them raises KeyboardInterrupt, so that what is open gets closed."""
     with contextlib.ExitStack() as opened:
         closed: list[str] = []
         opened.callback(closed.append, "closed")
@@ -41,7 +41,7 @@ def test_a_signal_unwinds(number: signal.Signals) -> None:
         assert closed == ["closed"]
 
 
-@pytest.mark.parametrize("number", BOTH)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_ignored_signal_unwinds_too(number: signal.Signals) -> None:
     """Within the block either signal counts although it was ignored, as a shell's background job has it."""
     signal.signal(number, signal.SIG_IGN)
@@ -49,7 +49,14 @@ def test_an_ignored_signal_unwinds_too(number: signal.Signals) -> None:
         signal.raise_signal(number)
 
 
-@pytest.mark.parametrize("number", BOTH)
+def test_a_hangup_that_is_ignored_stays_so() -> None:
+    """What nohup has started goes on when the terminal closes."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with interruptible():
+        signal.raise_signal(signal.SIGHUP)
+
+
+@pytest.mark.parametrize("number", ALL)
 @pytest.mark.parametrize("leaving", [None, ValueError, KeyboardInterrupt])
 def test_the_handlers_are_put_back(number: signal.Signals, leaving: type[BaseException] | None) -> None:
     """After the block, however it was left, the handlers are the ones from before."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 from interpreters.clients import PROBES
+from interpreters.offspring import offspring_ended
 from reports.verdicts.observations import Observation, OwnTls
 from runs import probe as probe_module
 from runs.probe import MARK, Probe, ProbeResult, ProbeTask, Stranger, not_probed, stranger_sentences
@@ -578,6 +579,33 @@ os._exit(0)
                 helper = int(os.read(reader, 20))
             if helper:
                 os.kill(helper, signal.SIGKILL)
+
+
+@pytest.mark.skipif(not can_tell(), reason="only Linux says whose a process is: run it there")
+def test_child_that_left_the_probe_s_group_is_ended_and_named(
+    tmp_path: Path, nobody: tuple[str, int]
+) -> None:
+    """A helper in a session of its own is ended after the probe, and the result has its name."""
+    with alive(tmp_path) as (pipe, reader):
+        script = f"""
+import subprocess
+pipe = os.open({str(pipe)!r}, os.O_WRONLY)
+subprocess.Popen(["sleep", "600"], start_new_session=True, pass_fds=[pipe])
+os.write(pipe, b"up")
+account(cells[0])
+say(kind="end")
+os._exit(0)
+"""
+
+        async def test() -> ProbeResult:
+            command = _python(tmp_path, script)
+            return await _probed(_task(command, [_stand("one", nobody)], "a", env=os.environ))
+
+        with offspring_ended():
+            result = asyncio.run(test())
+        assert read_end(reader) == b"up"
+    assert result.left == ("sleep",)
+    assert result.observations[0].account is not None
 
 
 def test_probe_that_closes_its_output_is_not_said_to_have_died(

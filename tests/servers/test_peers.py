@@ -236,7 +236,7 @@ def test_the_id_of_a_child_that_ends_while_it_is_looked_at(
     """A process counts as a child only if it still is one after its files were looked at."""
     pid, far = stage.connect()
     lists = iter([[pid]])
-    monkeypatch.setattr(peers, "_children", lambda one: next(lists, []) if one == os.getpid() else [])
+    monkeypatch.setattr(peers, "children_of", lambda one: next(lists, []) if one == os.getpid() else [])
     assert admit_family(os.getpid())(far, stage.near) == f"a process of user {os.getuid()}"
 
 
