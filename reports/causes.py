@@ -8,19 +8,25 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from interpreters.clients import clients
+from interpreters.listing import some_of
 from reports.verdicts.judge import Verdict
 from reports.verdicts.scope import passed_on, tool_in_full
 from servers.catalogue import Role
 from servers.conditions import Condition
+from servers.hello import unpadded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from interpreters.clients import ClientKey
     from interpreters.interpreter import Interpreter
     from reports.formats.matrix_json import StoredRun
     from reports.verdicts.matrix import Row
     from reports.verdicts.observations import Run
+    from servers.hello import Hello, NamedCode
+
+MOST_CODES = 3
+"""Entries of a list of a hello that are named; matrix.json has all."""
 
 UNKNOWN = (Verdict.INCONCLUSIVE, Verdict.UNTESTABLE)
 """Verdicts by which nothing is known."""
@@ -35,6 +41,8 @@ class CauseSubject(enum.StrEnum):
     CONFIGURATION = "configuration"
     CLIENT = "client"
     URLLIB3 = "urllib3"
+    HELLO = "hello"
+    """What the client offers."""
     REASON = "reason"
     """What a row says itself of why nothing is known."""
     FLOOR = "floor"
@@ -114,6 +122,8 @@ def of_rows(client: ClientKey, older: Row, newer: Row, link: str = "") -> tuple[
     if older.condition is newer.condition is Condition.AMBIENT:
         causes += _of_configuration(before, after)
     causes += _of_client(client, older, newer)
+    if older.hello and newer.hello:
+        causes += _of_hello(older.hello, newer.hello)
     if newer.verdict in UNKNOWN and newer.verdict is not older.verdict:
         causes.append(ChangeCause(CauseSubject.REASON, newer.judgement.reason))
     elif older.verdict in UNKNOWN and newer.verdict not in UNKNOWN:
@@ -187,6 +197,36 @@ def _of_client(client: ClientKey, older: Row, newer: Row) -> Iterator[ChangeCaus
         )
     if _on_urllib3(client.name) and _both_differ(older.urllib3, newer.urllib3):
         yield ChangeCause(CauseSubject.URLLIB3, f"urllib3 is {newer.urllib3}, before {older.urllib3}")
+
+
+def _of_hello(before: Hello, after: Hello) -> Iterator[ChangeCause]:
+    """Give what differs in what the client offers; a hello's padding comes and goes by itself."""
+    lists = (
+        ("groups", before.groups, after.groups),
+        ("key shares", before.key_shares, after.key_shares),
+        ("cipher suites", before.cipher_suites, after.cipher_suites),
+        ("signature algorithms", before.signature_algorithms, after.signature_algorithms),
+        ("extensions", unpadded(before), unpadded(after)),
+    )
+    found = [text for title, was, now in lists if (text := _listed(title, was, now))]
+    if found:
+        yield ChangeCause(
+            CauseSubject.HELLO,
+            f"its hello is {after.ja4}, before {before.ja4} ({', '.join(found)})",
+        )
+
+
+def _listed(title: str, was: Sequence[NamedCode], now: Sequence[NamedCode]) -> str:
+    """Say which entries of one list only one of two hellos has; empty where the lists are the same."""
+    more, fewer = (
+        [entry.name for entry in some if entry not in other] for some, other in ((now, was), (was, now))
+    )
+    if more or fewer:
+        signed = [f"+{some_of(more, MOST_CODES)}"] * bool(more) + [f"-{some_of(fewer, MOST_CODES)}"] * bool(
+            fewer
+        )
+        return f"{title} {' '.join(signed)}"
+    return "" if was == now else f"{title} in another order"
 
 
 @cache

@@ -13,6 +13,7 @@ from reports.verdicts.cells import CellKind
 if TYPE_CHECKING:
     from reports.verdicts.matrix import Matrix, Row
     from reports.verdicts.observations import Run
+    from servers.hello import Hello
     from servers.protocols import Protocol
 
 FORMATS = (
@@ -28,6 +29,7 @@ COLUMNS = (
     *("environment", "openssl", "client", "client_version", "urllib3", "tls_library"),
     *("condition", "floor", "verdict"),
     *("lowest_negotiated", "highest_negotiated", "offered", "held_by", "page_check", "reason"),
+    *("groups", "key_shares", "post_quantum", "ja4"),
 )
 """The columns before those of the servers, one for each server id in the catalogue's order."""
 
@@ -67,4 +69,17 @@ def _line(row: Row, run: Run, servers: list[str], floor: Protocol) -> dict[str, 
         "held_by": str(row.held_by),
         "page_check": str(row.page_check),
         "reason": row.judgement.reason,
+        **_hello(row.hello),
+    }
+
+
+def _hello(hello: Hello | None) -> dict[str, str]:
+    """Return what a client offers beside versions; nothing where no hello of it was seen."""
+    if hello is None:
+        return {}
+    return {
+        "groups": " ".join(group.name for group in hello.groups),
+        "key_shares": " ".join(group.name for group in hello.key_shares),
+        "post_quantum": str(hello.post_quantum),
+        "ja4": hello.ja4,
     }

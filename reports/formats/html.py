@@ -23,7 +23,7 @@ from reports.formats.escape import visible
 from reports.formats.format import Format
 from reports.formats.html_data import EntryTable, EvidenceData, server_facts, subjects_of
 from reports.formats.html_tables import verdict_tables
-from reports.formats.markdown import PAGE_CHECK, SCOPE, end_of_life, names_of, sharers_of
+from reports.formats.markdown import PAGE_CHECK, SCOPE, end_of_life, names_of, post_quantum, sharers_of
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import (
     Past,
@@ -109,6 +109,7 @@ def _sentences(matrix: Matrix, policy: Policy) -> dict[str, object]:
         "reach": in_full(run.reporting),
         "policy": policy.sentences(),
         "tool": tool_in_full(run),
+        "post_quantum": post_quantum(worst_first(groups), str),
         "page_check": [" ".join(PAGE_CHECK.split()), *page] if page else [],
     }
 

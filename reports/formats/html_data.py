@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from reports.verdicts.matrix import Matrix, Row
     from reports.verdicts.observations import Account, Observation, Run
     from servers.catalogue import Server
+    from servers.hello import Hello
     from servers.protocols import Protocol
     from servers.wire import WireAccount
 
@@ -151,6 +152,7 @@ class EvidenceData:
     def __init__(self, matrix: Matrix) -> None:
         self._matrix = matrix
         self._texts, self._accounts, self._connections = EntryTable(), EntryTable(), EntryTable()
+        self._hellos = EntryTable()
         self._text("")
         self._servers = {server.id: place for place, server in enumerate(matrix.catalogue.servers)}
         self._observations = {
@@ -179,6 +181,7 @@ class EvidenceData:
             ],
             "texts": self._texts.entries,
             "accounts": self._accounts.entries,
+            "hellos": self._hellos.entries,
             "wires": self._connections.entries,
         }
 
@@ -194,6 +197,7 @@ class EvidenceData:
             "highest": str(row.judgement.highest or ""),
             "held_by": str(row.held_by),
             "page_check": str(row.page_check),
+            "hello": self._hellos.place(_offers(row.hello)) if row.hello else -1,
             "reason": self._text(row.judgement.reason),
             "cells": [self._cell(row, result) for result in row.findings.values()],
         }
@@ -231,3 +235,17 @@ def _interpreter(interpreter: Interpreter, subject: Subject) -> dict[str, object
         **(found if subject.as_found else {}),
         **({"facts": facts} if facts else {}),
     }
+
+
+def _offers(hello: Hello) -> tuple[tuple[str, str], ...]:
+    """Return what a client offers beside versions, as titles with what is under each."""
+    titles = {
+        "groups": hello.groups,
+        "key shares": hello.key_shares,
+        "cipher suites": hello.cipher_suites,
+        "signature algorithms": hello.signature_algorithms,
+    }
+    lists = [
+        (f"{len(some)} {title}", ", ".join(code.name for code in some)) for title, some in titles.items()
+    ]
+    return (("JA4", hello.ja4), ("Post-quantum", str(hello.post_quantum)), *lists)

@@ -16,12 +16,13 @@ from reports.formats.sweep import sweeps
 from reports.verdicts.cells import CellKind
 from reports.verdicts.judge import PAGE_FLOOR, Verdict
 from reports.verdicts.labels import label, versioned
-from reports.verdicts.matrix import ALL_CLIENTS, Subject, under, worst_first
+from reports.verdicts.matrix import ALL_CLIENTS, Subject, first_condition, under, worst_first
 from reports.verdicts.policy import Policy
 from reports.verdicts.processes import process_facts
 from reports.verdicts.scope import headline, in_full, moment, opening, tool_in_full
 from servers.catalogue import Role
 from servers.conditions import Condition
+from servers.hello import KeyExchangeOffer
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -79,6 +80,7 @@ def build_markdown(matrix: Matrix, cases: Sequence[Case] = (), policy: Policy | 
         *_section("## Versions", _list(sweeps(groups))),
         *_section("## What to do", _advice(groups, floor, cases)),
         *_section("## Why", reasons(rows)),
+        *_section("## Post-quantum key exchange", post_quantum(groups)),
         *_section("## Attacks on the negotiation", _attacks(rows, attacks) if attacks else ""),
         *_section("## Interpreters", _interpreters(groups, today)),
         *_section("## The AWS page's own check", _page(groups)),
@@ -240,6 +242,24 @@ def reasons(rows: Sequence[Row]) -> str:
         f"- **{verdict}**{where}: {sharers_of(same)}. {for_markdown(reason[:1].upper() + reason[1:])}."
         for (verdict, where, reason), same in alike_here.items()
     )
+
+
+def post_quantum(groups: Sequence[RowGroup], quote: Callable[[str], str] = for_markdown) -> str:
+    """Say how many clients offer a key exchange that holds against a quantum computer too, and which.
+
+    A client counts in each interpreter; empty where no hello was seen.
+    """
+    seen = [row for group in under(groups, first_condition(groups)) for row in group.rows if row.hello]
+    offers = {
+        offer: [row for row in seen if row.hello and row.hello.post_quantum is offer]
+        for offer in KeyExchangeOffer
+    }
+    sent, named = offers[KeyExchangeOffer.SENT], offers[KeyExchangeOffer.NAMED]
+    total = f"of {len(seen)} clients (each counted in each interpreter)"
+    some = f"{len(sent)} {total} offer a post-quantum key exchange: {sharers_of(sent, quote)}"
+    none = f"None {total} offers a post-quantum key exchange with a key for it"
+    only = f"; {len(named)} only name one, without a key: {sharers_of(named, quote)}" if named else ""
+    return f"{some if sent else none}{only}." if seen else ""
 
 
 def sharers_of(rows: Iterable[Row], quote: Callable[[str], str] = for_markdown) -> str:

@@ -25,6 +25,7 @@ from reports.verdicts.judge import HeldBy, Judgement, PageCheck, Verdict
 from reports.verdicts.matrix import Row, Subject, did_not_report, subject_of
 from servers.catalogue import Certificate, KeyExchange, Role, Server
 from servers.conditions import Condition
+from servers.hello import Hello, KeyExchangeOffer, NamedCode
 from servers.protocols import LADDER, Protocol
 
 if TYPE_CHECKING:
@@ -210,6 +211,51 @@ class RowKey(InterpreterKey):
     """The OpenSSL configuration that the interpreter ran under: the machine's own, or one of ours."""
 
 
+class CodeDocument(Document):
+    """A number of a TLS registry."""
+
+    code: Annotated[str, Meta(pattern="^0x[0-9a-f]{4}$")]
+    """The number."""
+    name: NonEmpty
+    """Its name in IANA's registry; the number again where it has none that the tool knows."""
+
+
+class HelloDocument(Document):
+    """What a client offers, by its first ClientHello; each list in the client's order, without GREASE."""
+
+    fingerprint: NonEmpty
+    """What verdicts name it by: `ja4`, and behind that a hash of versions, groups and key shares. Those that
+    offer the same have the same."""
+    ja4: NonEmpty
+    """The JA4 fingerprint of the hello."""
+    post_quantum: KeyExchangeOffer
+    """Whether a post-quantum key exchange is offered: with a `key share`, only `named`, or `none`."""
+    cipher_suites: tuple[CodeDocument, ...]
+    """The cipher suites."""
+    groups: tuple[CodeDocument, ...]
+    """The groups for key exchange."""
+    key_shares: tuple[CodeDocument, ...]
+    """The groups that it sends a key for."""
+    signature_algorithms: tuple[CodeDocument, ...]
+    """The signature algorithms that it accepts."""
+    extensions: tuple[CodeDocument, ...]
+    """The extensions, sorted by number."""
+    versions: tuple[Annotated[str, Meta(pattern="^0x[0-9a-f]{4}$")], ...]
+    """What supported_versions lists; empty without that extension."""
+
+    @classmethod
+    def of_hello(cls, hello: Hello) -> HelloDocument:
+        """Return a hello; its codes have the same fields here and there."""
+        return cls.of(hello)
+
+    def hello(self) -> Hello:
+        """Return the hello."""
+        lists = ("cipher_suites", "groups", "key_shares", "signature_algorithms", "extensions")
+        return self.to(
+            Hello, **{name: tuple(code.to(NamedCode) for code in getattr(self, name)) for name in lists}
+        )
+
+
 class VerdictDocument(RowKey):
     """The judgement on one client in one interpreter under one OpenSSL configuration."""
 
@@ -239,6 +285,8 @@ class VerdictDocument(RowKey):
     tls_library: str
     """The library that does the client's handshakes: one of its own, or its interpreter's; empty if it is not
     known."""
+    hello: str | None = None
+    """The `fingerprint`, among `hellos`, of what it offers beside versions; null where no hello was seen."""
 
     @classmethod
     def of_row(cls, row: Row, run: Run) -> VerdictDocument:
@@ -254,10 +302,16 @@ class VerdictDocument(RowKey):
             offered=row.judgement.offer,
             held_by=row.held_by or None,
             page_check=row.page_check or None,
+            hello=row.hello and row.hello.fingerprint,
         )
 
-    def row(self, interpreter: Interpreter, findings: Mapping[str, CellResult]) -> Row:
-        """Return the row, with its interpreter and its cells."""
+    def row(
+        self,
+        interpreter: Interpreter,
+        findings: Mapping[str, CellResult],
+        hellos: Mapping[str, Hello],
+    ) -> Row:
+        """Return the row, with its interpreter, its cells, and what it offers of `hellos`."""
         silent = did_not_report(interpreter.id, self.client)
         return self.to(
             Row,
@@ -270,6 +324,7 @@ class VerdictDocument(RowKey):
             held_by=self.held_by or HeldBy.UNKNOWN,
             page_check=self.page_check or PageCheck.UNKNOWN,
             findings=findings,
+            hello=hellos[self.hello] if self.hello else None,
         )
 
 
@@ -343,3 +398,5 @@ class MatrixFile(Document, tag_field="schema_version", tag=SCHEMA_VERSION):
     """The judgements: one for each interpreter, client and condition."""
     cells: tuple[CellDocument, ...]
     """What the verdicts rest on: one for each of them and each server, in their order."""
+    hellos: tuple[HelloDocument, ...] = ()
+    """What clients offer beside versions, each once."""

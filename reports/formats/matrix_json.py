@@ -14,6 +14,7 @@ from reports.formats.escape import for_json as _text
 from reports.formats.format import Format
 from reports.formats.matrix_contract import (
     CellDocument,
+    HelloDocument,
     InterpreterDocument,
     MatrixFile,
     MatrixRunDocument,
@@ -99,8 +100,15 @@ def build_json(matrix: Matrix, policy: Policy) -> Any:
             for own in [run.of(row.interpreter)]
             for server in _met(own, catalogue)
         ),
+        hellos=_hellos(matrix.rows),
     )
     return _texts(as_json(document))
+
+
+def _hellos(rows: Iterable[Row]) -> tuple[HelloDocument, ...]:
+    """Return what the clients offer, each once."""
+    found = {row.hello.fingerprint: row.hello for row in rows if row.hello}
+    return tuple(map(HelloDocument.of_hello, found.values()))
 
 
 def _texts(value: Any) -> Any:
@@ -176,10 +184,12 @@ def _read_run(facts: MatrixRunDocument, document: MatrixFile, folder: Path) -> S
         if cell.run_id == facts.run_id and (cell.outcome, cell.reason) != (CellKind.MISSING, UNMEASURED):
             key = (cell.interpreter, cell.client, cell.condition)
             findings.setdefault(key, {})[cell.server] = cell.result(servers[cell.server])
+    hellos = {entry.fingerprint: entry.hello() for entry in document.hellos}
     rows = tuple(
         entry.row(
             interpreters[entry.interpreter],
             findings.get((entry.interpreter, entry.client, entry.condition), {}),
+            hellos,
         )
         for entry in document.verdicts
         if entry.run_id == facts.run_id

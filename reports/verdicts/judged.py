@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from interpreters.clients import RELAXED, ClientKey
 from reports.verdicts.judge import HELD, HeldBy, find, held_by, judge, went_below
+from servers.catalogue import Role
 from servers.conditions import Condition
+from servers.hello import read_hello
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from reports.verdicts.judge import Judgement
     from reports.verdicts.observations import Observation, OwnTls
     from servers.catalogue import Catalogue
+    from servers.hello import Hello
     from servers.protocols import Protocol
 
 
@@ -30,6 +33,16 @@ class ClientCells:
     def own_tls(self) -> OwnTls | None:
         """The TLS that the client brings along; None if it uses its interpreter's."""
         return next((seen.own_tls for seen in self.observations if seen.own_tls), None)
+
+    def hello(self, catalogue: Catalogue) -> Hello | None:
+        """Return what the client offers: its first hello on the ladder; None where no hello was seen.
+
+        The ladder's servers are under an address, and the page's under a name, which changes the hello.
+        """
+        first = {seen.server: seen.wire[0].client_hello for seen in reversed(self.observations) if seen.wire}
+        ladder = (server.id for server in catalogue.servers if server.role is Role.LADDER)
+        messages = (first[server] for server in ladder if first.get(server))
+        return next((hello for message in messages if (hello := read_hello(bytes.fromhex(message)))), None)
 
 
 NONE = ClientCells()

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from reports.verdicts.observations import Observation, OwnTls, Run
     from reports.verdicts.start_up import StartUp
     from servers.catalogue import Catalogue
+    from servers.hello import Hello
     from servers.protocols import Protocol
 
 MATRIX_VERSION = 2
@@ -114,6 +115,8 @@ class Row:
     own_tls: OwnTls | None = None
     """The TLS that the client brings along; None if it uses its interpreter's."""
     findings: Mapping[str, CellResult] = field(default_factory=dict)
+    hello: Hello | None = None
+    """What the client offers beside versions; None where no hello of it was seen."""
 
     @property
     def column(self) -> str:
@@ -309,6 +312,7 @@ def _row(
         page_check=_page_check(judged, client, condition),
         own_tls=cells.own_tls,
         findings=cells.results,
+        hello=cells.hello(judged.catalogue),
     )
 
 

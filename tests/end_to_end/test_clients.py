@@ -10,6 +10,7 @@ import pytest
 from interpreters.clients import clients
 from servers.protocols import Protocol
 from tests.support.causes import goes_below
+from tests.support.dissection import check_hellos, has_tshark
 
 if TYPE_CHECKING:
     from interpreters.interpreter import Interpreter
@@ -64,6 +65,8 @@ def test_every_client_has_a_row_that_its_causes_demand(
     assert all(client in opening for client in stack)
     assert all(note.startswith("User-Agent: aws-cli/1.") for note in notes)
     assert notes
+    if has_tshark():
+        assert check_hellos(checkout.latest, "open") >= {"ssl", "awscrt"}
 
 
 WITHOUT = {

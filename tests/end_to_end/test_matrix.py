@@ -21,6 +21,7 @@ from runs.remedy_options import snippets
 from servers.protocols import Protocol
 from tests.support.causes import goes_below, has_old
 from tests.support.checkout import serving
+from tests.support.dissection import check_hellos, has_tshark
 from tests.support.limits import SLOW
 from tests.support.probing import board
 
@@ -112,6 +113,13 @@ def test_a_third_party_reads_the_same_versions(measured: Checkout) -> None:
     assert captures
     assert theirs == {name: versions for name, versions in ours.items() if name in theirs}
     assert {name for name, versions in ours.items() if versions} <= theirs.keys()
+
+
+def test_a_third_party_reads_what_each_client_offers(measured: Checkout) -> None:
+    """Of each client's hello tshark sees the groups, key shares, suites and schemes that the report has."""
+    if not has_tshark():
+        pytest.skip("no tshark on PATH: `apt-get install tshark`, or Wireshark, enables this")
+    assert check_hellos(measured.latest, "open") >= {"ssl", "urllib3", "botocore"}
 
 
 def test_a_bare_path_finds_every_interpreter(measured: Checkout, known: dict[str, Interpreter]) -> None:

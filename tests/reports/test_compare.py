@@ -22,12 +22,14 @@ from reports.verdicts.matrix import ALL_CLIENTS, MISSING, Subject
 from reports.verdicts.observations import RequestedInterpreter
 from reports.verdicts.policy import Policy
 from servers.conditions import Condition
+from servers.hello import NamedCode
 from tests.support.builders import (
     SMALL,
     TLS1_0,
     TLS1_1,
     TLS1_3,
     a_catalogue,
+    a_hello,
     a_matrix,
     a_program,
     a_row,
@@ -235,6 +237,39 @@ def test_a_clients_upgrade_is_the_cause(client: str, version: str, urllib3: str,
     assert [cause.text for cause in only(record(older), record(newer)).causes] == causes
     same = replace(older, client_version=version, urllib3=urllib3)
     assert len(compare([record(older)], [record(same)]).changes) == bool(causes)
+
+
+PADDED = (NamedCode("0x000a", "supported_groups"), NamedCode("0x0015", "client_hello_padding"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"groups": ("X25519MLKEM768", "x25519")}, "groups +X25519MLKEM768"),
+        ({"key_shares": ()}, "key shares -x25519"),
+        ({"cipher_suites": ()}, "cipher suites -TLS_AES_128_GCM_SHA256"),
+        ({"signature_algorithms": ()}, "signature algorithms -rsa_pss_rsae_sha256"),
+        ({"extensions": ()}, "extensions -supported_groups"),
+        ({"extensions": PADDED}, ""),
+        ({}, ""),
+    ],
+)
+def test_another_hello_is_a_cause_with_what_differs(changes: dict[str, Any], text: str) -> None:
+    """A hello that offers something else is named, with or without effect; its padding alone is not."""
+    before, after = (replace(a_row(), hello=hello) for hello in (a_hello(), a_hello(**changes)))
+    found = compare([record(before)], [record(after)]).changes
+    assert [(cause.source, text in cause.text) for change in found for cause in change.causes] == (
+        [(CauseSubject.HELLO, True)] if text else []
+    )
+    assert compare([record(a_row())], [record(after)]).changes == ()
+
+
+def test_groups_in_another_order_are_another_hello() -> None:
+    """The order of a list says what a client prefers."""
+    one, other = (("x25519", "secp256r1"), ("secp256r1", "x25519"))
+    before, after = (replace(a_row(), hello=a_hello(groups)) for groups in (one, other))
+    (cause,) = only(record(before), record(after)).causes
+    assert cause.text.endswith("(groups in another order)")
 
 
 def test_the_standard_librarys_version_is_its_interpreters() -> None:

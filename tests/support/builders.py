@@ -32,6 +32,7 @@ from reports.verdicts.scope import LeftOut, Scope
 from servers.catalogue import Catalogue, Certificate, KeyExchange, Role, Server
 from servers.conditions import Condition
 from servers.control import Control
+from servers.hello import Hello, NamedCode
 from servers.protocols import LADDER, Protocol, Sender
 from servers.wire import WireAccount, WireAlert
 
@@ -193,6 +194,23 @@ def an_observation(
         wire=wire,
         control=control,
     )
+
+
+def a_hello(
+    groups: Iterable[str] = ("x25519",), key_shares: Iterable[str] = ("x25519",), **changes: Any
+) -> Hello:
+    """Return what a client offers, with the groups of these names; changes are of its other fields."""
+    codes = {"x25519": "0x001d", "secp256r1": "0x0017", "X25519MLKEM768": "0x11ec"}
+    plain = Hello(
+        ja4="t13i010500_0f2cb44170f4_5c4c70b73fa0",
+        cipher_suites=(NamedCode("0x1301", "TLS_AES_128_GCM_SHA256"),),
+        groups=tuple(NamedCode(codes[name], name) for name in groups),
+        key_shares=tuple(NamedCode(codes[name], name) for name in key_shares),
+        signature_algorithms=(NamedCode("0x0804", "rsa_pss_rsae_sha256"),),
+        extensions=(NamedCode("0x000a", "supported_groups"),),
+        versions=("0x0304", "0x0303"),
+    )
+    return replace(plain, **changes)
 
 
 class Obstacle(enum.StrEnum):

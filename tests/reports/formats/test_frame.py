@@ -19,6 +19,7 @@ from tests.support.builders import (
     TLS1_3,
     a_catalogue,
     a_finding,
+    a_hello,
     a_matrix,
     a_program,
     a_row,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 CONTRACT = (
     "run_id, host, interpreter, version, implementation, source, path, environment, openssl, client,"
     " client_version, urllib3, tls_library, condition, floor, verdict, lowest_negotiated, highest_negotiated,"
-    " offered, held_by, page_check, reason"
+    " offered, held_by, page_check, reason, groups, key_shares, post_quantum, ja4"
 )
 """The columns as they were promised to those who read the file."""
 
@@ -93,7 +94,7 @@ def test_a_row_says_what_was_judged() -> None:
                 "TLSv1.2 TLSv1.3",
                 "nothing",
             ),
-            *("pass", "connected at TLSv1"),
+            *("pass", "connected at TLSv1", "", "", "", ""),
         ]
 
 
@@ -104,6 +105,15 @@ def test_a_row_names_the_library_that_shook_hands_and_the_environment() -> None:
     frame = build_frame(a_matrix(rows, RUN, CATALOGUE))
     assert frame["tls_library"].tolist() == ["the CRT", "OpenSSL 3.0.19", "SomeSSL/4"]
     assert frame["environment"].tolist() == ["made", "/srv/app/venv", "made"]
+
+
+def test_a_row_says_what_its_client_offers() -> None:
+    """Groups and key shares are names with a space between, as they were offered, beside the fingerprint."""
+    hello = a_hello(groups=("X25519MLKEM768", "x25519"), key_shares=("x25519",))
+    line = build_frame(a_matrix([replace(a_row(), hello=hello)], RUN, CATALOGUE)).iloc[0]
+    assert [line[name] for name in ("groups", "key_shares", "post_quantum", "ja4")] == [
+        *("X25519MLKEM768 x25519", "x25519", "named", hello.ja4),
+    ]
 
 
 def test_a_servers_column_has_its_cell() -> None:
