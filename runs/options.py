@@ -211,7 +211,7 @@ OPENSSL = Option(
     "--openssl",
     "serve with this openssl",
     {"type": _program, "metavar": "PATH"},
-    "default: the first on PATH",
+    "default: Python's own, and the first on PATH for the AWS page's servers",
 )
 HOST = Option(
     "--host",

@@ -54,7 +54,7 @@ class Server:
     key_exchange: KeyExchange
     certificate: Certificate
     role: Role = Role.LADDER
-    engine: str = "s_server"
+    engine: str = "openssl"
     arguments: tuple[str, ...] = ()
     script: str = ""
     """Role attack: how it tampers, by name."""
@@ -108,7 +108,7 @@ def _server(name: str, table: Table) -> Server:
         key_exchange=table.choice("key_exchange", KeyExchange),
         certificate=table.choice("certificate", Certificate),
         role=table.choice("role", Role, Role.LADDER),
-        engine=table.get("engine", str, "s_server"),
+        engine=table.get("engine", str, "openssl"),
         arguments=table.texts("arguments"),
         script=table.get("script", str, ""),
         expect=table.get("expect", str, ""),

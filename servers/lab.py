@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from interpreters.scratch import scratch_folder
-from servers.catalogue import Certificate
+from servers.catalogue import Certificate, Role
 from servers.certificates import NAME, KeyPair, issue, issue_page
 from servers.control import Control, run_control
 from servers.engine import Engine, EngineError
+from servers.https_server import https_server
 from servers.resources import exhausted
 from servers.s_server import SServer, find_s_server, last_words
 from servers.scripted import ScriptedServer
@@ -32,8 +33,8 @@ PAGE_PAIR_AGE = 7 * 24 * 3600.0
 the two page servers and the probes that visit them uses or trusts it."""
 
 
-S_SERVER = "s_server"
-"""The engine, as the catalogue names it, that is OpenSSL's own test server."""
+OPENSSL = "openssl"
+"""The engine, as the catalogue names it, that is OpenSSL by way of Python's ssl module or of s_server."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,16 @@ class Lab:
 
     servers: tuple[LabServer, ...]
     engine: str
-    """Which program serves, with version and path; or why none does."""
+    """Which OpenSSL serves, with its version; or why none does."""
+    no_program: str = ""
+    """Why there is no openssl program, where the servers of the AWS page need one; empty if there is."""
 
     @property
     def unavailable(self) -> str:
-        """Why openssl serves nothing at all, although it is to serve some; empty if it does, or need not."""
-        theirs = [entry for entry in self.servers if entry.server.engine == S_SERVER]
+        """Why OpenSSL cannot serve what it is to serve; empty if it can, or need not."""
+        if self.no_program:
+            return self.no_program
+        theirs = [entry for entry in self.servers if entry.server.engine == OPENSSL]
         reasons = [entry.unavailable for entry in theirs if entry.address is None]
         return reasons[0] if len(reasons) == len(theirs) and reasons else ""
 
@@ -90,68 +95,130 @@ async def open_lab(
     A server that cannot be had has no address but the reason; nothing is raised for it. Keys are written
     to `scratch`, save the AWS page's, which is kept in `cache`.
     """
-    with_page = any(server.certificate is Certificate.PAGE for server in catalogue.servers)
-    equipment = await _equip(scratch, cache, environment, openssl, with_page=with_page)
-    # A stack for each server: all are started side by side, and stopped side by side.
-    stacks = [contextlib.AsyncExitStack() for _ in catalogue.servers]
-    entries = zip(stacks, catalogue.servers, strict=True)
-    starting = [asyncio.create_task(equipment.start(stack, server)) for stack, server in entries]
-    try:
-        await asyncio.wait(starting)
-        yield Lab(tuple(task.result() for task in starting), equipment.openssl)
-    finally:
-        # Nothing cancels a start: asyncio loses sight of a process that is cancelled while it is made.
-        await asyncio.wait(starting)
-        await asyncio.gather(*(stack.aclose() for stack in stacks), return_exceptions=True)
+    async with contextlib.AsyncExitStack() as common:
+        equipment = await _equip(common, catalogue, Workplace(scratch, cache, environment, openssl))
+        # A stack for each server: all are started side by side, and stopped side by side.
+        stacks = [contextlib.AsyncExitStack() for _ in catalogue.servers]
+        entries = zip(stacks, catalogue.servers, strict=True)
+        starting = [asyncio.create_task(equipment.start(stack, server)) for stack, server in entries]
+        try:
+            await asyncio.wait(starting)
+            served = tuple(task.result() for task in starting)
+            yield Lab(served, equipment.description, equipment.no_program)
+        finally:
+            # Nothing cancels a start: asyncio loses sight of a process that is cancelled while it is made.
+            await asyncio.wait(starting)
+            await asyncio.gather(*(stack.aclose() for stack in stacks), return_exceptions=True)
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where a lab is made: its folders, the environment of what it starts, and the user's openssl if any."""
+
+    scratch: Path
+    cache: Path
+    environment: Mapping[str, str]
+    openssl: Path | None
 
 
 @dataclass(frozen=True)
 class _Equipment:
     """What servers are made with; in the place of an engine or a key pair that is not there, the reason."""
 
-    engines: Mapping[str, Engine | EngineError]
+    page: Engine | EngineError
+    """What serves the AWS page's servers: s_server, as the page has it."""
+    openssl: tuple[Engine | EngineError, ...]
+    """What serves the other entries of OpenSSL; those behind the first serve what that does not speak."""
+    others: Mapping[str, Engine]
+    """By its name in the catalogue."""
     pairs: Mapping[Certificate, KeyPair]
     no_pair: str
     """Why a certificate is not among the pairs."""
-    openssl: str
-    """Which openssl serves, with version and path; or why none does."""
+
+    no_program: str
+    """Why there is no openssl program, if one is needed; empty if there is, or need not be."""
+
+    @property
+    def description(self) -> str:
+        """Which OpenSSL serves, with its version; or why none does."""
+        first = self.openssl[0]
+        return str(first) if isinstance(first, EngineError) else first.description
 
     async def start(self, stack: contextlib.AsyncExitStack, server: Server) -> LabServer:
         """Start one server, which runs until the stack is closed; never raises for what an engine does."""
-        engine = self.engines.get(server.engine) or EngineError(f"there is no engine {server.engine!r}")
         pair = self.pairs.get(server.certificate)
-        if isinstance(engine, EngineError):
-            return LabServer(server, None, pair, str(engine))
-        if pair is None:
-            return LabServer(server, None, None, self.no_pair)
-        try:
-            return LabServer(server, await stack.enter_async_context(engine.serve(server, pair)), pair)
-        except EngineError as error:
-            return LabServer(server, None, pair, str(error))
-        except Exception as error:  # noqa: BLE001  whatever one engine does, the other servers must run
-            return LabServer(server, None, pair, f"{type(error).__name__}: {error}")
+        reasons = []
+        for engine in self._engines(server):
+            if isinstance(engine, EngineError):
+                reasons.append(str(engine))
+            elif pair is None:
+                reasons.append(self.no_pair)
+            else:
+                try:
+                    return LabServer(
+                        server, await stack.enter_async_context(engine.serve(server, pair)), pair
+                    )
+                except EngineError as error:
+                    reasons.append(str(error))
+                except Exception as error:  # noqa: BLE001  whatever one engine does, the other servers must run
+                    reasons.append(f"{type(error).__name__}: {error}")
+        return LabServer(server, None, pair, "; ".join(dict.fromkeys(reasons)))
+
+    def _engines(self, server: Server) -> tuple[Engine | EngineError, ...]:
+        """Return what can serve an entry, the best first."""
+        if server.role is Role.PAGE:
+            return (self.page,)
+        if server.engine == OPENSSL:
+            return self.openssl
+        return (self.others.get(server.engine) or EngineError(f"there is no engine {server.engine!r}"),)
 
 
-async def _equip(
-    scratch: Path, cache: Path, environment: Mapping[str, str], openssl: Path | None, *, with_page: bool
-) -> _Equipment:
-    """Find the engines and make the keys; those of the AWS page take an openssl."""
-    pairs = issue(scratch)
-    no_pair = "openssl did not make the page's certificate"
-    engines: dict[str, Engine | EngineError] = {
-        "tlslite": TlsliteServer(scratch),
-        "script": ScriptedServer(scratch),
-    }
+async def _equip(stack: contextlib.AsyncExitStack, catalogue: Catalogue, place: Workplace) -> _Equipment:
+    """Find the engines and make the keys; those of the AWS page take an openssl.
+
+    Where the user names an openssl, it serves all of OpenSSL's entries.
+    """
+    engines: list[Engine | EngineError] = []
+    tlslite = TlsliteServer(place.scratch)
+    if place.openssl is None:
+        # Before the keys are made, so that it is ready when they are.
+        engines += [await _https_engine(stack, place), tlslite]
+    pairs = issue(place.scratch)
+    with_page = any(server.role is Role.PAGE for server in catalogue.servers)
+    page, no_pair = await _s_server(place, pairs, with_page=with_page)
+    return _Equipment(
+        page=page,
+        openssl=tuple(engines) or (page,),
+        others={"tlslite": tlslite, "script": ScriptedServer(place.scratch)},
+        pairs=pairs,
+        no_pair=no_pair,
+        no_program=str(page) if with_page and isinstance(page, EngineError) else "",
+    )
+
+
+async def _https_engine(stack: contextlib.AsyncExitStack, place: Workplace) -> Engine | EngineError:
     try:
-        s_server = find_s_server(openssl, scratch, environment)
+        return await stack.enter_async_context(https_server(place.scratch, place.environment))
     except EngineError as error:
-        return _Equipment(engines | {S_SERVER: error}, pairs, no_pair, str(error))
+        return error
+
+
+async def _s_server(
+    place: Workplace, pairs: dict[Certificate, KeyPair], *, with_page: bool
+) -> tuple[SServer | EngineError, str]:
+    """Return s_server if it is needed and there, and why there is no key pair of the page's if so."""
+    if place.openssl is None and not with_page:
+        return EngineError("no server of the AWS page was asked for"), ""
+    try:
+        engine = find_s_server(place.openssl, place.scratch, place.environment)
+    except EngineError as error:
+        return error, str(error)
     if with_page:
         try:
-            pairs[Certificate.PAGE] = await asyncio.to_thread(_page_pair, s_server, cache)
+            pairs[Certificate.PAGE] = await asyncio.to_thread(_page_pair, engine, place.cache)
         except (OSError, RuntimeError, subprocess.SubprocessError) as error:
-            no_pair += f": {_last_output(error)}"
-    return _Equipment(engines | {S_SERVER: s_server}, pairs, no_pair, s_server.description)
+            return engine, f"openssl did not make the page's certificate: {_last_output(error)}"
+    return engine, ""
 
 
 def _last_output(error: Exception) -> str:

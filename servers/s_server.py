@@ -45,12 +45,23 @@ _OFF = {
 }
 
 
-@dataclass(frozen=True)
-class SServer:
-    """`openssl s_server` at security level 0, so that the client alone decides what is too weak.
+def cipher_string(server: Server) -> str:
+    """Return an entry's ciphers for OpenSSL: at level 0 the client alone decides what is too weak.
 
     At the default level the server itself refuses every version below TLS 1.2 for want of a
     signature algorithm, and everyone looks safe: source openssl-ciphers(1), SSL_CTX_set_security_level(3).
+    """
+    ciphers = _CIPHERS[server.key_exchange]
+    if server.key_exchange is KeyExchange.ECDHE:
+        ciphers += "+aECDSA" if server.certificate is Certificate.ECDSA else "+aRSA"
+    return f"{ciphers}:!aNULL:!eNULL:@SECLEVEL=0"
+
+
+@dataclass(frozen=True)
+class SServer:
+    """`openssl s_server`: the engine of the AWS page's servers, and of all where the user names an openssl.
+
+    It serves one connection at a time, and answers a GET alone.
     """
 
     openssl: Path
@@ -78,13 +89,10 @@ class SServer:
             msg = f"{self.description} has no {_OFF[unknown[0]]}, so it does not speak {unknown[0]}"
             raise EngineError(msg)
         off = [_OFF[p] for p in LADDER if p not in server.protocols and _OFF[p] in self.options]
-        ciphers = _CIPHERS[server.key_exchange]
-        if server.key_exchange is KeyExchange.ECDHE:
-            ciphers += "+aECDSA" if server.certificate is Certificate.ECDSA else "+aRSA"
         # The machine's trust store is of no use to a server that asks for no client certificate,
         # and reading it is nine tenths of the start-up time.
         lean = [a for a in ("-no-CAfile", "-no-CApath", "-no-CAstore") if a in self.options]
-        return [*base, "-www", *off, "-cipher", f"{ciphers}:!aNULL:!eNULL:@SECLEVEL=0", *lean]
+        return [*base, "-www", *off, "-cipher", cipher_string(server), *lean]
 
     @contextlib.asynccontextmanager
     async def serve(self, server: Server, pair: KeyPair) -> AsyncIterator[Entrance]:
@@ -132,7 +140,7 @@ async def _drain(process: asyncio.subprocess.Process, output: deque[str]) -> Non
         output.append(line.decode(errors="replace").strip())
 
 
-NEUTRAL_CONFIGURATION = "# Deliberately empty: the command line alone decides what this server speaks.\n"
+NEUTRAL_CONFIGURATION = "# Deliberately empty: we alone decide what this server speaks.\n"
 
 REMEDY = "install OpenSSL's command line tool or give --openssl PATH"
 
@@ -148,10 +156,7 @@ def find_s_server(wanted: Path | None, scratch: Path, environment: Mapping[str, 
         msg = f"{what}, so no server can be started: {REMEDY}"
         raise EngineError(msg)
     found = str(Path(found).absolute())
-    neutral = scratch / "neutral.cnf"
-    neutral.write_text(NEUTRAL_CONFIGURATION)
-    ours = {name: text for name, text in environment.items() if not name.startswith("OPENSSL_")}
-    ours["OPENSSL_CONF"] = str(neutral)
+    ours = own_environment(scratch, environment)
     # Asked as it will serve: a machine's configuration that breaks the program does not break our servers.
     output = _ask(found, ours, "version")
     version = output.partition("\n")[0].strip()
@@ -169,6 +174,14 @@ def find_s_server(wanted: Path | None, scratch: Path, environment: Mapping[str, 
         page_environment=environment,
         folder=scratch,
     )
+
+
+def own_environment(scratch: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which no setting of the machine restricts an OpenSSL."""
+    neutral = scratch / "neutral.cnf"
+    neutral.write_text(NEUTRAL_CONFIGURATION)
+    ours = {name: text for name, text in environment.items() if not name.startswith("OPENSSL_")}
+    return {**ours, "OPENSSL_CONF": str(neutral)}
 
 
 def last_words(output: str) -> str:

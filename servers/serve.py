@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from interpreters.endpoint import ENDPOINT, TRUSTING
 from interpreters.scratch import scratch_folder
 from servers.catalogue import Role
-from servers.lab import open_lab
+from servers.lab import OPENSSL, open_lab
 from servers.live import live_page
 from servers.live_state import LiveState, SoFar, speaks
 from servers.peers import LOOPBACK
@@ -147,7 +147,7 @@ def pointing(lab: Lab, state: LiveState) -> list[str]:
 
 def opening(lab: Lab) -> str:
     """Say with what is served, or what is left without an openssl: why, each server that needs one says."""
-    with_openssl = any(entry.address and entry.server.engine == "s_server" for entry in lab.servers)
+    with_openssl = any(entry.address and entry.server.engine == OPENSSL for entry in lab.servers)
     return f"Serving with {lab.engine}." if with_openssl else "Serving only what needs no openssl."
 
 

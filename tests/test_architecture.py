@@ -45,6 +45,8 @@ MAY_IMPORT = {
     "interpreters.hardening": {"interpreters.hardening", "interpreters", *GROUND, "msgspec"},
     "interpreters.deployed": {"interpreters.deployed", "interpreters", *GROUND, "packaging"},
     "servers": {"servers", *GROUND, "tlslite", "trustme"},
+    # Without site-packages: it starts with every run.
+    "servers.https": {"servers.https"},
     "reports.verdicts": {"reports.verdicts", "servers", *INTERPRETERS},
     "reports.formats": {
         *("reports.formats", "reports.verdicts", "servers", *INTERPRETERS),

@@ -7,7 +7,7 @@ import itertools
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,7 +19,7 @@ from reports.verdicts.judge import Judgement, Verdict
 from runs import probe
 from runs.campaign import Settings, run_campaign
 from runs.probe import ProbeTask
-from servers import control, s_server, tap
+from servers import control, https_server, tap
 from servers.catalogue import Catalogue, read_catalogue
 from servers.conditions import Condition
 from servers.protocols import Protocol, Sender
@@ -69,12 +69,13 @@ def test_untouched_it_is_enforced(measure: Callable[[], Judgement]) -> None:
 
 def test_a_deaf_server(measure: Callable[[], Judgement], monkeypatch: pytest.MonkeyPatch) -> None:
     """Servers at OpenSSL's default security level refuse the control, so their cells count for nothing."""
-    honest = s_server.SServer.command
+    honest = https_server.HttpsServer.entry
 
-    def deaf(self: s_server.SServer, server: Server, pair: KeyPair, socket: Path | None) -> list[str]:
-        return [word.removesuffix(":@SECLEVEL=0") for word in honest(self, server, pair, socket)]
+    def deaf(self: https_server.HttpsServer, server: Server, pair: KeyPair) -> dict[str, Any]:
+        told = honest(self, server, pair)
+        return {**told, "ciphers": told["ciphers"].replace("@SECLEVEL=0", "@SECLEVEL=1")}
 
-    monkeypatch.setattr(s_server.SServer, "command", deaf)
+    monkeypatch.setattr(https_server.HttpsServer, "entry", deaf)
     judgement = measure()
     assert judgement.verdict is Verdict.INCONCLUSIVE
     assert "control failed: deaf at" in judgement.reason
@@ -84,12 +85,14 @@ def test_a_server_that_speaks_what_it_denies(
     measure: Callable[[], Judgement], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server with more versions than its entry says fails its control."""
-    honest = s_server.SServer.command
+    honest = https_server.HttpsServer.entry
 
-    def loose(self: s_server.SServer, server: Server, pair: KeyPair, socket: Path | None) -> list[str]:
-        return [word for word in honest(self, server, pair, socket) if word != "-no_tls1_2"]
+    def loose(self: https_server.HttpsServer, server: Server, pair: KeyPair) -> dict[str, Any]:
+        told = honest(self, server, pair)
+        lowest, highest = told["versions"]
+        return {**told, "versions": [lowest, max(highest, "TLSv1.2")]}
 
-    monkeypatch.setattr(s_server.SServer, "command", loose)
+    monkeypatch.setattr(https_server.HttpsServer, "entry", loose)
     judgement = measure()
     assert judgement.verdict is Verdict.INCONCLUSIVE
     assert "speaks TLSv1.2, which it denies" in judgement.reason

@@ -124,7 +124,7 @@ def _settings(folder: Path, *conditions: Condition, openssl: Path | None = None)
     ours = tuple(
         server if openssl else replace(server, engine="nobody")
         for server in whole.servers
-        if server.engine == "s_server"
+        if server.engine == "openssl"
     )
     return Settings(
         catalogue=Catalogue(ours, whole.sha256),

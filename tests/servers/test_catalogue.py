@@ -59,7 +59,7 @@ def test_entry_is_read_as_written(tmp_path: Path) -> None:
     assert server.key_exchange is KeyExchange.RSA
     assert server.certificate is Certificate.RSA
     assert server.role is Role.LADDER
-    assert server.engine == "s_server"
+    assert server.engine == "openssl"
     assert server.arguments == ()
 
 

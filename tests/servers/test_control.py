@@ -240,7 +240,7 @@ def test_server_that_speaks_no_tls_fails(pairs: dict[Certificate, KeyPair], answ
 
 # On real servers ------------------------------------------------------------------------------------------
 
-REAL = [s for s in read_catalogue().servers if s.role is Role.LADDER and s.engine == "s_server"]
+REAL = [s for s in read_catalogue().servers if s.role is Role.LADDER and s.engine == "openssl"]
 
 
 def _on_real_server(engine: SServer, server: Server, pair: KeyPair, shown: KeyPair) -> Control:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-DRIVEN = [server for server in read_catalogue().servers if server.engine == "s_server"]
+DRIVEN = [server for server in read_catalogue().servers if server.engine == "openssl"]
 """The entries that openssl serves."""
 
 
@@ -54,10 +54,10 @@ def quick(pairs: dict[Certificate, KeyPair], monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture
-def real_openssl(tmp_path: Path) -> None:
-    """Skip where this machine has no openssl."""
+def real_openssl(tmp_path: Path) -> Path:
+    """Return this machine's openssl; skip where there is none."""
     try:
-        find_s_server(None, tmp_path, os.environ)
+        return find_s_server(None, tmp_path, os.environ).openssl
     except EngineError as error:
         pytest.skip(str(error))
 
@@ -233,24 +233,28 @@ def test_exception_in_the_block_comes_out_as_itself(folders: tuple[Path, Path]) 
 
 
 @pytest.mark.e2e
-@pytest.mark.usefixtures("real_openssl", "no_page")
+@pytest.mark.usefixtures("no_page")
 @pytest.mark.parametrize("how", ["end", "error"])
-def test_nothing_stays_behind(folders: tuple[Path, Path], started: list[int], how: str) -> None:
+@pytest.mark.parametrize("named", [False, True], ids=["process", "s_server"])
+def test_nothing_stays_behind(
+    folders: tuple[Path, Path], started: list[int], real_openssl: Path, how: str, *, named: bool
+) -> None:
     """However the block ends, every server's process is gone and every port closed."""
     seen: list[Lab] = []
+    openssl = real_openssl if named else None
 
     def look(lab: Lab) -> None:
         seen.append(lab)
-        assert len(started) == len(LADDER_ONLY.servers)
+        assert len(started) == (len(LADDER_ONLY.servers) if named else 1)
         assert not any(_is_gone(pid) for pid in started)
         if how == "error":
             raise ZeroDivisionError
 
     if how == "error":
         with pytest.raises((ZeroDivisionError, ExceptionGroup)):
-            _with_lab(LADDER_ONLY, folders, inside=look)
+            _with_lab(LADDER_ONLY, folders, openssl, look)
     else:
-        _with_lab(LADDER_ONLY, folders, inside=look)
+        _with_lab(LADDER_ONLY, folders, openssl, look)
     assert all(_is_gone(pid) for pid in started)
     addresses = [entry.address for entry in seen[0].servers]
     assert all(addresses)
@@ -267,30 +271,33 @@ async def _dial(entrance: Entrance) -> None:
 
 
 @pytest.mark.e2e
-@pytest.mark.usefixtures("real_openssl", "no_page")
-def test_interrupted_lab_leaves_nothing(folders: tuple[Path, Path], started: list[int]) -> None:
+@pytest.mark.usefixtures("no_page")
+@pytest.mark.parametrize(("named", "many"), [(False, 1), (True, 3)], ids=["process", "s_server"])
+def test_interrupted_lab_leaves_nothing(
+    folders: tuple[Path, Path], started: list[int], real_openssl: Path, *, named: bool, many: int
+) -> None:
     """A lab that is interrupted while it starts its servers leaves none of them."""
 
     async def test() -> None:
         async def hold() -> None:
-            async with open_lab(LADDER_ONLY, *folders, os.environ):
+            async with open_lab(LADDER_ONLY, *folders, os.environ, real_openssl if named else None):
                 await asyncio.Event().wait()
 
         async with asyncio.timeout(HANGS):
             task = asyncio.create_task(hold())
-            while len(started) < 3:  # noqa: ASYNC110  the processes cannot set an event
+            while len(started) < many:  # noqa: ASYNC110  the processes cannot set an event
                 await asyncio.sleep(0)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
 
     asyncio.run(test())
-    assert len(started) >= 3
+    assert len(started) >= many
     assert all(_is_gone(pid) for pid in started)
 
 
 @pytest.mark.e2e
-@pytest.mark.usefixtures("real_openssl", "no_page")
+@pytest.mark.usefixtures("no_page")
 def test_servers_are_the_catalogue_s_with_their_pairs(folders: tuple[Path, Path]) -> None:
     """Servers come in the catalogue's order with ports of their own and pairs that only we can read."""
     lab = _with_lab(LADDER_ONLY, folders)
