@@ -123,6 +123,8 @@ def _distribution(record: importlib.metadata.Distribution, place: Path) -> Distr
         origin = _origin(record.read_text(ORIGIN) or "")
     except (InvalidName, InvalidVersion, OSError, ValueError, KeyError, AttributeError, TypeError):
         return None
+    except RecursionError:  # of a direct_url.json that goes deep
+        return None
     if not origin and place.name not in SITES and record.read_text("METADATA") is None:
         # An egg-info outside such a folder is a checkout, which `setup.py develop` put on the path.
         origin = f"the folder {place}"

@@ -336,7 +336,7 @@ def _parse(path: Path, output: str, given: Mapping[str, str]) -> Identity:
             except _LacksError as error:
                 msg = f"{path} {error}"
                 raise IdentifyError(msg) from error
-            except (ValueError, KeyError, TypeError, RecursionError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
                 msg = f"{path} gave a malformed identity: {str(error)[:200]}"
                 raise IdentifyError(msg) from error
     if "no module named '__future__'" in output:

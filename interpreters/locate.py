@@ -43,6 +43,9 @@ GIVEN = InterpreterSource("given", ())
 SEARCH = InterpreterSource("search", (), own=True)
 """The source of interpreters that are in no location and were found in a tree of the user's choice."""
 
+SAME_LIMIT = 1 << 30
+"""Bytes of an executable beyond which it is not compared with others: a sparse file can have any number."""
+
 CFG_LIMIT = 64 * 1024
 """Bytes that are read of a pyvenv.cfg; a real one has two hundred."""
 
@@ -351,7 +354,8 @@ def _without_copies(found: Iterable[Candidate]) -> list[Candidate]:
 
 def _same_program(path: Path, other: Path) -> bool:
     try:
-        if path.stat().st_size != other.stat().st_size or not filecmp.cmp(path, other, shallow=False):
+        size = path.stat().st_size
+        if size > SAME_LIMIT or size != other.stat().st_size or not filecmp.cmp(path, other, shallow=False):
             return False
         with path.open("rb") as opened:
             return opened.read(2) != b"#!"

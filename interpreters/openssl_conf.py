@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CONFIGURATION_LIMIT = 16 * 1024 * 1024
-"""Bytes beyond which a configuration file is not read: a sparse file can be larger than the memory."""
+"""Bytes of a configuration, with all that it includes, beyond which no more is read: a sparse file can be
+larger than the memory."""
+
+FILES_LIMIT = 1000
+"""Files of a configuration beyond which no more is read; Fedora's has five."""
 
 _INCLUDE = re.compile(rb"^[ \t]*\.include(?:[ \t]*=[ \t]*|[ \t]+)([^\r\n#]*[^\s#])", re.MULTILINE)
 
@@ -45,8 +49,8 @@ def _read(path: Path, relative_to: str) -> dict[Path, bytes]:
     looked for below OPENSSL_CONF_INCLUDE. Not followed are paths with variables, and pragmas.
     """
     found: dict[Path, bytes] = {}
-    ahead = [path]
-    while ahead:
+    ahead, room = [path], CONFIGURATION_LIMIT
+    while ahead and len(found) < FILES_LIMIT:
         file = ahead.pop(0).absolute()
         if file in found:
             continue
@@ -56,9 +60,10 @@ def _read(path: Path, relative_to: str) -> dict[Path, bytes]:
                 ahead = [*inside, *ahead]
                 continue
             # Not what never ends, such as a pipe, or is no text of anybody's; /dev/null has nothing in it.
-            if not file.is_file() or file.stat().st_size > CONFIGURATION_LIMIT:
+            if not file.is_file() or file.stat().st_size > room:
                 continue
             found[file] = file.read_bytes()
+            room -= len(found[file])
         except OSError:
             continue
         named = (os.fsdecode(name) for name in _INCLUDE.findall(found[file]))

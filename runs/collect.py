@@ -144,7 +144,7 @@ def _identity(result: ProbeResult) -> Identity | None:
     """Return what a probe reported of its interpreter, if it is well-formed: probes are not to be trusted."""
     try:
         return parse_identity(result.identity) if result.identity else None
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError, OverflowError):
         return None
 
 

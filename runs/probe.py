@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
+import time
 from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -34,7 +36,20 @@ ATTEMPT_LIMIT = 5.0
 """Seconds that a client waits for a socket; every server is on this machine."""
 
 SILENCE_LIMIT = 30.0
-"""Seconds without a line after which a probe is ended; slow imports on a busy machine take a few."""
+"""Seconds without a word of its task after which a probe is ended; slow imports on a busy machine take a few.
+What it prints beside counts for nothing: a line a second would keep it alive for ever."""
+
+ATTEMPTS_A_CELL = 2
+"""Attempts for which a cell has time on the average of a visit: one server in many hangs, not each."""
+
+OUTPUT_LIMIT = 16 * 2**20
+"""Bytes that a probe may print in all; for a hundred cells it prints a thousandth of that."""
+
+TEXT_LIMIT = 2000
+"""Characters that are kept of a text of the client's own, such as an error; real ones have a few hundred."""
+
+NAME_LIMIT = 200
+"""The same for a version, a cipher or the name of a library."""
 
 
 @dataclass(frozen=True)
@@ -160,14 +175,30 @@ class ProbeResult:
 
 
 def _account(record: Mapping[str, Any]) -> Account:
-    """Build an account; raises ValueError or TypeError for a malformed record."""
+    """Build an account; raises ValueError, TypeError or OverflowError for a malformed record."""
     account = Account(**record)
     texts = (account.version, account.cipher, account.error_class, account.error_text)
     well_formed = all(isinstance(t, str | None) for t in texts) and isinstance(account.note, str)
+    seconds = float(account.seconds)
     if account.outcome not in ("connected", "failed", *WIRE_ALONE) or not well_formed:
         msg = "a malformed account"
         raise ValueError(msg)
-    return replace(account, seconds=float(account.seconds))
+    if not 0 <= seconds < math.inf:  # NaN among them, which is no JSON
+        msg = f"an account of {seconds} seconds"
+        raise ValueError(msg)
+    return replace(
+        account,
+        seconds=seconds,
+        version=_cut(account.version, NAME_LIMIT),
+        cipher=_cut(account.cipher, NAME_LIMIT),
+        error_class=_cut(account.error_class, NAME_LIMIT),
+        error_text=_cut(account.error_text, TEXT_LIMIT),
+        note=account.note[:TEXT_LIMIT],
+    )
+
+
+def _cut(text: str | None, limit: int) -> str | None:
+    return text if text is None else text[:limit]
 
 
 class Probe:
@@ -186,7 +217,15 @@ class Probe:
         self._attempt_limit = attempt_limit
         # A program says nothing while it runs, which it may do for as long as the user gave it.
         limits = (float(program.get("limit", 0)) for program in task.programs.values())
-        self._silence_limit = silence_limit + max(limits, default=0.0)
+        slowest = max(limits, default=0.0)
+        self._silence_limit = silence_limit + slowest
+        self._cell_limit = slowest + ATTEMPTS_A_CELL * attempt_limit
+        self._begun: set[tuple[str, str]] = set()
+        """The clients and servers of which it said that it begins them."""
+        self._printed = 0
+        """Bytes."""
+        self._heard = 0.0
+        """When the last word of its task came, in seconds of time.monotonic()."""
         self._identity: Mapping[str, Any] | None = None
         self._versions: dict[str, str] = {}
         """By client, as the three below."""
@@ -294,17 +333,25 @@ class Probe:
         assert process.stdin is not None  # noqa: S101  we asked for pipes
         assert process.stdout is not None  # noqa: S101
         process.stdin.write(json.dumps(message).encode() + b"\n")
+        self._heard = began = time.monotonic()
+        whole = self._silence_limit + len(self._taps) * self._cell_limit
         try:
             while not (self._ended or answered()):
-                async with asyncio.timeout(self._silence_limit):
+                left = min(self._heard + self._silence_limit, began + whole) - time.monotonic()
+                async with asyncio.timeout(left):
                     line = await process.stdout.readline()
                 if not line:
                     self._problem = self._ending(await ended(process))
                     return
+                self._printed += len(line)
+                if self._printed > OUTPUT_LIMIT:
+                    self._problem = f"the probe printed more than {OUTPUT_LIMIT} bytes, and was ended"
+                    return
                 self._take(line.decode(errors="replace").strip())
         except TimeoutError:
-            limit = f"{self._silence_limit:g} s"
-            self._problem = f"the probe said nothing for {limit} after {self._doing}, and was ended"
+            late = self._heard + self._silence_limit > began + whole
+            what = f"took more than {whole:g} s" if late else f"said nothing for {self._silence_limit:g} s"
+            self._problem = f"the probe {what} after {self._doing}, and was ended"
         except ValueError as error:
             self._problem = f"the probe's output broke off after {self._doing}: {error}"
 
@@ -316,8 +363,8 @@ class Probe:
             return
         try:
             self._take_record(json.loads(line.removeprefix(MARK)))
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            self._last_words.append(f"a record that makes no sense: {error}")
+        except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
+            self._last_words.append(f"a record that makes no sense: {str(error)[:NAME_LIMIT]}")
 
     def _take_record(self, record: Mapping[str, Any]) -> None:
         kind = record["kind"]
@@ -327,13 +374,24 @@ class Probe:
                 self._take_lacking(dict(record["lacking"]))
         elif kind == "client" and record["client"] in self.task.clients:
             self._take_client(record["client"], record)
-        elif kind == "begin":
-            self._doing = f"it began {record['client']} on {record['server']}"
-        elif kind == "account":
-            key = (str(record["client"]), str(record["server"]))
-            self._accounts[key] = _account(record["account"])
+        elif kind in ("begin", "account"):
+            self._take_cell(kind, (record["client"], record["server"]), record)
         elif kind == "end":
             self._ended = True
+
+    def _take_cell(self, kind: str, cell: tuple[str, str], record: Mapping[str, Any]) -> None:
+        """Take in that it begins a cell, or what came of one; what it was not sent to counts for nothing."""
+        if cell not in self._taps:
+            msg = "it was not sent there"
+            raise ValueError(msg)
+        known = self._begun if kind == "begin" else self._accounts
+        if cell not in known:
+            self._heard = time.monotonic()
+        if kind == "begin":
+            self._begun.add(cell)
+            self._doing = f"it began {cell[0]} on {cell[1]}"
+        else:
+            self._accounts[cell] = _account(record["account"])
 
     def _take_lacking(self, lacking: Mapping[str, object]) -> None:
         """Take in what is not installed: only the lack of what a client needs makes that client absent."""
@@ -344,13 +402,15 @@ class Probe:
 
     def _take_client(self, client: str, record: Mapping[str, Any]) -> None:
         """Take in what a client is, or why it cannot be had."""
+        if client not in (*self._versions, *self._import_errors):
+            self._heard = time.monotonic()
         if record["version"] is None:
-            self._import_errors[client] = f"{record['error_class']}: {record['error_text']}"
+            self._import_errors[client] = f"{record['error_class']}: {record['error_text']}"[:TEXT_LIMIT]
             return
-        self._versions[client] = str(record["version"])
-        self._urllib3[client] = str(record["urllib3"])
+        self._versions[client] = str(record["version"])[:NAME_LIMIT]
+        self._urllib3[client] = str(record["urllib3"])[:NAME_LIMIT]
         if tls := record["tls"]:
-            self._own_tls[client] = OwnTls(str(tls["name"]), bool(tls["reads_openssl_conf"]))
+            self._own_tls[client] = OwnTls(str(tls["name"])[:NAME_LIMIT], bool(tls["reads_openssl_conf"]))
 
     def _ending(self, status: int | None) -> str:
         """Say how a probe ended that did not say so itself."""

@@ -111,8 +111,11 @@ def _user_base(
 
 
 def _sees_system(environment: Path) -> bool:
+    file = environment / "pyvenv.cfg"
     try:
-        with (environment / "pyvenv.cfg").open("rb") as opened:
+        if not file.is_file():  # a pipe would never end
+            return False
+        with file.open("rb") as opened:
             text = opened.read(_CFG_BYTES).decode(errors="replace")
     except OSError:
         return False

@@ -119,6 +119,7 @@ def test_what_makes_no_sense_is_left_out(site: Path, text: str) -> None:
     (install(site, "broken", "1.0") / "METADATA").write_text(text, encoding="latin-1")
     install(site, "urllib3", "2.8.0")
     install(site, "odd", "1.0", direct_url_json="[")
+    install(site, "deep", "1.0", direct_url_json="[" * 200_000)
     assert [one.name for one in read_distributions([str(site)])] == ["urllib3"]
 
 

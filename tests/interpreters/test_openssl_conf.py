@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from interpreters import openssl_conf
 from interpreters.openssl_conf import configuration_path, configuration_sha256
 
 if TYPE_CHECKING:
@@ -105,3 +107,21 @@ def test_a_file_larger_than_the_memory_is_not_read(tmp_path: Path) -> None:
     small.write_text(f".include {huge}\n")
     assert configuration_sha256(str(huge), {}) == ""
     assert configuration_sha256(str(small), {}) == hashlib.sha256(small.read_bytes()).hexdigest()
+
+
+def test_a_configuration_without_end_is_read_to_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files that include ever more are read up to so many, and up to so many bytes in all."""
+    chain = [tmp_path / f"{number}.cnf" for number in range(8)]
+    for file, following in itertools.pairwise(chain):
+        file.write_text(f".include {following}\n")
+    chain[-1].write_text("x" * 100)
+    monkeypatch.setattr(openssl_conf, "FILES_LIMIT", 3)
+    ended = hashlib.sha256(b"".join(file.read_bytes() for file in chain[:3])).hexdigest()
+    assert configuration_sha256(str(chain[0]), {}) == ended
+    monkeypatch.setattr(openssl_conf, "FILES_LIMIT", 1000)
+    small = sum(file.stat().st_size for file in chain[:-1])
+    monkeypatch.setattr(openssl_conf, "CONFIGURATION_LIMIT", small + 50)
+    ended = hashlib.sha256(b"".join(file.read_bytes() for file in chain[:-1])).hexdigest()
+    assert configuration_sha256(str(chain[0]), {}) == ended

@@ -330,7 +330,12 @@ def test_an_interpreter_that_says_nothing_of_itself_is_set_apart(
     assert collect([Prepared.of(one)], _campaign(*visits), {})[0].apart.keys() == {ClientKey("urllib3")}
 
 
-def test_an_identity_that_makes_no_sense_is_no_crash() -> None:
-    """A probe whose identity has another shape costs that identity, not the report."""
+def test_an_identity_that_makes_no_sense_is_no_crash(facts: dict[str, Any]) -> None:
+    """A probe whose identity has another shape, or goes deep, costs that identity, not the report."""
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    nested = _campaign((_task("a"), Condition.AMBIENT, _result(identity={**facts, "configure_flags": deep})))
+    assert collect([_prepared("a")], nested, {})[0].interpreter.version == ""
     campaign = _campaign((_task("a"), Condition.AMBIENT, _result(identity={"version": "3.9.18"})))
     assert collect([_prepared("a")], campaign, {})[0].interpreter.version == ""

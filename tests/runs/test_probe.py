@@ -21,7 +21,17 @@ from interpreters.clients import PROBES
 from interpreters.offspring import offspring_ended
 from reports.verdicts.observations import Observation, OwnTls
 from runs import probe as probe_module
-from runs.probe import MARK, Probe, ProbeResult, ProbeTask, Stranger, not_probed, stranger_sentences
+from runs.probe import (
+    MARK,
+    NAME_LIMIT,
+    TEXT_LIMIT,
+    Probe,
+    ProbeResult,
+    ProbeTask,
+    Stranger,
+    not_probed,
+    stranger_sentences,
+)
 from servers.catalogue import Certificate, KeyExchange, Server
 from servers.certificates import KeyPair
 from servers.conditions import Condition
@@ -540,9 +550,11 @@ def test_probe_that_dies_of_a_signal_without_a_name(tmp_path: Path, nobody: tupl
 
 def test_probe_that_hangs_is_ended_with_all_its_children(tmp_path: Path, nobody: tuple[str, int]) -> None:
     """A probe that falls silent is ended after the limit, and so are the processes that it started."""
+    answer = MARK + json.dumps({"kind": "identity", "identity": None, "lacking": {}})
     begin = MARK + json.dumps({"kind": "begin", "client": "a", "server": "one"})
     with alive(tmp_path) as (pipe, reader):
-        script = f"exec 9>{pipe}; (echo child >&9; exec sleep 600) & echo '{begin}'; wait"
+        child = "(echo child >&9; exec sleep 600) &"
+        script = f"exec 9>{pipe}; {child} read a; echo '{answer}'; read b; echo '{begin}'; wait"
         (cell,) = _probe(
             _shell(tmp_path, script), [_stand("one", nobody)], silence_limit=SILENCE
         ).observations
@@ -618,6 +630,93 @@ def test_probe_that_closes_its_output_is_not_said_to_have_died(
         assert cell.account is None
         assert "died" not in cell.missing, cell.missing
         assert read_end(reader) == b"started\n"
+
+
+NUMBERS = ["float('nan')", "float('inf')", "-1", "10**400", "'x'", "None", "[]"]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_an_account_whose_time_makes_no_sense_is_none(
+    tmp_path: Path, nobody: tuple[str, int], number: str
+) -> None:
+    """A number that is no time, or no JSON, costs the account of that cell, and nothing else."""
+    script = f"""
+account(cells[0], seconds={number})
+account(cells[1])
+say(kind="end")
+"""
+    stands = [_stand(name, nobody) for name in ("one", "two")]
+    first, second = _probe(_python(tmp_path, script), stands).observations
+    _assert_missing(first, "passed it over")
+    assert second.account is not None
+
+
+def test_what_a_probe_says_is_cut(tmp_path: Path, nobody: tuple[str, int]) -> None:
+    """Texts of any length are kept up to a length, so that a report stays one."""
+    script = """
+say(kind="client", client="a", version="v" * 500000, urllib3="u" * 500000, tls=None)
+account(cells[0], error_text="t" * 300000, note="n" * 300000, cipher="c" * 300000)
+say(kind="end")
+"""
+    (cell,) = _probe(_python(tmp_path, script), [_stand("one", nobody)]).observations
+    assert cell.account is not None
+    texts = (cell.client_version, cell.urllib3, cell.account.cipher, cell.account.error_text)
+    assert [len(text or "") for text in texts] == [NAME_LIMIT, NAME_LIMIT, NAME_LIMIT, TEXT_LIMIT]
+
+
+def test_what_a_probe_was_not_sent_to_counts_for_nothing(tmp_path: Path, nobody: tuple[str, int]) -> None:
+    """Cells that the probe invents are neither kept nor a sign of life."""
+    script = """
+for number in range(1000):
+    account({"client": "x" * 1000 + str(number), "server": "one"})
+    say(kind="begin", client=["a"], server={})
+say(kind="end")
+"""
+    result = _probe(_python(tmp_path, script), [_stand("one", nobody)])
+    (cell,) = result.observations
+    assert result.problem == ""
+    _assert_missing(cell, "passed it over")
+
+
+@pytest.mark.parametrize("line", ["x", MARK + "{}", MARK + '{"kind": "identity", "identity": null}'])
+def test_a_line_a_moment_for_ever_does_not_keep_a_probe(
+    tmp_path: Path, nobody: tuple[str, int], line: str
+) -> None:
+    """A probe that prints on and on, and gets nowhere, is ended as if it were silent."""
+    script = f"""
+while True:
+    print({line!r}, flush=True)
+    time.sleep(0.05)
+"""
+    (cell,) = _probe(
+        _python(tmp_path, f"import time\n{script}"), [_stand("one", nobody)], silence_limit=SILENCE
+    ).observations
+    _assert_missing(cell, f"said nothing for {SILENCE:g} s")
+
+
+def test_a_probe_that_floods_is_ended(
+    tmp_path: Path, nobody: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A probe that prints more than any has to say is ended as soon as it has."""
+    monkeypatch.setattr(probe_module, "OUTPUT_LIMIT", 100_000)
+    script = "while True:\n    print('y' * 1000)"
+    (cell,) = _probe(_python(tmp_path, script), [_stand("one", nobody)]).observations
+    _assert_missing(cell, "printed more than 100000 bytes, and was ended")
+
+
+def test_a_visit_has_an_end(tmp_path: Path, nobody: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe that does a little within each silence is ended after its time for all cells together."""
+    monkeypatch.setattr(probe_module, "ATTEMPTS_A_CELL", 0)
+    script = """
+import time
+for cell in cells:
+    account(cell)
+    time.sleep(0.5)
+"""
+    stands = [_stand(f"s{number}", nobody) for number in range(20)]
+    observations = _probe(_python(tmp_path, script), stands, silence_limit=1.5).observations
+    assert observations[0].account is not None
+    _assert_missing(observations[-1], "took more than 1.5 s")
 
 
 RUBBISH = {
