@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from reports.formats.format import Format
+    from reports.formats.format import AwsAccount, Format
     from reports.verdicts.matrix import Matrix, Measured, Past
     from reports.verdicts.policy import Policy
     from reports.verdicts.remedies import Case
@@ -31,7 +31,7 @@ def formats() -> tuple[Format, ...]:
     return tuple(sorted(found, key=lambda form: form.file))
 
 
-def write_report(  # 7 parameters: the run's matrix, and all that a session alone knows of it
+def write_report(  # 8 parameters: the run's matrix, and all that a session alone knows of it
     folder: Path,
     matrix: Matrix,
     policy: Policy,
@@ -40,16 +40,17 @@ def write_report(  # 7 parameters: the run's matrix, and all that a session alon
     all_evidence: bool = False,
     cases: Sequence[Case] | None = None,
     together: bool = False,
+    aws: AwsAccount | None = None,
 ) -> None:
     """Write a run's files into a folder, with the policy that was in force and the runs before it.
 
     Files about remedies are written only if the run tried any (`cases`). An interpreter's evidence is
     left out where it would be larger than EVIDENCE_LIMIT, unless `all_evidence` asks for it. `together` says
-    that the gate was asked for in the same command.
+    that the gate was asked for in the same command. `aws` is whom findings for Security Hub are for.
     """
     document = build_json(matrix, policy)
     decision = foresee(document, policy, together=together)
-    report = Report(matrix, policy, document, decision, past, cases)
+    report = Report(matrix, policy, document, decision, past, cases, aws)
     for form in formats():
         form.write(folder, report)
     write_floor_files(folder, cases or (), matrix.run)

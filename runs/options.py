@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
 import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +22,8 @@ from servers.protocols import FLOORS, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from reports.formats.format import AwsAccount
 
 
 class OptionError(FloorError):
@@ -131,6 +134,17 @@ def _folder(text: str) -> Path:
     return _path(text)
 
 
+def _aws_account(text: str) -> AwsAccount:
+    """Return the account and region that are named, as an argparse type."""
+    from reports.formats.format import AwsAccount
+
+    found = re.fullmatch(r"(\d{12})/([a-z]{2}(?:-[a-z]+)+-\d)", text)
+    if not found:
+        msg = f"{text!r} is no account of twelve digits and region, such as 123456789012/eu-central-1"
+        raise argparse.ArgumentTypeError(msg)
+    return AwsAccount(*found.groups())
+
+
 def _program(text: str) -> Path:
     """Return a program that can be run, as an argparse type: one on PATH if it is a bare name."""
     found = shutil.which(text)
@@ -235,7 +249,12 @@ ALL_EVIDENCE = Option("--all-evidence", "write captures however large they are",
 ATTACKS = Option(
     "--attacks", "meet the servers that tamper with the negotiation too", {"action": "store_true"}
 )
-MEASURING = (*PREPARING, FLOOR, OPENSSL, HOST, KEEP, ALL_EVIDENCE)
+SECURITYHUB = Option(
+    "--securityhub",
+    "write securityhub.json, findings for this AWS account and region, such as 123456789012/eu-central-1",
+    {"type": _aws_account, "metavar": "ACCOUNT/REGION"},
+)
+MEASURING = (*PREPARING, FLOOR, OPENSSL, HOST, KEEP, ALL_EVIDENCE, SECURITYHUB)
 
 RUNNING = Option(
     "--running", "measure each Python that runs now, under its own variables", {"action": "store_true"}
@@ -316,6 +335,7 @@ MERGE = (
         {"action": "append", "default": [], "metavar": "HOST"},
     ),
     KEEP,
+    SECURITYHUB,
 )
 
 COMPARE = (

@@ -113,11 +113,12 @@ def _publish(
 
     with publish(name, kept=job.options.keep) as folder:
         past, whole = past_runs(matrix.run), job.option("all_evidence", default=False)
+        aws = job.option("securityhub")
         if cases is None:
             cases = kept_cases(matrix, dt.datetime.now(dt.UTC).date())
         together = "gate" in job.plan.sessions and not matrix.run.parts
         write_report(
-            folder, matrix, job.policy, past=past, all_evidence=whole, cases=cases, together=together
+            folder, matrix, job.policy, past=past, all_evidence=whole, cases=cases, together=together, aws=aws
         )
         add(folder)
 

@@ -16,6 +16,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class AwsAccount:
+    """The account and region that findings are for."""
+
+    number: str
+    """Twelve digits."""
+    region: str
+
+    @property
+    def product(self) -> str:
+        """The ARN under which an account imports findings of its own."""
+        parts = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+        partition = next((name for start, name in parts.items() if self.region.startswith(start)), "aws")
+        return f"arn:{partition}:securityhub:{self.region}:{self.number}:product/{self.number}/default"
+
+
+@dataclass(frozen=True)
 class Report:
     """What there is to tell of a run: every format is made from this alone."""
 
@@ -30,6 +46,8 @@ class Report:
     """How the runs before this one stood, the oldest first."""
     cases: Sequence[Case] | None = None
     """What remedies came to; None if the run tried none and none is known."""
+    aws: AwsAccount | None = None
+    """Whom findings for AWS Security Hub are for; None if nobody asked for any."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +60,7 @@ class Format:
     build: Callable[[Report], str | Iterator[str] | None]
     """Returns the text, whole or in pieces; None where a run has nothing for this file."""
     writer: str = "every run"
-    """Who writes it: `every run`, or a session."""
+    """Who writes it: `every run`, a session, or an option."""
 
     def write(self, folder: Path, report: Report) -> None:
         """Write the file into a folder, unless the run has nothing for it."""

@@ -39,11 +39,11 @@ ROW = ("host", "interpreter", "environment", "client", "condition")
 def build_metrics(report: Report) -> str:
     """Return the metrics in Prometheus' text format; times are seconds since 1970, in UTC."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(report))
+    registry.register(_ReportMetrics(report))
     return generate_latest(registry).decode()
 
 
-class _Collector:
+class _ReportMetrics:
     """Gives the metrics of one report, as prometheus-client asks for them."""
 
     def __init__(self, report: Report) -> None:
