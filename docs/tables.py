@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import ast
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if str(HERE.parent) not in sys.path:
 
 from interpreters.clients import CLIENTS, EVERY, GROUPS, clients  # noqa: E402
 from interpreters.hardening.recipes import read_recipes  # noqa: E402
+from interpreters.places import read_kinds  # noqa: E402
 from interpreters.programs import read_programs  # noqa: E402
 from reports.report import formats  # noqa: E402
 from reports.schemas import CONTRACTS  # noqa: E402
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from interpreters.clients import Client
     from interpreters.hardening.recipes import Recipe
+    from interpreters.places import PlaceKind
     from interpreters.programs import Program
     from reports.formats.format import Format
     from servers.catalogue import Server
@@ -94,6 +97,18 @@ def program_rows(programs: Iterable[Program]) -> Iterator[Sequence[str]]:
         yield f"`{program.id}`", f"`{' '.join(program.floor)}`" if program.floor else "no option of its own"
 
 
+def place_rows(kinds: Iterable[PlaceKind]) -> Iterator[Sequence[str]]:
+    """Give the head, then each kind of places: its name, what it is, and which command leads there."""
+    yield "place", "is", "by"
+    for kind in kinds:
+        by = [shlex.split(way)[0] for way in kind.ways]
+        yield (
+            f"`{kind.id}:{kind.name}`",
+            kind.about,
+            " or ".join(f"`{word}`" for word in by if word[0] != "{") or "themselves",
+        )
+
+
 def build_rows(recipes: Sequence[Recipe]) -> Iterator[Sequence[str]]:
     """Give the head, then each recipe: its versions, where it is the default, and what it is for."""
     yield "recipe", "OpenSSL", "Python", "for"
@@ -118,6 +133,7 @@ def file_rows(known: Iterable[Format]) -> Iterator[Sequence[str]]:
 TABLES: dict[str, Callable[[], Iterator[Sequence[str]]]] = {
     "clients": lambda: client_rows(clients().values()),
     "groups": lambda: group_rows(tuple(clients().values())),
+    "places": lambda: place_rows(read_kinds()),
     "servers": lambda: server_rows(read_catalogue().servers),
     "attacks": lambda: attack_rows(read_catalogue().servers),
     "programs": lambda: program_rows(read_programs(own=None)),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interpreters.distributions import listing_sha256
-from interpreters.identify import build_of
+from interpreters.identify import FileFacts, build_of
 from interpreters.interpreter import MADE, NOT_SHOWN, Interpreter
 from interpreters.openssl_conf import configuration_path, configuration_sha256
 from interpreters.openssl_faults import configuration_problems
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from interpreters.identify import Identity
     from interpreters.locate import Candidate
+    from interpreters.places import Place
 
 
 def describe(
@@ -42,7 +43,8 @@ def describe(
         unavailable=unavailable,
         variables=_shown(candidate.variables),
         processes=candidate.processes,
-        **_facts(candidate.path, identity, variables or {}),
+        place=candidate.place,
+        **_facts(candidate.path, identity, variables or {}, candidate.place),
         **_installed(environment, identity),
     )
 
@@ -66,7 +68,7 @@ def describe_program(candidate: Candidate, version: str, library: str) -> Interp
 
 def describe_again(interpreter: Interpreter, identity: Identity, variables: Mapping[str, str]) -> Interpreter:
     """Return a known interpreter with what it says of itself now: see describe."""
-    facts = _facts(Path(interpreter.path), identity, variables)
+    facts = _facts(Path(interpreter.path), identity, variables, interpreter.place)
     return replace(interpreter, **facts, **_installed(interpreter.environment, identity))
 
 
@@ -76,15 +78,22 @@ def _installed(environment: str, identity: Identity | None) -> dict[str, Any]:
         return {}
     # A relative place is another one wherever a process is started.
     path = tuple(place for place in identity.path if Path(place).is_absolute())
-    return {"search_path": path, "distributions_sha256": listing_sha256(path)}
+    listing = identity.files.distributions_sha256 if identity.files else listing_sha256(path)
+    return {"search_path": path, "distributions_sha256": listing}
 
 
-def _facts(path: Path, identity: Identity | None, variables: Mapping[str, str]) -> dict[str, Any]:
-    """Return the fields of an Interpreter that an identity decides."""
-    build = build_of(path, identity)
+def _facts(
+    path: Path, identity: Identity | None, variables: Mapping[str, str], place: Place
+) -> dict[str, Any]:
+    """Return the fields of an Interpreter that an identity decides.
+
+    Nothing is read of what lies in another place: a path there may be anything here.
+    """
+    there = None if place.is_local else (identity and identity.files) or FileFacts()
+    build = there.build if there else build_of(path, identity)
     if identity is None:
         return {"build": build}
-    facts = {
+    facts: dict[str, Any] = {
         "build": build,
         "version": identity.version,
         "implementation": identity.implementation,
@@ -93,13 +102,17 @@ def _facts(path: Path, identity: Identity | None, variables: Mapping[str, str]) 
     }
     if (library := identity.ssl) is None:
         return facts
-    conf = configuration_path(library.directory, variables)
-    return {
-        **facts,
+    facts |= {
         "openssl": library.openssl,
         "has": library.has,
         "context_minimum": library.default_minimum or "",
         "openssl_dir": library.directory,
+    }
+    if there:
+        return {**facts, "openssl_conf": there.openssl_conf, "openssl_conf_sha256": there.openssl_conf_sha256}
+    conf = configuration_path(library.directory, variables)
+    return {
+        **facts,
         "openssl_conf": conf,
         "openssl_conf_sha256": configuration_sha256(conf, variables),
         "configuration_problems": configuration_problems(

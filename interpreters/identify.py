@@ -16,7 +16,11 @@ from typing import TYPE_CHECKING, Any
 from interpreters.atomic import write_atomically
 from interpreters.errors import FloorError
 from interpreters.owners import not_as_root
-from interpreters.processes import run_until, signal_name
+from interpreters.places import ANSWER_LIMIT as REACH_LIMIT
+from interpreters.places import MARK as REACH_MARK
+from interpreters.places import Passenger, Place, command
+from interpreters.process_environment import NO_BYTECODE
+from interpreters.processes import run, run_until, signal_name
 from interpreters.wrapper import RELEVANT, changed_variables, relevant_variables
 
 if TYPE_CHECKING:
@@ -39,6 +43,9 @@ REFUSAL_LASTS = 24 * 60 * 60.0
 
 ANSWER_BYTES = 64 * 1024
 """Bytes that an answer may have; a real answer has two thousand."""
+
+THERE_BYTES = 4 * 1024 * 1024
+"""The same of an answer from another place, which may name a thousand environments."""
 
 BUILD_LIMIT = 1 << 30
 """Bytes of an executable or a module beyond which it is not hashed: a sparse file can have any number."""
@@ -64,6 +71,16 @@ class LinkedLibrary:
 
 
 @dataclass(frozen=True)
+class FileFacts:
+    """What an interpreter's files are, told where we cannot read them: see probes/described.py."""
+
+    build: str = ""
+    openssl_conf: str = ""
+    openssl_conf_sha256: str = ""
+    distributions_sha256: str = ""
+
+
+@dataclass(frozen=True)
 class Identity:
     """What an interpreter says of itself."""
 
@@ -86,6 +103,9 @@ class Identity:
     contexts: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
     """Facts of new client contexts by the way each is made, and under `replaced` the ssl module's functions
     whose code is elsewhere; empty without an ssl module."""
+
+    files: FileFacts | None = None
+    """What its files are, where we cannot read those; None where we can."""
 
     @property
     def context_unavailable(self) -> str:
@@ -125,6 +145,15 @@ def parse_identity(facts: Mapping[str, Any]) -> Identity:
             for way, found in dict(facts["contexts"]).items()
         },
     )
+
+
+def _parse_files(facts: Mapping[str, Any]) -> FileFacts:
+    hashes = {"build": 16, "openssl_conf_sha256": 64, "distributions_sha256": 64}
+    for name, length in hashes.items():
+        if not re.fullmatch(rf"([0-9a-f]{{{length}}})?", _text(facts, name)):
+            msg = f"{name} is no hash"
+            raise ValueError(msg)
+    return FileFacts(openssl_conf=_text(facts, "openssl_conf"), **{name: facts[name] for name in hashes})
 
 
 def _parse_changed(changed: object) -> dict[str, str | None]:
@@ -246,6 +275,47 @@ def _start(command: Sequence[str | Path], env: Mapping[str, str], limit: float) 
         msg = f"{path} starts {actual}, {refusal}"
         raise IdentifyError(msg)
     return identity
+
+
+def identify_there(place: Place, path: Path) -> Identity:
+    """Return what a Python in a place says it is, and what its files are; raises IdentifyError.
+
+    Nothing is remembered: whether the file there is still the same cannot be told without asking.
+    """
+    passenger = Passenger(path, (SCRIPT.with_name("described.py"),), limit=ANSWER_LIMIT)
+    facts = answer_there(place, passenger, MARK)
+    try:
+        if lacks := facts.get("lacks"):
+            msg = f"{path} cannot run the probe, as it lacks what that needs: {str(lacks)[:200]}"
+            raise IdentifyError(msg)
+        return replace(parse_identity(facts), files=_parse_files(facts["files"]))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        msg = f"{path} gave a malformed identity: {str(error)[:200]}"
+        raise IdentifyError(msg) from error
+
+
+def answer_there(place: Place, passenger: Passenger, mark: str) -> dict[str, Any]:
+    """Return what a passenger in a place prints behind this mark; raises IdentifyError with the reason."""
+    limit = REACH_LIMIT + passenger.limit
+    try:
+        status, output = run(command(place, passenger, NO_BYTECODE), os.environ, limit)
+    except (OSError, subprocess.SubprocessError) as error:
+        msg = f"{passenger.python or place} could not be asked: {error}"
+        raise IdentifyError(msg) from error
+    for line in output.splitlines():
+        try:
+            record = json.loads(line.removeprefix(REACH_MARK)) if line.startswith(REACH_MARK) else {}
+            if record.get("kind") == "problem":
+                raise IdentifyError(str(record["text"]))
+            if line.startswith(mark) and len(line) <= THERE_BYTES:
+                return dict(json.loads(line.removeprefix(mark)))
+        except (ValueError, TypeError, RecursionError) as error:
+            msg = f"{passenger.python or place} gave an answer that makes no sense: {str(error)[:200]}"
+            raise IdentifyError(msg) from error
+    words = " ".join(output.split())[-200:]
+    how = f"died of {signal_name(-status)}" if status < 0 else f"ended with status {status}"
+    msg = f"{passenger.python or place} did not say what it is, and {how}: it printed {words!r}"
+    raise IdentifyError(msg)
 
 
 def forget(path: Path, cache: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from interpreters.places import LOCAL, Place
 from interpreters.versions import version_of
 
 if TYPE_CHECKING:
@@ -127,6 +128,8 @@ class Interpreter:
     """The folders and archives that a found environment imports from; empty for one that was made."""
     distributions_sha256: str = ""
     """SHA-256 of the list of what is installed in a found environment; empty for one that was made."""
+    place: Place = LOCAL
+    """Where it runs: no file that it names is one of this machine's unless that is here."""
     host: str = ""
     """The interpreter's machine in a merged report; empty in a machine's own report."""
 

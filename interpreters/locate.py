@@ -27,6 +27,7 @@ from interpreters.locations import (
     read_locations,
 )
 from interpreters.owners import not_as_root
+from interpreters.places import LOCAL, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -83,6 +84,8 @@ class Candidate:
     for one of those that it is started without."""
     processes: tuple[RunningProcess, ...] = ()
     """Those that run so, where it was found by them."""
+    place: Place = LOCAL
+    """Where it is; its paths are paths there."""
     site: bool = False
     """Whether the packages of the interpreter's own are meant, to be measured as found."""
 
@@ -364,8 +367,12 @@ def _same_program(path: Path, other: Path) -> bool:
 
 
 def _candidate(path: Path, source: InterpreterSource, user: str = "", unavailable: str = "") -> Candidate:
-    words = (source.id, _label(source, path), *([plain(user)] if user else []))
-    return Candidate("_".join(words), source.id, path, unavailable or _unavailable(path))
+    return Candidate(interpreter_id(source, path, user), source.id, path, unavailable or _unavailable(path))
+
+
+def interpreter_id(source: InterpreterSource, path: Path, user: str = "") -> str:
+    """Return what an interpreter of a source at a path is called, in another user's home."""
+    return "_".join((source.id, _label(source, path), *([plain(user)] if user else [])))
 
 
 def _unavailable(path: Path) -> str:

@@ -13,7 +13,14 @@ from interpreters.clients import ClientKey
 from interpreters.describe import describe, describe_again
 from interpreters.environments import ClientVenv, Installer, NoEnvironmentError, VenvRequest, prepare
 from interpreters.environments import forget as forget_environment
-from interpreters.identify import ANSWER_LIMIT, UNPACK_LIMIT, IdentifyError, Identity, identify
+from interpreters.identify import (
+    ANSWER_LIMIT,
+    UNPACK_LIMIT,
+    IdentifyError,
+    Identity,
+    identify,
+    identify_there,
+)
 from interpreters.identify import forget as forget_identity
 from interpreters.interpreter import MADE, Interpreter
 from interpreters.locks import BusyError, locked
@@ -124,6 +131,8 @@ class Prepared:
 
         What it said before holds as long as it says the same, and then nothing is read once more.
         """
+        # Of what its files are in another place it says nothing while it is measured.
+        identity = replace(identity, files=self.identity.files if self.identity else None)
         if replace(identity, changed=self.changed) == self.identity:
             return self.interpreter
         return describe_again(self.interpreter, identity, self.variables(env))
@@ -175,6 +184,20 @@ def prepare_candidate(
     )
     reach = env_to_start(env, identity.changed)
     return replace(prepared, venvs=tuple(prepare(request, installer, reach) for request in requests))
+
+
+def prepare_there(candidate: Candidate) -> Prepared:
+    """Identify a candidate in another place, where nothing is made; the result says what went wrong."""
+    if candidate.unavailable:
+        return Prepared.of(candidate, unavailable=candidate.unavailable)
+    try:
+        identity = identify_there(candidate.place, candidate.path)
+    except IdentifyError as error:
+        return Prepared.of(candidate, unavailable=str(error))
+    prepared = Prepared.of(candidate, identity)
+    if identity.ssl is None:
+        return prepared.without(f"it has no ssl module: {identity.ssl_unavailable}")
+    return prepared
 
 
 def _sanitized(installer: Installer, env: Mapping[str, str]) -> dict[str, str]:

@@ -46,11 +46,16 @@ def absolute(env: Mapping[str, str], folder: Path) -> dict[str, str]:
 def sanitized_environment(env: Mapping[str, str], home: Path) -> dict[str, str]:
     """Return the environment for a process under test, whose home is the folder `home` of ours."""
     kept = {name: text for name, text in env.items() if name in PASSED_THROUGH or name.startswith("LC_")}
-    ours = {
+    return kept | never_read(home) | _user_site(env)
+
+
+def never_read(home: str | Path) -> dict[str, str]:
+    """Return the variables by which a process under test leaves the user's own files and services alone."""
+    return {
         "HOME": str(home),
         # Where a zipapp unpacks itself to, even one that was built to unpack elsewhere.
-        "PEX_ROOT": str(home / ".pex"),
-        "SHIV_ROOT": str(home / ".shiv"),
+        "PEX_ROOT": f"{home}/.pex",
+        "SHIV_ROOT": f"{home}/.shiv",
         # The AWS configuration and the instance's metadata service: the user's, so not read.
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -59,7 +64,6 @@ def sanitized_environment(env: Mapping[str, str], home: Path) -> dict[str, str]:
         "NO_PROXY": "*",
         "no_proxy": "*",
     }
-    return kept | ours | _user_site(env)
 
 
 def _user_site(env: Mapping[str, str]) -> dict[str, str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.errors import FloorError
 from interpreters.interpreter import Interpreter
-from reports.formats.matrix_json import read_json
+from reports.formats.matrix_json import StoredRun, read_json
 from reports.formats.records import read_jsonl
 from reports.formats.remedies import DOCUMENT as REMEDIES
 from reports.formats.remedies import read_remedies
@@ -23,9 +25,7 @@ from servers.control import Control
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
 
-    from reports.formats.matrix_json import StoredRun
     from reports.verdicts.observations import Observation
     from servers.catalogue import Server
     from servers.protocols import Protocol
@@ -78,24 +78,31 @@ def _read(folder: Path) -> StoredRun:
     return replace(part, rows=rows, observations=seen, cases=cases)
 
 
-def merge(parts: Sequence[StoredRun], expected: Iterable[str], own: Run) -> Matrix:
+def part_of(matrix: Matrix) -> StoredRun:
+    """Return what was just measured on one machine, or in one place, as a part of a whole."""
+    seen = tuple(observation for measured in matrix.measured for observation in measured.observations)
+    return StoredRun(matrix.run, matrix.catalogue, matrix.floor, matrix.rows, Path(matrix.run.host), seen)
+
+
+def merge(parts: Sequence[StoredRun], expected: Iterable[str] | Mapping[str, str], own: Run) -> Matrix:
     """Return several machines' runs as one; raises MergeError if they are not about the same.
 
     `own` is the merging itself: its id, time and tool, the machine it happens on, and the floor that
     stands if nobody reported. A machine that was expected and is not among the parts has a row that
-    says so.
+    says so, for the reason that `expected` has for it, if that is a mapping.
     """
+    reasons = expected if isinstance(expected, Mapping) else dict.fromkeys(expected, DID_NOT_REPORT)
     _check_hosts(parts)
     floor = _floor(parts) or own.asked.floor
     catalogue = Catalogue(_servers(parts), _facts_by_host(parts, lambda run: run.catalogue))
-    absent = [host for host in dict.fromkeys(expected) if host not in {part.host for part in parts}]
+    absent = [host for host in reasons if host not in {part.host for part in parts}]
     silent = [_silent(own, host, number) for number, host in enumerate(absent, 1)]
     runs = (*(part.run for part in parts), *silent)
     rows = [_placed(row, part.host) for part in parts for row in part.rows]
     return Matrix(
         run=_joined(runs, parts, own, catalogue, floor),
         measured=tuple(measured for part in parts for measured in _measured(part)),
-        rows=(*rows, *(_missing(run.host) for run in silent)),
+        rows=(*rows, *(_missing(run.host, reasons[run.host]) for run in silent)),
         catalogue=catalogue,
     )
 
@@ -170,10 +177,10 @@ def _silent(own: Run, host: str, number: int) -> Run:
     )
 
 
-def _missing(host: str) -> Row:
+def _missing(host: str, reason: str) -> Row:
     """Return the row that stands for such a machine."""
-    interpreter = Interpreter(MISSING, MISSING, "", unavailable=DID_NOT_REPORT, host=host)
-    judgement = Judgement(Verdict.UNTESTABLE, DID_NOT_REPORT)
+    interpreter = Interpreter(MISSING, MISSING, "", unavailable=reason, host=host)
+    judgement = Judgement(Verdict.UNTESTABLE, reason)
     return Row(interpreter, ALL_CLIENTS, "", "", Condition.AMBIENT, judgement, subject=Subject.MACHINE)
 
 

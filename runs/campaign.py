@@ -122,7 +122,19 @@ async def run_campaign(
     settings: Settings,
     telling: Sequence[Condition] = TELLING,
 ) -> CampaignResult:
-    """Probe all tasks under the conditions of the settings, and judge what the probes observe.
+    """Return the campaign of one machine: see run_campaigns."""
+    (result,) = await run_campaigns((tasks,), settings, telling)
+    return result
+
+
+async def run_campaigns(
+    machines: Sequence[Sequence[ProbeTask]],
+    settings: Settings,
+    telling: Sequence[Condition] = TELLING,
+) -> list[CampaignResult]:
+    """Probe all tasks of each machine under the conditions of the settings, and judge what they observe.
+
+    All machines meet the same servers, side by side. An interpreter's id is unique on its own machine.
 
     After that, clients that hold the floor are probed under the conditions of `telling`, on one server for
     each way of exchanging keys: these probes tell what holds the floor. The reference client is probed
@@ -132,22 +144,28 @@ async def run_campaign(
     """
     with scratch_folder(settings.cache, "run-") as scratch:
         configurations = write_configurations(scratch, settings.floor)
-        at_once = asyncio.Semaphore(_side_by_side(tasks, settings))
-        interpreters: dict[str, list[ProbeTask]] = {}
-        for task in tasks:
-            interpreters.setdefault(task.interpreter, []).append(task)
+        everyone = [task for tasks in machines for task in tasks]
+        at_once = asyncio.Semaphore(_side_by_side(everyone, settings))
+        grouped = list(map(_by_interpreter, machines))
         async with open_lab(
             settings.catalogue, scratch, settings.cache, settings.env, settings.openssl
         ) as lab:
             if lab.unavailable:
                 raise EngineError(lab.unavailable)
             controls = asyncio.create_task(lab.controls())
-            with counted(len(interpreters), "measured") as tally:
+            with counted(sum(map(len, grouped)), "measured") as tally:
                 campaign = Campaign(settings, telling, lab, controls, configurations, at_once, tally)
-                result = await campaign.run(interpreters)
-            for sentence in result.notes:
+                results = await asyncio.gather(*map(campaign.run, grouped))
+            for sentence in dict.fromkeys(sentence for result in results for sentence in result.notes):
                 LOG.info(sentence)
-            return result
+            return results
+
+
+def _by_interpreter(tasks: Iterable[ProbeTask]) -> dict[str, list[ProbeTask]]:
+    found: dict[str, list[ProbeTask]] = {}
+    for task in tasks:
+        found.setdefault(task.interpreter, []).append(task)
+    return found
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from interpreters.process_environment import NO_BYTECODE
 from interpreters.programs import commands
 from reports.verdicts.matrix import Matrix, build_matrix
 from reports.verdicts.observations import Run
-from runs.campaign import run_campaign
+from runs.campaign import run_campaigns
 from runs.collect import collect, collect_programs
 from runs.probe import ProbeTask
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from reports.verdicts.matrix import Row
     from reports.verdicts.observations import RunRequest
     from reports.verdicts.scope import Scope
-    from runs.campaign import Settings
+    from runs.campaign import CampaignResult, Settings
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ def probe_tasks(start: RunStart, clients: Sequence[str]) -> tuple[ProbeTask, ...
             clients=tuple(name for name in names if not prepared.interpreter.is_site or modules[name]),
             environment=prepared.interpreter.environment,
             arguments=(*prepared.words, PROBES),
+            place=prepared.interpreter.place,
             modules=modules,
             sources={own.client.id: own.text for own in start.own},
         )
@@ -92,24 +93,51 @@ def measure(start: RunStart, clients: Sequence[str], settings: Settings) -> Matr
 
     Raises EngineError where openssl can serve nothing, and ResourceError where there are too few open files.
     """
+    (found,) = measure_all((start,), clients, settings)
+    return found
+
+
+def measure_all(starts: Sequence[RunStart], clients: Sequence[str], settings: Settings) -> list[Matrix]:
+    """Measure several machines or places side by side; return the matrix of each: see measure."""
     started = now()
-    followers = followers_of(start.prepared, start.env)
-    tasks = tuple(task for task in probe_tasks(start, clients) if task.interpreter not in followers)
-    campaign = asyncio.run(run_campaign(tasks, settings))
+    followers = [followers_of(start.prepared, start.env) for start in starts]
+    tasks = [
+        tuple(task for task in probe_tasks(start, clients) if task.interpreter not in same)
+        for start, same in zip(starts, followers, strict=True)
+    ]
+    campaigns = asyncio.run(run_campaigns(tasks, settings))
+    return [
+        _matrix(start, clients, settings, Campaigned(campaign, same, started))
+        for start, same, campaign in zip(starts, followers, campaigns, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class Campaigned:
+    """What a campaign came to on a machine, for which environments it holds too, and when it began."""
+
+    campaign: CampaignResult
+    followers: Mapping[str, str]
+    started: str
+
+
+def _matrix(start: RunStart, clients: Sequence[str], settings: Settings, came: Campaigned) -> Matrix:
+    """Judge what was measured on a machine."""
+    campaign = came.campaign
     run = Run(
         run_id=start.run_id,
         host=start.host,
         tool=start.tool,
         engine=campaign.engine,
         catalogue=settings.catalogue.sha256,
-        started=started,
+        started=came.started,
         ended=now(),
         asked=start.request,
         controls=campaign.controls,
         scope=start.scope,
     )
     measured = (
-        *collect(start.prepared, campaign, start.env, followers),
+        *collect(start.prepared, campaign, start.env, came.followers),
         *collect_programs(start.programs, campaign),
     )
     rows = build_matrix(

@@ -15,6 +15,7 @@ from interpreters.clients import DEFAULT, EVERY, GROUPS, INSTALLER, chosen, clie
 from interpreters.errors import FloorError
 from interpreters.hardening.recipes import FLOORS as HARDEN_FLOORS
 from interpreters.hardening.recipes import read_recipes
+from interpreters.places import read_kinds
 from interpreters.programs import LIMITS, USUAL_LIMIT
 from reports.files import KEPT_RUNS
 from servers.conditions import Condition
@@ -256,12 +257,20 @@ SECURITYHUB = Option(
 )
 MEASURING = (*PREPARING, FLOOR, OPENSSL, HOST, KEEP, ALL_EVIDENCE, SECURITYHUB)
 
+PLACE = Option(
+    "--place",
+    "measure what is in this place, and not this machine, which is the place local; may be repeated",
+    {"action": "append", "default": [], "metavar": "KIND:NAME"},
+    f"such as {', '.join(f'{kind.id}:{kind.name}' for kind in read_kinds())}",
+)
+
 RUNNING = Option(
     "--running", "measure each Python that runs now, under its own variables", {"action": "store_true"}
 )
 
 MATRIX = (
     *MEASURING,
+    PLACE,
     CLIENT,
     RUNNING,
     *HALVES,

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import math
+import os
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from interpreters.clients import PROBES, ClientKey
 from interpreters.interpreter import MADE
+from interpreters.places import ANSWER_LIMIT as REACH_LIMIT
+from interpreters.places import LOCAL, Passenger, Place, command
+from interpreters.places import MARK as REACH_MARK
 from interpreters.processes import signal_name
 from reports.verdicts.observations import WIRE_ALONE, Account, Observation, OwnTls
 from servers.certificates import NAME
@@ -82,6 +86,17 @@ class ProbeTask:
     servers: tuple[LabServer, ...] = ()
     arguments: tuple[str | Path, ...] = field(default_factory=lambda: (PROBES,))
     """What Python is started with: the probe's code."""
+    place: Place = LOCAL
+    """Where it runs: elsewhere `env` is what is set there."""
+
+    def command(self, attempt_limit: float) -> tuple[Sequence[str | Path], Mapping[str, str]]:
+        """Return what is started here, and in which environment; an attempt takes so long at the most."""
+        if self.place.is_local:
+            return (self.python, *self.arguments), self.env
+        # Each attempt waits for several answers.
+        limit = REACH_LIMIT + 4 * attempt_limit * len(self.pairs)
+        passenger = Passenger(self.python, self.arguments, converse=True, limit=limit)
+        return command(self.place, passenger, self.env), os.environ
 
     @property
     def pairs(self) -> tuple[tuple[str, LabServer], ...]:
@@ -245,6 +260,9 @@ class Probe:
         """Lets in the process and what that started; None before it starts and after its end."""
         self._problem = ""
         """Why the process did not reach its end; empty if it did."""
+        self._unreached = ""
+        """Why its place could not be reached, or no longer; empty if it was, and for this machine."""
+        self._strangers_there: list[Stranger] = []
 
     async def run(self) -> None:
         """Run the process through all clients on all servers; raises OSError where no more taps can be had.
@@ -260,8 +278,7 @@ class Probe:
                 try:
                     process = await inside.enter_async_context(
                         running(
-                            (self.task.python, *self.task.arguments),
-                            self.task.env,
+                            *self.task.command(self._attempt_limit),
                             stdin=asyncio.subprocess.PIPE,
                             left=self._left.append,
                         )
@@ -357,6 +374,9 @@ class Probe:
 
     def _take(self, line: str) -> None:
         """Take in one line; what is not a record of ours is kept only as last words."""
+        if line.startswith(REACH_MARK) and not self.task.place.is_local:
+            self._take_reach(line.removeprefix(REACH_MARK))
+            return
         if not line.startswith(MARK):
             if line:
                 self._last_words.append(line[:200])
@@ -365,6 +385,15 @@ class Probe:
             self._take_record(json.loads(line.removeprefix(MARK)))
         except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
             self._last_words.append(f"a record that makes no sense: {str(error)[:NAME_LIMIT]}")
+
+    def _take_reach(self, text: str) -> None:
+        """Take in what the near end of the channel to a place says itself."""
+        record = json.loads(text)
+        if record["kind"] == "problem":
+            self._unreached = f"{self.task.place}: {record['text']}"
+        elif record["kind"] == "stranger":
+            servers = [server for (_, server), tap in self._taps.items() if tap.port == record["port"]]
+            self._strangers_there += [Stranger(server, record["who"], record["times"]) for server in servers]
 
     def _take_record(self, record: Mapping[str, Any]) -> None:
         kind = record["kind"]
@@ -414,6 +443,8 @@ class Probe:
 
     def _ending(self, status: int | None) -> str:
         """Say how a probe ended that did not say so itself."""
+        if self._unreached:
+            return f"{self._unreached} (after {self._doing})"
         if status is None:
             how = "stopped talking and was ended"
         elif status < 0:
@@ -440,7 +471,8 @@ class Probe:
                 Stranger(server, who, times)
                 for (_, server), tap in self._taps.items()
                 for who, times in tap.strangers.items()
-            ),
+            )
+            + tuple(self._strangers_there),
             tuple(self._left),
         )
 

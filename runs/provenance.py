@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from interpreters.clients import DEFAULT, ClientKey, clients
-from interpreters.interpreter import APPLICATION, ENVIRONMENT, is_program_id, program_id
+from interpreters.interpreter import APPLICATION, ENVIRONMENT, is_program_id, is_site_id, program_id
 from interpreters.processes import run
 from interpreters.programs import read_programs
 from interpreters.tables import TableError
@@ -102,7 +102,7 @@ def not_chosen(
     return tuple(
         LeftOut(candidate.id, str(candidate.path), why)
         for candidate in found
-        if candidate.id not in kept and not candidate.site
+        if candidate.id not in kept and not is_site_id(candidate.id)
     )
 
 

@@ -85,12 +85,15 @@ def _log(session: nox.Session, sentence: str) -> None:
 def matrix(job: Job) -> None:
     """Measure every Python on this machine and write reports/latest."""
     from runs.measure import measure
+    from runs.places import measure_places
 
     _refuse_unwritable_reports()
     settings = job.settings(job.options.conditions)
     with begun(job.run_id):
-        start = job.start(settings)
-        found = measure(start, tuple(job.sweep), settings)
+        if job.options.place:
+            found = measure_places(job, settings)
+        else:
+            found = measure(job.start(settings), tuple(job.sweep), settings)
         _publish(job, job.run_id, found)
     _show(found)
 

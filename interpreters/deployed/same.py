@@ -54,7 +54,7 @@ def _glance(prepared: Prepared, env: Mapping[str, str]) -> object:
     """Return what environments that may be the same have in common; None for one that is measured anyway."""
     interpreter, identity = prepared.interpreter, prepared.identity
     named = prepared.given or prepared.words or interpreter.source == RUNNING or interpreter.is_site
-    if named or interpreter.unavailable or interpreter.environment == MADE:
+    if named or interpreter.unavailable or interpreter.environment == MADE or not interpreter.place.is_local:
         return None
     if identity is None or not identity.is_venv or not interpreter.build:
         return None

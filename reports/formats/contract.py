@@ -163,6 +163,9 @@ class ScopeDocument(Document):
     no verdict rests on it."""
     environments_looked: tuple[LookedDocument, ...] = ()
     """The places in which environments of applications were looked for; empty where nobody looked."""
+    place: str = ""
+    """The place that was measured, such as `ssh:web1`, which is the name in `host` too; empty for the machine
+    that the tool ran on."""
 
     def __post_init__(self) -> None:
         if self.partial is not bool(self.narrowed):

@@ -61,6 +61,8 @@ class Scope:
     """What disturbed the run as a whole, in sentences: which other programs connected to its servers, say."""
     environments_looked: tuple[SearchedLocation, ...] = ()
     """Where environments of applications were looked for; empty where nobody looked."""
+    place: str = ""
+    """The place that was measured, KIND:NAME; empty for the machine that the tool ran on."""
 
     @property
     def partial(self) -> bool:
@@ -84,6 +86,7 @@ def read_scope(facts: Mapping[str, Any]) -> Scope:
         looked=tuple(_read_looked(entry) for entry in facts["looked"]),
         notes=tuple(map(_text, facts["notes"])),
         environments_looked=tuple(_read_looked(entry) for entry in facts.get("environments_looked", ())),
+        place=_text(facts.get("place", "")),
     )
 
 

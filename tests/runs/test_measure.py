@@ -219,12 +219,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> _Asked:
     """Put a made-up campaign in the place of ours, and note what it is asked."""
     noted = _Asked(CONTROLS)
 
-    async def campaign(tasks: Sequence[ProbeTask], settings: Settings) -> CampaignResult:
+    async def campaigns(machines: Sequence[Sequence[ProbeTask]], settings: Settings) -> list[CampaignResult]:
+        (tasks,) = machines
         noted.tasks, noted.settings = tasks, settings
         probes = [(task, condition, _result(task)) for task in tasks for condition in settings.conditions]
-        return a_campaign(CATALOGUE, *probes, controls=noted.controls)
+        return [a_campaign(CATALOGUE, *probes, controls=noted.controls)]
 
-    monkeypatch.setattr(runs.measure, "run_campaign", campaign)
+    monkeypatch.setattr(runs.measure, "run_campaigns", campaigns)
     return noted
 
 

@@ -1,0 +1,169 @@
+"""Looks into a place: which Pythons and environments are there, and what the place is."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from interpreters.clients import PROBES
+from interpreters.deployed.found import read_found
+from interpreters.identify import IdentifyError, answer_there
+from interpreters.interpreter import ENVIRONMENT
+from interpreters.locate import PATH, PYTHON, Candidate, interpreter_id, label_of, unique
+from interpreters.locations import EXECUTABLE, SearchedLocation, Status, read_locations
+from interpreters.places import CHOICE, CHOOSER, NO_PYTHON, Passenger, Place, PlaceError, ways_to
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+SCRIPT = PROBES / "discover.py"
+MARK = "TLS-FLOOR-FOUND "
+
+LOOK_LIMIT = 60.0
+"""Seconds that looking for Pythons may take."""
+
+MOST = 1000
+"""Interpreters, and environments, that are taken of a place: it may name any number."""
+
+NO_SHELL = re.compile(
+    r"\bsh\b.{0,80}(not found|no such file)|executable file .{0,40}not found", re.IGNORECASE
+)
+"""Words of a command that found no shell in the place."""
+
+
+@dataclass(frozen=True)
+class VisitedPlace:
+    """A place that was entered, and what is there."""
+
+    place: Place
+    candidates: tuple[Candidate, ...]
+    """Each is measured as it is: nothing is installed there."""
+    looked: tuple[SearchedLocation, ...]
+    environments_looked: tuple[SearchedLocation, ...]
+    distribution: str
+    architecture: str
+    user: str
+    variables: Mapping[str, str]
+    """Of those that were asked for, the ones that are set there."""
+
+
+def visit(text: str, variables: Sequence[str] = ()) -> VisitedPlace:
+    """Enter the place that KIND:NAME means by the first way through which a Python answers.
+
+    Raises PlaceError, with the reason for each way, where none does.
+    """
+    problems = []
+    for place in ways_to(text):
+        try:
+            return _read(place, _answer(place, variables))
+        except IdentifyError as error:
+            problems.append(str(error))
+            if NO_PYTHON in str(error):
+                break
+        except (KeyError, TypeError, ValueError) as error:
+            problems.append(f"what it says of itself makes no sense: {str(error)[:200]}")
+    msg = f"{text}: {'; '.join(dict.fromkeys(problems))}"
+    raise PlaceError(msg)
+
+
+def _answer(place: Place, variables: Sequence[str]) -> dict[str, Any]:
+    """Return what the place says; a shell there chooses the Python, or we do, where there is no shell."""
+    sources, found = read_locations(), read_found()
+    patterns = [pattern for source in (*sources, *found) for pattern in (*source.folders, *source.lists)]
+    wanted = {
+        "interpreters": [(source.id, pattern) for source in sources for pattern in source.folders],
+        "lists": [(source.id, pattern) for source in sources for pattern in source.lists],
+        "environments": [(source.id, pattern) for source in found for pattern in source.folders],
+        "names": EXECUTABLE.pattern,
+        "variables": list(variables),
+    }
+    named = {pattern[1:].partition("/")[0] for pattern in patterns if pattern.startswith("$")} - {"PWD"}
+    first = Passenger(
+        None,
+        (SCRIPT, "{folder}/locations.json"),
+        {"locations.json": json.dumps(wanted)},
+        limit=LOOK_LIMIT,
+        keep=(*sorted(named), *variables),
+        start=("sh", "-c", CHOOSER, "sh"),
+    )
+    try:
+        return answer_there(place, first, MARK)
+    except IdentifyError as error:
+        if NO_PYTHON in str(error) or not NO_SHELL.search(str(error)):
+            raise
+    problem = IdentifyError(f"{NO_PYTHON} {', '.join(CHOICE)}")
+    for name in CHOICE:
+        try:
+            return answer_there(place, replace(first, start=(name, "-c")), MARK)
+        except IdentifyError as error:
+            problem = problem if _is_absent(str(error)) else error
+    raise problem
+
+
+def _is_absent(problem: str) -> bool:
+    """Whether a problem says no more than that there is no such file."""
+    return re.search(r"not found|no such file", problem, re.IGNORECASE) is not None
+
+
+def _read(place: Place, facts: Mapping[str, Any]) -> VisitedPlace:
+    """Check what a place says; raises KeyError, TypeError or ValueError for what makes no sense."""
+    variables = {_text(name): _text(value) for name, value in dict(facts["variables"]).items()}
+    return VisitedPlace(
+        place,
+        unique([*_interpreters(place, facts["interpreters"]), *_environments(place, facts["environments"])]),
+        tuple(map(_looked, facts["looked"])),
+        tuple(map(_looked, facts["environments_looked"])),
+        _text(facts["distribution"]),
+        _text(facts["architecture"]),
+        _text(facts["user"]),
+        variables,
+    )
+
+
+def _interpreters(place: Place, found: Sequence[Mapping[str, Any]]) -> Iterator[Candidate]:
+    """Give each interpreter, with its own packages as they are."""
+    known = {source.id: source for source in (*read_locations(), PATH)}
+    for each in found[:MOST]:
+        source, path = known[_text(each["source"])], _path(each["path"])
+        refused = _text(each["refused"])
+        yield Candidate(
+            interpreter_id(source, path), source.id, path, refused, given=True, place=place, site=True
+        )
+
+
+def _environments(place: Place, found: Sequence[Mapping[str, Any]]) -> Iterator[Candidate]:
+    """Give each virtual environment."""
+    known = {source.id for source in (*read_found(), PATH)}
+    for each in found[:MOST]:
+        folder, source = _path(each["path"]), _text(each["source"])
+        if source not in known:
+            msg = f"no source of environments is {source!r}"
+            raise ValueError(msg)
+        name, refused = f"{ENVIRONMENT}{label_of(folder)}", _text(each["refused"])
+        yield Candidate(name, source, folder / PYTHON, refused, given=True, environment=folder, place=place)
+
+
+def _looked(facts: Sequence[Any]) -> SearchedLocation:
+    name, status, reason = map(_text, facts)
+    for known in get_args(Status):
+        if status == known:
+            return SearchedLocation(name, known, reason)
+    msg = f"{status!r} is no status of a location"
+    raise ValueError(msg)
+
+
+def _path(value: object) -> Path:
+    if (path := Path(_text(value))).is_absolute():
+        return path
+    msg = f"{value!r} is no absolute path"
+    raise ValueError(msg)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str) and "\0" not in value:
+        return value
+    msg = f"{value!r} where a text should be"
+    raise TypeError(msg)

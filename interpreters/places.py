@@ -1,0 +1,227 @@
+"""Places: where Pythons are that do not run on this machine, and how a command gets there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from interpreters.clients import PROBES
+from interpreters.errors import FloorError
+from interpreters.owners import not_as_root
+from interpreters.process_environment import PASSED_THROUGH, never_read
+from interpreters.tables import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from interpreters.tables import Table
+
+TABLE = Path(__file__).with_name("places.toml")
+REACH = PROBES / "reach.py"
+
+MARK = "TLS-FLOOR-REACH "
+"""How a line of the near end's own begins: see probes/reach.py."""
+
+ANSWER_LIMIT = 25.0
+"""Seconds that a place has to answer: less than a probe may be silent."""
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where a command finds a Python that does not get our own PATH (hier(7))."""
+
+CHOICE = ("python3", "python", "python2", "/usr/libexec/platform-python", "/usr/local/bin/python3")
+"""What a Python in a place is called, the likeliest first; the others are found by looking for them there."""
+
+NO_PYTHON = "there is no Python that starts: none of"
+"""How a place says so."""
+
+CHOOSER = (
+    f"for p in {' '.join(CHOICE)}; do if command -v $p >/dev/null 2>&1 && $p -c '' >/dev/null 2>&1;"
+    f" then exec $p -c \"$1\"; fi; done; echo '{NO_PYTHON} {', '.join(CHOICE)}' >&2; exit 127"
+)
+"""Lets a shell of the place choose the Python, so that the place is entered once."""
+
+
+class PlaceError(FloorError):
+    """A place makes no sense, or cannot be entered; the message says which, why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place: its name, the words before its Python, and whether its far end is a shell."""
+
+    kind: str
+    """A table of places.toml; empty for this machine."""
+    name: str
+    prefix: tuple[str, ...] = ()
+    shell: bool = False
+    passes: tuple[str, ...] = ()
+    """Patterns of the variables of this process that the prefix is started with."""
+
+    def __str__(self) -> str:
+        """Return the place as the user names it, which is the host of its report."""
+        return f"{self.kind}:{self.name}" if self.kind else self.name
+
+    @property
+    def is_local(self) -> bool:
+        """Whether this is the machine that the tool runs on."""
+        return not self.kind
+
+
+LOCAL = Place("", "local")
+"""This machine."""
+
+
+@dataclass(frozen=True)
+class PlaceKind:
+    """A kind of places as its table describes it; the keys are explained at the head of the file."""
+
+    id: str
+    name: str
+    example: str
+    about: str
+    ways: tuple[str, ...]
+    pattern: str = ""
+    shell: bool = False
+    passes: tuple[str, ...] = ()
+    roots: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Passenger:
+    """What is started in a place: a script of probes/ in a Python there."""
+
+    python: Path | None
+    """None for whichever Python there is."""
+    arguments: tuple[str | Path, ...]
+    """What stands behind the Python: words of its own, the script, and the script's arguments."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """By name, the text of further files; `{folder}/NAME` among the arguments is such a file."""
+    converse: bool = False
+    """Whether it reads standard input."""
+    limit: float = 60.0
+    """Seconds that all of it may take, once the place has answered."""
+    keep: tuple[str, ...] = ()
+    """Patterns of further variables of the place that it gets."""
+    start: tuple[str, ...] = ()
+    """What a Python is started by that is not named: words up to the text that it runs."""
+
+
+def command(place: Place, passenger: Passenger, env: Mapping[str, str | None]) -> list[str]:
+    """Return the command that runs a passenger in a place and behaves as the passenger itself would.
+
+    `env` is what is set there, or with None not passed on, beside what the place has; of OPENSSL_CONF the
+    file travels. The command itself is started in this process's environment, of which the prefix gets what
+    `place` says.
+    """
+    script = next(i for i, word in enumerate(passenger.arguments) if Path(word).is_relative_to(PROBES))
+    words, arguments = passenger.arguments[:script], passenger.arguments[script + 1 :]
+    named = str(passenger.python) if passenger.python else ""
+    spec = {
+        "prefix": place.prefix,
+        "start": passenger.start or (named, "-c"),
+        "shell": place.shell,
+        "pass": place.passes,
+        "path": "" if {"PATH", "*"} & set(place.passes) else PATH,
+        "python": named,
+        "words": [str(word) for word in words],
+        "script": str(Path(passenger.arguments[script]).relative_to(PROBES)),
+        "arguments": [str(word) for word in arguments],
+        "files": dict(passenger.files),
+        "keep": [*sorted(PASSED_THROUGH), "LC_*", *passenger.keep],
+        "set": {**never_read("{folder}/home"), **env},
+        "converse": passenger.converse,
+        "answer": ANSWER_LIMIT,
+        "limit": passenger.limit,
+    }
+    return [sys.executable, "-I", str(REACH), json.dumps(spec)]
+
+
+def read_kinds(path: Path = TABLE) -> tuple[PlaceKind, ...]:
+    """Read and check a file of kinds of places; raises TableError that names the entry at fault."""
+    return tuple(
+        _kind(name, table) for name, table in tables(path.name, path.read_bytes(), PlaceKind).items()
+    )
+
+
+def _kind(name: str, table: Table) -> PlaceKind:
+    pattern = table.get("pattern", str, "[^-].*")
+    try:
+        groups = re.compile(pattern).groupindex
+    except re.error as error:
+        table.refuse(f"pattern is {pattern!r}, which is no regular expression: {error}")
+    ways = table.texts("ways", "chroot {name}")
+    for way in ways:
+        for group in re.findall(r"\{(\w*)\}", way):
+            if group not in ("name", "words", *groups):
+                table.refuse(f"ways has {{{group}}}, which is no group of the pattern")
+    return PlaceKind(
+        id=name,
+        name=table.get("name", str),
+        example=table.get("example", str),
+        about=table.get("about", str),
+        ways=ways,
+        pattern=pattern,
+        shell=table.get("shell", bool, default=False),
+        passes=table.texts("passes", "PATH"),
+        roots=table.texts("roots", "chroot"),
+    )
+
+
+def ways_to(text: str, kinds: Sequence[PlaceKind] | None = None) -> tuple[Place, ...]:
+    """Return the place that KIND:NAME means, once for each way to enter it; raises PlaceError.
+
+    Whether a Python answers is found out by entering it.
+    """
+    known = {kind.id: kind for kind in (read_kinds() if kinds is None else kinds)}
+    word, colon, name = text.partition(":")
+    if (kind := known.get(word)) is None or not colon:
+        examples = ", ".join(f"{kind.id}:{kind.name}" for kind in known.values())
+        msg = f"--place {text!r}: a place is local or one of {examples}"
+        raise PlaceError(msg)
+    matched = re.fullmatch(kind.pattern, name, re.DOTALL)
+    if matched is None or "\0" in name:
+        msg = f"--place {text!r}: {name!r} is no name of {kind.about}; such a place is {word}:{kind.example}"
+        raise PlaceError(msg)
+    groups = {"name": name, **{group: found or "" for group, found in matched.groupdict().items()}}
+    found = [_words(way, groups, text) for way in kind.ways]
+    refused = [refusal for prefix in found if (refusal := _refusal(prefix, kind, name))]
+    usable = [prefix for prefix in found if not _refusal(prefix, kind, name)]
+    if not usable:
+        msg = f"{text}: {'; '.join(refused)}"
+        raise PlaceError(msg)
+    return tuple(Place(word, name, prefix, kind.shell, kind.passes) for prefix in usable)
+
+
+def _words(way: str, groups: Mapping[str, str], text: str) -> tuple[str, ...]:
+    """Fill in the words of a way; raises PlaceError where the words of the name cannot be told apart."""
+    found: list[str] = []
+    for word in shlex.split(way):
+        if word == "{words}":
+            try:
+                found += shlex.split(groups["name"])
+            except ValueError as error:
+                msg = f"--place {text!r}: its words cannot be told apart: {error}"
+                raise PlaceError(msg) from error
+            continue
+        named = re.findall(r"\{(\w+)\}", word)
+        if all(groups[name] for name in named):
+            found.append(re.sub(r"\{(\w+)\}", lambda matched: groups[matched[1]], word))
+    return tuple(found)
+
+
+def _refusal(prefix: Sequence[str], kind: PlaceKind, name: str) -> str:
+    """Say why a way cannot be taken; empty if it can, as far as can be told from here."""
+    if not prefix:
+        return "there is no command in it"
+    if shutil.which(prefix[0]) is None:
+        return f"there is no command {prefix[0]!r} here that can be run"
+    if prefix[0] in kind.roots and os.geteuid() == 0 and (why := not_as_root(Path(os.path.realpath(name)))):
+        return f"{prefix[0]} would give root's rights to what is there: {why}"
+    return ""

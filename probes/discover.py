@@ -1,0 +1,231 @@
+"""Passenger script: looks for Pythons in the place where it runs, by files alone, and says what the place is.
+
+Its argument is a file of JSON: `interpreters`, `lists` and `environments` are pairs of a source and a pattern of
+folders, as in interpreters/locations.toml and interpreters/deployed/found.toml, and `names` is the regular expression
+of what an interpreter is called. It prints one marked line of JSON: `interpreters` and `environments`, each with its
+source, its path and, in `refused`, why root must not start it; `looked` with a status for each pattern; and what the
+place is.
+"""
+
+from __future__ import print_function
+
+import filecmp
+import glob
+import io
+import json
+import os
+import platform
+import pwd
+import re
+import stat
+import sys
+
+MARK = "TLS-FLOOR-FOUND "
+
+MOST = 1000
+"""Interpreters, and environments, after which no more are looked for."""
+
+
+def text(name):
+    """Return a path as text: Python 2.7 has bytes."""
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else name
+
+
+def homes():
+    """Return the user's own home and, for root, those of all users."""
+    # HOME is a folder of ours. Whom root looks after: interpreters/locations.py.
+    others = os.geteuid() == 0
+    users = [user for user in pwd.getpwall() if user.pw_uid == os.getuid() or others and (not user.pw_uid or user.pw_uid >= 100)]
+    return sorted(set(user.pw_dir for user in users if user.pw_dir.strip("/") and os.path.isdir(user.pw_dir)))
+
+
+def matching(pattern, users):
+    """Return what a pattern names here; None where its variable is not set."""
+    head, slash, rest = pattern.partition("/")
+    starts = [head]
+    if head == "~":
+        starts = users
+    elif head.startswith("$"):
+        starts = [os.environ[head[1:]]] if os.environ.get(head[1:]) else []
+    return [found for start in starts for found in sorted(glob.glob(start.rstrip("/") + slash + rest))]
+
+
+def listed(files):
+    """Return the bin of each installation that these files name."""
+    found = []
+    for path in files:
+        try:
+            if os.path.isfile(path):
+                with io.open(path, encoding="utf-8", errors="replace") as file:
+                    lines = file.read(1 << 20).splitlines()
+                found += [os.path.join(line.strip(), "bin") for line in lines if line.startswith("/")]
+        except (IOError, OSError):
+            continue
+    return [folder for folder in found if os.path.isdir(folder)]
+
+
+def in_venv(real):
+    """Whether this is an environment's copy of another interpreter: its pyvenv.cfg has a home elsewhere."""
+    for folder in (os.path.dirname(real), os.path.dirname(os.path.dirname(real))):
+        try:
+            with io.open(os.path.join(folder, "pyvenv.cfg"), encoding="utf-8", errors="replace") as file:
+                matched = re.search(r"^\s*home\s*=\s*(\S.*?)\s*$", file.read(65536), re.MULTILINE | re.IGNORECASE)
+        except (IOError, OSError):
+            continue
+        if matched and os.path.realpath(matched.group(1)) != os.path.dirname(real):
+            return True
+    return False
+
+
+def same_program(path, other):
+    """Whether two files are the same program byte by byte; of scripts the name may matter."""
+    try:
+        with open(path, "rb") as file:
+            if file.read(2) == b"#!":
+                return False
+        return os.path.getsize(path) == os.path.getsize(other) and filecmp.cmp(path, other, False)
+    except (IOError, OSError):
+        return False
+
+
+def refused(paths):
+    """Say why root must not start what lies at these paths; empty for every other user, and where root may."""
+    if os.geteuid() != 0:
+        return ""
+    trusted = set([0, os.stat("/usr").st_uid]) if os.path.isdir("/usr") else set([0])
+    for path in paths:
+        part = os.path.realpath(path)
+        while True:
+            try:
+                found = os.stat(part)
+            except OSError as error:
+                return "%s cannot be looked at: %s" % (part, error.strerror)
+            if found.st_uid not in trusted:
+                return "%s is owned by user %d: not started as root" % (part, found.st_uid)
+            sticky = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
+            if found.st_mode & stat.S_IWOTH and not sticky:
+                return "%s is writable by everybody: not started as root" % part
+            if part == os.path.dirname(part):
+                break
+            part = os.path.dirname(part)
+    return ""
+
+
+def executables(folders, names):
+    """Return by real path the source of each interpreter in these folders."""
+    found = {}
+    for source, folder in folders:
+        try:
+            there = sorted(name for name in os.listdir(folder) if names.match(name))
+        except OSError:
+            continue
+        for name in there:
+            real = os.path.realpath(os.path.join(folder, name))
+            if real not in found and len(found) < MOST and os.path.isfile(real) and not in_venv(real):
+                found[real] = source
+    return found
+
+
+def without_copies(found):
+    """Return the interpreters, of those in a folder that are the same program the one with the longest name."""
+    kept = []
+    for path in sorted(found, key=lambda path: (-len(os.path.basename(path)), path)):
+        beside = [other for other in kept if os.path.dirname(other) == os.path.dirname(path)]
+        if not any(same_program(path, other) for other in beside):
+            kept.append(path)
+    return sorted(kept)
+
+
+def interpreters(wanted, users, looked):
+    """Return the interpreters of the place, and note where they were looked for."""
+    names = re.compile("(?:%s)$" % wanted["names"])
+    folders = []
+    for key, make in (("interpreters", list), ("lists", listed)):
+        for source, pattern in wanted[key]:
+            there = [folder for folder in make(matching(pattern, users))]
+            looked.append((pattern, "looked" if there else "absent", ""))
+            folders += [(source, folder) for folder in there]
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        if os.path.isabs(folder) and os.path.basename(folder) != "shims":
+            looked.append((text(folder), "looked" if os.path.isdir(folder) else "absent", "on PATH"))
+            folders.append(("path", folder))
+    # What answers is a Python, wherever it lies.
+    if not in_venv(os.path.realpath(sys.executable)):
+        folders.append(("path", os.path.dirname(os.path.realpath(sys.executable))))
+    found = executables(folders, names)
+    return [
+        {"source": found[path], "path": text(path), "refused": not_executable(path) or refused([path])}
+        for path in without_copies(found)
+    ]
+
+
+def not_executable(path):
+    """Say that a file is not executable; empty if it is."""
+    return "" if os.access(path, os.X_OK) else "%s is not executable" % path
+
+
+def environments(wanted, users, looked):
+    """Return the virtual environments of the place, and note where they were looked for."""
+    found, seen = [], set()
+    own = os.path.dirname(os.path.dirname(os.path.abspath(sys.executable)))
+    pairs = [(source, pattern, matching(pattern, users)) for source, pattern in wanted["environments"]]
+    for source, pattern, folders in pairs + [("path", "", [own])]:
+        there = False
+        for folder in folders:
+            python = os.path.join(folder, "bin", "python")
+            real = os.path.realpath(folder)
+            if os.path.isfile(os.path.join(folder, "pyvenv.cfg")) and os.path.isfile(python):
+                there = True
+                if real not in seen and len(found) < MOST:
+                    seen.add(real)
+                    sites = glob.glob(os.path.join(folder, "lib*", "py*", "site-packages"))
+                    why = not_executable(python) or refused([python, folder] + sites)
+                    found.append({"source": source, "path": text(folder), "refused": why})
+        if pattern:
+            looked.append((pattern, "looked" if there else "absent", ""))
+    return found
+
+
+def distribution():
+    """Return the operating system's name and version as os-release(5) has it, or as the system says."""
+    for path in ("/etc/os-release", "/usr/lib/os-release"):
+        try:
+            with io.open(path, encoding="utf-8", errors="replace") as file:
+                matched = re.search(r"^PRETTY_NAME=[\"']?(.*?)[\"']?\s*$", file.read(65536), re.MULTILINE)
+        except (IOError, OSError):
+            continue
+        if matched:
+            return matched.group(1)
+    return "%s %s" % (platform.system(), platform.release())
+
+
+def user_name():
+    """Return the name of the user, or the number of one without a name."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return "user %d" % os.geteuid()
+
+
+def main():
+    """Look, and print the line."""
+    with io.open(sys.argv[1], encoding="utf-8") as file:
+        wanted = json.load(file)
+    looked, for_found = [], []
+    users = homes()
+    facts = {
+        "interpreters": interpreters(wanted, users, looked),
+        "environments": environments(wanted, users, for_found),
+        "looked": looked,
+        "environments_looked": for_found,
+        "distribution": distribution(),
+        "architecture": platform.machine(),
+        "user": user_name(),
+        "host": platform.node(),
+        "variables": dict((name, text(os.environ[name])) for name in wanted["variables"] if name in os.environ),
+    }
+    print("\n" + MARK + json.dumps(facts))
+
+
+if __name__ == "__main__":
+    main()

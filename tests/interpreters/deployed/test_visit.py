@@ -1,0 +1,124 @@
+"""What a place says of itself becomes candidates, or a sentence: it may be anything."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Any
+
+import pytest
+
+from interpreters.deployed import visit as room
+from interpreters.deployed.visit import visit
+from interpreters.identify import IdentifyError
+from interpreters.places import CHOICE, NO_PYTHON, Passenger, Place, PlaceError
+
+FACTS: dict[str, Any] = {
+    "interpreters": [
+        {"source": "system", "path": "/usr/bin/python3.11", "refused": ""},
+        {"source": "pyenv", "path": "/home/me/.pyenv/versions/3.9.1/bin/python3.9", "refused": "no"},
+    ],
+    "environments": [{"source": "path", "path": "/srv/shop/venv", "refused": ""}],
+    "looked": [["/usr/bin", "looked", "on PATH"]],
+    "environments_looked": [["~/.venv", "absent", ""]],
+    "distribution": "Debian",
+    "architecture": "x86_64",
+    "user": "root",
+    "host": "web1",
+    "variables": {"OPENSSL_CONF": "/etc/x.cnf"},
+}
+
+
+@pytest.fixture
+def says(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Return a list: what places say one after the other, or raise."""
+    answers: list[Any] = []
+
+    def answer(place: Place, passenger: Passenger, mark: str) -> Any:
+        del place, mark
+        said = answers.pop(0)
+        if isinstance(said, str):
+            raise IdentifyError(said)
+        return said if isinstance(said, dict) else said(passenger)
+
+    monkeypatch.setattr(room, "answer_there", answer)
+    return answers
+
+
+def test_candidates_have_the_ids_that_they_would_have_here(says: list[Any]) -> None:
+    """An interpreter is named by source and folder, an environment by its own; each is measured as it is."""
+    says.append(FACTS)
+    found = visit("exec:env")
+    assert [(each.id, each.unavailable, each.as_found) for each in found.candidates] == [
+        ("env_shop_venv", "", True),
+        ("pyenv_3_9_1", "no", True),
+        ("system_3_11", "", True),
+    ]
+    assert {each.place for each in found.candidates} == {found.place}
+    assert (str(found.place), found.user, found.variables) == (
+        "exec:env",
+        "root",
+        {"OPENSSL_CONF": "/etc/x.cnf"},
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"interpreters": [{"source": "system", "path": "bin/python", "refused": ""}]},
+        {"interpreters": [{"source": "../x", "path": "/bin/python", "refused": ""}]},
+        {"interpreters": [{"source": "system", "path": "/a\0b", "refused": ""}]},
+        {"interpreters": [{"source": "system", "path": 7, "refused": ""}]},
+        {"interpreters": 7},
+        {"environments": [{"source": "x", "path": "/a", "refused": ""}]},
+        {"looked": [["a", "gone", ""]]},
+        {"looked": [["a"]]},
+        {"distribution": None},
+        {"variables": 3},
+    ],
+)
+def test_what_makes_no_sense_is_a_sentence(says: list[Any], change: dict[str, Any]) -> None:
+    """A place that says what no place can say is refused with a reason, and nothing else is raised."""
+    says.append({**FACTS, **change})
+    with pytest.raises(PlaceError, match=r"^exec:env: what it says of itself makes no sense"):
+        visit("exec:env")
+
+
+def test_a_place_without_a_shell_is_asked_for_each_name(says: list[Any]) -> None:
+    """Where there is no shell to choose the Python, the names are tried in turn, the likeliest first."""
+    tried: list[Any] = []
+
+    def note(passenger: Passenger) -> Any:
+        tried.append(passenger.start)
+        return FACTS
+
+    says += ["chroot ended: chroot: failed to run command 'sh': No such file", "python3: not found", note]
+    visit("exec:env")
+    assert tried == [(CHOICE[1], "-c")]
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ([f"env ended with status 127: {NO_PYTHON} python3"], NO_PYTHON),
+        (["x: exec: sh: not found", *(f"{name}: not found" for name in CHOICE)], NO_PYTHON),
+        (["ssh ended with status 255: Connection refused"], "Connection refused"),
+        (["x: exec: sh: not found", "python3: Exec format error", *["not found"] * 9], "Exec format error"),
+    ],
+)
+def test_a_place_that_cannot_be_entered_is_one_sentence(
+    says: list[Any], said: list[str], reason: str
+) -> None:
+    """No Python, no answer and a Python that does not start are told apart."""
+    says += said
+    with pytest.raises(PlaceError, match=rf"^exec:env: .*{re.escape(reason)}"):
+        visit("exec:env")
+
+
+@pytest.mark.e2e
+def test_this_machine_is_found_as_a_place() -> None:
+    """A real channel finds the Python that runs this test, or what that is an environment of."""
+    found = visit("exec:env", ["OPENSSL_CONF"])
+    assert found.architecture
+    base = f"{sys.version_info.major}_{sys.version_info.minor}"
+    assert any(base in each.id or each.environment for each in found.candidates)

@@ -1,0 +1,165 @@
+"""A run over places: each is a host of the report, and one that is silent has a row with its reason."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import runs.places
+from interpreters.deployed.visit import VisitedPlace
+from interpreters.identify import IdentifyError
+from interpreters.locate import Candidate, SelectionError
+from interpreters.locations import SearchedLocation
+from interpreters.places import Place, PlaceError
+from interpreters.prepared import Prepared, prepare_there
+from reports.verdicts.judge import Verdict
+from reports.verdicts.matrix import Matrix, Subject
+from runs.job import Job
+from runs.options import parse
+from runs.places import NOBODY, SilentPlace, measure_places
+from runs.plan import Plan
+from servers.conditions import Condition
+from tests.support.builders import a_catalogue, a_matrix, a_row, a_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from runs.measure import RunStart
+
+WEB = Place("ssh", "web1", ("ssh", "web1"))
+ONE = Candidate("system_3_11", "system", Path("/usr/bin/python3.11"), place=WEB, site=True, given=True)
+OTHER = replace(ONE, id="pyenv_3_9_1", source="pyenv", path=Path("/x/bin/python3.9"))
+LOOKED = (SearchedLocation("/usr/bin", "looked"),)
+VISITED = VisitedPlace(WEB, (ONE, OTHER), LOOKED, (), "Debian 11", "aarch64", "root", {"OPENSSL_CONF": "/x"})
+
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Return a function that makes the job of these words, whose places are made up."""
+    visits = {"ssh:web1": VISITED, "ssh:bare": replace(VISITED, candidates=()), "ssh:gone": None}
+
+    def visit(name: str, variables: Sequence[str]) -> VisitedPlace:
+        del variables
+        if (found := visits[name]) is None:
+            msg = f"{name}: ssh ended with status 255 before a Python answered: no route to host"
+            raise PlaceError(msg)
+        return found
+
+    monkeypatch.setattr(runs.places, "visit", visit)
+    monkeypatch.setattr(runs.places, "prepare_there", Prepared.of)
+    monkeypatch.setattr("shutil.which", lambda name: name)
+    with contextlib.ExitStack() as held:
+
+        def make(*words: str) -> Job:
+            options = parse("matrix", ("matrix",), words, "")
+            session: Any = SimpleNamespace(cache_dir=tmp_path / "cache", invoked_from=str(tmp_path))
+            return Job(session, Plan("20260101T000000Z-0000", ("matrix",)), options, held)
+
+        yield make
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[RunStart]:
+    """Put a made-up measurement in the place of ours, and note what it is asked."""
+    noted: list[RunStart] = []
+
+    def measure(starts: Sequence[RunStart], clients: object, settings: object) -> list[Matrix]:
+        del clients, settings
+        noted.extend(starts)
+        known = a_catalogue()
+        return [a_matrix([a_row()], a_run(known, start.host), known) for start in starts]
+
+    monkeypatch.setattr(runs.places, "measure_all", measure)
+    return noted
+
+
+def run(job: Job) -> Matrix:
+    """Measure the places of a job."""
+    return measure_places(job, job.settings((Condition.AMBIENT,)))
+
+
+def test_a_place_is_a_host_with_what_it_says_of_itself(job: Any, measured: list[RunStart]) -> None:
+    """A single place is a run of its own, whose host is the place; nothing is made there."""
+    found = run(job("--place", "ssh:web1", "--only", "sys*"))
+    (start,) = measured
+    assert found.run.host == start.host == start.scope.place == "ssh:web1"
+    assert [each.interpreter.id for each in start.prepared] == ["system_3_11"]
+    assert {each.interpreter.place for each in start.prepared} == {WEB}
+    assert (start.env, start.request.made, start.request.found) == ({}, False, True)
+    assert (start.scope.distribution, start.scope.architecture) == ("Debian 11", "aarch64")
+    assert (start.scope.looked, start.scope.variables) == (LOOKED, {"OPENSSL_CONF": "/x"})
+    assert [left.id for left in start.scope.left_out] == ["pyenv_3_9_1"]
+
+
+def test_places_that_are_silent_have_a_row_each(job: Any, measured: list[RunStart]) -> None:
+    """One that cannot be entered and one without a Python are in the report, beside one that was measured."""
+    found = run(job(*(word for name in ("gone", "web1", "bare") for word in ("--place", f"ssh:{name}"))))
+    assert [start.host for start in measured] == ["ssh:web1"]
+    rows = {row.interpreter.host: row for row in found.rows}
+    assert list(rows) == ["ssh:web1", "ssh:gone", "ssh:bare"]
+    assert (rows["ssh:gone"].judgement.verdict, rows["ssh:gone"].subject) == (
+        Verdict.UNTESTABLE,
+        Subject.MACHINE,
+    )
+    assert rows["ssh:gone"].judgement.reason.endswith("no route to host")
+    assert rows["ssh:bare"].judgement.reason == NOBODY
+    assert [part.host for part in found.run.parts] == ["ssh:web1", "ssh:gone", "ssh:bare"]
+
+
+def test_where_no_place_answers_the_report_says_so(job: Any, measured: list[RunStart]) -> None:
+    """A run of silent places alone measures nothing, and has a row for each all the same."""
+    found = run(job("--place", "ssh:gone"))
+    assert measured == []
+    assert [row.judgement.verdict for row in found.rows] == [Verdict.UNTESTABLE]
+
+
+def test_only_that_matches_nothing_is_the_places_reason(job: Any, measured: list[RunStart]) -> None:
+    """Globs are held against the ids of each place: where none matches, the row says what there is."""
+    found = run(job("--place", "ssh:web1", "--only", "nothing"))
+    assert measured == []
+    assert "there are system_3_11, pyenv_3_9_1" in found.rows[0].judgement.reason
+
+
+@pytest.mark.parametrize("words", [["--running"], ["--programs"], ["--made"], ["--interpreter", "/x"]])
+def test_what_is_about_this_machine_needs_it_among_the_places(job: Any, words: list[str]) -> None:
+    """An option that no place takes is refused, unless this machine is measured beside the places."""
+    with pytest.raises(SelectionError, match=r"is about this machine.*add --place local"):
+        run(job("--place", "ssh:web1", *words))
+
+
+def test_this_machine_may_be_among_the_places(
+    job: Any, measured: list[RunStart], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`local` is what is measured without --place, and a place of its own in the report."""
+    made = job("--place", "local", "--place", "ssh:web1", "--host", "desk", "--programs")
+    monkeypatch.setattr(Job, "start", lambda self, _: self.start_of(self.request(_), ()))
+    found = run(made)
+    assert [start.host for start in measured] == ["desk", "ssh:web1"]
+    assert [part.host for part in found.run.parts] == ["desk", "ssh:web1"]
+
+
+def test_a_name_without_sense_stops_the_run_before_it_begins(job: Any, measured: list[RunStart]) -> None:
+    """A place that nobody can mean is refused, and no other place is entered."""
+    with pytest.raises(PlaceError, match="a place is local or one of"):
+        run(job("--place", "ssh:web1", "--place", "nowhere"))
+    assert measured == []
+
+
+def test_a_python_there_that_does_not_say_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Python of a place that cannot be asked has its reason, and nothing is read here for it."""
+
+    def refuse(place: Place, path: Path) -> None:
+        del place
+        msg = f"{path} hangs"
+        raise IdentifyError(msg)
+
+    monkeypatch.setattr("interpreters.prepared.identify_there", refuse)
+    here = replace(ONE, path=Path("/bin/sh"))
+    prepared = prepare_there(here)
+    assert (prepared.interpreter.unavailable, prepared.interpreter.build) == ("/bin/sh hangs", "")
+    assert SilentPlace("a", "b").reason == "b"
