@@ -20,6 +20,7 @@ import msgspec
 from interpreters.documents import Document
 from interpreters.hardening.stamp import StampFile
 from reports.compare_files import CompareDocument
+from reports.formats.bench_contract import BenchDocument
 from reports.formats.gate_contract import GateDocument
 from reports.formats.matrix_contract import MatrixFile
 from reports.formats.records_contract import ObservationDocument, RunFile
@@ -55,6 +56,7 @@ class Contract:
 
 
 CONTRACTS = (
+    Contract("bench.json", BenchDocument),
     Contract("compare.json", CompareDocument),
     Contract("gate.json", GateDocument),
     Contract("harden.json", StampFile),

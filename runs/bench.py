@@ -11,12 +11,14 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.clients import DEFAULT, clients
+from interpreters.documents import as_text
+from reports.formats.bench_contract import BenchDocument
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -277,7 +279,7 @@ def _best(costs: Sequence[Cost]) -> Cost:
 
 def write_bench(path: Path, bench: Bench) -> None:
     """Write the figures and their ratios as JSON."""
-    path.write_text(json.dumps(asdict(bench) | {"ratios": bench.ratios()}, indent=2) + "\n")
+    path.write_text(as_text(BenchDocument.of(bench, ratios=bench.ratios()), indent=2))
 
 
 def _cost(action: Callable[[], int]) -> Cost:

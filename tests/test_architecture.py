@@ -219,6 +219,7 @@ TESTED_ELSEWHERE = {
     "interpreters/documents.py": "reports/test_schemas.py",
     "interpreters/errors.py": "test_architecture.py",
     "interpreters/interpreter.py": "interpreters/test_describe.py",
+    "reports/formats/bench_contract.py": "runs/test_bench.py",
     "reports/formats/contract.py": "reports/test_schemas.py",
     "reports/formats/gate_contract.py": "reports/test_schemas.py",
     "reports/formats/matrix_contract.py": "reports/formats/test_matrix_json.py",

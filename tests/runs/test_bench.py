@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from runs.bench import (
     shell,
     write_bench,
 )
+from tests.support.schemas import validator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,6 +56,8 @@ def test_the_figures_are_written_with_their_ratios(tmp_path: Path) -> None:
     bench = Bench(("a", "b"), cost, cost, cost, cost, cost, cost, many, {"requests": cost})
     write_bench(tmp_path / "bench.json", bench)
     written = json.loads((tmp_path / "bench.json").read_text())
+    validator("bench.json").validate(written)
+    assert written.keys() == {"schema_version", "ratios", *asdict(bench)}
     assert written["ratios"] == bench.ratios()
     assert written["ratios"]["cpu_many_over_bare"] == 1.5
     assert (written["many"]["environments"], written["many"]["peak"]) == (200, 2 << 20)

@@ -1,0 +1,58 @@
+"""bench.json: what the page's procedure and this tool took, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from interpreters.documents import Count, Document, NonEmpty
+
+
+class CostDocument(Document):
+    """What something took, and what it answered."""
+
+    wall: float
+    """Seconds that passed; of a difference they may be negative."""
+    cpu: float
+    """Seconds of processor time of all processes; of a difference they may be negative."""
+    cells: Count
+    """The cells that it answered."""
+
+
+class ManyDocument(Document):
+    """What environments as found take, several on each interpreter, with the same packages in each."""
+
+    environments: Count
+    """How many there were."""
+    ours: CostDocument
+    """Measuring all of them, in one run."""
+    bare: CostDocument
+    """Starting the Python of each once, and importing the clients that are in it."""
+    peak_few: Count
+    """Bytes that the largest process of a run took for a tenth of the environments."""
+    peak: Count
+    """Bytes that the largest process of a run took for all of them."""
+
+
+class BenchDocument(Document, tag_field="schema_version", tag=1):
+    """Everything that one bench measured, with the ratios that matter."""
+
+    interpreters: tuple[NonEmpty, ...]
+    """The ids of the interpreters that both sides were timed on."""
+    page: CostDocument
+    """The AWS page's procedure, with each interpreter in turn."""
+    page_certificates: CostDocument
+    """The part of it that went into the page's keys of 4096 bits, made anew for each interpreter."""
+    first: CostDocument
+    """This tool on a machine that has nothing but nox: includes the tool's own environment."""
+    cold: CostDocument
+    """This tool with no interpreter's environment there yet, and wheels cached: the better of two."""
+    warm: CostDocument
+    """This tool every time after that: the best of three."""
+    floor: CostDocument
+    """Starting each interpreter and making one botocore client: what cannot be saved."""
+    many: ManyDocument | None
+    """Many environments as found; null where there was no interpreter for them."""
+    clients: Mapping[NonEmpty, CostDocument]
+    """By id, what each client that is not measured by default adds to a run on one interpreter."""
+    ratios: Mapping[NonEmpty, float]
+    """The page's times over ours, our cells over the page's, and what is ours over what cannot be saved."""
