@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import itertools
 import os
 import pwd
 import re
@@ -282,25 +283,55 @@ def _matching(literal: str, *, folders: bool = True) -> tuple[list[Path], list[S
     Unlike glob, this reports an unreadable folder rather than passing over it.
     """
     found, refused = [Path("/" if literal.startswith("/") else ".")], []
-    for part in literal.strip("/").split("/"):
+    for step, named in _steps(literal.strip("/")):
         several: list[Path] = []
         for folder in found:
             try:
-                several += _entries(folder, part)
+                several += [_there(folder / step)] if named else _entries(folder, step)
             except PermissionError as error:
-                refused.append(SearchedLocation(str(folder), "unreadable", _why(error)))
+                locked = _last_open(folder, step) if named else folder
+                refused.append(SearchedLocation(str(locked), "unreadable", _why(error)))
             except OSError:
                 continue
         found = several
     return [path for path in found if path.is_dir() or not folders], refused
 
 
+def _steps(pattern: str) -> Iterator[tuple[str, bool]]:
+    """Give the steps along a pattern: a part with a star, or a path of all parts that name one thing each.
+
+    Such a path is asked for at once, because most of them are not there.
+    """
+    for named, parts in itertools.groupby(pattern.split("/"), lambda part: _escape(_named(part)) == part):
+        if named:
+            yield "/".join(map(_named, parts)), True
+        else:
+            yield from ((part, False) for part in parts)
+
+
+def _named(part: str) -> str:
+    """Return what a part of a pattern names, if that is one thing."""
+    return re.sub(r"\[([*?[])\]", r"\1", part)
+
+
+def _there(path: Path) -> Path:
+    """Return a path; raises OSError where it is not there, or that cannot be known."""
+    path.stat()
+    return path
+
+
+def _last_open(folder: Path, path: str) -> Path:
+    """Return the last folder along a path in which it can be told whether the next part is there."""
+    for part in path.split("/"):
+        try:
+            folder = _there(folder / part)
+        except OSError:
+            break
+    return folder
+
+
 def _entries(folder: Path, part: str) -> list[Path]:
-    """Return what one part of a pattern names in a folder; raises OSError where that cannot be known."""
-    plain = re.sub(r"\[([*?[])\]", r"\1", part)
-    if _escape(plain) == part:
-        (folder / plain).stat()
-        return [folder / plain]
+    """Return what a part with a star names in a folder; raises OSError where that cannot be known."""
     names = sorted(fnmatch.filter((path.name for path in folder.iterdir()), part))
     # As in a shell, a star stands for no name that begins with a dot.
     return [folder / name for name in names if name.startswith(".") is part.startswith(".")]

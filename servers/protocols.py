@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 
 
 class Sender(enum.StrEnum):
@@ -25,7 +26,7 @@ class Protocol(enum.StrEnum):
     TLSV1_2 = "TLSv1.2"
     TLSV1_3 = "TLSv1.3"
 
-    @property
+    @functools.cached_property
     def wire(self) -> tuple[int, int]:
         """Major and minor byte as sent in a hello."""
         return (3, list(Protocol).index(self))

@@ -132,20 +132,24 @@ def test_an_escape_says_which_character_it_was(character: str, shown: str) -> No
     assert for_terminal(f"a{character}b") == f"a{shown}b"
 
 
+ALL_KINDS = "".join(map(chr, (*range(0x20000), *range(0xE0000, 0xE0200), 0xFFFFF, sys.maxunicode)))
+"""Characters of every kind: all other planes have letters, and what is unassigned or private."""
+
+
 def test_no_character_moves_a_terminal() -> None:
-    """Of all characters that there are, no control and none that changes direction goes to a terminal."""
-    everything = set(for_terminal("".join(map(chr, range(sys.maxunicode + 1)))))
+    """Of characters of every kind, no control and none that changes direction goes to a terminal."""
+    everything = set(for_terminal(ALL_KINDS))
     directions = {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}
-    assert len(everything) > 100_000
+    assert len(everything) > 70_000
     assert not {unicodedata.category(c) for c in everything} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
     assert not {unicodedata.bidirectional(c) for c in everything} & directions
 
 
 def test_every_character_can_be_in_xml() -> None:
-    """Of all characters that there are, only those of XML's production Char are left, and no return."""
-    everything = for_xml("".join(map(chr, range(sys.maxunicode + 1))))
+    """Of characters of every kind, only those of XML's production Char are left, and no return."""
+    everything = for_xml(ALL_KINDS)
     char = re.compile("[\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
-    assert len(everything) > 100_000
+    assert len(everything) > 70_000
     assert char.fullmatch(everything)
 
 
