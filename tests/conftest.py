@@ -62,6 +62,9 @@ QUICK = "not e2e"
 FEW_COLLECTIONS = (20_000, 10, 10)
 """See gc.set_threshold: Python's own (700, 10, 10) took a fourteenth of the time of the quick tests."""
 
+WAITING = 1
+"""How many workers wait at a time, for what they started, in a run of all tests."""
+
 END_TO_END = Path(__file__).parent / "end_to_end"
 
 SANE_LIMIT = 5.0
@@ -107,6 +110,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Load none of the files in which every test is an end-to-end one where the others were asked for."""
     return True if collection_path == END_TO_END and config.option.markexpr == QUICK else None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Run more workers than there are processors, but for the quick tests: end-to-end tests often wait."""
+    return None if config.option.markexpr == QUICK else (os.cpu_count() or 1) + WAITING
 
 
 def pytest_collection_finish() -> None:
@@ -182,7 +191,31 @@ def _usable(candidates: Sequence[Candidate], home: Path) -> list[tuple[Candidate
 
 
 @pytest.fixture(scope="session")
-def checkout(tmp_path_factory: pytest.TempPathFactory, callers_environment: Mapping[str, str]) -> Checkout:
+def make_cache(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """Return a function that makes a cache in a folder; its environments are those of all such caches.
+
+    Also of those that other workers make: the tool itself locks each environment (interpreters/locks.py).
+    """
+    own = tmp_path_factory.getbasetemp()
+    # pytest-xdist gives each worker a folder below that of the run.
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def make(folder: Path) -> Path:
+        folder.mkdir(parents=True, mode=0o700)
+        for name in ("environments", "virtualenv"):
+            (shared / name).mkdir(exist_ok=True)
+            (folder / name).symlink_to(shared / name)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def checkout(
+    tmp_path_factory: pytest.TempPathFactory,
+    callers_environment: Mapping[str, str],
+    make_cache: Callable[[Path], Path],
+) -> Checkout:
     """Return a copy of the repository to run sessions in, whose environments the tests share."""
     if shutil.which("openssl") is None:
         pytest.skip("no openssl on PATH: install OpenSSL's command line tool")
@@ -191,7 +224,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, callers_environment: Mapp
         for name, text in callers_environment.items()
         if name.startswith(("UV_", "PIP_", "SSL_CERT_")) or name.upper().endswith("_PROXY")
     }
-    return Checkout(copy_repository(tmp_path_factory.mktemp("copy") / "checkout"), index)
+    copy = copy_repository(tmp_path_factory.mktemp("copy") / "checkout")
+    make_cache(copy / ".nox" / ".cache")
+    return Checkout(copy, index)
 
 
 @pytest.fixture(scope="session")

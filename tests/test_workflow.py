@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 WORKFLOW = ROOT / ".github" / "workflows" / "tls-floor.yml"
 HOW_TO = ROOT / "docs" / "how-to.md"
-LIMIT = 280.0
+LIMIT = 600.0
 """Seconds for one step: the first provisions everything, perhaps over a slow network."""
 
 
@@ -120,6 +120,7 @@ class Runner:
         checkout = self.folder / f"{job}-{'-'.join(matrix.values())}"
         ran: list[tuple[str, int, str]] = []
         summary = checkout.with_suffix(".summary")
+        summary.unlink(missing_ok=True)
         for step in _steps(self.workflow, job):
             failed = any(status for _, status, _ in ran)
             if failed and step.get("if") != "${{ !cancelled() }}":
@@ -152,7 +153,7 @@ class Runner:
         action = step["uses"].partition("@")[0]
         asked = {name: _filled(str(text), matrix) for name, text in step.get("with", {}).items()}
         artifacts = self.folder / "artifacts"
-        if action == "actions/checkout":
+        if action == "actions/checkout" and not checkout.exists():  # a job may run again
             shutil.copytree(
                 ROOT, checkout, ignore=shutil.ignore_patterns(".nox", ".venv", ".git", "history", "latest")
             )
@@ -161,7 +162,8 @@ class Runner:
             assert not source.is_symlink()
             if source.exists():
                 # Hidden files stay behind unless the action is told otherwise (include-hidden-files).
-                shutil.copytree(source, artifacts / asked["name"], ignore=shutil.ignore_patterns(".*"))
+                hidden = shutil.ignore_patterns(".*")
+                shutil.copytree(source, artifacts / asked["name"], ignore=hidden, dirs_exist_ok=True)
         elif action == "actions/download-artifact":
             for found in artifacts.glob(asked["pattern"]):
                 shutil.copytree(found, checkout / asked["path"] / found.name)
@@ -191,10 +193,13 @@ def runner(workflow: Any, tmp_path: Path, callers_environment: Mapping[str, str]
 
 
 @pytest.mark.e2e
-@pytest.mark.timeout(900)
 def test_its_commands_measure_merge_and_gate(runner: Runner) -> None:
-    """One image measures for real, the other stays silent: the merge says so, and the gate fails for it."""
-    image, silent = runner.workflow["jobs"]["measure"]["strategy"]["matrix"]["image"]
+    """Where no image reports the gate names each and fails; where one does, the other, and fails for it."""
+    images = runner.workflow["jobs"]["measure"]["strategy"]["matrix"]["image"]
+    ran, _ = runner.run("gate")
+    assert [status for _, status, _ in ran] == [0, 1], ran
+    assert f"{len(images)} missing: {', '.join(f'machine {image}' for image in images)}" in ran[-1][2]
+    image, silent = images
     ((_, status, said),), summary = runner.run("measure", image=image)
     assert status == 0, said
     assert summary.startswith("# TLS floor matrix: TLS 1.2 on ")
@@ -206,17 +211,7 @@ def test_its_commands_measure_merge_and_gate(runner: Runner) -> None:
     assert silent in summary
     assert gated == 1
     assert f"1 missing: machine {silent}" in decided
-    (run,) = (runner.folder / "artifacts" / "merged").iterdir()
+    run = max((runner.folder / "artifacts" / "merged").iterdir())
     document = json.loads((run / "matrix.json").read_text())
     assert [one["host"] for one in document["runs"]] == [image, silent]
     assert json.loads((run / "gate.json").read_text())["passed"] is False
-
-
-@pytest.mark.e2e
-@pytest.mark.timeout(900)
-def test_no_machine_at_all_is_a_failure(runner: Runner) -> None:
-    """Where every machine failed, the merged report says of each that it is missing, and the gate fails."""
-    ran, _ = runner.run("gate")
-    assert [status for _, status, _ in ran] == [0, 1], ran
-    images = runner.workflow["jobs"]["measure"]["strategy"]["matrix"]["image"]
-    assert f"{len(images)} missing: {', '.join(f'machine {image}' for image in images)}" in ran[-1][2]

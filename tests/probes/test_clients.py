@@ -282,6 +282,7 @@ def furnished(
     pythons: tuple[Candidate, ...],
     callers_environment: Mapping[str, str],
     tmp_path_factory: pytest.TempPathFactory,
+    make_cache: Callable[[Path], Path],
 ) -> Prepared:
     """Return the newest interpreter with an environment for every client."""
     folder = tmp_path_factory.mktemp("furnished")
@@ -291,7 +292,7 @@ def furnished(
     return prepare_candidate(
         newest,
         requirements(clients().values()),
-        Installer(uv, folder / "cache", Path(sys.executable)),
+        Installer(uv, make_cache(folder / "cache"), Path(sys.executable)),
         callers_environment,
     )
 

@@ -65,7 +65,12 @@ class Checkout:
     def nox(self, *words: str, **changes: str) -> tuple[int, str]:
         """Run nox to its end; return its exit status and what it printed."""
         with self.start(*words, **changes) as process:
-            said, _ = process.communicate(timeout=SLOW)
+            try:
+                said, _ = process.communicate(timeout=SLOW)
+            except subprocess.TimeoutExpired:
+                # It takes down what it has started.
+                process.send_signal(signal.SIGINT)
+                raise
         return process.returncode, said
 
     def on_terminal(self, width: int, *words: str, **changes: str) -> str:
