@@ -75,6 +75,18 @@ def merge(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def pack(session: nox.Session) -> None:
+    """Pack a run for an auditor, signed if you give a key: [-- RUN] [--key FILE]."""
+    sessions.perform(sessions.pack, session, PLAN)
+
+
+@nox.session(venv_backend="none")
+def verify(session: nox.Session) -> None:
+    """Judge the observations of a pack again, and say what of it does not follow: -- PACK."""
+    sessions.perform(sessions.verify, session, PLAN)
+
+
+@nox.session(venv_backend="none")
 def serve(session: nox.Session) -> None:
     """Keep the catalogue's servers up until Ctrl-C, and show what connects to them."""
     sessions.perform(sessions.serve, session, PLAN)

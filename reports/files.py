@@ -133,11 +133,19 @@ def published(history: Path) -> list[Path]:
 def _write_sums(folder: Path) -> None:
     """Write the hashes of all that a run's folder holds, so that a copy of it can be checked."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != SUMS)
-    lines = [f"{_sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
+    lines = [f"{sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
     (folder / SUMS).write_text("".join(lines), encoding="utf-8")
 
 
-def _sha256(path: Path) -> str:
+def sums_of(folder: Path) -> dict[str, str]:
+    """Return the hash of each file of a run's folder, as SHA256SUMS has it; raises OSError or ValueError."""
+    lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+    pairs = [line.split("  ", 1) for line in lines]
+    return {name: digest for digest, name in pairs}
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

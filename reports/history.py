@@ -72,7 +72,7 @@ def choose(words: Sequence[str], here: Path, reports: Path = REPORTS) -> tuple[P
     if len(words) > 2:  # noqa: PLR2004
         msg = f"there are {len(words)} runs to compare, {' '.join(words)}: give two, the older first"
         raise NoRunError(msg)
-    named = [_find(word, here, reports) for word in words]
+    named = [find_run(word, here, reports) for word in words]
     if len(named) == 2:  # noqa: PLR2004
         return named[0], named[1]
     kept = [folder / DOCUMENT for folder in kept_runs(reports) if (folder / DOCUMENT).is_file()]
@@ -89,8 +89,9 @@ def choose(words: Sequence[str], here: Path, reports: Path = REPORTS) -> tuple[P
     return older, newest
 
 
-def _find(word: str, here: Path, reports: Path) -> Path:
-    places = [here / word, reports / HISTORY / word]
+def find_run(word: str, here: Path, reports: Path = REPORTS) -> Path:
+    """Return the matrix.json of the run that a word means; raises NoRunError where there is none."""
+    places = [here / word, reports / word, reports / HISTORY / word]
     for place in places:
         if place.is_file():
             return place

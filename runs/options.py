@@ -356,6 +356,42 @@ COMPARE = (
     ),
 )
 
+PACK = (
+    Option(
+        "run",
+        "the run to pack: its id or its folder",
+        {"nargs": "?", "default": "", "metavar": "RUN"},
+        "default: the latest",
+    ),
+    Option(
+        "--key",
+        "sign the pack with this SSH key, by ssh-keygen -Y sign",
+        {"type": _path, "metavar": "FILE"},
+        "default: it is not signed",
+    ),
+)
+
+VERIFY = (
+    Option(
+        "pack",
+        "the pack, or a run's folder",
+        {"nargs": "?", "type": _path, "metavar": "PACK"},
+        "default: the latest run",
+    ),
+    Option(
+        "--allowed",
+        "the signers that may have signed it, as ssh-keygen's ALLOWED SIGNERS are written",
+        {"type": _path, "metavar": "FILE"},
+        "default: whoever signed",
+    ),
+    Option(
+        "--signer",
+        "the identity in that file that has to have signed",
+        {"default": "auditor", "metavar": "NAME"},
+        "default: auditor",
+    ),
+)
+
 SESSIONS: Mapping[str, tuple[Option, ...]] = {
     "matrix": MATRIX,
     "gate": (),
@@ -363,6 +399,8 @@ SESSIONS: Mapping[str, tuple[Option, ...]] = {
     "harden": HARDEN,
     "compare": COMPARE,
     "merge": MERGE,
+    "pack": PACK,
+    "verify": VERIFY,
     "serve": (FLOOR, OPENSSL, PORT),
     "truth": MEASURING,
     "bench": (ONLY,),

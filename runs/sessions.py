@@ -313,6 +313,42 @@ def compare(job: Job) -> None:
     print(f"Comparison: {written.relative_to(ROOT) if written.is_relative_to(ROOT) else written}")
 
 
+def pack(job: Job) -> None:
+    """Pack a run for an auditor, signed if a key is given."""
+    from reports.history import find_run
+    from reports.pack import make_pack
+
+    options = job.options
+    run = find_run(options.run or LATEST, Path(job.session.invoked_from)).parent.resolve()
+    for path in make_pack(run, REPORTS / "packs", options.key):
+        print(f"Pack: {path.relative_to(ROOT)}")
+
+
+def verify(job: Job) -> None:
+    """Judge the observations of a pack again, and say what of it does not follow."""
+    from reports.pack import PackError, signer, unpack
+    from reports.verify import same_tool
+    from reports.verify import verify as hold
+    from runs.provenance import commit_of
+
+    options = job.options
+    path = options.pack or REPORTS / LATEST
+    with scratch_folder(job.cache, "verify-") as folder:
+        run = path if path.is_dir() else unpack(path, folder)
+        if run is not path:
+            print(for_terminal(signer(path, options.allowed, options.signer)))
+        whole = same_tool(run, commit_of(ROOT, os.environ)[0])
+        problems = hold(run, same_tool=whole)
+    if not whole:
+        print("It is by another version of this tool: verdicts and cells are held, and not each text.")
+    for problem in problems:
+        print(for_terminal(f"  {problem}"))
+    if problems:
+        msg = f"{path.name} does not hold: {len(problems)} findings, named above"
+        raise PackError(msg)
+    print(for_terminal(f"All of {path.name} follows from its observations."))
+
+
 def _say(text: str) -> None:
     """Print a line at once: who watches through a pipe waits for it as who sits at a terminal does."""
     print(text, flush=True)

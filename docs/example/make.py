@@ -30,6 +30,8 @@ from reports.verdicts.policy import read_policy  # noqa: E402
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from reports.formats.matrix_json import StoredRun
+
 STORED = HERE / "stored"
 INPUTS = ("matrix.json", "observations.jsonl", "remedies.json")
 """What is stored of the run, packed: its facts, what both witnesses said, and what the trials came to."""
@@ -46,15 +48,21 @@ WIDTH, HEIGHT = 960, 980
 """Of the picture, in dots: as wide as GitHub shows a page, and so high that each interpreter is in it."""
 
 
+def stored_run() -> StoredRun:
+    """Return the run that is stored here."""
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in INPUTS:
+            Path(scratch, name).write_bytes(gzip.decompress((STORED / f"{name}.gz").read_bytes()))
+        (part,) = read_parts([Path(scratch)])
+    return part
+
+
 def rebuild(folder: Path) -> Matrix:
     """Judge the stored observations again, and write all files of their report into `folder`.
 
     Of the stored matrix only facts are used: the run, its servers and its interpreters.
     """
-    with tempfile.TemporaryDirectory() as scratch:
-        for name in INPUTS:
-            Path(scratch, name).write_bytes(gzip.decompress((STORED / f"{name}.gz").read_bytes()))
-        (part,) = read_parts([Path(scratch)])
+    part = stored_run()
     run, catalogue, asked = part.run, part.catalogue, part.run.asked
     interpreters = {row.interpreter.id: row.interpreter for row in part.rows}
     measured = tuple(

@@ -1,0 +1,317 @@
+"""Verifies a run's folder: judges its observations again, and names each file and row that differs."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import re
+import struct
+from dataclasses import replace
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from interpreters.clients import RELAXED, ClientKey
+from reports.files import SUMS, sha256, sums_of
+from reports.formats.format import Report
+from reports.formats.gate_contract import GateDocument
+from reports.formats.matrix_contract import MatrixFile
+from reports.formats.matrix_json import build_json, read_json
+from reports.formats.records import RecordError, read_document, read_jsonl, read_summary
+from reports.formats.remedies import DOCUMENT as REMEDIES
+from reports.formats.remedies import read_remedies
+from reports.gate import RECORD, foresee
+from reports.report import formats
+from reports.verdicts.decision import GateOutcome
+from reports.verdicts.judge import Verdict
+from reports.verdicts.matrix import ALL_CLIENTS, Matrix, Measured, Subject, build_matrix, subject_of
+from reports.verdicts.policy import Policy, Waiver
+from servers.catalogue import read_catalogue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from interpreters.interpreter import Interpreter
+    from reports.formats.contract import PolicyDocument
+    from reports.formats.matrix_json import StoredRun
+    from reports.verdicts.decision import Decision
+    from reports.verdicts.matrix import Row
+    from reports.verdicts.observations import Observation
+    from servers.catalogue import Server
+
+MATRIX, OBSERVATIONS, EVIDENCE = "matrix.json", "observations.jsonl", "evidence"
+
+ADDED = frozenset({RECORD, "compare.md", "compare.json", "bench.json", SUMS})
+"""What other sessions put beside a run's files, which SHA256SUMS, as the run left it, does not list."""
+
+RANDOM = slice(12, 76)
+"""Where a hello message in hexadecimal has its random (RFC 8446 4.1.2), which no other hello has."""
+
+WEIGHED = ("start-up code", "runs at its start", "changes its TLS contexts")
+"""Words of a reason that rests on start-up code too, of which the observations say nothing."""
+
+
+def verify(folder: Path, *, same_tool: bool = True) -> list[str]:
+    """Return what does not follow in a run's folder, in sentences; empty where everything does.
+
+    `same_tool` says that the run is by this very tool, so that each text must come out byte for byte; by
+    another, verdicts and cells alone are held.
+    """
+    problems = list(_sums(folder))
+    try:
+        stored, recomputed = _read(folder)
+    except RecordError as error:
+        return [*problems, f"{error}"]
+    problems += _rows(stored, recomputed)
+    problems += _captures(folder, recomputed)
+    if same_tool:
+        problems += _texts(folder, recomputed)
+    return problems
+
+
+def same_tool(folder: Path, commit: str) -> bool:
+    """Whether a run's folder is by the tool's commit that is given; true where it cannot say."""
+    try:
+        run, _, _ = read_summary(folder / "run.json")
+    except RecordError:
+        return True
+    return run.scope.commit == commit
+
+
+def _sums(folder: Path) -> Iterator[str]:
+    """Hold each file against the hash that the run left of it."""
+    try:
+        listed = sums_of(folder)
+    except (OSError, ValueError) as error:
+        yield f"{SUMS} cannot be read: {error}"
+        return
+    there = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    for name, path in sorted(there.items()):
+        if name in listed and sha256(path) != listed[name]:
+            yield f"{name} is not the file that {SUMS} has the hash of"
+        elif name not in listed and name not in ADDED:
+            yield f"{name} is not listed in {SUMS}"
+    yield from (f"{name} is listed in {SUMS}, and is not there" for name in sorted(listed.keys() - there))
+
+
+def _read(folder: Path) -> tuple[StoredRun, Matrix]:
+    """Return a run as its matrix.json has it, and as its observations make it; raises RecordError."""
+    runs = read_json(folder / MATRIX)
+    if len(runs) != 1:
+        msg = f"{folder / MATRIX} is merged of {len(runs)} runs: verify those of the machines themselves"
+        raise RecordError(msg)
+    (stored,) = runs
+    observations = read_jsonl(folder / OBSERVATIONS)
+    interpreters = {row.interpreter.id: row.interpreter for row in stored.rows}
+    known: dict[str, list[Observation]] = {name: [] for name in interpreters}
+    for seen in observations:
+        if seen.interpreter not in known:
+            msg = f"{folder / OBSERVATIONS} has a cell of {seen.interpreter}, which {MATRIX} does not know"
+            raise RecordError(msg)
+        known[seen.interpreter].append(seen)
+    measured = tuple(
+        _measured(stored, name, interpreter, known[name]) for name, interpreter in interpreters.items()
+    )
+    catalogue = replace(stored.catalogue, servers=tuple(map(_as_run, stored.catalogue.servers)))
+    request = stored.run.asked
+    rows = build_matrix(measured, (), request.conditions, catalogue, stored.floor)
+    return stored, Matrix(stored.run, measured, rows, catalogue)
+
+
+def _as_run(server: Server) -> Server:
+    """Return a server with how it tampers, which the catalogue alone has, where that has the same server."""
+    declared = ("protocols", "key_exchange", "certificate", "role")
+    known = next((known for known in read_catalogue().servers if known.id == server.id), None)
+    same = known and all(getattr(known, name) == getattr(server, name) for name in declared)
+    return known if known and same else server
+
+
+def _measured(
+    stored: StoredRun, name: str, interpreter: Interpreter, seen: Sequence[Observation]
+) -> Measured:
+    """Return what was measured in an interpreter: each client that has a row, an observation, or was due."""
+    request, rows = stored.run.asked, [row for row in stored.rows if row.interpreter.id == name]
+    due = [row.client for row in rows if row.client != ALL_CLIENTS]
+    due += [
+        record.client
+        for record in seen
+        if record.client.name != RELAXED
+        and not record.client.remedy
+        and record.condition in request.conditions
+    ]
+    if subject_of(interpreter) is Subject.INTERPRETER:
+        due += map(ClientKey.parse, request.clients)
+    unavailable = {row.client: row.judgement.reason for row in rows if row.verdict is Verdict.UNTESTABLE}
+    alone = interpreter.unavailable and not interpreter.is_program
+    return Measured(interpreter, unavailable, tuple(seen), () if alone else tuple(dict.fromkeys(due)))
+
+
+Key = tuple[str, str, str]
+"""An interpreter's id, a client and a condition: what a row is found by."""
+
+
+def _key(row: Row) -> Key:
+    return row.interpreter.id, str(row.client), str(row.condition)
+
+
+def _rows(stored: StoredRun, recomputed: Matrix) -> Iterator[str]:
+    """Hold each row of matrix.json against what the observations make of it."""
+    ours = {_key(row): row for row in recomputed.rows}
+    theirs = {_key(row): row for row in stored.rows}
+    for key in ours.keys() - theirs.keys():
+        yield f"{MATRIX} has no row of {_named(key)}, which was measured"
+    for key in theirs.keys() - ours.keys():
+        yield f"{MATRIX} has a row of {_named(key)}, which nothing was measured of"
+    for key, row in theirs.items():
+        if key in ours:
+            yield from _row(key, row, ours[key])
+
+
+def _row(key: Key, stored: Row, ours: Row) -> Iterator[str]:
+    """Say what of one row does not follow from its observations."""
+    weighed = _weighed(stored, ours)
+    facts = [
+        ("lowest_negotiated", stored.judgement.lowest, ours.judgement.lowest),
+        ("highest_negotiated", stored.judgement.highest, ours.judgement.highest),
+        ("offered", stored.judgement.offer, ours.judgement.offer),
+        ("client_version", stored.client_version, ours.client_version),
+        ("urllib3", stored.urllib3, ours.urllib3),
+        ("page_check", stored.page_check, ours.page_check),
+        ("hello", *(row.hello and row.hello.fingerprint for row in (stored, ours))),
+    ]
+    if not weighed:
+        facts[:0] = [("verdict", stored.verdict, ours.verdict)]
+        facts += [
+            ("held_by", stored.held_by, ours.held_by),
+            ("reason", stored.judgement.reason, ours.judgement.reason),
+        ]
+    for name, claimed, follows in facts:
+        if claimed != follows:
+            difference = f"{claimed or 'nothing'!s}, and the observations make {follows or 'nothing'!s}"
+            yield f"{MATRIX}, {_named(key)}: {name} is {difference}"
+    for server in sorted(stored.findings.keys() | ours.findings.keys()):
+        claimed, follows = (str(row.findings.get(server, "missing")) for row in (stored, ours))
+        offers = [row.findings[server].offered if server in row.findings else None for row in (stored, ours)]
+        if claimed != follows or offers[0] != offers[1]:
+            yield f"{MATRIX}, {_named(key)}: the cell of {server} is {claimed}, and was observed as {follows}"
+
+
+def _weighed(stored: Row, ours: Row) -> bool:
+    """Whether start-up code, which no observation shows, made a row worth less than its cells are.
+
+    It never makes a row worth more: whatever else a row claims has to follow from the observations.
+    """
+    mentioned = any(words in stored.judgement.reason for words in WEIGHED)
+    worse = (Verdict.ENFORCED, Verdict.FRAGILE)
+    same = stored.verdict is ours.verdict
+    return mentioned and (same or (stored.verdict is Verdict.INCONCLUSIVE and ours.verdict in worse))
+
+
+def _named(key: Key) -> str:
+    return "/".join(key)
+
+
+def _captures(folder: Path, matrix: Matrix) -> Iterator[str]:
+    """Hold each hello of the observations against the captures: it has to be among the bytes that passed."""
+    for measured in matrix.measured:
+        name = f"{EVIDENCE}/{measured.interpreter.id}.pcapng"
+        if not (folder / name).is_file():
+            continue
+        bytes_there = (folder / name).read_bytes()
+        cells = {seen.id for seen in measured.observations}
+        for seen in measured.observations:
+            for wire in seen.wire:
+                hellos = (wire.client_hello, wire.server_hello)
+                if any(hello and bytes.fromhex(hello[RANDOM]) not in bytes_there for hello in hellos):
+                    yield f"{OBSERVATIONS}, {seen.id}: a hello is not in {name}"
+        for cell in sorted(interfaces(bytes_there) - cells):
+            yield f"{name} has connections of {cell}, of which {OBSERVATIONS} has nothing"
+
+
+def interfaces(capture: bytes) -> set[str]:
+    """Return the cells of a capture: the names of its interfaces (draft-ietf-opsawg-pcapng 4.2)."""
+    found, place = set(), 0
+    while place + 8 <= len(capture):
+        kind, length = struct.unpack_from("<II", capture, place)
+        if length < 12:  # noqa: PLR2004  the shortest block there is
+            break
+        if kind == 1:
+            option = place + 16
+            while option + 4 <= place + length - 4:
+                code, size = struct.unpack_from("<HH", capture, option)
+                if code == 2:  # noqa: PLR2004  if_name
+                    found.add(capture[option + 4 : option + 4 + size].decode(errors="replace"))
+                option += 4 + size + -size % 4
+                if code == 0:
+                    break
+        place += length
+    return found
+
+
+def _texts(folder: Path, recomputed: Matrix) -> Iterator[str]:
+    """Make each file of the report anew, and name those that come out otherwise, with the first line."""
+    with contextlib.suppress(RecordError):
+        document = read_document(folder / MATRIX, MatrixFile)
+        policy = _policy(document.policy)
+        built = build_json(recomputed, policy)
+        cases = None
+        if (folder / REMEDIES).is_file():
+            cases = read_remedies(folder / REMEDIES, recomputed.run, recomputed.rows)
+        decisions = [foresee(built, policy, folder, together=together) for together in (False, True)]
+        reports = [Report(recomputed, policy, built, decision, (), cases) for decision in decisions]
+        for form in formats():
+            if (folder / form.file).is_file():
+                yield from _text(folder / form.file, (_whole(form.build(report)) for report in reports))
+        yield from _gate(folder, decisions)
+
+
+def _whole(text: str | Iterator[str] | None) -> str:
+    return text if isinstance(text, str) else "".join(text or ())
+
+
+def _text(file: Path, texts: Iterator[str]) -> Iterator[str]:
+    """Say where a file is none of these texts, but for the trend of earlier runs, which are not there."""
+    there = _TREND.sub("", file.read_text(encoding="utf-8"))
+    number = 0
+    for text in texts:
+        made = _TREND.sub("", text)
+        if made == there:
+            return
+        pairs = enumerate(zip_longest(there.splitlines(), made.splitlines()), 1)
+        number = number or next((place for place, (left, right) in pairs if left != right), 1)
+    yield f"{file.name}, line {number}, is not what the observations make"
+
+
+_TREND = re.compile(r'<section id="trend".*?</section>\n?', re.DOTALL)
+
+
+def _gate(folder: Path, decisions: Sequence[Decision]) -> Iterator[str]:
+    """Hold what the gate left against the decision on these rows; only its time is the gate's own."""
+    if not (folder / RECORD).is_file():
+        return
+    left = read_document(folder / RECORD, GateDocument)
+    if left.passed and all(decision.kind is GateOutcome.FINDINGS for decision in decisions):
+        yield f"{RECORD} passed, and the rows make {decisions[0]}"
+    follows = {
+        (result.row.host, result.row.interpreter, result.row.client): (result.row.verdict, result.disposition)
+        for result in decisions[0].results
+    }
+    for row in left.rows:
+        claimed, made = (row.verdict, row.fate), follows.get((row.host, row.interpreter, row.client))
+        if made is None or claimed != (str(made[0]), made[1]):
+            yield f"{RECORD}, {row.interpreter}/{row.client} does not follow: {row.verdict}, {row.fate}"
+
+
+def _policy(document: PolicyDocument) -> Policy:
+    """Return the policy that a report says was in force."""
+    lists = ("clients", "sources", "environments")
+    return document.to(
+        Policy,
+        **{name: tuple(getattr(document, name) or ()) for name in lists},
+        fails=tuple(verdict for verdict in document.fails if verdict != "downgraded"),
+        new_only=document.new_only or "",
+        file=document.file or "",
+        waivers=tuple(
+            waiver.to(Waiver, expires=dt.date.fromisoformat(waiver.expires)) for waiver in document.waivers
+        ),
+    )

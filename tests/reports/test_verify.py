@@ -1,0 +1,316 @@
+"""verify: of a run as it was written everything follows; each edit of any file of it is caught, and named."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from docs.example import make
+from reports.files import SUMS, publish, sha256
+from reports.gate import gate
+from reports.report import write_report
+from reports.verdicts.policy import read_policy
+from reports.verify import interfaces, same_tool, verify
+from servers.protocols import Sender
+from servers.tap import Capture, Chunk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from reports.verdicts.observations import Observation
+
+
+def _captured(seen: Observation) -> Observation:
+    """Return an observation with the bytes of its hellos as they passed, which the stored run is without."""
+    captures = tuple(
+        Capture([Chunk(1.0, sender, bytes.fromhex(hello)) for sender, hello in hellos if hello])
+        for wire in seen.wire
+        for hellos in [((Sender.CLIENT, wire.client_hello), (Sender.SERVER, wire.server_hello))]
+    )
+    return replace(seen, captures=captures)
+
+
+KEPT = ("pyenv_3_8_18", "pyenv_3_9_18")
+"""The interpreters of the example's run that are enough here."""
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a run as the tool leaves it: with captures, and the gate's record."""
+    reports = tmp_path_factory.mktemp("reports")
+    matrix = make.rebuild(tmp_path_factory.mktemp("example"))
+    measured = tuple(
+        replace(one, observations=tuple(map(_captured, one.observations)))
+        for one in matrix.measured
+        if one.interpreter.id in KEPT
+    )
+    rows = tuple(row for row in matrix.rows if row.interpreter.id in KEPT)
+    cases = [case for case in make.stored_run().cases or () if case.row.interpreter.id in KEPT]
+    policy = read_policy(make.POLICY)
+    with publish("run", reports) as folder:
+        write_report(folder, replace(matrix, measured=measured, rows=rows), policy, cases=cases)
+    latest = (reports / "latest").resolve()
+    gate(latest, make.POLICY, dt.datetime.fromisoformat(matrix.run.ended))
+    return latest
+
+
+@pytest.fixture
+def run(written: Path, tmp_path: Path) -> Path:
+    """Return a copy of that folder, for an edit."""
+    return shutil.copytree(written, tmp_path / "run")
+
+
+def _sum_again(folder: Path) -> None:
+    """Let SHA256SUMS fit what is there now, as whoever edits with care would."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != SUMS)
+    lines = [f"{sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
+    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
+
+
+def test_of_a_run_as_it_was_written_everything_follows(run: Path) -> None:
+    """Nothing is found in what the tool wrote itself, nor where its hashes were made again."""
+    assert verify(run) == []
+    _sum_again(run)
+    assert verify(run) == []
+
+
+def _in_json(file: str, change: Callable[[Any], object]) -> Callable[[Path], None]:
+    """Return an edit of a JSON file that keeps its form."""
+
+    def edit(folder: Path) -> None:
+        document = json.loads((folder / file).read_text(encoding="utf-8"))
+        change(document)
+        indent = {"matrix.json": 1}.get(file, 2)
+        (folder / file).write_text(json.dumps(document, indent=indent) + "\n", encoding="utf-8")
+
+    return edit
+
+
+def _in_lines(change: Callable[[list[Any]], object]) -> Callable[[Path], None]:
+    """Return an edit of the observations that keeps their form."""
+
+    def edit(folder: Path) -> None:
+        file = folder / "observations.jsonl"
+        cells = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        change(cells)
+        file.write_text("".join(f"{json.dumps(cell)}\n" for cell in cells), encoding="utf-8")
+
+    return edit
+
+
+def _in_text(file: str, old: str, new: str) -> Callable[[Path], None]:
+    """Return an edit of words in a file, which must be in it."""
+
+    def edit(folder: Path) -> None:
+        text = (folder / file).read_text(encoding="utf-8")
+        assert old in text
+        (folder / file).write_text(text.replace(old, new, 1), encoding="utf-8")
+
+    return edit
+
+
+def _row(document: Any, client: str = "ssl", interpreter: str = "pyenv_3_8_18") -> Any:
+    return next(
+        one for one in document["verdicts"] if (one["interpreter"], one["client"]) == (interpreter, client)
+    )
+
+
+def _cell(document: Any, server: str = "tls1_0_rsa") -> Any:
+    return next(one for one in document["cells"] if one["server"] == server and one["outcome"] == "connected")
+
+
+def _first(cells: list[Any], server: str = "tls1_0_rsa") -> Any:
+    return next(cell for cell in cells if cell["server"] == server and cell["wire"][0]["server_version"])
+
+
+def _without(document: Any, interpreter: str) -> None:
+    """Take an interpreter out of each part of a matrix.json."""
+    for part in ("interpreters", "verdicts", "cells"):
+        document[part] = [one for one in document[part] if one["interpreter"] != interpreter]
+
+
+EDITS: dict[str, tuple[Callable[[Path], object], str]] = {
+    # matrix.json
+    "verdict": (_in_json("matrix.json", lambda d: _row(d).update(verdict="enforced")), "verdict is enforced"),
+    "verdict hidden": (
+        _in_json("matrix.json", lambda d: _row(d).update(verdict="inconclusive")),
+        "verdict is",
+    ),
+    "lowest version": (
+        _in_json("matrix.json", lambda d: _row(d).update(lowest_negotiated="TLSv1.2")),
+        "lowest",
+    ),
+    "highest version": (
+        _in_json("matrix.json", lambda d: _row(d).update(highest_negotiated=None)),
+        "highest",
+    ),
+    "offer": (_in_json("matrix.json", lambda d: _row(d).update(offered="TLSv1.2 TLSv1.3")), "offered"),
+    "holder": (_in_json("matrix.json", lambda d: _row(d).update(held_by="build")), "held_by"),
+    "reason": (_in_json("matrix.json", lambda d: _row(d).update(reason="all is well")), "reason"),
+    "client version": (
+        _in_json("matrix.json", lambda d: _row(d).update(client_version="9")),
+        "client_version",
+    ),
+    "urllib3": (_in_json("matrix.json", lambda d: _row(d, "urllib3").update(urllib3="9.9")), "urllib3"),
+    "page check": (_in_json("matrix.json", lambda d: _row(d).update(page_check="broken")), "page_check"),
+    "hello": (_in_json("matrix.json", lambda d: _row(d).update(hello=None)), "hello"),
+    "groups": (_in_json("matrix.json", lambda d: d["hellos"][0]["groups"].pop()), "matrix.json"),
+    "cell": (
+        _in_json(
+            "matrix.json", lambda d: _cell(d).update(outcome="rejected", negotiated=None, below_floor=False)
+        ),
+        "cell of tls1_0_rsa",
+    ),
+    "cell's version": (
+        _in_json("matrix.json", lambda d: _cell(d).update(negotiated="TLSv1.2")),
+        "cell of tls1_0_rsa",
+    ),
+    "cell's offer": (
+        _in_json("matrix.json", lambda d: _cell(d).update(offered=["TLSv1.2"])),
+        "cell of tls1_0_rsa",
+    ),
+    "dropped row": (
+        _in_json(
+            "matrix.json",
+            lambda d: [
+                d.update(
+                    {
+                        part: [
+                            one
+                            for one in d[part]
+                            if (one["interpreter"], one["client"]) != ("pyenv_3_8_18", "ssl")
+                        ]
+                    }
+                )
+                for part in ("verdicts", "cells")
+            ],
+        ),
+        "no row of pyenv_3_8_18/ssl",
+    ),
+    "dropped interpreter": (_in_json("matrix.json", lambda d: _without(d, "pyenv_3_8_18")), "pyenv_3_8_18"),
+    "floor": (_in_json("matrix.json", lambda d: d.update(floor="TLSv1.1")), "matrix.json"),
+    "control": (
+        _in_json("matrix.json", lambda d: d["runs"][0]["servers"][0]["control"].update(passed=False)),
+        "matrix.json",
+    ),
+    "truncated document": (lambda f: _cut(f / "matrix.json"), "matrix.json"),
+    # The other files of the report
+    "matrix.csv": (_in_text("matrix.csv", "downgraded", "enforced"), "matrix.csv"),
+    "row of matrix.csv": (lambda f: _drop_line(f / "matrix.csv", 3), "matrix.csv"),
+    "matrix.md": (_in_text("matrix.md", "downgraded", "enforced"), "matrix.md"),
+    "matrix.html": (_in_text("matrix.html", "downgraded", "enforced"), "matrix.html"),
+    "junit.xml": (_in_text("junit.xml", "failure", "passed"), "junit.xml"),
+    "run.json": (_in_json("run.json", lambda d: d["standings"].update(downgraded=0)), "run.json"),
+    "metrics.prom": (_in_text("metrics.prom", "downgraded", "enforced"), "metrics.prom"),
+    "gate.json": (
+        _in_json(
+            "gate.json", lambda d: next(r for r in d["rows"] if r["fate"] == "fails").update(fate="passes")
+        ),
+        "gate.json",
+    ),
+    "gate that passed": (
+        _in_json("gate.json", lambda d: d.update(kind="passed", exit_code=0, passed=True)),
+        "gate.json",
+    ),
+    "swapped file": (lambda f: shutil.copyfile(f / "run.json", f / "matrix.json"), "matrix.json"),
+    # The observations
+    "wire's version": (
+        _in_lines(lambda cells: _first(cells)["wire"][0].update(server_version="TLSv1.2")),
+        "tls1_0_rsa",
+    ),
+    "client's account": (
+        _in_lines(lambda cells: _first(cells)["account"].update(outcome="failed", version=None)),
+        "tls1_0_rsa",
+    ),
+    "hello in the log": (
+        _in_lines(
+            lambda cells: _first(cells)["wire"][0].update(
+                client_hello=cells[-1]["wire"][0]["client_hello"][:40] + "00" * 90
+            )
+        ),
+        "a hello is not in",
+    ),
+    "dropped cell": (_in_lines(lambda cells: cells.remove(_first(cells))), "tls1_0_rsa"),
+    "cell twice": (_in_lines(lambda cells: cells.append(_first(cells))), "tls1_0_rsa"),
+    "truncated log": (lambda f: _cut(f / "observations.jsonl"), "observations.jsonl"),
+    "shortened log": (
+        _in_lines(lambda cells: cells.__delitem__(slice(-9, None))),
+        "of which observations.jsonl has nothing",
+    ),
+    "foreign cell": (_in_lines(lambda cells: cells[0].update(interpreter="nobody")), "nobody"),
+    # The captures
+    "swapped captures": (
+        lambda f: shutil.copyfile(f / "evidence/pyenv_3_9_18.pcapng", f / "evidence/pyenv_3_8_18.pcapng"),
+        "evidence/pyenv_3_8_18.pcapng",
+    ),
+    "truncated capture": (lambda f: _cut(f / "evidence" / "pyenv_3_8_18.pcapng"), "pyenv_3_8_18.pcapng"),
+}
+"""Edits by what is edited, and a word of the sentence that names it."""
+
+
+def _cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def _drop_line(file: Path, number: int) -> None:
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    file.write_text("".join(lines[:number] + lines[number + 1 :]), encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_each_edit_is_caught_and_named(run: Path, name: str) -> None:
+    """Even where the hashes were made again, an edit does not follow from the rest."""
+    edit, word = EDITS[name]
+    edit(run)
+    _sum_again(run)
+    found = verify(run)
+    assert any(word in problem for problem in found), found
+
+
+def test_a_hash_that_was_not_made_again_tells(run: Path) -> None:
+    """Whoever edits without care is caught by SHA256SUMS as well."""
+    _in_text("matrix.csv", "downgraded", "enforced")(run)
+    assert f"matrix.csv is not the file that {SUMS} has the hash of" in verify(run)
+
+
+def test_there_are_thirty_edits() -> None:
+    """The list of edits does not shrink unseen."""
+    assert len(EDITS) >= 30
+
+
+@pytest.mark.parametrize(("change", "word"), [("missing", "is not there"), ("more", "is not listed")])
+def test_what_is_missing_or_added_is_named(run: Path, change: str, word: str) -> None:
+    """A file that went, and one that came, are named by the list of hashes."""
+    if change == "missing":
+        (run / "junit.xml").unlink()
+    else:
+        (run / "more.txt").write_text("more")
+    assert [word in problem for problem in verify(run)] == [True]
+
+
+def test_another_tools_texts_are_not_held(run: Path) -> None:
+    """By another version of the tool words may differ: verdicts and cells are held all the same."""
+    _in_text("matrix.md", "downgraded", "enforced")(run)
+    _sum_again(run)
+    assert verify(run, same_tool=False) == []
+    EDITS["verdict"][0](run)
+    assert any("verdict is enforced" in problem for problem in verify(run, same_tool=False))
+
+
+def test_the_tool_is_told_by_its_commit(run: Path) -> None:
+    """A run tells by which commit it is; one that cannot say is taken for our own."""
+    commit = json.loads((run / "run.json").read_text(encoding="utf-8"))["scope"]["commit"]
+    assert (same_tool(run, commit), same_tool(run, "f" * 40)) == (True, False)
+    (run / "run.json").unlink()
+    assert same_tool(run, "f" * 40)
+
+
+def test_a_capture_that_makes_no_sense_has_no_cells() -> None:
+    """Whatever bytes are in a capture, its reader comes to an end."""
+    assert interfaces(b"") == interfaces(bytes(40)) == interfaces(b"\xff" * 40) == set()
