@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 CONNECTION_LIMIT = 20.0
 """Seconds until the tap ends a connection that neither side has ended."""
 
+LINGER_LIMIT = 5.0
+"""Seconds that a client may hold its end when the server has ended: as long as one waits for a socket."""
+
 KEPT_BYTES = 256 * 1024
 """Bytes kept of a connection; a handshake and a status page take a twentieth of it."""
 
@@ -234,7 +237,12 @@ class Tap:
                 capture.faults.append(turn.lost)
             # The server is done, and free for the next; what the client still says is kept all the same.
             turn.leave()
-            await sending
+            # A client may keep its end in a pool, and what nobody will answer tells nothing more.
+            try:
+                async with asyncio.timeout(LINGER_LIMIT):
+                    await sending
+            except TimeoutError:
+                capture.notes.append(f"the client held its end for {LINGER_LIMIT:g} s, ended by the tap")
 
 
 async def _first_record(capture: Capture, reader: asyncio.StreamReader) -> bytes:

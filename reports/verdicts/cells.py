@@ -117,7 +117,30 @@ def _judge(observation: Observation, server: Server) -> CellResult:
         return _judge_by_wire(observation.wire, account, server)
     if server.role is Role.ATTACK:
         return judge_attack(observation.wire, account, server)
-    return _worst([_judge_connection(wire, account, server) for wire in observation.wire], server)
+    wires = _without_idle(observation.wire) if account.outcome == "connected" else observation.wire
+    return _worst([_judge_connection(wire, account, server) for wire in wires], server)
+
+
+def _without_idle(wires: Sequence[WireAccount]) -> Sequence[WireAccount]:
+    """Return the connections of a client that got its answer, without those that it opened and did not need.
+
+    A stack that keeps a pool opens several at once. Nothing was asked on an idle one, and it tells nothing
+    beside one with data both ways, unless it came to less than that.
+    """
+    made = [_rank(wire.server_version) for wire in wires if wire.data_both_ways]
+    return [
+        wire
+        for wire in wires
+        if not (made and _is_idle(wire)) or (wire.client_hello and _rank(wire.server_version) < min(made))
+    ]
+
+
+def _is_idle(wire: WireAccount) -> bool:
+    """Whether a connection has no byte, or Finished both ways and nothing but goodbyes behind those."""
+    readable = any(alert.description for alert in wire.alerts)
+    unused = wire.finished and not wire.client_data and not readable
+    silent = not wire.client_hello and wire.server_version is None
+    return not wire.faults and (unused or silent)
 
 
 def _judge_by_wire(wires: Sequence[WireAccount], account: Account, server: Server) -> CellResult:
@@ -300,21 +323,24 @@ def _judge_abort(wire: WireAccount, account: Account, server: Server) -> CellRes
         return CellResult(server, CellKind.REJECTED, reason=f"client: protocol_version after {version}")
     if wire.finished:
         # What it sends next is encrypted and may be a goodbye: nothing of this says that it was blocked.
+        failure, what = ("", "failed") if wire.client_data else ("a trust failure: ", "sent no data")
         return _inconclusive(
-            server, f"completed a handshake at {version}, and then failed: {_summary(account)}"
+            server, f"{failure}completed a handshake at {version}, and then {what}: {_summary(account)}"
         )
     certificate = next((a for a in alerts if a in CERTIFICATE_ALERTS), None)
     if certificate or "certificate" in str(account.error_text).lower():
         return _inconclusive(
             server, f"the client refused the certificate: {certificate or _summary(account)}"
         )
-    if wire.client_data:
+    if wire.client_data and (wire.used or version is not Protocol.TLSV1_3):
         return _inconclusive(
             server, f"failed after the client had sent data at {version}: {_summary(account)}"
         )
     if not alerts or version is Protocol.TLSV1_3:
         return _inconclusive(
-            server, f"failed after {version} without a readable alert; the client says: {_summary(account)}"
+            server,
+            f"failed after {version} without a readable alert, which may be a trust failure;"
+            f" the client says: {_summary(account)}",
         )
     return CellResult(
         server,

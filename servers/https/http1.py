@@ -14,6 +14,10 @@ PIECE = 65536
 """Bytes of a request's body that are in memory at once: nobody reads it."""
 
 
+KEPT_LIMIT = 3.0
+"""Seconds for which a connection is kept for a further request."""
+
+
 class RequestHandler(http.server.BaseHTTPRequestHandler):
     """Answers the requests of one connection until the client has enough."""
 
@@ -25,7 +29,7 @@ class RequestHandler(http.server.BaseHTTPRequestHandler):
         super().__init__(connection, None, None)  # type: ignore[arg-type]
 
     def do_GET(self) -> None:
-        """Take in the whole request and send the answer."""
+        """Take in the whole request, send the answer, and wait for a further request."""
         self._skip_body()
         cipher = self.connection.cipher()
         page = status_page(self.connection.version() or "", cipher[0] if cipher else "")
@@ -37,6 +41,7 @@ class RequestHandler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(reply.body)
+        self.connection.settimeout(KEPT_LIMIT)
 
     do_HEAD = do_PUT = do_POST = do_DELETE = do_GET  # noqa: N815  names that the base class looks for
 

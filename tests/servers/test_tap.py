@@ -276,6 +276,32 @@ def test_connection_that_nobody_ends_is_ended(monkeypatch: pytest.MonkeyPatch) -
     assert capture.stream(Sender.CLIENT) == b"x"
 
 
+def test_a_client_that_keeps_its_end_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the server has ended, a client may hold its end in a pool: the record is whole, and says so."""
+    monkeypatch.setattr(tap_module, "LINGER_LIMIT", 0.1)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"y")
+        writer.close()
+
+    async def test() -> Capture:
+        async with (
+            _upstream(answer) as upstream,
+            Tap(upstream.address) as tap,
+            _client(tap.port) as (reader, writer),
+        ):
+            writer.write(b"x")
+            assert await reader.read() == b"y"
+            await tap.settle(HANGS)
+            return tap.captures[0]
+
+    capture = _run(test())
+    assert (capture.stream(Sender.CLIENT), capture.stream(Sender.SERVER)) == (b"x", b"y")
+    assert capture.faults == []
+    assert any("held its end for 0.1 s" in note for note in capture.notes)
+
+
 def test_closing_the_tap_ends_what_is_open() -> None:
     """When the block ends, open connections end on both sides, which is a fault, and the port is closed."""
     ended = asyncio.Event()

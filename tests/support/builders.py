@@ -222,6 +222,7 @@ class Obstacle(enum.StrEnum):
     CIPHER = "the server finds no cipher, before it chooses a version"
     SILENCE = "the server says nothing"
     HANG_UP = "the client hangs up without an alert"
+    AFTERWARDS = "the client refuses the certificate behind its Finished"
 
 
 @dataclass(frozen=True)
@@ -286,6 +287,9 @@ def meet(  # noqa: PLR0911  one return for each cause
     hidden = (0, 0) if readable else (24, 4000)
     if obstacle is Obstacle.HANG_UP:
         return seen(failed("closed", "OSError"), version, data=hidden)
+    if obstacle is Obstacle.AFTERWARDS:
+        behind = seen(failed("no trust"), version, *[an_alert(None)] * readable, data=hidden)
+        return replace(behind, wire=tuple(replace(wire, finished=readable) for wire in behind.wire))
     if obstacle is Obstacle.CERTIFICATE:
         alerts = [an_alert("unknown_ca")] if readable else []
         return seen(failed("certificate verify failed"), version, *alerts, data=hidden)

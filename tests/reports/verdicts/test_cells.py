@@ -171,6 +171,57 @@ def test_a_client_that_fails_behind_the_handshake_was_not_stopped(
     outcome = judge_cell(an_observation(server, failed("no answer"), wire), server)
     assert outcome.kind is CellKind.INCONCLUSIVE
     assert f"completed a handshake at {version}" in outcome.reason
+    assert outcome.reason.startswith("a trust failure: ")
+    asked = replace(wire, client_data=40)
+    assert "trust" not in judge_cell(an_observation(server, failed("no answer"), asked), server).reason
+
+
+@pytest.mark.parametrize("version", LADDER)
+@pytest.mark.parametrize("obstacle", [Obstacle.CERTIFICATE, Obstacle.HANG_UP, Obstacle.AFTERWARDS])
+def test_a_refused_certificate_is_told(obstacle: Obstacle, version: Protocol) -> None:
+    """However a client refuses a certificate, the cell says that this may be it, and no version is held."""
+    server = a_server("only", version)
+    outcome = judge_cell(meet(Stack(EVERYTHING), server, obstacle), server)
+    assert outcome.kind is CellKind.INCONCLUSIVE
+    assert "trust failure" in outcome.reason or "refused the certificate" in outcome.reason
+
+
+def _idle(version: Protocol) -> WireAccount:
+    """Return a connection that completed a handshake and was closed without a request."""
+    return replace(a_wire(EVERYTHING, version, alerts=[an_alert(None)]), finished=version is not TLS1_3)
+
+
+UNOPENED = a_wire(None, client_hello="", ceiling=None)
+
+
+@pytest.mark.parametrize("version", LADDER)
+@pytest.mark.parametrize("told", [True, False])
+def test_connections_that_a_pool_did_not_need_are_no_contradiction(version: Protocol, *, told: bool) -> None:
+    """A client that got its answer on one connection may have opened others: in any order, that counts."""
+    server = a_server("only", version)
+    account = connected(version if told else VERSION_UNKNOWN)
+    made = a_wire(EVERYTHING, version, data=(40, 9000), used=True)
+    for wires in itertools.permutations((made, _idle(version), UNOPENED)):
+        assert shown(judge_cell(an_observation(server, account, *wires), server)) == (
+            CellKind.CONNECTED,
+            version,
+        )
+    for wires in ((_idle(version), UNOPENED), (UNOPENED,)):
+        if version is not TLS1_3:
+            assert judge_cell(an_observation(server, account, *wires), server).undecided
+
+
+@pytest.mark.parametrize(
+    "changes", [{"faults": ("record cut",)}, {"finished": False}, {"server_version": TLS1_0}]
+)
+def test_an_idle_connection_that_may_hide_something_counts(changes: dict[str, Any]) -> None:
+    """One that is cut, broke off within its handshake, or came to less leaves the cell undecided."""
+    server = a_server("two", TLS1_0, TLS1_1)
+    made = a_wire(EVERYTHING, TLS1_1, data=(40, 9000), used=True)
+    sound = an_observation(server, connected(TLS1_1), made, _idle(TLS1_1))
+    assert shown(judge_cell(sound, server)) == (CellKind.CONNECTED, TLS1_1)
+    unsound = an_observation(server, connected(TLS1_1), made, replace(_idle(TLS1_1), **changes))
+    assert judge_cell(unsound, server).undecided
 
 
 @pytest.mark.parametrize("version", FLOORS)

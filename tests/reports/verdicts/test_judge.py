@@ -139,6 +139,36 @@ def test_the_causes_lead_to_every_verdict() -> None:
     assert seen == set(Verdict) - {Verdict.UNTESTABLE}
 
 
+REFUSALS = (Obstacle.SIGNATURE, Obstacle.CERTIFICATE, Obstacle.HANG_UP, Obstacle.AFTERWARDS)
+"""How a client may stop behind a ServerHello: at a signature, or at a certificate that it does not trust."""
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_refusals_count_only_with_a_connection_beside_them(floor: Protocol, refusal: Obstacle) -> None:
+    """A client that comes through nowhere was not shown to trust the servers: nothing of it holds a floor."""
+    for client in _clients():
+        met = [meet(client, server, refusal) for server in RUNGS]
+        assert judge(find(met, CATALOGUE), CATALOGUE, floor).verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("refusal", [Obstacle.CERTIFICATE, Obstacle.HANG_UP, Obstacle.AFTERWARDS])
+def test_one_trust_failure_holds_no_floor(refusal: Obstacle) -> None:
+    """A certificate that is refused on a single server below the floor leaves the whole client undecided."""
+    client = Stack(EVERYTHING.versions)
+    for failing in filter(lambda server: server.only_below(TLS1_2), RUNGS):
+        met = [
+            meet(client, server, refusal if server is failing else Obstacle.CIPHER)
+            if server.only_below(TLS1_2)
+            else meet(STRICT, server)
+            for server in RUNGS
+        ]
+        judgement = judge(find(met, CATALOGUE), CATALOGUE, TLS1_2)
+        if TLS1_3 not in failing.protocols:
+            assert judgement.verdict is Verdict.INCONCLUSIVE
+            assert failing.id in judgement.reason
+
+
 def _outcomes(server: Server) -> st.SearchStrategy[CellResult]:
     """Draw any outcome that an honest judgement of this server's cell can have."""
     made = [a_finding(server, CellKind.CONNECTED, version) for version in sorted(server.protocols)]

@@ -21,6 +21,9 @@ class _Secure:
     def sendall(self, data: bytes) -> None:
         self.said += data
 
+    def settimeout(self, limit: float) -> None:
+        self.limit = limit
+
     def version(self) -> str | None:
         return None
 
