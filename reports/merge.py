@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING
 
 from interpreters.errors import FloorError
 from interpreters.interpreter import Interpreter
-from reports.formats.matrix_json import StoredRun, read_json
+from reports.formats.format import Report
+from reports.formats.matrix_json import FORMATS as MATRIX_JSON
+from reports.formats.matrix_json import StoredRun, build_json, read_json
+from reports.formats.records import FORMATS as RECORDS
 from reports.formats.records import read_jsonl
 from reports.formats.remedies import DOCUMENT as REMEDIES
 from reports.formats.remedies import read_remedies
+from reports.gate import foresee
 from reports.history import DOCUMENT
 from reports.verdicts.judge import Judgement, Verdict
 from reports.verdicts.matrix import ALL_CLIENTS, MISSING, Matrix, Measured, Row, Subject
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from reports.verdicts.observations import Observation
+    from reports.verdicts.policy import Policy
     from servers.catalogue import Server
     from servers.protocols import Protocol
 
@@ -82,6 +87,14 @@ def part_of(matrix: Matrix) -> StoredRun:
     """Return what was just measured on one machine, or in one place, as a part of a whole."""
     seen = tuple(observation for measured in matrix.measured for observation in measured.observations)
     return StoredRun(matrix.run, matrix.catalogue, matrix.floor, matrix.rows, Path(matrix.run.host), seen)
+
+
+def write_part(folder: Path, matrix: Matrix, policy: Policy) -> None:
+    """Write what read_parts reads of a run; the report of the whole is written once all are there."""
+    document = build_json(matrix, policy)
+    report = Report(matrix, policy, document, foresee(document, policy))
+    for form in (*MATRIX_JSON, *RECORDS):
+        form.write(folder, report)
 
 
 def merge(parts: Sequence[StoredRun], expected: Iterable[str] | Mapping[str, str], own: Run) -> Matrix:

@@ -264,6 +264,18 @@ PLACE = Option(
     f"such as {', '.join(f'{kind.id}:{kind.name}' for kind in read_kinds())}",
 )
 
+PLACES = Option(
+    "--places",
+    "measure the places of this file, one a line or as Ansible, kubectl or podman print; may be repeated",
+    {"type": Path, "action": "append", "default": [], "metavar": "FILE"},
+    "- is the standard input",
+)
+RESUME = Option(
+    "--resume",
+    "go on with the last run over the same places: ask only those that have not answered",
+    {"action": "store_true"},
+)
+
 RUNNING = Option(
     "--running", "measure each Python that runs now, under its own variables", {"action": "store_true"}
 )
@@ -271,6 +283,8 @@ RUNNING = Option(
 MATRIX = (
     *MEASURING,
     PLACE,
+    PLACES,
+    RESUME,
     CLIENT,
     RUNNING,
     *HALVES,

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import platform
+import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.deployed.visit import visit
+from interpreters.fleets import Destination, destination, read_fleet
 from interpreters.locate import SelectionError, select
-from interpreters.places import LOCAL, PlaceError, ways_to
+from interpreters.log import LOG
+from interpreters.places import LOCAL, PlaceError
 from interpreters.prepared import prepare_there
 from interpreters.processes import side_by_side
 from reports.merge import merge, part_of
 from reports.verdicts.observations import Run
 from runs.job import tool
+from runs.kept_places import kept_parts
 from runs.measure import measure_all, now
 from runs.provenance import TLS_VARIABLES, not_chosen
-from servers.progress import counted
+from servers.progress import Tally, counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from interpreters.deployed.visit import VisitedPlace
     from interpreters.locate import Candidate
+    from reports.formats.matrix_json import StoredRun
     from reports.verdicts.matrix import Matrix
     from runs.campaign import Settings
     from runs.job import Job
@@ -30,6 +36,12 @@ if TYPE_CHECKING:
 
 HERE_ALONE = ("interpreter", "environment", "search", "running", "programs", "command", "made")
 """Options about this machine, which say nothing of another place."""
+
+STDIN = Path("-")
+"""The file of places that is the standard input."""
+
+FLEET_LIMIT = 64 * 1024 * 1024
+"""Bytes that are read of a file of places: an inventory of 10,000 hosts has a few."""
 
 NOBODY = "no Python was found in this place"
 
@@ -42,55 +54,98 @@ class SilentPlace:
     reason: str
 
 
+AT_ONCE = 40
+"""Places that are measured side by side; before the next ones are entered, what these came to is kept."""
+
+
 def measure_places(job: Job, settings: Settings) -> Matrix:
-    """Measure every place that was asked for; raises PlaceError or SelectionError before any is entered.
+    """Measure every place that was asked for; raises FloorError, before any is entered, for a bad question.
 
-    A place that did not answer, or has no Python, has a row that says so.
+    A place that did not answer, or has no Python, has a row that says so. What each came to is kept as
+    soon as it is measured, so that --resume asks the others alone.
     """
-    names = tuple(dict.fromkeys(job.options.place))
-    check_places(job, names)
-    found = [enter(job, name, settings) for name in names if name == LOCAL.name]
-    others = [name for name in names if name != LOCAL.name]
-    with counted(len(others), "entered") as tally:
+    fleet = destinations(job)
+    question = (tool(), repr(job.request(settings)), *(each.host for each in fleet))
+    with kept_parts(job.cache, question, resume=job.options.resume) as kept:
+        there = {part.host: part for part in kept.parts}
+        parts = [there[each.host] for each in fleet if each.host in there]
+        silent = {each.host: each.unavailable for each in fleet if each.unavailable}
+        rest = [each for each in fleet if each.ways and each.host not in there]
+        if job.options.resume:
+            LOG.info("of %d places %d were measured before, and are not asked again", len(fleet), len(parts))
+        with counted(len(rest), "entered") as tally:
+            for some in (rest[i : i + AT_ONCE] for i in range(0, len(rest), AT_ONCE)):
+                starts = []
+                for each, entered in zip(some, _enter_all(job, settings, some, tally), strict=True):
+                    if isinstance(entered, SilentPlace):
+                        silent[each.host] = entered.reason
+                    else:
+                        starts.append(entered)
+                matrices = measure_all(starts, tuple(job.sweep), settings) if starts else []
+                if matrices and len(fleet) == 1:
+                    return matrices[0]
+                for matrix in matrices:
+                    kept.keep(matrix, job.policy)
+                    parts.append(part_of(matrix))
+    return joined(job, settings, parts, silent)
 
-        def work(name: str) -> RunStart | SilentPlace:
-            with tally.at_work(name):
-                entered = enter(job, name, settings)
-            tally.done(name)
-            return entered
 
-        found += side_by_side(work, others)
-    starts = [each for each in found if not isinstance(each, SilentPlace)]
-    silent = {each.name: each.reason for each in found if isinstance(each, SilentPlace)}
-    matrices = measure_all(starts, tuple(job.sweep), settings) if starts else []
-    if len(matrices) == 1 and not silent:
-        return matrices[0]
-    return joined(job, settings, matrices, silent)
+def destinations(job: Job) -> tuple[Destination, ...]:
+    """Return the places that were asked for, each once.
 
-
-def check_places(job: Job, names: Sequence[str]) -> None:
-    """Raise PlaceError for a name that makes no sense, and SelectionError for options that no place takes."""
-    for name in names:
-        if name != LOCAL.name:
-            ways_to(name)
-    if LOCAL.name not in names:
+    Raises PlaceError for a name that makes no sense, and SelectionError for options that no place takes.
+    """
+    found = [destination(text) for text in job.options.place]
+    for path in job.option("places", []):
+        found += _of_file(path)
+    fleet = {each.host: each for each in found}
+    if LOCAL.name not in fleet:
         for option in HERE_ALONE:
             if job.option(option):
                 msg = f"--{option} is about this machine, which --place leaves out: add --place {LOCAL.name}"
                 raise SelectionError(msg)
+    return tuple(fleet.values())
 
 
-def enter(job: Job, name: str, settings: Settings) -> RunStart | SilentPlace:
+def _of_file(path: Path) -> tuple[Destination, ...]:
+    """Read the places of a file; `-` is the standard input."""
+    try:
+        if path == STDIN:
+            return read_fleet(sys.stdin.read(FLEET_LIMIT), "the standard input")
+        with path.open(encoding="utf-8") as file:
+            return read_fleet(file.read(FLEET_LIMIT), str(path))
+    except (OSError, ValueError) as error:
+        msg = f"the list of places {path} cannot be read: {getattr(error, 'strerror', None) or error}"
+        raise PlaceError(msg) from error
+
+
+def _enter_all(
+    job: Job, settings: Settings, fleet: Sequence[Destination], tally: Tally
+) -> list[RunStart | SilentPlace]:
+    """Enter places side by side, after this machine, which has no Python to enter it by."""
+
+    def work(each: Destination) -> RunStart | SilentPlace:
+        with tally.at_work(each.host):
+            entered = enter(job, each, settings)
+        tally.done(each.host)
+        return entered
+
+    here = [work(each) for each in fleet if each.ways == (LOCAL,)]
+    others = iter(side_by_side(work, [each for each in fleet if each.ways != (LOCAL,)]))
+    return [here[0] if each.ways == (LOCAL,) else next(others) for each in fleet]
+
+
+def enter(job: Job, where: Destination, settings: Settings) -> RunStart | SilentPlace:
     """Return what there is to measure in a place, or why there is nothing."""
-    if name == LOCAL.name:
+    if where.ways == (LOCAL,):
         return job.start(settings)
     try:
-        visited = visit(name, TLS_VARIABLES)
+        visited = visit(where.ways, TLS_VARIABLES)
         chosen = select(visited.candidates, job.options.only) if visited.candidates else ()
     except (PlaceError, SelectionError) as error:
-        return SilentPlace(name, str(error).removeprefix(f"{name}: "))
+        return SilentPlace(where.host, str(error))
     if not chosen:
-        return SilentPlace(name, NOBODY)
+        return SilentPlace(where.host, NOBODY)
     return start_there(job, settings, visited, chosen)
 
 
@@ -114,8 +169,8 @@ def start_there(job: Job, settings: Settings, visited: VisitedPlace, chosen: Seq
     return replace(start, host=str(visited.place), scope=scope, env={})
 
 
-def joined(job: Job, settings: Settings, matrices: Sequence[Matrix], silent: Mapping[str, str]) -> Matrix:
-    """Return the matrices of several places as one; `silent` says, by place, why there is none of it."""
+def joined(job: Job, settings: Settings, parts: Sequence[StoredRun], silent: Mapping[str, str]) -> Matrix:
+    """Return what several places came to as one; `silent` says, by place, why there is nothing of it."""
     own = Run(
         job.run_id,
         platform.node(),
@@ -127,4 +182,4 @@ def joined(job: Job, settings: Settings, matrices: Sequence[Matrix], silent: Map
         job.request(settings),
         {},
     )
-    return merge([part_of(matrix) for matrix in matrices], silent, own)
+    return merge(parts, silent, own)

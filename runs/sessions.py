@@ -90,7 +90,7 @@ def matrix(job: Job) -> None:
     _refuse_unwritable_reports()
     settings = job.settings(job.options.conditions)
     with begun(job.run_id):
-        if job.options.place:
+        if job.options.place or job.options.places:
             found = measure_places(job, settings)
         else:
             found = measure(job.start(settings), tuple(job.sweep), settings)

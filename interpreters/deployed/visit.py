@@ -14,7 +14,7 @@ from interpreters.identify import IdentifyError, answer_there
 from interpreters.interpreter import ENVIRONMENT
 from interpreters.locate import PATH, PYTHON, Candidate, interpreter_id, label_of, unique
 from interpreters.locations import EXECUTABLE, SearchedLocation, Status, read_locations
-from interpreters.places import CHOICE, CHOOSER, NO_PYTHON, Passenger, Place, PlaceError, ways_to
+from interpreters.places import CHOICE, CHOOSER, NO_PYTHON, Passenger, Place, PlaceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -50,13 +50,13 @@ class VisitedPlace:
     """Of those that were asked for, the ones that are set there."""
 
 
-def visit(text: str, variables: Sequence[str] = ()) -> VisitedPlace:
-    """Enter the place that KIND:NAME means by the first way through which a Python answers.
+def visit(ways: Sequence[Place], variables: Sequence[str] = ()) -> VisitedPlace:
+    """Enter a place by the first way through which a Python answers.
 
     Raises PlaceError, with the reason for each way, where none does.
     """
     problems = []
-    for place in ways_to(text):
+    for place in ways:
         try:
             return _read(place, _answer(place, variables))
         except IdentifyError as error:
@@ -65,8 +65,7 @@ def visit(text: str, variables: Sequence[str] = ()) -> VisitedPlace:
                 break
         except (KeyError, TypeError, ValueError) as error:
             problems.append(f"what it says of itself makes no sense: {str(error)[:200]}")
-    msg = f"{text}: {'; '.join(dict.fromkeys(problems))}"
-    raise PlaceError(msg)
+    raise PlaceError("; ".join(dict.fromkeys(problems)))
 
 
 def _answer(place: Place, variables: Sequence[str]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -39,14 +40,21 @@ VISITED = VisitedPlace(WEB, (ONE, OTHER), LOOKED, (), "Debian 11", "aarch64", "r
 
 
 @pytest.fixture
-def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def asked() -> list[str]:
+    """Return the places that were entered, in order."""
+    return []
+
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[str]) -> Iterator[Any]:
     """Return a function that makes the job of these words, whose places are made up."""
     visits = {"ssh:web1": VISITED, "ssh:bare": replace(VISITED, candidates=()), "ssh:gone": None}
 
-    def visit(name: str, variables: Sequence[str]) -> VisitedPlace:
+    def visit(ways: Sequence[Place], variables: Sequence[str]) -> VisitedPlace:
         del variables
-        if (found := visits[name]) is None:
-            msg = f"{name}: ssh ended with status 255 before a Python answered: no route to host"
+        asked.append(str(ways[0]))
+        if (found := visits[str(ways[0])]) is None:
+            msg = "ssh ended with status 255 before a Python answered: no route to host"
             raise PlaceError(msg)
         return found
 
@@ -148,6 +156,78 @@ def test_a_name_without_sense_stops_the_run_before_it_begins(job: Any, measured:
     with pytest.raises(PlaceError, match="a place is local or one of"):
         run(job("--place", "ssh:web1", "--place", "nowhere"))
     assert measured == []
+
+
+def test_a_run_that_broke_off_goes_on(
+    job: Any, measured: list[RunStart], asked: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What was measured is neither asked nor lost, and who was silent is asked again; anew, all are."""
+    fleet = tmp_path / "fleet.txt"
+    fleet.write_text("ssh:web1  # the shop\n\n# gone since May\nssh:gone\nssh:bare\n")
+    monkeypatch.setattr("runs.places.AT_ONCE", 1)
+    words = ("--places", str(fleet))
+    whole = run(job(*words))
+    assert sorted(asked) == ["ssh:bare", "ssh:gone", "ssh:web1"]
+    asked.clear()
+    resumed = run(job(*words, "--resume"))
+    assert sorted(asked) == ["ssh:bare", "ssh:gone"]
+    assert [start.host for start in measured] == ["ssh:web1"]
+    assert [row.interpreter.host for row in resumed.rows] == [row.interpreter.host for row in whole.rows]
+    assert [row.judgement for row in resumed.rows] == [row.judgement for row in whole.rows]
+    asked.clear()
+    run(job(*words))
+    assert "ssh:web1" in asked
+
+
+def test_a_run_that_was_killed_between_two_places_loses_none(
+    job: Any, measured: list[RunStart], asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was measured before the run ended is kept, although no report was written."""
+    monkeypatch.setattr("runs.places.AT_ONCE", 1)
+    words = ("--place", "ssh:web1", "--place", "ssh:gone")
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("runs.places.joined", end)
+        with pytest.raises(KeyboardInterrupt):
+            run(job(*words))
+    asked.clear()
+    found = run(job(*words, "--resume"))
+    assert asked == ["ssh:gone"]
+    assert [part.host for part in found.run.parts] == ["ssh:web1", "ssh:gone"]
+    assert len(measured) == 1
+
+
+def test_another_question_is_not_answered_by_what_was_kept(
+    job: Any, measured: list[RunStart], asked: list[str]
+) -> None:
+    """With other options, or over other places, everything is measured."""
+    words = ("--place", "ssh:web1", "--place", "ssh:gone")
+    run(job(*words))
+    asked.clear()
+    run(job(*words, "--resume", "--clients", "ssl"))
+    assert "ssh:web1" in asked
+    assert len(measured) == 2
+
+
+def test_a_list_of_places_that_cannot_be_read_is_named(job: Any, tmp_path: Path) -> None:
+    """A file that is not there, or is no text, stops the run with its name."""
+    with pytest.raises(PlaceError, match=r"list of places .*fleet.txt cannot be read: No such file"):
+        run(job("--places", str(tmp_path / "fleet.txt")))
+    (tmp_path / "fleet.txt").write_bytes(b"\xff\xfe")
+    with pytest.raises(PlaceError, match=r"list of places .*fleet.txt cannot be read"):
+        run(job("--places", str(tmp_path / "fleet.txt")))
+
+
+def test_places_come_from_the_standard_input(
+    job: Any, measured: list[RunStart], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another program prints can be piped in."""
+    monkeypatch.setattr("sys.stdin", io.StringIO("ssh:web1\n"))
+    assert run(job("--places", "-")).run.host == "ssh:web1"
+    assert [start.host for start in measured] == ["ssh:web1"]
 
 
 def test_a_python_there_that_does_not_say_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

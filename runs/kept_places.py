@@ -1,0 +1,71 @@
+"""Keeps what each place came to as soon as it is measured, so that a run that broke off can go on."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import shutil
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from interpreters.locks import locked
+from reports.merge import read_parts, write_part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from reports.formats.matrix_json import StoredRun
+    from reports.verdicts.matrix import Matrix
+    from reports.verdicts.policy import Policy
+
+AGE_LIMIT = 7 * 24 * 3600.0
+"""Seconds after which nobody goes on with a run: the policy's own limit for a report."""
+
+UNFINISHED = "-unfinished"
+"""How the name of a folder ends that is being written."""
+
+
+@dataclass(frozen=True)
+class KeptParts:
+    """The places that were measured for one question: where they are kept, and those of an earlier run."""
+
+    folder: Path
+    parts: tuple[StoredRun, ...] = ()
+
+    def keep(self, matrix: Matrix, policy: Policy) -> None:
+        """Keep the matrix of a place, whole or not at all."""
+        name = hashlib.sha256(matrix.run.host.encode()).hexdigest()
+        aside = self.folder / f"{name}{UNFINISHED}"
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        write_part(aside, matrix, policy)
+        shutil.rmtree(self.folder / name, ignore_errors=True)
+        aside.rename(self.folder / name)
+
+
+@contextlib.contextmanager
+def kept_parts(cache: Path, question: Iterable[str], *, resume: bool) -> Iterator[KeptParts]:
+    """Keep parts for a question while the block lasts; begin anew, unless the run is to go on.
+
+    `question` is all that decides what an answer is: the tool, the options and the places. Raises BusyError
+    where another run asks the same for too long, and RecordError where what was kept cannot be read.
+    """
+    everything = cache / "places"
+    folder = everything / hashlib.sha256("\0".join(question).encode()).hexdigest()
+    _forget_old(everything)
+    with locked(folder, shared=False):
+        if not resume:
+            shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        whole = sorted(each for each in folder.iterdir() if not each.name.endswith(UNFINISHED))
+        yield KeptParts(folder, read_parts(whole))
+
+
+def _forget_old(everything: Path) -> None:
+    """Remove what was kept for questions that nobody asked lately, with their locks."""
+    for each in everything.glob("*") if everything.is_dir() else ():
+        with contextlib.suppress(OSError):
+            if time.time() - each.stat().st_mtime > AGE_LIMIT:
+                shutil.rmtree(each, ignore_errors=True)

@@ -1,0 +1,62 @@
+"""What a place came to is kept whole, for the same question alone, and not for ever."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from reports.verdicts.policy import Policy
+from runs.kept_places import AGE_LIMIT, UNFINISHED, kept_parts
+from tests.support.builders import a_catalogue, a_matrix, a_row, a_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reports.verdicts.matrix import Matrix
+
+QUESTION = ("tool", "options", "ssh:a", "ssh:b")
+
+
+def measured(host: str) -> Matrix:
+    """Return what a place came to."""
+    known = a_catalogue()
+    return a_matrix([a_row()], a_run(known, host), known)
+
+
+def hosts(cache: Path, *question: str, resume: bool = True) -> list[str]:
+    """Return the places that are there for a question."""
+    with kept_parts(cache, question, resume=resume) as kept:
+        return sorted(part.host for part in kept.parts)
+
+
+def test_a_part_is_there_for_the_same_question(tmp_path: Path) -> None:
+    """A resumed run has it with its rows; one with another question, or that begins anew, has not."""
+    with kept_parts(tmp_path, QUESTION, resume=False) as kept:
+        for host in ("ssh:a", "ssh:b", "ssh:a"):
+            kept.keep(measured(host), Policy())
+    assert hosts(tmp_path, *QUESTION) == ["ssh:a", "ssh:b"]
+    assert hosts(tmp_path, *QUESTION, "ssh:c") == []
+    assert hosts(tmp_path, *QUESTION, resume=False) == []
+    assert hosts(tmp_path, *QUESTION) == []
+
+
+def test_what_was_not_written_whole_is_not_there(tmp_path: Path) -> None:
+    """A run that was killed while it wrote has lost that place, and nothing else."""
+    with kept_parts(tmp_path, QUESTION, resume=False) as kept:
+        kept.keep(measured("ssh:a"), Policy())
+        (whole,) = kept.folder.iterdir()
+        half = whole.with_name(f"0{UNFINISHED}")
+        half.mkdir()
+        (half / "matrix.json").write_text("{")
+    assert hosts(tmp_path, *QUESTION) == ["ssh:a"]
+
+
+def test_nothing_is_kept_for_ever(tmp_path: Path) -> None:
+    """What nobody asked for within the limit is removed by the next run."""
+    with kept_parts(tmp_path, QUESTION, resume=False) as kept:
+        kept.keep(measured("ssh:a"), Policy())
+    for age, left in ((AGE_LIMIT / 2, True), (AGE_LIMIT * 2, False)):
+        os.utime(kept.folder, (time.time() - age,) * 2)
+        hosts(tmp_path, "another")
+        assert kept.folder.exists() is left
