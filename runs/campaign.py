@@ -71,7 +71,9 @@ class CampaignResult:
 
     engine: str
     controls: Mapping[str, Control]
-    interpreters: Mapping[str, ProbedInterpreter]
+    # Up to Python 3.11 asyncio.run makes the repr of what it returns, twice: megabytes an environment
+    # (asyncio.runners gives signal.getsignal a handler to look up, whose repr has the task and its result).
+    interpreters: Mapping[str, ProbedInterpreter] = field(repr=False)
     """By interpreter id."""
     notes: tuple[str, ...] = ()
     """What disturbed the run as a whole, in sentences."""

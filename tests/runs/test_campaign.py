@@ -364,6 +364,24 @@ def test_an_openssl_that_serves_nothing_ends_a_campaign(
     assert not list((tmp_path / "cache").glob("run-*"))
 
 
+class _Untold:
+    """What a campaign measured, which nobody is to put into words."""
+
+    def __repr__(self) -> str:
+        raise AssertionError
+
+
+def test_nobody_tells_a_whole_campaign_in_words() -> None:
+    """asyncio.run of Python 3.11 asks for the repr of what it returns, twice, and each took megabytes."""
+    whole = CampaignResult("none", {}, {"here": _Untold()})  # type: ignore[dict-item]
+
+    async def campaign() -> CampaignResult:
+        return whole
+
+    assert asyncio.run(campaign()) is whole
+    assert "here" not in repr(whole)
+
+
 @pytest.mark.usefixtures("no_keys")
 def test_a_probe_that_cannot_be_made_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a probe ends in an error of the system, its cells have the reason and the others are probed."""
