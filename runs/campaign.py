@@ -12,6 +12,7 @@ from interpreters.listing import some_of
 from interpreters.log import LOG
 from interpreters.scratch import scratch_folder
 from reports.verdicts.judged import JudgedCells
+from reports.verdicts.observations import Joined
 from runs.probe import Probe, ProbeResult, ProbeTask, Stranger, not_probed, stranger_sentences
 from servers.catalogue import Catalogue, Certificate, Role, Server
 from servers.certificates import NAME
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reports.verdicts.observations import Observation
+    from runs.spool import Spool
     from servers.control import Control
     from servers.lab import Lab
     from servers.protocols import Protocol
@@ -53,16 +55,22 @@ class ProbedInterpreter:
         return tuple(result for by_python in self.results.values() for result in by_python.values())
 
     @property
-    def observations(self) -> tuple[Observation, ...]:
+    def observations(self) -> Joined[Observation]:
         """Every observation, in the same order."""
-        return tuple(observation for result in self.all_results for observation in result.observations)
+        return Joined(tuple(cells.observations for cells in self.judged.by_client.values()))
 
     def under(self, condition: Condition, results: Mapping[Path, ProbeResult]) -> ProbedInterpreter:
         """Return this with what came of probes under one more condition, judged."""
         judged = self.judged.and_of(seen for result in results.values() for seen in result.observations)
         absent = {python: result.absent for python, result in results.items()}
         tasks = tuple(task.without(absent.get(task.python, ())) for task in self.tasks)
-        return replace(self, tasks=tasks, judged=judged, results={**self.results, condition: results})
+        # What was observed is among the judged cells.
+        rest = {python: replace(result, observations=()) for python, result in results.items()}
+        return replace(self, tasks=tasks, judged=judged, results={**self.results, condition: rest})
+
+    def kept(self, spool: Spool | None) -> ProbedInterpreter:
+        """Return this with the bulk of what was observed in a file: it is not needed before the report."""
+        return replace(self, judged=self.judged.kept(spool.put)) if spool else self
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,8 @@ class Settings:
     env: Mapping[str, str]
     """The caller's environment, in which the servers run."""
     openssl: Path | None = None
+    spool: Spool | None = None
+    """Where what was observed is kept until the report is written; None for in memory."""
 
 
 WAITING = 2
@@ -212,7 +222,7 @@ class Campaign:
                 sent = _with_reference(needy, home, condition)
                 probed = await self._probe_all(probed, sent, condition, _openings(settings))
         self.tally.done(_in_short(probed))
-        return probed
+        return probed.kept(settings.spool)
 
     async def _probe_all(
         self,

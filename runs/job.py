@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from runs.campaign import Settings
     from runs.measure import RunStart
     from runs.plan import Plan
+    from runs.spool import Spool
     from servers.conditions import Condition
 
 ROOT = Path(__file__).parent.parent
@@ -300,7 +301,16 @@ class Job:
         usual = tuple(Role) if self.option("attacks") else (Role.LADDER, Role.PAGE)
         catalogue = read_catalogue().only(*(roles or usual))
         openssl = self.option("openssl")
-        return Settings(catalogue, floor or self.floor, conditions, self.cache, os.environ, openssl)
+        return Settings(
+            catalogue, floor or self.floor, conditions, self.cache, os.environ, openssl, self._spool
+        )
+
+    @cached_property
+    def _spool(self) -> Spool:
+        """Where what is observed is kept until the session ends."""
+        from runs.spool import spool
+
+        return self.held.enter_context(spool(self.cache))
 
     def request(self, settings: Settings) -> RunRequest:
         """Return what this run was asked to measure."""

@@ -13,6 +13,7 @@ from interpreters.scratch import scratch_folder
 from reports.verdicts.floor_file import FloorFile
 from reports.verdicts.judged import JudgedCells
 from reports.verdicts.matrix import Measured, Row, build_matrix
+from reports.verdicts.observations import Joined
 from reports.verdicts.remedies import TRIED, Remedy, RemedyOptions, needing, skip_reason
 from runs.campaign import run_campaign
 from servers.catalogue import Role
@@ -191,12 +192,15 @@ def with_trials(measured: Sequence[Measured], found: Sequence[TrialOutcome]) -> 
     return tuple(
         replace(
             each,
-            observations=each.observations
-            + tuple(
-                record
-                for outcome in found
-                if outcome.row.interpreter.id == each.interpreter.id
-                for record in outcome.measured.observations
+            observations=Joined(
+                (
+                    each.observations,
+                    *(
+                        outcome.measured.observations
+                        for outcome in found
+                        if outcome.row.interpreter.id == each.interpreter.id
+                    ),
+                )
             ),
         )
         for each in measured

@@ -56,7 +56,8 @@ def for_json(text: str) -> str:
     Threat: half a surrogate pair, which is what Python makes of a path that cannot be decoded, is not
     Unicode; parsers may refuse the whole document for it (RFC 8259, section 8.2). JSON escapes all else.
     """
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    # The same object, and no copy: a document repeats its keys and most of its texts in every cell.
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def for_csv(text: str) -> str:

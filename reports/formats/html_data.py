@@ -18,6 +18,7 @@ from servers.protocols import LADDER, span
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from interpreters.clients import ClientKey
     from interpreters.interpreter import Interpreter
     from reports.verdicts.matrix import Matrix, Row
     from reports.verdicts.observations import Account, Observation, Run
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from servers.hello import Hello
     from servers.protocols import Protocol
     from servers.wire import WireAccount
+
+    _Observations = dict[tuple[ClientKey, str, str], Observation]
+    """By client, condition and server."""
 
 NEUTRAL = "N"
 """The tone of a cell that no verdict rests on; the others are the verdicts' own letters."""
@@ -155,11 +159,7 @@ class EvidenceData:
         self._hellos = EntryTable()
         self._text("")
         self._servers = {server.id: place for place, server in enumerate(matrix.catalogue.servers)}
-        self._observations = {
-            (measured.interpreter.name, seen.client, seen.condition, seen.server): seen
-            for measured in matrix.measured
-            for seen in measured.observations
-        }
+        self._measured = {measured.interpreter.name: measured for measured in matrix.measured}
 
     def document(self) -> dict[str, object]:
         """Return JSON's own types, in the order in which the page's script reads them."""
@@ -177,7 +177,10 @@ class EvidenceData:
             "subjects": [(str(subject), subject.plural) for subject in subjects_of(matrix.groups)],
             "interpreters": [_interpreter(group.interpreter, group.subject) for group in matrix.groups],
             "rows": [
-                self._row(row, number) for number, group in enumerate(matrix.groups) for row in group.rows
+                self._row(row, number, observations)
+                for number, group in enumerate(matrix.groups)
+                for observations in [self._observations(group.name)]
+                for row in group.rows
             ],
             "texts": self._texts.entries,
             "accounts": self._accounts.entries,
@@ -185,7 +188,13 @@ class EvidenceData:
             "wires": self._connections.entries,
         }
 
-    def _row(self, row: Row, interpreter: int) -> dict[str, object]:
+    def _observations(self, name: str) -> _Observations:
+        """Return those of one interpreter: all at once would be the larger part of a run."""
+        measured = self._measured.get(name)
+        seen = measured.observations if measured else ()
+        return {(each.client, each.condition, each.server): each for each in seen}
+
+    def _row(self, row: Row, interpreter: int, observations: _Observations) -> dict[str, object]:
         return {
             "interpreter": interpreter,
             "client": visible(str(row.client)),
@@ -199,11 +208,13 @@ class EvidenceData:
             "page_check": str(row.page_check),
             "hello": self._hellos.place(_offers(row.hello)) if row.hello else -1,
             "reason": self._text(row.judgement.reason),
-            "cells": [self._cell(row, result) for result in row.findings.values()],
+            "cells": [
+                self._cell(result, observations.get((row.client, row.condition, result.server.id)))
+                for result in row.findings.values()
+            ],
         }
 
-    def _cell(self, row: Row, result: CellResult) -> CellEntry:
-        seen = self._observation(row, result)
+    def _cell(self, result: CellResult, seen: Observation | None) -> CellEntry:
         account = seen.account if seen else None
         return CellEntry(
             server=self._servers[result.server.id],
@@ -215,10 +226,6 @@ class EvidenceData:
             missing=self._text(seen.missing) if seen else 0,
             connections=[self._connections.place(ConnectionEntry.of(w)) for w in seen.wire] if seen else [],
         )
-
-    def _observation(self, row: Row, result: CellResult) -> Observation | None:
-        key = (row.interpreter.name, row.client, row.condition, result.server.id)
-        return self._observations.get(key)
 
     def _text(self, text: str) -> int:
         return self._texts.place(visible(text))

@@ -27,7 +27,7 @@ from servers.catalogue import Catalogue, Server
 from servers.control import Control
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from reports.verdicts.matrix import Matrix, Row
@@ -40,7 +40,7 @@ FORMATS = (
     Format(
         "matrix.json",
         "scripts that want more than a table: run, interpreters, verdicts, cells",
-        lambda report: json.dumps(report.document, indent=1) + "\n",
+        lambda report: _pieces(report.document),
     ),
 )
 
@@ -118,6 +118,12 @@ def _texts(value: Any) -> Any:
     if isinstance(value, dict):
         return {_text(name): _texts(inner) for name, inner in value.items()}
     return [_texts(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _pieces(document: Any) -> Iterator[str]:
+    """Give the text of the file piece by piece: whole it is several times as large as the document."""
+    yield from json.JSONEncoder(indent=1).iterencode(document)
+    yield "\n"
 
 
 def _met(run: Run, catalogue: Catalogue) -> list[Server]:

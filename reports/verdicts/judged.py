@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from interpreters.clients import RELAXED, ClientKey
@@ -12,7 +12,7 @@ from servers.conditions import Condition
 from servers.hello import read_hello
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from reports.verdicts.cells import CellResult
     from reports.verdicts.judge import Judgement
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 class ClientCells:
     """One client's cells under one condition: what was observed, and by server id how each came out."""
 
-    observations: tuple[Observation, ...] = ()
+    observations: Sequence[Observation] = ()
+    """They may be in a file: then each look at them reads them."""
     results: Mapping[str, CellResult] = field(default_factory=dict)
 
     @property
@@ -68,6 +69,16 @@ class JudgedCells:
             key: ClientCells(tuple(group), find(group, self.catalogue)) for key, group in groups.items()
         }
         return JudgedCells(self.catalogue, {**self.by_client, **judged})
+
+    def kept(self, keep: Callable[[Sequence[Observation]], Sequence[Observation]]) -> JudgedCells:
+        """Return these cells with what was observed of each client where `keep` puts it."""
+        return JudgedCells(
+            self.catalogue,
+            {
+                key: replace(cells, observations=keep(cells.observations))
+                for key, cells in self.by_client.items()
+            },
+        )
 
     def of(self, client: ClientKey, condition: Condition) -> ClientCells:
         """Return the cells of one client under one condition."""

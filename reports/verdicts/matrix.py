@@ -141,7 +141,7 @@ class Measured:
     interpreter: Interpreter
     unavailable: Mapping[ClientKey, str]
     """Why clients could not be had, by client."""
-    observations: tuple[Observation, ...]
+    observations: Sequence[Observation]
     clients: tuple[ClientKey, ...] = ()
     """Its own clients, where it does not have those that the run was asked for: a program is its own."""
     apart: Mapping[ClientKey, StartUp] = field(default_factory=dict)
@@ -262,7 +262,8 @@ def build_matrix(
     """Return the rows in the order given; every interpreter has at least one."""
     rows: list[Row] = []
     for each in measured:
-        judged = each.judged or JudgedCells(catalogue).and_of(each.observations)
+        # Out of the file, if they are in one, for as long as it takes to build these rows.
+        judged = each.judged.kept(tuple) if each.judged else JudgedCells(catalogue).and_of(each.observations)
         if each.interpreter.unavailable:
             (client,) = each.clients or (ALL_CLIENTS,)
             # With config_diagnostics a fault in the configuration leaves Python without any context.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, overload
 
 from interpreters.interpreter import MADE
 from reports.verdicts.scope import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from interpreters.clients import ClientKey
     from interpreters.interpreter import Interpreter
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from servers.protocols import Protocol
     from servers.tap import Capture
     from servers.wire import WireAccount
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,29 @@ class Observation:
     def id(self) -> str:
         """The cell's id, under which the evidence files have it."""
         return f"{self.interpreter}/{self.client}/{self.server}/{self.condition}"
+
+
+@dataclass(frozen=True)
+class Joined(Sequence[_Item]):
+    """Sequences as one, none of them copied: what is in a file stays there."""
+
+    parts: tuple[Sequence[_Item], ...] = ()
+
+    def __iter__(self) -> Iterator[_Item]:
+        """Give what is in each, one after the other."""
+        return itertools.chain.from_iterable(self.parts)
+
+    def __len__(self) -> int:
+        """Return how many there are in all."""
+        return sum(map(len, self.parts))
+
+    @overload
+    def __getitem__(self, index: int) -> _Item: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[_Item, ...]: ...
+    def __getitem__(self, index: int | slice) -> _Item | tuple[_Item, ...]:
+        """Return one, or some."""
+        return tuple(self)[index]
 
 
 UNTOLD, BROKE_OFF = "untold", "broke off"

@@ -23,6 +23,7 @@ from reports.verdicts.judged import JudgedCells
 from runs import campaign as campaign_module
 from runs.campaign import TELLING, CampaignResult, Settings, run_campaign
 from runs.probe import ProbeResult, ProbeTask
+from runs.spool import Spooled, spool
 from servers import lab as lab_module
 from servers.catalogue import Catalogue, Role, read_catalogue
 from servers.conditions import Condition, configuration
@@ -264,6 +265,21 @@ def test_nobody_is_probed_again_where_that_tells_nothing(
         probes.stacks.update({("ssl", condition): stack for condition in conditions})
     _run([_task()], _settings(tmp_path, *conditions))
     assert len(probes.tasks) == len(conditions)
+
+
+def test_what_was_observed_waits_in_the_spool(tmp_path: Path, probes: _Probes) -> None:
+    """With a spool the same comes of a campaign, and what was observed is out of memory."""
+    probes.stacks = {("ssl", condition): STRICT for condition in Condition}
+    settings = _settings(tmp_path, Condition.AMBIENT)
+    plain = _run([_task()], settings).interpreters["here"]
+    with spool(tmp_path) as ours:
+        kept = _run([_task()], replace(settings, spool=ours)).interpreters["here"]
+        assert len(kept.observations) > len(settings.catalogue.servers)
+        assert list(kept.observations) == list(plain.observations)
+        assert kept.judged.kept(tuple) == plain.judged
+        cells = kept.judged.by_client.values()
+        assert all(isinstance(each.observations, Spooled) for each in cells)
+        assert not any(result.observations for result in kept.all_results)
 
 
 def test_nothing_more_is_told_where_nobody_asks(tmp_path: Path, probes: _Probes) -> None:

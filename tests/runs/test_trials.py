@@ -198,7 +198,7 @@ def test_trials_never_mix_with_the_plain_rows() -> None:
     arguments = (keys(["ssl", "urllib3"]), [AMBIENT], CATALOGUE, TLS1_2)
     assert build_matrix(joined, *arguments) == build_matrix(measured, *arguments)
     assert len(joined[0].observations) == len(plain) + len(TRIALS) * len(CATALOGUE.servers)
-    assert joined[1].observations == ()
+    assert not joined[1].observations
     assert {record.client for record in joined[0].observations} == {ClientKey("ssl"), *names}
     ids = [record.id for record in joined[0].observations]
     assert len(set(ids)) == len(ids)

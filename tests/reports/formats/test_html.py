@@ -914,7 +914,7 @@ class TestInBrowser:
         """Choosing a configuration shows its cells and counts in place of the machine's own."""
         calm = seen(SYSTEM, dict.fromkeys(CLIENTS, STRICT))
         loose = seen(SYSTEM, dict.fromkeys(CLIENTS, OLD), conditions=(Condition.PERMISSIVE,))
-        both = Measured(SYSTEM, {}, calm.observations + loose.observations)
+        both = Measured(SYSTEM, {}, (*calm.observations, *loose.observations))
         one = visit(page_of([both], (Condition.AMBIENT, Condition.PERMISSIVE))[0])
         count = one.page.locator(".tile", has_text="downgraded").locator(".number")
         assert not one.cell("system_3_8, ssl, permissive").is_visible()
