@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from interpreters.clients import DEFAULT, clients
 from interpreters.documents import as_text
 from reports.formats.bench_contract import BenchDocument
+from runs.options import MANY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -58,9 +59,6 @@ ONE_CLIENT = """\
 import botocore.session
 botocore.session.Session().create_client("s3", region_name="us-east-1", endpoint_url="https://localhost:1")
 """
-
-MANY = 200
-"""Environments as found that are measured in one run."""
 
 PACKAGES = ("botocore", "requests")
 """What is installed in each of these."""
@@ -141,7 +139,9 @@ class Bench:
     floor: Cost
     """Starting each interpreter, importing botocore and making one client: what cannot be saved."""
     many: Many | None = None
-    """Environments as found, many of them; None where there is no interpreter for these."""
+    """Environments as found, many of them, the same on each Python; None without an interpreter for these."""
+    many_different: Many | None = None
+    """The same environments when each has a file that no other has, so that none shares a measurement."""
     clients: Mapping[str, Cost] = field(default_factory=dict)
     """What each further client adds to a run of the default ones on one interpreter, once its environment
     is there. It has a process of its own, so of a second processor's time little is waited for."""
@@ -158,11 +158,14 @@ class Bench:
             "cells_ours_over_page": round(self.warm.cells / max(1, self.page.cells), 2),
             "floor_share_of_warm_cpu": round(self.floor.cpu / self.warm.cpu, 2),
             **({"cpu_many_over_bare": self.many.ratio} if self.many else {}),
+            **({"cpu_many_different_over_bare": self.many_different.ratio} if self.many_different else {}),
         }
 
 
-def run_bench(prepared: Sequence[Prepared], uv: str, scratch: Path, say: Callable[[str], None]) -> Bench:
-    """Measure the page on some interpreters, then this tool on the same ones.
+def run_bench(
+    prepared: Sequence[Prepared], uv: str, scratch: Path, say: Callable[[str], None], environments: int = MANY
+) -> Bench:
+    """Measure the page on some interpreters, then this tool on the same ones, then environments as found.
 
     Raises subprocess.SubprocessError if one of our own runs fails: a bench of a failure says nothing.
     """
@@ -193,11 +196,12 @@ def run_bench(prepared: Sequence[Prepared], uv: str, scratch: Path, say: Callabl
     floor = _cost(lambda: sum(map(_start_botocore, prepared)))
     say(f"starting each interpreter with one botocore client: {floor.wall:.1f} s")
     names = tuple(each.id for each in interpreters)
-    found = measure_many(interpreters, uv, partial(_ours_on, ours[:4], copy), scratch / "many")
-    if found:
-        say(str(found))
+    measure = partial(_ours_on, ours[:4], copy)
+    same, different = measure_many(interpreters, uv, measure, scratch / "many", environments) or (None, None)
+    say(f"the same on each Python: {same}")
+    say(f"all different: {different}")
     added = _added([*ours[:4], "--only", names[-1]], copy, say) if names else {}
-    return Bench(names, page, spent, first, cold, warm, floor, found, added)
+    return Bench(names, page, spent, first, cold, warm, floor, same, different, added)
 
 
 def measure_many(
@@ -206,11 +210,12 @@ def measure_many(
     measure: Callable[[Sequence[str | Path], list[int]], int],
     folder: Path,
     number: int = MANY,
-) -> Many | None:
-    """Make environments in a folder, as many on each interpreter, and measure a tenth of them, then all.
+) -> tuple[Many, Many] | None:
+    """Make environments in a folder, as many on each interpreter; measure them, make all differ, and again.
 
-    `measure` runs ours with these words: see _ours. None without an interpreter. Raises
-    subprocess.SubprocessError for a run that fails.
+    `measure` runs ours with these words: see _ours. None without an interpreter. Each time a tenth is
+    measured first. Starting each comes last, because that leaves compiled modules, which would spare ours the
+    compiling. Raises subprocess.SubprocessError for a run that fails.
     """
     if not interpreters:
         return None
@@ -221,10 +226,20 @@ def measure_many(
         peaks: list[int] = []
         return _cost(lambda: measure(words, peaks)), peaks[0]
 
+    _, same_few = run("0_*")
+    same, same_all = run("*")
+    for python in pythons:
+        _differ(python)
     _, few = run("0_*")
-    all_of_them, most = run("*")
+    different, most = run("*")
     bare = _cost(lambda: sum(_start(python, IMPORTS) for python in pythons))
-    return Many(number, all_of_them, bare, few, most)
+    return Many(number, same, bare, same_few, same_all), Many(number, different, bare, few, most)
+
+
+def _differ(python: Path) -> None:
+    """Put a module beside an environment's packages whose text no other environment has."""
+    (packages,) = python.parents[1].glob("lib/python*/site-packages")
+    (packages / "application.py").write_text(f"NAME = {python.parents[1].name!r}\n", encoding="utf-8")
 
 
 def _environment(uv: str, interpreter: Interpreter, folder: Path, number: int) -> Path:

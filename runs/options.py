@@ -27,6 +27,13 @@ if TYPE_CHECKING:
     from reports.formats.format import AwsAccount
 
 
+MANY = 200
+"""Environments as found that the bench makes, unless it is told another number."""
+
+FEWEST, MOST = 10, 300
+"""A tenth of these is measured apart; a search ends after a thousand Pythons, and each has three."""
+
+
 class OptionError(FloorError):
     """Sessions that were asked for together cannot share an option; the message says which and why."""
 
@@ -102,6 +109,14 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _environments(text: str) -> int:
+    """Return how many environments the bench makes, as an argparse type."""
+    if not text.isdecimal() or int(text) not in range(FEWEST, MOST + 1):
+        msg = f"{text!r} is not a number of environments from {FEWEST} to {MOST}"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
 def _seconds(text: str) -> int:
     """Return how long a command may take, as an argparse type."""
     if not text.isdecimal() or int(text) not in LIMITS:
@@ -159,6 +174,12 @@ INTERPRETER = Option(
     "--interpreter",
     "measure this Python too; may be repeated",
     {"type": _path, "action": "append", "default": [], "metavar": "PATH"},
+)
+ENVIRONMENTS = Option(
+    "--environments",
+    f"environments as found that are made and measured, {FEWEST} to {MOST}",
+    {"type": _environments, "default": MANY, "metavar": "N"},
+    "200 unless you say another number",
 )
 ONLY = Option(
     "--only",
@@ -417,7 +438,7 @@ SESSIONS: Mapping[str, tuple[Option, ...]] = {
     "verify": VERIFY,
     "serve": (FLOOR, OPENSSL, PORT),
     "truth": MEASURING,
-    "bench": (ONLY,),
+    "bench": (ONLY, ENVIRONMENTS),
     "tests": (),
     "lint": (),
     "venv": PREPARING,

@@ -51,8 +51,11 @@ class BenchDocument(Document, tag_field="schema_version", tag=1):
     floor: CostDocument
     """Starting each interpreter and making one botocore client: what cannot be saved."""
     many: ManyDocument | None
-    """Many environments as found; null where there was no interpreter for them."""
+    """Many environments as found, the same on each Python; null where there was no interpreter for them."""
     clients: Mapping[NonEmpty, CostDocument]
     """By id, what each client that is not measured by default adds to a run on one interpreter."""
     ratios: Mapping[NonEmpty, float]
     """The page's times over ours, our cells over the page's, and what is ours over what cannot be saved."""
+    many_different: ManyDocument | None = None
+    """The same environments when each has a file that no other has, so that none shares a measurement; null
+    where there were none, or in the file of a version that did not measure them."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from interpreters.end_of_life import ended
+from interpreters.listing import some_of
 from reports.formats.advice import Advice, together
 from reports.formats.answer import HOLDERS, answer, meaning, page_sentences
 from reports.formats.escape import for_markdown
@@ -16,7 +17,7 @@ from reports.formats.sweep import sweeps
 from reports.verdicts.cells import CellKind
 from reports.verdicts.judge import PAGE_FLOOR, Verdict
 from reports.verdicts.labels import label, versioned
-from reports.verdicts.matrix import ALL_CLIENTS, Subject, first_condition, under, worst_first
+from reports.verdicts.matrix import ALL_CLIENTS, Subject, first_condition, sharing, under, worst_first
 from reports.verdicts.policy import Policy
 from reports.verdicts.processes import process_facts
 from reports.verdicts.scope import headline, in_full, moment, opening, tool_in_full
@@ -26,7 +27,7 @@ from servers.hello import KeyExchangeOffer
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from interpreters.interpreter import Interpreter
     from reports.verdicts.matrix import Matrix, Row, RowGroup
@@ -232,16 +233,31 @@ def end_of_life(interpreter: Interpreter, today: dt.date) -> str:
 
 
 def reasons(rows: Sequence[Row]) -> str:
-    """Say each reason once for the interpreters and clients that share it."""
+    """Say each reason once for all who share it, and then who shares a measurement."""
     several = len({row.condition for row in rows}) > 1
     alike_here: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
         where = f" under {row.condition}" if several else ""
-        alike_here.setdefault((str(row.verdict), where, row.judgement.reason), []).append(row)
-    return "\n".join(
+        reason = row.judgement.reason.removesuffix(sharing(row.interpreter))
+        alike_here.setdefault((str(row.verdict), where, reason), []).append(row)
+    lines = [
         f"- **{verdict}**{where}: {sharers_of(same)}. {for_markdown(reason[:1].upper() + reason[1:])}."
         for (verdict, where, reason), same in alike_here.items()
-    )
+    ]
+    return "\n".join([*lines, *_shared(rows)])
+
+
+def _shared(rows: Sequence[Row]) -> Iterator[str]:
+    """Say once for each environment that was measured for others too whose measurement it is."""
+    followers: dict[str, dict[str, None]] = {}
+    for row in rows:
+        if leader := row.interpreter.shared_with:
+            followers.setdefault(leader, {})[label(row.interpreter)] = None
+    for leader, names in followers.items():
+        some = for_markdown(some_of(list(names), MOST_ENTRIES))
+        verb = "shares" if len(names) == 1 else "share"
+        whose = for_markdown(leader)
+        yield f"- {some} {verb} the measurement of {whose}: all that Python could load is the same."
 
 
 def post_quantum(groups: Sequence[RowGroup], quote: Callable[[str], str] = for_markdown) -> str:

@@ -128,7 +128,14 @@ PROJECTS = {
     Manager.PIPENV: ("pipenv install", "Pipfile.lock"),
     Manager.UV_PROJECT: ("uv add", "uv.lock"),
 }
-"""By the tool of a project, the command that asks for a release and installs it, and the lock file."""
+"""By the tool of a project, the command that asks for a release and installs it, and the lock file.
+
+Tried in copies of a project with boto3 1.28 and urllib3 1.26, by poetry 2.5.1, pdm 2.29.4 and pipenv
+2026.10.3: each brought the releases into the environment at once, in place of the bounds there were. So did
+hatch 1.18.2 with its next command, once the releases were written by hand. The way back was tried as well:
+`pdm install` left botocore at the newer release although its lock had the older, so the environment is made
+anew. conda was not tried.
+"""
 
 
 def _of_a_project(management: Management, releases: Releases) -> Step:
@@ -137,7 +144,7 @@ def _of_a_project(management: Management, releases: Releases) -> Step:
     return Step(
         f"Change the project ({where}), and deploy it again",
         f"{lock}, the project's list of dependencies, and its environment",
-        f"take both files back from version control, then {management.manager} installs what was there",
+        f"take both files back from version control, and let {management.manager} make the environment anew",
         (
             f"cd {shlex.quote(management.name) if management.name else 'PROJECT'}",
             f"{command} {releases.words()}",

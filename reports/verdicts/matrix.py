@@ -299,8 +299,7 @@ def _row(
     reason = _reason(measured, client, judgement, holder, cells.own_tls, floor)
     if condition is Condition.AMBIENT and judgement.verdict is not Verdict.ENFORCED and not cells.own_tls:
         reason = "; ".join([reason, *_first(measured.interpreter.configuration_problems)])
-    if other := measured.interpreter.shared_with:
-        reason = f"{reason}; measured in {other}, which is the same in all that Python could load"
+    reason += sharing(measured.interpreter)
     return Row(
         subject=subject_of(measured.interpreter),
         interpreter=measured.interpreter,
@@ -315,6 +314,12 @@ def _row(
         findings=cells.results,
         hello=cells.hello(judged.catalogue),
     )
+
+
+def sharing(interpreter: Interpreter) -> str:
+    """Return what ends a row's reason where another environment was measured in its place; else nothing."""
+    other = interpreter.shared_with
+    return f"; measured in {other}, which is the same in all that Python could load" if other else ""
 
 
 def _reason(  # 6 parameters: the sentence rests on as many facts

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpreters.clients import DEFAULT, clients
+from runs import bench as bench_module
 from runs.bench import (
     CERTIFICATE,
     CHECK,
@@ -22,13 +23,17 @@ from runs.bench import (
     _added,
     _page,
     _server,
+    measure_many,
     shell,
     write_bench,
 )
+from tests.support.builders import an_interpreter
 from tests.support.schemas import validator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from interpreters.interpreter import Interpreter
 
 
 def test_ratios_are_the_page_over_ours() -> None:
@@ -52,15 +57,19 @@ def test_a_page_without_answers_is_no_division_by_zero() -> None:
 def test_the_figures_are_written_with_their_ratios(tmp_path: Path) -> None:
     """bench.json has what was measured and the ratios made from it."""
     cost = Cost(1.0, 1.0, 1)
-    many = Many(200, Cost(9.0, 15.0, 1), Cost(9.0, 10.0, 0), 1 << 20, 2 << 20)
-    bench = Bench(("a", "b"), cost, cost, cost, cost, cost, cost, many, {"requests": cost})
+    bare = Cost(9.0, 10.0, 0)
+    same = Many(200, Cost(9.0, 5.0, 1), bare, 1 << 20, 2 << 20)
+    different = Many(200, Cost(9.0, 15.0, 1), bare, 1 << 20, 3 << 20)
+    bench = Bench(("a", "b"), cost, cost, cost, cost, cost, cost, same, different, {"requests": cost})
     write_bench(tmp_path / "bench.json", bench)
     written = json.loads((tmp_path / "bench.json").read_text())
     validator("bench.json").validate(written)
     assert written.keys() == {"schema_version", "ratios", *asdict(bench)}
     assert written["ratios"] == bench.ratios()
-    assert written["ratios"]["cpu_many_over_bare"] == 1.5
+    assert written["ratios"]["cpu_many_over_bare"] == 0.5
+    assert written["ratios"]["cpu_many_different_over_bare"] == 1.5
     assert (written["many"]["environments"], written["many"]["peak"]) == (200, 2 << 20)
+    assert (written["many_different"]["environments"], written["many_different"]["peak"]) == (200, 3 << 20)
     assert written["interpreters"] == ["a", "b"]
     assert written["clients"] == {"requests": {"wall": 1.0, "cpu": 1.0, "cells": 1}}
     assert written["page"] == {"wall": 1.0, "cpu": 1.0, "cells": 1}
@@ -138,3 +147,45 @@ def test_a_page_whose_installation_fails_answers_nothing(
     assert (tmp_path / "page" / "cert.pem").exists()
     with _server(tmp_path / "page", SERVERS[1]) as port:
         assert 0 < port < 65536
+
+
+def test_many_are_the_same_first_then_all_different_and_started_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some and all are measured the same, then with a file that differs; starting compiles, and is last."""
+    began: list[tuple[str, int]] = []
+
+    def texts() -> int:
+        return len({path.read_text() for path in tmp_path.rglob("application.py")})
+
+    def make(uv: str, interpreter: Interpreter, folder: Path, number: int) -> Path:
+        place = folder / f"{uv}_{interpreter.id}_{number}"
+        (place / "lib" / "python3.9" / "site-packages").mkdir(parents=True)
+        return place / "bin" / "python"
+
+    def measure(words: Sequence[str | Path], peaks: list[int]) -> int:
+        began.append((str(words[-1]), texts()))
+        peaks.append(len(began))
+        return 7
+
+    def start(python: Path, program: str) -> int:
+        assert program.startswith("import ssl")
+        began.append((python.parents[1].name, texts()))
+        return 0
+
+    monkeypatch.setattr(bench_module, "_environment", make)
+    monkeypatch.setattr(bench_module, "_start", start)
+    both = [an_interpreter("one"), an_interpreter("two")]
+    found = measure_many(both, "uv", measure, tmp_path, 3)
+    assert found is not None
+    assert began == [
+        ("env_bench_0_*", 0),
+        ("env_bench_*", 0),
+        ("env_bench_0_*", 3),
+        ("env_bench_*", 3),
+        *((f"uv_{name}", 3) for name in ("one_0", "two_1", "one_2")),
+    ]
+    same, different = found
+    assert (same.peak_few, same.peak, different.peak_few, different.peak) == (1, 2, 3, 4)
+    assert (same.environments, same.ours.cells, same.bare) == (3, 7, different.bare)
+    assert measure_many([], "uv", measure, tmp_path) is None

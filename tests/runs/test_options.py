@@ -61,6 +61,7 @@ def test_the_defaults_of_a_matrix() -> None:
             ["--floor", "TLSv1.1"],
             "argument --floor: there is no floor 'TLSv1.1'; there are TLSv1.2",
         ),
+        ("bench", ["--environments", "9"], "'9' is not a number of environments from 10 to 300"),
         ("matrix", ["--keep", "0"], "argument --keep: '0' is not a whole number of 1 or more"),
         (
             "matrix",

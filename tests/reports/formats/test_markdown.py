@@ -10,10 +10,10 @@ import pytest
 from interpreters.end_of_life import read_ends
 from interpreters.interpreter import RUNNING, RunningProcess
 from reports.formats.answer import HOLDERS
-from reports.formats.markdown import MOST_PATTERNS, build_markdown
+from reports.formats.markdown import MOST_PATTERNS, build_markdown, reasons
 from reports.verdicts.cells import CellKind, CellResult
 from reports.verdicts.judge import HeldBy, PageCheck, Verdict
-from reports.verdicts.matrix import Matrix
+from reports.verdicts.matrix import Matrix, sharing
 from reports.verdicts.scope import in_full
 from servers.catalogue import Catalogue, Role
 from servers.conditions import Condition
@@ -434,3 +434,18 @@ def test_the_lowest_version_of_each_row_is_shown() -> None:
         "three": "",
         "two": "TLSv1.3",
     }
+
+
+def test_who_shares_a_measurement_is_said_once_and_no_reason_twice() -> None:
+    """A reason stands once for all that are the same, and whose measurement that is stands apart."""
+    first = an_environment("/srv/app0")
+    others = [replace(an_environment(f"/srv/app{n}"), shared_with=first.id) for n in (1, 2)]
+    rows = [
+        a_row(Verdict.DOWNGRADED, interpreter=one, client=client, reason=f"it went below{sharing(one)}")
+        for one in (first, *others)
+        for client in ("ssl", "urllib3")
+    ]
+    why = reasons(rows).splitlines()
+    assert [line.count("It went below") for line in why] == [1, 0]
+    assert why[1].count("measurement of") == 1
+    assert all(one.environment in why[1] for one in others)
