@@ -153,10 +153,10 @@ class Runner:
         action = step["uses"].partition("@")[0]
         asked = {name: _filled(str(text), matrix) for name, text in step.get("with", {}).items()}
         artifacts = self.folder / "artifacts"
-        if action == "actions/checkout" and not checkout.exists():  # a job may run again
-            shutil.copytree(
-                ROOT, checkout, ignore=shutil.ignore_patterns(".nox", ".venv", ".git", "history", "latest")
-            )
+        if action == "actions/checkout":
+            if not checkout.exists():  # a job may run again
+                ours = shutil.ignore_patterns(".nox", ".venv", ".git", "history", "latest")
+                shutil.copytree(ROOT, checkout, ignore=ours)
         elif action == "actions/upload-artifact":
             source = checkout / asked["path"]
             assert not source.is_symlink()
