@@ -45,6 +45,8 @@ settings.register_profile("quick", settings.get_profile("thorough"), max_example
 
 # Ignored in what a shell runs in the background, and then in all that this starts, interrupted or not.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# Ignored in what nohup starts, and in all that this starts: a test that hangs up on a program would wait.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 CALLERS = re.compile(
     r"(AWS|UV|PIP|OPENSSL|TLS_FLOOR)_.*|NOX.*"
