@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from tests.support.checkout import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 WORKFLOW = ROOT / ".github" / "workflows" / "tls-floor.yml"
@@ -114,6 +114,7 @@ class Runner:
     workflow: Any
     folder: Path
     environment: Mapping[str, str]
+    make_cache: Callable[[Path], Path]
 
     def run(self, job: str, **matrix: str) -> tuple[list[tuple[str, int, str]], str]:
         """Run a job's steps; return each command with its status and output, and the step summaries."""
@@ -157,6 +158,7 @@ class Runner:
             if not checkout.exists():  # a job may run again
                 ours = shutil.ignore_patterns(".nox", ".venv", ".git", "history", "latest")
                 shutil.copytree(ROOT, checkout, ignore=ours)
+                self.make_cache(checkout / ".nox" / ".cache")
         elif action == "actions/upload-artifact":
             source = checkout / asked["path"]
             assert not source.is_symlink()
@@ -179,7 +181,12 @@ def _filled(text: str, matrix: Mapping[str, str]) -> str:
 
 
 @pytest.fixture
-def runner(workflow: Any, tmp_path: Path, callers_environment: Mapping[str, str]) -> Runner:
+def runner(
+    workflow: Any,
+    tmp_path: Path,
+    callers_environment: Mapping[str, str],
+    make_cache: Callable[[Path], Path],
+) -> Runner:
     """A runner with a Python of its own, in which `pip install` touches nobody else's."""
     if shutil.which("openssl") is None:
         pytest.skip("no openssl on PATH: install OpenSSL's command line tool")
@@ -187,9 +194,7 @@ def runner(workflow: Any, tmp_path: Path, callers_environment: Mapping[str, str]
     ours = ("TLS_FLOOR_", "NOX", "GITHUB_", "COVERAGE_", "PYTEST_")
     kept = {name: text for name, text in callers_environment.items() if not name.startswith(ours)}
     path = f"{tmp_path / 'python' / 'bin'}{os.pathsep}{kept['PATH']}"
-    # As on a runner, without a pyenv: to measure many interpreters is other tests' business.
-    none = str(tmp_path / "no-pyenv")
-    return Runner(workflow, tmp_path, {**kept, "PATH": path, "PYENV_ROOT": none, "CI": "true"})
+    return Runner(workflow, tmp_path, {**kept, "PATH": path, "CI": "true"}, make_cache)
 
 
 @pytest.mark.e2e
