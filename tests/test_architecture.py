@@ -50,7 +50,16 @@ MAY_IMPORT = {
     "reports.verdicts": {"reports.verdicts", "servers", *INTERPRETERS},
     "reports.formats": {
         *("reports.formats", "reports.verdicts", "servers", *INTERPRETERS),
-        *("jinja2", "markupsafe", "msgspec", "pandas", "prometheus_client", "rich"),
+        *(
+            "cyclonedx",
+            "jinja2",
+            "markupsafe",
+            "msgspec",
+            "packageurl",
+            "pandas",
+            "prometheus_client",
+            "rich",
+        ),
     },
     "reports": {
         *("reports", "reports.formats", "reports.verdicts"),
