@@ -76,6 +76,12 @@ def merge(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def ticket(session: nox.Session) -> None:
+    """Print a ticket's text about rows of the latest run that need work: -- ID..."""
+    sessions.perform(sessions.ticket, session, PLAN)
+
+
+@nox.session(venv_backend="none")
 def pack(session: nox.Session) -> None:
     """Pack a run for an auditor, signed if you give a key: [-- RUN] [--key FILE]."""
     sessions.perform(sessions.pack, session, PLAN)

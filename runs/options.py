@@ -427,6 +427,14 @@ VERIFY = (
     ),
 )
 
+TICKET = (
+    Option(
+        "ids",
+        "ids of interpreters, environments or programs of the latest run, or globs of these",
+        {"nargs": "*", "metavar": "ID"},
+    ),
+)
+
 SESSIONS: Mapping[str, tuple[Option, ...]] = {
     "matrix": MATRIX,
     "gate": (),
@@ -434,6 +442,7 @@ SESSIONS: Mapping[str, tuple[Option, ...]] = {
     "harden": HARDEN,
     "compare": COMPARE,
     "merge": MERGE,
+    "ticket": TICKET,
     "pack": PACK,
     "verify": VERIFY,
     "serve": (FLOOR, OPENSSL, PORT),

@@ -313,6 +313,20 @@ def compare(job: Job) -> None:
     print(f"Comparison: {written.relative_to(ROOT) if written.is_relative_to(ROOT) else written}")
 
 
+def ticket(job: Job) -> None:
+    """Print a ticket's text about rows of the latest run that need work."""
+    from reports.merge import read_parts
+    from reports.ticket import TicketError, build_ticket
+
+    if not job.options.ids:
+        msg = (
+            "there is nothing to write about: give ids of the latest run, as in nox -s ticket -- system_3_11"
+        )
+        raise TicketError(msg)
+    (part,) = read_parts([(REPORTS / LATEST).resolve()])
+    print(build_ticket(part, job.options.ids), end="")
+
+
 def pack(job: Job) -> None:
     """Pack a run for an auditor, signed if a key is given."""
     from reports.history import find_run
