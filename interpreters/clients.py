@@ -28,6 +28,17 @@ GROUPS = {
 }
 """The groups that a client's file may say that it belongs to, and what is in each."""
 
+NEEDS = {
+    "head": "an answer to HEAD",
+    "length": "the length of what is sent",
+    "range": "a part of what is asked for",
+    "listing": "the list of a bucket",
+    "upload": "an answer to PUT",
+    "h2": "HTTP/2, agreed on by ALPN",
+    "many": "an answer on each of many connections",
+}
+"""What a client's file may say that its stack needs of a server beyond an answer to GET."""
+
 EVERY = "all"
 """The word for each client, whichever groups it is in."""
 
@@ -83,6 +94,14 @@ class Client:
     nor the probe's."""
     groups: tuple[str, ...] = ()
     """Those of GROUPS that it is in."""
+    needs: tuple[str, ...] = ()
+    """Those of NEEDS without which a server cannot answer it."""
+    apart: bool = False
+    """Whether it runs in a process of its own, which is ended where a cell takes too long."""
+    no_floor: bool = False
+    """Whether nothing in its interface raises the floor."""
+    heavy: bool = False
+    """Whether what it requires is larger than 15 MB: the tests install that only if they are told to."""
 
     @property
     def place(self) -> tuple[bool, bool, bool, str]:
@@ -120,6 +139,10 @@ def read_client(name: str, tree: ast.Module, files: Mapping[str, Path] = Mapping
         bool(constants.get("ON_URLLIB3", False)),
         tuple(dict.fromkeys(_modules(tree.body, files))),
         tuple(str(constants.get("GROUPS", "")).split()),
+        tuple(str(constants.get("NEEDS", "")).split()),
+        bool(constants.get("APART", False)),
+        bool(constants.get("NO_FLOOR", False)),
+        bool(constants.get("HEAVY", False)),
     )
 
 

@@ -6,7 +6,7 @@ answer is a marked line with the interpreter's identity, and with `lacking`, by 
 first module that is not here; no client is imported to find out. The second line on standard input is the plan:
 `timeout` in seconds, and `cells`, each with `client`, `server`, `host`, `port`, `cafile` and, optionally, `retries`,
 what names.py needs, and, where the client is no Python module but a program, `program`: see program.py.
-Optionally also `snippets`: by client, source text that is run before that client is used, as an application
+The clients in `apart` run in a process of their own each: see apart.py. Optionally also `snippets`: by client, source text that is run before that client is used, as an application
 that took the text over would.
 Then it prints a marked line for each client when it is first needed, one before and one after each cell, and a
 last one to say that it reached its end. It judges nothing.
@@ -29,7 +29,7 @@ except ImportError:  # before Python 3.4
     from pkgutil import find_loader as find_spec
 
 # Start-up code of the interpreter may have imported modules of its own by these names.
-OURS = ("clients", "identify", "introduction", "linked", "names", "program", "releases", "status_page")
+OURS = ("apart", "clients", "identify", "introduction", "linked", "names", "program", "releases", "status_page")
 for name in OURS:
     sys.modules.pop(name, None)
 
@@ -169,8 +169,14 @@ def main():
     say(kind="identity", identity=identify.identity(), lacking=lacking(question["modules"]))
     plan = json.loads(sys.stdin.readline())
     fetches = {}
+    separate = plan.get("apart", [])
+    for client in separate:
+        cells = [cell for cell in plan["cells"] if cell["client"] == client]
+        importlib.import_module("apart").run(dict(plan, cells=cells), MARK, say)
     for cell in plan["cells"]:
         name = cell["client"]
+        if name in separate:
+            continue
         if name not in fetches:
             source = plan.get("sources", {}).get(name.partition("@")[0].partition("+")[0])
             fetches[name] = load(name, plan.get("snippets", {}).get(name), cell.get("program"), source)

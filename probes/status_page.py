@@ -19,3 +19,22 @@ def connection(page):
     if not version:
         raise ValueError("the answer names no protocol: %r" % page[:80])
     return {"version": version.group(1), "cipher": cipher.group(1) if cipher else None}
+
+
+def untold():
+    """Return what a client knows of a connection that got an answer: nothing but that."""
+    return {"version": VERSION_UNKNOWN, "cipher": None}
+
+
+def answered(error, *words):
+    """Return the same for an error about what the server sent, which has any of these words; raises any other."""
+    if any(word.lower() in str(error).lower() for word in words):
+        return untold()
+    raise error
+
+
+def installed(distribution):
+    """Return the version of a distribution, for a client whose package does not say one."""
+    from importlib import metadata  # such packages are for newer Pythons alone
+
+    return metadata.version(distribution)

@@ -56,8 +56,9 @@ def probe_tasks(start: RunStart, clients: Sequence[str]) -> tuple[ProbeTask, ...
     Nothing is written where an interpreter is, or a program in Python; what we made may keep its compiled
     modules. A program is a client of its own, and it is this Python that runs its probe.
     """
-    modules = {client.id: client.modules for client in known_clients().values()}
-    modules |= {own.client.id: own.client.modules for own in start.own}
+    known = (*known_clients().values(), *(own.client for own in start.own))
+    modules = {client.id: client.modules for client in known}
+    apart = frozenset(client.id for client in known if client.apart)
     interpreters = (
         ProbeTask(
             interpreter=prepared.interpreter.id,
@@ -70,6 +71,7 @@ def probe_tasks(start: RunStart, clients: Sequence[str]) -> tuple[ProbeTask, ...
             place=prepared.interpreter.place,
             modules=modules,
             sources={own.client.id: own.text for own in start.own},
+            apart=apart,
         )
         for prepared in start.prepared
         for python, names in prepared.places(clients, start.request.found_clients or clients).items()

@@ -82,6 +82,8 @@ class ProbeTask:
     or is not named here, is installed everywhere."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """By client, the text of the file, for those that are the user's own."""
+    apart: frozenset[str] = frozenset()
+    """The clients, without versions or remedy, that run in a process of their own each (probes/apart.py)."""
     condition: Condition = Condition.AMBIENT
     servers: tuple[LabServer, ...] = ()
     arguments: tuple[str | Path, ...] = field(default_factory=lambda: (PROBES,))
@@ -309,6 +311,7 @@ class Probe:
         ]
         plan = {"timeout": self._attempt_limit, "cells": cells, "snippets": dict(self.task.snippets)}
         plan["sources"] = dict(self.task.sources)
+        plan["apart"] = [client for client in there if ClientKey.parse(client).name in self.task.apart]
         await self._hear(process, plan, lambda: False)
 
     async def _open(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interpreters.clients import PROBES
+from interpreters.clients import PROBES, ClientKey
 from interpreters.deployed.units import unit_of
 from interpreters.end_of_life import ended
 from interpreters.environments import NoEnvironmentError
@@ -143,7 +143,8 @@ def known_options(
         for name, interpreter in interpreters.items()
         if (unit := next(filter(None, (unit_of(process.pid) for process in interpreter.processes)), ""))
     }
-    return RemedyOptions(floor, libraries, {}, ends=ends, closed=closed, units=units)
+    no_floor = frozenset(ClientKey.parse(name).name for name, client in clients.items() if client.no_floor)
+    return RemedyOptions(floor, libraries, {}, ends=ends, closed=closed, units=units, no_floor=no_floor)
 
 
 def closed_folder(path: str) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import absolute_import
 
+import sys
+
 import awscrt
 import awscrt.exceptions
+import linked
 import status_page
 from awscrt import http, io
 
@@ -14,7 +17,7 @@ BRINGS = "pkg_resources"
 ON_URLLIB3 = False
 
 # On Linux s2n, elsewhere what the system has: never the ssl module's OpenSSL.
-TLS = "the AWS CRT"
+TLS = "the AWS CRT: " + linked.brought(sys.modules["_awscrt"])
 READS_OPENSSL_CONF = False
 
 # With a resolver of its own.

@@ -2,7 +2,10 @@
 
 from __future__ import absolute_import
 
+import contextlib
+import functools
 import io
+import sys
 from concurrent import futures
 
 import boto3
@@ -42,7 +45,7 @@ LOOKS_UP = client_awscrt.LOOKS_UP
 # With its lines it does not use the CRT.
 GIVEN_TLS = ""
 
-# After a failure, and there is no option not to. So this, in seconds, is what it gets.
+# After a failure, and older releases have no option not to. So this, in seconds, is what it gets.
 TRIES_AGAIN = True
 LIMIT = 2.0
 
@@ -63,7 +66,8 @@ def fetch(host, port, cafile, timeout, retries=0):
     """Download one object; the CRT does not tell the version."""
     # boto3's own switch takes neither an endpoint nor a trust store, so this is what it switches to. One for
     # each server, because it takes every port of a host for the first that it was sent to.
-    client = crt.create_s3_crt_client("us-east-1", num_threads=1, verify=cafile)
+    with hardly_retrying(retries):
+        client = crt.create_s3_crt_client("us-east-1", num_threads=1, verify=cafile)
     serializer = crt.BotocoreCRTRequestSerializer(
         client_botocore.SESSION, client_botocore.settings(host, port, cafile, timeout, retries)
     )
@@ -78,6 +82,20 @@ def fetch(host, port, cafile, timeout, retries=0):
         transfer.cancel()
         raise ValueError("no answer within %g s; after a failure the CRT tries again by itself" % min(timeout, LIMIT))
     return {"version": status_page.VERSION_UNKNOWN, "cipher": None}
+
+
+@contextlib.contextmanager
+def hardly_retrying(retries):
+    """Let the clients made in the block try again but once, and at once: boto3 leaves the CRT its six attempts."""
+    made = crt.S3Client
+    s3 = sys.modules[made.__module__]
+    if hasattr(s3, "S3RetryConfig"):
+        settings = s3.S3RetryConfig(max_retries=max(1, retries), backoff_scale_factor_ms=1, max_backoff_secs=1)
+        crt.S3Client = functools.partial(made, retry_config=settings)
+    try:
+        yield
+    finally:
+        crt.S3Client = made
 
 
 def fetch_given(given, host, port, cafile, timeout, retries=0):

@@ -3,6 +3,7 @@
 from __future__ import absolute_import
 
 import curl_cffi
+import linked
 import status_page
 from curl_cffi import requests
 
@@ -10,7 +11,7 @@ REQUIREMENT = "curl_cffi"
 GROUPS = "http native"
 ON_URLLIB3 = False
 
-TLS = "BoringSSL of curl_cffi"
+TLS = linked.brought(curl_cffi)
 READS_OPENSSL_CONF = False
 
 # With a resolver of libcurl's own.

@@ -17,7 +17,7 @@ from interpreters.programs import read_programs
 from interpreters.tables import TableError
 from reports.verdicts.judge import PAGE_FLOOR, HeldBy, Verdict
 from reports.verdicts.processes import outdated
-from reports.verdicts.remedies import trial_summary
+from reports.verdicts.remedies import NO_FLOOR, trial_summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -158,8 +158,15 @@ def _not_tried(rows: Sequence[Row], floor: Protocol) -> tuple[str, ...]:
         return ()
     deaf = dict.fromkeys(row.client.name for row in rows if not _reads_configuration(row))
     beyond = f" No OpenSSL configuration reaches {', '.join(deaf)}." if deaf else ""
+    without = filter(_has_no_floor, dict.fromkeys(row.client.name for row in rows))
+    beyond += "".join(f" Of {client} {NO_FLOOR}." for client in without)
     tries = f"`{remedy_command(rows, floor)}` tries what may help, and advises only what it measured to help."
     return (f"Not tried yet: {tries}{beyond}",)
+
+
+def _has_no_floor(client: str) -> bool:
+    known = known_clients().get(client)
+    return known is not None and known.no_floor
 
 
 def remedy_command(rows: Sequence[Row], floor: Protocol) -> str:

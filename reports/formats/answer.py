@@ -251,7 +251,7 @@ def _own_tls(downgraded: Iterable[RowGroup], names: _Names, floor: Protocol) -> 
             found.append(group)
             for row in group.rows:
                 if row.own_tls and row.verdict is Verdict.DOWNGRADED:
-                    stacks.setdefault(row.own_tls.name, {})[str(row.client)] = None
+                    stacks.setdefault(row.own_tls.brief, {})[str(row.client)] = None
     if not found:
         return []
     named = " and ".join(f"{name} ({', '.join(clients)})" for name, clients in stacks.items())

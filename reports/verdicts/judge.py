@@ -200,6 +200,19 @@ def held_by(
     return next((holder for applies, holder in holders if applies), HeldBy.UNKNOWN)
 
 
+def own_holder(
+    judgement: Judgement, own_tls: OwnTls, permissive: Mapping[str, CellResult], floor: Protocol
+) -> HeldBy:
+    """Say what holds a client that brings its own TLS, where no configuration was seen to move it.
+
+    `permissive` has its cells under the permissive condition, which must have moved nothing. A library that
+    reads no OPENSSL_CONF is held by what is built into it; one that reads it has a minimum of its own.
+    """
+    if judgement.verdict not in HELD or went_below(permissive, floor) is not False:
+        return HeldBy.UNKNOWN
+    return HeldBy.CODE if own_tls.reads_openssl_conf else HeldBy.LIBRARY
+
+
 def _has_nothing_below(relaxed: Mapping[str, CellResult], floor: Protocol) -> bool:
     """Whether a client relaxed in code was stopped below the floor by the lack of the versions alone."""
     lacking = {CellKind.NOT_OFFERED, CellKind.REJECTED}
@@ -262,10 +275,14 @@ def _own_cause(holder: HeldBy, own_tls: OwnTls) -> str:
     brings = f"it brings its own TLS, {own_tls.name}, which {reach}"
     if holder is HeldBy.CONFIGURATION:
         return f"{brings}; {_ONLY_CONFIGURATION}"
-    if holder is HeldBy.LIBRARY:
+    if holder is HeldBy.LIBRARY and own_tls.reads_openssl_conf:
         return (
             f"{brings}; only its built-in defaults hold it: a permissive OpenSSL configuration lets it below"
         )
+    if holder is HeldBy.LIBRARY:
+        return f"{brings}; its built-in defaults hold it: a permissive OpenSSL configuration changes nothing"
+    if holder is HeldBy.CODE:
+        return f"{brings}; a minimum of its own holds it: a permissive OpenSSL configuration changes nothing"
     return f"{brings}; what holds it is not known" if holder is HeldBy.UNKNOWN else brings
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from interpreters.clients import RELAXED, ClientKey
-from reports.verdicts.judge import HELD, HeldBy, find, held_by, judge, went_below
+from reports.verdicts.judge import HELD, HeldBy, find, held_by, judge, own_holder, went_below
 from servers.catalogue import Role
 from servers.conditions import Condition
 from servers.hello import read_hello
@@ -96,7 +96,10 @@ class JudgedCells:
         # What Python's library has tells nothing of another one.
         own_tls = self.of(client, condition).own_tls
         relaxed = {} if own_tls else self.of(ClientKey(RELAXED), Condition.PERMISSIVE).results
-        return held_by(judgement, condition, seen, relaxed, floor)
+        holder = held_by(judgement, condition, seen, relaxed, floor)
+        if holder is HeldBy.UNKNOWN and own_tls:
+            return own_holder(judgement, own_tls, seen[Condition.PERMISSIVE], floor)
+        return holder
 
     def needing(
         self, more: Condition, clients: Iterable[ClientKey], floor: Protocol

@@ -188,3 +188,8 @@ class OwnTls:
     name: str
     reads_openssl_conf: bool
     """Whether it reads OPENSSL_CONF."""
+
+    @property
+    def brief(self) -> str:
+        """Its name and version, without the file that has them."""
+        return self.name.partition(" (")[0]

@@ -97,6 +97,8 @@ class RemedyOptions:
     """By interpreter, the day on which its version of Python reached its end of life, where it has."""
     closed: Mapping[str, str] = field(default_factory=dict)
     """By interpreter, the folder on the way to it that not every user may enter, where there is one."""
+    no_floor: frozenset[str] = frozenset()
+    """The clients, without versions, that have nothing in their interface to raise the floor."""
     units: Mapping[str, str] = field(default_factory=dict)
     """By interpreter that stands for running processes, the service of systemd that runs one of these."""
 
@@ -160,14 +162,16 @@ def needing(rows: Sequence[Row]) -> tuple[Row, ...]:
     return tuple(row for row in rows if row.condition is Condition.AMBIENT and row.verdict in ill)
 
 
+NO_FLOOR = "nothing in its interface raises the floor: keep it from endpoints that are below"
+"""What is said of a client in place of lines, where its file says that there can be none."""
+
+
 def skip_reason(row: Row, remedy: Remedy, options: RemedyOptions) -> str:
     """Say why a remedy that takes a trial is not tried on a row; empty if it is to be."""
     if remedy is Remedy.CODE:
-        return (
-            ""
-            if str(row.client) in options.snippets
-            else f"there are no lines that set a floor in {row.client}"
-        )
+        none = f"there are no lines that set a floor in {row.client}"
+        none = NO_FLOOR if row.client.name in options.no_floor else none
+        return "" if str(row.client) in options.snippets else none
     if remedy is Remedy.CONFIGURATION:
         file = options.files.get(row.interpreter.id, "no configuration was written for it")
         return file if isinstance(file, str) else ""

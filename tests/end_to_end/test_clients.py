@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from tests.support.checkout import Checkout
 
 pytestmark = pytest.mark.e2e
+
+HEAVY = "TLS_FLOOR_HEAVY_CLIENTS"
+"""The variable that, set to 1, has these tests install clients of more than 15 MB too."""
+
+LIGHT = tuple(one.id for one in clients().values() if not one.reference and not one.heavy)
 
 
 def _opening(checkout: Checkout) -> str:
@@ -33,14 +39,10 @@ def test_every_client_has_a_row_that_its_causes_demand(
     checkout: Checkout, known: dict[str, Interpreter]
 ) -> None:
     """Where Python sets a minimum all that uses its ssl is enforced, and what brings its own TLS as seen."""
-    able = [n for n, one in known.items() if one.sets_minimum and _minor(one) >= (3, 11)]
-    # tests/probes/test_clients.py has the environments of the newest.
-    name = max(able, key=lambda n: _minor(known[n]), default=None)
-    if name is None:
-        pytest.skip("no Python from 3.11 on that sets a minimum was found: pyenv install 3.13 would be one")
-    matrix = checkout.measure("--clients", "all", "--only", name)
+    name = _holding(known)
+    measurable = set(LIGHT)
+    matrix = checkout.measure("--clients", ",".join(measurable), "--only", name)
     opening = _opening(checkout)
-    measurable = {one.id for one in clients().values() if not one.reference}
     assert {client for _, client in matrix} == measurable
     lowest: dict[str, str] = {}
     own, notes = set(), set()
@@ -54,7 +56,7 @@ def test_every_client_has_a_row_that_its_causes_demand(
             if counts and wire["client_data"] and wire["server_data"]:
                 versions = (wire["server_version"], lowest.get(cell["client"], order[-1]))
                 lowest[cell["client"]] = min(versions, key=order.index)
-    assert own >= {"awscrt", "boto3_crt"}
+    assert own == {one.id for one in clients().values() if "native" in one.groups and one.id in LIGHT}
     for client in measurable:
         row = matrix[name, client]
         assert row["lowest_negotiated"] == lowest[client]
@@ -62,13 +64,46 @@ def test_every_client_has_a_row_that_its_causes_demand(
         assert row["verdict"] == ("downgraded" if down else "enforced"), row["reason"]
         assert not down or client in own
         assert ("its own TLS" in row["reason"]) is (client in own)
-    stack = {client for client in ("awscrt", "boto3_crt") if matrix[name, client]["verdict"] == "downgraded"}
-    assert ("the AWS CRT" in opening) is bool(stack)
+    stack = {client for client in own if matrix[name, client]["verdict"] == "downgraded"}
+    assert stack >= {"awscrt", "boto3_crt", "s3torchconnectorclient", "curl_cffi_browsers"}
+    assert "the AWS CRT" in opening
     assert all(client in opening for client in stack)
     assert all(note.startswith("User-Agent: aws-cli/1.") for note in notes)
     assert notes
     if has_tshark():
         assert check_hellos(checkout.latest, "open") >= {"ssl", "awscrt"}
+
+
+def _holding(known: dict[str, Interpreter]) -> str:
+    """Return an interpreter that sets a minimum by itself and is new enough for every client."""
+    able = [n for n, one in known.items() if one.sets_minimum and _minor(one) >= (3, 11)]
+    # tests/probes/test_clients.py has the environments of the newest.
+    name = max(able, key=lambda n: _minor(known[n]), default=None)
+    if name is None:
+        pytest.skip("no Python from 3.11 on that sets a minimum was found: pyenv install 3.13 would be one")
+    return name
+
+
+@pytest.mark.skipif(
+    os.environ.get(HEAVY) != "1", reason=f"their wheels have 300 MB together: {HEAVY}=1 enables this"
+)
+def test_heavy_clients_have_the_rows_that_were_measured_by_hand(
+    checkout: Checkout, known: dict[str, Interpreter]
+) -> None:
+    """Each client with a large wheel holds TLS 1.2 by its own TLS library, which its files name."""
+    name, heavy = _holding(known), [one.id for one in clients().values() if one.heavy]
+    matrix = checkout.measure("--clients", ",".join(heavy), "--only", name)
+    assert {client for _, client in matrix} == set(heavy)
+    library = {
+        "rasterio": "OpenSSL 3",
+        "tiledb": "OpenSSL 3",
+        "pyarrow": "OpenSSL 3",
+        "tensorstore": "BoringSSL",
+    }
+    for (_, client), row in matrix.items():
+        assert (row["verdict"], row["lowest_negotiated"]) == ("enforced", "TLSv1.2"), row["reason"]
+        assert row["tls_library"].startswith(library.get(client, "rustls 0."))
+        assert row["held_by"] == ("code" if library.get(client) == "OpenSSL 3" else "library")
 
 
 WITHOUT = {

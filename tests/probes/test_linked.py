@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -65,3 +66,61 @@ def test_a_statically_linked_interpreter_has_none(
     assert module.loaded() == []
     maps.write_text(other + "7f00-7f01 r-xp 0000 fe:00 1   /usr/lib/libssl.so.3\n" * 2)
     assert module.loaded() == ["/usr/lib/libssl.so.3"]
+
+
+@pytest.mark.parametrize(
+    ("content", "library"),
+    [
+        (b"\0OpenSSL 3.6.2 7 Apr 2026\0", "OpenSSL 3.6.2"),
+        (b"OpenSSL 3.0.0-beta1 17 Jun 2021 libcurl/8.23.0", "OpenSSL 3.0.0-beta1 below libcurl 8.23.0"),
+        (b"OpenSSL project\0OpenSSL 1.1.1w  11 Sep 2023", "OpenSSL 1.1.1w"),
+        (b"/i/rustls-0.23.46/src/client/hs.rs /i/aws-lc-rs-1.18.0/src/a.rs", "rustls 0.23.46 / aws-lc-rs 1.18.0"),
+        (
+            b"/i/rustls-0.23.45/src/conn.rs /i/ring-0.17.14/src/a.rs /i/aws-lc-rs-1.18.1/x BoringSSL",
+            "rustls 0.23.45 / aws-lc-rs 1.18.1 + ring 0.17.14",
+        ),
+        # Other crates have names that begin or end so.
+        (b"/i/hyper-rustls-0.27.7/src/a.rs /i/rustls-0.27.7/README /i/string-0.7.10/", ""),
+        (b"s2n_connection_new AWS-LC 5.9.0 BoringSSL OPENSSL_internal", "s2n-tls over AWS-LC 5.9.0"),
+        (b"AWS-LC 1.51.2", "AWS-LC 1.51.2"),
+        (b"s2n_connection_new OPENSSL_internal libcurl/8.20.0", "BoringSSL below libcurl 8.20.0"),
+        (b"libcurl/8.20.0", ""),
+        (b"", ""),
+    ],
+)
+def test_a_file_tells_which_tls_library_is_in_it(
+    passenger: Callable[[str], ModuleType], tmp_path: Path, content: bytes, library: str
+) -> None:
+    """Name and version come from what the libraries write into each file; without that there are none."""
+    path = tmp_path / "some.so"
+    path.write_bytes(content)
+    assert passenger("linked").library(str(path)) == library
+
+
+def test_of_several_files_those_count_that_say_more(
+    passenger: Callable[[str], ModuleType], tmp_path: Path
+) -> None:
+    """A file that names libcurl too outweighs one with the same library alone; without any, that is said."""
+    module = passenger("linked")
+    texts = {"a": b"OpenSSL 3.6.2 7 Apr 2026", "b": b"OpenSSL 3.6.2 7 Apr 2026 libcurl/8.20.0", "c": b"none"}
+    for name, text in texts.items():
+        (tmp_path / name).write_bytes(text)
+    paths = [str(tmp_path / name) for name in (*texts, "not there")]
+    assert module.of_files(paths) == "OpenSSL 3.6.2 below libcurl 8.20.0 (b)"
+    assert module.of_files(paths[2:]) == module.UNKNOWN
+
+
+def test_only_what_a_package_has_loaded_counts(
+    passenger: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of the files that are loaded those in the package's folder and the one beside it are looked at."""
+    module = passenger("linked")
+    places = ("pkg/in.so", "pkg.libs/libssl.so", "other/libssl.so", "pkg/idle.so")
+    for number, name in enumerate(places):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"OpenSSL 3.0.%d 7 Apr 2026" % number)
+    monkeypatch.setattr(module, "mapped", lambda: {str(tmp_path / name) for name in places[:3]})
+    package = SimpleNamespace(__file__=str(tmp_path / "pkg" / "__init__.py"))
+    assert module.brought(package) == "OpenSSL 3.0.0 (in.so) and OpenSSL 3.0.1 (libssl.so)"
+    alone = SimpleNamespace(__file__=str(tmp_path / "other" / "libssl.so"))
+    assert module.brought(alone) == "OpenSSL 3.0.2 (libssl.so)"

@@ -93,3 +93,17 @@ def test_a_refusal_quotes_only_the_beginning(status_page: ModuleType) -> None:
 def test_bytes_that_are_no_text_are_survived(status_page: ModuleType) -> None:
     """A page with bytes that are not UTF-8 is read all the same."""
     assert status_page.connection(b"\xff\xfe\n  Protocol : TLSv1.2\n")["version"] == "TLSv1.2"
+
+
+def test_an_error_about_an_answer_is_one(status_page: ModuleType) -> None:
+    """An error that has one of the words is a connection of an untold version; any other is raised."""
+    error = ValueError("Content-length header MISSING")
+    assert status_page.answered(error, "etag", "header missing") == status_page.untold()
+    assert status_page.untold() == {"version": status_page.VERSION_UNKNOWN, "cipher": None}
+    with pytest.raises(ValueError, match="MISSING"):
+        status_page.answered(error, "refused")
+
+
+def test_a_distribution_has_its_version(status_page: ModuleType) -> None:
+    """The version of a package that says none is that of its distribution."""
+    assert status_page.installed("pytest") == pytest.__version__

@@ -29,7 +29,7 @@ from reports.formats.frame import build_frame
 from reports.formats.matrix_json import read_json
 from reports.formats.records import read_jsonl
 from reports.report import write_report
-from reports.verdicts.judge import HeldBy, Verdict
+from reports.verdicts.judge import HELD, HeldBy, Verdict
 from reports.verdicts.matrix import Matrix, Measured, build_matrix
 from reports.verdicts.policy import Policy
 from reports.verdicts.scope import Scope
@@ -167,18 +167,38 @@ GOES_BELOW = "; only the OpenSSL configuration holds it, without that it goes be
 """How a reason ends today where it is known that the configuration holds the client."""
 
 
+OWN_UNKNOWN = "; what holds it is not known"
+OWN_MINIMUM, OWN_BUILT_IN = "a minimum of its own holds it:", "its built-in defaults hold it:"
+UNMOVED = "a permissive OpenSSL configuration changes nothing"
+
+
+def _unmoved(line: Line, lines: Iterable[Line]) -> bool:
+    """Whether a line is of a client with its own TLS that held under the permissive configuration too."""
+    return "it brings its own TLS" in line["reason"] and any(
+        other["condition"] == Condition.PERMISSIVE and other["verdict"] in HELD
+        for other in lines
+        if (other["interpreter"], other["client"]) == (line["interpreter"], line["client"])
+    )
+
+
 def _now_expected(line: Line, lines: Iterable[Line]) -> Line:
     """Return what a line of ab58ca1 has to be today, without the columns that were added.
 
-    Two things were changed on purpose:
+    Three things were changed on purpose:
 
     - A reason says "this Python sets" where it named the version, which is in a column of its own.
     - For ab58ca1 `openssl.cnf` held the floor wherever the permissive configuration lets a client below.
       Only the empty condition tells the configuration file from the defaults of the library, and ab58ca1
       had none. So what holds the floor is not known, save under the hardened configuration where the same
       client goes below without that, under the machine's own.
+    - For ab58ca1 it was not known what holds a client that brings its own TLS and that the permissive
+      configuration does not move: its own minimum if it reads OPENSSL_CONF, else what is built in.
     """
     reason = line["reason"].replace(f"Python {line['version']} sets", "this Python sets")
+    if reason.endswith(OWN_UNKNOWN) and _unmoved(line, lines):
+        deaf = "neither OPENSSL_CONF" in reason
+        holder, words = (HeldBy.LIBRARY, OWN_BUILT_IN) if deaf else (HeldBy.CODE, OWN_MINIMUM)
+        return {**line, "held_by": holder, "reason": reason.replace(OWN_UNKNOWN, f"; {words} {UNMOVED}")}
     if line["held_by"] != HeldBy.CONFIGURATION:
         return {**line, "reason": reason}
     goes_below = line["condition"] == Condition.HARDENED and any(

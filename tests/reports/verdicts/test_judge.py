@@ -604,7 +604,10 @@ def test_the_cause_of_a_client_with_its_own_tls_is_not_pythons(
         assert interpreter.openssl not in said
         assert interpreter.version not in said
         assert ("only the OpenSSL configuration holds it" in said) is (holder is HeldBy.CONFIGURATION)
-        assert ("only its built-in defaults hold it" in said) is (holder is HeldBy.LIBRARY)
+        assert ("its built-in defaults hold it" in said) is (holder is HeldBy.LIBRARY)
+        moved = "a permissive OpenSSL configuration lets it below" in said
+        assert moved is (holder is HeldBy.LIBRARY and stack.reads_openssl_conf)
+        assert ("a minimum of its own holds it" in said) is (holder is HeldBy.CODE)
         assert said.endswith("what holds it is not known") is (holder is HeldBy.UNKNOWN)
     unclear = Judgement(Verdict.INCONCLUSIVE, "why")
     assert explain(unclear, HeldBy.UNKNOWN, interpreter, TLS1_2, stack) == "why"

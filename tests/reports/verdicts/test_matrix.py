@@ -256,21 +256,24 @@ def test_what_holds_a_program_is_told_without_a_word_of_python(
         (EVERYTHING, EVERYTHING, EVERYTHING, HeldBy.NOTHING),
         (STRICT, EVERYTHING, EVERYTHING, HeldBy.CONFIGURATION),
         (STRICT, STRICT, EVERYTHING, HeldBy.LIBRARY),
-        (STRICT, STRICT, STRICT, HeldBy.UNKNOWN),
+        (STRICT, STRICT, STRICT, None),
+        (STRICT, STRICT, None, HeldBy.UNKNOWN),
     ],
 )
 def test_pythons_relaxed_client_says_nothing_of_another_tls(
     ambient: Stack,
     empty: Stack,
-    permissive: Stack,
-    holder: HeldBy,
+    permissive: Stack | None,
+    holder: HeldBy | None,
     stack: OwnTls,
 ) -> None:
-    """Of a client with its own TLS neither code nor build is said to hold it, whatever Python's could do."""
+    """What moves a client with its own TLS tells what holds it, whatever Python's TLS could do."""
+    if holder is None:
+        holder = HeldBy.CODE if stack.reads_openssl_conf else HeldBy.LIBRARY
     cells = (
         *_cells(ambient, "awscrt"),
         *_cells(empty, "awscrt", EMPTY),
-        *_cells(permissive, "awscrt", PERMISSIVE),
+        *(_cells(permissive, "awscrt", PERMISSIVE) if permissive else ()),
     )
     own = [replace(cell, own_tls=stack) for cell in cells]
     for relaxed in (EVERYTHING, STRICT):

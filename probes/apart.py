@@ -1,0 +1,101 @@
+"""Runs a client in a process of its own, and ends that from outside where a cell takes too long.
+
+For clients that change what all others in the process use, and for those that may never give up: a file says
+`APART = True`. The process is another `python probes/`, with a plan for this client alone; what that prints is
+printed here. It is started again for the cells that are left.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+
+try:
+    import queue
+except ImportError:  # Python 2.7
+    import Queue as queue
+
+LIMIT = 2
+"""Such a cell has this many times the time of a socket: a client may wait at several, one after another."""
+
+START_LIMIT = 25.0
+"""Seconds in which the process has to begin with a cell; slow imports on a busy machine take a few."""
+
+
+def run(plan, mark, say):
+    """Run the cells of a plan, all of one client; `say` prints a record, as `mark` marks it in what is read.
+
+    A cell that is ended from outside has an account that says so: what became of it, the wire tells.
+    """
+    left = list(plan["cells"])
+    while left:
+        if not _run(dict(plan, cells=left, apart=[]), left, mark, say):
+            why = "its own process ended, or had to be ended, before it began with a cell"
+            say(kind="client", client=left[0]["client"], version=None, error_class="apart", error_text=why)
+            return
+
+
+def _run(plan, left, mark, say):
+    """Start the process once; take from `left` what it dealt with, and return whether that is anything."""
+    process = subprocess.Popen(_command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    lines = queue.Queue()
+    reading = threading.Thread(target=_read, args=(process.stdout, lines))
+    reading.daemon = True
+    reading.start()
+    many, inside, useless, why = len(left), False, False, ""
+    try:
+        process.stdin.write((json.dumps({"modules": {}}) + "\n" + json.dumps(plan) + "\n").encode("ascii"))
+        process.stdin.flush()
+        while left:
+            limit = plan["timeout"] * LIMIT if inside else START_LIMIT
+            try:
+                line = lines.get(timeout=limit)
+            except queue.Empty:
+                why = "cut off after %g s: the client neither answered nor gave up" % limit
+                break
+            if line is None:
+                why = "the client's own process ended"
+                break
+            if not line.startswith(mark):
+                continue
+            record = json.loads(line[len(mark) :])
+            if record["kind"] == "client" and many == len(left):
+                useless = record["version"] is None
+            if record["kind"] in ("client", "begin", "account"):
+                say(**record)
+            if record["kind"] == "begin":
+                inside = True
+            if record["kind"] == "account":
+                left.pop(0)
+                inside = False
+            if useless:
+                del left[:]
+        if inside and why:
+            _cut_off(left.pop(0), why, say)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+    return useless or len(left) < many
+
+
+def _read(stream, lines):
+    """Put each line of a stream into a queue, and None at its end."""
+    for line in iter(stream.readline, b""):
+        lines.put(line.decode("utf-8", "replace").strip())
+    lines.put(None)
+
+
+def _cut_off(cell, why, say):
+    """Say of a cell why it has no end of its own."""
+    account = {"outcome": "failed", "version": None, "cipher": None, "error_class": None, "error_text": why, "seconds": 0}
+    say(kind="account", client=cell["client"], server=cell["server"], account=account)
+
+
+def _command():
+    """Return the command by which this process itself was started."""
+    # A zipapp is on the path only by that.
+    if hasattr(sys, "orig_argv"):
+        return [sys.executable] + list(sys.orig_argv[1:])
+    return [sys.executable, os.path.dirname(os.path.abspath(__file__))]

@@ -1,0 +1,89 @@
+"""A client that runs in a process of its own changes nothing for others, and is ended where it takes too long."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from tests.support.probing import asked
+
+CELLS = ("first", "second", "third")
+
+SLOW = """
+import os, time
+
+def version():
+    return "1"
+
+def fetch(host, port, cafile, timeout, retries=0):
+    if port == 2:
+        time.sleep(60)
+    if port == 4:
+        os._exit(3)
+    return {"version": "untold", "cipher": None, "error_text": str(os.getpid())}
+"""
+
+PLAIN = SLOW.replace("time.sleep(60)", "pass")
+
+
+def run(ports: dict[str, int], sources: dict[str, str], apart: list[str]) -> list[dict[str, Any]]:
+    """Return the records of clients of these sources, each on a server for each port."""
+    cells = [
+        {"client": client, "server": server, "host": "h", "port": port, "cafile": "/c"}
+        for client in sources
+        for server, port in ports.items()
+    ]
+    plan = {"timeout": 0.5, "cells": cells, "sources": sources, "apart": apart}
+    return asked(sys.executable, f"{json.dumps({'modules': {}})}\n{json.dumps(plan)}\n")
+
+
+def accounts(said: list[dict[str, Any]], client: str) -> dict[str, dict[str, Any]]:
+    """Return what a client told, by server."""
+    return {
+        one["server"]: one["account"] for one in said if one["kind"] == "account" and one["client"] == client
+    }
+
+
+def test_what_takes_too_long_is_ended_and_the_others_are_measured() -> None:
+    """A cell that never ends is cut off, its process too, and the cells behind it are measured in a new one."""
+    said = run({"first": 1, "second": 2, "third": 3}, {"slow": SLOW}, ["slow"])
+    told = accounts(said, "slow")
+    assert [told[name]["outcome"] for name in CELLS] == ["connected", "failed", "connected"]
+    assert told["second"]["error_text"] == "cut off after 1 s: the client neither answered nor gave up"
+    assert told["first"]["error_text"] != told["third"]["error_text"]
+    assert said[-1] == {"kind": "end"}
+
+
+def test_a_process_that_dies_costs_one_cell() -> None:
+    """Where the client ends its process, the cell says so, and the next has a new process."""
+    told = accounts(run({"first": 4, "second": 1}, {"slow": SLOW}, ["slow"]), "slow")
+    assert told["first"]["outcome"] == "failed"
+    assert told["first"]["error_text"] == "the client's own process ended"
+    assert told["second"]["outcome"] == "connected"
+
+
+def test_what_is_not_apart_shares_the_probes_process() -> None:
+    """Two clients have one process, and a third has another that its own cells share."""
+    said = run({"first": 1, "second": 3}, {"a": PLAIN, "b": PLAIN, "c": PLAIN}, ["c"])
+    pids = {name: {one["error_text"] for one in accounts(said, name).values()} for name in "abc"}
+    assert pids["a"] == pids["b"] != pids["c"]
+    assert len(pids["a"]) == len(pids["c"]) == 1
+
+
+def test_a_client_that_cannot_be_imported_is_told_once() -> None:
+    """Where the file raises, that is why, and nobody waits for cells."""
+    said = run({"first": 1, "second": 3}, {"ill": "raise ImportError('too old')"}, ["ill"])
+    (told,) = [one for one in said if one["kind"] == "client"]
+    assert (told["version"], told["error_text"]) == (None, "too old")
+    assert not accounts(said, "ill")
+    assert said[-1] == {"kind": "end"}
+
+
+def test_a_process_that_never_begins_costs_the_client_alone() -> None:
+    """A client that ends its process while it is imported has no cells for that reason; others have theirs."""
+    said = run({"first": 1}, {"dead": "import os; os._exit(1)", "good": PLAIN}, ["dead"])
+    (told,) = [one for one in said if one["kind"] == "client" and one["client"] == "dead"]
+    assert told["version"] is None
+    assert "before it began with a cell" in told["error_text"]
+    assert accounts(said, "good")["first"]["outcome"] == "connected"
