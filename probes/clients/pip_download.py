@@ -34,8 +34,8 @@ def fetch(host, port, cafile, timeout, retries=0):
         words = [sys.executable, "-m", "pip", "download", "--isolated", "--no-deps", "--no-cache-dir", "--no-input"]
         words += ["--disable-pip-version-check", "--retries", str(retries), "--timeout", str(max(1, int(timeout)))]
         words += ["--index-url", "https://%s:%d/simple" % (host, port), "--cert", os.path.abspath(cafile), "--dest", folder]
-        # Twice the time of a socket: it also has to start.
-        done = subprocess.run(words + ["floor-probe"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=2 * timeout)
+        # Some times the time of a socket: it also has to start, on a machine that may be busy.
+        done = subprocess.run(words + ["floor-probe"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=4 * timeout)
     said = " ".join(done.stdout.decode("utf-8", "replace").split())
     error = program.ProgramError("exit status %d: %s" % (done.returncode, said))
     if "SSLError" in said or "Could not fetch URL" in said or "connection error" in said.lower():

@@ -34,14 +34,14 @@ def fetch(host, port, cafile, timeout, retries=0):
     words = [uv.find_uv_bin(), "--no-config", "pip", "compile", "--no-cache", "--color", "never"]
     words += ["--python", sys.executable, "--no-python-downloads", "--index-url", "https://%s:%d/simple" % (host, port), "-"]
     variables = {"SSL_CERT_FILE": os.path.abspath(cafile), "UV_HTTP_RETRIES": str(retries), "UV_HTTP_TIMEOUT": str(max(1, int(timeout)))}
-    # Twice the time of a socket: it also has to start.
+    # Some times the time of a socket: it also has to start, on a machine that may be busy.
     done = subprocess.run(
         words,
         input=b"floor-probe\n",
         env=dict(os.environ, **variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=2 * timeout,
+        timeout=4 * timeout,
     )
     said = " ".join(done.stdout.decode("utf-8", "replace").split())
     return status_page.answered(program.ProgramError("exit status %d: %s" % (done.returncode, said)), *ANSWERS)

@@ -299,7 +299,11 @@ def _cause(holder: HeldBy, interpreter: Interpreter, floor: Protocol) -> str:
             return (
                 f"{python}, {f'but the client goes below it{ran}' if enough else 'which is below the floor'}"
             )
-        return f"{python}, and the client none that would hold"
+        minimum = _context_minimum(interpreter)
+        # As where openssl.cnf asks for TLS 1.3, and urllib3 2 sets TLS 1.2.
+        lowers = minimum is not None and not minimum.below(floor)
+        lower = f"; a new context has {minimum}, but the client sets a lower minimum of its own"
+        return f"{python}{lower if lowers else ', and the client none that would hold'}"
     if holder is HeldBy.CODE:
         if not enough:
             # Where a new context has a minimum already, it need not be the client that sets one.
