@@ -166,10 +166,8 @@ class _Equipment:
 
     def _engines(self, server: Server) -> tuple[Engine | EngineError, ...]:
         """Return what can serve an entry, the best first."""
-        if server.role is Role.PAGE:
-            return (self.page,)
         if server.engine == OPENSSL:
-            return self.openssl
+            return (self.page,) if server.role is Role.PAGE else self.openssl
         return (self.others.get(server.engine) or EngineError(f"there is no engine {server.engine!r}"),)
 
 
