@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.clients import clients
@@ -129,6 +130,18 @@ def of_rows(client: ClientKey, older: Row, newer: Row, link: str = "") -> tuple[
     elif older.verdict in UNKNOWN and newer.verdict not in UNKNOWN:
         causes.append(ChangeCause(CauseSubject.REASON, f"no longer so: {older.judgement.reason}"))
     return tuple(causes)
+
+
+def of_client_file(client: ClientKey, before: Run, after: Run) -> tuple[ChangeCause, ...]:
+    """Return that the text of a client of the user's own is another; nothing for any other client."""
+    was, now = (
+        {Path(file.path).stem: file.sha256 for file in run.asked.client_files}.get(client.name)
+        for run in (before, after)
+    )
+    if not was or not now or was == now:
+        return ()
+    text = f"the client file {client.name}.py was edited: its SHA-256 is {now}, before {was}"
+    return (ChangeCause(CauseSubject.CLIENT, text),)
 
 
 def _of_file(before: Interpreter, after: Interpreter, link: str) -> Iterator[ChangeCause]:

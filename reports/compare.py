@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from interpreters.interpreter import MADE
-from reports.causes import UNKNOWN, CauseSubject, ChangeCause, of_rows, of_runs
+from reports.causes import UNKNOWN, CauseSubject, ChangeCause, of_client_file, of_rows, of_runs
 from reports.formats.found import MOST_ENTRIES
 from reports.verdicts.judge import Verdict
 from reports.verdicts.labels import place
@@ -293,6 +293,7 @@ def _change(pair: _Pair, before: StoredRun, after: StoredRun, shared: Sequence[C
     else:
         kind = _kind(old, new)
         causes = of_rows(pair.client, old, new, pair.link)
+        causes += of_client_file(pair.client, before.run, after.run)
         if _facts(old) != _facts(new):
             unclear = Verdict.INCONCLUSIVE in (old.verdict, new.verdict)
             causes += tuple(cause for cause in shared if unclear or cause.source is not CauseSubject.CONTROL)

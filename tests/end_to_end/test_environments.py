@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -10,6 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.support.trees import tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,18 +48,10 @@ def _make(interpreter: Interpreter, folder: Path) -> Path:
     return packages
 
 
-def _tree(folder: Path) -> str:
-    """Return a hash of all names and contents below a folder."""
-    found = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        found.update(f"{path}\n".encode() + (path.read_bytes() if path.is_file() else b""))
-    return found.hexdigest()
-
-
 def _measure(checkout: Checkout, folder: Path, *words: str) -> MeasuredEnvironment:
-    before = _tree(folder)
+    before = tree(folder)
     rows = checkout.measure(*words, "--only", "env_*")
-    return MeasuredEnvironment(folder, rows, before, _tree(folder))
+    return MeasuredEnvironment(folder, rows, before, tree(folder))
 
 
 @pytest.fixture(scope="module")
@@ -149,9 +142,9 @@ def test_environments_that_are_the_same_are_measured_once(
         (_make(strict, folder) / "requests.py").write_text("import nonesuch_of_requests\n")
     changed = next(folders[2].glob("lib/python*/site-packages")) / "requests.py"
     changed.write_text("import nonesuch_of_requestz\n")
-    before = [_tree(folder) for folder in folders]
+    before = [tree(folder) for folder in folders]
     rows = checkout.measure("--search", str(tmp_path), "--found", "--only", "env_*")
-    assert [_tree(folder) for folder in folders] == before
+    assert [tree(folder) for folder in folders] == before
     own = {
         folder.name: row for folder in folders for row in rows.values() if row["environment"] == str(folder)
     }

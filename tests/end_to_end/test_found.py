@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -15,6 +14,7 @@ import pytest
 
 from tests.support.causes import goes_below
 from tests.support.installations import installation, site_packages
+from tests.support.trees import tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,13 +58,8 @@ def _run(words: list[str | Path], environment: Mapping[str, str]) -> None:
 
 
 def _trees(home: Path) -> str:
-    """Return a hash of all names, links and contents in the environments of a home."""
-    found = hashlib.sha256()
-    for path in sorted(path for folder, _ in PLACES.values() for path in (home / folder).rglob("*")):
-        link = str(path.readlink()) if path.is_symlink() else ""
-        content = path.read_bytes() if path.is_file() and not link else b""
-        found.update(f"{path}\n{link}\n".encode() + content)
-    return found.hexdigest()
+    """Return a hash of the environments of a home."""
+    return tree(*(home / folder for folder, _ in PLACES.values()))
 
 
 @pytest.fixture(scope="module")

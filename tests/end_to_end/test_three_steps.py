@@ -27,6 +27,7 @@ import pytest
 
 from interpreters.deployed.proc import PROC
 from tests.support.limits import HANGS
+from tests.support.trees import tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -182,17 +183,21 @@ class Found:
     cases: Rows
     document: str
     """remedies.md."""
+    unchanged: bool
+    """Whether the environment is byte for byte what it was before."""
 
 
 @pytest.fixture(scope="module")
 def found(checkout: Checkout, service: ShopService) -> Found:
     """Measure the shop while it runs, and try remedies."""
     with service.started():
+        before = tree(service.folder / "venv")
         status, said = checkout.nox("-s", "remedy", "--", *_words(service.folder))
+        unchanged = tree(service.folder / "venv") == before
     assert status == 0, said
     listed = json.loads((checkout.latest / "remedies.json").read_text())["rows"]
     cases = {(case["interpreter"].partition("_")[0], case["client"]): case for case in listed}
-    return Found(_rows(checkout), cases, (checkout.latest / "remedies.md").read_text())
+    return Found(_rows(checkout), cases, (checkout.latest / "remedies.md").read_text(), unchanged)
 
 
 def test_the_application_is_found(found: Found, service: ShopService) -> None:
@@ -203,6 +208,11 @@ def test_the_application_is_found(found: Found, service: ShopService) -> None:
     assert {row["environment"] for row in found.rows.values()} == {str(service.folder / "venv")}
     named = {found.cases["running", client]["openssl_conf"] for client in CLIENTS}
     assert named == {str(service.folder / "legacy.cnf")}
+
+
+def test_trials_write_nothing_into_the_environment(found: Found) -> None:
+    """Every name, link and byte of it is what it was, with remedies tried and copies made."""
+    assert found.unchanged
 
 
 def test_what_holds_it_back_is_named(found: Found) -> None:

@@ -19,7 +19,7 @@ from reports.compare_files import write_comparison
 from reports.formats.matrix_json import StoredRun, build_json, read_json
 from reports.verdicts.judge import HeldBy, Verdict
 from reports.verdicts.matrix import ALL_CLIENTS, MISSING, Subject
-from reports.verdicts.observations import RequestedInterpreter
+from reports.verdicts.observations import RequestedClient, RequestedInterpreter
 from reports.verdicts.policy import Policy
 from servers.conditions import Condition
 from servers.hello import NamedCode
@@ -344,6 +344,19 @@ def test_other_servers_are_a_cause() -> None:
     assert [cause.text for cause in back.causes] == [
         "only before these servers were met: only_ssl3, page_first, page_second"
     ]
+
+
+def test_an_edited_client_file_is_the_cause_for_its_own_rows() -> None:
+    """A client of the user's own is another once its text is, whatever its verdict; other clients are not."""
+    rows = (a_row(client="shop"), a_row(client="ssl"))
+    older, newer = (
+        record(*rows, client_files=(RequestedClient(path, sha256),))
+        for path, sha256 in (("/a/shop.py", "1" * 64), ("/b/shop.py", "2" * 64))
+    )
+    change = only(older, newer)
+    assert (str(change.client), sources(change)) == ("shop", {CauseSubject.CLIENT})
+    assert "2" * 64 in change.causes[0].text
+    assert not compare([newer], [newer]).changes
 
 
 def test_why_nothing_is_known_is_the_cause() -> None:
