@@ -93,7 +93,7 @@ def publish(run_id: str, reports: Path = REPORTS, kept: int = KEPT_RUNS) -> Iter
     aside.mkdir(mode=0o755)
     try:
         yield aside
-        _write_sums(aside)
+        write_sums(aside)
         final = history / run_id
         aside.rename(final)
     except BaseException:
@@ -130,7 +130,7 @@ def published(history: Path) -> list[Path]:
     return [path for path in (*rest, *ordered.values()) if not path.name.startswith(".")]
 
 
-def _write_sums(folder: Path) -> None:
+def write_sums(folder: Path) -> None:
     """Write the hashes of all that a run's folder holds, so that a copy of it can be checked."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != SUMS)
     lines = [f"{sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import hashlib
+import itertools
 import json
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from interpreters.atomic import write_atomically
 from interpreters.errors import FloorError
-from reports.files import LATEST, REPORTS, marks
+from interpreters.regular import read_regular
+from reports.files import LATEST, REPORTS, SUMS, marks
 from reports.formats.escape import visible
+from reports.verdicts.contradictions import contradictions, standings_of
 from reports.verdicts.decision import (
     GATE_VERSION,
     Decision,
@@ -36,7 +41,7 @@ from servers.conditions import Condition
 from servers.protocols import Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from reports.verdicts.decision import GateResult
     from reports.verdicts.policy import Policy
@@ -46,11 +51,12 @@ class ReportError(FloorError):
     """A matrix cannot be decided on; the message names the file and the fact."""
 
 
-MATRIX, RECORD = "matrix.json", "gate.json"
-"""The file of a report that is decided on, and the one that is left beside it."""
+MATRIX, SUMMARY, RECORD = "matrix.json", "run.json", "gate.json"
+"""The file of a report that is decided on, its summary, and what is left beside both."""
 
-ROW = ("run_id", "interpreter", "client", "condition")
-"""The facts by which a verdict and its cells belong together."""
+
+class ContradictionError(ReportError):
+    """A matrix claims what its own cells, or the files beside it, deny."""
 
 
 class OtherSchemaError(ReportError):
@@ -61,20 +67,51 @@ def read_report(path: Path, remedy: str) -> GateReport:
     """Read what the gate needs of a run's folder or matrix.json; raises ReportError with the remedy."""
     file = path / MATRIX if path.is_dir() else path
     try:
-        document = json.loads(file.read_bytes())
+        raw = read_regular(file)
+        document = json.loads(raw)
         version = document["schema_version"]
         if isinstance(version, int) and not isinstance(version, bool) and version != MATRIX_VERSION:
             msg = f"{file} has schema version {version}, and this gate reads {MATRIX_VERSION}: {remedy}"
             raise OtherSchemaError(msg)
-        return parse_report(document)
+        report = parse_report(document)
+        if denied := next(itertools.chain(contradictions(document), _beside(file, raw, document)), ""):
+            msg = f"{file} cannot be believed, as {denied}: {remedy}"
+            raise ContradictionError(msg)
     except OSError as error:
         fact = f"cannot be read ({error.strerror})"
     except KeyError as error:
         fact = f"is damaged or another version's (it lacks {error})"
     except (ValueError, TypeError, RecursionError) as error:
         fact = f"is damaged or another version's ({error})"
+    else:
+        return report
     msg = f"{file} {fact}: {remedy}"
     raise ReportError(msg)
+
+
+def _beside(file: Path, raw: bytes, document: Mapping[str, Any]) -> Iterator[str]:
+    """Say what a run's other files, if they are there, tell of matrix.json that it denies.
+
+    Raises KeyError, ValueError or TypeError for what is none of them.
+    """
+    sums, summary = file.with_name(SUMS), file.with_name(SUMMARY)
+    texts = {file.name: raw, **({SUMMARY: read_regular(summary)} if summary.exists() else {})}
+    if sums.exists():
+        for line in read_regular(sums).decode().splitlines():
+            digest, _, name = line.partition("  ")
+            if name in texts and hashlib.sha256(texts[name]).hexdigest() != digest:
+                yield f"{name} is not the file whose hash {SUMS} has"
+    if not summary.exists():
+        return
+    run = json.loads(texts[SUMMARY])
+    parts = run["parts"] or [run]
+    # Of the parts of a merged report there is less.
+    facts = ("run_id", "host", "tool", "started", "ended") if not run["parts"] else ("run_id", "host")
+    stated = [tuple(part[name] for name in facts) for part in parts]
+    if stated != [tuple(part[name] for name in facts) for part in document["runs"]]:
+        yield f"{SUMMARY} is about another run, or other times"
+    elif Counter(run["standings"]) + Counter(run["standings_found"]) != standings_of(document):
+        yield f"{SUMMARY} counts other verdicts"
 
 
 def parse_report(document: Any) -> GateReport:
@@ -89,7 +126,6 @@ def parse_report(document: Any) -> GateReport:
         for entry in document["interpreters"]
     }
     ambient = [entry for entry in document["verdicts"] if Condition(entry["condition"]) is Condition.AMBIENT]
-    _check_verdicts(ambient, document["cells"], Protocol(document["floor"]))
     rows = [
         _gate_row(entry, hosts[entry["run_id"]], about[entry["run_id"], entry["interpreter"]])
         for entry in ambient
@@ -100,17 +136,6 @@ def parse_report(document: Any) -> GateReport:
     absent = {row.host for row in rows if row.silent}
     reported = tuple(part for part in parts if part.host not in absent)
     return GateReport(Protocol(document["floor"]), reported, (*rows, *missing))
-
-
-def _check_verdicts(verdicts: Sequence[Any], cells: Sequence[Any], floor: Protocol) -> None:
-    """Refuse a verdict that holds the floor where its own facts do not, as after a hand has changed it."""
-    below = {tuple(cell[name] for name in ROW) for cell in cells if cell["below_floor"]}
-    for verdict in verdicts:
-        lowest = verdict["lowest_negotiated"]
-        went = tuple(verdict[name] for name in ROW) in below or (lowest and Protocol(lowest).below(floor))
-        if went and Verdict(verdict["verdict"]) is Verdict.ENFORCED:
-            msg = f"{verdict['interpreter']}/{verdict['client']} is enforced, but connected below {floor}"
-            raise ValueError(msg)
 
 
 def _part(run: Any) -> GateRun:

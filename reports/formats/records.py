@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from interpreters.clients import ClientKey
 from interpreters.documents import Document, as_text, from_json
 from interpreters.errors import FloorError
+from interpreters.regular import read_regular
 from reports.formats.contract import SCHEMA_VERSION, ControlDocument, ScopeDocument
 from reports.formats.format import Format
 from reports.formats.records_contract import ConnectionDocument, ObservationDocument, PartDocument, RunFile
@@ -73,7 +74,7 @@ def _line(run: Run, record: Observation) -> ObservationDocument:
 def read_jsonl(path: Path) -> tuple[Observation, ...]:
     """Return what build_jsonl gave, without the captures; raises RecordError for anything else."""
     with reading(path):
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_regular(path).decode().splitlines()
         return tuple(_observation(parse_document(line, ObservationDocument)) for line in lines)
 
 
@@ -123,12 +124,18 @@ def read_summary(path: Path) -> tuple[Run, dict[str, int], dict[str, int]]:
 def read_document(path: Path, kind: type[_Kind]) -> _Kind:
     """Return the document that a file is; raises RecordError for anything else."""
     with reading(path):
-        return parse_document(path.read_text(encoding="utf-8"), kind)
+        return parse_document(read_regular(path).decode(), kind)
 
 
 def parse_document(text: str, kind: type[_Kind]) -> _Kind:
     """Return the document that a JSON text is; raises RecordError or ValueError for anything else."""
-    return from_json(_versioned(json.loads(text)), kind)
+    return from_json(_versioned(json.loads(text, parse_constant=_refuse)), kind)
+
+
+def _refuse(constant: str) -> None:
+    """Refuse NaN and the infinities, which `json` reads and no JSON has: RFC 8259, section 6."""
+    msg = f"it has {constant}"
+    raise ValueError(msg)
 
 
 @contextlib.contextmanager

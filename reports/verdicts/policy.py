@@ -14,6 +14,7 @@ from interpreters.interpreter import MADE, PROGRAM
 from interpreters.locate import GIVEN, SEARCH
 from interpreters.locations import read_locations
 from interpreters.programs import read_programs
+from interpreters.regular import read_regular
 from interpreters.tables import Table, TableError, keys, parse
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import MISSING
@@ -155,7 +156,7 @@ def read_policy(path: Path = POLICY) -> Policy:
         return Policy()
     where = path.name
     try:
-        raw = path.read_bytes()
+        raw = read_regular(path)
     except OSError as error:
         msg = f"{where} cannot be read: {error.strerror}; repair it, or remove it for the default policy"
         raise TableError(msg) from error

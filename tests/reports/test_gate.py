@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -16,9 +17,10 @@ from hypothesis import strategies as st
 
 from interpreters.clients import clients
 from interpreters.programs import read_programs
-from reports.files import begun, marks
+from reports.files import SUMS, begun, marks, write_sums
 from reports.formats.matrix_json import build_json
 from reports.gate import gate, main, parse_report
+from reports.verdicts.contradictions import standings_of
 from reports.verdicts.decision import Disposition, GateOutcome, decide
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import MISSING, Subject
@@ -27,7 +29,6 @@ from servers.conditions import Condition
 from tests.support.builders import (
     FLOORS,
     NOW,
-    TLS1_0,
     TLS1_1,
     TLS1_2,
     TLS1_3,
@@ -37,8 +38,8 @@ from tests.support.builders import (
     a_row,
     a_run,
     a_scope,
-    a_server,
     an_interpreter,
+    with_cells,
 )
 from tests.support.checkout import ROOT
 from tests.support.examples import examples
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from reports.verdicts.matrix import Row
     from servers.protocols import Protocol
 
-CATALOGUE = a_catalogue(a_server("open", TLS1_0, TLS1_1, TLS1_2, TLS1_3))
+CATALOGUE = a_catalogue()
 
 DOWN, FRAGILE, UNSURE, UNTESTED, GOOD = (
     a_row(verdict, name)
@@ -73,10 +74,24 @@ def _document(
 ) -> dict[str, Any]:
     run = replace(a_run(CATALOGUE, host), run_id=run_id, scope=a_scope(**scope))
     run = replace(run, started=ended.isoformat(), ended=ended.isoformat())
+    run = replace(run, asked=replace(run.asked, **_request(rows), floor=floor))
+    rows = [with_cells(row, CATALOGUE, floor) for row in rows]
     document: dict[str, Any] = json.loads(
         json.dumps(build_json(a_matrix(rows, run, CATALOGUE, floor), Policy()))
     )
     return document
+
+
+def _request(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return which clients a run was asked for, and under what, if these are its rows: those of everybody."""
+    there: dict[str, set[tuple[str, Condition]]] = {}
+    for row in rows:
+        there.setdefault(row.interpreter.id, set()).add((str(row.client), row.condition))
+    common = set.intersection(*there.values()) if there else set()
+    return {
+        "clients": tuple({client: None for client, _ in sorted(common)}),
+        "conditions": tuple({condition: None for _, condition in sorted(common)}) or (Condition.AMBIENT,),
+    }
 
 
 def _merged(*documents: dict[str, Any]) -> dict[str, Any]:
@@ -891,8 +906,8 @@ def test_the_program_needs_nothing_but_python(tmp_path: Path, rows: list[Row] | 
 
 def test_the_policy_of_a_matrix_does_not_bind_the_gate(tmp_path: Path) -> None:
     """A matrix is judged by the policy that is there when it is judged, not by the one it was made under."""
-    run = a_run(CATALOGUE)
-    document = json.loads(json.dumps(build_json(a_matrix([GOOD, UNSURE], run, CATALOGUE), a_policy())))
+    document = _document([GOOD, UNSURE])
+    document["policy"] = json.loads(json.dumps(a_policy().record()))
     folder = _write(tmp_path / "run", document)
     assert gate(folder, tmp_path / "policy.toml", NOW).kind is GateOutcome.INCONCLUSIVE
 
@@ -961,15 +976,69 @@ def test_a_line_for_each_interpreter_comes_before_the_decision(
     ]
 
 
-@pytest.mark.parametrize("witness", ["the row", "a cell"])
-def test_a_verdict_that_its_own_facts_deny_is_an_error(tmp_path: Path, witness: str) -> None:
-    """A row called enforced that went below the floor, by its own words or by its cells, never passes."""
-    document = _document([GOOD])
-    if witness == "the row":
-        document["verdicts"][0]["lowest_negotiated"] = str(TLS1_1)
-    else:
-        (cell,) = document["cells"]
-        cell.update(outcome="connected", negotiated=str(TLS1_0), below_floor=True)
+def test_a_verdict_that_its_own_cells_deny_is_an_error(tmp_path: Path) -> None:
+    """A row that is said to be enforced, and connected below the floor by its cells, never passes."""
+    document = _document([GOOD, DOWN])
+    for verdict in document["verdicts"]:
+        verdict.update(verdict="enforced", lowest_negotiated=str(TLS1_2), held_by="code")
     decision = gate(_write(tmp_path / "run", document), tmp_path / "policy.toml", NOW)
     assert decision.kind is GateOutcome.ERROR
-    assert "good/ssl is enforced, but connected below TLSv1.2" in decision.message
+    assert "cannot be believed, as down/ssl is said to be enforced, and its cells make it" in decision.message
+
+
+def _published(folder: Path, document: dict[str, Any], **changes: Any) -> Path:
+    """Write a matrix with its summary and the hashes of both, as a run does."""
+    _write(folder, document)
+    facts = {name: document["runs"][0][name] for name in ("run_id", "host", "started", "ended", "tool")}
+    stands = standings_of(document)
+    summary = {**facts, "parts": [], "standings": dict(stands), "standings_found": {}, **changes}
+    (folder / "run.json").write_text(json.dumps(summary))
+    (folder / SUMS).unlink(missing_ok=True)
+    write_sums(folder)
+    return folder
+
+
+def test_a_report_as_it_was_published_passes(tmp_path: Path) -> None:
+    """A matrix that is the file of its hash, and says what its summary counts, is decided on."""
+    folder = _published(tmp_path / "run", _document([GOOD]))
+    assert gate(folder, tmp_path / "policy.toml", NOW).kind is GateOutcome.PASSED
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"ended": "2026-11-25T12:00:00+00:00"}, "run.json is about another run, or other times"),
+        ({"run_id": "other"}, "run.json is about another run, or other times"),
+        ({"standings": {"enforced": 1, "downgraded": 1}}, "run.json counts other verdicts"),
+        ({"standings_found": {"fragile": 1}}, "run.json counts other verdicts"),
+    ],
+)
+def test_a_matrix_that_its_summary_denies_is_an_error(
+    tmp_path: Path, changes: dict[str, Any], words: str
+) -> None:
+    """A row that was cut out, or a time that was moved, is seen beside run.json, whatever the hashes say."""
+    folder = _published(tmp_path / "run", _document([GOOD]), **changes)
+    decision = gate(folder, tmp_path / "policy.toml", NOW)
+    assert (decision.kind, words in decision.message) == (GateOutcome.ERROR, True), decision.message
+
+
+@pytest.mark.parametrize("name", ["matrix.json", "run.json"])
+def test_a_file_that_is_not_that_of_its_hash_is_an_error(tmp_path: Path, name: str) -> None:
+    """A file in which a single blank was added after the run is named."""
+    folder = _published(tmp_path / "run", _document([GOOD]))
+    with (folder / name).open("a") as file:
+        file.write(" ")
+    decision = gate(folder, tmp_path / "policy.toml", NOW)
+    assert decision.kind is GateOutcome.ERROR
+    assert f"{name} is not the file whose hash SHA256SUMS has" in decision.message
+
+
+@pytest.mark.parametrize("name", ["matrix.json", "run.json", "SHA256SUMS", "policy.toml"])
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    """Whatever the gate reads may be a pipe to which nobody writes: an error, at once."""
+    folder = _published(tmp_path / "run", _document([GOOD]))
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    decision = gate(folder, folder / "policy.toml", NOW)
+    assert decision.kind is GateOutcome.ERROR
+    assert "it is no regular file" in decision.message

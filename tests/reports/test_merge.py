@@ -89,7 +89,7 @@ def _machine(
 ) -> Path:
     """Write the report of one machine, as its own run would; with attempts, as one that tried remedies."""
     run = replace(a_run(catalogue, host, failing), run_id=f"20261124T020000Z-{len(host):04}")
-    run = replace(run, asked=replace(run.asked, only=(), floor=floor))
+    run = replace(run, asked=replace(run.asked, only=(), floor=floor, clients=("ssl",)))
     rows = build_matrix(measured, keys(["ssl"]), [Condition.AMBIENT], catalogue, floor)
     folder.mkdir(parents=True)
     cases = [Case(row, tuple(attempts)) for row in needing(rows)] if attempts else None

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CATALOGUE = a_catalogue()
-RUN = a_run(CATALOGUE)
+RUN = replace(a_run(CATALOGUE), asked=replace(a_run(CATALOGUE).asked, clients=("ssl",)))
 AMBIENT = Condition.AMBIENT
 
 

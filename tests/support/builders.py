@@ -389,6 +389,27 @@ def a_row(
     )
 
 
+def with_cells(row: Row, catalogue: Catalogue, floor: Protocol = TLS1_2) -> Row:
+    """Return a row with cells, versions and holder that make its verdict what it is."""
+    verdict, lowest = row.verdict, row.judgement.lowest
+    if verdict in (Verdict.INCONCLUSIVE, Verdict.UNTESTABLE):
+        return replace(row, findings={}, judgement=replace(row.judgement, lowest=None, highest=None))
+    findings = holding(catalogue, floor)
+    for server in ladder(catalogue):
+        below = server.only_below(floor)
+        top = max(server.protocols, key=LADDER.index)
+        if below and verdict is Verdict.FRAGILE:
+            findings[server.id] = a_finding(server, CellKind.BLOCKED, top)
+        elif below and verdict is Verdict.DOWNGRADED and lowest and not top.below(lowest):
+            findings[server.id] = a_finding(server, CellKind.CONNECTED, top)
+    versions = [cell.protocol for cell in findings.values() if cell.negotiated and cell.protocol]
+    judgement = replace(
+        row.judgement, lowest=min(versions, key=LADDER.index), highest=max(versions, key=LADDER.index)
+    )
+    holder = HeldBy.NOTHING if verdict is Verdict.DOWNGRADED else row.held_by
+    return replace(row, findings=findings, judgement=judgement, held_by=holder)
+
+
 def a_matrix(rows: Iterable[Row], run: Run, catalogue: Catalogue, floor: Protocol = TLS1_2) -> Matrix:
     """Return the matrix of a run that came to these rows against this floor."""
     return Matrix(replace(run, asked=replace(run.asked, floor=floor)), (), tuple(rows), catalogue)
