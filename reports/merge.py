@@ -21,6 +21,7 @@ from reports.history import DOCUMENT
 from reports.verdicts.judge import Judgement, Verdict
 from reports.verdicts.matrix import ALL_CLIENTS, MISSING, Matrix, Measured, Row, Subject
 from reports.verdicts.observations import Run, RunRequest
+from reports.verdicts.rejudged import denials
 from reports.verdicts.remedies import Case, needing
 from reports.verdicts.scope import Scope
 from servers.catalogue import Catalogue
@@ -71,6 +72,9 @@ def _read(folder: Path) -> StoredRun:
     known = {row.interpreter.id for row in part.rows}
     if strange := [o.interpreter for o in seen if o.interpreter not in known]:
         msg = f"{folder} has observations of {strange[0]}, which its {DOCUMENT} does not know: measure again"
+        raise MergeError(msg)
+    if denied := next(denials(part.rows, seen, part.catalogue), ""):
+        msg = f"{folder} cannot be believed, as {denied}: measure again"
         raise MergeError(msg)
     # What matrix.json leaves to the observations decides what is advised.
     own_tls = {(o.interpreter, o.client, o.condition): o.own_tls for o in seen}

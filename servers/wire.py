@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from tlslite.constants import (
@@ -145,6 +145,25 @@ def read_capture(capture: Capture) -> WireAccount:
         finished=client.finished and server.finished and chosen not in (None, Protocol.TLSV1_3),
         used=not several and _used(client, server, chosen),
     )
+
+
+def reread(account: WireAccount) -> WireAccount:
+    """Return an account with what its hellos say, as far as those parse: a stored one may say else."""
+    faults: list[str] = []
+    client, server = (
+        _parse(message, [bytes.fromhex(text)] if text else [], faults)
+        for message, text in ((ClientHello(), account.client_hello), (ServerHello(), account.server_hello))
+    )
+    if isinstance(client, ClientHello):
+        account = replace(
+            account,
+            offered=_offered(client),
+            legacy_version=Protocol.from_wire(client.client_version),
+            cipher_count=len(client.cipher_suites),
+        )
+    if isinstance(server, ServerHello):
+        account = replace(account, server_version=_chosen(server), server_cipher=_cipher(server))
+    return account
 
 
 def _used(client: _Side, server: _Side, chosen: Protocol | None) -> bool:

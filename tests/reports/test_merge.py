@@ -429,6 +429,17 @@ def test_observations_of_a_stranger_are_refused(one: Path) -> None:
         read_parts([one])
 
 
+def test_a_matrix_that_its_observations_deny_is_refused(one: Path) -> None:
+    """Whoever edits the cells of one machine is found out before its report becomes part of many."""
+    path = one / "matrix.json"
+    document = json.loads(path.read_text())
+    changed = next(cell for cell in document["cells"] if cell["negotiated"])
+    changed.update(outcome="not offered", negotiated=None, below_floor=False)
+    path.write_text(json.dumps(document))
+    with pytest.raises(MergeError, match=r"cannot be believed, as .* and its observations make it"):
+        read_parts([one])
+
+
 def test_a_folder_that_lost_its_observations_is_refused(one: Path) -> None:
     """A matrix without the observations that it rests on is no report."""
     (one / "observations.jsonl").unlink()
