@@ -20,6 +20,7 @@ from interpreters.identify import fingerprint
 from interpreters.indexes import pip_sources
 from interpreters.locate import PYTHON
 from interpreters.locks import BusyError, locked
+from interpreters.process_environment import PASSED_THROUGH
 from interpreters.processes import run, signal_name
 from interpreters.versions import version_of
 
@@ -161,7 +162,7 @@ def prepare(request: VenvRequest, installer: Installer, env: Mapping[str, str]) 
     changed. A failed installation still gives an environment, because the standard library can be measured
     in it. `env` is the caller's.
     """
-    ours = installers_environment(env)
+    ours = installers_environment(env, installer.cache / "home")
     try:
         origin = _origin(request.path, request.requirements, installer.find_links)
         attempt = {**origin, "build": installer.build, "settings": _settings(ours)}
@@ -328,17 +329,57 @@ def _pip_command(request: VenvRequest, installer: Installer) -> list[str]:
     ]
 
 
-def installers_environment(env: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of installers: without variables that name another Python.
+def installers_environment(env: Mapping[str, str], home: Path) -> dict[str, str]:
+    """Return the environment of installers: what they need, and no variable that names another Python.
 
-    Variables that say how to reach the network stay. What is set for pip alone is set for uv too.
+    Installers run the interpreter that an environment is for, which somebody else may have written: of the
+    caller's it sees no credentials but those of an index, and for a home the folder `home` of ours. What is
+    set for pip alone is set for uv too.
     """
-    dropped = {"VIRTUAL_ENV", "CONDA_PREFIX", "UV_PYTHON", "PIP_REQUIRE_VIRTUALENV", "PIP_TARGET", "PIP_USER"}
+    dropped = {"UV_PYTHON", "PIP_REQUIRE_VIRTUALENV", "PIP_TARGET", "PIP_USER"}
     kept = {
-        name: value for name, value in env.items() if name not in dropped and not name.startswith("PYTHON")
+        name: value
+        for name, value in env.items()
+        if name not in dropped
+        and (name in PASSED_THROUGH | INSTALLERS_NEED or name.startswith(("UV_", "PIP_", "LC_")))
     }
     # Old ones cannot read a path that has other letters than the locale, which cron leaves at C.
-    return kept | pip_sources(kept) | {"LC_ALL": UTF8_LOCALE}
+    ours = {"HOME": str(home), "LC_ALL": UTF8_LOCALE}
+    return {**_in_home(env), **kept, **pip_sources({**env, **kept}), **ours}
+
+
+INSTALLERS_NEED = frozenset(
+    {
+        # How the network is reached, and whom to trust there.
+        *("http_proxy", "https_proxy", "all_proxy", "no_proxy"),
+        *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR", "NIX_SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+        # Where the installers' own caches, settings and passwords for an index are.
+        *("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "XDG_DATA_HOME", "NETRC"),
+        # What builds a distribution that is no wheel.
+        *("CC", "CXX", "CPPFLAGS", "CFLAGS", "CXXFLAGS", "LDFLAGS", "PKG_CONFIG_PATH"),
+        *("SDKROOT", "DEVELOPER_DIR", "MACOSX_DEPLOYMENT_TARGET"),
+    }
+)
+"""Variables that installers get beside PASSED_THROUGH, and beside those that begin with UV_, PIP_ or LC_."""
+
+
+def _in_home(env: Mapping[str, str]) -> dict[str, str]:
+    """Return what leads installers to their caches and settings in the caller's home, which is not theirs.
+
+    Sources: uv's page on storage, pip's on configuration, netrc's variable in both.
+    """
+    if not (name := env.get("HOME")):
+        return {}
+    home = Path(name)
+    folders = {"XDG_CACHE_HOME": ".cache", "XDG_CONFIG_HOME": ".config", "XDG_DATA_HOME": ".local/share"}
+    settings = (".pip/pip.conf", "Library/Application Support/pip/pip.conf", ".config/pip/pip.conf")
+    files = {
+        "PIP_CONFIG_FILE": next((home / file for file in settings if (home / file).is_file()), None),
+        "NETRC": home / ".netrc" if (home / ".netrc").is_file() else None,
+    }
+    found = {variable: home / folder for variable, folder in folders.items()} | files
+    return {variable: str(path) for variable, path in found.items() if path}
 
 
 def _in_ascii(python: Path) -> Path:

@@ -12,11 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.atomic import replacing, write_atomically
+from interpreters.errors import FloorError
 from interpreters.locks import locked
+from interpreters.scratch import in_use, is_abandoned
 from reports.verdicts.scope import Begun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+class PublishError(FloorError):
+    """A report cannot be published; the message says why, and the remedy."""
+
+
+RUN_ID = "TLS_FLOOR_RUN"
+"""The variable by which sessions of one command share the id of their run: nox -j runs each in a process."""
 
 REPORTS = Path(__file__).parent
 LATEST = "latest"
@@ -90,12 +100,17 @@ def publish(run_id: str, reports: Path = REPORTS, kept: int = KEPT_RUNS) -> Iter
     history = reports / HISTORY
     history.mkdir(exist_ok=True)
     aside = history / f".{run_id}.{os.getpid()}"
+    final = history / run_id
+    if final.exists():
+        msg = f"{final} is there already: give each run another {RUN_ID}, or none"
+        raise PublishError(msg)
     aside.mkdir(mode=0o755)
     try:
-        yield aside
-        write_sums(aside)
-        final = history / run_id
-        aside.rename(final)
+        # Else whoever publishes meanwhile would take it for what a killed run left.
+        with in_use(aside):
+            yield aside
+            write_sums(aside)
+            aside.rename(final)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
@@ -152,19 +167,22 @@ def sha256(path: Path) -> str:
 
 def _forget_oldest(history: Path, kept: int, newest: Path) -> None:
     """Remove the runs published first, but never the newest, and what killed runs left half-written."""
-    runs = [path for path in published(history) if path != newest]
+    # Only what publish wrote, which has the hashes: a folder of the user's own stays, and does not count.
+    runs = [path for path in published(history) if path != newest and _is_ours(path)]
     aside = [path for path in history.iterdir() if path.name.startswith(".") and path.is_dir()]
-    abandoned = [path for path in aside if not _is_running(path)]
+    abandoned = [path for path in aside if is_abandoned(path)]
     for old in [*runs[: max(0, len(runs) + 1 - kept)], *abandoned]:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _is_running(aside: Path) -> bool:
-    """Whether the process that writes this folder, whose number ends its name, is still there."""
-    try:
-        os.kill(int(aside.suffix.removeprefix(".")), 0)
-    except (ValueError, ProcessLookupError):
-        return False
-    except PermissionError:
-        return True
-    return True
+def _is_ours(folder: Path) -> bool:
+    return not folder.is_symlink() and (folder / SUMS).is_file()
+
+
+def link_problem(reports: Path = REPORTS) -> str:
+    """Say which link leads out of the folder of reports, where nothing is written; empty if none does."""
+    for name in (HISTORY, LATEST):
+        path = reports / name
+        if path.is_symlink() and not path.resolve().is_relative_to(reports.resolve()):
+            return f"{path} is a link to {path.readlink()}, which is not below {reports}: remove the link"
+    return ""

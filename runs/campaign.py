@@ -97,7 +97,7 @@ class Settings:
     cache: Path
     """Folder of ours, readable by us alone; the run's keys are in a folder below it while it lasts."""
     env: Mapping[str, str]
-    """The caller's environment, in which the servers run."""
+    """What the servers run in: no credentials, and no home but ours."""
     openssl: Path | None = None
     spool: Spool | None = None
     """Where what was observed is kept until the report is written; None for in memory."""

@@ -302,7 +302,7 @@ class Job:
         catalogue = read_catalogue().only(*(roles or usual))
         openssl = self.option("openssl")
         return Settings(
-            catalogue, floor or self.floor, conditions, self.cache, os.environ, openssl, self._spool
+            catalogue, floor or self.floor, conditions, self.cache, self.env, openssl, self._spool
         )
 
     @cached_property

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import datetime as dt
 import inspect
+import re
 import secrets
 import sys
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from interpreters.log import shown
 from interpreters.process_environment import absolute
 from interpreters.search import search_once
 from interpreters.tables import TableError
+from reports.files import RUN_ID
 from reports.formats.escape import for_terminal
 from runs.options import CHOOSING
 
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
     from interpreters.locate import Candidate
     from interpreters.search import SearchResult
 
-RUN_ID = "TLS_FLOOR_RUN"
-"""The variable by which sessions of one command share the id of their run: nox -j runs each in a process."""
+RUN_IDS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+"""What the id of a run may be: it names folders."""
 
 DEFAULT_SESSION = "matrix"
 
@@ -73,6 +75,11 @@ class Plan:
         end = arguments.index("--") if "--" in arguments else len(arguments)
         run_id = env.setdefault(RUN_ID, f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}")
         sessions = _sessions(arguments[:end], env.get("NOXSESSION", ""))
+        if not RUN_IDS.fullmatch(run_id):
+            msg = (
+                f"{RUN_ID} is {run_id[:100]!r}, and it names a folder: use letters, digits, '.', '_' and '-'"
+            )
+            return cls("", sessions, problem=msg)
         with contextlib.chdir(called_from):
             choice = _parsed(_choosing(), arguments[end + 1 :])
         try:

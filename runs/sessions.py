@@ -22,7 +22,7 @@ from interpreters.locate import SelectionError
 from interpreters.log import LOG, shown
 from interpreters.offspring import end_with_parent, offspring_ended
 from interpreters.scratch import scratch_folder
-from reports.files import HISTORY, LATEST, REPORTS, begun, publish
+from reports.files import HISTORY, LATEST, REPORTS, begun, link_problem, publish
 from reports.formats.escape import for_terminal
 from runs.job import ROOT, Job, refuse, tool
 from runs.options import parse
@@ -59,6 +59,10 @@ def perform(work: Callable[..., None], session: nox.Session, plan: Plan, *parame
     try:
         with contextlib.chdir(session.invoked_from):
             options = parse(name, sessions, session.posargs, work.__doc__ or "")
+        if not plan.run_id:
+            raise SelectionError(plan.problem)
+        # Whatever a run writes, nobody else can change, in whichever shell it was started.
+        os.umask(os.umask(0o022) | 0o022)
         with (
             shown(partial(_log, session)),
             interruptible(),
@@ -217,7 +221,7 @@ def _copies(job: Job, rows: Sequence[Row], libraries: Mapping[str, str]) -> Envi
 
 
 def _refuse_unwritable_reports() -> None:
-    refuse(writing_problem(REPORTS) or writing_problem(REPORTS / HISTORY))
+    refuse(link_problem() or writing_problem(REPORTS) or writing_problem(REPORTS / HISTORY))
 
 
 def _refuse_no_interpreter(job: Job) -> None:
@@ -255,6 +259,7 @@ def gate(job: Job) -> None:
     from reports.gate import gate as decide
 
     now = dt.datetime.now(dt.UTC)
+    refuse(link_problem())
     newest = (REPORTS / LATEST).resolve().name
     # Whoever merges need not know what the machines' own runs left out.
     together = newest.startswith(job.run_id) and not newest.endswith("-merge")
@@ -379,7 +384,7 @@ def serve(job: Job) -> None:
     catalogue, options = read_catalogue(), job.options
     judge = partial(so_far, catalogue=catalogue, floor=job.floor)
     service = Service(
-        catalogue, job.floor, job.cache, REPORTS / "served", os.environ, options.openssl, options.port
+        catalogue, job.floor, job.cache, REPORTS / "served", job.env, options.openssl, options.port
     )
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve_forever(service, judge, _say))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interpreters.owners import not_as_root
 from servers.catalogue import Certificate, KeyExchange, Role, Server
 from servers.engine import EngineError
 from servers.entrance import Entrance, private_socket
@@ -156,6 +158,9 @@ def find_s_server(wanted: Path | None, scratch: Path, environment: Mapping[str, 
         msg = f"{what}, so no server can be started: {REMEDY}"
         raise EngineError(msg)
     found = str(Path(found).absolute())
+    if refusal := not_as_root(Path(os.path.realpath(found))):
+        msg = f"{found} does not serve: {refusal}, or give another --openssl"
+        raise EngineError(msg)
     ours = own_environment(scratch, environment)
     # Asked as it will serve: a machine's configuration that breaks the program does not break our servers.
     output = _ask(found, ours, "version")

@@ -29,6 +29,7 @@ GROUND = {
     "interpreters.locks",
     "interpreters.log",
     "interpreters.offspring",
+    "interpreters.owners",
     "interpreters.processes",
     "interpreters.reaper",
     "interpreters.scratch",

@@ -117,7 +117,7 @@ class Copier:
 
     @property
     def _env(self) -> dict[str, str]:
-        return installers_environment(self._reach)
+        return installers_environment(self._reach, self.maker.installer.cache / "home")
 
 
 def copyable(

@@ -51,12 +51,12 @@ if TYPE_CHECKING:
     Script = Callable[[str, str], Path]
 
 FAKE_UV = r"""
-echo "uv $*" >>"$LOG"
+echo "uv $*" >>"$UV_LOG"
 for last; do :; done
 case "$1 $2" in
 "pip install") %(install)s ;;
 *) %(make)s
-   mkdir -p "$last/bin" && printf '#!/bin/sh\necho "python $*" >>"$LOG"\n%(pip)s\n' >"$last/bin/python" &&
+   mkdir -p "$last/bin" && printf '#!/bin/sh\necho "python $*" >>"$UV_LOG"\n%(pip)s\n' >"$last/bin/python" &&
    chmod 755 "$last/bin/python" ;;
 esac
 """
@@ -103,7 +103,7 @@ class Workshop:
             replace(self.installer, find_links=find_links, build=build),
             {
                 "PATH": os.environ["PATH"],
-                "LOG": str(self.log),
+                "UV_LOG": str(self.log),
                 "PIP_CONFIG_FILE": os.devnull,
                 **(variables or {}),
             },
@@ -489,9 +489,9 @@ def test_no_environment_gives_a_reason(shop: str, request: pytest.FixtureRequest
 
 
 OWN_VENV = r"""
-echo "own $*" >>"$LOG"
+echo "own $*" >>"$UV_LOG"
 for last; do :; done
-mkdir -p "$last/bin" && printf '#!/bin/sh\necho "python $*" >>"$LOG"\n' >"$last/bin/python" &&
+mkdir -p "$last/bin" && printf '#!/bin/sh\necho "python $*" >>"$UV_LOG"\n' >"$last/bin/python" &&
 chmod 755 "$last/bin/python"
 """
 """A Python whose venv module writes down what it was asked, as does the Python of what it makes."""
@@ -542,15 +542,32 @@ def test_an_installer_that_hangs_is_a_reason(workshop: Workshop, monkeypatch: py
 )
 def test_installers_do_not_see_another_python(workshop: Workshop, name: str) -> None:
     """A variable that would lead an installer to another Python is dropped."""
-    workshop.uv(make=f'echo "<${name}>" >>"$LOG"')
+    workshop.uv(make=f'echo "<${name}>" >>"$UV_LOG"')
     workshop.prepare(variables={name: "elsewhere"})
     assert workshop.done()[1] == "<>"
 
 
-@pytest.mark.parametrize("name", ["HTTPS_PROXY", "SSL_CERT_FILE", "UV_INDEX_URL", "PIP_INDEX_URL", "HOME"])
+def test_installers_see_neither_credentials_nor_the_home(workshop: Workshop, tmp_path: Path) -> None:
+    """What an installer runs gets no secret of the caller's; caches and settings are found all the same."""
+    home = tmp_path / "user"
+    (home / ".pip").mkdir(parents=True)
+    for name in (".netrc", ".pip/pip.conf"):
+        (home / name).touch()
+    workshop.uv(make='env >>"$UV_LOG"')
+    secrets = dict.fromkeys(["AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "ANYTHING"], "SENTINEL")
+    workshop.prepare(variables={**secrets, "HOME": str(home), "PIP_CONFIG_FILE": str(home / ".pip/pip.conf")})
+    seen = workshop.done()
+    assert "SENTINEL" not in "".join(seen)
+    assert f"HOME={workshop.installer.cache / 'home'}" in seen
+    assert f"XDG_CACHE_HOME={home / '.cache'}" in seen
+    assert f"NETRC={home / '.netrc'}" in seen
+    assert f"PIP_CONFIG_FILE={home / '.pip/pip.conf'}" in seen
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "SSL_CERT_FILE", "UV_INDEX_URL", "PIP_INDEX_URL", "NETRC"])
 def test_installers_reach_the_network_as_the_user_does(workshop: Workshop, name: str) -> None:
     """A variable that says how to reach an index is kept."""
-    workshop.uv(make=f'echo "<${name}>" >>"$LOG"')
+    workshop.uv(make=f'echo "<${name}>" >>"$UV_LOG"')
     workshop.prepare(variables={name: "kept"})
     assert workshop.done()[1] == "<kept>"
 
@@ -608,7 +625,7 @@ def test_last_words_are_the_error(said: str, words: str) -> None:
 
 def test_installers_run_where_any_path_can_be_read(workshop: Workshop) -> None:
     """In the locale C, which cron leaves, installers get one that takes every path."""
-    workshop.uv(make='echo "<$LC_ALL>" >>"$LOG"')
+    workshop.uv(make='echo "<$LC_ALL>" >>"$UV_LOG"')
     workshop.prepare(variables={"LC_ALL": "C", "LANG": "C"})
     assert workshop.done()[1] == f"<{room.UTF8_LOCALE}>"
     assert room.UTF8_LOCALE.endswith(".UTF-8")

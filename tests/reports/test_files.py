@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reports.files import BEGUN, KEPT_RUNS, ORDER, SUMS, begun, marks, publish, published
+from interpreters.scratch import in_use
+from reports.files import (
+    BEGUN,
+    KEPT_RUNS,
+    ORDER,
+    SUMS,
+    PublishError,
+    begun,
+    link_problem,
+    marks,
+    publish,
+    published,
+)
 from tests.support.checkout import ROOT
 
 if TYPE_CHECKING:
@@ -123,15 +135,16 @@ def test_another_runs_folder_in_the_making_is_not_counted(tmp_path: Path) -> Non
     """A folder that is still being written elsewhere is neither kept as a run nor removed."""
     making = tmp_path / "history" / ".other.1"
     making.mkdir(parents=True)
-    _publish(tmp_path, "1", kept=1)
-    _publish(tmp_path, "2", kept=1)
+    with in_use(making):
+        _publish(tmp_path, "1", kept=1)
+        _publish(tmp_path, "2", kept=1)
     assert _tree(tmp_path / "history") - FILES == {".other.1", "2"}
 
 
 def test_a_run_that_is_there_already_is_not_overwritten(tmp_path: Path) -> None:
     """A second run under the same id fails, and the first one's report stays."""
     _publish(tmp_path, "1", "first")
-    with pytest.raises(OSError, match="not empty"):
+    with pytest.raises(PublishError, match="is there already"):
         _publish(tmp_path, "1", "second")
     assert (tmp_path / "latest" / "matrix.md").read_text() == "first"
     assert _tree(tmp_path / "history") - FILES == {"1"}
@@ -151,6 +164,7 @@ def test_runs_are_in_the_order_of_their_publishing(tmp_path: Path) -> None:
     # From before the order was recorded.
     for name in ("20270301", "20270201"):
         (history / name).mkdir()
+        (history / name / SUMS).touch()
     for run in ("20270401", "20260101", "20260102"):
         _publish(tmp_path, run, kept=5)
     names = ["20270201", "20270301", "20270401", "20260101", "20260102"]
@@ -236,3 +250,44 @@ def test_a_mark_that_says_no_time_counts_from_when_it_was_made(tmp_path: Path) -
     os.utime(mark, (0, 0))
     (found,) = marks(tmp_path)
     assert found.started.isoformat() == "1970-01-01T00:00:00+00:00"
+
+
+def test_a_folder_of_the_users_own_is_neither_removed_nor_counted(tmp_path: Path) -> None:
+    """Among earlier runs only what publishing wrote is removed: a folder of notes, or a link, stays."""
+    notes, elsewhere = tmp_path / "history" / "0-notes", tmp_path / "elsewhere"
+    notes.mkdir(parents=True)
+    elsewhere.mkdir()
+    (elsewhere / SUMS).touch()
+    (tmp_path / "history" / "0-link").symlink_to(elsewhere)
+    for number in range(3):
+        with publish(f"run{number}", tmp_path, kept=1):
+            pass
+    assert sorted(path.name for path in (tmp_path / "history").glob("[!.]*")) == ["0-link", "0-notes", "run2"]
+    assert (elsewhere / SUMS).exists()
+
+
+def test_what_another_container_writes_is_not_taken_for_abandoned(tmp_path: Path) -> None:
+    """A folder in the making whose process has no number here is kept as long as its lock is held."""
+    aside = tmp_path / "history" / ".other.999999999"
+    aside.mkdir(parents=True)
+    with in_use(aside), publish("one", tmp_path, kept=1):
+        pass
+    assert aside.exists()
+    with publish("two", tmp_path, kept=1):
+        pass
+    assert not aside.exists()
+
+
+@pytest.mark.parametrize("name", ["history", "latest"])
+def test_a_link_that_leads_out_is_a_problem(tmp_path: Path, name: str) -> None:
+    """Nothing is written through a link out of the folder of reports, and the one that we make is none."""
+    reports = tmp_path / "reports"
+    reports.mkdir()
+    assert link_problem(reports) == ""
+    with publish("one", reports):
+        pass
+    assert link_problem(reports) == ""
+    (reports / "latest").unlink()
+    (reports / "history").rename(tmp_path / "elsewhere")
+    (reports / name).symlink_to(tmp_path / "elsewhere")
+    assert link_problem(reports).startswith(f"{reports / name} is a link to {tmp_path / 'elsewhere'}")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime as dt
 import io
 import json
+import random
 import shutil
 import xml.etree.ElementTree as ET
 from dataclasses import replace
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 import jsonschema
 import pytest
 
+from interpreters.errors import FloorError
 from reports.compare import compare
 from reports.files import REPORTS
 from reports.formats.answer import answer
@@ -427,6 +430,23 @@ def test_observations_of_a_stranger_are_refused(one: Path) -> None:
     path.write_text(path.read_text().replace('"interpreter": "py"', '"interpreter": "stranger"', 1))
     with pytest.raises(MergeError, match="has observations of stranger, which its"):
         read_parts([one])
+
+
+RUBBISH = ("", "NaN", "-Infinity", "1" + "0" * 400, "[" * 3000, "[" * 100_000, '"', "null", "{}", "\\ud800")
+"""What is put in the place of a piece of a file."""
+
+
+@pytest.mark.parametrize("name", ["matrix.json", "observations.jsonl"])
+@pytest.mark.parametrize("rubbish", RUBBISH)
+def test_a_damaged_report_ends_in_a_sentence(one: Path, name: str, rubbish: str) -> None:
+    """Wherever a file is cut, and whatever is put there, there are parts to merge, or there is a sentence."""
+    path = one / name
+    text, dice = path.read_text(), random.Random(f"{name} {rubbish[:9]}")  # noqa: S311  dice
+    for _ in range(5):
+        start = dice.randrange(len(text))
+        path.write_text(text[:start] + rubbish + text[start + dice.randrange(200) :])
+        with contextlib.suppress(FloorError):
+            merge(read_parts([one]), [], OWN)
 
 
 def test_a_matrix_that_its_observations_deny_is_refused(one: Path) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpreters.tables import TableError
-from runs.plan import RUN_ID, Plan
+from reports.files import RUN_ID
+from runs.plan import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,3 +138,11 @@ def test_a_plan_cannot_be_changed(load: Callable[..., Plan]) -> None:
     """What was known at load stays as it was."""
     with pytest.raises(dataclasses.FrozenInstanceError):
         load().problem = "another"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", ["../../x", "", ".", "a/b", "-x", "a\nb", "x" * 200])
+def test_an_id_that_names_no_folder_is_refused(tmp_path: Path, name: str) -> None:
+    """An id that leads elsewhere, or nowhere, is a problem, and no place to write to."""
+    plan = Plan.at_load([], {RUN_ID: name}, tmp_path)
+    assert plan.run_id == ""
+    assert plan.problem.startswith(f"TLS_FLOOR_RUN is {name[:100]!r}")

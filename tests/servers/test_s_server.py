@@ -485,3 +485,16 @@ def test_real_server_with_a_bad_key_says_why(real: SServer, tmp_path: Path) -> N
 
     with pytest.raises(EngineError, match=r"some\.key"):
         asyncio.run(test())
+
+
+def test_an_openssl_that_others_could_replace_does_not_serve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root starts no openssl that somebody else owns, or may write to: neither as a server nor to ask it."""
+    fake = tmp_path / "openssl"
+    fake.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\necho OpenSSL 3.0\n")
+    fake.chmod(0o755)
+    monkeypatch.setattr(s_server, "not_as_root", lambda path: f"{path} is writable by everybody")
+    with pytest.raises(EngineError, match=r"does not serve: .* is writable by everybody"):
+        find_s_server(fake, tmp_path, os.environ)
+    assert not (tmp_path / "ran").exists()
