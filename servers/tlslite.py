@@ -93,13 +93,20 @@ class TlsliteServer:
                 listening.shutdown()
 
 
-class _Threads(socketserver.ThreadingTCPServer):
+class _LeftToTheTap:
+    """Leaves it to the tap to tell what became of a connection; socketserver would print a traceback."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Do nothing: where no thread can be started, the connection is closed, and its cell says so."""
+
+
+class _Threads(_LeftToTheTap, socketserver.ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False
     allow_reuse_address = False
 
 
-class _UnixThreads(socketserver.ThreadingUnixStreamServer):
+class _UnixThreads(_LeftToTheTap, socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
     block_on_close = False
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
+from servers import tlslite
 from servers.catalogue import Catalogue, Role, Server, read_catalogue
 from servers.control import run_control
 from servers.entrance import Entrance
@@ -121,3 +122,27 @@ def test_the_catalogue_can_be_cut_by_role() -> None:
     assert {server.role for server in honest.servers} == {Role.LADDER, Role.PAGE}
     assert honest.sha256 == CATALOGUE.sha256
     assert {p for server in honest.servers for p in server.protocols} == set(LADDER)
+
+
+def test_a_connection_that_cannot_be_served_prints_nothing(
+    pairs: dict[Certificate, KeyPair], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Where no thread can be started, say, the client is hung up on, and no traceback is on the terminal."""
+
+    def fail(*_: object) -> None:
+        msg = "can't start new thread"
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr(tlslite, "_answer", fail)
+    server = next(server for server in read_catalogue().servers if server.engine == "tlslite")
+
+    async def visit() -> bytes:
+        async with TlsliteServer().serve(server, pairs[server.certificate]) as address:
+            assert isinstance(address, tuple)
+            reader, writer = await asyncio.open_connection(*address)
+            seen = await reader.read()
+            writer.close()
+            return seen
+
+    assert asyncio.run(visit()) == b""
+    assert "Traceback" not in capfd.readouterr().err
