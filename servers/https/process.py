@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import socket
 import ssl
 import sys
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 CONNECTIONS = 256
-"""Connections that are open at once, each with a thread: for one more, the oldest has to go."""
+"""Connections that are open at once, each with a thread: for one more, the oldest has to go.
+
+Fewer where this process may not open twice as many files.
+"""
 
 BACKLOG = 1024
 """Connections that may wait to be accepted."""
@@ -38,7 +42,8 @@ SSLSocket = ssl.SSLSocket
 
 def main() -> None:
     """Serve each entry of the input, and say of each where, or why not."""
-    connections = Connections()
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    connections = Connections(CONNECTIONS if files < 0 else min(CONNECTIONS, files // 2))
     for line in sys.stdin:
         sys.stdout.write(json.dumps(_serve(json.loads(line), connections)) + "\n")
         sys.stdout.flush()

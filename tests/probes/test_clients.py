@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import json
 import os
 import pwd
@@ -16,7 +17,7 @@ import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import MagicMock
@@ -30,15 +31,23 @@ from interpreters.clients import CLIENTS, clients, requirements
 from interpreters.environments import Installer
 from interpreters.identify import identify
 from interpreters.prepared import Prepared, prepare_candidate
-from interpreters.process_environment import sanitized_environment
+from interpreters.process_environment import NO_BYTECODE, sanitized_environment
+from reports.verdicts.cells import judge_cell
+from runs.campaign import Settings, run_campaign
+from runs.probe import ProbeTask
 from runs.remedy_options import snippets
-from servers.protocols import Protocol
+from servers.catalogue import Role, read_catalogue
+from servers.conditions import Condition
+from servers.engine import EngineError
+from servers.protocols import LADDER, Protocol
+from servers.s_server import find_s_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from types import ModuleType
 
     from interpreters.locate import Candidate
+    from reports.verdicts.cells import CellResult
 
 PAGE = "HTTP/1.0 200 ok\r\nContent-type: text/html\r\n\r\nNew, {0}, Cipher is {1}\n    Protocol  : {0}\n"
 FAILURE = "HTTP/1.0 503 no\r\nContent-Length: 0\r\n\r\n"
@@ -690,3 +699,62 @@ def test_a_crt_that_ignores_ports_is_sent_nowhere(
             passenger("clients.boto3_crt")
     else:
         assert passenger("clients.boto3_crt").REQUIREMENT == "boto3[crt]"
+
+
+# With either engine ---------------------------------------------------------------------------------------
+
+
+FAMILIES = (
+    *("ssl", "urllib3", "botocore", "aiohttp", "httpx", "niquests"),
+    *("awscrt", "curl_cffi", "pycurl", "pyopenssl"),
+)
+"""A client of each family of TLS and HTTP to which s_server says enough: the others speak as one of these."""
+
+
+@pytest.fixture(scope="module")
+def with_either(
+    furnished: Prepared, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[tuple[str, str], CellResult], ...]:
+    """Return the cells of each family on the whole ladder, with the engine of ours, then with s_server.
+
+    Under the permissive configuration, so that as many as can come to each version.
+    """
+    catalogue = read_catalogue().only(Role.LADDER)
+    folder = tmp_path_factory.mktemp("engines")
+    environment = {**sanitized_environment(os.environ, folder), **NO_BYTECODE}
+    tasks = [
+        ProbeTask(furnished.interpreter.id, python, environment, names)
+        for python, names in furnished.places(FAMILIES).items()
+    ]
+    try:
+        openssl = find_s_server(None, folder, os.environ).openssl
+    except EngineError as error:
+        pytest.skip(str(error))
+    settings = Settings(catalogue, Protocol.TLSV1_2, (Condition.PERMISSIVE,), folder, os.environ)
+    done = [
+        asyncio.run(run_campaign(tasks, replace(settings, openssl=engine), ())) for engine in (None, openssl)
+    ]
+    return tuple(
+        {
+            (str(seen.client), seen.server): judge_cell(seen, catalogue[seen.server])
+            for seen in one.interpreters[furnished.interpreter.id].observations
+        }
+        for one in done
+    )
+
+
+@pytest.mark.e2e
+def test_both_engines_lead_to_the_same_cells(
+    with_either: tuple[dict[tuple[str, str], CellResult], ...],
+) -> None:
+    """Each family has the same cell on each server of the ladder, wherever s_server could decide one."""
+    ours, theirs = with_either
+    assert set(ours) == set(theirs)
+    compared = {key for key in ours if not theirs[key].undecided}
+    different = {
+        key: (str(ours[key]), ours[key].reason, str(theirs[key]))
+        for key in compared
+        if (ours[key].kind, ours[key].protocol) != (theirs[key].kind, theirs[key].protocol)
+    }
+    assert different == {}
+    assert {ours[key].negotiated for key in compared} >= {*LADDER[1:], None}
