@@ -22,7 +22,12 @@ pytestmark = pytest.mark.e2e
 HEAVY = "TLS_FLOOR_HEAVY_CLIENTS"
 """The variable that, set to 1, has these tests install clients of more than 15 MB too."""
 
-LIGHT = tuple(one.id for one in clients().values() if not one.reference and not one.heavy)
+LIGHT = tuple(
+    one.id
+    for one in clients().values()
+    if not (one.reference or one.heavy or one.apart or "many" in one.needs)
+)
+"""The clients that are measured in each run of the tests: those that take seconds for a cell are not."""
 
 
 def _opening(checkout: Checkout) -> str:
@@ -65,7 +70,7 @@ def test_every_client_has_a_row_that_its_causes_demand(
         assert not down or client in own
         assert ("its own TLS" in row["reason"]) is (client in own)
     stack = {client for client in own if matrix[name, client]["verdict"] == "downgraded"}
-    assert stack >= {"awscrt", "boto3_crt", "s3torchconnectorclient", "curl_cffi_browsers"}
+    assert stack >= {"awscrt", "boto3_crt", "s3torchconnectorclient"}
     assert "the AWS CRT" in opening
     assert all(client in opening for client in stack)
     assert all(note.startswith("User-Agent: aws-cli/1.") for note in notes)
