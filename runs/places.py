@@ -79,8 +79,12 @@ def measure_places(job: Job, settings: Settings) -> Matrix:
                 for each, entered in zip(some, _enter_all(job, settings, some, tally), strict=True):
                     if isinstance(entered, SilentPlace):
                         silent[each.host] = entered.reason
-                    else:
+                    elif len(fleet) == 1:
                         starts.append(entered)
+                    else:
+                        # A report of several names a run by its id, whatever it says of that run.
+                        run_id = f"{job.run_id}-place{fleet.index(each) + 1}"
+                        starts.append(replace(entered, run_id=run_id))
                 matrices = measure_all(starts, tuple(job.sweep), settings) if starts else []
                 if matrices and len(fleet) == 1:
                     return matrices[0]

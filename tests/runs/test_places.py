@@ -80,7 +80,10 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[RunStart]:
         del clients, settings
         noted.extend(starts)
         known = a_catalogue()
-        return [a_matrix([a_row()], a_run(known, start.host), known) for start in starts]
+        return [
+            a_matrix([a_row()], replace(a_run(known, start.host), run_id=start.run_id), known)
+            for start in starts
+        ]
 
     monkeypatch.setattr(runs.places, "measure_all", measure)
     return noted
@@ -117,6 +120,7 @@ def test_places_that_are_silent_have_a_row_each(job: Any, measured: list[RunStar
     assert rows["ssh:gone"].judgement.reason.endswith("no route to host")
     assert rows["ssh:bare"].judgement.reason == NOBODY
     assert [part.host for part in found.run.parts] == ["ssh:web1", "ssh:gone", "ssh:bare"]
+    assert len({part.run_id for part in found.run.parts} | {found.run.run_id}) == 4
 
 
 def test_where_no_place_answers_the_report_says_so(job: Any, measured: list[RunStart]) -> None:
