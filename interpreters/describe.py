@@ -45,7 +45,7 @@ def describe(
         processes=candidate.processes,
         place=candidate.place,
         **_facts(candidate.path, identity, variables or {}, candidate.place),
-        **_installed(environment, identity),
+        **_installed(environment, identity, candidate.place),
     )
 
 
@@ -69,17 +69,23 @@ def describe_program(candidate: Candidate, version: str, library: str) -> Interp
 def describe_again(interpreter: Interpreter, identity: Identity, variables: Mapping[str, str]) -> Interpreter:
     """Return a known interpreter with what it says of itself now: see describe."""
     facts = _facts(Path(interpreter.path), identity, variables, interpreter.place)
-    return replace(interpreter, **facts, **_installed(interpreter.environment, identity))
+    return replace(interpreter, **facts, **_installed(interpreter.environment, identity, interpreter.place))
 
 
-def _installed(environment: str, identity: Identity | None) -> dict[str, Any]:
+def _installed(environment: str, identity: Identity | None, place: Place) -> dict[str, Any]:
     """Return the fields that say what is installed in an environment that was found."""
     if identity is None or environment == MADE:
         return {}
     # A relative place is another one wherever a process is started.
     path = tuple(place for place in identity.path if Path(place).is_absolute())
-    listing = identity.files.distributions_sha256 if identity.files else listing_sha256(path)
+    there = _files_there(identity, place)
+    listing = there.distributions_sha256 if there else listing_sha256(path)
     return {"search_path": path, "distributions_sha256": listing}
+
+
+def _files_there(identity: Identity | None, place: Place) -> FileFacts | None:
+    """Return what an interpreter in another place said of its files; None where we read them ourselves."""
+    return None if place.is_local else (identity and identity.files) or FileFacts()
 
 
 def _facts(
@@ -89,7 +95,7 @@ def _facts(
 
     Nothing is read of what lies in another place: a path there may be anything here.
     """
-    there = None if place.is_local else (identity and identity.files) or FileFacts()
+    there = _files_there(identity, place)
     build = there.build if there else build_of(path, identity)
     if identity is None:
         return {"build": build}

@@ -386,3 +386,15 @@ def test_the_reference_leads_to_every_schema() -> None:
     assert schemas
     linked = {target.rpartition("/")[2] for target in links(REFERENCE) if target.endswith(".schema.json")}
     assert linked == schemas
+
+
+def test_each_line_of_the_threat_model_names_a_test_that_is_there() -> None:
+    """Where the design says what a hostile place comes to, the test that it names is in the file it names."""
+    page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    section = page.partition("## Places are not trusted")[2].partition("\n## ")[0]
+    texts = [(ROOT / file).read_text(encoding="utf-8") for file in re.findall(r"`(tests/\S+\.py)`", section)]
+    defined = {name for text in texts for name in re.findall(r"^def (test_\w+)", text, re.MULTILINE)}
+    lines = [line for line in section.splitlines() if line.startswith("| ")][1:]
+    assert len(lines) > 10
+    assert all("test" in line.rpartition(" | ")[2] for line in lines)
+    assert {*re.findall(r"`(test_\w+)`", section)} <= defined

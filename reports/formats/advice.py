@@ -156,6 +156,8 @@ def _not_tried(rows: Sequence[Row], floor: Protocol) -> tuple[str, ...]:
     """Say how remedies are tried on rows, of which none is advised before; nothing without any."""
     if not rows:
         return ()
+    if not all(row.interpreter.place.is_local for row in rows):
+        return ("Not tried: `nox -s remedy` tries what may help on this machine, and in no place.",)
     deaf = dict.fromkeys(row.client.name for row in rows if not _reads_configuration(row))
     beyond = f" No OpenSSL configuration reaches {', '.join(deaf)}." if deaf else ""
     without = filter(_has_no_floor, dict.fromkeys(row.client.name for row in rows))

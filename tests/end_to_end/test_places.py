@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from interpreters.clients import RELAXED, ClientKey
-from interpreters.places import LOCAL, Place, ways_to
+from interpreters.clients import PROBES, RELAXED, ClientKey
+from interpreters.places import LOCAL, Passenger, Place, command, ways_to
 from interpreters.process_environment import sanitized_environment
 from reports.verdicts.judge import Verdict
 from runs.campaign import Settings, run_campaigns
@@ -26,9 +29,10 @@ from servers.conditions import Condition
 from servers.protocols import Protocol
 from tests.support.causes import goes_below
 from tests.support.measuring import FEW
+from tests.support.processes import free_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from interpreters.interpreter import Interpreter
     from reports.verdicts.observations import Observation
@@ -104,6 +108,119 @@ def test_a_place_is_measured_as_this_machine_is(
         assert one.observations
         assert all(seen.account for seen in one.observations)
     assert not there.notes
+
+
+@contextlib.contextmanager
+def private_sshd(folder: Path) -> Iterator[Place]:
+    """Run an sshd of our own on loopback, with keys of its own, and give the place that it leads to."""
+    sshd = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if sshd is None or shutil.which("ssh") is None:
+        pytest.skip("there is no ssh with an sshd here: `apt-get install openssh-server` enables this")
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)  # what its package makes at the start of the machine
+    for name in ("host", "user"):
+        key = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name))
+        subprocess.run(key, check=True)
+    port = free_ports(1)
+    configuration = {
+        "Port": port,
+        "ListenAddress": "127.0.0.1",
+        "HostKey": folder / "host",
+        "AuthorizedKeysFile": folder / "user.pub",
+        "PidFile": folder / "pid",
+        "StrictModes": "no",
+        "UsePAM": "no",
+        "PasswordAuthentication": "no",
+        "MaxStartups": 100,
+    }
+    (folder / "sshd_config").write_text("".join(f"{name} {text}\n" for name, text in configuration.items()))
+    (folder / "config").write_text(
+        f"Host web1\nHostName 127.0.0.1\nPort {port}\nIdentityFile {folder / 'user'}\n"
+        f"UserKnownHostsFile {folder / 'known'}\nStrictHostKeyChecking accept-new\n"
+    )
+    with subprocess.Popen(
+        [sshd, "-D", "-e", "-f", folder / "sshd_config"], stderr=subprocess.DEVNULL
+    ) as server:
+        try:
+            deadline = time.monotonic() + 10
+            while time.monotonic() < deadline:
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                    break
+                time.sleep(0.02)
+            (usual,) = ways_to("ssh:web1")
+            yield replace(usual, prefix=("ssh", "-F", str(folder / "config"), *usual.prefix[1:]))
+        finally:
+            server.terminate()
+
+
+def test_python_27_is_measured_over_ssh_as_here(tmp_path: Path, python27: Path) -> None:
+    """The oldest Python is the far end of an ssh connection, and tells what it tells here."""
+    whole = read_catalogue()
+    few = Catalogue(tuple(whole[name] for name in FEW), whole.sha256)
+    env = sanitized_environment(os.environ, tmp_path)
+    with private_sshd(tmp_path) as place:
+        here, there = campaign(tmp_path, few, tasks([python27], LOCAL, env), tasks([python27], place, {}))
+    one, other = here.interpreters["0"].observations, there.interpreters["0"].observations
+    assert [same(seen) for seen in one] == [same(seen) for seen in other]
+    assert all(seen.account for seen in one)
+
+
+MOMENTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9, 1.2, 1.6)
+"""Seconds after its start at which a near end is killed."""
+
+
+@pytest.mark.parametrize("way", ["env", "cage", "ssh"])
+def test_a_near_end_that_is_killed_at_any_moment_leaves_nothing(
+    tmp_path: Path, way: str, request: pytest.FixtureRequest
+) -> None:
+    """Whenever a near end dies, its far end is gone a moment later, with its process and its folder."""
+    (temporary := tmp_path / "tmp").mkdir()
+    (python := tmp_path / "python-of-this-test").symlink_to(sys.executable)
+    with contextlib.ExitStack() as stack:
+        if way == "cage":
+            place = request.getfixturevalue("cage")
+            python = Path(sys.executable)
+            # A file system of its own is gone with it; its first process is known by this word.
+            place = replace(place, prefix=(*place.prefix[:-1], "--setenv", str(tmp_path), "x", "--"))
+        else:
+            place = Place("exec", "env", ("env",), passes=("PATH",))
+            if way == "ssh":
+                place = stack.enter_context(private_sshd(tmp_path))
+            place = replace(
+                place, prefix=(*place.prefix, *(["env"] if way == "ssh" else []), f"TMPDIR={temporary}")
+            )
+        who = Passenger(python, ("-c", "import time; time.sleep(600)", PROBES / "status_page.py"), limit=600)
+        began = time.monotonic()
+        started = [
+            subprocess.Popen(command(place, who, {}), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+            for _ in MOMENTS
+        ]
+        for moment, process in zip(MOMENTS, started, strict=True):
+            time.sleep(max(0.0, began + moment - time.monotonic()))
+            # The last one lives until a far end is there that it could leave behind.
+            while process is started[-1] and not _left(tmp_path):
+                assert time.monotonic() < began + PATIENCE
+            process.kill()
+            process.wait()
+        killed = time.monotonic()
+        while left := _left(tmp_path):
+            assert time.monotonic() < killed + PATIENCE, left
+            time.sleep(0.02)
+
+
+PATIENCE = 10.0
+"""Seconds in which all must be gone: a fifth of one on a machine that is idle."""
+
+
+def _left(folder: Path) -> list[str]:
+    """Return what there is of far ends: their folders, and the command lines that name the test's folder."""
+    found = [str(path) for path in (folder / "tmp").iterdir()]
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            line = file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            ours = "sshd_config" in line or "/reach.py" in line
+            found += [line] if str(folder) in line and not ours else []
+    return found
 
 
 LIAR = """

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from interpreters.describe import describe, describe_again, describe_program
-from interpreters.identify import parse_identity
+from interpreters.identify import FileFacts, parse_identity
 from interpreters.interpreter import MADE, PROGRAM
 from interpreters.locate import Candidate
+from interpreters.places import Place
 from interpreters.prepared import Prepared
 from tests.support.builders import an_interpreter
 
@@ -54,6 +55,25 @@ def test_what_is_installed_is_of_a_found_environment_alone(facts: dict[str, Any]
     (tmp_path / "urllib3-1.26.20.dist-info").rename(tmp_path / "urllib3-2.0.7.dist-info")
     again = describe_again(found, identity, {})
     assert again.distributions_sha256 not in ("", found.distributions_sha256)
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_nothing_is_read_here_by_a_path_of_another_place(
+    facts: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, said: bool
+) -> None:
+    """Of an interpreter in a place its files are what it said of them, and unknown where it said nothing."""
+    for reader in ("build_of", "configuration_sha256", "configuration_problems", "listing_sha256"):
+        monkeypatch.delattr(f"interpreters.describe.{reader}")
+    there = FileFacts("b" * 16, "/etc/x.cnf", "c" * 64, "d" * 64) if said else None
+    facts["ssl"]["directory"] = str(tmp_path)
+    identity = replace(parse_identity(facts | {"path": ["", str(tmp_path)]}), files=there)
+    candidate = replace(ONE, path=Path("/bin/sh"), site=True, place=Place("ssh", "web1", ("ssh", "web1")))
+    found = describe(candidate, identity)
+    again = describe_again(found, identity, {})
+    assert found == again
+    told = (found.build, found.openssl_conf, found.openssl_conf_sha256, found.distributions_sha256)
+    assert told == (("b" * 16, "/etc/x.cnf", "c" * 64, "d" * 64) if said else ("", "", "", ""))
+    assert describe(candidate).build == ""
 
 
 def test_build_and_configuration_are_recorded(facts: dict[str, Any], tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interpreters.interpreter import RUNNING, RunningProcess
+from interpreters.places import Place
 from reports.formats.advice import configuration_in_force, together
 from reports.verdicts.judge import HeldBy, Verdict
 from reports.verdicts.matrix import Row, by_interpreter
@@ -48,6 +49,13 @@ def test_what_nobody_tried_is_not_advised(verdict: Verdict) -> None:
     assert step == f"Not tried yet: `nox -s remedy -- --only one` {TRIES}"
     (step,) = advice([a_row(verdict, "one")], TLS1_3)
     assert step == f"Not tried yet: `nox -s remedy -- --only one --floor TLSv1.3` {TRIES}"
+
+
+def test_in_a_place_no_remedy_is_tried() -> None:
+    """Of what is in a place nobody is sent to a session that would not find it."""
+    there = replace(an_interpreter("one"), place=Place("ssh", "web1", ("ssh", "web1")))
+    (step,) = advice([a_row(DOWN, interpreter=there)], TLS1_2)
+    assert step.startswith("Not tried: `nox -s remedy` tries")
 
 
 @given(
