@@ -402,6 +402,14 @@ def localhost_is_here():
     return bool(homes) and homes <= set([LOOPBACK, "::1"])
 
 
+def own_home():
+    """Return the home of the user; empty where nobody says so, as in an image without /etc/passwd."""
+    try:
+        return os.environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return ""
+
+
 def temporary_folder():
     """Return a new folder of ours: a container that may write nowhere else has at least its shared memory."""
     problem = None
@@ -509,8 +517,9 @@ class Far(object):
         kept = spec["keep"]
         env = dict((name, value) for name, value in os.environ.items() if any(fnmatch.fnmatchcase(name, each) for each in kept))
         # As interpreters/process_environment.py has it: the start-up code there is the user's own.
-        own = os.environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir
-        env["PYTHONUSERBASE"] = os.environ.get("PYTHONUSERBASE") or os.path.join(own, ".local")
+        base = os.environ.get("PYTHONUSERBASE") or os.path.join(own_home(), ".local")
+        if os.path.isabs(base):
+            env["PYTHONUSERBASE"] = base
         for name, value in spec["set"].items():
             env.pop(name, None)
             if value is not None:

@@ -103,8 +103,10 @@ def _answer(place: Place, variables: Sequence[str]) -> dict[str, Any]:
 
 
 def _is_absent(problem: str) -> bool:
-    """Whether a problem says no more than that there is no such file."""
-    return re.search(r"not found|no such file", problem, re.IGNORECASE) is not None
+    """Whether a problem says no more than that there is no such file to start."""
+    return (
+        re.search(r"before a Python answered.*(not found|no such file)", problem, re.IGNORECASE) is not None
+    )
 
 
 def _read(place: Place, facts: Mapping[str, Any]) -> VisitedPlace:

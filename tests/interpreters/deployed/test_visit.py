@@ -13,6 +13,9 @@ from interpreters.deployed.visit import visit
 from interpreters.identify import IdentifyError
 from interpreters.places import CHOICE, NO_PYTHON, Passenger, Place, PlaceError, ways_to
 
+ENDED = "chroot ended with status 127 before a Python answered: chroot:"
+"""How the near end says that a command was not there."""
+
 FACTS: dict[str, Any] = {
     "interpreters": [
         {"source": "system", "path": "/usr/bin/python3.11", "refused": ""},
@@ -92,7 +95,7 @@ def test_a_place_without_a_shell_is_asked_for_each_name(says: list[Any]) -> None
         tried.append(passenger.start)
         return FACTS
 
-    says += ["chroot ended: chroot: failed to run command 'sh': No such file", "python3: not found", note]
+    says += [f"{ENDED} failed to run command 'sh': No such file", f"{ENDED} python3: not found", note]
     visit(ways_to("exec:env"))
     assert tried == [(CHOICE[1], "-c")]
 
@@ -101,9 +104,13 @@ def test_a_place_without_a_shell_is_asked_for_each_name(says: list[Any]) -> None
     ("said", "reason"),
     [
         ([f"env ended with status 127: {NO_PYTHON} python3"], NO_PYTHON),
-        (["x: exec: sh: not found", *(f"{name}: not found" for name in CHOICE)], NO_PYTHON),
+        ([f"{ENDED} sh: not found", *(f"{ENDED} {name}: not found" for name in CHOICE)], NO_PYTHON),
         (["ssh ended with status 255: Connection refused"], "Connection refused"),
-        (["x: exec: sh: not found", "python3: Exec format error", *["not found"] * 9], "Exec format error"),
+        (
+            [f"{ENDED} sh: not found", "python3: Exec format error", *[f"{ENDED} not found"] * 9],
+            "format error",
+        ),
+        ([f"{ENDED} sh: not found", *["KeyError: 'uid not found'"] * 5], "KeyError: 'uid not found'"),
     ],
 )
 def test_a_place_that_cannot_be_entered_is_one_sentence(
