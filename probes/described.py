@@ -11,6 +11,10 @@ import hashlib
 import json
 import os
 import re
+import sys
+
+# Start-up code of the interpreter may have imported a module of its own by this name.
+sys.modules.pop("identify", None)
 
 import identify
 
