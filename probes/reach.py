@@ -71,6 +71,8 @@ HEADER = struct.Struct(">cII")
 FILE, RUN, INPUT, PLAN = b"F", b"A", b"I", b"P"
 # Of the far end: what the passenger printed, a new connection, one that was sent away, the end, and why there is none.
 LINE, OPEN, STRANGER, END, PROBLEM = b"L", b"O", b"S", b"Z", b"X"
+# Of the far end, too: what cannot be told there, by one of DOUBTS.
+DOUBT = b"N"
 # Of both, about a connection.
 DATA, EOF, RESET = b"D", b"E", b"R"
 
@@ -92,6 +94,9 @@ WORDS_LIMIT = 64 * 1024
 
 BACKLOG_LIMIT = 1024 * 1024
 """Bytes that may wait to be written: then nothing more is read, and a connection that takes nothing is reset."""
+
+DOUBTS = ("untold", "unnamed")
+"""Nobody can tell whose a connection is; nothing says what localhost is."""
 
 STREAMS_LIMIT = 512
 """Connections of a place that are open at once."""
@@ -481,6 +486,7 @@ class Far(object):
         self.asked = bytearray()
         self.opened = 0
         self.printing = False
+        self.doubts = set()
 
     def close(self):
         """Kill the passenger and remove the folder."""
@@ -555,6 +561,8 @@ class Far(object):
                 for each in several:
                     self.listening[each.fileno()] = (each, port)
             cell["port"], cell["known"] = ports[port], known
+            if not known and cell["host"] == "localhost":
+                self.doubts.add("unnamed")
             cell["cafile"] = os.path.join(self.folder, cell["cafile"])
         return plan
 
@@ -674,6 +682,10 @@ def far_end():
         try:
             far = Far(frames)
             far.serve()
+            if far.peers is not None and not far.peers.tells:
+                far.doubts.add("untold")
+            for doubt in sorted(far.doubts):
+                frames.send(DOUBT, 0, doubt.encode("ascii"))
             kind, text = END, str(far.child.poll() if far.child is not None else None)
         except Refused as error:
             text = str(error)
@@ -732,6 +744,7 @@ class Near(object):
         self.status = None
         self.certificates = {}
         self.strangers = {}
+        self.doubts = set()
 
     def start(self):
         """Start the prefix, and let all wait that the far end needs; raises Refused."""
@@ -806,6 +819,8 @@ class Near(object):
             key = (number, data.decode("ascii", "replace")[:200])
             if number in self.ports and (key in self.strangers or len(self.strangers) < STREAMS_LIMIT):
                 self.strangers[key] = self.strangers.get(key, 0) + 1
+        elif kind == DOUBT:
+            self.doubts.update(doubt for doubt in DOUBTS if doubt == data.decode("ascii", "replace"))
         elif kind == END:
             self.status = data.decode("ascii", "replace")
         elif kind == PROBLEM:
@@ -960,6 +975,8 @@ def near_end(spec):
                 near.ended()
             for (port, who), times in sorted(near.strangers.items()):
                 tell(kind="stranger", port=port, who=who, times=times)
+            for doubt in sorted(near.doubts):
+                tell(kind="doubt", what=doubt)
     except Refused as error:
         tell(kind="problem", text=str(error))
         return 1

@@ -205,7 +205,11 @@ class Campaign:
             self.lab.engine,
             await self.controls,
             dict(zip(interpreters, probed, strict=True)),
-            (*_notes(strangers, self.settings.catalogue), *_left_running(interpreters, probed)),
+            (
+                *_notes(strangers, self.settings.catalogue),
+                *_doubts(probed),
+                *_left_running(interpreters, probed),
+            ),
         )
 
     async def _probe_interpreter(self, tasks: Sequence[ProbeTask]) -> ProbedInterpreter:
@@ -264,6 +268,13 @@ def _notes(strangers: Iterable[Stranger], catalogue: Catalogue) -> tuple[str, ..
         *stranger_sentences(strangers),
         *((NAME_UNKNOWN,) if unknown else ()),
     )
+
+
+def _doubts(probed: Iterable[ProbedInterpreter]) -> Iterator[str]:
+    """Say what cannot be told in the places of the probes."""
+    found = {doubt for interpreter in probed for result in interpreter.all_results for doubt in result.doubts}
+    sentences = {"untold": NOBODY_TELLS, "unnamed": NAME_UNKNOWN}
+    yield from (f"In this place: {sentence}" for doubt, sentence in sentences.items() if doubt in found)
 
 
 def _left_running(names: Iterable[str], probed: Iterable[ProbedInterpreter]) -> Iterator[str]:

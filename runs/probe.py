@@ -189,6 +189,8 @@ class ProbeResult:
     strangers: tuple[Stranger, ...] = ()
     left: tuple[str, ...] = ()
     """What it had left running, outside its process group, and we have ended."""
+    doubts: tuple[str, ...] = ()
+    """What cannot be told in its place, by DOUBTS of probes/reach.py."""
 
 
 def _account(record: Mapping[str, Any]) -> Account:
@@ -265,6 +267,7 @@ class Probe:
         self._unreached = ""
         """Why its place could not be reached, or no longer; empty if it was, and for this machine."""
         self._strangers_there: list[Stranger] = []
+        self._doubts: list[str] = []
 
     async def run(self) -> None:
         """Run the process through all clients on all servers; raises OSError where no more taps can be had.
@@ -397,6 +400,8 @@ class Probe:
         elif record["kind"] == "stranger":
             servers = [server for (_, server), tap in self._taps.items() if tap.port == record["port"]]
             self._strangers_there += [Stranger(server, record["who"], record["times"]) for server in servers]
+        elif record["kind"] == "doubt":
+            self._doubts.append(record["what"])
 
     def _take_record(self, record: Mapping[str, Any]) -> None:
         kind = record["kind"]
@@ -477,6 +482,7 @@ class Probe:
             )
             + tuple(self._strangers_there),
             tuple(self._left),
+            tuple(self._doubts),
         )
 
     def _observation(self, client: str, server: LabServer, control: Control) -> Observation:

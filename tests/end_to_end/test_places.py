@@ -179,7 +179,8 @@ def test_a_near_end_that_is_killed_at_any_moment_leaves_nothing(
     with contextlib.ExitStack() as stack:
         if way == "cage":
             place = request.getfixturevalue("cage")
-            python = Path(sys.executable)
+            # This Python may lie in the /tmp of this machine, which the cage has not.
+            python = Path(request.getfixturevalue("sample").path)
             # A file system of its own is gone with it; its first process is known by this word.
             place = replace(place, prefix=(*place.prefix[:-1], "--setenv", str(tmp_path), "x", "--"))
         else:
@@ -195,6 +196,9 @@ def test_a_near_end_that_is_killed_at_any_moment_leaves_nothing(
             subprocess.Popen(command(place, who, {}), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
             for _ in MOMENTS
         ]
+        for process in started:
+            stack.enter_context(process)
+            stack.callback(process.kill)
         for moment, process in zip(MOMENTS, started, strict=True):
             time.sleep(max(0.0, began + moment - time.monotonic()))
             # The last one lives until a far end is there that it could leave behind.

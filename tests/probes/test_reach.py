@@ -285,6 +285,18 @@ def test_another_process_there_is_sent_away(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("doubts", "told"),
+    [(["untold"], ["untold"]), (["unnamed", "untold", "evil"], ["unnamed", "untold"]), ([], [])],
+)
+def test_what_cannot_be_told_there_is_told_here(tmp_path: Path, doubts: list[str], told: list[str]) -> None:
+    """That nobody knows whose a connection is, or what localhost is, comes home, and nothing else."""
+    frames = "".join(f"send(b'N', 0, {doubt.encode()!r})\n" for doubt in doubts)
+    done = enter(hostile(tmp_path, f"{frames}send(b'Z', 0, b'0')"), Passenger(PYTHON, (PROBES / "identify.py",)))
+    lines = [json.loads(line.removeprefix(MARK)) for line in done.stdout.splitlines() if line.startswith(MARK)]
+    assert lines == [{"kind": "doubt", "what": doubt} for doubt in told]
+
+
 # Places that cannot be reached ----------------------------------------------------------------------------
 
 

@@ -21,7 +21,15 @@ from interpreters.clients import PROBES, ClientKey
 from interpreters.log import shown
 from reports.verdicts.judged import JudgedCells
 from runs import campaign as campaign_module
-from runs.campaign import TELLING, CampaignResult, Settings, run_campaign
+from runs.campaign import (
+    NOBODY_TELLS,
+    TELLING,
+    CampaignResult,
+    ProbedInterpreter,
+    Settings,
+    _doubts,
+    run_campaign,
+)
 from runs.probe import ProbeResult, ProbeTask
 from runs.spool import Spooled, spool
 from servers import lab as lab_module
@@ -31,7 +39,7 @@ from servers.engine import EngineError
 from servers.progress import counted
 from servers.protocols import Protocol
 from servers.s_server import find_s_server
-from tests.support.builders import LOOSE, STRICT, Stack, meet
+from tests.support.builders import LOOSE, STRICT, Stack, a_catalogue, meet
 from tests.support.limits import HANGS
 
 if TYPE_CHECKING:
@@ -539,3 +547,12 @@ def test_a_real_task_under_each_condition(tmp_path: Path) -> None:
                 assert connected is getattr(ssl, f"HAS_{protocol.name}".replace("TLSV", "TLSv"))
             elif condition is Condition.HARDENED or not protocol.below(settings.floor):
                 assert connected is not protocol.below(settings.floor)
+
+
+def test_what_cannot_be_told_in_a_place_is_said_once() -> None:
+    """Whatever a place's probes could not tell is a sentence of the run, however many of them say so."""
+    untold = ProbeResult(None, (), doubts=("untold",))
+    results = {Condition.AMBIENT: {Path("/a"): untold, Path("/b"): untold}}
+    probed = ProbedInterpreter((), JudgedCells(a_catalogue()), results)
+    assert list(_doubts([probed, probed])) == [f"In this place: {NOBODY_TELLS}"]
+    assert list(_doubts([])) == []
