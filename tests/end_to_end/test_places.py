@@ -94,10 +94,8 @@ def _wire(wire: WireAccount) -> WireAccount:
 def test_a_place_is_measured_as_this_machine_is(
     tmp_path: Path, known: dict[str, Interpreter], cage: Place
 ) -> None:
-    """Interpreters tell the same here and in a place, on every server, and so does the wire.
-
-    The oldest and the newest, as each takes seconds; with the variable TLS_FLOOR_EVERY set, every one.
-    """
+    """Interpreters tell the same here and in a place, on every server, and so does the wire."""
+    # The oldest and the newest: each takes seconds.
     pythons = [Path(one.path) for one in known.values()]
     pythons = pythons if os.environ.get("TLS_FLOOR_EVERY") else [*dict.fromkeys((pythons[0], pythons[-1]))]
     env = sanitized_environment(os.environ, tmp_path)
