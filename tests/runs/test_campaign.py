@@ -369,7 +369,9 @@ def test_where_servers_do_not_stand_probes_run_all_the_same(tmp_path: Path, prob
     done = _run([_task()], settings)
     assert set(done.controls) == {server.id for server in settings.catalogue.servers}
     assert not any(control.passed for control in done.controls.values())
-    assert all("nobody" in control.reason for control in done.controls.values())
+    # openssl itself serves the page, and its key was not made.
+    reasons = ("there is no engine 'nobody'", "openssl s_server ended at once")
+    assert all(control.reason.startswith(reasons) for control in done.controls.values())
     assert len(probes.tasks) == 1
 
 
