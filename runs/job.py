@@ -128,7 +128,7 @@ class Job:
     def found_clients(self) -> dict[str, Client]:
         """The clients to measure in environments as found, where they are installed: each has one version."""
         known = clients().values()
-        everyone = [client.id for client in known if not client.reference and client.id != INSTALLER]
+        everyone = [client.id for client in known if not client.reference and client.requirement != INSTALLER]
         wanted = self.options.clients or everyone
         own = [own.client for own in self.own_clients]
         return variants([*(client for client in known if client.id in wanted), *own])

@@ -43,9 +43,8 @@ def test_environments_as_found_are_asked_for_more(tmp_path: Path, named: str) ->
     with contextlib.ExitStack() as held:
         job = Job(cast("Any", session), plan, options, held)
         asked = job.request(job.settings((Condition.AMBIENT,)))
-    found = {"": [name for name in known if name != "pip"], "pip,httpx": ["httpx", "pip"], "all": known}[
-        named
-    ]
+    others = [name for name in known if name not in ("pip", "pip_download")]
+    found = {"": others, "pip,httpx": ["httpx", "pip"], "all": known}[named]
     assert asked.found_clients == asked.clients_for("/srv/app") == tuple(found)
     made = {ClientKey.parse(text).name for text in asked.clients}
     assert made == set(found if named else DEFAULT)
