@@ -39,3 +39,20 @@ def shown(show: Callable[[str], object]) -> Iterator[None]:
         LOG.removeHandler(handler)
         LOG.setLevel(level)
         LOG.propagate = propagate
+
+
+@contextlib.contextmanager
+def libraries_quiet() -> Iterator[None]:
+    """Let libraries say warnings alone while the block lasts, as they do by default.
+
+    nox shows whatever any logger says: of a library that tells each object it writes, some thousand lines.
+    """
+    root, nox = logging.getLogger(), logging.getLogger("nox")
+    levels = root.level, nox.level
+    nox.setLevel(nox.getEffectiveLevel())
+    root.setLevel(max(root.level, logging.WARNING))
+    try:
+        yield
+    finally:
+        root.setLevel(levels[0])
+        nox.setLevel(levels[1])

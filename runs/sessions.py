@@ -19,7 +19,7 @@ from interpreters.clients import DEFAULT, RELAXED
 from interpreters.errors import FloorError
 from interpreters.interrupts import interruptible
 from interpreters.locate import SelectionError
-from interpreters.log import LOG, shown
+from interpreters.log import LOG, libraries_quiet, shown
 from interpreters.offspring import end_with_parent, offspring_ended
 from interpreters.scratch import scratch_folder
 from reports.files import HISTORY, LATEST, REPORTS, begun, link_problem, publish
@@ -65,6 +65,7 @@ def perform(work: Callable[..., None], session: nox.Session, plan: Plan, *parame
         os.umask(os.umask(0o022) | 0o022)
         with (
             shown(partial(_log, session)),
+            libraries_quiet(),
             interruptible(),
             offspring_ended(),
             contextlib.ExitStack() as held,

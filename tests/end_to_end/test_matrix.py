@@ -145,6 +145,8 @@ def test_a_nonsensical_environment_changes_nothing(measured: Checkout, sample: I
     }
     status, said = measured.nox("-s", "matrix", "--", "--only", name, **nonsense)
     assert status == 0, said
+    # nox shows each logger's words behind the logger's name: those of libraries are none of the answer.
+    assert set(re.findall(r"^(\w+) > ", said, re.MULTILINE)) == {"nox"}
     after = measured.matrix()
     assert after.keys() == {key for key in before if key[0] == name}
     for key, row in after.items():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.log import LOG, shown
+from interpreters.log import LOG, libraries_quiet, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,3 +57,17 @@ def test_afterwards_all_is_as_before(fail: bool) -> None:  # noqa: FBT001
     LOG.info("too late")
     assert sentences == []
     assert (LOG.level, LOG.propagate, LOG.handlers) == before
+
+
+def test_libraries_say_warnings_alone(logged: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under nox, which shows whatever is said, a library's smallest word stays away; nox's own does not."""
+    root, nox, library = logging.getLogger(), logging.getLogger("nox"), logging.getLogger("somebody")
+    monkeypatch.setattr(root, "level", logging.DEBUG)
+    with libraries_quiet():
+        assert not library.isEnabledFor(logging.INFO)
+        library.warning("a warning")
+        nox.info("nox's word")
+        nox.debug("nox's smallest")
+    library.debug("anything")
+    assert logged == ["a warning", "nox's word", "nox's smallest", "anything"]
+    assert (root.level, nox.level) == (logging.DEBUG, logging.NOTSET)
