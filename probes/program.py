@@ -20,10 +20,16 @@ LIMIT = 2
 """A program has this many times the time of a socket, if it has no limit of its own: it also has to start, which takes Java a second or two."""
 
 MAX_TIMEOUTS = 2
-"""Programs that had to be ended so often are not tried again: they would only take more time. Not so where the wire alone tells: there a program may have connected, and wait for an answer."""
+"""Programs that had to be ended so often are not tried again: they would only take more time. Not so where the wire alone tells: there a program may have connected, and wait for an answer. It has less time from then on: see time_for."""
+
+HANGING_SHARE = 4
+"""The part of its limit, as a divisor, that a command has while it hangs on one server after the other."""
 
 OUTPUT_LIMIT = 4 * 1024 * 1024
 """Bytes after which a program is ended; a status page has some thousand."""
+
+FLOODED = "printed without end, and was ended"
+"""What is said of a program that printed more than that."""
 
 WORDS_LIMIT = 400
 """Characters kept of the last words of a command."""
@@ -38,6 +44,15 @@ PR_SET_CHILD_SUBREAPER = 36
 """What makes orphans below this process its children: prctl(2)."""
 
 clock = getattr(time, "monotonic", time.time)
+
+
+def time_for(limit, hung):
+    """Return the seconds that a command has for a server, of its limit, after it hung on so many in a row.
+
+    One that hangs on each would take its limit once for each server. With less time none is left out, since it
+    may connect and then wait; and what had to be ended says nothing good of it, however long it had.
+    """
+    return limit if hung < MAX_TIMEOUTS else limit / float(HANGING_SHARE)
 
 
 class ProgramError(Exception):
@@ -55,7 +70,7 @@ class ProgramClient(object):
 
     def __init__(self, told):
         self._told = told
-        self._ended = 0
+        self._ended = 0  # times that it had to be ended; of a command, that it hung in a row
 
     def version(self):
         """Return the program's version, as it said itself when it was found."""
@@ -94,7 +109,12 @@ class ProgramClient(object):
 
     def _account(self, words, variables, limit):
         """Run a command that need not print the answer; return its account, of which the wire decides."""
-        status, why, said, complained = self._run(words, variables, limit)
+        given = time_for(limit, self._ended)
+        status, why, said, complained = self._run(words, variables, given)
+        hung = why not in ("", FLOODED)
+        if hung and given < limit:
+            why += " (of %g s, as it hung on %d servers before)" % (limit, self._ended)
+        self._ended = self._ended + 1 if hung else 0
         # An interrupt or a crash is no end that the program chose, as little as ours is.
         outcome = "broke off" if why or status < 0 else "untold"
         text = last_words(complained) or last_words(said)
@@ -125,8 +145,7 @@ class ProgramClient(object):
                 if clock() > deadline or size > OUTPUT_LIMIT:
                     process.kill()
                     process.wait()
-                    why = "printed without end" if size > OUTPUT_LIMIT else "did not end within %g s" % limit
-                    why += ", and was ended"
+                    why = FLOODED if size > OUTPUT_LIMIT else "did not end within %g s, and was ended" % limit
                 else:
                     time.sleep(POLL_INTERVAL)
             return process.returncode, why, _text(said), _text(complained)

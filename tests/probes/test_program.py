@@ -155,15 +155,52 @@ def test_a_command_that_prints_without_end_is_ended(command: Callable[..., Any])
     assert len(told["error_text"]) < 500
 
 
-def test_a_command_that_hangs_is_tried_on_each_server(
+def test_a_command_that_hangs_is_tried_on_each_server_with_less_time(
     command: Callable[..., Any], tmp_path: Path, witness: Witness
 ) -> None:
     """It may have connected and wait for an answer that our servers do not have, so no attempt is left out."""
-    one = command(f"{witness.watch}\nprintf x >>{tmp_path}/runs\nsleep 1000 & wait", limit=0.2)
-    for _ in range(4):
-        assert fetch(one)["outcome"] == "broke off"
+    one = command(f"{witness.watch}\nprintf x >>{tmp_path}/runs\nsleep 1000 & wait", limit=0.4)
+    told = [fetch(one) for _ in range(4)]
+    assert {account["outcome"] for account in told} == {"broke off"}
+    assert [account["error_text"] for account in told] == [
+        "did not end within 0.4 s, and was ended",
+        "did not end within 0.4 s, and was ended",
+        "did not end within 0.1 s, and was ended (of 0.4 s, as it hung on 2 servers before)",
+        "did not end within 0.1 s, and was ended (of 0.4 s, as it hung on 3 servers before)",
+    ]
     assert (tmp_path / "runs").read_text() == "xxxx"
     assert witness.all_gone()
+
+
+def test_a_command_that_ends_again_has_its_whole_time_again(
+    command: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Less time is for what hangs on one server after the other, and not for what hung before."""
+    one = command(f"[ -e {tmp_path}/up ] || exec sleep 1000", limit=0.4)
+    for _ in range(2):
+        assert fetch(one)["outcome"] == "broke off"
+    one._told["limit"] = 40  # a quarter is time enough to start on a busy machine
+    (tmp_path / "up").touch()
+    assert fetch(one) == {"outcome": "untold", "error_text": "ended with status 0"}
+    (tmp_path / "up").unlink()
+    one._told["limit"] = 0.4
+    assert fetch(one)["error_text"] == "did not end within 0.4 s, and was ended"
+
+
+@pytest.mark.parametrize(
+    ("hung", "seconds"), [(0, 20), (1, 20), (2, 5), (3, 5), (15, 5)], ids=lambda value: str(value)
+)
+def test_a_quarter_of_its_time_is_left_to_a_command_that_hung_twice(
+    passenger: Callable[[str], ModuleType], hung: int, seconds: float
+) -> None:
+    """One server may be at fault; after two in a row each server takes less."""
+    assert passenger("program").time_for(20, hung) == seconds
+
+
+def test_sixteen_servers_cost_no_more_than_six_limits(passenger: Callable[[str], ModuleType]) -> None:
+    """The whole catalogue does not take a hanging command its limit once for each server."""
+    time_for = passenger("program").time_for
+    assert sum(time_for(20, hung) for hung in range(16)) < 6 * 20
 
 
 def test_a_command_has_its_own_folder_and_variables(command: Callable[..., Any], tmp_path: Path) -> None:
