@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from interpreters.interpreter import MADE, PROGRAM, is_site_id, program_id
 from reports.verdicts.doubts import doubts, on_the_way, unfinished
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import ALL_CLIENTS, MISSING
-from reports.verdicts.policy import CHOICES
+from reports.verdicts.policy import CHOICES, unknown_client
 from servers.protocols import LADDER
 
 if TYPE_CHECKING:
@@ -170,6 +170,7 @@ def decide(
     """
     if trouble := _unfit(report, policy, baseline):
         return Decision(GateOutcome.ERROR, trouble, report, policy=policy)
+    policy = _with_own_programs(policy, report)
     today = now.date()
     rows = _gate_rows(report, policy)
     known = _known(rows, _gate_rows(baseline, policy)) if baseline else frozenset()
@@ -221,7 +222,25 @@ def _unfit(report: GateReport, policy: Policy, baseline: GateReport | None) -> s
             f"{policy.new_only}, the baseline that {policy.file} names, is the run that is to be judged, "
             "so nothing could be new: name an earlier one, or a copy of its matrix.json"
         )
-    return ""
+    measured = {ClientKey.parse(row.client).name for row in report.rows}
+    return unknown_client(policy, measured) or _never_counting(_with_own_programs(policy, report))
+
+
+def _never_counting(policy: Policy) -> str:
+    """Say which program of the user's a policy names that its own sources leave out; empty if none."""
+    program = next((name for name in policy.own if name in policy.programs), "")
+    if not program or PROGRAM in (policy.sources or (PROGRAM,)):
+        return ""
+    return (
+        f"{policy.file}: clients has the program {program!r}, which would never count, because sources lacks"
+        f" {PROGRAM!r}: add that, or take it out"
+    )
+
+
+def _with_own_programs(policy: Policy, report: GateReport) -> Policy:
+    """Return a policy with what only a report tells: which of the user's own clients are programs."""
+    programs = {row.client for row in report.rows if row.source == PROGRAM}
+    return replace(policy, programs=(*policy.programs, *(name for name in policy.own if name in programs)))
 
 
 def _rank(row: GateRow) -> int:
@@ -232,8 +251,8 @@ def _rank(row: GateRow) -> int:
 def _gate_rows(report: GateReport, policy: Policy) -> tuple[GateRow, ...]:
     """Return a matrix's rows, and a missing one for each client that has to be measured and was not.
 
-    Each interpreter has to have its clients, and each machine its programs. What was found as it is has
-    whatever clients are installed there; but what a policy names has to be found.
+    Each interpreter has to have its clients, and each machine its programs and the clients of the user's.
+    What was found as it is has whatever clients are installed there; but what a policy names has to be found.
     """
     groups: dict[tuple[str, str], dict[str, GateRow]] = {}
     for row in report.rows:
@@ -244,7 +263,7 @@ def _gate_rows(report: GateReport, policy: Policy) -> tuple[GateRow, ...]:
         if str(ALL_CLIENTS) not in clients
         and not any(row.source == PROGRAM or row.as_found for row in clients.values())
         for client in _inside(policy)
-        if client not in {ClientKey.parse(name).name for name in clients}
+        if client not in policy.own and client not in {ClientKey.parse(name).name for name in clients}
     )
     there = {(row.host, row.client) for row in report.rows if row.source == PROGRAM}
     hosts = [row.host for row in report.rows if not row.silent]
@@ -254,7 +273,22 @@ def _gate_rows(report: GateReport, policy: Policy) -> tuple[GateRow, ...]:
         for program in policy.programs
         if (host, program) not in there
     )
-    return (*report.rows, *missing, *absent, *_not_found(report, policy))
+    return (*report.rows, *missing, *absent, *_not_asked(report, policy), *_not_found(report, policy))
+
+
+def _not_asked(report: GateReport, policy: Policy) -> list[GateRow]:
+    """Return a missing row for each machine on which a client file of the user's was measured nowhere.
+
+    An interpreter need not have what the file imports, so where it was measured at all, none is missing.
+    """
+    there = {(row.host, ClientKey.parse(row.client).name) for row in report.rows}
+    source = next(iter(policy.sources), "")
+    return [
+        GateRow(host, "*", client, source, MISSING)
+        for host in dict.fromkeys(row.host for row in report.rows if not row.silent)
+        for client in policy.own
+        if client not in policy.programs and (host, client) not in there
+    ]
 
 
 def _not_found(report: GateReport, policy: Policy) -> list[GateRow]:

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interpreters.clients import clients
+from interpreters.clients import RELAXED, clients
 from interpreters.interpreter import MADE, PROGRAM
 from interpreters.locate import GIVEN, SEARCH
 from interpreters.locations import read_locations
 from interpreters.programs import read_programs
 from interpreters.regular import read_regular
-from interpreters.tables import Table, TableError, keys, parse
+from interpreters.tables import Table, TableError, keys, parse, question
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import MISSING
 from servers.conditions import Condition
 from servers.protocols import FLOORS, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 POLICY = Path(__file__).parent.parent.parent / "policy.toml"
 
@@ -31,6 +32,9 @@ CHOICES = (Verdict.FRAGILE, Verdict.INCONCLUSIVE, Verdict.UNTESTABLE, MISSING)
 
 MAX_AGE = 7
 """Days that a run may be old, unless a policy says otherwise."""
+
+OWN_NAME = re.compile(r"\w+", re.ASCII)
+"""What a client of `--client` or a program of `--command` can be called, as a whole."""
 
 OLDEST = 3650
 """What a policy may say at most: ten years."""
@@ -75,6 +79,8 @@ class Policy:
     """The clients that count, and have to be measured; without any, all that were."""
     programs: tuple[str, ...] = ()
     """Those of `clients` that are programs, which have no interpreter to be measured in."""
+    own: tuple[str, ...] = ()
+    """Those of `clients` that the tool does not know: a report tells whether they are the user's."""
     sources: tuple[str, ...] = ()
     """The sources whose interpreters count; without any, all."""
     environments: tuple[str, ...] = ()
@@ -161,14 +167,9 @@ def read_policy(path: Path = POLICY) -> Policy:
         msg = f"{where} cannot be read: {error.strerror}; repair it, or remove it for the default policy"
         raise TableError(msg) from error
     table = Table(where, parse(where, raw), dict.fromkeys(KEYS, False))
-    # They are read from the files of all clients, which takes longer than all the rest.
-    known = (
-        [client.id for client in clients().values() if not client.reference]
-        if "clients" in table.values
-        else []
-    )
-    programs = _programs(where) if "clients" in table.values else []
-    named = _some(table, "clients", (*known, *programs))
+    known, programs = _known_clients(where) if "clients" in table.values else ([], [])
+    own = _own(table, (*known, *programs))
+    named = _some(table, "clients", (*known, *programs, *own))
     wanted = _some(table, "sources", (*interpreter_sources(), PROGRAM))
     outside = tuple(name for name in named if name in programs)
     if outside and PROGRAM not in (wanted or (PROGRAM,)):
@@ -180,6 +181,7 @@ def read_policy(path: Path = POLICY) -> Policy:
         floor=table.choice("floor", FLOORS) if "floor" in table.values else None,
         clients=named,
         programs=outside,
+        own=own,
         sources=wanted,
         environments=_globs(table),
         fails=_fails(table),
@@ -190,6 +192,36 @@ def read_policy(path: Path = POLICY) -> Policy:
         waivers=_waivers(table),
         file=where,
     )
+
+
+def unknown_client(policy: Policy, measured: Collection[str]) -> str:
+    """Say which of a policy's clients is neither the tool's nor among those measured; empty if each is."""
+    strange = next((name for name in policy.own if name not in measured), "")
+    if not strange:
+        return ""
+    known, programs = _known_clients(policy.file)
+    meant = question(strange, (*known, *programs, *sorted(measured)))
+    remedy = "measure it with --client or --command, or take it out"
+    return (
+        f"{policy.file}: clients has {strange!r}, which is no client of the tool's, and the run measured none"
+        f" of yours by that name; {f'{meant} If not, ' if meant else ''}{remedy}"
+    )
+
+
+def _known_clients(where: str) -> tuple[list[str], list[str]]:
+    """Return the clients and the programs that a policy may always name.
+
+    Clients are read from the files of all, which takes longer than all the rest.
+    """
+    return [client.id for client in clients().values() if not client.reference], _programs(where)
+
+
+def _own(table: Table, known: Collection[str]) -> tuple[str, ...]:
+    """Return the members of `clients` that may be the user's own: only who has a report knows."""
+    listed = table.values.get("clients")
+    names = [name for name in listed if isinstance(name, str)] if isinstance(listed, list) else []
+    strange = [name for name in names if name not in (*known, RELAXED) and OWN_NAME.fullmatch(name)]
+    return tuple(dict.fromkeys(strange))
 
 
 def _programs(where: str) -> list[str]:

@@ -582,7 +582,9 @@ CASES = [
     GateCase(
         "an unknown client",
         3,
-        f"policy.toml: clients has 'botocor'; did you mean 'botocore'? It is one of {', '.join(CLIENTS)}",
+        "policy.toml: clients has 'botocor', which is no client of the tool's, and the run measured none of"
+        " yours by that name; did you mean 'botocore'? If not, measure it with --client or --command, or take"
+        " it out",
         [GOOD],
         'clients = ["botocor"]',
     ),

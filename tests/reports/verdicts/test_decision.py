@@ -349,3 +349,55 @@ def test_of_many_environments_a_few_are_named() -> None:
         ),
         "passes: a: ssl enforced",
     ]
+
+
+def _own(*lines: tuple[str, str, str, str, str]) -> GateReport:
+    """Return a report of rows of host, interpreter, client, source and verdict."""
+    rows = tuple(GateRow(*line[:4], line[4], TLS1_2) for line in lines)
+    return GateReport(TLS1_2, (a_part("now"),), rows)
+
+
+OWN_SHOP = Policy(clients=("ssl", "shop"), own=("shop",), file="policy.toml")
+"""A policy with a client that the tool does not know."""
+
+
+@pytest.mark.parametrize(
+    ("interpreter", "source"), [("program_shop", "program"), ("b", "pyenv")], ids=["command", "client"]
+)
+def test_a_client_of_the_users_counts(interpreter: str, source: str) -> None:
+    """A program or client file of the user's fails where it goes below, and is missing in no interpreter."""
+    line = ("one", interpreter, "shop", source)
+    others = [("one", name, "ssl", "pyenv", Verdict.ENFORCED) for name in ("a", "b")]
+    assert decide(_own(*others, (*line, Verdict.ENFORCED)), OWN_SHOP, NOW).kind is GateOutcome.PASSED
+    decision = decide(_own(*others, (*line, Verdict.DOWNGRADED)), OWN_SHOP, NOW)
+    assert (decision.kind, decision.message) == (
+        GateOutcome.FINDINGS,
+        f"1 downgraded: {interpreter}/shop",
+    )
+
+
+@pytest.mark.parametrize("sources", [(), ("pyenv",)])
+def test_a_machine_without_a_client_file_of_the_users_lacks_it(sources: tuple[str, ...]) -> None:
+    """Of a fleet each machine has to have measured it, as each has to have measured a program."""
+    here = ("one", "a", "shop", "pyenv", Verdict.ENFORCED)
+    both = [(host, "a", "ssl", "pyenv", Verdict.ENFORCED) for host in ("one", "two")]
+    decision = decide(_own(here, *both), replace(OWN_SHOP, sources=sources), NOW)
+    assert (decision.kind, decision.message) == (GateOutcome.INCONCLUSIVE, "1 missing: */shop on two")
+
+
+def test_a_program_of_the_users_that_no_source_lets_count_is_refused() -> None:
+    """As for a program that the tool knows, but with the report: only that tells that it is a program."""
+    report = _own(
+        ("one", "a", "ssl", "pyenv", Verdict.ENFORCED),
+        ("one", "program_shop", "shop", "program", Verdict.ENFORCED),
+    )
+    decision = decide(report, replace(OWN_SHOP, sources=("pyenv",)), NOW)
+    assert decision.kind is GateOutcome.ERROR
+    assert "the program 'shop', which would never count, because sources lacks 'program'" in decision.message
+
+
+def test_a_client_that_is_nobodys_is_an_error() -> None:
+    """A mistyped client is refused, and does not read as one that was measured."""
+    decision = decide(_own(("one", "a", "ssl", "pyenv", Verdict.ENFORCED)), OWN_SHOP, NOW)
+    assert decision.kind is GateOutcome.ERROR
+    assert decision.message.startswith("policy.toml: clients has 'shop', which is no client of the tool's")

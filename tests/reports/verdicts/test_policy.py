@@ -19,7 +19,15 @@ from interpreters.deployed.found import read_found
 from interpreters.programs import read_programs
 from interpreters.tables import TableError
 from reports.verdicts.judge import Verdict
-from reports.verdicts.policy import CHOICES, KEYS, Policy, Waiver, interpreter_sources, read_policy
+from reports.verdicts.policy import (
+    CHOICES,
+    KEYS,
+    Policy,
+    Waiver,
+    interpreter_sources,
+    read_policy,
+    unknown_client,
+)
 from servers import protocols
 from tests.support.builders import FLOORS, TLS1_2, a_policy
 from tests.support.refusals import refusal
@@ -303,8 +311,8 @@ def test_any_unknown_key_is_refused_with_a_key_that_there_is(
     [
         ('floor = "tlsv1.2"', "floor", "TLSv1.2"),
         ('floor = "TLS1.3"', "floor", "TLSv1.3"),
-        ('clients = ["ssl", "botocor"]', "clients", "botocore"),
-        ('clients = ["urllib"]', "clients", "urllib3"),
+        ('clients = ["ssl", "boto-core"]', "clients", "botocore"),
+        ('clients = ["urllib 3"]', "clients", "urllib3"),
         ('sources = ["pyenvs"]', "sources", "pyenv"),
         ('fails = ["fragil"]', "fails", "fragile"),
         ('fails = ["Untestable"]', "fails", "untestable"),
@@ -382,6 +390,28 @@ def test_programs_are_clients_too(tmp_path: Path) -> None:
     assert _read(tmp_path, f"clients = {json.dumps(every)}").programs == tuple(every)
     assert _read(tmp_path, 'clients = ["ssl"]').programs == ()
     assert policy.record()["clients"] == ["ssl", every[-1]]
+
+
+def test_what_may_be_a_client_of_the_users_is_left_to_the_report(tmp_path: Path) -> None:
+    """A name that the tool does not know may be one of --client or --command: who has a report can tell."""
+    policy = _read(tmp_path, 'clients = ["shop", "curl", "ssl", "curl_2", "shop"]\nsources = ["program"]')
+    assert policy.clients == ("ssl", "curl", "shop", "curl_2")
+    assert (policy.programs, policy.own) == (("curl",), ("shop", "curl_2"))
+    assert _read(tmp_path, 'clients = ["shop"]').clients == ("shop",)
+    assert unknown_client(policy, {"ssl", "shop", "curl_2"}) == ""
+    assert unknown_client(Policy(clients=("ssl",)), ()) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("botocor", "botocore"), ("curl_3", "curl"), ("shopp", "shop"), ("zzz", "")]
+)
+def test_a_client_that_nobody_measured_is_refused_with_its_nearest(name: str, meant: str) -> None:
+    """The sentence names the file, the name, the one that may be meant, and the remedy."""
+    said = unknown_client(Policy(clients=("ssl", name), own=(name,), file="policy.toml"), {"ssl", "shop"})
+    assert said.startswith(f"policy.toml: clients has '{name}', which is no client of the tool's")
+    assert ("did you mean" in said) is bool(meant)
+    assert not meant or f"did you mean '{meant}'? If not, measure it" in said
+    assert said.endswith("measure it with --client or --command, or take it out")
 
 
 def test_no_program_has_the_name_of_a_client() -> None:
