@@ -302,14 +302,15 @@ def answer_there(place: Place, passenger: Passenger, mark: str) -> dict[str, Any
     except (OSError, subprocess.SubprocessError) as error:
         msg = f"{passenger.python or place} could not be asked: {error}"
         raise IdentifyError(msg) from error
-    for line in output.splitlines():
+    # Other ends of lines, which a place may print, are none to the near end.
+    for line in output.split("\n"):
         try:
             record = json.loads(line.removeprefix(REACH_MARK)) if line.startswith(REACH_MARK) else {}
             if record.get("kind") == "problem":
                 raise IdentifyError(str(record["text"]))
             if line.startswith(mark) and len(line) <= THERE_BYTES:
                 return dict(json.loads(line.removeprefix(mark)))
-        except (ValueError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             msg = f"{passenger.python or place} gave an answer that makes no sense: {str(error)[:200]}"
             raise IdentifyError(msg) from error
     words = " ".join(output.split())[-200:]

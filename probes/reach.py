@@ -980,7 +980,9 @@ def near_end(spec):
     except Refused as error:
         tell(kind="problem", text=str(error))
         return 1
-    write_out(b"".join(line + b"\n" for line in near.last) + bytes(near.line))
+    # The last line may lack its end, and may no more than the others be taken for one of our own.
+    rest = b"" if near.line.startswith(MARK.encode("ascii")) else bytes(near.line)
+    write_out(b"".join(line + b"\n" for line in near.last) + rest)
     return int(near.status) if re.match(r"^-?\d{1,3}\Z", near.status) else 1
 
 

@@ -370,7 +370,7 @@ class Probe:
                 if self._printed > OUTPUT_LIMIT:
                     self._problem = f"the probe printed more than {OUTPUT_LIMIT} bytes, and was ended"
                     return
-                self._take(line.decode(errors="replace").strip())
+                self._take(line.decode(errors="replace"))
         except TimeoutError:
             late = self._heard + self._silence_limit > began + whole
             what = f"took more than {whole:g} s" if late else f"said nothing for {self._silence_limit:g} s"
@@ -378,23 +378,25 @@ class Probe:
         except ValueError as error:
             self._problem = f"the probe's output broke off after {self._doing}: {error}"
 
-    def _take(self, line: str) -> None:
+    def _take(self, text: str) -> None:
         """Take in one line; what is not a record of ours is kept only as last words."""
-        if line.startswith(REACH_MARK) and not self.task.place.is_local:
-            self._take_reach(line.removeprefix(REACH_MARK))
-            return
-        if not line.startswith(MARK):
+        line = text.strip()
+        # The near end lets no line of a place begin with its mark: one behind a blank is not the near end's.
+        nearby = text.startswith(REACH_MARK) and not self.task.place.is_local
+        if not nearby and not line.startswith(MARK):
             if line:
                 self._last_words.append(line[:200])
             return
         try:
-            self._take_record(json.loads(line.removeprefix(MARK)))
+            if nearby:
+                self._take_reach(json.loads(line.removeprefix(REACH_MARK)))
+            else:
+                self._take_record(json.loads(line.removeprefix(MARK)))
         except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
             self._last_words.append(f"a record that makes no sense: {str(error)[:NAME_LIMIT]}")
 
-    def _take_reach(self, text: str) -> None:
+    def _take_reach(self, record: Mapping[str, Any]) -> None:
         """Take in what the near end of the channel to a place says itself."""
-        record = json.loads(text)
         if record["kind"] == "problem":
             self._unreached = f"{self.task.place}: {record['text']}"
         elif record["kind"] == "stranger":

@@ -28,9 +28,12 @@ from interpreters.identify import (
     fingerprint,
     forget,
     identify,
+    identify_there,
     parse_identity,
 )
 from interpreters.locate import locate
+from interpreters.places import MARK as REACH_MARK
+from interpreters.places import Place
 from interpreters.process_environment import sanitized_environment
 from tests.support.installations import installation, site_packages
 from tests.support.probing import says
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
     from tests.support.processes import Witness
 
     Script = Callable[[str, str], Path]
+
+PLACE = Place("exec", "env", ("env",))
 
 
 def refusal(path: Path, limit: float = 60.0) -> str:
@@ -659,3 +664,29 @@ def test_a_stray_pyvenv_cfg_makes_no_venv(pythons: tuple[Candidate, ...], tmp_pa
     (tmp_path / "made/pyvenv.cfg").write_text(f"home = {made.parent}\n")
     assert made in {one.path for one in locate({"HOME": str(tmp_path), "PATH": str(made.parent)})}
     assert not identify(made, sanitized_environment(os.environ, tmp_path)).is_venv
+
+
+@pytest.mark.parametrize(
+    ("printed", "reason"),
+    [
+        ("[]", "gave an answer that makes no sense"),
+        ('{"kind": "problem"}', "gave an answer that makes no sense"),
+        ('{"kind": "problem", "text": "gone"}', "^gone$"),
+    ],
+)
+def test_what_a_channel_says_without_sense_is_a_reason(
+    monkeypatch: pytest.MonkeyPatch, printed: str, reason: str
+) -> None:
+    """Whatever stands where the near end of a channel speaks, the candidate alone is refused."""
+    monkeypatch.setattr("interpreters.identify.run", lambda *_: (1, f"x\n{REACH_MARK}{printed}\n"))
+    with pytest.raises(IdentifyError, match=reason):
+        identify_there(PLACE, Path("/usr/bin/python3"))
+
+
+@pytest.mark.parametrize("end", ["\r", "\x0b", "\x85", "\u2028"])
+def test_a_place_cannot_speak_as_the_near_end(monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    """What ends a line for some readers, and none for the near end, begins no line of that."""
+    forged = f'x{end}{REACH_MARK}{{"kind": "problem", "text": "forged"}}\n'
+    monkeypatch.setattr("interpreters.identify.run", lambda *_: (0, forged))
+    with pytest.raises(IdentifyError, match="did not say what it is, and ended with status 0"):
+        identify_there(PLACE, Path("/usr/bin/python3"))

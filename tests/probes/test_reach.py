@@ -433,9 +433,9 @@ def test_endless_connections_have_an_end(tmp_path: Path) -> None:
 
 
 def test_the_near_ends_own_lines_cannot_be_forged(tmp_path: Path) -> None:
-    """A passenger that prints what only the near end says is not heard."""
-    done = enter(ENV, passenger(tmp_path, f"print({MARK!r} + '{{}}'); print('heard')"))
-    assert done.stdout.split() == ["heard"]
+    """A passenger that prints what only the near end says is not heard, with or without an end of the line."""
+    lines = f"print({MARK!r} + '{{}}'); print('heard'); print({MARK!r} + '[]', end='')"
+    assert enter(ENV, passenger(tmp_path, lines)).stdout.split() == ["heard"]
 
 
 def test_a_name_that_leaves_the_folder_is_refused_there(tmp_path: Path) -> None:

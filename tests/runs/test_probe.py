@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,6 +20,8 @@ import pytest
 
 from interpreters.clients import PROBES
 from interpreters.offspring import offspring_ended
+from interpreters.places import MARK as REACH_MARK
+from interpreters.places import Place
 from reports.verdicts.observations import Observation, OwnTls
 from runs import probe as probe_module
 from runs.probe import (
@@ -150,6 +153,22 @@ say(kind="end")
     seen = _probe(command, [_stand("one", nobody)], ("a", "tool"), programs={"tool": how})
     assert seen.identity is not None
     assert [cell["program"] for cell in seen.identity["cells"]] == [None, how]
+
+
+def test_what_a_place_says_in_the_near_ends_words_ends_no_run() -> None:
+    """A line that only looks like the near end's is not heard, and one without sense is last words."""
+    probe = Probe(replace(_task(["python"], []), place=Place("exec", "env", ("env",))))
+    for line in (
+        f' {REACH_MARK}{{"kind": "doubt", "what": "forged"}}\n',
+        f"\r{REACH_MARK}[]\n",
+        f"{REACH_MARK}[]\n",
+        f'{REACH_MARK}{{"kind": "stranger"}}\n',
+        f"{REACH_MARK}nonsense\n",
+    ):
+        probe._take(line)
+    assert probe.result({}).doubts == ()
+    probe._take(f'{REACH_MARK}{{"kind": "doubt", "what": "untold"}}\n')
+    assert probe.result({}).doubts == ("untold",)
 
 
 def test_strangers_are_told_once_for_each_server() -> None:
