@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,7 +80,7 @@ def unpack(pack: Path, scratch: Path) -> Path:
                 msg = f"{pack} holds more than {LARGEST // 1024**3} GiB, which no run's report does"
                 raise PackError(msg)
             archive.extractall(scratch, filter="data")
-    except (OSError, tarfile.TarError, EOFError) as error:
+    except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
         msg = f"{pack} is no whole pack of this tool: {error}"
         raise PackError(msg) from error
     folders = [path for path in scratch.iterdir() if path.is_dir()]

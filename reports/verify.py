@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import re
 import struct
@@ -236,8 +235,8 @@ def interfaces(capture: bytes) -> set[str]:
         if length < 12:  # noqa: PLR2004  the shortest block there is
             break
         if kind == 1:
-            option = place + 16
-            while option + 4 <= place + length - 4:
+            option, end = place + 16, min(place + length, len(capture))
+            while option + 4 <= end - 4:
                 code, size = struct.unpack_from("<HH", capture, option)
                 if code == 2:  # noqa: PLR2004  if_name
                     found.add(capture[option + 4 : option + 4 + size].decode(errors="replace"))
@@ -250,9 +249,8 @@ def interfaces(capture: bytes) -> set[str]:
 
 def _texts(folder: Path, recomputed: Matrix) -> Iterator[str]:
     """Make each file of the report anew, and name those that come out otherwise, with the first line."""
-    with contextlib.suppress(RecordError):
-        document = read_document(folder / MATRIX, MatrixFile)
-        policy = _policy(document.policy)
+    try:
+        policy = _policy(read_document(folder / MATRIX, MatrixFile).policy)
         built = build_json(recomputed, policy)
         cases = None
         if (folder / REMEDIES).is_file():
@@ -263,6 +261,8 @@ def _texts(folder: Path, recomputed: Matrix) -> Iterator[str]:
             if (folder / form.file).is_file():
                 yield from _text(folder / form.file, (_whole(form.build(report)) for report in reports))
         yield from _gate(folder, decisions)
+    except RecordError as error:
+        yield str(error)
 
 
 def _whole(text: str | Iterator[str] | None) -> str:
@@ -271,7 +271,7 @@ def _whole(text: str | Iterator[str] | None) -> str:
 
 def _text(file: Path, texts: Iterator[str]) -> Iterator[str]:
     """Say where a file is none of these texts, but for the trend of earlier runs, which are not there."""
-    there = _TREND.sub("", file.read_text(encoding="utf-8"))
+    there = _TREND.sub("", file.read_text(encoding="utf-8", errors="replace"))
     number = 0
     for text in texts:
         made = _TREND.sub("", text)

@@ -83,6 +83,20 @@ def test_what_is_no_pack_is_refused(tmp_path: Path, body: bytes) -> None:
         unpack(tmp_path / "pack", tmp_path)
 
 
+def test_a_pack_that_was_damaged_is_refused(tmp_path: Path) -> None:
+    """Damage in the middle of a file is one sentence as well."""
+    text = "".join(map(str, range(50_000))).encode()
+    (tmp_path / "file").write_bytes(text)
+    with tarfile.open(tmp_path / "pack", "w:gz") as archive:
+        archive.add(tmp_path / "file", "run/file")
+    whole = bytearray((tmp_path / "pack").read_bytes())
+    middle = len(whole) // 2
+    whole[middle : middle + 64] = b"\xff" * 64
+    (tmp_path / "pack").write_bytes(whole)
+    with pytest.raises(PackError, match="is no whole pack of this tool: Error -3"):
+        unpack(tmp_path / "pack", tmp_path)
+
+
 @pytest.mark.parametrize("name", ["../out", "/tmp/out-of-a-pack", "run/../../out"])
 def test_no_entry_leaves_the_folder(tmp_path: Path, name: str) -> None:
     """An archive from elsewhere may name any path; nothing is written outside."""

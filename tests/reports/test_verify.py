@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import shutil
+import struct
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -218,6 +219,9 @@ EDITS: dict[str, tuple[Callable[[Path], object], str]] = {
         _in_json("gate.json", lambda d: d.update(kind="passed", exit_code=0, passed=True)),
         "gate.json",
     ),
+    "record of the gate": (lambda f: (f / "gate.json").write_text("{}"), "gate.json has schema version None"),
+    "remedies": (lambda f: (f / "remedies.json").write_text("{}"), "remedies.json has schema version None"),
+    "bytes of matrix.md": (lambda f: (f / "matrix.md").write_bytes(b"\xff"), "matrix.md"),
     "swapped file": (lambda f: shutil.copyfile(f / "run.json", f / "matrix.json"), "matrix.json"),
     # The observations
     "wire's version": (
@@ -314,3 +318,4 @@ def test_the_tool_is_told_by_its_commit(run: Path) -> None:
 def test_a_capture_that_makes_no_sense_has_no_cells() -> None:
     """Whatever bytes are in a capture, its reader comes to an end."""
     assert interfaces(b"") == interfaces(bytes(40)) == interfaces(b"\xff" * 40) == set()
+    assert interfaces(struct.pack("<II", 1, 1000) + bytes(10)) == set()
