@@ -6,8 +6,9 @@ answer is a marked line with the interpreter's identity, and with `lacking`, by 
 first module that is not here; no client is imported to find out. The second line on standard input is the plan:
 `timeout` in seconds, and `cells`, each with `client`, `server`, `host`, `port`, `cafile` and, optionally, `retries`,
 what names.py needs, and, where the client is no Python module but a program, `program`: see program.py.
-The clients in `apart` run in a process of their own each: see apart.py. Optionally also `snippets`: by client, source text that is run before that client is used, as an application
-that took the text over would.
+The clients in `apart` run in a process of their own each: see apart.py. Optionally also `sources`: by client, the text
+of its file, where that is not here; and `snippets`: by client, source text that is run before that client is used, as
+an application that took the text over would.
 Then it prints a marked line for each client when it is first needed, one before and one after each cell, and a
 last one to say that it reached its end. It judges nothing.
 """

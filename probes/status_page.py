@@ -1,4 +1,4 @@
-"""Reads the answer of a restricted server: the status page that `openssl s_server -www` sends.
+"""Reads the answer of a restricted server: the status page, in the words of `openssl s_server -www`.
 
 Clients that hide their socket learn from it which version and cipher they ended up with, as the AWS
 page does when it says to look for "Protocol:" in the output.

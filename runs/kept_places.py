@@ -64,7 +64,7 @@ def kept_parts(cache: Path, question: Iterable[str], *, resume: bool) -> Iterato
 
 
 def _forget_old(everything: Path) -> None:
-    """Remove what was kept for questions that nobody asked lately, with their locks."""
+    """Remove what was kept for questions that nobody asked lately; their locks stay: see locks.py."""
     for each in everything.glob("*") if everything.is_dir() else ():
         with contextlib.suppress(OSError):
             if time.time() - each.stat().st_mtime > AGE_LIMIT:

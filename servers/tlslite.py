@@ -55,7 +55,7 @@ class _Connection(TLSConnection):  # type: ignore[misc]  # tlslite-ng has no typ
 
 
 class TlsliteServer:
-    """tlslite-ng's server, restricted to what the entry says; see servers.s_server.Engine.
+    """tlslite-ng's server, restricted to what the entry says; see servers.engine.Engine.
 
     With a folder of ours it is out of everybody else's reach.
     """

@@ -380,6 +380,18 @@ def test_links_are_found() -> None:
     assert {"#policy", "how-to.md", "../interpreters/locations.toml"} <= set(links(REFERENCE))
 
 
+def test_the_how_to_leads_to_every_guide() -> None:
+    """The list at the head of the page has each guide, in the order of the page."""
+    guides = re.findall(r"^## (.+)$", re.sub(r"```.*?```", "", text(HOW_TO), flags=re.DOTALL), re.MULTILINE)
+    assert re.findall(r"^- \[(.+)\]\(#", text(HOW_TO), re.MULTILINE) == guides
+
+
+def test_the_readme_of_the_probe_has_every_file() -> None:
+    """Each file of the folder has a row that says its job."""
+    page = (ROOT / "probes" / "README.md").read_text(encoding="utf-8")
+    assert [path.name for path in (ROOT / "probes").glob("*.py") if f"| `{path.name}`" not in page] == []
+
+
 def test_the_reference_leads_to_every_schema() -> None:
     """The table of files has a link to the JSON Schema of each file that has one."""
     schemas = {path.name for path in (ROOT / "reports" / "formats").glob("*.schema.json")}
