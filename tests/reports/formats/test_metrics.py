@@ -97,6 +97,15 @@ def test_rules_and_dashboard_ask_for_what_is_written() -> None:
     json.loads((DEPLOYED / "dashboard.json").read_text(encoding="utf-8"))
 
 
+def test_what_is_not_known_has_an_alert() -> None:
+    """A machine that did not report has no time to grow old, and a row without a verdict is not below."""
+    rules = (DEPLOYED / "tls-floor.rules.yml").read_text(encoding="utf-8")
+    assert "expr: tls_floor_gate_passed == 0\n" in rules
+    silent = samples(metrics(a_row(Verdict.UNTESTABLE), run=replace(RUN, controls={})))
+    assert not silent.get("tls_floor_measured_timestamp_seconds")
+    assert silent["tls_floor_gate_passed"] == [({"host": RUN.host}, 0.0)]
+
+
 def test_promtool_finds_nothing_wrong() -> None:
     """Prometheus' own checker passes the metrics and the rules."""
     promtool = shutil.which("promtool")
