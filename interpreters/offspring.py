@@ -51,8 +51,14 @@ class Offspring:
         self._reaper: subprocess.Popen[bytes] | None = None
 
     def mark(self) -> str:
-        """Return what the next process bears."""
+        """Return what the next process bears; from the first on, orphans become children of ours.
+
+        Not before, because a session that starts nothing through this module, such as that of the tests,
+        has no right to processes that others leave running.
+        """
         with self._lock:
+            if not self._started:
+                _prctl(PR_SET_CHILD_SUBREAPER, 1)
             self._started += 1
             return f"{self._mark}.{self._started}."
 
@@ -110,7 +116,6 @@ class Offspring:
 def offspring_ended() -> Iterator[None]:
     """See to it that nothing which is started in the block, through this module, outlives the block or us."""
     offspring = Offspring()
-    _prctl(PR_SET_CHILD_SUBREAPER, 1)
     before = _OFFSPRING.set(offspring)
     try:
         yield

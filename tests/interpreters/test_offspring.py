@@ -54,6 +54,17 @@ def test_what_hides_where_it_comes_from_is_ended_with_the_run(
 
 
 @LINUX
+def test_who_starts_nothing_adopts_nobody() -> None:
+    """An orphan of others goes where it would have gone, and lives on: so do those that tests start."""
+    leaves = ["sh", "-c", "sleep 600 >/dev/null 2>&1 & echo $!"]
+    with offspring_ended():
+        pid = int(subprocess.run(leaves, stdout=subprocess.PIPE, check=True).stdout)
+        adopted = pid in children_of(os.getpid())
+    os.kill(pid, signal.SIGKILL)  # which fails where it was ended with the block
+    assert not adopted
+
+
+@LINUX
 def test_what_was_there_before_the_block_is_spared() -> None:
     """A child that is none of the run's lives on."""
     with subprocess.Popen(["sleep", "600"]) as child:
