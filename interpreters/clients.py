@@ -45,9 +45,6 @@ EVERY = "all"
 INSTALLER = "pip"
 """The client that nearly each environment has, which says nothing of the application there."""
 
-RELAXED = "relaxed"
-"""The reference client that shows what a build could negotiate if every restriction were lifted."""
-
 
 @dataclass(frozen=True)
 class ClientKey:
@@ -74,6 +71,10 @@ class ClientKey:
         remedy = next((word for word in remedies if text.endswith(f"+{word}")), "")
         name, _, versions = text.removesuffix(f"+{remedy}" if remedy else "").partition("@")
         return cls(name, versions, remedy)
+
+
+RELAXED = ClientKey("relaxed")
+"""The reference client that shows what a build could negotiate if every restriction were lifted."""
 
 
 @dataclass(frozen=True)
@@ -164,9 +165,9 @@ def chosen(text: str, known: Iterable[Client]) -> tuple[str, ...]:
     return tuple(client.id for client in measured if wanted.intersection((EVERY, client.id, *client.groups)))
 
 
-def requirements(wanted: Iterable[Client]) -> dict[str, str]:
+def requirements(wanted: Mapping[ClientKey, Client]) -> dict[ClientKey, str]:
     """Return what must be installed for each client that needs anything, as words that pip takes."""
-    return {client.id: client.requirement for client in wanted if client.requirement}
+    return {key: client.requirement for key, client in wanted.items() if client.requirement}
 
 
 NEWEST = "newest"
@@ -189,7 +190,7 @@ def specifiers(text: str) -> tuple[str, ...]:
 
 def variants(
     wanted: Iterable[Client], botocore: Sequence[str] = (), urllib3: Sequence[str] = ()
-) -> dict[str, Client]:
+) -> dict[ClientKey, Client]:
     """Return the clients to measure, those on botocore once for each pair of the versions asked for.
 
     A variant is named after its client and the versions that were asked for: ``botocore@botocore-1.20.*``.
@@ -202,16 +203,13 @@ def variants(
         for botocore_version, urllib3_version in pairs:
             versions = ["botocore" + _joined(botocore_version)] if len(botocore) > 1 else []
             versions += ["urllib3" + _joined(urllib3_version)] if len(urllib3) > 1 else []
-            variant = replace(
+            found[ClientKey(client.id, "+".join(versions) if len(pairs) > 1 else "")] = replace(
                 client,
-                id=str(ClientKey(client.id, "+".join(versions) if len(pairs) > 1 else "")),
                 requirement=client.requirement
                 + _pin(botocore_version)
                 + (f" urllib3{_pin(urllib3_version)}" if urllib3_version else ""),
                 library=client.library or client.requirement,
-                floor=client.floor or client.id,
             )
-            found[variant.id] = variant
     return found
 
 

@@ -27,6 +27,7 @@ from interpreters.versions import version_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from interpreters.clients import ClientKey
     from interpreters.identify import Identity
 
 STAMP = "floor-environment.json"
@@ -72,7 +73,7 @@ class ClientVenv:
 
     python: Path | None
     """The environment's interpreter; None if no environment could be made."""
-    clients: tuple[str, ...] = ()
+    clients: tuple[ClientKey, ...] = ()
     """The clients whose requirement the environment was made for."""
     unavailable: str = ""
     """Why their requirement could not be installed; empty if it was."""
@@ -87,7 +88,7 @@ class VenvRequest:
     identity: Identity
     requirements: tuple[str, ...]
     folder: Path
-    clients: tuple[str, ...] = ()
+    clients: tuple[ClientKey, ...] = ()
 
     @property
     def python(self) -> Path:

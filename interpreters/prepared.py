@@ -97,15 +97,15 @@ class Prepared:
         return self.venvs[0].python if self.venvs else None
 
     @property
-    def uninstalled(self) -> dict[str, str]:
+    def uninstalled(self) -> dict[ClientKey, str]:
         """Why clients could not be installed, by client."""
         return {
             client: venv.unavailable for venv in self.venvs if venv.unavailable for client in venv.clients
         }
 
     def places(
-        self, wanted: Iterable[str], wanted_as_found: Iterable[str] | None = None
-    ) -> dict[Path, tuple[str, ...]]:
+        self, wanted: Iterable[ClientKey], wanted_as_found: Iterable[ClientKey] = ()
+    ) -> dict[Path, tuple[ClientKey, ...]]:
         """Return where the wanted clients are measured, by Python; a client that is not installed is nowhere.
 
         The interpreter itself is always the first: clients that require nothing are measured there, and
@@ -116,10 +116,10 @@ class Prepared:
             return {}
         if self.interpreter.environment != MADE:
             # An environment as found has one version of each client, whichever versions are wanted.
-            names = (ClientKey.parse(text).name for text in wanted_as_found or wanted)
-            return {self.executable: tuple(dict.fromkeys(names))}
+            one_each = (ClientKey(key.name) for key in wanted_as_found or wanted)
+            return {self.executable: tuple(dict.fromkeys(one_each))}
         made_for = {client: venv.python for venv in self.venvs for client in venv.clients}
-        found: dict[Path, list[str]] = {self.executable: []}
+        found: dict[Path, list[ClientKey]] = {self.executable: []}
         for client in wanted:
             python = made_for.get(client, self.executable)
             if python and client not in self.uninstalled:
@@ -148,7 +148,7 @@ class Prepared:
 
 def prepare_candidate(
     candidate: Candidate,
-    requirements: Mapping[str, str],
+    requirements: Mapping[ClientKey, str],
     installer: Installer,
     env: Mapping[str, str],
 ) -> Prepared:
@@ -315,12 +315,12 @@ def prepare_and_hold(prepare: Callable[[], Prepared], held: contextlib.ExitStack
     )
 
 
-def _grouped(requirements: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+def _grouped(requirements: Mapping[ClientKey, str]) -> dict[str, tuple[ClientKey, ...]]:
     """Return the clients of each distinct requirement."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[ClientKey]] = {}
     for client, requirement in requirements.items():
         found.setdefault(requirement, []).append(client)
-    return {requirement: tuple(names) for requirement, names in found.items()}
+    return {requirement: tuple(clients) for requirement, clients in found.items()}
 
 
 def _environments(cache: Path, candidate: Candidate) -> Path:

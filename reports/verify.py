@@ -134,9 +134,7 @@ def _measured(
     due += [
         record.client
         for record in seen
-        if record.client.name != RELAXED
-        and not record.client.remedy
-        and record.condition in request.conditions
+        if record.client != RELAXED and not record.client.remedy and record.condition in request.conditions
     ]
     if subject_of(interpreter) is Subject.INTERPRETER:
         due += map(ClientKey.parse, request.clients)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from interpreters.clients import ClientKey
     from reports.verdicts.observations import Observation
     from runs.spool import Spool
     from servers.control import Control
@@ -45,7 +46,7 @@ class ProbedInterpreter:
     """By condition, and by the Python that the probe ran in: the interpreter itself, or an environment's."""
 
     @property
-    def clients(self) -> tuple[str, ...]:
+    def clients(self) -> tuple[ClientKey, ...]:
         """Every client that was to be measured, and is there."""
         return tuple(dict.fromkeys(client for task in self.tasks for client in task.clients))
 
@@ -247,7 +248,8 @@ class Campaign:
     async def _probe(self, task: ProbeTask) -> ProbeResult:
         """Run one probe when its turn has come; a failure to make it is the reason of its cells."""
         probe = Probe(task)
-        named = f"{task.interpreter} ({', '.join(task.clients) or 'its identity'}) under {task.condition}"
+        clients = ", ".join(map(str, task.clients)) or "its identity"
+        named = f"{task.interpreter} ({clients}) under {task.condition}"
         async with self.at_once:
             try:
                 with self.tally.at_work(named):
@@ -287,16 +289,15 @@ def _left_running(names: Iterable[str], probed: Iterable[ProbedInterpreter]) -> 
 
 def _in_short(probed: ProbedInterpreter) -> str:
     """Return what was measured in an interpreter; empty if no client was."""
-    if not probed.clients:
-        return ""
-    return f"{probed.tasks[0].interpreter} ({', '.join(probed.clients)}): {len(probed.observations)} cells"
+    clients = ", ".join(map(str, probed.clients))
+    return clients and f"{probed.tasks[0].interpreter} ({clients}): {len(probed.observations)} cells"
 
 
 def _needing(
     condition: Condition, tasks: Sequence[ProbeTask], judged: JudgedCells, floor: Protocol
 ) -> list[ProbeTask]:
     """Return the tasks for those of their clients of which a probe under one more condition tells more."""
-    needy = [task.with_clients([*map(str, judged.needing(condition, task.keys, floor))]) for task in tasks]
+    needy = [task.with_clients(judged.needing(condition, task.clients, floor)) for task in tasks]
     return [task for task in needy if task.clients]
 
 

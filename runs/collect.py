@@ -85,17 +85,17 @@ def _measured(
 ) -> Measured | None:
     interpreter, unavailable = prepared.interpreter, dict(prepared.uninstalled)
     if probed is None:
-        return Measured(interpreter, {ClientKey.parse(c): why for c, why in unavailable.items()}, ())
+        return Measured(interpreter, unavailable, ())
     results = probed.all_results
     for result in results:
         unavailable |= {client: _unavailable(why) for client, why in result.import_errors.items()}
-    clients: Sequence[str] = ()
+    clients: Sequence[ClientKey] = ()
     nothing_there = ""
     if interpreter.environment != MADE and not (clients := probed.clients):
         nothing_there = next((result.problem for result in results if result.problem), "")
         if not prepared.given and not nothing_there:
             return None
-        clients = sorted({client for result in results for client in result.absent})
+        clients = sorted({client for result in results for client in result.absent}, key=str)
         unavailable |= dict.fromkeys(clients, f"it is not installed in {interpreter.environment}")
     # What the interpreter reported of itself while it was measured is newer than what it said before.
     if identity := next(filter(None, map(_identity, results)), None):
@@ -103,9 +103,9 @@ def _measured(
     why = interpreter.unavailable or nothing_there or _context_unavailable(prepared, probed, env)
     return Measured(
         interpreter=replace(interpreter, unavailable=why),
-        unavailable={ClientKey.parse(client): reason for client, reason in unavailable.items()},
+        unavailable=unavailable,
         observations=probed.observations,
-        clients=tuple(map(ClientKey.parse, () if nothing_there else clients)),
+        clients=() if nothing_there else tuple(clients),
         apart=_apart(prepared.executable, probed),
         judged=probed.judged,
     )
@@ -136,7 +136,7 @@ def _apart(home: Path, probed: ProbedInterpreter) -> dict[ClientKey, StartUp]:
             there = _identity(results[task.python]) if task.python in results else None
             if there and task.python != home and (different := apart(own, there)):
                 for client in task.clients:
-                    found.setdefault(ClientKey.parse(client), different)
+                    found.setdefault(client, different)
     return found
 
 

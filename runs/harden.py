@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from interpreters.clients import DEFAULT, clients, requirements
+from interpreters.clients import DEFAULT, ClientKey, clients, requirements
 from interpreters.hardening.checks import Check, check_pip
 from interpreters.hardening.stamp import MeasuredDocument
 from interpreters.locate import locate
@@ -42,12 +42,11 @@ def prove(built: InstalledPair, job: Job) -> None:
     real = built.request.interpreter.resolve()
     found = next(candidate for candidate in locate(os.environ, [real]) if candidate.path == real)
     known = clients()
-    prepared = prepare_candidate(
-        found, requirements([known[name] for name in DEFAULT]), job.installer, os.environ
-    )
+    wanted = {ClientKey(name): known[name] for name in DEFAULT}
+    prepared = prepare_candidate(found, requirements(wanted), job.installer, os.environ)
     settings = job.settings(CONDITIONS, [Role.LADDER], Protocol(built.request.floor))
     start = job.start_of(RunRequest(DEFAULT, CONDITIONS, settings.floor), (prepared,))
-    rows = measure(start, DEFAULT, settings).rows
+    rows = measure(start, tuple(wanted), settings).rows
     checks.append(check_held_by_build(rows, DEFAULT, settings.floor))
     built.prove(checks, verdict_records(rows), now())
     for row in rows:

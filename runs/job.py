@@ -17,6 +17,7 @@ from interpreters.clients import (
     DEFAULT,
     INSTALLER,
     Client,
+    ClientKey,
     clients,
     requirements,
     specifiers,
@@ -117,7 +118,7 @@ class Job:
         return self.option("floor") or policy.floor or Protocol.TLSV1_2
 
     @cached_property
-    def sweep(self) -> dict[str, Client]:
+    def sweep(self) -> dict[ClientKey, Client]:
         """The clients to measure in what we make, those on botocore once for each version asked for."""
         known = clients()
         wanted = [known[name] for name in self.options.clients or DEFAULT]
@@ -125,7 +126,7 @@ class Job:
         return variants(wanted, specifiers(self.options.botocore), specifiers(self.options.urllib3))
 
     @cached_property
-    def found_clients(self) -> dict[str, Client]:
+    def found_clients(self) -> dict[ClientKey, Client]:
         """The clients to measure in environments as found, where they are installed: each has one version."""
         known = clients().values()
         everyone = [client.id for client in known if not client.reference and client.requirement != INSTALLER]
@@ -260,7 +261,7 @@ class Job:
         """With what environments are made beside those of the clients."""
         return EnvironmentMaker(self.installer, os.environ, self.held)
 
-    def prepare(self, candidate: Candidate, required: Mapping[str, str]) -> Prepared:
+    def prepare(self, candidate: Candidate, required: Mapping[ClientKey, str]) -> Prepared:
         """Return an interpreter with its environments, made again if that was asked for."""
         if self.option("fresh"):
             forget(candidate, self.cache)
@@ -274,7 +275,7 @@ class Job:
         without a client are left out.
         """
         known = clients()
-        required = requirements([known[name] for name in names] or self.sweep.values())
+        required = requirements({ClientKey(name): known[name] for name in names} or self.sweep)
         with counted(len(self.chosen), "prepared") as tally:
 
             def prepare(candidate: Candidate) -> Prepared:
@@ -317,8 +318,8 @@ class Job:
         from reports.verdicts.observations import RequestedClient, RequestedInterpreter, RunRequest
 
         return RunRequest(
-            clients=tuple(self.sweep),
-            found_clients=tuple(self.found_clients),
+            clients=tuple(map(str, self.sweep)),
+            found_clients=tuple(map(str, self.found_clients)),
             conditions=settings.conditions,
             floor=settings.floor,
             attacks=bool(settings.catalogue.only(Role.ATTACK).servers),

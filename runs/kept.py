@@ -51,7 +51,7 @@ def kept_cases(matrix: Matrix, today: dt.date, reports: Path = REPORTS) -> tuple
     known = clients()
     options = known_options(
         matrix.rows,
-        {str(row.client): known.get(row.client.name, UNKNOWN) for row in rows},
+        {row.client: known.get(row.client.name, UNKNOWN) for row in rows},
         matrix.floor,
         today,
     )

@@ -49,7 +49,7 @@ class RunStart:
     """The clients of the user's own files."""
 
 
-def probe_tasks(start: RunStart, clients: Sequence[str]) -> tuple[ProbeTask, ...]:
+def probe_tasks(start: RunStart, clients: Sequence[ClientKey]) -> tuple[ProbeTask, ...]:
     """Return who is to be probed: interpreters, the environments that clients are at home in, programs.
 
     Environments as found are probed for what the run's request says of them, or for the same clients.
@@ -59,13 +59,14 @@ def probe_tasks(start: RunStart, clients: Sequence[str]) -> tuple[ProbeTask, ...
     known = (*known_clients().values(), *(own.client for own in start.own))
     modules = {client.id: client.modules for client in known}
     apart = frozenset(client.id for client in known if client.apart)
+    as_found = tuple(map(ClientKey.parse, start.request.found_clients))
     interpreters = (
         ProbeTask(
             interpreter=prepared.interpreter.id,
             python=python,
             env=prepared.variables(start.env) | (NO_BYTECODE if python == prepared.executable else {}),
             # An interpreter's own packages are beside its standard library, which the interpreter itself has.
-            clients=tuple(name for name in names if not prepared.interpreter.is_site or modules[name]),
+            clients=tuple(key for key in keys if not prepared.interpreter.is_site or modules[key.name]),
             environment=prepared.interpreter.environment,
             arguments=(*prepared.words, PROBES),
             place=prepared.interpreter.place,
@@ -74,15 +75,15 @@ def probe_tasks(start: RunStart, clients: Sequence[str]) -> tuple[ProbeTask, ...
             apart=apart,
         )
         for prepared in start.prepared
-        for python, names in prepared.places(clients, start.request.found_clients or clients).items()
+        for python, keys in prepared.places(clients, as_found).items()
     )
     programs = (
         ProbeTask(
             interpreter=found.interpreter.id,
             python=Path(sys.executable),
             env={**start.env, **NO_BYTECODE},
-            clients=(found.program.id,),
-            programs=commands(found, RELAXED),
+            clients=(ClientKey(found.program.id),),
+            programs=commands(found, RELAXED.name),
         )
         for found in start.programs
         if not found.interpreter.unavailable
@@ -90,7 +91,7 @@ def probe_tasks(start: RunStart, clients: Sequence[str]) -> tuple[ProbeTask, ...
     return (*interpreters, *programs)
 
 
-def measure(start: RunStart, clients: Sequence[str], settings: Settings) -> Matrix:
+def measure(start: RunStart, clients: Sequence[ClientKey], settings: Settings) -> Matrix:
     """Measure with these clients, and return every interpreter and program of the run, measured or not.
 
     Raises EngineError where openssl can serve nothing, and ResourceError where there are too few open files.
@@ -99,7 +100,7 @@ def measure(start: RunStart, clients: Sequence[str], settings: Settings) -> Matr
     return found
 
 
-def measure_all(starts: Sequence[RunStart], clients: Sequence[str], settings: Settings) -> list[Matrix]:
+def measure_all(starts: Sequence[RunStart], clients: Sequence[ClientKey], settings: Settings) -> list[Matrix]:
     """Measure several machines or places side by side; return the matrix of each: see measure."""
     started = now()
     followers = [followers_of(start.prepared, start.env) for start in starts]
@@ -123,7 +124,7 @@ class Campaigned:
     started: str
 
 
-def _matrix(start: RunStart, clients: Sequence[str], settings: Settings, came: Campaigned) -> Matrix:
+def _matrix(start: RunStart, clients: Sequence[ClientKey], settings: Settings, came: Campaigned) -> Matrix:
     """Judge what was measured on a machine."""
     campaign = came.campaign
     run = Run(
@@ -142,13 +143,7 @@ def _matrix(start: RunStart, clients: Sequence[str], settings: Settings, came: C
         *collect(start.prepared, campaign, start.env, came.followers),
         *collect_programs(start.programs, campaign),
     )
-    rows = build_matrix(
-        measured,
-        tuple(map(ClientKey.parse, clients)),
-        settings.conditions,
-        settings.catalogue,
-        settings.floor,
-    )
+    rows = build_matrix(measured, clients, settings.conditions, settings.catalogue, settings.floor)
     notes = (*campaign.notes, *nowhere(start.own, rows))
     run = replace(run, scope=replace(run.scope, notes=notes))
     return Matrix(run, measured, rows, settings.catalogue)

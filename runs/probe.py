@@ -70,13 +70,13 @@ class ProbeTask:
     """What runs the probe: the interpreter itself, or an environment's Python."""
     env: Mapping[str, str]
     """The variables that the process is started with, those of the condition among them."""
-    clients: tuple[str, ...]
+    clients: tuple[ClientKey, ...]
     environment: str = MADE
     """As the interpreter's."""
     snippets: Mapping[str, str] = field(default_factory=dict)
     """By client, source text that the probe runs before it uses that client."""
     programs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """By client, how to run those that are programs rather than modules of the interpreter."""
+    """By client's name, how to run those that are programs rather than modules of the interpreter."""
     modules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By client, without versions or remedy, the modules that its file imports: a client that has no others,
     or is not named here, is installed everywhere."""
@@ -101,7 +101,7 @@ class ProbeTask:
         return command(self.place, passenger, self.env), os.environ
 
     @property
-    def pairs(self) -> tuple[tuple[str, LabServer], ...]:
+    def pairs(self) -> tuple[tuple[ClientKey, LabServer], ...]:
         """Each client with each server."""
         return tuple((client, server) for client in self.clients for server in self.servers)
 
@@ -110,23 +110,19 @@ class ProbeTask:
         """Whether the environment was found: what is not installed there was not to be."""
         return self.environment != MADE
 
-    def needed(self, client: str) -> tuple[str, ...]:
+    def needed(self, client: ClientKey) -> tuple[str, ...]:
         """Return the modules without which a client is not installed."""
-        return self.modules.get(ClientKey.parse(client).name, ())
+        return self.modules.get(client.name, ())
 
-    @property
-    def keys(self) -> tuple[ClientKey, ...]:
-        """The clients as the observations name them."""
-        return tuple(map(ClientKey.parse, self.clients))
-
-    def without(self, absent: Collection[str]) -> ProbeTask:
+    def without(self, absent: Collection[ClientKey]) -> ProbeTask:
         """Return the task for what is there of an environment as found; elsewhere all of the clients are."""
         there = tuple(client for client in self.clients if client not in absent)
         return replace(self, clients=there, modules={}) if self.as_found else self
 
-    def with_clients(self, clients: Sequence[str]) -> ProbeTask:
+    def with_clients(self, clients: Sequence[ClientKey]) -> ProbeTask:
         """Return the task for these clients alone; of a program those that it has: not each is relaxed."""
-        return replace(self, clients=tuple(c for c in clients if not self.programs or c in self.programs))
+        theirs = (key for key in clients if not self.programs or key.name in self.programs)
+        return replace(self, clients=tuple(theirs))
 
     def under(
         self, condition: Condition, configuration: Path | None, servers: Sequence[LabServer]
@@ -179,9 +175,9 @@ class ProbeResult:
     """What the interpreter reported of itself while it was measured; None if it did not get that far."""
     observations: tuple[Observation, ...]
     """One for each client and server of the task, save those that `absent` says."""
-    import_errors: Mapping[str, str] = field(default_factory=dict)
+    import_errors: Mapping[ClientKey, str] = field(default_factory=dict)
     """By client, why it could not be imported."""
-    absent: frozenset[str] = frozenset()
+    absent: frozenset[ClientKey] = frozenset()
     """The clients that are not installed, or, in an environment as found, not known to be: there, of these
     are no observations."""
     problem: str = ""
@@ -239,26 +235,26 @@ class Probe:
         slowest = max(limits, default=0.0)
         self._silence_limit = silence_limit + slowest
         self._cell_limit = slowest + ATTEMPTS_A_CELL * attempt_limit
-        self._begun: set[tuple[str, str]] = set()
+        self._begun: set[tuple[ClientKey, str]] = set()
         """The clients and servers of which it said that it begins them."""
         self._printed = 0
         """Bytes."""
         self._heard = 0.0
         """When the last word of its task came, in seconds of time.monotonic()."""
         self._identity: Mapping[str, Any] | None = None
-        self._versions: dict[str, str] = {}
+        self._versions: dict[ClientKey, str] = {}
         """By client, as the three below."""
-        self._urllib3: dict[str, str] = {}
-        self._own_tls: dict[str, OwnTls] = {}
-        self._import_errors: dict[str, str] = {}
-        self._absent: frozenset[str] | None = None
+        self._urllib3: dict[ClientKey, str] = {}
+        self._own_tls: dict[ClientKey, OwnTls] = {}
+        self._import_errors: dict[ClientKey, str] = {}
+        self._absent: frozenset[ClientKey] | None = None
         """The clients that are not installed; None until the process has said which."""
-        self._accounts: dict[tuple[str, str], Account] = {}
+        self._accounts: dict[tuple[ClientKey, str], Account] = {}
         """By client and server."""
         self._doing = "it started"
         self._ended = False
         self._last_words: deque[str] = deque(maxlen=3)
-        self._taps: dict[tuple[str, str], Tap] = {}
+        self._taps: dict[tuple[ClientKey, str], Tap] = {}
         self._left: list[str] = []
         self._admission: Admission | None = None
         """Lets in the process and what that started; None before it starts and after its end."""
@@ -303,7 +299,7 @@ class Probe:
         taps: contextlib.AsyncExitStack,
     ) -> None:
         """Ask the process what is installed, and send it through all that is on the servers that stand."""
-        question = {"modules": {client: self.task.needed(client) for client in self.task.clients}}
+        question = {"modules": {str(client): self.task.needed(client) for client in self.task.clients}}
         await self._hear(process, question, lambda: self._absent is not None)
         if self._absent is None or self._ended:
             return
@@ -314,11 +310,11 @@ class Probe:
         ]
         plan = {"timeout": self._attempt_limit, "cells": cells, "snippets": dict(self.task.snippets)}
         plan["sources"] = dict(self.task.sources)
-        plan["apart"] = [client for client in there if ClientKey.parse(client).name in self.task.apart]
+        plan["apart"] = [str(client) for client in there if client.name in self.task.apart]
         await self._hear(process, plan, lambda: False)
 
     async def _open(
-        self, taps: contextlib.AsyncExitStack, client: str, server: LabServer
+        self, taps: contextlib.AsyncExitStack, client: ClientKey, server: LabServer
     ) -> dict[str, object]:
         """Open the tap of a client and a server that stands; return what the probe has to know of both."""
         assert server.address is not None  # noqa: S101  only servers that run are probed
@@ -328,7 +324,7 @@ class Probe:
         tap = await taps.enter_async_context(Tap(server.address, admission=admission, by_name=by_name))
         self._taps[client, server.server.id] = tap
         return {
-            "client": client,
+            "client": str(client),
             "server": server.server.id,
             "host": server.pair.host,
             "address": LOOPBACK,
@@ -336,7 +332,7 @@ class Probe:
             "port": tap.port,
             "cafile": str(server.pair.trust),
             "retries": server.server.retries,
-            "program": self.task.programs.get(client),
+            "program": self.task.programs.get(client.name),
         }
 
     def _admit(self, far: Endpoint, near: Endpoint) -> str:
@@ -406,19 +402,19 @@ class Probe:
             self._doubts.append(record["what"])
 
     def _take_record(self, record: Mapping[str, Any]) -> None:
-        kind = record["kind"]
+        kind, client = record["kind"], ClientKey.parse(str(record.get("client")))
         if kind == "identity":
             self._identity = record["identity"]
             if self._absent is None:
                 self._take_lacking(dict(record["lacking"]))
-        elif kind == "client" and record["client"] in self.task.clients:
-            self._take_client(record["client"], record)
+        elif kind == "client" and client in self.task.clients:
+            self._take_client(client, record)
         elif kind in ("begin", "account"):
-            self._take_cell(kind, (record["client"], record["server"]), record)
+            self._take_cell(kind, (client, record["server"]), record)
         elif kind == "end":
             self._ended = True
 
-    def _take_cell(self, kind: str, cell: tuple[str, str], record: Mapping[str, Any]) -> None:
+    def _take_cell(self, kind: str, cell: tuple[ClientKey, str], record: Mapping[str, Any]) -> None:
         """Take in that it begins a cell, or what came of one; what it was not sent to counts for nothing."""
         if cell not in self._taps:
             msg = "it was not sent there"
@@ -435,11 +431,11 @@ class Probe:
     def _take_lacking(self, lacking: Mapping[str, object]) -> None:
         """Take in what is not installed: only the lack of what a client needs makes that client absent."""
         for client in self.task.clients:
-            if (module := lacking.get(client)) in self.task.needed(client):
+            if (module := lacking.get(str(client))) in self.task.needed(client):
                 self._import_errors[client] = f"there is no module {module!r}"
         self._absent = frozenset(self._import_errors)
 
-    def _take_client(self, client: str, record: Mapping[str, Any]) -> None:
+    def _take_client(self, client: ClientKey, record: Mapping[str, Any]) -> None:
         """Take in what a client is, or why it cannot be had."""
         if client not in (*self._versions, *self._import_errors):
             self._heard = time.monotonic()
@@ -487,7 +483,7 @@ class Probe:
             tuple(self._doubts),
         )
 
-    def _observation(self, client: str, server: LabServer, control: Control) -> Observation:
+    def _observation(self, client: ClientKey, server: LabServer, control: Control) -> Observation:
         tap = self._taps.get((client, server.server.id))
         # An account of a cell that the probe was not given counts for nothing.
         account = self._accounts.get((client, server.server.id)) if tap else None
@@ -505,7 +501,7 @@ class Probe:
             captures=captures,
         )
 
-    def _missing(self, client: str, server: LabServer) -> str:
+    def _missing(self, client: ClientKey, server: LabServer) -> str:
         """Say why there is no account of a client on a server."""
         import_error = self._import_errors.get(client, "")
         return server.unavailable or import_error or self._problem or "the probe passed it over"
@@ -523,16 +519,16 @@ def not_probed(task: ProbeTask, reason: str, controls: Mapping[str, Control]) ->
     return ProbeResult(None, observations, absent=absent, problem=reason)
 
 
-def _unsaid(task: ProbeTask) -> frozenset[str]:
+def _unsaid(task: ProbeTask) -> frozenset[ClientKey]:
     """Return the clients that a probe, before it has said anything, may find or not in its environment."""
     return frozenset(client for client in task.clients if task.as_found and task.needed(client))
 
 
-def _blank(task: ProbeTask, client: str, server: LabServer, control: Control) -> Observation:
+def _blank(task: ProbeTask, client: ClientKey, server: LabServer, control: Control) -> Observation:
     """Return the observation of a client on a server before either witness has told anything."""
     return Observation(
         interpreter=task.interpreter,
-        client=ClientKey.parse(client),
+        client=client,
         client_version="",
         condition=task.condition,
         server=server.server.id,

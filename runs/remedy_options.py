@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interpreters.clients import PROBES, ClientKey
+from interpreters.clients import PROBES
 from interpreters.deployed.units import unit_of
 from interpreters.end_of_life import ended
 from interpreters.environments import NoEnvironmentError
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from interpreters.clients import Client
+    from interpreters.clients import Client, ClientKey
     from interpreters.interpreter import Interpreter
     from reports.verdicts.copies import EnvironmentCopies
     from reports.verdicts.matrix import Row
@@ -53,7 +53,7 @@ class Makers:
 def collect_options(
     rows: Sequence[Row],
     known: RemedyOptions,
-    clients: Mapping[str, Client],
+    clients: Mapping[ClientKey, Client],
     makers: Makers,
     env: Mapping[str, str],
 ) -> RemedyOptions:
@@ -71,7 +71,7 @@ def collect_options(
             found.setdefault(interpreter.id, []).append(row)
             continue
         # What we installed, by its own name alone, is the newest already.
-        if not library or library == clients[str(row.client)].requirement:
+        if not library or library == clients[row.client].requirement:
             continue
         try:
             upgrades[interpreter.id, str(row.client)] = makers.newest(interpreter.id, library)
@@ -125,7 +125,7 @@ def _file(interpreter: Interpreter, floor: Protocol, env: Mapping[str, str]) -> 
 
 
 def known_options(
-    rows: Sequence[Row], clients: Mapping[str, Client], floor: Protocol, today: dt.date
+    rows: Sequence[Row], clients: Mapping[ClientKey, Client], floor: Protocol, today: dt.date
 ) -> RemedyOptions:
     """Return what decides, without any trial, whether another interpreter of these rows may help."""
     interpreters = {row.interpreter.id: row.interpreter for row in rows if not row.interpreter.is_program}
@@ -137,13 +137,13 @@ def known_options(
         for name, interpreter in interpreters.items()
         if (folder := closed_folder(interpreter.path))
     }
-    libraries = {name: client.library or client.requirement for name, client in clients.items()}
+    libraries = {str(key): client.library or client.requirement for key, client in clients.items()}
     units = {
         name: unit
         for name, interpreter in interpreters.items()
         if (unit := next(filter(None, (unit_of(process.pid) for process in interpreter.processes)), ""))
     }
-    no_floor = frozenset(ClientKey.parse(name).name for name, client in clients.items() if client.no_floor)
+    no_floor = frozenset(client.id for client in clients.values() if client.no_floor)
     return RemedyOptions(floor, libraries, {}, ends=ends, closed=closed, units=units, no_floor=no_floor)
 
 

@@ -162,7 +162,7 @@ def truth(job: Job) -> None:
         }
         truth = build_truth(found.rows, found.catalogue, found.floor, ambient)
         result = score(truth, needed_cells(found, everyone, settings.conditions))
-        ours = replace(found, rows=tuple(row for row in found.rows if row.client.name != RELAXED))
+        ours = replace(found, rows=tuple(row for row in found.rows if row.client != RELAXED))
         # A folder of its own, so that matrix and truth can be asked for in one command.
         _publish(job, f"{job.run_id}-truth", ours, add=lambda folder: write_truth(folder, truth.cells))
     for sentence in summary(result):
@@ -425,7 +425,7 @@ def venv(job: Job, interpreter: str) -> None:
     from interpreters.clients import requirements
 
     candidate = next(candidate for candidate in job.chosen if candidate.id == interpreter)
-    prepared = job.prepare(candidate, requirements(job.sweep.values()))
+    prepared = job.prepare(candidate, requirements(job.sweep))
     problems = "; ".join(dict.fromkeys(prepared.uninstalled.values()))
     LOG.info(prepared.interpreter.unavailable or problems or f"ready: {candidate.path}")
 

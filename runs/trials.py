@@ -94,7 +94,7 @@ def plan_trials(
         (task.interpreter, task.python): replace(
             task,
             interpreter=f"{task.interpreter}+{Remedy.CONFIGURATION}",
-            clients=tuple(str(row.client) for row in needy if _home(row, tasks) is task),
+            clients=tuple(row.client for row in needy if _home(row, tasks) is task),
             env={**task.env, "OPENSSL_CONF": str(folder / file.name)},
         )
         for task in tasks
@@ -105,11 +105,11 @@ def plan_trials(
         home = _home(row, tasks)
         if remedy is Remedy.CONFIGURATION:
             return configured[home.interpreter, home.python]
-        client = str(row.client)
-        alone = replace(home, interpreter=f"{home.interpreter}/{row.client.under(remedy)}", clients=(client,))
+        client = row.client
+        alone = replace(home, interpreter=f"{home.interpreter}/{client.under(remedy)}", clients=(client,))
         if remedy is Remedy.CODE:
-            return replace(alone, snippets={client: options.snippets[client]})
-        newer = Path(options.upgrades[row.interpreter.id, client])
+            return replace(alone, snippets={str(client): options.snippets[client.name]})
+        newer = Path(options.upgrades[row.interpreter.id, str(client)])
         return replace(alone, python=newer, environment=MADE)
 
     ours = tuple(
@@ -136,7 +136,7 @@ def _in_copies(needy: Sequence[Row], tasks: Sequence[ProbeTask], options: Remedy
     shared: dict[tuple[str, Path], ProbeTask] = {}
     for row, copy in planned:
         home, key = _home(row, tasks), (row.interpreter.id, copy.python)
-        clients = [str(other.client) for other, its in planned if (other.interpreter.id, its.python) == key]
+        clients = [other.client for other, its in planned if (other.interpreter.id, its.python) == key]
         shared[key] = replace(
             home,
             interpreter=f"{home.interpreter}+{copy.python.parents[1].name}",
@@ -151,7 +151,7 @@ def _in_copies(needy: Sequence[Row], tasks: Sequence[ProbeTask], options: Remedy
 def _home(row: Row, tasks: Sequence[ProbeTask]) -> ProbeTask:
     """Return the task in which a row's client was measured: its interpreter may have several."""
     return next(
-        task for task in tasks if task.interpreter == row.interpreter.id and str(row.client) in task.clients
+        task for task in tasks if task.interpreter == row.interpreter.id and row.client in task.clients
     )
 
 
@@ -170,7 +170,7 @@ def outcomes(
 def _outcome(trial: Trial, campaign: CampaignResult, catalogue: Catalogue, floor: Protocol) -> TrialOutcome:
     client, remedied = trial.row.client, trial.row.client.under(trial.remedy)
     probed = campaign.interpreters[trial.task.interpreter]
-    why = probed.results[Condition.AMBIENT][trial.task.python].import_errors.get(str(client), "")
+    why = probed.results[Condition.AMBIENT][trial.task.python].import_errors.get(client, "")
     cells = probed.judged.of(client, Condition.AMBIENT)
     observations = tuple(
         replace(observation, interpreter=trial.row.interpreter.id, client=remedied)

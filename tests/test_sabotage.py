@@ -54,7 +54,7 @@ def measure(tmp_path: Path, catalogue: Catalogue) -> Callable[[], Judgement]:
         pytest.skip("this Python sets no minimum, so it is never enforced: run the tests on another one")
 
     def run() -> Judgement:
-        task = ProbeTask("here", here, environment, ("ssl",))
+        task = ProbeTask("here", here, environment, (ClientKey("ssl"),))
         settings = Settings(catalogue, FLOOR, (Condition.AMBIENT,), tmp_path, os.environ)
         done = asyncio.run(run_campaign([task], settings))
         return done.interpreters["here"].judged.judgement(ClientKey("ssl"), Condition.AMBIENT, FLOOR)

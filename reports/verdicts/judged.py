@@ -95,7 +95,7 @@ class JudgedCells:
         seen = {other: self.of(client, other).results for other in Condition}
         # What Python's library has tells nothing of another one.
         own_tls = self.of(client, condition).own_tls
-        relaxed = {} if own_tls else self.of(ClientKey(RELAXED), Condition.PERMISSIVE).results
+        relaxed = {} if own_tls else self.of(RELAXED, Condition.PERMISSIVE).results
         holder = held_by(judgement, condition, seen, relaxed, floor)
         if holder is HeldBy.UNKNOWN and own_tls:
             return own_holder(judgement, own_tls, seen[Condition.PERMISSIVE], floor)

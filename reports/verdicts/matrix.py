@@ -332,7 +332,7 @@ def _reason(  # 6 parameters: the sentence rests on as many facts
 ) -> str:
     """Continue a judgement's reason with its cause, by what the row is about."""
     if measured.interpreter.is_program:
-        relaxed = any(record.client.name == RELAXED for record in measured.observations)
+        relaxed = any(record.client == RELAXED for record in measured.observations)
         return explain_program(judgement, holder, measured.interpreter.openssl, relaxed=relaxed)
     if changed := measured.changed(client):
         return f"{judgement.reason}; {changed.itself}"

@@ -82,7 +82,7 @@ class RemedyOptions:
     libraries: Mapping[str, str]
     """By client, the distribution whose release decides; empty for what comes with Python itself."""
     snippets: Mapping[str, str]
-    """By client, the lines that set the floor in code."""
+    """By client's name, the lines that set the floor in code."""
     upgrades: Mapping[tuple[str, str], Path | str] = field(default_factory=dict)
     """By interpreter and client, where a newer release may be had: the Python of an environment that
     has it, or why there is none."""
@@ -171,7 +171,7 @@ def skip_reason(row: Row, remedy: Remedy, options: RemedyOptions) -> str:
     if remedy is Remedy.CODE:
         none = f"there are no lines that set a floor in {row.client}"
         none = NO_FLOOR if row.client.name in options.no_floor else none
-        return "" if str(row.client) in options.snippets else none
+        return "" if row.client.name in options.snippets else none
     if remedy is Remedy.CONFIGURATION:
         file = options.files.get(row.interpreter.id, "no configuration was written for it")
         return file if isinstance(file, str) else ""
@@ -262,7 +262,7 @@ def _advised(row: Row, remedy: Remedy, trial: Row, options: RemedyOptions, reaso
         unit = options.units.get(interpreter.id, "")
         steps = configuration_steps([interpreter.path], file, options.floor, [unit] if unit else [])
         return RemedyAttempt(remedy, Standing.ADVISED, reason, trial.verdict, flat(steps), file, unit)
-    lines = tuple(options.snippets[str(row.client)].splitlines())
+    lines = tuple(options.snippets[row.client.name].splitlines())
     return RemedyAttempt(remedy, Standing.ADVISED, reason, trial.verdict, lines)
 
 

@@ -217,7 +217,7 @@ class Score:
         return enough and not self.wrong and not self.misheld and not failings
 
 
-def needed_cells(matrix: Matrix, clients: Sequence[str], conditions: Sequence[Condition]) -> int:
+def needed_cells(matrix: Matrix, clients: Sequence[ClientKey], conditions: Sequence[Condition]) -> int:
     """Return how many cells a truth set of a matrix takes, whose interpreters all had these clients."""
     ladder = matrix.catalogue.only(Role.LADDER).servers
     return min(CELLS, len(matrix.measured) * len(clients) * len(conditions) * len(ladder) * 2 // 3)

@@ -71,7 +71,7 @@ def campaign(folder: Path, catalogue: Catalogue, *machines: Sequence[ProbeTask])
 def tasks(pythons: Sequence[Path], place: Place, env: dict[str, str]) -> list[ProbeTask]:
     """Return what to measure in these interpreters, here or in a place: `ssl` and the reference."""
     return [
-        ProbeTask(str(number), python, env, ("ssl", RELAXED), place=place)
+        ProbeTask(str(number), python, env, (ClientKey("ssl"), RELAXED), place=place)
         for number, python in enumerate(pythons)
     ]
 
@@ -288,7 +288,7 @@ def test_a_place_that_lies_is_never_enforced(tmp_path: Path) -> None:
         before.append(far := tmp_path / f"far-{number}.py")
         far.write_text(LIAR.replace("LIE", lie))
         place = Place("exec", f"far-{number}", (sys.executable, str(far)), passes=("PATH",))
-        machines.append([ProbeTask("liar", Path(sys.executable), {}, ("ssl",), place=place)])
+        machines.append([ProbeTask("liar", Path(sys.executable), {}, (ClientKey("ssl"),), place=place)])
     whole = read_catalogue()
     few = Catalogue(tuple(whole[name] for name in FEW), whole.sha256)
     for lie, found in zip(LIES, campaign(tmp_path, few, *machines), strict=True):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.clients import RELAXED
+from interpreters.clients import RELAXED, ClientKey
 from interpreters.process_environment import sanitized_environment
 from interpreters.programs import FLOOR as FLOOR_WORD
 from interpreters.programs import InstalledProgram, commands, identify_program, locate_programs, read_programs
@@ -72,8 +72,9 @@ def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Measure:
         whole = read_catalogue()
         catalogue = Catalogue(tuple(whole[server] for server in SERVERS), whole.sha256)
         settings = Settings(catalogue, FLOOR, conditions, cache, os.environ, openssl)
-        words = commands(found, RELAXED, floor)
-        task = ProbeTask(found.interpreter.id, Path(sys.executable), environment, (name,), programs=words)
+        words = commands(found, RELAXED.name, floor)
+        key, python = ClientKey(name), Path(sys.executable)
+        task = ProbeTask(found.interpreter.id, python, environment, (key,), programs=words)
 
         async def limited() -> tuple[Row, ...]:
             async with asyncio.timeout(SLOW):

@@ -22,6 +22,7 @@ from interpreters.clients import (
     specifiers,
     variants,
 )
+from tests.support.builders import by_key, keys
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +42,7 @@ def test_the_measured_clients_are_there() -> None:
 
 def test_the_reference_client_is_there() -> None:
     """The client that shows what a build could negotiate is a reference and needs nothing installed."""
-    assert clients()[RELAXED] == Client(RELAXED, "", reference=True)
+    assert clients()[RELAXED.name] == Client(RELAXED.name, "", reference=True)
 
 
 def test_a_file_is_read_and_not_run(tmp_path: Path) -> None:
@@ -136,8 +137,8 @@ NOTHING = Client("ssl", "", reference=False)
 def test_a_pin_is_a_version_or_a_specifier(pin: str, needed: str) -> None:
     """A bare version pins exactly, a specifier is taken as it is, and one version leaves the names alone."""
     found = variants([NOTHING, ON_BOTOCORE, OTHER], specifiers(pin))
-    assert requirements(found.values()) == {"botocore": needed, "other": "thing"}
-    assert list(found) == ["ssl", "botocore", "other"]
+    assert requirements(found) == by_key({"botocore": needed, "other": "thing"})
+    assert tuple(found) == keys(["ssl", "botocore", "other"])
 
 
 @pytest.mark.parametrize(
@@ -158,14 +159,9 @@ def test_a_list_of_versions_is_taken_apart(text: str, found: tuple[str, ...]) ->
 def test_a_pin_counts_for_each_client_that_needs_it() -> None:
     """A pin of botocore holds for urllib3 too, which is the one that botocore brings along."""
     wanted = [clients()[name] for name in DEFAULT]
-    assert requirements(variants(wanted, ["1.34.0"]).values()) == {
-        "urllib3": "botocore==1.34.0",
-        "botocore": "botocore==1.34.0",
-    }
-    assert requirements(variants(wanted, (), ["<2"]).values()) == {
-        "urllib3": "botocore urllib3<2",
-        "botocore": "botocore urllib3<2",
-    }
+    both = keys(["urllib3", "botocore"])
+    assert requirements(variants(wanted, ["1.34.0"])) == dict.fromkeys(both, "botocore==1.34.0")
+    assert requirements(variants(wanted, (), ["<2"])) == dict.fromkeys(both, "botocore urllib3<2")
 
 
 VERSIONS = st.lists(st.sampled_from(["1.20.*", "<1.30", ">=1,<2", "newest"]), unique=True)
@@ -176,14 +172,14 @@ def test_a_sweep_is_every_pair_of_versions(botocore: list[str], urllib3: list[st
     """Clients on botocore are there once for each pair, each by a name of its own; all others once."""
     found = variants([NOTHING, ON_BOTOCORE, OTHER], botocore, urllib3)
     pairs = max(1, len(botocore)) * max(1, len(urllib3))
-    ours = [client for name, client in found.items() if ClientKey.parse(name).name == "botocore"]
+    ours = [client for key, client in found.items() if key.name == "botocore"]
     assert len(ours) == len({client.requirement for client in ours}) == pairs
-    assert (pairs == 1) is ("botocore" in found)
-    assert {ClientKey.parse(name).name for name in found} == {"ssl", "botocore", "other"}
-    assert (found["ssl"].requirement, found["other"].requirement) == ("", "thing")
+    assert (pairs == 1) is (ClientKey("botocore") in found)
+    assert {key.name for key in found} == {"ssl", "botocore", "other"}
+    assert (found[ClientKey("ssl")].requirement, found[ClientKey("other")].requirement) == ("", "thing")
     for client in ours:
         assert all(("urllib3" in word) or word.startswith("botocore") for word in client.requirement.split())
-        assert (client.library, client.floor) == ("botocore", "botocore")
+        assert (client.id, client.library) == ("botocore", "botocore")
 
 
 @given(
@@ -253,5 +249,5 @@ NAME = st.text("abcxyz", min_size=1, max_size=5)
 @given(st.lists(st.builds(Client, NAME, NAME | st.just(""), st.booleans()), unique_by=lambda one: one.id))
 def test_exactly_the_clients_that_need_something_are_named(wanted: list[Client]) -> None:
     """Of any clients, those with a requirement are named, each with its own."""
-    needed = requirements(wanted)
-    assert needed == {one.id: one.requirement for one in wanted if one.requirement}
+    needed = requirements({ClientKey(one.id): one for one in wanted})
+    assert needed == by_key({one.id: one.requirement for one in wanted if one.requirement})

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpreters import prepared as prepared_module
+from interpreters.clients import ClientKey
 from interpreters.environments import ClientVenv, Installer, NoEnvironmentError, is_made
 from interpreters.identify import parse_identity
 from interpreters.interpreter import MADE
@@ -27,6 +28,7 @@ from interpreters.prepared import (
     prepare_apart,
     prepare_candidate,
 )
+from tests.support.builders import by_key, keys
 from tests.support.probing import says
 
 if TYPE_CHECKING:
@@ -34,7 +36,8 @@ if TYPE_CHECKING:
 
     Script = Callable[[str, str], Path]
 
-WANTED = {"urllib3": "botocore", "botocore": "botocore"}
+WANTED = by_key({"urllib3": "botocore", "botocore": "botocore"})
+SSL = ClientKey("ssl")
 
 UV = """
 echo "$*" >>"$0.log"
@@ -57,7 +60,7 @@ def prepare(script: Script, cache: Path) -> Callable[..., Prepared]:
     """Return a function that prepares a candidate with a made-up uv."""
     uv = script("uv", UV)
 
-    def prepare(candidate: Candidate, wanted: dict[str, str] = WANTED, lacks: str = "") -> Prepared:
+    def prepare(candidate: Candidate, wanted: Mapping[ClientKey, str] = WANTED, lacks: str = "") -> Prepared:
         environment = {"PATH": os.environ["PATH"], "UV_LACKS": lacks}
         return prepare_candidate(candidate, wanted, Installer(str(uv), cache, Path("/tool")), environment)
 
@@ -69,7 +72,7 @@ def candidate(path: Path, unavailable: str = "") -> Candidate:
     return Candidate("opt_one", "opt", path, unavailable)
 
 
-def is_ready(one: Candidate, wanted: Mapping[str, str], cache: Path) -> bool:
+def is_ready(one: Candidate, wanted: Mapping[ClientKey, str], cache: Path) -> bool:
     """Whether nothing is left to prepare for a candidate."""
     places = {text: prepared_module._environment(cache, one, text) for text in wanted.values()}
     return bool(one.unavailable or one.environment) or all(
@@ -163,7 +166,7 @@ def test_a_failed_installation_names_the_clients(
     assert not is_ready(one, WANTED, cache)
 
 
-MANY = {**WANTED, "lone": "lone", "crt": "boto3[crt]", "pair": "one two"}
+MANY = WANTED | by_key({"lone": "lone", "crt": "boto3[crt]", "pair": "one two"})
 
 
 @pytest.mark.parametrize("lacks", ["", "lone", "lone two", "botocore boto3[crt]"])
@@ -176,16 +179,16 @@ def test_what_cannot_be_installed_disturbs_no_other_client(
     hit = {client for client, words in MANY.items() if words.split()[-1] in lacks.split()}
     assert set(prepared.uninstalled) == hit
     assert [made.clients for made in prepared.venvs] == [
-        ("urllib3", "botocore"),
-        ("lone",),
-        ("crt",),
-        ("pair",),
+        keys(["urllib3", "botocore"]),
+        keys(["lone"]),
+        keys(["crt"]),
+        keys(["pair"]),
     ]
     assert len({made.python for made in prepared.venvs}) == len(prepared.venvs)
     assert is_ready(one, MANY, cache) is not bool(hit)
-    places = prepared.places(("ssl", *MANY))
-    assert {client for clients in places.values() for client in clients} == {"ssl", *MANY} - hit
-    assert next(iter(places.items())) == (one.path, ("ssl",))
+    places = prepared.places((SSL, *MANY))
+    assert {client for clients in places.values() for client in clients} == {SSL, *MANY} - hit
+    assert next(iter(places.items())) == (one.path, (SSL,))
     for made in prepared.venvs:
         assert set(places.get(made.python or Path(), ())) == set(made.clients) - hit
 
@@ -194,7 +197,7 @@ def test_words_of_a_requirement_are_installed_together(
     script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], tmp_path: Path
 ) -> None:
     """A requirement of two words is one installation of both."""
-    prepare(candidate(script("python3", says(facts))), {"pair": "one two"})
+    prepare(candidate(script("python3", says(facts))), by_key({"pair": "one two"}))
     assert (tmp_path / "uv.log").read_text().splitlines()[-1].endswith(" one two")
 
 
@@ -206,7 +209,7 @@ def test_requirements_never_share_a_folder(
 ) -> None:
     """Two requirements that read alike as a folder's name are two folders."""
     made = candidate(script("python3", says(facts)))
-    assert prepare(made, {"x": one}).python != prepare(made, {"x": other}).python
+    assert prepare(made, {SSL: one}).python != prepare(made, {SSL: other}).python
 
 
 def test_a_later_environment_that_cannot_be_made_concerns_its_clients_alone(
@@ -217,10 +220,12 @@ def test_a_later_environment_that_cannot_be_made_concerns_its_clients_alone(
     prepare(one)
     blocked = cache / "environments" / one.id / "lone"
     blocked.symlink_to("/dev/null/nowhere")
-    prepared = prepare(one, {**WANTED, "lone": "lone"})
+    lone = ClientKey("lone")
+    prepared = prepare(one, {**WANTED, lone: "lone"})
     assert prepared.interpreter.unavailable == ""
-    assert list(prepared.uninstalled) == ["lone"]
-    assert prepared.places(("lone", "botocore")) == {one.path: (), prepared.python: ("botocore",)}
+    assert list(prepared.uninstalled) == [lone]
+    botocore = keys(["botocore"])
+    assert prepared.places((lone, *botocore)) == {one.path: (), prepared.python: botocore}
 
 
 def test_where_nothing_is_required_there_is_no_environment(
@@ -229,7 +234,7 @@ def test_where_nothing_is_required_there_is_no_environment(
     """Clients of the standard library are measured in the interpreter itself, which has its start-up code."""
     one = candidate(script("python3", says(facts)))
     prepared = prepare(one, {})
-    assert (prepared.venvs, prepared.places(("ssl",))) == ((), {one.path: ("ssl",)})
+    assert (prepared.venvs, prepared.places((SSL,))) == ((), {one.path: (SSL,)})
     assert is_ready(one, {}, cache)
     assert not (tmp_path / "uv.log").exists()
 
@@ -237,16 +242,16 @@ def test_where_nothing_is_required_there_is_no_environment(
 def test_an_environment_as_found_has_its_own_clients(facts: dict[str, Any]) -> None:
     """What is found is asked for its own list, each client once."""
     found = Prepared.of(replace(ONE, environment=Path("/srv/app")), parse_identity(facts))
-    wanted = ("ssl", "botocore@botocore-1.20.*", "botocore@newest")
-    assert found.places(wanted) == {ONE.path: ("ssl", "botocore")}
-    assert found.places(wanted, ("ssl", "httpx")) == {ONE.path: ("ssl", "httpx")}
+    wanted, others = keys(["ssl", "botocore@botocore-1.20.*", "botocore@newest"]), keys(["ssl", "httpx"])
+    assert found.places(wanted) == {ONE.path: keys(["ssl", "botocore"])}
+    assert found.places(wanted, others) == {ONE.path: others}
     made = Prepared.of(ONE, parse_identity(facts))
-    assert made.places(("ssl",), ("httpx",)) == {ONE.path: ("ssl",)}
+    assert made.places((SSL,), others) == {ONE.path: (SSL,)}
 
 
 def test_where_there_is_a_problem_nothing_is_anywhere() -> None:
     """A candidate that has a problem has no place for any client."""
-    assert Prepared.of(ONE, unavailable="it hangs").places(("ssl",)) == {}
+    assert Prepared.of(ONE, unavailable="it hangs").places((SSL,)) == {}
 
 
 def test_without_an_environment_the_interpreter_itself_is_measured(
@@ -257,7 +262,7 @@ def test_without_an_environment_the_interpreter_itself_is_measured(
     prepared = prepare_candidate(one, WANTED, Installer("/nowhere/uv", cache, Path("/tool")), {})
     assert prepared.interpreter.version == facts["version"]
     assert (prepared.python, prepared.interpreter.unavailable) == (None, "")
-    assert prepared.places(("ssl", *WANTED)) == {one.path: ("ssl",)}
+    assert prepared.places((SSL, *WANTED)) == {one.path: (SSL,)}
     assert prepared.uninstalled.keys() == WANTED.keys()
     assert all("/nowhere/uv cannot be run" in why for why in prepared.uninstalled.values())
 
@@ -365,7 +370,7 @@ def test_other_requirements_are_not_ready(
     """A candidate whose environment holds something else has to be prepared again."""
     one = candidate(script("python3", says(facts)))
     prepare(one)
-    assert not is_ready(one, {"botocore": "botocore==1.34.0"}, cache)
+    assert not is_ready(one, {SSL: "botocore==1.34.0"}, cache)
 
 
 ONE = candidate(Path("/opt/one/bin/python3"))
@@ -419,7 +424,7 @@ def test_an_environment_is_measured_as_it_is(
     assert (prepared.venvs, prepared.executable) == ((), path)
     assert prepared.interpreter.environment == str(tmp_path / "venv")
     asked = ("ssl", "botocore@botocore-1.20.*", "botocore@botocore-newest", "urllib3@botocore-newest")
-    assert prepared.places(asked) == {path: ("ssl", "botocore", "urllib3")}
+    assert prepared.places(keys(asked)) == {path: keys(["ssl", "botocore", "urllib3"])}
     assert distinct([prepared, Prepared.of(candidate(real))])[0] == prepared
     assert not (tmp_path / "uv.log").exists()
 
@@ -432,7 +437,8 @@ def test_a_folder_given_as_an_environment_is_measured_as_it_is(
     assert is_ready(one, WANTED, cache)
     prepared = prepare(one)
     assert prepared.interpreter.environment == "/srv/app"
-    assert prepared.places(("ssl", "botocore")) == {one.path: ("ssl", "botocore")}
+    both = keys(["ssl", "botocore"])
+    assert prepared.places(both) == {one.path: both}
     assert prepare(candidate(one.path)).interpreter.environment == MADE
 
 

@@ -27,7 +27,7 @@ import trustme
 from tests.support.checkout import ROOT
 from tests.support.probing import board, both_lines
 
-from interpreters.clients import CLIENTS, clients, requirements
+from interpreters.clients import CLIENTS, ClientKey, clients, requirements
 from interpreters.environments import Installer
 from interpreters.identify import identify
 from interpreters.prepared import Prepared, prepare_candidate
@@ -302,7 +302,7 @@ def furnished(
     newest = max(known, key=lambda one: [int(part) for part in known[one].version.split(".")[:2]])
     return prepare_candidate(
         newest,
-        requirements(one for one in clients().values() if one.id in ALL),
+        requirements({ClientKey(name): clients()[name] for name in ALL}),
         Installer(uv, make_cache(folder / "cache"), Path(sys.executable)),
         callers_environment,
     )
@@ -316,8 +316,8 @@ def meetings(
     town = Town(tmp_path_factory.mktemp("town"))
     sites = {client: {kind: _site(town, kind) for kind in MANNERS} for client in ALL}
     plans = {
-        python: [cell(client, site, town, kind) for client in names for kind, site in sites[client].items()]
-        for python, names in furnished.places(ALL).items()
+        python: [cell(key.name, site, town, kind) for key in keys for kind, site in sites[key.name].items()]
+        for python, keys in furnished.places(map(ClientKey, ALL)).items()
     }
     with ThreadPoolExecutor(4) as pool:
         said = [
@@ -490,10 +490,10 @@ def test_lines_that_set_a_floor_hold_it_and_change_nothing_else(
         "a stranger": town.site(authority=trustme.CA()),
         "new": town.site(highest=ssl.TLSVersion.TLSv1_2),
     }
-    places = furnished.places([client])
-    python = next((python for python, names in places.items() if client in names), None)
+    key = ClientKey(client)
+    python = next((python for python, keys in furnished.places([key]).items() if key in keys), None)
     if python is None:
-        pytest.skip(f"{furnished.uninstalled[client]}: an index that can be reached enables this")
+        pytest.skip(f"{furnished.uninstalled[key]}: an index that can be reached enables this")
     cells = [cell(client, site, town, kind) for kind, site in sites.items()]
     said = board(python, cells, PATIENCE, snippets={client: FLOORED[client]})
     outcomes = {one["server"]: one["account"]["outcome"] for one in said if one["kind"] == "account"}
@@ -613,9 +613,10 @@ def opened(log: Path, planted: Planted) -> list[str]:
 def test_what_is_planted_would_be_found(furnished: Prepared, tmp_path: Path) -> None:
     """A botocore in the user's own surroundings takes what was planted, from environment and files."""
     planted = plant(tmp_path / "home", "http://127.0.0.1:9")
-    python = next((p for p, names in furnished.places(["botocore"]).items() if "botocore" in names), None)
+    key = ClientKey("botocore")
+    python = next((python for python, keys in furnished.places([key]).items() if key in keys), None)
     if python is None:
-        pytest.skip(furnished.uninstalled["botocore"])
+        pytest.skip(furnished.uninstalled[key])
     program = "import botocore.session as s; print(s.Session().get_credentials().access_key)"
     bare = {name: text for name, text in planted.environment.items() if name in ("PATH", "HOME")}
     for environment in (planted.environment, bare):
@@ -634,11 +635,11 @@ def test_no_client_reads_or_sends_what_is_the_users(furnished: Prepared, tmp_pat
     home = tmp_path / "ours"
     home.mkdir()
     planted = plant(tmp_path / "home", trap.url)
-    sites = {client: town.site() for client in ALL if client not in furnished.uninstalled}
+    sites = {client: town.site() for client in ALL if ClientKey(client) not in furnished.uninstalled}
     logs: dict[str, Path] = {}
 
-    def run(place: tuple[Path, tuple[str, ...]]) -> None:
-        python, names = place
+    def run(place: tuple[Path, tuple[ClientKey, ...]]) -> None:
+        python, names = place[0], [key.name for key in place[1]]
         log = logs[names[0]] = tmp_path / f"{names[0]}.log"
         cells = [cell(name, sites[name], town, "here") for name in names]
         subprocess.run(
@@ -652,7 +653,7 @@ def test_no_client_reads_or_sends_what_is_the_users(furnished: Prepared, tmp_pat
 
     try:
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(run, furnished.places(sites).items()))
+            list(pool.map(run, furnished.places(map(ClientKey, sites)).items()))
     finally:
         for site in town.sites:
             site.close()
@@ -723,8 +724,8 @@ def with_either(
     folder = tmp_path_factory.mktemp("engines")
     environment = {**sanitized_environment(os.environ, folder), **NO_BYTECODE}
     tasks = [
-        ProbeTask(furnished.interpreter.id, python, environment, names)
-        for python, names in furnished.places(FAMILIES).items()
+        ProbeTask(furnished.interpreter.id, python, environment, keys)
+        for python, keys in furnished.places(map(ClientKey, FAMILIES)).items()
     ]
     try:
         openssl = find_s_server(None, folder, os.environ).openssl

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.clients import PROBES, ClientKey
+from interpreters.clients import PROBES, RELAXED, ClientKey
 from interpreters.log import shown
 from reports.verdicts.judged import JudgedCells
 from runs import campaign as campaign_module
@@ -39,16 +39,13 @@ from servers.engine import EngineError
 from servers.progress import counted
 from servers.protocols import Protocol
 from servers.s_server import find_s_server
-from tests.support.builders import LOOSE, STRICT, Stack, a_catalogue, meet
+from tests.support.builders import LOOSE, STRICT, Stack, a_catalogue, keys, meet
 from tests.support.limits import HANGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from servers.control import Control
-
-
-REFERENCE = "relaxed"
 
 
 class _Probes:
@@ -58,9 +55,9 @@ class _Probes:
         self.tasks: list[ProbeTask] = []
         self.configurations: list[str | None] = []
         self.controls: list[Mapping[str, Control]] = []
-        self.absent: frozenset[str] = frozenset()
+        self.absent: frozenset[ClientKey] = frozenset()
         self.stacks: dict[tuple[str, Condition], Stack] = {}
-        """How clients meet the servers, by their name and condition; those that are not here do not."""
+        """How clients meet the servers, by their text and condition; those that are not here do not."""
         self.now = 0
         self.most = 0
 
@@ -68,7 +65,7 @@ class _Probes:
         return _Probe(task, self)
 
     @property
-    def clients(self) -> list[tuple[str, ...]]:
+    def clients(self) -> list[tuple[ClientKey, ...]]:
         return [task.clients for task in self.tasks]
 
     @property
@@ -95,9 +92,9 @@ class _Probe:
     def result(self, controls: Mapping[str, Control]) -> ProbeResult:
         self.noted.controls.append(controls)
         observations = tuple(
-            replace(meet(stack, server.server), client=ClientKey.parse(client), condition=self.task.condition)
+            replace(meet(stack, server.server), client=client, condition=self.task.condition)
             for client, server in self.task.pairs
-            if (stack := self.noted.stacks.get((client, self.task.condition)))
+            if (stack := self.noted.stacks.get((str(client), self.task.condition)))
         )
         return ProbeResult(None, observations, absent=self.noted.absent)
 
@@ -123,7 +120,7 @@ def probes(monkeypatch: pytest.MonkeyPatch, no_keys: None) -> _Probes:  # noqa: 
 
 
 def _task(name: str = "here", **env: str) -> ProbeTask:
-    return ProbeTask(name, Path(sys.executable), {"PATH": "/bin", **env}, ("ssl",))
+    return ProbeTask(name, Path(sys.executable), {"PATH": "/bin", **env}, keys(["ssl"]))
 
 
 def _settings(folder: Path, *conditions: Condition, openssl: Path | None = None) -> Settings:
@@ -183,13 +180,13 @@ def test_what_a_task_has_goes_along_with_each_probe(tmp_path: Path, probes: _Pro
 @pytest.mark.parametrize("environment", ["made", "/srv/app"])
 def test_what_is_not_there_is_asked_for_once(tmp_path: Path, probes: _Probes, environment: str) -> None:
     """An environment as found is probed under further conditions for what it has; ours has all."""
-    wanted, probes.absent = ("ssl", "httpx", "botocore"), frozenset({"httpx"})
+    wanted, probes.absent = keys(["ssl", "httpx", "botocore"]), frozenset(keys(["httpx"]))
     modules = {"httpx": ("httpx",), "botocore": ("botocore",)}
     task = replace(_task("it"), clients=wanted, environment=environment, modules=modules)
     probes.stacks["botocore", Condition.HARDENED] = STRICT
     probed = _run([task], _settings(tmp_path, Condition.AMBIENT, Condition.HARDENED)).interpreters["it"]
-    there = wanted if environment == "made" else ("ssl", "botocore")
-    assert probes.clients == [wanted, there, ("botocore", REFERENCE)]
+    there = wanted if environment == "made" else keys(["ssl", "botocore"])
+    assert probes.clients == [wanted, there, (ClientKey("botocore"), RELAXED)]
     assert [sent.modules for sent in probes.tasks[:2]] == [modules, modules if environment == "made" else {}]
     assert probed.clients == there
 
@@ -219,8 +216,8 @@ def test_reference_client_comes_along_under_permissive(tmp_path: Path, probes: _
     """The reference client is sent under the permissive condition and under no other."""
     _run([_task()], _settings(tmp_path, *Condition))
     for condition, clients in zip(Condition, probes.clients, strict=True):
-        assert (REFERENCE in clients) is (condition is Condition.PERMISSIVE)
-        assert "ssl" in clients
+        assert (RELAXED in clients) is (condition is Condition.PERMISSIVE)
+        assert ClientKey("ssl") in clients
 
 
 @pytest.mark.parametrize("needed", [TELLING, TELLING[:1]])
@@ -234,8 +231,8 @@ def test_who_is_held_is_probed_once_under_each_telling_condition(
     probes.stacks["ssl", Condition.PERMISSIVE] = LOOSE if Condition.EMPTY in needed else STRICT
     done = _run([_task()], settings)
     assert list(done.interpreters["here"].results) == [Condition.AMBIENT, *needed]
-    assert set(probes.clients[1]) == {"ssl", REFERENCE}
-    assert probes.clients[2:] == [("ssl",)] * (len(needed) - 1)
+    assert set(probes.clients[1]) == {ClientKey("ssl"), RELAXED}
+    assert probes.clients[2:] == [keys(["ssl"])] * (len(needed) - 1)
     assert probes.configurations[1:] == [configuration(condition, settings.floor) for condition in needed]
     assert probes.servers[2:] == probes.servers[1:2] * (len(needed) - 1)
     below = [s for s in settings.catalogue.servers if s.role is Role.LADDER and s.only_below(settings.floor)]
@@ -298,7 +295,7 @@ def test_nothing_more_is_told_where_nobody_asks(tmp_path: Path, probes: _Probes)
     assert len(probes.tasks) == 1
 
 
-CLIENTS = (("ssl", "botocore"), ("requests",), ("awscrt",))
+CLIENTS = (keys(["ssl", "botocore"]), keys(["requests"]), keys(["awscrt"]))
 
 
 def _environments() -> list[ProbeTask]:
@@ -306,7 +303,7 @@ def _environments() -> list[ProbeTask]:
     return [ProbeTask("here", Path(f"/venv{n}/python"), {}, clients) for n, clients in enumerate(CLIENTS)]
 
 
-def _sent(probes: _Probes) -> list[tuple[str, tuple[str, ...]]]:
+def _sent(probes: _Probes) -> list[tuple[str, tuple[ClientKey, ...]]]:
     """Return which clients were sent where, in order."""
     return [(str(task.python), task.clients) for task in probes.tasks]
 
@@ -317,7 +314,7 @@ def test_each_environment_is_probed_and_the_reference_goes_once(tmp_path: Path, 
     done = _run(tasks, _settings(tmp_path, Condition.AMBIENT, Condition.PERMISSIVE))
     plain = [(str(task.python), task.clients) for task in tasks]
     first, *others = plain
-    assert _sent(probes) == [*plain, (first[0], (*first[1], REFERENCE)), *others]
+    assert _sent(probes) == [*plain, (first[0], (*first[1], RELAXED)), *others]
     probed = done.interpreters["here"]
     assert probed.tasks == tuple(tasks)
     assert [list(results) for results in probed.results.values()] == [[t.python for t in tasks]] * 2
@@ -329,9 +326,9 @@ def test_only_environments_with_a_held_client_are_probed_again(
 ) -> None:
     """Of each environment the clients that are held go again; the reference goes to the first."""
     tasks = _environments()
-    probes.stacks.update({(tasks[n].clients[0], Condition.AMBIENT): STRICT for n in again})
+    probes.stacks.update({(str(tasks[n].clients[0]), Condition.AMBIENT): STRICT for n in again})
     _run(tasks, _settings(tmp_path, Condition.AMBIENT))
-    home = [(str(tasks[0].python), (*tasks[0].clients[: int(0 in again)], REFERENCE))] if again else []
+    home = [(str(tasks[0].python), (*tasks[0].clients[: int(0 in again)], RELAXED))] if again else []
     others = [(str(tasks[n].python), tasks[n].clients[:1]) for n in again if n]
     assert _sent(probes)[len(tasks) :] == [*home, *others]
 
@@ -343,12 +340,12 @@ def test_a_program_brings_its_own_reference_or_none(
     relaxed: bool,  # noqa: FBT001
 ) -> None:
     """A program's probe is told how to run it; its own reference goes along if there is one."""
-    how = {"tool": {"path": "/tool"}} | ({REFERENCE: {"path": "/tool"}} if relaxed else {})
-    task = ProbeTask("program_tool", Path(sys.executable), {}, ("tool",), programs=how)
-    extra = (REFERENCE,) if relaxed else ()
+    how = {"tool": {"path": "/tool"}} | ({RELAXED.name: {"path": "/tool"}} if relaxed else {})
+    tool, extra = keys(["tool"]), (RELAXED,) if relaxed else ()
+    task = ProbeTask("program_tool", Path(sys.executable), {}, tool, programs=how)
     probes.stacks.update({("tool", Condition.AMBIENT): STRICT, ("tool", Condition.PERMISSIVE): LOOSE})
     _run([task], _settings(tmp_path, Condition.AMBIENT))
-    assert probes.clients == [("tool",), ("tool", *extra), ("tool",)]
+    assert probes.clients == [tool, (*tool, *extra), tool]
     assert [task.programs for task in probes.tasks] == [how, how, how]
 
 
@@ -480,7 +477,7 @@ def test_progress_counts_the_interpreters(tmp_path: Path, probes: _Probes) -> No
     tasks = [
         _task("one"),
         _task("other"),
-        replace(_task("other"), python=Path("/venv/python"), clients=("botocore",)),
+        replace(_task("other"), python=Path("/venv/python"), clients=keys(["botocore"])),
     ]
     _run(tasks, settings, lines.append)
     assert len(probes.tasks) == len(tasks) * len(Condition)
@@ -532,7 +529,7 @@ def test_a_real_task_under_each_condition(tmp_path: Path) -> None:
     names = ("tls1_2", "tls1_3", "tls1_0_rsa", "tls1_1_rsa")
     chosen = tuple(settings.catalogue[name] for name in names)
     settings = replace(settings, catalogue=Catalogue(chosen, ""))
-    task = ProbeTask("here", Path(sys.executable), {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, ("ssl",))
+    task = replace(_task(), env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
     done = _run([task], settings)
     assert all(control.passed for control in done.controls.values()), done.controls
     probed = done.interpreters["here"]
@@ -545,7 +542,7 @@ def test_a_real_task_under_each_condition(tmp_path: Path) -> None:
             if connected:
                 assert cell.account.version == protocol
                 assert cell.wire[0].server_version is protocol
-            if str(cell.client) == REFERENCE:
+            if cell.client == RELAXED:
                 assert connected is getattr(ssl, f"HAS_{protocol.name}".replace("TLSV", "TLSv"))
             elif condition is Condition.HARDENED or not protocol.below(settings.floor):
                 assert connected is not protocol.below(settings.floor)

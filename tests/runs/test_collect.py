@@ -54,12 +54,12 @@ def _prepared(name: str, identity: dict[str, Any] | None = None, unavailable: st
 
 
 def _task(name: str, *clients: str) -> ProbeTask:
-    return ProbeTask(name, Path("/made/up/venv/bin/python"), {}, clients)
+    return ProbeTask(name, Path("/made/up/venv/bin/python"), {}, keys(clients))
 
 
 def _result(stack: Stack = STRICT, *clients: str, identity: Any = None, **import_errors: str) -> ProbeResult:
     """Return what a probe did with some clients on the whole ladder."""
-    return a_result(stack, clients, CATALOGUE, identity=identity, import_errors=import_errors)
+    return a_result(stack, keys(clients), CATALOGUE, identity=identity, import_errors=by_key(import_errors))
 
 
 _campaign = partial(a_campaign, CATALOGUE)
@@ -123,7 +123,7 @@ def test_visits_under_several_conditions_stay_apart() -> None:
 
 def test_why_a_client_is_unavailable_is_kept() -> None:
     """What could not be installed and what could not be imported each keep their reason."""
-    made = ClientVenv(Path("/made/up/python"), ("botocore",), "no network")
+    made = ClientVenv(Path("/made/up/python"), keys(["botocore"]), "no network")
     prepared = replace(_prepared("a"), venvs=(made,))
     visit = _result(STRICT, "ssl", urllib3="ImportError: no module")
     (one,) = collect([prepared], _campaign((_task("a", "ssl"), Condition.AMBIENT, visit)), {})
@@ -163,10 +163,10 @@ def _visit(
     prepared: Prepared, wanted: Sequence[str], there: Sequence[str], problem: str = ""
 ) -> tuple[ProbeTask, Condition, ProbeResult]:
     """Return what a probe of the wanted clients came to, of which those are there."""
-    task = ProbeTask(prepared.interpreter.id, prepared.executable, {}, tuple(wanted), str(FOLDER))
+    task = ProbeTask(prepared.interpreter.id, prepared.executable, {}, keys(wanted), str(FOLDER))
     absent = frozenset(wanted) - frozenset(there)
     result = _result(STRICT, *there, **dict.fromkeys(absent, "there is no module"))
-    return task, Condition.AMBIENT, replace(result, absent=absent, problem=problem)
+    return task, Condition.AMBIENT, replace(result, absent=frozenset(keys(absent)), problem=problem)
 
 
 def test_what_an_environment_does_not_have_has_no_row(facts: dict[str, Any]) -> None:
@@ -229,7 +229,7 @@ def test_an_environment_that_did_not_say_what_is_installed_has_one_row(facts: di
 
 def test_a_client_that_was_to_be_installed_is_not_left_out() -> None:
     """What is lacking in an environment that we made has its reason."""
-    seen = replace(_result(STRICT, "ssl", httpx="No module"), absent=frozenset({"httpx"}))
+    seen = replace(_result(STRICT, "ssl", httpx="No module"), absent=frozenset(keys(["httpx"])))
     (found,) = collect([_prepared("a")], _campaign((_task("a"), Condition.AMBIENT, seen)), {})
     assert (found.clients, found.interpreter.environment) == ((), "made")
     assert found.unavailable == by_key({"httpx": "it cannot be imported: No module"})
@@ -259,7 +259,7 @@ def _contextless(client: str, identity: Any) -> ProbeResult:
 def test_a_configuration_that_was_broken_since_is_the_interpreter_s_problem(facts: dict[str, Any]) -> None:
     """Where an identity is remembered and no context can be made any more, one row gives the reason."""
     one = _candidate("a")
-    home, other = ProbeTask("a", one.path, {}, ("ssl",)), _task("a", "urllib3")
+    home, other = ProbeTask("a", one.path, {}, keys(["ssl"])), _task("a", "urllib3")
     visits = [
         (home, Condition.AMBIENT, _contextless("ssl", facts | NO_CIPHERS)),
         (other, Condition.AMBIENT, _contextless("urllib3", facts)),
@@ -280,7 +280,7 @@ def test_a_configuration_that_was_broken_since_is_the_interpreter_s_problem(fact
     "visit",
     [
         (_task("a", "ssl"), Condition.AMBIENT),
-        (ProbeTask("a", _candidate("a").path, {}, ("ssl",)), Condition.PERMISSIVE),
+        (ProbeTask("a", _candidate("a").path, {}, keys(["ssl"])), Condition.PERMISSIVE),
     ],
     ids=["another Python", "another configuration"],
 )
@@ -304,7 +304,7 @@ def test_the_interpreter_itself_is_held_against_each_environment(
 ) -> None:
     """Contexts are compared under the same condition, and only who was measured elsewhere is concerned."""
     one = _candidate("a")
-    home, other = ProbeTask("a", one.path, {}, ("ssl",)), _task("a", "urllib3")
+    home, other = ProbeTask("a", one.path, {}, keys(["ssl"])), _task("a", "urllib3")
     plain = facts | _contexts("TLSv1_2")
     visits = [
         (home, Condition.AMBIENT, _result(STRICT, "ssl", identity=facts | _contexts(ambient))),
@@ -322,7 +322,7 @@ def test_an_interpreter_that_says_nothing_of_itself_is_set_apart(
 ) -> None:
     """Where only the environment spoke, it does not speak for the interpreter."""
     one = _candidate("a")
-    home, other = ProbeTask("a", one.path, {}, ("ssl",)), _task("a", "urllib3")
+    home, other = ProbeTask("a", one.path, {}, keys(["ssl"])), _task("a", "urllib3")
     visits = [
         (home, Condition.AMBIENT, _result(STRICT, "ssl", identity=identity)),
         (other, Condition.AMBIENT, _result(STRICT, "urllib3", identity=facts)),

@@ -135,7 +135,7 @@ def test_bench_prepares_interpreters_alone(tmp_path: Path, monkeypatch: pytest.M
     with contextlib.ExitStack() as held:
         job = Job(nox, plan, parse("bench", ("bench",), [], ""), held)
         prepared: list[Any] = job.prepared(["urllib3", "ssl"])
-    assert prepared == [("one", ("urllib3",)), ("two", ("urllib3",))]
+    assert prepared == [("one", (ClientKey("urllib3"),)), ("two", (ClientKey("urllib3"),))]
 
 
 def test_both_halves_alone_are_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import runs.measure
-from interpreters.clients import PROBES, Client, clients
+from interpreters.clients import PROBES, Client, ClientKey, clients
 from interpreters.environments import ClientVenv
 from interpreters.identify import parse_identity
 from interpreters.interpreter import NOT_SHOWN
@@ -37,6 +37,7 @@ from tests.support.builders import (
     a_row,
     a_run,
     controls,
+    keys,
 )
 from tests.support.probed import a_campaign, a_result
 
@@ -67,7 +68,7 @@ def _prepared(name: str, *venvs: ClientVenv, unavailable: str = "") -> Prepared:
 
 
 def _venv(name: str, *clients: str, unavailable: str = "") -> ClientVenv:
-    return ClientVenv(Path(f"/made/up/{name}/bin/python"), clients, unavailable)
+    return ClientVenv(Path(f"/made/up/{name}/bin/python"), keys(clients), unavailable)
 
 
 def _found(name: str, unavailable: str = "", relaxed: tuple[str, ...] = ()) -> InstalledProgram:
@@ -79,17 +80,17 @@ def test_each_interpreter_and_environment_is_a_task_with_its_clients() -> None:
     """What requires nothing is probed in the interpreter itself, where nothing is written."""
     first, second = _venv("first", "urllib3", "botocore"), _venv("second", "requests")
     start = _start(_prepared("a", first, second), _prepared("b", first))
-    found = probe_tasks(start, ("ssl", "urllib3", "requests"))
+    found = probe_tasks(start, keys(["ssl", "urllib3", "requests"]))
     unwritten = {**ENVIRONMENT, "PYTHONDONTWRITEBYTECODE": "1"}
     needed = {one.id: one.modules for one in clients().values()}
     apart = frozenset(one.id for one in clients().values() if one.apart)
     assert {(str(task.modules), task.apart) for task in found} == {(str(needed), apart)}
     assert tuple(replace(task, modules={}, apart=frozenset()) for task in found) == (
-        ProbeTask("a", Path("/made/up/a/bin/python"), unwritten, ("ssl",)),
-        ProbeTask("a", Path("/made/up/first/bin/python"), ENVIRONMENT, ("urllib3",)),
-        ProbeTask("a", Path("/made/up/second/bin/python"), ENVIRONMENT, ("requests",)),
-        ProbeTask("b", Path("/made/up/b/bin/python"), unwritten, ("ssl", "requests")),
-        ProbeTask("b", Path("/made/up/first/bin/python"), ENVIRONMENT, ("urllib3",)),
+        ProbeTask("a", Path("/made/up/a/bin/python"), unwritten, keys(["ssl"])),
+        ProbeTask("a", Path("/made/up/first/bin/python"), ENVIRONMENT, keys(["urllib3"])),
+        ProbeTask("a", Path("/made/up/second/bin/python"), ENVIRONMENT, keys(["requests"])),
+        ProbeTask("b", Path("/made/up/b/bin/python"), unwritten, keys(["ssl", "requests"])),
+        ProbeTask("b", Path("/made/up/first/bin/python"), ENVIRONMENT, keys(["urllib3"])),
     )
 
 
@@ -98,7 +99,7 @@ def test_an_environment_as_it_was_found_is_named(facts: dict[str, Any]) -> None:
     folder = Path("/srv/app/venv")
     found = Candidate("env_app_venv", "given", folder / "bin/python", environment=folder)
     start = _start(Prepared.of(found, parse_identity(facts)), _prepared("a"))
-    environments = {task.interpreter: task.environment for task in probe_tasks(start, ("ssl",))}
+    environments = {task.interpreter: task.environment for task in probe_tasks(start, keys(["ssl"]))}
     assert environments == {"env_app_venv": str(folder), "a": "made"}
 
 
@@ -118,14 +119,14 @@ def test_a_client_of_the_users_goes_where_it_may_be(facts: dict[str, Any]) -> No
         own=(own("needs", "", "shop"), own("plain", ""), own("asks", "shop", "shop")),
         request=replace(start.request, found_clients=everywhere),
     )
-    tasks = probe_tasks(start, ("ssl", "plain", "asks"))
+    tasks = probe_tasks(start, keys(["ssl", "plain", "asks"]))
     assert {(task.interpreter, task.clients) for task in tasks} == {
-        ("env_app_venv", everywhere),
-        ("a", ("ssl", "plain")),
-        ("a", ("asks",)),
+        ("env_app_venv", keys(everywhere)),
+        ("a", keys(["ssl", "plain"])),
+        ("a", keys(["asks"])),
     }
     assert {task.sources["plain"] for task in tasks} == {"the text of plain"}
-    assert {task.needed("needs") for task in tasks} == {("shop",)}
+    assert {task.needed(ClientKey("needs")) for task in tasks} == {("shop",)}
 
 
 def test_a_client_of_the_users_that_is_nowhere_is_named() -> None:
@@ -145,7 +146,7 @@ def test_what_a_wrapper_sets_is_set_for_its_probes(facts: dict[str, Any]) -> Non
     identity = parse_identity(facts | {"changed": sets})
     wrapped = replace(_prepared("a", _venv("first", "ssl")), changed=identity.changed)
     start = _start(wrapped, _prepared("b", _venv("first")), env={**ENVIRONMENT, "LD_PRELOAD": "x.so"})
-    for task in probe_tasks(start, ("ssl",)):
+    for task in probe_tasks(start, keys(["ssl"])):
         seen = {name: text for name, text in task.env.items() if name not in NO_BYTECODE}
         expected = {**ENVIRONMENT, "OPENSSL_CONF": "/w/legacy.cnf"} if task.interpreter == "a" else start.env
         assert seen == expected
@@ -158,7 +159,7 @@ def test_words_and_variables_of_a_subject_go_with_its_probe(facts: dict[str, Any
     candidate = Candidate(
         "app_shop", "zipapp", python, environment=folder, words=(str(folder),), variables=variables
     )
-    (task,) = probe_tasks(_start(Prepared.of(candidate, parse_identity(facts))), ("ssl",))
+    (task,) = probe_tasks(_start(Prepared.of(candidate, parse_identity(facts))), keys(["ssl"]))
     assert task.env == {**ENVIRONMENT, **variables, "PYTHONDONTWRITEBYTECODE": "1"}
     assert (task.python, task.arguments) == (python, (str(folder), PROBES))
 
@@ -170,7 +171,7 @@ def test_a_process_is_started_without_what_it_had_not(facts: dict[str, Any]) -> 
         "running_shop", "running", Path("/made/up/python"), environment=Path("/made/up"), variables=variables
     )
     prepared = Prepared.of(candidate, parse_identity(facts))
-    (task,) = probe_tasks(_start(prepared), ("ssl",))
+    (task,) = probe_tasks(_start(prepared), keys(["ssl"]))
     assert "PATH" in ENVIRONMENT
     assert "PATH" not in task.env
     assert task.env["PYTHONPATH"] == "/made/up/secret"
@@ -181,8 +182,8 @@ def test_who_has_no_environment_is_no_task() -> None:
     """An interpreter without an environment is not probed, nor is a client that could not be installed."""
     lacking = _venv("lacking", "urllib3", unavailable="no network")
     start = _start(_prepared("a", unavailable="it hung"), _prepared("b", lacking))
-    (task,) = probe_tasks(start, ("ssl", "urllib3"))
-    assert (task.interpreter, task.clients) == ("b", ("ssl",))
+    (task,) = probe_tasks(start, keys(["ssl", "urllib3"]))
+    assert (task.interpreter, task.clients) == ("b", keys(["ssl"]))
 
 
 def test_a_program_is_a_task_run_by_this_python() -> None:
@@ -192,9 +193,9 @@ def test_a_program_is_a_task_run_by_this_python() -> None:
         _found("two", unavailable="it hangs"),
         _found("three", relaxed=("{program}", "-k")),
     )
-    one, three = probe_tasks(replace(_start(), programs=programs), ("ssl",))
+    one, three = probe_tasks(replace(_start(), programs=programs), keys(["ssl"]))
     for task, name in ((one, "one"), (three, "three")):
-        assert (task.interpreter, task.clients) == (f"program_{name}", (name,))
+        assert (task.interpreter, task.clients) == (f"program_{name}", keys([name]))
         assert (task.python, task.env) == (Path(sys.executable), ENVIRONMENT | NO_BYTECODE)
         assert task.programs[name]["path"] == f"/made/up/{name}"
     assert (set(one.programs), set(three.programs)) == ({"one"}, {"three", "relaxed"})
@@ -251,13 +252,13 @@ def settle(tmp_path: Path) -> Callable[..., Settings]:
 
 
 def _measure(settings: Settings) -> Matrix:
-    return measure(START, ("ssl", "urllib3"), settings)
+    return measure(START, keys(["ssl", "urllib3"]), settings)
 
 
 def test_all_of_a_run_is_in_the_matrix(asked: _Asked, settle: Callable[..., Settings]) -> None:
     """Interpreters come first, then programs, each with what it met judged, or with why it met nothing."""
     found = _measure(settle())
-    assert asked.tasks == probe_tasks(START, ("ssl", "urllib3"))
+    assert asked.tasks == probe_tasks(START, keys(["ssl", "urllib3"]))
     names = [one.interpreter.id for one in found.measured]
     assert names == ["strict", "hung", "loose", "program_loose_tool", "program_broken"]
     assert [(row.interpreter.id, str(row.client), row.verdict) for row in found.rows] == [

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from interpreters.clients import PROBES
+from interpreters.clients import PROBES, ClientKey
 from interpreters.offspring import offspring_ended
 from interpreters.places import MARK as REACH_MARK
 from interpreters.places import Place
@@ -44,7 +44,7 @@ from servers.peers import CLOSED, admit_family, can_tell
 from servers.protocols import LADDER, Protocol, Sender
 from servers.s_server import find_s_server
 from servers.tap import Tap
-from tests.support.builders import FAILED, PASSED
+from tests.support.builders import FAILED, PASSED, by_key, keys
 from tests.support.limits import HANGS
 from tests.support.processes import alive, read_end
 
@@ -100,10 +100,8 @@ def _task(
     command: Sequence[str | Path], servers: Sequence[LabServer], *clients: str, **more: Any
 ) -> ProbeTask:
     python, *arguments = command
-    facts = {"interpreter": "here", "env": {}, **more}
-    return ProbeTask(
-        python=Path(python), arguments=tuple(arguments), clients=clients, servers=tuple(servers), **facts
-    )
+    facts = {"interpreter": "here", "env": {}, "clients": keys(clients), **more}
+    return ProbeTask(python=Path(python), arguments=tuple(arguments), servers=tuple(servers), **facts)
 
 
 async def _probed(task: ProbeTask, silence_limit: float = HANGS) -> ProbeResult:
@@ -294,7 +292,7 @@ say(kind="end")
     own_tls = OwnTls("s2n", reads_openssl_conf=False)
     facts = {(str(cell.client), cell.client_version, cell.own_tls) for cell in seen.observations}
     assert facts == {("a", "1.0", own_tls), ("b", "", None)}
-    assert (seen.import_errors, seen.absent) == ({"b": "ImportError: no b"}, frozenset())
+    assert (seen.import_errors, seen.absent) == (by_key({"b": "ImportError: no b"}), frozenset())
     assert [(str(cell.client), cell.server) for cell in seen.observations] == pairs
     for cell in seen.observations[:2]:
         assert cell.account is not None
@@ -345,10 +343,10 @@ def test_only_what_is_installed_is_in_the_plan(
     asked = {"a@b-1+c": ["a_module", "b_module"], "b": ["b_module"], "plain": []}
     assert seen.identity["question"] == {"modules": asked}
     assert [cell["client"] for cell in seen.identity["plan"]["cells"]] == ["b", "plain"]
-    assert (seen.absent, seen.problem) == (frozenset({"a@b-1+c"}), "")
+    assert (seen.absent, seen.problem) == (frozenset(keys(["a@b-1+c"])), "")
     observed = [str(cell.client) for cell in seen.observations]
     assert observed == (["a@b-1+c", "b", "plain"] if environment == "made" else ["b", "plain"])
-    assert seen.import_errors == {"a@b-1+c": "there is no module 'b_module'"}
+    assert seen.import_errors == by_key({"a@b-1+c": "there is no module 'b_module'"})
     for cell in seen.observations:
         lacks = "there is no module 'b_module'"
         assert cell.missing == (lacks if str(cell.client) == "a@b-1+c" else "the probe passed it over")
@@ -464,7 +462,7 @@ def test_what_could_not_be_probed_has_its_reason(nobody: tuple[str, int]) -> Non
         seen = not_probed(task, "no more files", {"one": PASSED})
         assert tuple(str(cell.client) for cell in seen.observations) == names
         assert {cell.missing for cell in seen.observations} == {seen.problem} == {"no more files"}
-        assert seen.absent == set(clients) - set(names)
+        assert seen.absent == {*keys(clients)} - {*keys(names)}
 
 
 def test_each_observation_says_what_it_is_of(tmp_path: Path, nobody: tuple[str, int]) -> None:
@@ -921,7 +919,7 @@ def test_real_probe_and_the_wire_agree(pairs: dict[Certificate, KeyPair], tmp_pa
     assert seen.identity is not None
     assert seen.identity["version"] == ".".join(map(str, sys.version_info[:3]))
     assert {str(cell.client) for cell in seen.observations if cell.client_version} == {"ssl"}
-    assert "clients.nonesuch" in seen.import_errors["nonesuch"]
+    assert "clients.nonesuch" in seen.import_errors[ClientKey("nonesuch")]
     for cell, version in zip(seen.observations, versions * 2, strict=True):
         if str(cell.client) == "nonesuch":
             _assert_missing(cell, "clients.nonesuch")

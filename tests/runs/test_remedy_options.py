@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import runs.remedy_options
-from interpreters.clients import DEFAULT, Client, clients, variants
+from interpreters.clients import DEFAULT, Client, ClientKey, clients, variants
 from interpreters.deployed.managers import Management, Manager
 from interpreters.environments import NoEnvironmentError
 from interpreters.hardening.recipes import read_recipes, remedies
@@ -62,12 +62,12 @@ class _Shop:
         return Path("/made/up", interpreter, library)
 
 
-def _row(name: str, client: str) -> Row:
+def _row(name: str, client: str | ClientKey) -> Row:
     return a_row(Verdict.DOWNGRADED, name, client)
 
 
 def _collect(
-    rows: Sequence[Row], measured: Mapping[str, Client], shop: _Shop, floor: Protocol = TLS1_2
+    rows: Sequence[Row], measured: Mapping[ClientKey, Client], shop: _Shop, floor: Protocol = TLS1_2
 ) -> RemedyOptions:
     return collect_options(rows, known_options(rows, measured, floor, TODAY), measured, shop.makers, {})
 
@@ -112,7 +112,8 @@ def test_nothing_is_made_for_rows_that_hold() -> None:
 def test_the_library_that_decides_is_the_one_upgraded() -> None:
     """A client whose requirement is not what decides gets the newest of what does."""
     shop = _Shop()
-    _collect([_row("one", "it")], {"it": Client("it", "outer inner", reference=False, library="inner")}, shop)
+    client = Client("it", "outer inner", reference=False, library="inner")
+    _collect([_row("one", "it")], {ClientKey("it"): client}, shop)
     assert shop.asked == [("one", "inner")]
 
 
@@ -128,7 +129,7 @@ def test_lines_libraries_and_builds_are_those_of_the_floor(floor: Protocol) -> N
         "urllib3": "urllib3",
     }
     assert options.snippets == snippets(HELD_BACK.values(), floor)
-    assert set(options.snippets) == set(HELD_BACK)
+    assert set(options.snippets) == {key.name for key in HELD_BACK}
     assert options.recipes == remedies(read_recipes(), floor)
     assert all((" --floor TLSv1.3" in words) is (floor is TLS1_3) for words in options.recipes.values())
 

@@ -48,8 +48,8 @@ CATALOGUE = a_catalogue(*ladder(a_catalogue()))
 FOLDER = Path("/made/up/scratch")
 FILE = FloorFile("floor-tls1_2.cnf", "a = b\n")
 NEWER = Path("/made/up/newer/bin/python")
-TASK = ProbeTask("one", Path("/made/up/bin/python"), {"PATH": "/bin"}, ("ssl", "urllib3"))
-OTHER = replace(TASK, python=Path("/made/up/other/bin/python"), clients=("requests",))
+TASK = ProbeTask("one", Path("/made/up/bin/python"), {"PATH": "/bin"}, keys(["ssl", "urllib3"]))
+OTHER = replace(TASK, python=Path("/made/up/other/bin/python"), clients=keys(["requests"]))
 TASKS = (OTHER, replace(TASK, interpreter="two"), TASK)
 OPTIONS = RemedyOptions(
     floor=TLS1_2,
@@ -72,7 +72,7 @@ def test_each_remedy_that_can_be_tried_has_one_trial() -> None:
     for trial in trials:
         task, client = trial.task, str(trial.row.client)
         configured, coded = trial.remedy is Remedy.CONFIGURATION, trial.remedy is Remedy.CODE
-        assert client in task.clients
+        assert trial.row.client in task.clients
         assert task.env == {"PATH": "/bin"} | (
             {"OPENSSL_CONF": str(FOLDER / FILE.name)} if configured else {}
         )
@@ -98,7 +98,7 @@ def test_a_found_environment_is_tried_in_copies() -> None:
     home = replace(
         TASK,
         env={"OPENSSL_CONF": "/its/own.cnf"},
-        clients=("ssl", "urllib3", "botocore"),
+        clients=keys(["ssl", "urllib3", "botocore"]),
         environment="/srv/shop/venv",
         arguments=("/srv/app.pyz", PROBES),
     )
@@ -115,7 +115,7 @@ def test_a_found_environment_is_tried_in_copies() -> None:
     ]
     tasks = tasks_of(trials)
     assert [(task.interpreter, task.python, task.clients) for task in tasks] == [
-        (f"one+{name}", Path("/made/up", name, "bin/python"), ("urllib3", "botocore"))
+        (f"one+{name}", Path("/made/up", name, "bin/python"), keys(["urllib3", "botocore"]))
         for name in ("copy", "copy-1")
     ]
     for task in tasks:
@@ -129,13 +129,13 @@ def test_a_found_environment_is_tried_in_copies() -> None:
 def test_only_a_configuration_is_shared() -> None:
     """Clients of one environment meet a configuration in one process, and any other remedy alone."""
     trials = plan_trials([*ROWS, a_row(Verdict.DOWNGRADED, "one", "requests")], TASKS, OPTIONS, FOLDER)
-    visited = {(task.interpreter, task.python): task.clients for task in tasks_of(trials)}
+    visited = {(task.interpreter, task.python): [*map(str, task.clients)] for task in tasks_of(trials)}
     assert visited == {
-        ("one+openssl.cnf", TASK.python): ("ssl", "urllib3"),
-        ("one+openssl.cnf", OTHER.python): ("requests",),
-        ("one/ssl+code", TASK.python): ("ssl",),
-        ("one/urllib3+code", TASK.python): ("urllib3",),
-        ("one/urllib3+newer release", NEWER): ("urllib3",),
+        ("one+openssl.cnf", TASK.python): ["ssl", "urllib3"],
+        ("one+openssl.cnf", OTHER.python): ["requests"],
+        ("one/ssl+code", TASK.python): ["ssl"],
+        ("one/urllib3+code", TASK.python): ["urllib3"],
+        ("one/urllib3+newer release", NEWER): ["urllib3"],
     }
 
 
@@ -160,9 +160,9 @@ def _campaign(stacks: Mapping[ClientKey, Stack | None]) -> CampaignResult:
     for task in tasks_of(TRIALS):
         remedy = next(trial.remedy for trial in TRIALS if trial.task is task)
         observations: list[Observation] = []
-        errors: dict[str, str] = {}
+        errors: dict[ClientKey, str] = {}
         for client in task.clients:
-            if stack := stacks[ClientKey.parse(client).under(remedy)]:
+            if stack := stacks[client.under(remedy)]:
                 observations += a_result(stack, [client], CATALOGUE).observations
             else:
                 errors[client] = "ImportError: gone"
@@ -238,7 +238,7 @@ class _Tried:
             observations = tuple(
                 replace(
                     meet(STRICT if conf else LOOSE, server),
-                    client=ClientKey.parse(client),
+                    client=client,
                     client_version="2.0",
                 )
                 for client in task.clients

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from reports.verdicts.judge import Judgement
 
 FLOOR = Protocol.TLSV1_2
+SSL = ClientKey("ssl")
 FEW = ("open", "tls1_2", "tls1_3", "tls1_1_rsa", "tls1_0_rsa", "max_tls1_1_ecdhe")
 """Servers enough for any verdict."""
 
@@ -52,13 +53,13 @@ def measure(folder: Path, pythons: Sequence[Path], catalogue: Catalogue | None =
     whole = read_catalogue()
     few = catalogue or Catalogue(tuple(whole[name] for name in FEW), whole.sha256)
     environment = sanitized_environment(os.environ, folder)
-    tasks = [ProbeTask(str(number), python, environment, ("ssl",)) for number, python in enumerate(pythons)]
+    tasks = [ProbeTask(str(number), python, environment, (SSL,)) for number, python in enumerate(pythons)]
     settings = Settings(few, FLOOR, (Condition.AMBIENT,), folder, os.environ)
     said: list[str] = []
     with shown(said.append):
         campaign = asyncio.run(run_campaign(tasks, settings))
     judgements = tuple(
-        campaign.interpreters[task.interpreter].judged.judgement(ClientKey("ssl"), Condition.AMBIENT, FLOOR)
+        campaign.interpreters[task.interpreter].judged.judgement(SSL, Condition.AMBIENT, FLOOR)
         for task in tasks
     )
     return MeasuredCampaign(campaign, judgements, tuple(said))

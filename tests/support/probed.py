@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from interpreters.clients import ClientKey
 from reports.verdicts.judged import JudgedCells
 from runs.campaign import CampaignResult, ProbedInterpreter
 from runs.probe import ProbeResult, ProbeTask
@@ -14,6 +13,7 @@ from tests.support.builders import PASSED, ladder, meet
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from interpreters.clients import ClientKey
     from servers.catalogue import Catalogue
     from servers.conditions import Condition
     from servers.control import Control
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     ProbeOf = tuple[ProbeTask, Condition, ProbeResult]
 
 
-def a_result(stack: Stack, clients: Iterable[str], catalogue: Catalogue, **changes: Any) -> ProbeResult:
+def a_result(stack: Stack, clients: Iterable[ClientKey], catalogue: Catalogue, **changes: Any) -> ProbeResult:
     """Return what a probe of clients with one stack came to on the whole ladder, with changes."""
     observations = tuple(
-        replace(meet(stack, server), client=ClientKey.parse(client), client_version="1.0")
+        replace(meet(stack, server), client=client, client_version="1.0")
         for client in clients
         for server in ladder(catalogue)
     )

@@ -59,10 +59,10 @@ CATALOGUE = a_catalogue()
 AMBIENT, EMPTY, PERMISSIVE, HARDENED = Condition
 
 
-def _cells(stack: Stack, client: str, condition: Condition = AMBIENT) -> tuple[Observation, ...]:
+def _cells(stack: Stack, client: str | ClientKey, condition: Condition = AMBIENT) -> tuple[Observation, ...]:
     """Let one client meet the whole ladder."""
     return tuple(
-        replace(meet(stack, server), client=ClientKey.parse(client), condition=condition)
+        replace(meet(stack, server), client=ClientKey.parse(str(client)), condition=condition)
         for server in ladder(CATALOGUE)
     )
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from interpreters.clients import ClientKey
+from interpreters.clients import RELAXED, ClientKey
 from interpreters.identify import identify
 from interpreters.interpreter import Interpreter
 from interpreters.openssl_faults import read_text
@@ -518,7 +518,7 @@ def test_how_many_cells_it_takes(number: int) -> None:
     """It takes two thirds of what the ladder alone can give, and never more than a thousand cells."""
     measured = (Measured(SAFE.interpreter, {}, ()),) * number
     matrix = Matrix(a_run(CATALOGUE), measured, (), CATALOGUE)
-    needed = needed_cells(matrix, ["ssl", "relaxed"], [AMBIENT, PERMISSIVE, HARDENED])
+    needed = needed_cells(matrix, [ClientKey("ssl"), RELAXED], [AMBIENT, PERMISSIVE, HARDENED])
     possible = number * 2 * 3 * len(LADDER_SERVERS)
     assert needed == 1000 or 0 <= possible * 2 - needed * 3 < 3
     assert (needed == 1000) is (possible >= 1500)
