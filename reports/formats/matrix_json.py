@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from interpreters.documents import as_json
+from interpreters.places import LOCAL, Place
 from reports.formats.contract import ScopeDocument
 from reports.formats.escape import for_json as _text
 from reports.formats.format import Format
@@ -180,8 +181,10 @@ def _called(key: Iterable[str]) -> str:
 def _read_run(facts: MatrixRunDocument, document: MatrixFile, folder: Path) -> StoredRun:
     controls = {server.server: server.control.to(Control) for server in facts.servers}
     servers = {server.server: server.entry() for server in facts.servers}
+    kind, _, name = facts.scope.place.partition(":")
+    place = Place(kind, name) if kind else LOCAL
     interpreters = {
-        entry.interpreter: entry.description()
+        entry.interpreter: replace(entry.description(), place=place)
         for entry in document.interpreters
         if entry.run_id == facts.run_id
     }

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interpreters.locations import SearchedLocation
+from interpreters.places import LOCAL, Place
 from reports.formats.frame import build_frame
 from reports.formats.matrix_json import build_json, read_json
 from reports.formats.records import RecordError
@@ -439,6 +440,15 @@ def test_what_a_configuration_fails_to_do_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "matrix.json"
     path.write_text(json.dumps(_document([a_row(interpreter=ill)])))
     assert read_json(path)[0].rows[0].interpreter == ill
+
+
+def test_the_place_of_an_interpreter_is_read_back(tmp_path: Path) -> None:
+    """What is advised differs in a place: whoever reads a run of one knows that it is of one."""
+    run = replace(RUN, host="ssh:web1", scope=replace(a_narrow_scope(), place="ssh:web1"))
+    path = tmp_path / "matrix.json"
+    for one, place in ((run, Place("ssh", "web1")), (RUN, LOCAL)):
+        path.write_text(json.dumps(build_json(a_matrix([a_row()], one, ATTACKED), Policy())))
+        assert [row.interpreter.place for row in read_json(path)[0].rows] == [place]
 
 
 def test_the_runs_of_a_merged_document_stay_apart(tmp_path: Path) -> None:
