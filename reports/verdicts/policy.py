@@ -220,7 +220,7 @@ def _own(table: Table, known: Collection[str]) -> tuple[str, ...]:
     """Return the members of `clients` that may be the user's own: only who has a report knows."""
     listed = table.values.get("clients")
     names = [name for name in listed if isinstance(name, str)] if isinstance(listed, list) else []
-    strange = [name for name in names if name not in (*known, RELAXED) and OWN_NAME.fullmatch(name)]
+    strange = [name for name in names if name not in (*known, RELAXED.name) and OWN_NAME.fullmatch(name)]
     return tuple(dict.fromkeys(strange))
 
 
