@@ -27,7 +27,7 @@ from reports.verdicts.policy import Policy, Waiver
 from servers.catalogue import read_catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from interpreters.interpreter import Interpreter
@@ -100,7 +100,15 @@ def _read(folder: Path) -> tuple[StoredRun, Matrix]:
         msg = f"{folder / MATRIX} is merged of {len(runs)} runs: verify those of the machines themselves"
         raise RecordError(msg)
     (stored,) = runs
-    observations = read_jsonl(folder / OBSERVATIONS)
+    return stored, judge_again(stored, read_jsonl(folder / OBSERVATIONS), folder)
+
+
+def judge_again(stored: StoredRun, observations: Iterable[Observation], folder: Path) -> Matrix:
+    """Return what a run's observations make of it, of whose own verdicts none is taken over.
+
+    Facts alone are: the run, its servers and its interpreters. Raises RecordError, with the files in
+    `folder`, for an observation of an interpreter that the run does not know.
+    """
     interpreters = {row.interpreter.id: row.interpreter for row in stored.rows}
     known: dict[str, list[Observation]] = {name: [] for name in interpreters}
     for seen in observations:
@@ -112,9 +120,8 @@ def _read(folder: Path) -> tuple[StoredRun, Matrix]:
         _measured(stored, name, interpreter, known[name]) for name, interpreter in interpreters.items()
     )
     catalogue = replace(stored.catalogue, servers=tuple(map(_as_run, stored.catalogue.servers)))
-    request = stored.run.asked
-    rows = build_matrix(measured, (), request.conditions, catalogue, stored.floor)
-    return stored, Matrix(stored.run, measured, rows, catalogue)
+    rows = build_matrix(measured, (), stored.run.asked.conditions, catalogue, stored.floor)
+    return Matrix(stored.run, measured, rows, catalogue)
 
 
 def _as_run(server: Server) -> Server:

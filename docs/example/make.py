@@ -1,7 +1,7 @@
 """Makes the example: judges a stored run with today's code under the sample policy, and takes a picture.
 
-`make.py` writes the files anew. `make.py FOLDER` first stores the run in that folder, one of `nox -s remedy`,
-in place of the one before. README.md beside this has the whole command.
+`make.py` writes the files anew. `make.py FOLDER` first stores the run in that folder, one of
+`nox -s remedy -- --running`, in place of the one before. README.md beside this has the whole command.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ HERE = Path(__file__).parent
 if str(HERE.parent.parent) not in sys.path:
     sys.path.insert(0, str(HERE.parent.parent))
 
-from interpreters.clients import ClientKey  # noqa: E402
 from reports.gate import gate  # noqa: E402
 from reports.merge import read_parts  # noqa: E402
 from reports.report import write_report  # noqa: E402
-from reports.verdicts.matrix import Matrix, Measured, build_matrix  # noqa: E402
 from reports.verdicts.policy import read_policy  # noqa: E402
+from reports.verify import judge_again  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reports.formats.matrix_json import StoredRun
+    from reports.verdicts.matrix import Matrix
 
 STORED = HERE / "stored"
 INPUTS = ("matrix.json", "observations.jsonl", "remedies.json")
@@ -44,8 +44,8 @@ SHOWN = (
 
 POLICY = HERE / "policy.toml"
 PICTURE = HERE.parent / "report.png"
-WIDTH, HEIGHT = 960, 980
-"""Of the picture, in dots: as wide as GitHub shows a page, and so high that each interpreter is in it."""
+WIDTH, HEIGHT = 960, 1740
+"""Of the picture, in dots: as wide as GitHub shows a page, and so high that each row is in it."""
 
 
 def stored_run() -> StoredRun:
@@ -63,25 +63,17 @@ def rebuild(folder: Path) -> Matrix:
     Of the stored matrix only facts are used: the run, its servers and its interpreters.
     """
     part = stored_run()
-    run, catalogue, asked = part.run, part.catalogue, part.run.asked
-    interpreters = {row.interpreter.id: row.interpreter for row in part.rows}
-    measured = tuple(
-        Measured(one, {}, tuple(seen for seen in part.observations if seen.interpreter == name))
-        for name, one in interpreters.items()
-    )
-    rows = build_matrix(
-        measured, tuple(map(ClientKey.parse, asked.clients)), asked.conditions, catalogue, asked.floor
-    )
-    matrix = Matrix(run, measured, rows, catalogue)
+    matrix = judge_again(part, part.observations, STORED)
     write_report(folder, matrix, read_policy(POLICY), cases=part.cases)
-    gate(folder, POLICY, dt.datetime.fromisoformat(run.ended))
+    gate(folder, POLICY, dt.datetime.fromisoformat(part.run.ended))
     return matrix
 
 
 def store(run: Path) -> None:
     """Store a run in place of the one before: without its trials' observations, which no file here shows."""
     STORED.mkdir(exist_ok=True)
-    clients = json.loads((run / "run.json").read_text(encoding="utf-8"))["asked"]["clients"]
+    asked = json.loads((run / "run.json").read_text(encoding="utf-8"))["asked"]
+    clients = {*asked["clients"], *asked["found_clients"]}
     for name in INPUTS:
         lines = (run / name).read_text(encoding="utf-8").splitlines(keepends=True)
         if name == "observations.jsonl":
@@ -90,7 +82,7 @@ def store(run: Path) -> None:
         (STORED / f"{name}.gz").write_bytes(gzip.compress("".join(lines).encode(), mtime=0))
 
 
-def _of_the_run(lines: list[str], clients: list[str]) -> Iterator[str]:
+def _of_the_run(lines: list[str], clients: set[str]) -> Iterator[str]:
     """Yield the observations of its own clients, and of the one that shows what a build can do."""
     for line in lines:
         if json.loads(line)["client"] in (*clients, "relaxed"):
