@@ -7,7 +7,7 @@
 #   "jinja2>=3.1",          # matrix.html, escaped by default
 #   "rich>=14",             # the table on a terminal
 #   "prometheus-client>=0.22", # metrics.prom, escaped as Prometheus reads it
-#   "cyclonedx-python-lib>=11,<12", # cbom.cdx.json
+#   "cyclonedx-python-lib>=11,<12", # cbom.cdx.json; brings packageurl, for the names of packages
 #   "msgspec>=0.20",        # JSON files as types, and the schemas of those types
 #   "packaging>=24",        # compares versions of Python and of what is installed in it (PEP 440)
 #   "tlslite-ng>=0.8,<0.9", # parses handshakes, and is the control's client
