@@ -309,6 +309,18 @@ class Streams(object):
             if stream.read_out:
                 self.drop(number)
 
+    def exchange(self, poller, reading, writing, seconds):
+        """Wait for these descriptors, each with what is then to be done, and for the streams; do what is ready."""
+        for descriptor, number in self.reading().items():
+            reading[descriptor] = lambda each=number: self.read(each)
+        for descriptor, number in self.writing().items():
+            writing[descriptor] = lambda each=number: self.write(each)
+        readable, writable = poller.ready(list(reading), list(writing), seconds)
+        for descriptor in writable:
+            writing[descriptor]()
+        for descriptor in readable:
+            reading[descriptor]()
+
     def reset(self, number):
         """End a connection on both sides."""
         self.frames.send(RESET, number)
@@ -605,7 +617,7 @@ class Far(object):
 
     def turn(self, seconds):
         """Do what there is to do, or wait for it."""
-        frames, streams, child = self.frames, self.streams, self.child
+        frames, child = self.frames, self.child
         reading, writing = {frames.incoming: frames.read}, {}
         if frames.waiting:
             writing[frames.outgoing] = frames.write
@@ -615,15 +627,7 @@ class Far(object):
             writing[child.stdin.fileno()] = self.ask
         for descriptor in () if frames.full else self.listening:
             reading[descriptor] = lambda each=descriptor: self.accept(each)
-        for descriptor, number in streams.reading().items():
-            reading[descriptor] = lambda each=number: streams.read(each)
-        for descriptor, number in streams.writing().items():
-            writing[descriptor] = lambda each=number: streams.write(each)
-        readable, writable = self.poller.ready(list(reading), list(writing), seconds)
-        for descriptor in writable:
-            writing[descriptor]()
-        for descriptor in readable:
-            reading[descriptor]()
+        self.streams.exchange(self.poller, reading, writing, seconds)
         for frame in frames.frames():
             self.take(*frame)
 
@@ -881,7 +885,7 @@ class Near(object):
 
     def turn(self, seconds):
         """Do what there is to do, or wait for it."""
-        frames, streams = self.frames, self.streams
+        frames = self.frames
         reading, writing = {}, {}
         if not frames.ended:
             reading[frames.incoming] = frames.read
@@ -891,15 +895,7 @@ class Near(object):
             reading[self.process.stderr.fileno()] = self.read_words
         if self.listening and not frames.full:
             reading[0] = self.read_input
-        for descriptor, number in streams.reading().items():
-            reading[descriptor] = lambda each=number: streams.read(each)
-        for descriptor, number in streams.writing().items():
-            writing[descriptor] = lambda each=number: streams.write(each)
-        readable, writable = self.poller.ready(list(reading), list(writing), seconds)
-        for descriptor in writable:
-            writing[descriptor]()
-        for descriptor in readable:
-            reading[descriptor]()
+        self.streams.exchange(self.poller, reading, writing, seconds)
         if not self.met:
             self.look_for_magic()
         if self.met:
