@@ -28,6 +28,7 @@ from servers.catalogue import Catalogue, read_catalogue
 from servers.conditions import Condition
 from servers.protocols import Protocol
 from tests.support.causes import goes_below
+from tests.support.far_ends import FRAMES
 from tests.support.measuring import FEW
 from tests.support.processes import free_ports
 
@@ -225,14 +226,9 @@ def _left(folder: Path) -> list[str]:
     return found
 
 
-LIAR = """
-import json, os, struct, socket, sys
-HEADER = struct.Struct(">cII")
-def send(kind, number=0, data=b""):
-    os.write(1, HEADER.pack(kind, number, len(data)) + data)
-def say(**record):
-    send(b"L", 0, b"\\nTLS-FLOOR-PROBE " + json.dumps(record).encode() + b"\\n")
-def read(size):
+LIAR = (
+    FRAMES
+    + """def read(size):
     data = b""
     while len(data) < size:
         data += os.read(0, size - len(data)) or sys.exit(0)
@@ -262,6 +258,7 @@ for number, cell in enumerate(cells, 1):
 say(kind="end")
 send(b"Z", 0, b"0")
 """
+)
 
 CLAIM = "account(cell, 'connected' if good else 'failed', 'TLSv1.3' if good else None)"
 

@@ -19,6 +19,7 @@ import pytest
 
 from interpreters.clients import PROBES
 from interpreters.places import MARK, Passenger, Place, command
+from tests.support.far_ends import FRAMES
 from tests.support.probing import both_lines, records
 
 if TYPE_CHECKING:
@@ -28,14 +29,7 @@ PYTHON = Path(sys.executable)
 ENV = Place("exec", "env", ("env",), passes=("PATH",))
 """A place that is this very machine, whose far end is a process of its own all the same."""
 
-FAR = """
-import json, os, struct, sys, time
-HEADER = struct.Struct(">cII")
-def send(kind, number=0, data=b""):
-    os.write(1, HEADER.pack(kind, number, len(data)) + data)
-def say(**record):
-    send(b"L", 0, b"\\nTLS-FLOOR-PROBE " + json.dumps(record).encode() + b"\\n")
-os.write(1, b"welcome\\n\\n\\0TLS-FLOOR-REACH\\0\\n")
+FAR = FRAMES + """os.write(1, b"welcome\\n\\n\\0TLS-FLOOR-REACH\\0\\n")
 """
 """How a far end begins that is none of ours: it knows the frames, and does as it likes."""
 
@@ -61,6 +55,19 @@ def enter(
         check=False,
         timeout=60,
     )
+
+
+def enter_open(place: Place, who: Passenger, asked: str) -> subprocess.CompletedProcess[str]:
+    """Do as `enter` does, and keep the near end's input open until it has ended."""
+    with subprocess.Popen(
+        command(place, who, {}), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(asked)
+        process.stdin.flush()
+        said = process.stdout.read()
+    return subprocess.CompletedProcess([], process.returncode, said)
 
 
 def problem(done: subprocess.CompletedProcess[str]) -> str:
@@ -163,18 +170,7 @@ def meet(cells: list[dict[str, Any]], text: str) -> subprocess.CompletedProcess[
         + text
         + "\nprint('TLS-FLOOR-PROBE ' + json.dumps(dict(kind='end')))\n"
     )
-    with subprocess.Popen(
-        command(ENV, passenger(Path(), script, converse=True), {}),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(both_lines(cells))
-        process.stdin.flush()
-        said = process.stdout.read()
-    return subprocess.CompletedProcess([], process.returncode, said)
+    return enter_open(ENV, passenger(Path(), script, converse=True), both_lines(cells))
 
 
 def test_bytes_and_half_closes_are_carried(tmp_path: Path) -> None:
@@ -417,18 +413,8 @@ def test_endless_connections_have_an_end(tmp_path: Path) -> None:
         text = f"time.sleep(0.5)\nfor n in range(9999): send(b'O', n + 1, struct.pack('>I', {port}))"
         place = hostile(tmp_path, text)
         server.listen(2000)
-        with subprocess.Popen(
-            command(place, Passenger(PYTHON, (PROBES,), converse=True), {}),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.write(both_lines([cell(port, trust)]))
-            process.stdin.flush()
-            said = process.stdout.read()
-    done = subprocess.CompletedProcess([], process.returncode, said)
+        asked = both_lines([cell(port, trust)])
+        done = enter_open(place, Passenger(PYTHON, (PROBES,), converse=True), asked)
     assert "it asked for connection 513, and has 512" in problem(done)
 
 
