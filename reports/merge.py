@@ -9,14 +9,10 @@ from typing import TYPE_CHECKING
 
 from interpreters.errors import FloorError
 from interpreters.interpreter import Interpreter
-from reports.formats.format import Report
-from reports.formats.matrix_json import FORMATS as MATRIX_JSON
-from reports.formats.matrix_json import StoredRun, build_json, read_json
-from reports.formats.records import FORMATS as RECORDS
-from reports.formats.records import read_jsonl
+from reports.formats.matrix_json import StoredRun, build_json, pieces, read_json
+from reports.formats.records import OBSERVATIONS, build_jsonl, observations_of, read_jsonl
 from reports.formats.remedies import DOCUMENT as REMEDIES
 from reports.formats.remedies import read_remedies
-from reports.gate import foresee
 from reports.history import DOCUMENT
 from reports.verdicts.judge import Judgement, Verdict
 from reports.verdicts.matrix import ALL_CLIENTS, MISSING, Matrix, Measured, Row, Subject
@@ -68,7 +64,7 @@ def _read(folder: Path) -> StoredRun:
         msg = f"{folder} is merged already, from {hosts}: give the runs of those machines themselves"
         raise MergeError(msg)
     (part,) = stored
-    seen = read_jsonl(folder / "observations.jsonl")
+    seen = read_jsonl(folder / OBSERVATIONS)
     known = {row.interpreter.id for row in part.rows}
     if strange := [o.interpreter for o in seen if o.interpreter not in known]:
         msg = f"{folder} has observations of {strange[0]}, which its {DOCUMENT} does not know: measure again"
@@ -95,10 +91,10 @@ def part_of(matrix: Matrix) -> StoredRun:
 
 def write_part(folder: Path, matrix: Matrix, policy: Policy) -> None:
     """Write what read_parts reads of a run; the report of the whole is written once all are there."""
-    document = build_json(matrix, policy)
-    report = Report(matrix, policy, document, foresee(document, policy))
-    for form in (*MATRIX_JSON, *RECORDS):
-        form.write(folder, report)
+    texts = {DOCUMENT: pieces(build_json(matrix, policy)), OBSERVATIONS: build_jsonl(observations_of(matrix))}
+    for name, text in texts.items():
+        with (folder / name).open("w", encoding="utf-8") as file:
+            file.writelines(text)
 
 
 def merge(parts: Sequence[StoredRun], expected: Iterable[str] | Mapping[str, str], own: Run) -> Matrix:

@@ -15,7 +15,7 @@ from reports.formats.format import Report
 from reports.formats.gate_contract import GateDocument
 from reports.formats.matrix_contract import MatrixFile
 from reports.formats.matrix_json import build_json, read_json
-from reports.formats.records import RecordError, read_document, read_jsonl, read_summary
+from reports.formats.records import OBSERVATIONS, RecordError, read_document, read_jsonl, read_summary
 from reports.formats.remedies import DOCUMENT as REMEDIES
 from reports.formats.remedies import read_remedies
 from reports.gate import RECORD, foresee
@@ -30,15 +30,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from interpreters.interpreter import Interpreter
     from reports.formats.contract import PolicyDocument
     from reports.formats.matrix_json import StoredRun
     from reports.verdicts.decision import Decision
     from reports.verdicts.matrix import Row
-    from reports.verdicts.observations import Observation
+    from reports.verdicts.observations import Observation, RunRequest
     from servers.catalogue import Server
 
-MATRIX, OBSERVATIONS, EVIDENCE = "matrix.json", "observations.jsonl", "evidence"
+MATRIX, EVIDENCE = "matrix.json", "evidence"
 
 ADDED = frozenset({RECORD, "compare.md", "compare.json", "bench.json", SUMS})
 """What other sessions put beside a run's files, which SHA256SUMS, as the run left it, does not list."""
@@ -109,34 +108,33 @@ def judge_again(stored: StoredRun, observations: Iterable[Observation], folder: 
     Facts alone are: the run, its servers and its interpreters. Raises RecordError, with the files in
     `folder`, for an observation of an interpreter that the run does not know.
     """
-    interpreters = {row.interpreter.id: row.interpreter for row in stored.rows}
-    known: dict[str, list[Observation]] = {name: [] for name in interpreters}
+    rows_of: dict[str, list[Row]] = {}
+    for row in stored.rows:
+        rows_of.setdefault(row.interpreter.id, []).append(row)
+    known: dict[str, list[Observation]] = {name: [] for name in rows_of}
     for seen in observations:
         if seen.interpreter not in known:
             msg = f"{folder / OBSERVATIONS} has a cell of {seen.interpreter}, which {MATRIX} does not know"
             raise RecordError(msg)
         known[seen.interpreter].append(seen)
-    measured = tuple(
-        _measured(stored, name, interpreter, known[name]) for name, interpreter in interpreters.items()
-    )
-    catalogue = replace(stored.catalogue, servers=tuple(map(_as_run, stored.catalogue.servers)))
+    measured = tuple(_measured(stored.run.asked, rows, known[name]) for name, rows in rows_of.items())
+    ours = {server.id: server for server in read_catalogue().servers}
+    servers = tuple(_as_run(server, ours.get(server.id)) for server in stored.catalogue.servers)
+    catalogue = replace(stored.catalogue, servers=servers)
     rows = build_matrix(measured, (), stored.run.asked.conditions, catalogue, stored.floor)
     return Matrix(stored.run, measured, rows, catalogue)
 
 
-def _as_run(server: Server) -> Server:
-    """Return a server with how it tampers, which the catalogue alone has, where that has the same server."""
+def _as_run(server: Server, known: Server | None) -> Server:
+    """Return a server with how it tampers, which our catalogue alone has, where that has the same server."""
     declared = ("protocols", "key_exchange", "certificate", "role")
-    known = next((known for known in read_catalogue().servers if known.id == server.id), None)
     same = known and all(getattr(known, name) == getattr(server, name) for name in declared)
     return known if known and same else server
 
 
-def _measured(
-    stored: StoredRun, name: str, interpreter: Interpreter, seen: Sequence[Observation]
-) -> Measured:
+def _measured(request: RunRequest, rows: Sequence[Row], seen: Sequence[Observation]) -> Measured:
     """Return what was measured in an interpreter: each client that has a row, an observation, or was due."""
-    request, rows = stored.run.asked, [row for row in stored.rows if row.interpreter.id == name]
+    interpreter = rows[0].interpreter
     due = [row.client for row in rows if row.client != ALL_CLIENTS]
     due += [
         record.client

@@ -41,7 +41,7 @@ FORMATS = (
     Format(
         "matrix.json",
         "scripts that want more than a table: run, interpreters, verdicts, cells",
-        lambda report: _pieces(report.document),
+        lambda report: pieces(report.document),
     ),
 )
 
@@ -121,7 +121,7 @@ def _texts(value: Any) -> Any:
     return [_texts(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def _pieces(document: Any) -> Iterator[str]:
+def pieces(document: Any) -> Iterator[str]:
     """Give the text of the file piece by piece: whole it is several times as large as the document."""
     yield from json.JSONEncoder(indent=1).iterencode(document)
     yield "\n"

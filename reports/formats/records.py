@@ -28,11 +28,13 @@ if TYPE_CHECKING:
 
 from reports.verdicts.observations import Run
 
+OBSERVATIONS = "observations.jsonl"
+
 FORMATS = (
     Format(
-        "observations.jsonl",
+        OBSERVATIONS,
         "auditors: each cell as the client and the wire tell it, raw hellos included",
-        lambda report: build_jsonl(_observations(report.matrix)),
+        lambda report: build_jsonl(observations_of(report.matrix)),
     ),
     Format(
         "run.json",
@@ -54,7 +56,8 @@ def build_jsonl(records: Iterable[tuple[Run, Observation]]) -> Iterator[str]:
     return (as_text(_line(run, record)) for run, record in records)
 
 
-def _observations(matrix: Matrix) -> Iterator[tuple[Run, Observation]]:
+def observations_of(matrix: Matrix) -> Iterator[tuple[Run, Observation]]:
+    """Yield each observation with its run, interpreter by interpreter."""
     for measured in matrix.measured:
         run = matrix.run.of(measured.interpreter)
         yield from ((run, record) for record in measured.observations)
