@@ -8,6 +8,7 @@ import os
 import pwd
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -93,6 +94,7 @@ def location_at(source: InterpreterSource, folder: Path) -> Location:
     return Location(source, (folder,), _below(_escape(str(folder))))
 
 
+@cache
 def read_locations(path: Path = LOCATIONS) -> tuple[InterpreterSource, ...]:
     """Read and check a file of locations; raises TableError that names the entry at fault."""
     found = tables(path.name, path.read_bytes(), InterpreterSource)

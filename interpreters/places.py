@@ -9,6 +9,7 @@ import shlex
 import shutil
 import sys
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -143,6 +144,7 @@ def command(place: Place, passenger: Passenger, env: Mapping[str, str | None]) -
     return [sys.executable, "-I", str(REACH), json.dumps(spec)]
 
 
+@cache
 def read_kinds(path: Path = TABLE) -> tuple[PlaceKind, ...]:
     """Read and check a file of kinds of places; raises TableError that names the entry at fault."""
     return tuple(

@@ -7,6 +7,7 @@ import re
 import stat
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,6 +90,7 @@ class _Found:
         return ""
 
 
+@cache
 def read_found(path: Path = FOUND) -> tuple[InterpreterSource, ...]:
     """Read and check a file of locations of environments; raises TableError that names the entry at fault."""
     found = tables(path.name, path.read_bytes(), EnvironmentTool)
