@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from interpreters.interpreter import MADE, RUNNING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from interpreters.prepared import Prepared
 
@@ -36,18 +36,26 @@ def followers_of(prepared: Sequence[Prepared], env: Mapping[str, str]) -> dict[s
     (`env` is what all are run in) and the same account of itself but for its path. Of those, each file counts
     that could be loaded, whether or not a probe loads that file. Reads files; runs and writes nothing.
     """
-    alike: dict[object, list[Prepared]] = {}
-    for each in prepared:
-        if (glance := _glance(each, env)) is not None:
-            alike.setdefault(glance, []).append(each)
     found: dict[str, str] = {}
-    for group in alike.values():
-        first: dict[str, str] = {}
-        for each in group if len(group) > 1 else ():
-            name = each.interpreter.id
-            if whole := contents(Path(each.interpreter.environment)):
-                found[name] = first.setdefault(whole, name)
-    return {name: leader for name, leader in found.items() if name != leader}
+    for alike in _groups(prepared, lambda each: _glance(each, env)):
+        # Environments of different applications differ in what an outline has already: few are read whole.
+        for outlined in _groups(alike, lambda each: contents(_folder(each), outline=True)):
+            known = LinkedFiles(tuple(map(_folder, outlined)))
+            for leader, *others in _groups(outlined, lambda each: contents(_folder(each), known)):  # noqa: B023
+                found |= {other.interpreter.id: leader.interpreter.id for other in others}
+    return found
+
+
+def _groups(everyone: Iterable[Prepared], key: Callable[[Prepared], object]) -> list[list[Prepared]]:
+    """Return those that share a key with another one, in their order; who has no key shares with nobody."""
+    groups: dict[object, list[Prepared]] = {}
+    for each in everyone:
+        groups.setdefault(key(each), []).append(each)
+    return [group for shared, group in groups.items() if shared and len(group) > 1]
+
+
+def _folder(prepared: Prepared) -> str:
+    return prepared.interpreter.environment
 
 
 def _glance(prepared: Prepared, env: Mapping[str, str]) -> object:
@@ -65,47 +73,71 @@ def _glance(prepared: Prepared, env: Mapping[str, str]) -> object:
     return real, interpreter.build, account, tuple(sorted(prepared.variables(env).items()))
 
 
-def contents(folder: Path) -> str:
+class LinkedFiles:
+    """What is known of files that several environments have in common, as uv links them from its cache."""
+
+    def __init__(self, folders: Iterable[str]) -> None:
+        """Remember the folders of the environments: a file that names one is not the same in another."""
+        self._named = re.compile(b"|".join(re.escape(os.fsencode(folder)) for folder in folders))
+        self._digests: dict[tuple[int, int], bytes] = {}
+
+    def digest(self, path: str, status: os.stat_result, folder: str) -> bytes:
+        """Return a hash of what counts of a file in an environment's folder; a linked one is read once."""
+        inode = status.st_dev, status.st_ino
+        if (digest := self._digests.get(inode)) is None:
+            data = _loaded(Path(path), Path(folder))
+            digest = hashlib.blake2b(data, digest_size=16).digest()
+            # Whether a compiled file is believed depends on the source beside it.
+            linked = status.st_nlink > 1 and not path.endswith(".pyc")
+            if linked and ELSEWHERE not in data and not self._named.search(data):
+                self._digests[inode] = digest
+        return digest
+
+
+def contents(folder: str | Path, known: LinkedFiles | None = None, *, outline: bool = False) -> str:
     """Return a hash of all that a Python could load from an environment; empty where that cannot be told.
 
     Where the environment is does not count, nor when its files were written, nor what installers write for
-    themselves. Of a compiled file it counts whether Python would take it in the place of its source.
+    themselves. Of a compiled file it counts whether Python would take it in the place of its source. An
+    `outline` has the names of all files, and the contents of those alone that belong to no package.
     """
-    found, files, room = hashlib.blake2b(digest_size=16), 0, BYTES_LIMIT
+    folder, found, files, room = str(folder), hashlib.blake2b(digest_size=16), 0, BYTES_LIMIT
+    known, real = known or LinkedFiles((folder,)), os.path.realpath(folder)
     try:
-        for path in _files(folder):
-            status = path.lstat()
-            files, room = files + 1, room - status.st_size
+        for entry in _files(folder):
+            found.update(os.fsencode(entry.path[len(folder) :]) + b"\0")
+            files += 1
+            if outline and not entry.path.removesuffix(f"/{entry.name}").endswith("-packages"):
+                continue
+            status = entry.stat(follow_symlinks=False)
+            room -= status.st_size
             if files > FILES_LIMIT or room < 0:
                 return ""
-            if stat.S_ISLNK(status.st_mode):
-                data = b"link to " + _anywhere(os.fsencode(os.path.realpath(path)), os.path.realpath(folder))
+            if entry.is_symlink():
+                found.update(b"link to " + _anywhere(os.fsencode(os.path.realpath(entry.path)), real) + b"\0")
             elif stat.S_ISREG(status.st_mode):
-                data = _loaded(path, folder)
+                found.update(b"file " + known.digest(entry.path, status, folder))
             else:
                 return ""
-            for part in (os.fsencode(path.relative_to(folder)), data):
-                found.update(b"%d:" % len(part))
-                found.update(part)
     except OSError:
         return ""
     return found.hexdigest()
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _files(folder: str) -> Iterator[os.DirEntry[str]]:
     """Give the files and links of an environment in order; raises OSError for what cannot be looked at."""
-
-    def refuse(error: OSError) -> None:
-        raise error
-
-    for place, folders, names in os.walk(folder, onerror=refuse):
-        folders.sort()
-        links = [name for name in folders if Path(place, name).is_symlink()]
-        for name in sorted([*names, *links]):
+    ahead = [folder]
+    while ahead:
+        place = ahead.pop()
+        with os.scandir(place) as entries:
+            listed = sorted(entries, key=lambda entry: entry.name)
+        ahead += [entry.path for entry in listed if entry.is_dir(follow_symlinks=False)]
+        for entry in listed:
             # Scripts name the environment, and no Python imports them; RECORD has the hashes of scripts.
-            script = place == str(folder / "bin") and not name.startswith(("python", "pyvenv.cfg"))
-            if not script and not (name == "RECORD" and place.endswith(".dist-info")):
-                yield Path(place, name)
+            script = place == f"{folder}/bin" and not entry.name.startswith(("python", "pyvenv.cfg"))
+            record = entry.name == "RECORD" and place.endswith(".dist-info")
+            if not (script or record or entry.is_dir(follow_symlinks=False)):
+                yield entry
 
 
 def _loaded(path: Path, folder: Path) -> bytes:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpreters.deployed import same as same_module
-from interpreters.deployed.same import contents, followers_of
+from interpreters.deployed.same import LinkedFiles, contents, followers_of
 from interpreters.identify import parse_identity
 from interpreters.locate import Candidate
 from interpreters.prepared import Prepared
@@ -125,6 +125,27 @@ def test_whatever_could_be_loaded_splits(pair: tuple[Path, Path], change: Callab
     one, other = pair
     change(other)
     assert contents(one) != contents(other)
+
+
+@pytest.mark.parametrize("name", ["one/__init__.py", "own.pth"])
+def test_a_linked_file_counts_as_one_that_was_copied(pair: tuple[Path, Path], name: str) -> None:
+    """A file that two environments have in common is the same in both, unless the file names one of these."""
+    one, other = pair
+    (other / PACKAGES / name).unlink()
+    (other / PACKAGES / name).hardlink_to(one / PACKAGES / name)
+    known = LinkedFiles(map(str, pair))
+    same = contents(one, known) == contents(other, known)
+    assert same == (contents(one) == contents(other)) == (name != "own.pth")
+
+
+def test_an_outline_tells_applications_apart(pair: tuple[Path, Path]) -> None:
+    """It has the names of all files and the text of an application's modules, and not that of packages."""
+    one, other = pair
+    assert contents(one, outline=True) == contents(other, outline=True) != ""
+    (other / PACKAGES / "one/__init__.py").write_text("import tw0\n")
+    assert contents(one, outline=True) == contents(other, outline=True)
+    (other / PACKAGES / "two.py").write_text("VALUE = 2\n")
+    assert contents(one, outline=True) != contents(other, outline=True)
 
 
 def test_what_cannot_be_read_whole_is_nobodys_same(
