@@ -18,8 +18,9 @@ READS_OPENSSL_CONF = False
 # With a resolver of its own.
 LOOKS_UP = True
 
-# Once it has a channel, until the call has taken its time.
+# After a second at the earliest, unless it is told to wait.
 TRIES_AGAIN = True
+WAITS = 60000
 
 
 def version():
@@ -32,6 +33,7 @@ def fetch(host, port, cafile, timeout, retries=0):
     with open(cafile, "rb") as file:
         credentials = grpc.ssl_channel_credentials(file.read())
     options = [("grpc.enable_retries", 0), ("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0)]
+    options += [("grpc.initial_reconnect_backoff_ms", WAITS), ("grpc.min_reconnect_backoff_ms", WAITS)]
     with grpc.secure_channel("%s:%d" % (host, port), credentials, options=options) as channel:
         call = channel.unary_unary("/floor/probe", request_serializer=bytes, response_deserializer=bytes)
         try:

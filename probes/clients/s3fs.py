@@ -2,18 +2,22 @@
 
 from __future__ import absolute_import
 
+import aiobotocore.session
 import s3fs
 import status_page
 from fsspec import asyn
 
 REQUIREMENT = "s3fs"
 GROUPS = "aws s3"
-BRINGS = "fsspec"
+BRINGS = "fsspec aiobotocore"
 ON_URLLIB3 = False
 FLOOR = "aiobotocore"
 
 # Once, where a server closes after the handshake: that is aiohttp, and there is no option not to.
 TRIES_AGAIN = True
+
+# With one of its own each file system would read the models of S3 anew, which takes longer than all the rest.
+SESSION = aiobotocore.session.get_session()
 
 
 def version():
@@ -25,6 +29,7 @@ def fetch(host, port, cafile, timeout, retries=0):
     """Read one object from the server's status page; return version and cipher as the page names them."""
     files = s3fs.S3FileSystem(
         anon=True,
+        session=SESSION,
         client_kwargs={"endpoint_url": "https://%s:%d" % (host, port), "verify": cafile, "region_name": "us-east-1"},
         config_kwargs={
             "connect_timeout": timeout,

@@ -2,9 +2,12 @@
 
 from __future__ import absolute_import
 
+import atexit
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 
 import linked
 import program
@@ -23,6 +26,10 @@ LOOKS_UP = True
 # What it says of an index that has nothing under the name.
 ANSWERS = ("no versions of floor-probe", "not found in the package registry", "unsupported content type")
 
+# With a cache it asks the interpreter once what that is; of an index, each of which has another port, nothing is in it.
+CACHE = tempfile.mkdtemp()
+atexit.register(shutil.rmtree, CACHE, True)
+
 
 def version():
     """Return the program's version, as it says itself."""
@@ -31,12 +38,17 @@ def version():
 
 def fetch(host, port, cafile, timeout, retries=0):
     """Ask for a package that is not there: that uv says so is the answer, for it has read the index."""
-    words = [uv.find_uv_bin(), "--no-config", "pip", "compile", "--no-cache", "--color", "never"]
-    words += ["--python", sys.executable, "--no-python-downloads", "--index-url", "https://%s:%d/simple" % (host, port), "-"]
-    variables = {"SSL_CERT_FILE": os.path.abspath(cafile), "UV_HTTP_RETRIES": str(retries), "UV_HTTP_TIMEOUT": str(max(1, int(timeout)))}
+    return fetch_with([], {"SSL_CERT_FILE": os.path.abspath(cafile)}, host, port, timeout, retries)
+
+
+def fetch_with(options, trusting, host, port, timeout, retries):
+    """Do the same with the options or variables that say whom to trust."""
+    words = [uv.find_uv_bin(), "--no-config", "pip", "compile", "--cache-dir", CACHE, "--color", "never"]
+    words += ["--python", sys.executable, "--no-python-downloads", "--index-url", "https://%s:%d/simple" % (host, port)]
+    variables = dict(trusting, UV_HTTP_RETRIES=str(retries), UV_HTTP_TIMEOUT=str(max(1, int(timeout))))
     # Some times the time of a socket: it also has to start, on a machine that may be busy.
     done = subprocess.run(
-        words,
+        words + options + ["-"],
         input=b"floor-probe\n",
         env=dict(os.environ, **variables),
         stdout=subprocess.PIPE,

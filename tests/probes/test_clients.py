@@ -506,6 +506,13 @@ def test_lines_that_set_a_floor_hold_it_and_change_nothing_else(
     assert [version for version, _ in sites["new"].negotiated] == ["TLSv1.2"]
 
 
+TRUSTED = (
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE", "PIP_CERT"),
+    *("GDAL_CURL_CA_BUNDLE", "TENSORSTORE_CA_BUNDLE", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", "HTTPLIB2_CA_CERTS"),
+    *("NODE_EXTRA_CA_CERTS", "UV_SYSTEM_CERTS", "PIP_TRUSTED_HOST", "UV_INSECURE_HOST"),
+)
+"""Variables by which one stack or another is told whom to trust."""
+
 CANARY = "CANARY7Q"
 """Stands in everything that is planted, and in nothing that a client has to say."""
 
@@ -588,6 +595,8 @@ def plant(home: Path, trap: str) -> Planted:
         "BOTO_CONFIG": str(home / ".boto"),
         "NETRC": str(home / ".netrc"),
         "PIP_PROXY": trap,
+        # Nor does it matter whom the user trusts: a client that read one of these would get no answer.
+        **dict.fromkeys(TRUSTED, str(home / "nonsense.pem")),
     }
     return Planted(environment, tuple(home / name for name in texts))
 
@@ -700,6 +709,23 @@ def test_a_crt_that_ignores_ports_is_sent_nowhere(
             passenger("clients.boto3_crt")
     else:
         assert passenger("clients.boto3_crt").REQUIREMENT == "boto3[crt]"
+
+
+@pytest.mark.parametrize(
+    "why", ["[SSL] legacy sigalg disallowed or unsupported", "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify"]
+)
+def test_what_pip_says_of_any_refusal_is_no_word_about_the_certificate(
+    passenger: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    """pip blames the certificate whatever TLS refused: what is told is the reason behind those words."""
+    said = f"Could not fetch URL: There was a problem confirming the ssl certificate: {why} - skipping"
+    for name in ("pip", "pip._internal", "pip._internal.cli", "pip._internal.cli.main"):
+        monkeypatch.setitem(sys.modules, name, MagicMock())
+    client = passenger("clients.pip_download")
+    monkeypatch.setattr(client, "run", lambda words: (1, said))
+    with pytest.raises(Exception, match=re.escape(why)) as caught:
+        client.fetch("localhost", 1, "/ca.pem", 5)
+    assert ("certificate" in str(caught.value).lower()) is ("CERTIFICATE" in why)
 
 
 # With either engine ---------------------------------------------------------------------------------------

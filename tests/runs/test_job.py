@@ -43,7 +43,7 @@ def test_environments_as_found_are_asked_for_more(tmp_path: Path, named: str) ->
     with contextlib.ExitStack() as held:
         job = Job(cast("Any", session), plan, options, held)
         asked = job.request(job.settings((Condition.AMBIENT,)))
-    others = [name for name in known if name not in ("pip", "pip_download")]
+    others = [name for name in known if clients()[name].requirement != "pip"]
     found = {"": others, "pip,httpx": ["httpx", "pip"], "all": known}[named]
     assert asked.found_clients == asked.clients_for("/srv/app") == tuple(found)
     made = {ClientKey.parse(text).name for text in asked.clients}
