@@ -144,8 +144,8 @@ def _way(connection: str, address: str, facts: Mapping[str, str]) -> Place | Non
     """Return the way to a host; None for a connection without one. Raises PlaceError, ValueError."""
     if connection in SSH:
         (way,) = ways_to(f"ssh:{address}")
-        end = way.prefix.index("--")
-        return replace(way, prefix=(*way.prefix[:end], *_ssh_options(facts), *way.prefix[end:]))
+        options = tuple(_ssh_options(facts))
+        return replace(way, prefix=_with(options, way.prefix), identity=_with(options, way.identity))
     if connection in ("docker", "podman"):
         return next((way for way in ways_to(f"container:{address}") if way.prefix[0] == connection), None)
     if connection == "kubectl":
@@ -156,6 +156,12 @@ def _way(connection: str, address: str, facts: Mapping[str, str]) -> Place | Non
         )
         return ways_to(f"pod:{'/'.join(filter(None, pod))}")[0]
     return ways_to("exec:env")[0] if connection == "local" else None
+
+
+def _with(options: tuple[str, ...], words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the words of an ssh with these options among its own."""
+    end = words.index("--")
+    return (*words[:end], *options, *words[end:])
 
 
 def _ssh_options(facts: Mapping[str, str]) -> Iterator[str]:

@@ -56,6 +56,11 @@ def is_site_id(name: str) -> bool:
     return name.startswith(_SITE_PREFIX)
 
 
+def names_application(name: str) -> bool:
+    """Whether an id is that of an application's own environment, and of no interpreter."""
+    return name.startswith((ENVIRONMENT, APPLICATION))
+
+
 NOT_SHOWN = "(not shown)"
 """Stands for the value of a variable that no report gives, because what it names may be private."""
 
@@ -147,6 +152,11 @@ class Interpreter:
     def is_site(self) -> bool:
         """Whether this is an interpreter with its own site-packages, measured as they are."""
         return is_site_id(self.id)
+
+    @property
+    def is_as_installed(self) -> bool:
+        """Whether this is an interpreter with what is installed in it, as all are in another place."""
+        return self.environment != MADE and not self.is_running and not names_application(self.id)
 
     @property
     def is_running(self) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,6 +19,7 @@ from interpreters.clients import PROBES
 from interpreters.errors import FloorError
 from interpreters.owners import not_as_root
 from interpreters.process_environment import PASSED_THROUGH, never_read
+from interpreters.processes import run
 from interpreters.tables import tables
 
 if TYPE_CHECKING:
@@ -49,6 +52,10 @@ CHOOSER = (
 """Lets a shell of the place choose the Python, so that the place is entered once."""
 
 
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}|SHA256:[A-Za-z0-9+/]{43}")
+"""The digest of an image, or the fingerprint of a key as OpenSSH writes it."""
+
+
 class PlaceError(FloorError):
     """A place makes no sense, or cannot be entered; the message says which, why, and what to do."""
 
@@ -64,6 +71,8 @@ class Place:
     shell: bool = False
     passes: tuple[str, ...] = ()
     """Patterns of the variables of this process that the prefix is started with."""
+    identity: tuple[str, ...] = ()
+    """The command that says here which place it is; empty for none."""
 
     def __str__(self) -> str:
         """Return the place as the user names it, which is the host of its report."""
@@ -92,6 +101,7 @@ class PlaceKind:
     shell: bool = False
     passes: tuple[str, ...] = ()
     roots: tuple[str, ...] = ()
+    identities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,7 +139,7 @@ def command(place: Place, passenger: Passenger, env: Mapping[str, str | None]) -
         "start": passenger.start or (named, "-c"),
         "shell": place.shell,
         "pass": place.passes,
-        "path": "" if {"PATH", "*"} & set(place.passes) else PATH,
+        "path": _path_for(place),
         "python": named,
         "words": [str(word) for word in words],
         "script": str(Path(passenger.arguments[script]).relative_to(PROBES)),
@@ -142,6 +152,42 @@ def command(place: Place, passenger: Passenger, env: Mapping[str, str | None]) -
         "limit": passenger.limit,
     }
     return [sys.executable, "-I", str(REACH), json.dumps(spec)]
+
+
+def _path_for(place: Place) -> str:
+    """Return the PATH of the command that leads to a place; empty for our own.
+
+    Where what is there gets our own, it gets that without this tool's environments, which are no part of a
+    place.
+    """
+    if "*" in place.passes:
+        return ""
+    if "PATH" not in place.passes:
+        return PATH
+    ours = {Path(os.path.realpath(folder)) for folder in (PROBES.parent, sys.prefix)}
+    folders = os.environ.get("PATH", PATH).split(os.pathsep)
+    return os.pathsep.join(each for each in folders if ours.isdisjoint(_and_above(each)))
+
+
+def _and_above(folder: str) -> tuple[Path, ...]:
+    real = Path(os.path.realpath(folder))
+    return (real, *real.parents)
+
+
+def identity_of(place: Place) -> str:
+    """Return the digest of the place's image, or the fingerprint of its host key, as the command here has it.
+
+    Empty where the place has neither, or it cannot be told.
+    """
+    if not place.identity:
+        return ""
+    try:
+        _, output = run(place.identity, os.environ, ANSWER_LIMIT)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    # Several are those of a jump host, or of other containers, too.
+    found = set(DIGEST.findall(output))
+    return found.pop() if len(found) == 1 else ""
 
 
 @cache
@@ -159,10 +205,13 @@ def _kind(name: str, table: Table) -> PlaceKind:
     except re.error as error:
         table.refuse(f"pattern is {pattern!r}, which is no regular expression: {error}")
     ways = table.texts("ways", "chroot {name}")
-    for way in ways:
+    for way in (*ways, *table.texts("identities", "podman inspect {name}")):
         for group in re.findall(r"\{(\w*)\}", way):
             if group not in ("name", "words", *groups):
                 table.refuse(f"ways has {{{group}}}, which is no group of the pattern")
+    identities = table.texts("identities", "podman inspect {name}")
+    if identities and len(identities) != len(ways):
+        table.refuse(f"identities has {len(identities)} commands for {len(ways)} ways: one for each")
     return PlaceKind(
         id=name,
         name=table.get("name", str),
@@ -173,6 +222,7 @@ def _kind(name: str, table: Table) -> PlaceKind:
         shell=table.get("shell", bool, default=False),
         passes=table.texts("passes", "PATH"),
         roots=table.texts("roots", "chroot"),
+        identities=identities,
     )
 
 
@@ -192,13 +242,16 @@ def ways_to(text: str, kinds: Sequence[PlaceKind] | None = None) -> tuple[Place,
         msg = f"--place {text!r}: {name!r} is no name of {kind.about}; such a place is {word}:{kind.example}"
         raise PlaceError(msg)
     groups = {"name": name, **{group: found or "" for group, found in matched.groupdict().items()}}
-    found = [_words(way, groups, text) for way in kind.ways]
-    refused = [refusal for prefix in found if (refusal := _refusal(prefix, kind, name))]
-    usable = [prefix for prefix in found if not _refusal(prefix, kind, name)]
+    found = [
+        Place(word, name, _words(way, groups, text), kind.shell, kind.passes, _words(identity, groups, text))
+        for way, identity in itertools.zip_longest(kind.ways, kind.identities, fillvalue="")
+    ]
+    refused = [refusal for place in found if (refusal := _refusal(place.prefix, kind, name))]
+    usable = [place for place in found if not _refusal(place.prefix, kind, name)]
     if not usable:
         msg = f"{text}: {'; '.join(refused)}"
         raise PlaceError(msg)
-    return tuple(Place(word, name, prefix, kind.shell, kind.passes) for prefix in usable)
+    return tuple(usable)
 
 
 def _words(way: str, groups: Mapping[str, str], text: str) -> tuple[str, ...]:

@@ -25,6 +25,8 @@ MARK = "TLS-FLOOR-FOUND "
 MOST = 1000
 """Interpreters, and environments, after which no more are looked for."""
 
+TOO_MANY = "%d were found before those in there, and no more are taken" % MOST
+
 
 def text(name):
     """Return a path as text: Python 2.7 has bytes."""
@@ -111,8 +113,8 @@ def refused(paths):
     return ""
 
 
-def executables(folders, names):
-    """Return by real path the source of each interpreter in these folders."""
+def executables(folders, names, looked):
+    """Return by real path the source of each interpreter in these folders, and note where there are too many."""
     found = {}
     for source, folder in folders:
         try:
@@ -121,8 +123,12 @@ def executables(folders, names):
             continue
         for name in there:
             real = os.path.realpath(os.path.join(folder, name))
-            if real not in found and len(found) < MOST and os.path.isfile(real) and not in_venv(real):
-                found[real] = source
+            if real in found or not os.path.isfile(real) or in_venv(real):
+                continue
+            if len(found) == MOST:
+                looked.append((text(folder), "unreadable", TOO_MANY))
+                break
+            found[real] = source
     return found
 
 
@@ -152,7 +158,7 @@ def interpreters(wanted, users, looked):
     # What answers is a Python, wherever it lies.
     if not in_venv(os.path.realpath(sys.executable)):
         folders.append(("path", os.path.dirname(os.path.realpath(sys.executable))))
-    found = executables(folders, names)
+    found = executables(folders, names, looked)
     return [
         {"source": found[path], "path": text(path), "refused": not_executable(path) or refused([path])}
         for path in without_copies(found)
@@ -170,12 +176,13 @@ def environments(wanted, users, looked):
     own = os.path.dirname(os.path.dirname(os.path.abspath(sys.executable)))
     pairs = [(source, pattern, matching(pattern, users)) for source, pattern in wanted["environments"]]
     for source, pattern, folders in pairs + [("path", "", [own])]:
-        there = False
+        there = left_out = False
         for folder in folders:
             python = os.path.join(folder, "bin", "python")
             real = os.path.realpath(folder)
             if os.path.isfile(os.path.join(folder, "pyvenv.cfg")) and os.path.isfile(python):
                 there = True
+                left_out = left_out or (real not in seen and len(found) == MOST)
                 if real not in seen and len(found) < MOST:
                     seen.add(real)
                     sites = glob.glob(os.path.join(folder, "lib*", "py*", "site-packages"))
@@ -183,6 +190,8 @@ def environments(wanted, users, looked):
                     found.append({"source": source, "path": text(folder), "refused": why})
         if pattern:
             looked.append((pattern, "looked" if there else "absent", ""))
+        if left_out:
+            looked.append((pattern or text(own), "unreadable", TOO_MANY))
     return found
 
 

@@ -234,7 +234,7 @@ def _partners(
 
 def _same_kind(old: Interpreter, new: Interpreter) -> bool:
     """Whether two can be one: both made for measuring, or both found in one place in the same way."""
-    kinds = ((each.environment, each.is_site, each.is_running) for each in (old, new))
+    kinds = ((each.environment, each.is_as_installed, each.is_running) for each in (old, new))
     return len(set(kinds)) == 1
 
 

@@ -169,6 +169,7 @@ def start_there(job: Job, settings: Settings, visited: VisitedPlace, chosen: Seq
         looked=visited.looked,
         environments_looked=visited.environments_looked,
         place=str(visited.place),
+        place_identity=visited.identity,
     )
     return replace(start, host=str(visited.place), scope=scope, env={})
 

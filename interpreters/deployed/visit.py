@@ -14,7 +14,7 @@ from interpreters.identify import IdentifyError, answer_there
 from interpreters.interpreter import ENVIRONMENT
 from interpreters.locate import PATH, PYTHON, Candidate, interpreter_id, label_of, unique
 from interpreters.locations import EXECUTABLE, SearchedLocation, Status, read_locations
-from interpreters.places import CHOICE, CHOOSER, NO_PYTHON, Passenger, Place, PlaceError
+from interpreters.places import CHOICE, CHOOSER, NO_PYTHON, Passenger, Place, PlaceError, identity_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -48,6 +48,8 @@ class VisitedPlace:
     user: str
     variables: Mapping[str, str]
     """Of those that were asked for, the ones that are set there."""
+    identity: str = ""
+    """As `identity_of` has it, which asks nobody in the place."""
 
 
 def visit(ways: Sequence[Place], variables: Sequence[str] = ()) -> VisitedPlace:
@@ -58,7 +60,7 @@ def visit(ways: Sequence[Place], variables: Sequence[str] = ()) -> VisitedPlace:
     problems = []
     for place in ways:
         try:
-            return _read(place, _answer(place, variables))
+            return replace(_read(place, _answer(place, variables)), identity=identity_of(place))
         except IdentifyError as error:
             problems.append(str(error))
             if NO_PYTHON in str(error):
@@ -115,8 +117,8 @@ def _read(place: Place, facts: Mapping[str, Any]) -> VisitedPlace:
     return VisitedPlace(
         place,
         unique([*_interpreters(place, facts["interpreters"]), *_environments(place, facts["environments"])]),
-        tuple(map(_looked, facts["looked"])),
-        tuple(map(_looked, facts["environments_looked"])),
+        (*map(_looked, facts["looked"]), *_beyond(facts["interpreters"])),
+        (*map(_looked, facts["environments_looked"]), *_beyond(facts["environments"])),
         _text(facts["distribution"]),
         _text(facts["architecture"]),
         _text(facts["user"]),
@@ -145,6 +147,12 @@ def _environments(place: Place, found: Sequence[Mapping[str, Any]]) -> Iterator[
             raise ValueError(msg)
         name, refused = f"{ENVIRONMENT}{label_of(folder)}", _text(each["refused"])
         yield Candidate(name, source, folder / PYTHON, refused, given=True, environment=folder, place=place)
+
+
+def _beyond(found: Sequence[object]) -> Iterator[SearchedLocation]:
+    """Say that a place names more than are taken of it, which our own script there would not do."""
+    if len(found) > MOST:
+        yield SearchedLocation("all of the place", "unreadable", f"it names {len(found)}, more than {MOST}")
 
 
 def _looked(facts: Sequence[Any]) -> SearchedLocation:

@@ -124,7 +124,7 @@ def _answer(
         alone = f"The one {subject}, {names.alone(groups)}, holds {floor.prose}{where}"
         return [f"{alone} with every client measured.", *_silent_cells(groups)]
     if downgraded:
-        sentences = [_downgraded(downgraded, names, f"{total} {_whose(subject)}", floor, where)]
+        sentences = [_downgraded(downgraded, names, f"{total} {_whose(subject, groups)}", floor, where)]
     else:
         sentences = [_none_downgraded(groups, subject, floor, where)]
     sentences += _own_tls(downgraded, names, floor)
@@ -145,9 +145,13 @@ def _answer(
     return sentences
 
 
-def _whose(subject: Subject) -> str:
+def _whose(subject: Subject, groups: Iterable[RowGroup]) -> str:
     """Return the words for several of a subject where a sentence brings it up."""
-    return f"applications' {subject.plural}" if subject is Subject.ENVIRONMENT else subject.plural
+    if subject is not Subject.ENVIRONMENT:
+        return subject.plural
+    # An interpreter with its packages, such as that of an image, is no application's.
+    mixed = any(group.interpreter.is_as_installed for group in groups)
+    return f"{subject.plural} as found" if mixed else f"applications' {subject.plural}"
 
 
 @dataclass(frozen=True)
@@ -189,9 +193,9 @@ def _none_downgraded(groups: Sequence[RowGroup], subject: Subject, floor: Protoc
     unknown = sum(any(row.verdict in GAPS for row in group.rows) for group in groups)
     below = f"a version below {floor.prose}{where}"
     if unknown == total:
-        which = f"the one {subject}" if total == 1 else f"any of the {total} {_whose(subject)}"
+        which = f"the one {subject}" if total == 1 else f"any of the {total} {_whose(subject, groups)}"
         return f"It is not known whether {which} negotiates {below}."
-    none = f"The one {subject} does" if total == 1 else f"None of the {total} {_whose(subject)}"
+    none = f"The one {subject} does" if total == 1 else f"None of the {total} {_whose(subject, groups)}"
     negotiates = "not negotiate" if total == 1 else "negotiates"
     rest = f", but for {unknown} of them this is not known" if unknown else ""
     return f"{none} {negotiates} {below}{rest}."

@@ -166,6 +166,9 @@ class ScopeDocument(Document):
     place: str = ""
     """The place that was measured, such as `ssh:web1`, which is the name in `host` too; empty for the machine
     that the tool ran on."""
+    place_identity: str = ""
+    """Which place that was: the digest of its image, or the fingerprint of its host key; empty where it has
+    neither, or it could not be told."""
 
     def __post_init__(self) -> None:
         if self.partial is not bool(self.narrowed):

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from interpreters.clients import ClientKey
-from interpreters.interpreter import MADE, PROGRAM, is_site_id, program_id
+from interpreters.interpreter import MADE, PROGRAM, RUNNING, names_application, program_id
 from reports.verdicts.doubts import doubts, on_the_way, unfinished
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import ALL_CLIENTS, MISSING
@@ -354,7 +354,7 @@ def _uncounted(row: GateRow, policy: Policy) -> str:
     """
     if row.silent:
         return ""
-    of_interpreter = not row.as_found or is_site_id(row.interpreter)
+    of_interpreter = not row.as_found or not (names_application(row.interpreter) or row.source == RUNNING)
     if policy.sources and of_interpreter and row.source not in policy.sources:
         return f"source {row.source} does not count"
     if row.as_found and not policy.counts_environment(row.environment, row.interpreter):

@@ -30,7 +30,9 @@ def place(interpreter: Interpreter) -> str:
         return interpreter.id
     if interpreter.is_running:
         return f"{interpreter.id} in {interpreter.environment}"
-    return f"packages of {interpreter.path}" if interpreter.is_site else interpreter.environment
+    if interpreter.is_site:
+        return f"packages of {interpreter.path}"
+    return interpreter.path if interpreter.is_as_installed else interpreter.environment
 
 
 def shortened(places: Iterable[str]) -> dict[str, str]:

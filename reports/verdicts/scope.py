@@ -63,6 +63,9 @@ class Scope:
     """Where environments of applications were looked for; empty where nobody looked."""
     place: str = ""
     """The place that was measured, KIND:NAME; empty for the machine that the tool ran on."""
+    place_identity: str = ""
+    """The digest of the place's image, or the fingerprint of its host key; empty where it has neither, or it
+    could not be told."""
 
     @property
     def partial(self) -> bool:
@@ -87,6 +90,7 @@ def read_scope(facts: Mapping[str, Any]) -> Scope:
         notes=tuple(map(_text, facts["notes"])),
         environments_looked=tuple(_read_looked(entry) for entry in facts.get("environments_looked", ())),
         place=_text(facts.get("place", "")),
+        place_identity=_text(facts.get("place_identity", "")),
     )
 
 
@@ -240,7 +244,7 @@ def _origin(run: ScopedRun, now: dt.datetime | None = None) -> str:
     scope, ended = run.scope, moment(run.ended)
     age = f" ({ago(ended, now)})" if now else ""
     by = f" by {scope.user}" if scope.user else ""
-    system = ", ".join(filter(None, [scope.distribution, scope.architecture]))
+    system = ", ".join(filter(None, [scope.place_identity, scope.distribution, scope.architecture]))
     where = f", {system}" if system else ""
     when = f"ended {minute(ended)}{age}"
     return f"Run {run.run_id} on {run.host}{where}: {when}, measured{by} with {tool_in_full(run)}."
@@ -306,13 +310,16 @@ def _place_counts(run: ScopedRun) -> list[str]:
     looked, absent = (len(_where(run, status)) for status in ("looked", "absent"))
     if not looked + absent:
         return []
-    places = "1 place" if looked == 1 else f"{looked} places"
     environments = len({place.place for place in run.scope.environments_looked if place.status == "looked"})
-    where = "1 place" if environments == 1 else f"{environments} places"
+    where = _locations(environments) if environments else "known locations, of which none is there"
     return [
-        f"Looked for interpreters in {places}; of those that are known, {absent} are not there.",
+        f"Looked for interpreters in {_locations(looked)}; of those that are known, {absent} are not there.",
         *([f"Looked for environments of applications in {where}."] if run.scope.environments_looked else []),
     ]
+
+
+def _locations(number: int) -> str:
+    return "1 location" if number == 1 else f"{number} locations"
 
 
 def _places(run: ScopedRun) -> list[str]:
@@ -322,7 +329,7 @@ def _places(run: ScopedRun) -> list[str]:
     )
     return [
         *([f"Looked for interpreters in {', '.join(looked)}."] if looked else []),
-        *([f"Known places that are not there: {', '.join(absent)}."] if absent else []),
+        *([f"Known locations that are not there: {', '.join(absent)}."] if absent else []),
         *([f"Looked for environments of applications in {', '.join(environments)}."] if environments else []),
     ]
 

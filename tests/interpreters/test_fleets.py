@@ -80,6 +80,7 @@ def test_a_host_is_reached_as_ansible_would() -> None:
         *("-o", "ProxyJump=bastion", "-o", "ControlPath=/run/a b"),
     )
     assert "BatchMode=yes" in way.prefix
+    assert way.prefix[end - 10 :] == way.identity[-12 - 1 : -1]
 
 
 @pytest.mark.parametrize(

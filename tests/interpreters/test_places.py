@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from interpreters.places import (
     Place,
     PlaceError,
     command,
+    identity_of,
     read_kinds,
     ways_to,
 )
@@ -144,3 +146,39 @@ def test_a_place_whose_command_hands_its_variables_on_gets_none_of_ours() -> Non
 def test_the_table_is_the_one_beside_the_code() -> None:
     """Each kind of the issue is in the table."""
     assert {kind.id for kind in read_kinds(TABLE)} >= {"exec", "rootfs", "ssh", "image", "container", "pod"}
+
+
+@pytest.mark.parametrize(
+    ("said", "identity"),
+    [
+        (f"sha256:{'ab' * 32}", f"sha256:{'ab' * 32}"),
+        (f"Host key fingerprint is SHA256:{'a+/' * 14}b", f"SHA256:{'a+/' * 14}b"),
+        (f"sha256:{'ab' * 32} sha256:{'cd' * 32}", ""),
+        ("no such image", ""),
+    ],
+)
+def test_which_place_it_is_comes_from_here(said: str, identity: str) -> None:
+    """A digest or a fingerprint is what the command here prints, whatever its status; several are none."""
+    words = ("sh", "-c", 'echo "$1" >&2; exit 3', "sh", said)
+    assert identity_of(Place("ssh", "web1", identity=words)) == identity
+
+
+def test_a_place_that_cannot_be_told_has_no_identity() -> None:
+    """A kind without such a command, and a command that is not here, say nothing and stop nothing."""
+    assert identity_of(Place("exec", "env")) == ""
+    assert identity_of(Place("image", "app", identity=("no-such-command",))) == ""
+
+
+def test_each_way_has_a_command_for_the_identity_or_none_has(tmp_path: Path) -> None:
+    """A kind whose ways and identities do not pair is refused by its name."""
+    (file := tmp_path / "places.toml").write_text(f"[x]\n{KEYS}ways = ['a', 'b']\nidentities = ['c']\n")
+    with pytest.raises(TableError, match=r"identities has 1 commands for 2 ways"):
+        read_kinds(file)
+
+
+def test_a_place_gets_a_path_without_our_own_environments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this tool runs in is no part of a place that gets our PATH."""
+    ours = [str(PROBES.parent / ".nox/_nox_script_mode/bin"), f"{sys.prefix}/bin"]
+    monkeypatch.setenv("PATH", os.pathsep.join([*ours, "/opt/app/bin", "/usr/bin"]))
+    *_, text = command(Place("exec", "env", ("env",), passes=("PATH",)), Passenger(None, (PROBES,)), {})
+    assert json.loads(text)["path"] == "/opt/app/bin:/usr/bin"

@@ -122,6 +122,18 @@ def test_a_place_that_cannot_be_entered_is_one_sentence(
         visit(ways_to("exec:env"))
 
 
+def test_more_than_are_taken_are_told_of(says: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A place that names more Pythons than are measured in one has a word about that in its report."""
+    monkeypatch.setattr(room, "MOST", 1)
+    says.append(FACTS)
+    found = visit(ways_to("exec:env"))
+    assert len(found.candidates) == 2
+    assert [each.reason for each in found.looked if each.status == "unreadable"] == [
+        "it names 2, more than 1"
+    ]
+    assert not [each for each in found.environments_looked if each.status == "unreadable"]
+
+
 @pytest.mark.e2e
 def test_this_machine_is_found_as_a_place() -> None:
     """A real channel finds the Python that runs this test, or what that is an environment of."""

@@ -107,6 +107,14 @@ def test_environments_as_found_are_counted_apart() -> None:
     assert parted(by_interpreter(rows), TLS1_2)[0] == answer_to(rows, TLS1_2)[:2]
 
 
+def test_interpreters_of_a_place_are_no_applications() -> None:
+    """An interpreter that is measured with what is installed in it is named by its path, and is nobody's."""
+    there = replace(an_environment("/usr"), id="system_3_11", path="/usr/bin/python3.11")
+    assert answer_to([a_row(DOWN, interpreter=there)], TLS1_2)[0].startswith(
+        "1 of 1 environments as found negotiates TLS 1.0 (below the TLS 1.2 minimum): /usr/bin/python3.11 ("
+    )
+
+
 def test_without_environments_nothing_is_said_of_them() -> None:
     """Where one kind of subject was not measured, the answer has no sentence about it."""
     interpreters = answer_to([a_row(DOWN, "one")], TLS1_2)

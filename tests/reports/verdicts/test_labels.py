@@ -17,13 +17,22 @@ POETRY = "/home/somebody/.cache/pypoetry/virtualenvs/inventory-service-9TtSrW0h-
 def test_each_kind_of_subject_is_named_by_what_tells_it() -> None:
     """Interpreters and programs are read by their ids, what was found by where it is."""
     site = replace(an_environment("/usr"), id="site_system_3_11", path="/usr/bin/python3.11")
+    there = replace(site, id="system_3_11")
     process = replace(an_environment("/srv/shop"), id="running_shop", source="running")
-    about = [an_interpreter("pyenv_3_9_18"), a_program("curl"), an_environment("/srv/shop"), site, process]
+    about = [
+        an_interpreter("pyenv_3_9_18"),
+        a_program("curl"),
+        an_environment("/srv/shop"),
+        site,
+        there,
+        process,
+    ]
     assert list(map(place, about)) == [
         "pyenv_3_9_18",
         "program_curl",
         "/srv/shop",
         "packages of /usr/bin/python3.11",
+        "/usr/bin/python3.11",
         "running_shop in /srv/shop",
     ]
 

@@ -82,6 +82,8 @@ def test_a_run_is_named_with_all_that_it_came_about_by() -> None:
         " measured by somebody with tls-floor-matrix 0.1.0 at commit c0c0c0c0c0c0."
     )
     assert in_full([a_part("r1", "h1")])[0] == said.replace(" (9 hours ago)", "")
+    (of_image, *_) = in_full([a_part("r1", "image:app", place_identity="sha256:ab")])
+    assert of_image.startswith("Run r1 on image:app, sha256:ab, Debian GNU/Linux 12 (bookworm), x86_64: ")
 
 
 @pytest.mark.parametrize(
@@ -141,9 +143,10 @@ def test_each_place_is_named_in_full_and_counted_in_short() -> None:
         )
     )
     assert "Looked for interpreters in /a, /b." in in_full([part])
-    assert "Known places that are not there: /c." in in_full([part])
-    assert "Looked for interpreters in 2 places; of those that are known, 1 are not there." in scope_summary(
-        [part], NOW
+    assert "Known locations that are not there: /c." in in_full([part])
+    assert (
+        "Looked for interpreters in 2 locations; of those that are known, 1 are not there."
+        in scope_summary([part], NOW)
     )
 
 
@@ -151,7 +154,9 @@ def test_where_environments_were_looked_for_is_told() -> None:
     """In short their places are counted, in full they are named; where nobody looked, nothing is told."""
     looked = tuple(SearchedLocation(place, "looked") for place in ("/srv", "/opt"))
     part = a_part(environments_looked=(*looked, SearchedLocation("/absent", "absent")))
-    assert "Looked for environments of applications in 2 places." in scope_summary([part], NOW)
+    assert "Looked for environments of applications in 2 locations." in scope_summary([part], NOW)
+    nowhere = a_part(environments_looked=(SearchedLocation("/absent", "absent"),))
+    assert "applications in known locations, of which none is there." in scope_summary([nowhere], NOW)[-1]
     assert "Looked for environments of applications in /srv, /opt." in in_full([part])
     assert not any("Looked for environments" in text for text in in_full([a_part()]))
 

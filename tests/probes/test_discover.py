@@ -1,0 +1,50 @@
+"""The script that looks for Pythons in a place tells of what it leaves out."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from interpreters.deployed.visit import SCRIPT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The script as a module, which takes two of each kind."""
+    spec = importlib.util.spec_from_file_location("discover", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "MOST", 2)
+    return module
+
+
+def test_interpreters_beyond_the_limit_are_told_of(script: Any, tmp_path: Path) -> None:
+    """The folder whose Pythons are too many is named, and one that holds none more is not."""
+    folders = [("opt", str(tmp_path / name)) for name in ("a", "b", "c")]
+    for (_, folder), names in zip(folders, (["python2", "python3"], ["python3"], []), strict=True):
+        (tmp_path / folder).mkdir()
+        for name in names:
+            (tmp_path / folder / name).touch()
+    looked: list[tuple[str, str, str]] = []
+    assert len(script.executables(folders, re.compile("python[23]$"), looked)) == 2
+    assert looked == [(folders[1][1], "unreadable", script.TOO_MANY)]
+
+
+def test_environments_beyond_the_limit_are_told_of(script: Any, tmp_path: Path) -> None:
+    """The pattern that names more environments than are taken is unreadable from there on."""
+    for name in "abc":
+        (tmp_path / name / "bin").mkdir(parents=True)
+        (tmp_path / name / "bin" / "python").touch(0o755)
+        (tmp_path / name / "pyvenv.cfg").touch()
+    looked: list[tuple[str, str, str]] = []
+    pattern = str(tmp_path / "*")
+    assert len(script.environments({"environments": [("srv", pattern)]}, [], looked)) == 2
+    assert looked[:2] == [(pattern, "looked", ""), (pattern, "unreadable", script.TOO_MANY)]
