@@ -178,15 +178,13 @@ def gate(
 
     `now` is in UTC, by default the clock's; `together` says that the report was asked for in this command.
     """
-    now = now or dt.datetime.now(dt.UTC)
+    now = (now or dt.datetime.now(dt.UTC)).replace(microsecond=0)
     decision = _decision(folder, policy_file, now, together=together)
-    # Names of hosts, reasons and paths are others' words.
-    notices, doubts = (tuple(map(visible, texts)) for texts in (decision.notices, decision.doubts))
-    decision = replace(decision, message=visible(decision.message), notices=notices, doubts=doubts)
+    decision = _shown(decision)
     # What an earlier decision left must not outlive the report that it was about.
     if any((folder / file).exists() for file in (MATRIX, RECORD)):
         try:
-            write_atomically(folder / RECORD, json.dumps(_record(decision, now), indent=2) + "\n")
+            write_atomically(folder / RECORD, json.dumps(build_record(decision, now), indent=2) + "\n")
         except OSError as error:
             fact = f"{folder / 'gate.json'} cannot be written ({error.strerror}): make room or allow it"
             return Decision(GateOutcome.ERROR, visible(fact), policy=decision.policy)
@@ -243,11 +241,19 @@ def _baseline(policy: Policy, folder: Path) -> GateReport | None:
     return read_report(folder / policy.new_only, remedy)
 
 
-def _record(decision: Decision, now: dt.datetime) -> dict[str, object]:
-    """Return what gate.json holds."""
+def _shown(decision: Decision) -> Decision:
+    """Return a decision with its words escaped: names of hosts, reasons and paths are others'."""
+    notices, doubts = (tuple(map(visible, texts)) for texts in (decision.notices, decision.doubts))
+    return replace(decision, message=visible(decision.message), notices=notices, doubts=doubts)
+
+
+def build_record(decision: Decision, now: dt.datetime) -> dict[str, object]:
+    """Return what gate.json holds of a decision that is made at this time, in UTC."""
+    decision = _shown(decision)
     report, policy = decision.report, decision.policy
     return {
         "schema_version": GATE_VERSION,
+        "decided": now.isoformat(),
         "kind": str(decision.kind),
         "exit_code": decision.kind.exit_code,
         "passed": decision.passed,

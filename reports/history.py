@@ -89,6 +89,15 @@ def choose(words: Sequence[str], here: Path, reports: Path = REPORTS) -> tuple[P
     return older, newest
 
 
+def latest_run(reports: Path = REPORTS) -> Path:
+    """Return the folder of the latest run; raises NoRunError where nothing was measured yet."""
+    latest = reports / LATEST
+    if not (latest / DOCUMENT).is_file():
+        msg = f"there is no report in {latest}: run nox -s matrix first"
+        raise NoRunError(msg)
+    return latest.resolve()
+
+
 def find_run(word: str, here: Path, reports: Path = REPORTS) -> Path:
     """Return the matrix.json of the run that a word means; raises NoRunError where there is none."""
     places = [here / word, reports / word, reports / HISTORY / word]

@@ -14,6 +14,7 @@ from reports.formats.records import OBSERVATIONS, build_jsonl, observations_of, 
 from reports.formats.remedies import DOCUMENT as REMEDIES
 from reports.formats.remedies import read_remedies
 from reports.history import DOCUMENT
+from reports.report import evidence_name, write_captures
 from reports.verdicts.judge import Judgement, Verdict
 from reports.verdicts.matrix import ALL_CLIENTS, MISSING, Matrix, Measured, Row, Subject
 from reports.verdicts.observations import Run, RunRequest
@@ -91,6 +92,7 @@ def part_of(matrix: Matrix) -> StoredRun:
 
 def write_part(folder: Path, matrix: Matrix, policy: Policy) -> None:
     """Write what read_parts reads of a run; the report of the whole is written once all are there."""
+    write_captures(folder, matrix)
     texts = {DOCUMENT: pieces(build_json(matrix, policy)), OBSERVATIONS: build_jsonl(observations_of(matrix))}
     for name, text in texts.items():
         with (folder / name).open("w", encoding="utf-8") as file:
@@ -111,7 +113,7 @@ def merge(parts: Sequence[StoredRun], expected: Iterable[str] | Mapping[str, str
     absent = [host for host in reasons if host not in {part.host for part in parts}]
     silent = [_silent(own, host, number) for number, host in enumerate(absent, 1)]
     runs = (*(part.run for part in parts), *silent)
-    rows = [_placed(row, part.host) for part in parts for row in part.rows]
+    rows = [placed(row, part.host) for part in parts for row in part.rows]
     return Matrix(
         run=_joined(runs, parts, own, catalogue, floor),
         measured=tuple(measured for part in parts for measured in _measured(part)),
@@ -125,7 +127,7 @@ def merge_cases(parts: Sequence[StoredRun]) -> tuple[Case, ...] | None:
     if all(part.cases is None for part in parts):
         return None
     return tuple(
-        replace(case, row=_placed(case.row, part.host))
+        replace(case, row=placed(case.row, part.host))
         for part in parts
         for case in (_untried(part) if part.cases is None else part.cases)
     )
@@ -197,7 +199,8 @@ def _missing(host: str, reason: str) -> Row:
     return Row(interpreter, ALL_CLIENTS, "", "", Condition.AMBIENT, judgement, subject=Subject.MACHINE)
 
 
-def _placed(row: Row, host: str) -> Row:
+def placed(row: Row, host: str) -> Row:
+    """Return a row as a report of several machines has it: with its machine's name."""
     return replace(row, interpreter=replace(row.interpreter, host=host))
 
 
@@ -207,9 +210,20 @@ def _measured(part: StoredRun) -> list[Measured]:
     for observation in part.observations:
         seen[observation.interpreter].append(observation)
     return [
-        Measured(replace(interpreter, host=part.host), {}, tuple(seen[name]))
+        Measured(
+            replace(interpreter, host=part.host),
+            {},
+            tuple(seen[name]),
+            evidence=_capture_of(part, interpreter),
+        )
         for name, interpreter in interpreters.items()
     ]
+
+
+def _capture_of(part: StoredRun, interpreter: Interpreter) -> Path | None:
+    """Return an interpreter's capture; no link of somebody else's is followed out of the run's folder."""
+    file = part.folder / evidence_name(part.run, interpreter)
+    return file if file.resolve().is_relative_to(part.folder.resolve()) else None
 
 
 def _joined(

@@ -72,7 +72,9 @@ def _lines(stored: StoredRun, groups: Sequence[RowGroup]) -> Iterator[str]:
     rows = [row for group in groups for row in group.rows if row.verdict is not Verdict.ENFORCED]
     who = some_of([label(group.interpreter) for group in groups], MOST_NAMED)
     what = _headline(rows, floor)
-    yield f"# {for_markdown(who)} on {for_markdown(run.host)} {what} (floor: {floor.prose})"
+    # Of several machines each label names its own.
+    where = "" if run.parts else f" on {for_markdown(run.host)}"
+    yield f"# {for_markdown(who)}{where} {what} (floor: {floor.prose})"
     yield ""
     known = any(row.verdict in (Verdict.DOWNGRADED, Verdict.FRAGILE) for row in rows)
     yield f"**Impact.** {(IMPACT if known else UNKNOWN).format(floor=floor.prose)}"
@@ -89,8 +91,10 @@ def _lines(stored: StoredRun, groups: Sequence[RowGroup]) -> Iterator[str]:
     yield ""
     yield from _remedy(groups, floor, stored)
     yield ""
-    again = " ".join(f"--only {group.interpreter.id}" for group in groups[:MOST_NAMED])
-    yield f"**Done when** `nox -s matrix gate -- {again}` passes on that machine."
+    ids = list(dict.fromkeys(group.interpreter.id for group in groups))
+    again = " ".join(f"--only {name}" for name in ids[:MOST_NAMED])
+    machine = "each of these machines" if run.parts else "that machine"
+    yield f"**Done when** `nox -s matrix gate -- {again}` passes on {machine}."
 
 
 def _headline(rows: Sequence[Row], floor: Protocol) -> str:

@@ -2,42 +2,37 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import re
 import struct
 from dataclasses import replace
-from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from interpreters.clients import RELAXED, ClientKey
+from interpreters.errors import FloorError
 from reports.files import SUMS, sha256, sums_of
-from reports.formats.format import Report
-from reports.formats.gate_contract import GateDocument
-from reports.formats.matrix_contract import MatrixFile
-from reports.formats.matrix_json import build_json, read_json
-from reports.formats.records import OBSERVATIONS, RecordError, read_document, read_jsonl, read_summary
-from reports.formats.remedies import DOCUMENT as REMEDIES
-from reports.formats.remedies import read_remedies
-from reports.gate import RECORD, foresee
-from reports.report import formats
-from reports.verdicts.decision import GateOutcome
+from reports.formats.matrix_json import StoredRun, read_json
+from reports.formats.records import (
+    OBSERVATIONS,
+    RecordError,
+    read_jsonl_by_run,
+    read_summary,
+)
+from reports.gate import RECORD
+from reports.merge import merge, placed
+from reports.remade import cases_of, differing_texts
+from reports.report import evidence_name
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import ALL_CLIENTS, Matrix, Measured, Subject, build_matrix, subject_of
-from reports.verdicts.policy import Policy, Waiver
 from servers.catalogue import read_catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from reports.formats.contract import PolicyDocument
-    from reports.formats.matrix_json import StoredRun
-    from reports.verdicts.decision import Decision
     from reports.verdicts.matrix import Row
-    from reports.verdicts.observations import Observation, RunRequest
+    from reports.verdicts.observations import Observation, Run, RunRequest
     from servers.catalogue import Server
 
-MATRIX, EVIDENCE = "matrix.json", "evidence"
+MATRIX, SUMMARY = "matrix.json", "run.json"
 
 ADDED = frozenset({RECORD, "compare.md", "compare.json", "bench.json", SUMS})
 """What other sessions put beside a run's files, which SHA256SUMS, as the run left it, does not list."""
@@ -58,19 +53,19 @@ def verify(folder: Path, *, same_tool: bool = True) -> list[str]:
     problems = list(_sums(folder))
     try:
         stored, recomputed = _read(folder)
-    except RecordError as error:
+    except FloorError as error:
         return [*problems, f"{error}"]
-    problems += _rows(stored, recomputed)
+    problems += _rows(stored, recomputed, same_tool=same_tool)
     problems += _captures(folder, recomputed)
     if same_tool:
-        problems += _texts(folder, recomputed)
+        problems += differing_texts(folder, recomputed)
     return problems
 
 
 def same_tool(folder: Path, commit: str) -> bool:
     """Whether a run's folder is by the tool's commit that is given; true where it cannot say."""
     try:
-        run, _, _ = read_summary(folder / "run.json")
+        run, _, _ = read_summary(folder / SUMMARY)
     except RecordError:
         return True
     return run.scope.commit == commit
@@ -92,14 +87,59 @@ def _sums(folder: Path) -> Iterator[str]:
     yield from (f"{name} is listed in {SUMS}, and is not there" for name in sorted(listed.keys() - there))
 
 
-def _read(folder: Path) -> tuple[StoredRun, Matrix]:
-    """Return a run as its matrix.json has it, and as its observations make it; raises RecordError."""
-    runs = read_json(folder / MATRIX)
-    if len(runs) != 1:
-        msg = f"{folder / MATRIX} is merged of {len(runs)} runs: verify those of the machines themselves"
+def _read(folder: Path) -> tuple[tuple[Row, ...], Matrix]:
+    """Return the rows of matrix.json, and the matrix that the observations make; raises FloorError."""
+    parts, own = read_json(folder / MATRIX), read_summary(folder / SUMMARY)[0]
+    seen = read_jsonl_by_run(folder / OBSERVATIONS)
+    if strange := seen.keys() - {part.run.run_id for part in parts}:
+        msg = f"{folder / OBSERVATIONS} has cells of the run {min(strange)}, which {MATRIX} does not know"
         raise RecordError(msg)
-    (stored,) = runs
-    return stored, judge_again(stored, read_jsonl(folder / OBSERVATIONS), folder)
+    if [part.run.run_id for part in parts] == [own.run_id]:
+        (part,) = parts
+        return part.rows, _taken_over(part.rows, judge_again(part, seen.get(own.run_id, ()), folder))
+    rows = tuple(placed(row, part.host) for part in parts for row in part.rows)
+    return rows, _taken_over(rows, _merge_again(parts, seen, own, folder))
+
+
+def read_again(folder: Path) -> StoredRun:
+    """Return a report, merged or not, as its observations make it, with its remedies; raises FloorError."""
+    _, matrix = _read(folder)
+    cases = cases_of(folder, matrix)
+    return StoredRun(matrix.run, matrix.catalogue, matrix.floor, matrix.rows, folder, cases=cases)
+
+
+def _merge_again(
+    parts: Sequence[StoredRun], seen: Mapping[str, Sequence[Observation]], own: Run, folder: Path
+) -> Matrix:
+    """Return what the machines' runs of a merged report come to, each judged by its own observations.
+
+    `own` is the merging; raises FloorError for what cannot be merged.
+    """
+    judged, silent = [], {}
+    for part in parts:
+        if part.run.controls:
+            there = tuple(seen.get(part.run.run_id, ()))
+            rows = judge_again(part, there, folder).rows
+            judged.append(replace(part, rows=rows, observations=there))
+        else:
+            silent[part.host] = next((row.judgement.reason for row in part.rows), "")
+    return merge(judged, silent, own)
+
+
+def _taken_over(stored: Iterable[Row], matrix: Matrix) -> Matrix:
+    """Return the matrix with the stored verdicts of rows that rest on start-up code, which it knows not."""
+    theirs = {_key(row): row for row in stored}
+    rows = [
+        replace(
+            row,
+            judgement=replace(row.judgement, verdict=there.verdict, reason=there.judgement.reason),
+            held_by=there.held_by,
+        )
+        if (there := theirs.get(_key(row))) and _weighed(there, row)
+        else row
+        for row in matrix.rows
+    ]
+    return replace(matrix, rows=tuple(rows))
 
 
 def judge_again(stored: StoredRun, observations: Iterable[Observation], folder: Path) -> Matrix:
@@ -117,12 +157,14 @@ def judge_again(stored: StoredRun, observations: Iterable[Observation], folder: 
             msg = f"{folder / OBSERVATIONS} has a cell of {seen.interpreter}, which {MATRIX} does not know"
             raise RecordError(msg)
         known[seen.interpreter].append(seen)
-    measured = tuple(_measured(stored.run.asked, rows, known[name]) for name, rows in rows_of.items())
+    measured = tuple(_measured(stored.run.asked, rows, known) for rows in rows_of.values())
     ours = {server.id: server for server in read_catalogue().servers}
     servers = tuple(_as_run(server, ours.get(server.id)) for server in stored.catalogue.servers)
     catalogue = replace(stored.catalogue, servers=servers)
     rows = build_matrix(measured, (), stored.run.asked.conditions, catalogue, stored.floor)
-    return Matrix(stored.run, measured, rows, catalogue)
+    # An environment that another was measured for has its rows from there, and no observation itself.
+    own = tuple(replace(each, observations=tuple(known[each.interpreter.id])) for each in measured)
+    return Matrix(stored.run, own, rows, catalogue)
 
 
 def _as_run(server: Server, known: Server | None) -> Server:
@@ -132,9 +174,12 @@ def _as_run(server: Server, known: Server | None) -> Server:
     return known if known and same else server
 
 
-def _measured(request: RunRequest, rows: Sequence[Row], seen: Sequence[Observation]) -> Measured:
+def _measured(
+    request: RunRequest, rows: Sequence[Row], known: Mapping[str, Sequence[Observation]]
+) -> Measured:
     """Return what was measured in an interpreter: each client that has a row, an observation, or was due."""
     interpreter = rows[0].interpreter
+    seen = known.get(interpreter.shared_with or interpreter.id, ())
     due = [row.client for row in rows if row.client != ALL_CLIENTS]
     due += [
         record.client
@@ -148,31 +193,32 @@ def _measured(request: RunRequest, rows: Sequence[Row], seen: Sequence[Observati
     return Measured(interpreter, unavailable, tuple(seen), () if alone else tuple(dict.fromkeys(due)))
 
 
-Key = tuple[str, str, str]
-"""An interpreter's id, a client and a condition: what a row is found by."""
+Key = tuple[str, str, str, str]
+"""A machine in a merged report, an interpreter's id, a client and a condition: what a row is found by."""
 
 
 def _key(row: Row) -> Key:
-    return row.interpreter.id, str(row.client), str(row.condition)
+    return row.interpreter.host, row.interpreter.id, str(row.client), str(row.condition)
 
 
-def _rows(stored: StoredRun, recomputed: Matrix) -> Iterator[str]:
+def _rows(stored: Iterable[Row], recomputed: Matrix, *, same_tool: bool) -> Iterator[str]:
     """Hold each row of matrix.json against what the observations make of it."""
     ours = {_key(row): row for row in recomputed.rows}
-    theirs = {_key(row): row for row in stored.rows}
+    theirs = {_key(row): row for row in stored}
     for key in ours.keys() - theirs.keys():
         yield f"{MATRIX} has no row of {_named(key)}, which was measured"
     for key in theirs.keys() - ours.keys():
         yield f"{MATRIX} has a row of {_named(key)}, which nothing was measured of"
     for key, row in theirs.items():
         if key in ours:
-            yield from _row(key, row, ours[key])
+            yield from _row(key, row, ours[key], same_tool=same_tool)
 
 
-def _row(key: Key, stored: Row, ours: Row) -> Iterator[str]:
-    """Say what of one row does not follow from its observations."""
-    weighed = _weighed(stored, ours)
+def _row(key: Key, stored: Row, ours: Row, *, same_tool: bool) -> Iterator[str]:
+    """Say what of one row does not follow from its observations; words are held of the same tool alone."""
     facts = [
+        ("verdict", stored.verdict, ours.verdict),
+        ("held_by", stored.held_by, ours.held_by),
         ("lowest_negotiated", stored.judgement.lowest, ours.judgement.lowest),
         ("highest_negotiated", stored.judgement.highest, ours.judgement.highest),
         ("offered", stored.judgement.offer, ours.judgement.offer),
@@ -181,12 +227,8 @@ def _row(key: Key, stored: Row, ours: Row) -> Iterator[str]:
         ("page_check", stored.page_check, ours.page_check),
         ("hello", *(row.hello and row.hello.fingerprint for row in (stored, ours))),
     ]
-    if not weighed:
-        facts[:0] = [("verdict", stored.verdict, ours.verdict)]
-        facts += [
-            ("held_by", stored.held_by, ours.held_by),
-            ("reason", stored.judgement.reason, ours.judgement.reason),
-        ]
+    if same_tool:
+        facts.append(("reason", stored.judgement.reason, ours.judgement.reason))
     for name, claimed, follows in facts:
         if claimed != follows:
             difference = f"{claimed or 'nothing'!s}, and the observations make {follows or 'nothing'!s}"
@@ -210,13 +252,14 @@ def _weighed(stored: Row, ours: Row) -> bool:
 
 
 def _named(key: Key) -> str:
-    return "/".join(key)
+    host, *row = key
+    return f"{host}: {'/'.join(row)}" if host else "/".join(row)
 
 
 def _captures(folder: Path, matrix: Matrix) -> Iterator[str]:
     """Hold each hello of the observations against the captures: it has to be among the bytes that passed."""
     for measured in matrix.measured:
-        name = f"{EVIDENCE}/{measured.interpreter.id}.pcapng"
+        name = evidence_name(matrix.run, measured.interpreter)
         if not (folder / name).is_file():
             continue
         bytes_there = (folder / name).read_bytes()
@@ -248,73 +291,3 @@ def interfaces(capture: bytes) -> set[str]:
                     break
         place += length
     return found
-
-
-def _texts(folder: Path, recomputed: Matrix) -> Iterator[str]:
-    """Make each file of the report anew, and name those that come out otherwise, with the first line."""
-    try:
-        policy = _policy(read_document(folder / MATRIX, MatrixFile).policy)
-        built = build_json(recomputed, policy)
-        cases = None
-        if (folder / REMEDIES).is_file():
-            cases = read_remedies(folder / REMEDIES, recomputed.run, recomputed.rows)
-        decisions = [foresee(built, policy, folder, together=together) for together in (False, True)]
-        reports = [Report(recomputed, policy, built, decision, (), cases) for decision in decisions]
-        for form in formats():
-            if (folder / form.file).is_file():
-                yield from _text(folder / form.file, (_whole(form.build(report)) for report in reports))
-        yield from _gate(folder, decisions)
-    except RecordError as error:
-        yield str(error)
-
-
-def _whole(text: str | Iterator[str] | None) -> str:
-    return text if isinstance(text, str) else "".join(text or ())
-
-
-def _text(file: Path, texts: Iterator[str]) -> Iterator[str]:
-    """Say where a file is none of these texts, but for the trend of earlier runs, which are not there."""
-    there = _TREND.sub("", file.read_text(encoding="utf-8", errors="replace"))
-    number = 0
-    for text in texts:
-        made = _TREND.sub("", text)
-        if made == there:
-            return
-        pairs = enumerate(zip_longest(there.splitlines(), made.splitlines()), 1)
-        number = number or next((place for place, (left, right) in pairs if left != right), 1)
-    yield f"{file.name}, line {number}, is not what the observations make"
-
-
-_TREND = re.compile(r'<section id="trend".*?</section>\n?', re.DOTALL)
-
-
-def _gate(folder: Path, decisions: Sequence[Decision]) -> Iterator[str]:
-    """Hold what the gate left against the decision on these rows; only its time is the gate's own."""
-    if not (folder / RECORD).is_file():
-        return
-    left = read_document(folder / RECORD, GateDocument)
-    if left.passed and all(decision.kind is GateOutcome.FINDINGS for decision in decisions):
-        yield f"{RECORD} passed, and the rows make {decisions[0]}"
-    follows = {
-        (result.row.host, result.row.interpreter, result.row.client): (result.row.verdict, result.disposition)
-        for result in decisions[0].results
-    }
-    for row in left.rows:
-        claimed, made = (row.verdict, row.fate), follows.get((row.host, row.interpreter, row.client))
-        if made is None or claimed != (str(made[0]), made[1]):
-            yield f"{RECORD}, {row.interpreter}/{row.client} does not follow: {row.verdict}, {row.fate}"
-
-
-def _policy(document: PolicyDocument) -> Policy:
-    """Return the policy that a report says was in force."""
-    lists = ("clients", "sources", "environments")
-    return document.to(
-        Policy,
-        **{name: tuple(getattr(document, name) or ()) for name in lists},
-        fails=tuple(verdict for verdict in document.fails if verdict != "downgraded"),
-        new_only=document.new_only or "",
-        file=document.file or "",
-        waivers=tuple(
-            waiver.to(Waiver, expires=dt.date.fromisoformat(waiver.expires)) for waiver in document.waivers
-        ),
-    )

@@ -321,38 +321,39 @@ def compare(job: Job) -> None:
 
 def ticket(job: Job) -> None:
     """Print a ticket's text about rows of the latest run that need work."""
-    from reports.merge import read_parts
+    from reports.history import latest_run
     from reports.ticket import TicketError, build_ticket
+    from reports.verify import read_again
 
     if not job.options.ids:
         msg = (
             "there is nothing to write about: give ids of the latest run, as in nox -s ticket -- system_3_11"
         )
         raise TicketError(msg)
-    (part,) = read_parts([(REPORTS / LATEST).resolve()])
-    print(build_ticket(part, job.options.ids), end="")
+    print(build_ticket(read_again(latest_run()), job.options.ids), end="")
 
 
 def pack(job: Job) -> None:
     """Pack a run for an auditor, signed if a key is given."""
-    from reports.history import find_run
+    from reports.history import find_run, latest_run
     from reports.pack import make_pack
 
-    options = job.options
-    run = find_run(options.run or LATEST, Path(job.session.invoked_from)).parent.resolve()
+    options, here = job.options, Path(job.session.invoked_from)
+    run = find_run(options.run, here).parent.resolve() if options.run else latest_run()
     for path in make_pack(run, REPORTS / "packs", options.key):
         print(f"Pack: {path.relative_to(ROOT)}")
 
 
 def verify(job: Job) -> None:
     """Judge the observations of a pack again, and say what of it does not follow."""
+    from reports.history import latest_run
     from reports.pack import PackError, signer, unpack
     from reports.verify import same_tool
     from reports.verify import verify as hold
     from runs.provenance import commit_of
 
     options = job.options
-    path = options.pack or REPORTS / LATEST
+    path = options.pack or latest_run()
     with scratch_folder(job.cache, "verify-") as folder:
         run = path if path.is_dir() else unpack(path, folder)
         if run is not path:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from interpreters.documents import Document, NonEmpty
+from interpreters.documents import Document, Moment, NonEmpty
 from interpreters.interpreter import MADE
 from reports.formats.contract import PolicyDocument
 from reports.verdicts.decision import GATE_VERSION, Disposition, GateOutcome
@@ -40,6 +40,8 @@ class GateRowDocument(Document):
 class GateDocument(Document, tag_field="schema_version", tag=GATE_VERSION):
     """What the gate decided about a report, under which policy, and what became of each row."""
 
+    decided: Moment
+    """When it was decided, UTC, ISO 8601: the age of the report and waivers are of that time."""
     kind: GateOutcome
     """The decision."""
     exit_code: Annotated[int, Meta(ge=0, le=3)]

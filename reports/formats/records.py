@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from interpreters.clients import ClientKey
@@ -76,9 +78,17 @@ def _line(run: Run, record: Observation) -> ObservationDocument:
 
 def read_jsonl(path: Path) -> tuple[Observation, ...]:
     """Return what build_jsonl gave, without the captures; raises RecordError for anything else."""
+    return tuple(itertools.chain.from_iterable(read_jsonl_by_run(path).values()))
+
+
+def read_jsonl_by_run(path: Path) -> dict[str, list[Observation]]:
+    """Return what read_jsonl does, by the id of the run that each is of: a merged report has several."""
+    found: dict[str, list[Observation]] = {}
     with reading(path):
-        lines = read_regular(path).decode().splitlines()
-        return tuple(_observation(parse_document(line, ObservationDocument)) for line in lines)
+        for text in read_regular(path).decode().splitlines():
+            line = parse_document(text, ObservationDocument)
+            found.setdefault(line.run_id, []).append(_observation(line))
+    return found
 
 
 def _observation(line: ObservationDocument) -> Observation:
@@ -121,7 +131,8 @@ def read_summary(path: Path) -> tuple[Run, dict[str, int], dict[str, int]]:
     """Return what build_run returned, without attempts and parts; raises RecordError for anything else."""
     record = read_document(path, RunFile)
     controls = {name: control.to(Control) for name, control in record.controls.items()}
-    return record.run(controls, record.scope), dict(record.standings), dict(record.standings_found)
+    run = replace(record.run(controls, record.scope), parts=())
+    return run, dict(record.standings), dict(record.standings_found)
 
 
 def read_document(path: Path, kind: type[_Kind]) -> _Kind:

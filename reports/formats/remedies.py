@@ -70,9 +70,10 @@ def build_remedies_json(cases: Sequence[Case], run: Run, floor: Protocol) -> Rem
 def read_remedies(path: Path, run: Run, rows: Sequence[Row]) -> tuple[Case, ...]:
     """Return the cases that remedies.json has for these rows; raises RecordError for anything else."""
     document = read_document(path, RemediesFile)
-    ill = {(row.interpreter.id, str(row.client)): row for row in needing(rows)}
+    ill = {(run.of(row.interpreter).host, row.interpreter.id, str(row.client)): row for row in needing(rows)}
     with reading(path):
         if document.run_id != run.run_id:
             msg = f"is of the run {document.run_id}, and what is beside it of {run.run_id}: measure again"
             raise RecordError(msg)
-        return tuple(entry.case(ill[entry.interpreter, entry.client], run) for entry in document.rows)
+        known = [(entry, ill[entry.host, entry.interpreter, entry.client]) for entry in document.rows]
+        return tuple(entry.case(row, run.of(row.interpreter)) for entry, row in known)

@@ -26,6 +26,7 @@ from servers.conditions import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from interpreters.interpreter import Interpreter
     from reports.verdicts.cells import CellResult
@@ -148,6 +149,9 @@ class Measured:
     """By client, what sets the interpreter itself apart from where the client was measured, if anything."""
     judged: JudgedCells | None = None
     """The observations' cells as the measuring judged them; None where it did not, as for stored ones."""
+    evidence: Path | None = None
+    """The file with what passed the wire, where an earlier run wrote that; None where the observations have
+    it."""
 
     def weighed(self, client: ClientKey, judgement: Judgement) -> Judgement:
         """Return a judgement on a client's cells as far as it holds for the interpreter itself."""

@@ -11,7 +11,7 @@ import pytest
 
 from reports.files import publish
 from reports.formats.records import build_run
-from reports.history import MOST_PAST, NoRunError, choose, kept_runs, past_runs
+from reports.history import MOST_PAST, NoRunError, choose, kept_runs, latest_run, past_runs
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import Past, by_interpreter, standings_apart
 from reports.verdicts.observations import RequestedInterpreter, Run
@@ -195,3 +195,13 @@ def test_only_so_many_are_looked_back_at(tmp_path: Path) -> None:
 def test_without_a_history_there_is_no_past(tmp_path: Path) -> None:
     """The first run of all has nothing to look back at."""
     assert past_runs(_run(), tmp_path) == ()
+
+
+def test_without_any_report_the_first_step_is_named(tmp_path: Path) -> None:
+    """Whoever asks for a ticket, a pack or a check before the first run is told to measure."""
+    with pytest.raises(NoRunError, match=r"there is no report in .*latest: run nox -s matrix first$"):
+        latest_run(tmp_path)
+    (tmp_path / "history" / "run").mkdir(parents=True)
+    (tmp_path / "history" / "run" / "matrix.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "latest").symlink_to("history/run")
+    assert latest_run(tmp_path) == tmp_path.resolve() / "history" / "run"

@@ -8,9 +8,15 @@ from pathlib import Path
 import pytest
 
 from docs.example import make
+from reports.files import publish
 from reports.formats.matrix_json import StoredRun
+from reports.merge import merge, merge_cases
+from reports.report import write_report
 from reports.ticket import TicketError, build_ticket
 from reports.verdicts.judge import Verdict
+from reports.verdicts.policy import Policy
+from reports.verdicts.scope import Scope
+from reports.verify import read_again
 from tests.support.builders import TLS1_2, a_catalogue, a_row, a_run
 
 CATALOGUE = a_catalogue()
@@ -73,3 +79,18 @@ def test_hostile_text_is_quoted() -> None:
     text = build_ticket(replace(run, rows=(bad,)), ["pyenv_3_0"])
     assert "<script" not in text
     assert "<b>" not in text
+
+
+def test_of_several_machines_each_label_names_its_own(tmp_path: Path) -> None:
+    """A merged report gives one ticket, whose title and rows say on which machine what was found."""
+    part = make.stored_run()
+    other = replace(part, run=replace(part.run, host="other", run_id="2"), cases=None)
+    parts = [part, other]
+    own = replace(part.run, run_id="3-merge", controls={}, scope=Scope())
+    with publish("3-merge", tmp_path) as folder:
+        write_report(folder, merge(parts, [], own), Policy(), cases=merge_cases(parts))
+    lines = build_ticket(read_again(tmp_path / "latest"), ["system_3_11"]).splitlines()
+    assert len(lines) < LONGEST
+    assert lines[0].startswith("# system_3_11 on workstation, system_3_11 on other negotiates TLS 1.0")
+    assert "`nox -s matrix gate -- --only system_3_11` passes on each of these machines." in lines[-1]
+    assert any(line.startswith("| system_3_11 on other | ssl |") for line in lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import fcntl
 import json
 import shutil
 import struct
@@ -12,19 +13,24 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from docs.example import make
-from reports.files import SUMS, publish, sha256
+from reports.files import BEGUN, SUMS, publish, sha256
+from reports.formats.format import AwsAccount
 from reports.gate import gate
+from reports.merge import merge, merge_cases, read_parts
 from reports.report import write_report
 from reports.verdicts.policy import read_policy
-from reports.verify import interfaces, same_tool, verify
+from reports.verdicts.scope import Scope
+from reports.verify import interfaces, read_again, same_tool, verify
 from servers.protocols import Sender
 from servers.tap import Capture, Chunk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from reports.verdicts.matrix import Matrix
     from reports.verdicts.observations import Observation
+    from reports.verdicts.remedies import Case
 
 
 def _captured(seen: Observation) -> Observation:
@@ -41,10 +47,19 @@ KEPT = ("pyenv_3_8_18", "pyenv_3_9_18")
 """The interpreters of the example's run that are enough here."""
 
 
+def _write(reports: Path, matrix: Matrix, cases: Sequence[Case] | None) -> Path:
+    """Publish a run under the example's policy, let the gate decide, and return its folder."""
+    policy = read_policy(make.POLICY)
+    with publish(matrix.run.run_id, reports) as folder:
+        write_report(folder, matrix, policy, cases=cases, aws=AwsAccount("123456789012", "eu-central-1"))
+    latest = (reports / "latest").resolve()
+    gate(latest, make.POLICY, dt.datetime.fromisoformat(matrix.run.ended))
+    return latest
+
+
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a run as the tool leaves it: with captures, and the gate's record."""
-    reports = tmp_path_factory.mktemp("reports")
+def matrix(tmp_path_factory: pytest.TempPathFactory) -> Matrix:
+    """Return what a run with captures came to: that of the example, in some of its interpreters."""
     matrix = make.rebuild(tmp_path_factory.mktemp("example"))
     measured = tuple(
         replace(one, observations=tuple(map(_captured, one.observations)))
@@ -52,13 +67,25 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if one.interpreter.id in KEPT
     )
     rows = tuple(row for row in matrix.rows if row.interpreter.id in KEPT)
+    return replace(matrix, measured=measured, rows=rows)
+
+
+@pytest.fixture(scope="module")
+def written(matrix: Matrix, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a run as the tool leaves it: with captures, and the gate's record."""
     cases = [case for case in make.stored_run().cases or () if case.row.interpreter.id in KEPT]
-    policy = read_policy(make.POLICY)
-    with publish("run", reports) as folder:
-        write_report(folder, replace(matrix, measured=measured, rows=rows), policy, cases=cases)
-    latest = (reports / "latest").resolve()
-    gate(latest, make.POLICY, dt.datetime.fromisoformat(matrix.run.ended))
-    return latest
+    return _write(tmp_path_factory.mktemp("reports"), matrix, cases)
+
+
+@pytest.fixture(scope="module")
+def merged(matrix: Matrix, written: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a report of two machines, with the same interpreters, and of a silent one."""
+    other = replace(matrix, run=replace(matrix.run, host="ssh:other/1", run_id="20261129T111428Z-0002"))
+    folders = [written, _write(tmp_path_factory.mktemp("other"), other, None)]
+    parts = read_parts(folders)
+    own = replace(matrix.run, run_id="20261129T120000Z-0003-merge", controls={}, scope=Scope())
+    whole = merge(parts, ["silent"], own)
+    return _write(tmp_path_factory.mktemp("merged"), whole, merge_cases(parts))
 
 
 @pytest.fixture
@@ -215,10 +242,27 @@ EDITS: dict[str, tuple[Callable[[Path], object], str]] = {
         ),
         "gate.json",
     ),
+    "gate's message": (
+        _in_json("gate.json", lambda d: d.update(message="all is well")),
+        "gate.json, message",
+    ),
+    "gate's notices": (_in_json("gate.json", lambda d: d.update(notices=[])), "gate.json, notices"),
+    "gate's doubts": (_in_json("gate.json", lambda d: d.update(doubts=["none"])), "gate.json, doubts"),
+    "gate's scope": (_in_json("gate.json", lambda d: d["scope"].pop()), "gate.json, scope"),
+    "gate's policy": (_in_json("gate.json", lambda d: d["policy"].update(max_age=900)), "gate.json, policy"),
+    "gate's row": (_in_json("gate.json", lambda d: d["rows"].pop()), "gate.json, rows"),
+    "gate's time": (
+        _in_json("gate.json", lambda d: d.update(decided="2027-11-29T00:00:00+00:00")),
+        "gate.json, doubts",
+    ),
     "gate that passed": (
         _in_json("gate.json", lambda d: d.update(kind="passed", exit_code=0, passed=True)),
         "gate.json",
     ),
+    "finding": (_in_text("securityhub.json", "HIGH", "LOW"), "securityhub.json"),
+    "account": (_in_text("securityhub.json", "123456789012", "210987654321"), "securityhub.json"),
+    "inventory": (_in_text("cbom.cdx.json", "downgraded", "enforced"), "cbom.cdx.json"),
+    "configuration": (_in_text("floor-tls1_2.cnf", "TLSv1.2", "TLSv1"), "floor-tls1_2.cnf"),
     "record of the gate": (lambda f: (f / "gate.json").write_text("{}"), "gate.json has schema version None"),
     "remedies": (lambda f: (f / "remedies.json").write_text("{}"), "remedies.json has schema version None"),
     "bytes of matrix.md": (lambda f: (f / "matrix.md").write_bytes(b"\xff"), "matrix.md"),
@@ -275,6 +319,99 @@ def test_each_edit_is_caught_and_named(run: Path, name: str) -> None:
     _sum_again(run)
     found = verify(run)
     assert any(word in problem for problem in found), found
+
+
+def test_of_a_merged_report_everything_follows(merged: Path) -> None:
+    """Machines with the same interpreters, one with remedies, and a silent one, are judged again."""
+    assert verify(merged) == []
+    assert read_again(merged).run.host == "workstation, ssh:other/1, silent"
+    captures = {path.relative_to(merged).as_posix() for path in merged.glob("evidence/*/*")}
+    folders = ("1-workstation", "2-ssh%3Aother%2F1")
+    assert captures == {f"evidence/{folder}/{name}.pcapng" for folder in folders for name in KEPT}
+
+
+def _last(entries: list[Any]) -> Any:
+    """Return the last entry that is of the second machine."""
+    return next(one for one in reversed(entries) if one["run_id"] == "20261129T111428Z-0002")
+
+
+OF_MERGED: dict[str, tuple[Callable[[Path], object], str]] = {
+    "verdict": (
+        _in_json("matrix.json", lambda d: _last(d["verdicts"]).update(verdict="enforced")),
+        "ssh:other/1: pyenv_3_9_18/botocore/ambient: verdict is enforced",
+    ),
+    "version": (
+        _in_json("matrix.json", lambda d: _last(d["verdicts"]).update(lowest_negotiated="TLSv1.2")),
+        "ssh:other/1: pyenv_3_9_18/botocore/ambient: lowest",
+    ),
+    "cell": (
+        _in_json("matrix.json", lambda d: _last(d["cells"]).update(outcome="held", negotiated=None)),
+        "ssh:other/1: pyenv_3_9_18/botocore/ambient: the cell of",
+    ),
+    "row": (
+        _in_json("matrix.json", lambda d: d["verdicts"].remove(_last(d["verdicts"]))),
+        "and not 20261129T111428Z-0002/pyenv_3_9_18/botocore/ambient among its verdicts",
+    ),
+    "machine": (
+        _in_json("matrix.json", lambda d: _of_one(d, lambda one: one["run_id"] != "20261129T111428Z-0002")),
+        "has cells of the run 20261129T111428Z-0002, which matrix.json does not know",
+    ),
+    "silent machine": (
+        _in_json("matrix.json", lambda d: _of_one(d, lambda one: "missing" not in one["run_id"])),
+        "run.json",
+    ),
+    "reason of the silent": (_in_text("matrix.csv", "did not report", "is well"), "matrix.csv"),
+    "swapped machines": (
+        _in_lines(lambda cells: [cell.update(run_id="20261129T111428Z-0002") for cell in cells]),
+        "workstation: pyenv_3_8_18/ssl/ambient: verdict is downgraded",
+    ),
+    "swapped file": (lambda f: shutil.copyfile(f / "run.json", f / "matrix.json"), "matrix.json"),
+    "truncated log": (lambda f: _cut(f / "observations.jsonl"), "observations.jsonl"),
+    "dropped cell": (
+        _in_lines(lambda cells: cells.remove(_last(cells))),
+        "2-ssh%3Aother%2F1/pyenv_3_9_18.pcapng",
+    ),
+    "capture": (
+        lambda f: _cut(f / "evidence" / "2-ssh%3Aother%2F1" / "pyenv_3_9_18.pcapng"),
+        "2-ssh%3Aother%2F1/pyenv_3_9_18.pcapng",
+    ),
+}
+"""The same of a report of several machines, of whose second one something is edited."""
+
+
+def _of_one(document: Any, keep: Callable[[Any], bool]) -> None:
+    """Leave in a matrix.json what is of the runs to keep."""
+    for part in ("runs", "interpreters", "verdicts", "cells"):
+        document[part] = list(filter(keep, document[part]))
+
+
+@pytest.mark.parametrize("name", OF_MERGED)
+def test_each_edit_of_a_merged_report_is_caught_and_named(merged: Path, tmp_path: Path, name: str) -> None:
+    """An edit names the machine that it is of."""
+    edit, word = OF_MERGED[name]
+    run = shutil.copytree(merged, tmp_path / "run")
+    edit(run)
+    _sum_again(run)
+    found = verify(run)
+    assert any(word in problem for problem in found), found
+
+
+def test_what_a_later_run_cast_doubt_on_follows(run: Path) -> None:
+    """That a later run broke off, or still measures, the gate saw, and no file of this run knows."""
+    ended = dt.datetime.fromisoformat(json.loads((run / "run.json").read_text(encoding="utf-8"))["ended"])
+    later = ended + dt.timedelta(hours=1)
+    (run / "gate.json").unlink()
+    folder = shutil.copytree(run, run.parent / "reports" / "latest")
+    for name, running in (("broken", False), ("running", True)):
+        mark = folder.parent / f"{BEGUN}{name}"
+        mark.write_text(later.isoformat(), encoding="utf-8")
+        with mark.open() as held:
+            if running:
+                fcntl.flock(held, fcntl.LOCK_EX)
+            gate(folder, make.POLICY, later)
+    assert "broken" in (folder / "gate.json").read_text(encoding="utf-8")
+    assert "still measures" in (folder / "gate.json").read_text(encoding="utf-8")
+    assert verify(folder) == []
 
 
 def test_a_hash_that_was_not_made_again_tells(run: Path) -> None:
