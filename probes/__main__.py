@@ -6,7 +6,8 @@ answer is a marked line with the interpreter's identity, and with `lacking`, by 
 first module that is not here; no client is imported to find out. The second line on standard input is the plan:
 `timeout` in seconds, and `cells`, each with `client`, `server`, `host`, `port`, `cafile` and, optionally, `retries`,
 what names.py needs, and, where the client is no Python module but a program, `program`: see program.py.
-The clients in `apart` run in a process of their own each: see apart.py. Optionally also `sources`: by client, the text
+The clients in `apart` run in a process of their own each: see apart.py. Optionally also `compiled`: a folder of ours
+to keep what is compiled in: see compiled.py. Optionally also `sources`: by client, the text
 of its file, where that is not here; and `snippets`: by client, source text that is run before that client is used, as
 an application that took the text over would.
 Then it prints a marked line for each client when it is first needed, one before and one after each cell, and a
@@ -30,7 +31,7 @@ except ImportError:  # before Python 3.4
     from pkgutil import find_loader as find_spec
 
 # Start-up code of the interpreter may have imported modules of its own by these names.
-OURS = ("apart", "clients", "identify", "introduction", "linked", "names", "program", "releases", "status_page")
+OURS = ("apart", "clients", "compiled", "identify", "introduction", "linked", "names", "program", "releases", "status_page")
 for name in OURS:
     sys.modules.pop(name, None)
 
@@ -169,6 +170,8 @@ def main():
     question = json.loads(sys.stdin.readline())
     say(kind="identity", identity=identify.identity(), lacking=lacking(question["modules"]))
     plan = json.loads(sys.stdin.readline())
+    if plan.get("compiled"):
+        importlib.import_module("compiled").keep(plan["compiled"])
     fetches = {}
     separate = plan.get("apart", [])
     for client in separate:

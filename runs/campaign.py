@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -107,6 +109,12 @@ class Settings:
 WAITING = 2
 """Probes that run beside one for each processor, because each waits for its servers half of the time."""
 
+COMPILED = "compiled"
+"""Folder of the cache for what Pythons compile that must write nothing where their modules are."""
+
+COMPILED_AGE = 30 * 24 * 3600.0
+"""Seconds after which what is compiled is forgotten, so that nothing stays of what was removed."""
+
 FILES_A_SERVER = 3
 """Open files of a server at the most: its port or pipe, its process, and a control's connection."""
 
@@ -156,6 +164,7 @@ async def run_campaigns(
     Raises EngineError, before anything is measured, where openssl can serve nothing of the catalogue.
     """
     with scratch_folder(settings.cache, "run-") as scratch:
+        _forget_compiled(settings.cache / COMPILED)
         configurations = write_configurations(scratch, settings.floor)
         everyone = [task for tasks in machines for task in tasks]
         at_once = asyncio.Semaphore(_side_by_side(everyone, settings))
@@ -172,6 +181,15 @@ async def run_campaigns(
             for sentence in dict.fromkeys(sentence for result in results for sentence in result.notes):
                 LOG.info(sentence)
             return results
+
+
+def _forget_compiled(folder: Path) -> None:
+    """Remove what was compiled long ago, or was left half written by a process that was killed."""
+    for path in folder.glob("*/*"):
+        # Another run may remove the same.
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > COMPILED_AGE:
+                path.unlink()
 
 
 def _by_interpreter(tasks: Iterable[ProbeTask]) -> dict[str, list[ProbeTask]]:
@@ -238,9 +256,12 @@ class Campaign:
     ) -> ProbedInterpreter:
         """Run a probe for each task, side by side; return what is known with what came of them."""
         standing = [server for server in self.lab.servers if server.server in servers]
-        configuration = self.configurations[condition]
+        configuration, compiled = self.configurations[condition], self.settings.cache / COMPILED
         results = await asyncio.gather(
-            *(self._probe(task.under(condition, configuration, standing)) for task in tasks)
+            *(
+                self._probe(task.under(condition, configuration, standing).keeping_compiled(compiled))
+                for task in tasks
+            )
         )
         pythons = [task.python for task in tasks]
         return probed.under(condition, dict(zip(pythons, results, strict=True)))

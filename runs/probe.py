@@ -17,6 +17,7 @@ from interpreters.interpreter import MADE
 from interpreters.places import ANSWER_LIMIT as REACH_LIMIT
 from interpreters.places import LOCAL, Passenger, Place, command
 from interpreters.places import MARK as REACH_MARK
+from interpreters.process_environment import NO_BYTECODE
 from interpreters.processes import signal_name
 from reports.verdicts.observations import WIRE_ALONE, Account, Observation, OwnTls
 from servers.certificates import NAME
@@ -90,6 +91,8 @@ class ProbeTask:
     """What Python is started with: the probe's code."""
     place: Place = LOCAL
     """Where it runs: elsewhere `env` is what is set there."""
+    compiled: Path | None = None
+    """A folder of ours for what a Python compiles that must write nothing where its modules are."""
 
     def command(self, attempt_limit: float) -> tuple[Sequence[str | Path], Mapping[str, str]]:
         """Return what is started here, and in which environment; an attempt takes so long at the most."""
@@ -130,6 +133,11 @@ class ProbeTask:
         """Return the task under a condition, with its OpenSSL configuration, on these servers."""
         ours = {"OPENSSL_CONF": str(configuration)} if configuration else {}
         return replace(self, condition=condition, env={**self.env, **ours}, servers=tuple(servers))
+
+    def keeping_compiled(self, folder: Path) -> ProbeTask:
+        """Return the task with a folder of ours for compiled modules, where it needs and can reach that."""
+        needs = self.place.is_local and NO_BYTECODE.items() <= self.env.items()
+        return replace(self, compiled=folder) if needs else self
 
 
 @dataclass(frozen=True)
@@ -310,6 +318,7 @@ class Probe:
         ]
         plan = {"timeout": self._attempt_limit, "cells": cells, "snippets": dict(self.task.snippets)}
         plan["sources"] = dict(self.task.sources)
+        plan["compiled"] = str(self.task.compiled) if self.task.compiled else None
         plan["apart"] = [str(client) for client in there if client.name in self.task.apart]
         await self._hear(process, plan, lambda: False)
 

@@ -10,6 +10,7 @@ import ssl
 import stat
 import sys
 import threading
+import time
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,8 @@ import pytest
 
 from interpreters.clients import PROBES, RELAXED, ClientKey
 from interpreters.log import shown
+from interpreters.places import Place
+from interpreters.process_environment import NO_BYTECODE
 from reports.verdicts.judged import JudgedCells
 from runs import campaign as campaign_module
 from runs.campaign import (
@@ -175,6 +178,20 @@ def test_what_a_task_has_goes_along_with_each_probe(tmp_path: Path, probes: _Pro
     _run([given, _task("other")], _settings(tmp_path, Condition.AMBIENT))
     passed = {task.interpreter: (task.snippets, task.environment) for task in probes.tasks}
     assert passed == {"it": ({"ssl": "floor = 1"}, "/srv/app"), "other": ({}, "made")}
+
+
+def test_who_must_not_write_has_a_folder_for_what_is_compiled(tmp_path: Path, probes: _Probes) -> None:
+    """That is in our cache, and forgotten after a month; no other place reaches that folder."""
+    found, settings = _task("it", **NO_BYTECODE), _settings(tmp_path, Condition.AMBIENT)
+    folder = settings.cache / "compiled"
+    for name, days in (("old", 31), ("new", 29)):
+        (folder / "cpython-312").mkdir(parents=True, exist_ok=True)
+        (path := folder / "cpython-312" / name).touch()
+        os.utime(path, (when := time.time() - days * 24 * 3600, when))
+    _run([found, _task("made"), replace(found, interpreter="there", place=Place("exec", "env"))], settings)
+    given = {task.interpreter: task.compiled for task in probes.tasks}
+    assert given == {"it": folder, "made": None, "there": None}
+    assert [path.name for path in folder.glob("*/*")] == ["new"]
 
 
 @pytest.mark.parametrize("environment", ["made", "/srv/app"])
