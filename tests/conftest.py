@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import gc
 import importlib
 import logging
@@ -30,7 +31,7 @@ from tests.support.examples import WHOLE
 from tests.support.processes import Witness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from types import ModuleType
 
     from playwright.sync_api import Browser
@@ -118,6 +119,20 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """Run more workers than there are processors, but for the quick tests: end-to-end tests often wait."""
     return None if config.option.markexpr == QUICK else (os.cpu_count() or 1) + WAITING
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Let one worker load the tests before the others do, which then read what that one has compiled.
+
+    Side by side each compiles all: 13 processor seconds more for each worker in a new clone.
+    """
+    with Path(__file__).open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(file, fcntl.LOCK_SH)
+        return (yield)
 
 
 def pytest_collection_finish() -> None:

@@ -64,6 +64,9 @@ def test_it_is_valid_and_comes_back_the_same(example: Matrix) -> None:
     broken = json.loads(text)
     broken["components"][0]["type"] = "no such type"
     assert validator.validate_str(json.dumps(broken)) is not None
+    undated = json.loads(text)
+    undated["metadata"]["timestamp"] = "no such date"
+    assert validator.validate_str(json.dumps(undated)) is not None
     assert text_of(example) == text
 
 

@@ -28,6 +28,8 @@ from tests.support.builders import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from reports.verdicts.matrix import Row
 
 CATALOGUE = a_catalogue()
@@ -127,12 +129,17 @@ def test_the_product_is_in_the_regions_partition(region: str, partition: str) ->
     )
 
 
-@mock_aws
-def test_security_hub_takes_every_finding_and_knows_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All findings are imported; a later run of the same comes to the same findings, but for the dates."""
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Return a client of moto's Security Hub."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "made-up")
-    hub = boto3.client("securityhub", region_name="eu-central-1")
+    with mock_aws():
+        yield boto3.client("securityhub", region_name="eu-central-1")
+
+
+def test_security_hub_takes_every_finding_and_knows_it_again(hub: Any) -> None:
+    """All findings are imported; a later run of the same comes to the same findings, but for the dates."""
     later = replace(
         RUN, run_id="later", started="2026-11-25T02:00:00+00:00", ended="2026-11-25T02:00:09+00:00"
     )
