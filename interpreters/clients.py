@@ -272,5 +272,7 @@ def _is_theirs(module: str) -> bool:
     )
 
 
-DEFAULT = tuple(client.id for client in clients().values() if "default" in client.groups)
-"""The clients that are measured unless the user names others."""
+@cache
+def default_clients() -> tuple[str, ...]:
+    """Return the clients that are measured unless the user names others."""
+    return tuple(client.id for client in clients().values() if "default" in client.groups)

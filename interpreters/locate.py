@@ -267,7 +267,7 @@ def _executables(
     looked = []
     for folder, location in _folders(locations, on_path).items():
         try:
-            names = sorted(path.name for path in folder.iterdir())
+            names = sorted(os.listdir(folder))
         except PermissionError:
             looked.append(SearchedLocation(str(folder), "unreadable", "permission denied"))
             continue

@@ -23,6 +23,9 @@ PASSED_THROUGH = frozenset(
 )
 """Variables that are passed on. All others (AWS_*, proxies, certificate bundles, PYTHON*) are not."""
 
+RUN_ID = "TLS_FLOOR_RUN"
+"""The variable by which sessions of one command share the id of their run: nox -j runs each in a process."""
+
 NO_BYTECODE = {"PYTHONDONTWRITEBYTECODE": "1"}
 """What is added where an interpreter must write nothing: it leaves no compiled modules behind."""
 

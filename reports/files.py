@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from interpreters.atomic import replacing, write_atomically
 from interpreters.errors import FloorError
 from interpreters.locks import locked
+from interpreters.process_environment import RUN_ID
 from interpreters.scratch import in_use, is_abandoned
 from reports.verdicts.scope import Begun
 
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 class PublishError(FloorError):
     """A report cannot be published; the message says why, and the remedy."""
 
-
-RUN_ID = "TLS_FLOOR_RUN"
-"""The variable by which sessions of one command share the id of their run: nox -j runs each in a process."""
 
 REPORTS = Path(__file__).parent
 LATEST = "latest"

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interpreters.clients import DEFAULT, clients
+from interpreters.clients import clients, default_clients
 from interpreters.documents import as_text
 from reports.formats.bench_contract import BenchDocument
 from runs.options import MANY
@@ -265,11 +265,11 @@ def _added(ours: Sequence[str | Path], checkout: Path, say: Callable[[str], None
 
     added = {}
     for client in clients().values():
-        if client.id in DEFAULT or client.reference:
+        if client.id in default_clients() or client.reference:
             continue
-        both = (*DEFAULT, client.id)
+        both = (*default_clients(), client.id)
         run(both)  # makes the environments
-        pairs = [(run(DEFAULT), run(both)) for _ in range(3)]
+        pairs = [(run(default_clients()), run(both)) for _ in range(3)]
         without, with_it = map(_best, zip(*pairs, strict=True))
         more = Cost(
             round(with_it.wall - without.wall, 2),
@@ -282,7 +282,7 @@ def _added(ours: Sequence[str | Path], checkout: Path, say: Callable[[str], None
         added[client.id] = more
         say(
             f"{client.id} adds {more.wall:.1f} s ({more.cpu:.1f} s of processor time) to the"
-            f" {without.wall:.1f} s ({without.cpu:.1f} s) of {', '.join(DEFAULT)}"
+            f" {without.wall:.1f} s ({without.cpu:.1f} s) of {', '.join(default_clients())}"
         )
     return added
 

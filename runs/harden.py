@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from interpreters.clients import DEFAULT, ClientKey, clients, requirements
+from interpreters.clients import ClientKey, clients, default_clients, requirements
 from interpreters.hardening.checks import Check, check_pip
 from interpreters.hardening.stamp import MeasuredDocument
 from interpreters.locate import locate
@@ -42,12 +42,12 @@ def prove(built: InstalledPair, job: Job) -> None:
     real = built.request.interpreter.resolve()
     found = next(candidate for candidate in locate(os.environ, [real]) if candidate.path == real)
     known = clients()
-    wanted = {ClientKey(name): known[name] for name in DEFAULT}
+    wanted = {ClientKey(name): known[name] for name in default_clients()}
     prepared = prepare_candidate(found, requirements(wanted), job.installer, os.environ)
     settings = job.settings(CONDITIONS, [Role.LADDER], Protocol(built.request.floor))
-    start = job.start_of(RunRequest(DEFAULT, CONDITIONS, settings.floor), (prepared,))
+    start = job.start_of(RunRequest(default_clients(), CONDITIONS, settings.floor), (prepared,))
     rows = measure(start, tuple(wanted), settings).rows
-    checks.append(check_held_by_build(rows, DEFAULT, settings.floor))
+    checks.append(check_held_by_build(rows, default_clients(), settings.floor))
     built.prove(checks, verdict_records(rows), now())
     for row in rows:
         LOG.info("%s under %s: %s, held by %s", row.client, row.condition, row.verdict, row.held_by)

@@ -11,14 +11,14 @@ import tomllib
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from interpreters.clients import (
-    DEFAULT,
     INSTALLER,
     Client,
     ClientKey,
     clients,
+    default_clients,
     requirements,
     specifiers,
     variants,
@@ -41,17 +41,14 @@ from interpreters.programs import (
     programs_of,
     read_programs,
 )
+from runs.task import ROOT, Task, refuse
 from servers.catalogue import Role, read_catalogue
 from servers.progress import counted
 from servers.protocols import Protocol
 from servers.resources import ResourceError, own_problem, writing_problem
 
 if TYPE_CHECKING:
-    import argparse
-    import contextlib
     from collections.abc import Mapping, Sequence
-
-    import nox
 
     from interpreters.locate import Candidate
     from interpreters.prepared import Prepared
@@ -61,11 +58,8 @@ if TYPE_CHECKING:
     from reports.verdicts.scope import LeftOut
     from runs.campaign import Settings
     from runs.measure import RunStart
-    from runs.plan import Plan
     from runs.spool import Spool
     from servers.conditions import Condition
-
-ROOT = Path(__file__).parent.parent
 
 _OPTIONS = {"Python": "interpreter PATH", "environment": "environment DIR"}
 
@@ -74,19 +68,8 @@ WORTH_SAYING = 1.0
 
 
 @dataclass(frozen=True)
-class Job:
-    """One session at work: what nox gave it, what was planned, and its own options."""
-
-    session: nox.Session
-    plan: Plan
-    options: argparse.Namespace
-    held: contextlib.ExitStack
-    """What is closed when the session ends: it keeps other runs from removing environments in use."""
-
-    @property
-    def run_id(self) -> str:
-        """The id of this run."""
-        return self.plan.run_id
+class Job(Task):
+    """One session at work on interpreters: its cache, what there is to measure, and who measures that."""
 
     @cached_property
     def cache(self) -> Path:
@@ -121,7 +104,7 @@ class Job:
     def sweep(self) -> dict[ClientKey, Client]:
         """The clients to measure in what we make, those on botocore once for each version asked for."""
         known = clients()
-        wanted = [known[name] for name in self.options.clients or DEFAULT]
+        wanted = [known[name] for name in self.options.clients or default_clients()]
         wanted += [own.client for own in self.own_clients if not own.needs_environment]
         return variants(wanted, specifiers(self.options.botocore), specifiers(self.options.urllib3))
 
@@ -239,16 +222,13 @@ class Job:
     @cached_property
     def uv(self) -> str:
         """The uv that came with the tool's own dependencies."""
-        return shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
+        own = Path(sys.executable).with_name("uv")
+        return str(own) if own.exists() else shutil.which("uv") or str(own)
 
     @cached_property
     def env(self) -> dict[str, str]:
         """What everything measured is run in under the ambient condition."""
         return sanitized_environment(os.environ, self.cache / "home")
-
-    def option(self, name: str, default: Any = None) -> Any:
-        """Return the value of an option, or a default where the session has no such option."""
-        return getattr(self.options, name, default)
 
     @cached_property
     def installer(self) -> Installer:
@@ -388,12 +368,6 @@ class Job:
 def _leads_to(environment: Path) -> Path:
     """Return what an environment that the user gave is found under: its Python, or a zipapp's real path."""
     return Path(os.path.realpath(environment)) if environment.is_file() else python_of(environment)
-
-
-def refuse(problem: str) -> None:
-    """Raise ResourceError if there is a problem."""
-    if problem:
-        raise ResourceError(problem)
 
 
 def tool() -> str:

@@ -7,22 +7,23 @@ import os
 import platform
 import re
 import shutil
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from interpreters.clients import DEFAULT, EVERY, GROUPS, INSTALLER, chosen, clients
+from interpreters.clients import EVERY, GROUPS, INSTALLER, chosen, clients, default_clients
 from interpreters.errors import FloorError
 from interpreters.hardening.recipes import FLOORS as HARDEN_FLOORS
 from interpreters.hardening.recipes import read_recipes
 from interpreters.places import read_kinds
 from interpreters.programs import LIMITS, USUAL_LIMIT
 from reports.files import KEPT_RUNS
+from runs.choosing import CHOOSING, ONLY, Option, a_folder, a_path
 from servers.conditions import Condition
 from servers.protocols import FLOORS, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from reports.formats.format import AwsAccount
 
@@ -36,41 +37,6 @@ FEWEST, MOST = 10, 300
 
 class OptionError(FloorError):
     """Sessions that were asked for together cannot share an option; the message says which and why."""
-
-
-@dataclass(frozen=True)
-class Option:
-    """One option of a session, or its words without an option."""
-
-    name: str
-    """``--only``; without dashes it stands for words by themselves."""
-    meaning: str
-    """For the help; two sessions mean the same by an option if this text is the same."""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    """What argparse is given besides: type, metavar, default, ..."""
-    details: str = ""
-    """What the help says besides, such as the default, which sessions that share an option may differ in."""
-
-    @property
-    def positional(self) -> bool:
-        """Whether it is words by themselves."""
-        return not self.name.startswith("-")
-
-    @property
-    def dest(self) -> str:
-        """The attribute that holds its value."""
-        return self.name.lstrip("-").replace("-", "_")
-
-    def add_to(self, parser: argparse.ArgumentParser) -> None:
-        """Make it known to a parser."""
-        text = f"{self.meaning}; {self.details}" if self.details else self.meaning
-        parser.add_argument(self.name, help=text.replace("%", "%%"), **self.settings)
-
-    def among(self, words: Iterable[str]) -> bool:
-        """Whether it was given, if it is an option."""
-        return not self.positional and any(
-            word == self.name or word.startswith(f"{self.name}=") for word in words
-        )
 
 
 class _SessionParser(argparse.ArgumentParser):
@@ -137,19 +103,6 @@ def _floor(known: Sequence[str]) -> Callable[[str], Protocol]:
     return parse
 
 
-def _path(text: str) -> Path:
-    """Return what a path means here, as an argparse type."""
-    return Path(text).absolute()
-
-
-def _folder(text: str) -> Path:
-    """Return a folder that is there, as an argparse type."""
-    if not Path(text).is_dir():
-        msg = f"there is no folder {text!r}"
-        raise argparse.ArgumentTypeError(msg)
-    return _path(text)
-
-
 def _aws_account(text: str) -> AwsAccount:
     """Return the account and region that are named, as an argparse type."""
     from reports.formats.format import AwsAccount
@@ -170,35 +123,12 @@ def _program(text: str) -> Path:
     return Path(found).absolute()
 
 
-INTERPRETER = Option(
-    "--interpreter",
-    "measure this Python too; may be repeated",
-    {"type": _path, "action": "append", "default": [], "metavar": "PATH"},
-)
 ENVIRONMENTS = Option(
     "--environments",
     f"environments as found that are made and measured, {FEWEST} to {MOST}",
     {"type": _environments, "default": MANY, "metavar": "N"},
     "200 unless you say another number",
 )
-ONLY = Option(
-    "--only",
-    "only the interpreters and programs whose id matches; may be repeated",
-    {"action": "append", "default": [], "metavar": "GLOB"},
-)
-ENVIRONMENT = Option(
-    "--environment",
-    "measure this environment, or this zipapp, as it is; may be repeated",
-    {"type": _path, "action": "append", "default": [], "metavar": "DIR"},
-)
-SEARCH = Option(
-    "--search",
-    "measure every Python below this folder too; may be repeated",
-    {"type": _folder, "action": "append", "default": [], "metavar": "DIR"},
-)
-CHOOSING = (INTERPRETER, ENVIRONMENT, SEARCH, ONLY)
-"""The options that decide for which interpreters there are sessions, which nox wants to know at once."""
-
 MADE = Option(
     "--made", "only in environments that are made for that; none is looked for", {"action": "store_true"}
 )
@@ -211,12 +141,13 @@ CLIENTS = Option(
     f"the clients to measure, or groups of clients ({', '.join(GROUPS)}, {EVERY}), comma-separated;"
     f" the clients are {', '.join(_CLIENTS)}",
     {"type": _clients, "default": (), "metavar": "NAMES"},
-    f"default: {','.join(DEFAULT)}; in environments that were found, all that are there but {INSTALLER}",
+    f"default: {','.join(default_clients())};"
+    f" in environments that were found, all that are there but {INSTALLER}",
 )
 CLIENT = Option(
     "--client",
     "measure this client file of your own too; may be repeated",
-    {"type": _path, "action": "append", "default": [], "metavar": "FILE"},
+    {"type": a_path, "action": "append", "default": [], "metavar": "FILE"},
 )
 BOTOCORE = Option(
     "--botocore",
@@ -231,7 +162,7 @@ URLLIB3 = Option(
     "default: what botocore asks for",
 )
 FIND_LINKS = Option(
-    "--find-links", "install from this folder of wheels, no index", {"type": _folder, "metavar": "DIR"}
+    "--find-links", "install from this folder of wheels, no index", {"type": a_folder, "metavar": "DIR"}
 )
 BUILD = Option("--build", "build from source what has no wheel; slow", {"action": "store_true"})
 FRESH = Option("--fresh", "make the environments again", {"action": "store_true"})
@@ -351,7 +282,7 @@ HARDEN = (
     Option(
         "--prefix",
         "the folder that gets both prefixes",
-        {"type": _path, "metavar": "DIR"},
+        {"type": a_path, "metavar": "DIR"},
         "default: /opt, or your data folder if /opt is not writable",
     ),
     Option(
@@ -360,8 +291,8 @@ HARDEN = (
         {"type": _positive, "default": os.cpu_count() or 1, "metavar": "N"},
         "default: one for each processor",
     ),
-    Option("--openssl-source", "an archive of its source, or a .dsc", {"type": _path, "metavar": "FILE"}),
-    Option("--python-source", "the same for Python", {"type": _path, "metavar": "FILE"}),
+    Option("--openssl-source", "an archive of its source, or a .dsc", {"type": a_path, "metavar": "FILE"}),
+    Option("--python-source", "the same for Python", {"type": a_path, "metavar": "FILE"}),
     FIND_LINKS,
     Option(
         "--quick", "not optimized, without the openssl program: to try the build", {"action": "store_true"}
@@ -371,7 +302,7 @@ HARDEN = (
 
 MERGE = (
     Option(
-        "folders", "a run's folder, or one that holds some", {"nargs": "*", "type": _path, "metavar": "DIR"}
+        "folders", "a run's folder, or one that holds some", {"nargs": "*", "type": a_path, "metavar": "DIR"}
     ),
     Option(
         "--expect",
@@ -401,7 +332,7 @@ PACK = (
     Option(
         "--key",
         "sign the pack with this SSH key, by ssh-keygen -Y sign",
-        {"type": _path, "metavar": "FILE"},
+        {"type": a_path, "metavar": "FILE"},
         "default: it is not signed",
     ),
 )
@@ -410,13 +341,13 @@ VERIFY = (
     Option(
         "pack",
         "the pack, or a run's folder",
-        {"nargs": "?", "type": _path, "metavar": "PACK"},
+        {"nargs": "?", "type": a_path, "metavar": "PACK"},
         "default: the latest run",
     ),
     Option(
         "--allowed",
         "the signers that may have signed it, as ssh-keygen's ALLOWED SIGNERS are written",
-        {"type": _path, "metavar": "FILE"},
+        {"type": a_path, "metavar": "FILE"},
         "default: whoever signed",
     ),
     Option(

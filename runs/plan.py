@@ -15,15 +15,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 from interpreters.locate import NOTHING, Discovery, SelectionError, discover, select
 from interpreters.log import shown
-from interpreters.process_environment import absolute
-from interpreters.search import search_once
+from interpreters.process_environment import RUN_ID, absolute
 from interpreters.tables import TableError
-from reports.files import RUN_ID
-from reports.formats.escape import for_terminal
-from runs.options import CHOOSING
+from runs.choosing import CHOOSING
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping, Sequence
+    from collections.abc import Mapping, MutableMapping, Sequence
 
     from interpreters.locate import Candidate
     from interpreters.search import SearchResult
@@ -32,6 +29,12 @@ RUN_IDS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """What the id of a run may be: it names folders."""
 
 DEFAULT_SESSION = "matrix"
+
+
+WITHOUT_INTERPRETERS = frozenset(
+    {"gate", "compare", "merge", "ticket", "pack", "verify", "serve", "tests", "lint"}
+)
+"""The sessions that are about none of this machine's interpreters, for which none is looked for."""
 
 
 class _LenientError(Exception):
@@ -74,17 +77,18 @@ class Plan:
         env.update(absolute(env, called_from))
         end = arguments.index("--") if "--" in arguments else len(arguments)
         run_id = env.setdefault(RUN_ID, f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}")
-        sessions = _sessions(arguments[:end], env.get("NOXSESSION", ""))
+        sessions = asked_for(arguments[:end], env)
         if not RUN_IDS.fullmatch(run_id):
             msg = (
                 f"{RUN_ID} is {run_id[:100]!r}, and it names a folder: use letters, digits, '.', '_' and '-'"
             )
             return cls("", sessions, problem=msg)
+        if sessions and WITHOUT_INTERPRETERS.issuperset(sessions) and not is_list(arguments[:end]):
+            return cls(run_id, sessions)
         with contextlib.chdir(called_from):
             choice = _parsed(_choosing(), arguments[end + 1 :])
         try:
-            with shown(_print):
-                searched = search_once(choice.search, env)
+            searched = _searched(choice.search, env)
             # A file is a zipapp, for which the session itself looks.
             folders = [path for path in choice.environment if not path.is_file()]
             discovery = discover(env, choice.interpreter, searched, folders)
@@ -97,8 +101,25 @@ class Plan:
         return cls(run_id, sessions, discovery, chosen, searched)
 
 
-def _print(sentence: str) -> None:
+def _searched(folders: Sequence[Path], env: MutableMapping[str, str]) -> tuple[SearchResult, ...]:
+    """Search the trees that the user names, and say how far that is."""
+    if not folders:
+        return ()
+    from interpreters.search import search_once
+
+    with shown(print_sentence):
+        return search_once(folders, env)
+
+
+def is_list(arguments: Sequence[str]) -> bool:
+    """Whether nox's own arguments ask for the list of sessions."""
+    return not {"-l", "--list", "--list-sessions"}.isdisjoint(arguments)
+
+
+def print_sentence(sentence: str) -> None:
     """Show how far a search is: it happens before any session could."""
+    from reports.formats.escape import for_terminal
+
     print(for_terminal(sentence), file=sys.stderr, flush=True)
 
 
@@ -127,10 +148,10 @@ def _parsed(parser: _Lenient, words: Sequence[str]) -> argparse.Namespace:
         return parser.parse_args([])
 
 
-def _sessions(arguments: Sequence[str], variable: str) -> tuple[str, ...]:
+def asked_for(arguments: Sequence[str], env: Mapping[str, str]) -> tuple[str, ...]:
     """Return the names of the sessions that nox was asked for; none where it chooses by keyword or tag."""
     parser = _Lenient(add_help=False, allow_abbrev=False)
-    names = [name for name in variable.split(",") if name] or [DEFAULT_SESSION]
+    names = [name for name in env.get("NOXSESSION", "").split(",") if name] or [DEFAULT_SESSION]
     parser.add_argument("-s", "-e", "--session", "--sessions", dest="sessions", nargs="*", default=names)
     parser.add_argument("-k", "--keywords", default="")
     parser.add_argument("-t", "--tags", nargs="*", default=[])

@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from interpreters.clients import DEFAULT, ClientKey, clients
+from interpreters.clients import ClientKey, clients, default_clients
 from interpreters.interpreter import APPLICATION, ENVIRONMENT, is_program_id, is_site_id, program_id
 from interpreters.processes import run
 from interpreters.programs import read_programs
@@ -141,7 +141,7 @@ def narrowings(request: RunRequest, unchosen: Iterable[LeftOut]) -> tuple[str, .
     pythons = [left.id for left in unchosen if not is_program_id(left.id)]
     environments = [name for name in pythons if name.startswith((ENVIRONMENT, APPLICATION))]
     wanted = {ClientKey.parse(client).name for client in request.clients}
-    lost = [client for client in DEFAULT if client not in wanted]
+    lost = [client for client in default_clients() if client not in wanted]
     narrowed = []
     numbers = {"interpreter": len(pythons) - len(environments), "environment": len(environments)}
     if pythons:

@@ -1,13 +1,11 @@
-"""The sessions, one function each, and the one place where an error becomes a sentence."""
+"""The sessions, one function each; see perform.py for what all have in common."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import logging
 import os
 import platform
-import re
 import shutil
 import sys
 from dataclasses import replace
@@ -15,18 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interpreters.clients import DEFAULT, RELAXED
 from interpreters.errors import FloorError
-from interpreters.interrupts import interruptible
-from interpreters.locate import SelectionError
-from interpreters.log import LOG, libraries_quiet, shown
-from interpreters.offspring import end_with_parent, offspring_ended
+from interpreters.log import LOG
 from interpreters.scratch import scratch_folder
 from reports.files import HISTORY, LATEST, REPORTS, begun, link_problem, publish
 from reports.formats.escape import for_terminal
-from runs.job import ROOT, Job, refuse, tool
-from runs.options import parse
-from servers.resources import exhausted, writing_problem
+from runs.task import ROOT, Task, refuse
+from servers.resources import writing_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,55 +29,7 @@ if TYPE_CHECKING:
     from reports.verdicts.copies import EnvironmentCopies
     from reports.verdicts.matrix import Matrix, Row
     from reports.verdicts.remedies import Case
-    from runs.plan import Plan
-
-
-class _AnswerLast(logging.Filter):
-    """Drops what nox says after a session that went well, so that its answer is the last on the screen."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether nox's line says more than that all is well."""
-        return record.levelname != "SUCCESS" and not re.match(r"Ran \d+ sessions", record.getMessage())
-
-
-def keep_answer_last() -> None:
-    """Let nox say nothing after a session that went well; what failed it still names."""
-    logging.getLogger("nox").addFilter(_AnswerLast())
-
-
-def perform(work: Callable[..., None], session: nox.Session, plan: Plan, *parameters: str) -> None:
-    """Run what a session does with its own options; an error that is meant for its user is one sentence."""
-    name = work.__name__
-    sessions = plan.sessions if name in plan.sessions else (name,)
-    try:
-        with contextlib.chdir(session.invoked_from):
-            options = parse(name, sessions, session.posargs, work.__doc__ or "")
-        if not plan.run_id:
-            raise SelectionError(plan.problem)
-        # Whatever a run writes, nobody else can change, in whichever shell it was started.
-        os.umask(os.umask(0o022) | 0o022)
-        with (
-            shown(partial(_log, session)),
-            libraries_quiet(),
-            interruptible(),
-            offspring_ended(),
-            contextlib.ExitStack() as held,
-        ):
-            # A worker of nox -j, which does not hand on its own SIGTERM, has a parent to go with.
-            if session.parallel:
-                end_with_parent()
-            work(Job(session, plan, options, held), *parameters)
-    except FloorError as error:
-        session.error(for_terminal(str(error)))
-    except (OSError, RuntimeError, MemoryError, ImportError) as error:
-        if not (sentence := exhausted(error)):
-            raise
-        session.error(for_terminal(f"{name} broke off, and what it had written before stays: {sentence}"))
-
-
-def _log(session: nox.Session, sentence: str) -> None:
-    """Show a sentence as nox shows its own."""
-    session.log(for_terminal(sentence))
+    from runs.job import Job
 
 
 def matrix(job: Job) -> None:
@@ -144,6 +89,7 @@ def _show(matrix: Matrix) -> None:
 
 def truth(job: Job) -> None:
     """Measure under every condition and compare each cell and verdict with its causes."""
+    from interpreters.clients import RELAXED
     from reports.verdicts.expected import read_ambient
     from reports.verdicts.truth import build_truth, needed_cells, score, summary, write_truth
     from runs.measure import measure
@@ -226,6 +172,8 @@ def _refuse_unwritable_reports() -> None:
 
 
 def _refuse_no_interpreter(job: Job) -> None:
+    from interpreters.locate import SelectionError
+
     if not job.chosen:
         msg = "no interpreter was chosen, and only matrix measures programs"
         raise SelectionError(msg)
@@ -254,7 +202,7 @@ def harden(job: Job) -> None:
     print(for_terminal(built.summary))
 
 
-def gate(job: Job) -> None:
+def gate(task: Task) -> None:
     """Fail unless the latest matrix is as the policy asks: without one, enforced everywhere."""
     from reports.gate import ReportError, decision_lines
     from reports.gate import gate as decide
@@ -263,7 +211,7 @@ def gate(job: Job) -> None:
     refuse(link_problem())
     newest = (REPORTS / LATEST).resolve().name
     # Whoever merges need not know what the machines' own runs left out.
-    together = newest.startswith(job.run_id) and not newest.endswith("-merge")
+    together = newest.startswith(task.run_id) and not newest.endswith("-merge")
     decision = decide(REPORTS / LATEST, now=now, together=together)
     for line in decision_lines(decision, now):
         LOG.info(line)
@@ -274,9 +222,11 @@ def gate(job: Job) -> None:
 
 def merge(job: Job) -> None:
     """Join the reports of several machines into one."""
+    from interpreters.clients import default_clients
     from reports.merge import MergeError, merge_cases, read_parts
     from reports.merge import merge as join
     from reports.verdicts.observations import Run, RunRequest
+    from runs.job import tool
     from runs.measure import now
     from servers.conditions import Condition
 
@@ -286,7 +236,7 @@ def merge(job: Job) -> None:
         raise MergeError(msg)
     # A folder of its own, so that matrix and merge can be asked for in one command.
     name = f"{job.run_id}-merge"
-    request = RunRequest(DEFAULT, (Condition.AMBIENT,), job.floor)
+    request = RunRequest(default_clients(), (Condition.AMBIENT,), job.floor)
     own = Run(name, platform.node(), tool(), "", "", now(), now(), request, {})
     here = Path(job.session.invoked_from)
     parts = read_parts([here / folder for folder in folders], expected)
@@ -396,6 +346,8 @@ def bench(job: Job) -> None:
     """Time the AWS page's procedure against ours on the same interpreters."""
     import subprocess
 
+    from interpreters.clients import default_clients
+    from interpreters.locate import SelectionError
     from runs.bench import run_bench, write_bench
 
     if not (REPORTS / LATEST).exists():
@@ -404,7 +356,7 @@ def bench(job: Job) -> None:
     # The page makes its environments with `python3 -m venv`, which Python 2 does not have.
     able = [
         prepared
-        for prepared in job.prepared(DEFAULT)
+        for prepared in job.prepared(default_clients())
         if prepared.python and not prepared.interpreter.version.startswith("2.")
     ]
     if not able:
@@ -462,6 +414,5 @@ def _install(session: nox.Session, group: str) -> None:
     """Install the tool's dependencies and one development group into the session's environment."""
     import nox
 
-    tool = nox.project.load_toml("noxfile.py")["dependencies"]
     project = nox.project.load_toml("pyproject.toml")
-    session.install(*tool, *nox.project.dependency_groups(project, group))
+    session.install(*project["project"]["dependencies"], *nox.project.dependency_groups(project, group))

@@ -68,7 +68,7 @@ MAY_IMPORT = {
     },
     "runs": {
         *("runs", "reports", "reports.formats", "reports.verdicts"),
-        *("servers", *INTERPRETERS, "nox"),
+        *("servers", *INTERPRETERS, "nox", "packaging"),
     },
 }
 """What each room, or wing of one, may import beside the standard library: rooms and wings by their own

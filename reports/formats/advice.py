@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interpreters.clients import DEFAULT
 from interpreters.clients import clients as known_clients
+from interpreters.clients import default_clients
 from interpreters.interpreter import MADE
 from interpreters.locate import GIVEN
 from interpreters.programs import read_programs
@@ -174,8 +174,8 @@ def _has_no_floor(client: str) -> bool:
 def remedy_command(rows: Sequence[Row], floor: Protocol) -> str:
     """Return the command that tries remedies on these rows of one machine's interpreters."""
     clients = list(dict.fromkeys(row.client.name for row in rows))
-    ours = [client for client in clients if client in DEFAULT or client in known_clients()]
-    others = f" --clients {','.join(ours)}" if ours and not set(ours) <= set(DEFAULT) else ""
+    ours = [client for client in clients if client in default_clients() or client in known_clients()]
+    others = f" --clients {','.join(ours)}" if ours and not set(ours) <= set(default_clients()) else ""
     others += " --client FILE" * (len(clients) - len(ours))
     against = f" --floor {floor}" if floor is not PAGE_FLOOR else ""
     interpreters = list({row.interpreter.id: row.interpreter for row in rows}.values())

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
-from interpreters.clients import DEFAULT, clients
+from interpreters.clients import clients, default_clients
 from runs.remedy_options import snippets
 from servers.protocols import Protocol
 from tests.support.causes import goes_below, has_old
@@ -401,7 +401,7 @@ def test_the_lines_set_in_code_hold_on_every_interpreter(
     measured: Checkout, known: dict[str, Interpreter], tmp_path: Path
 ) -> None:
     """On each interpreter, needed or not, a client with its lines refuses old versions and strangers only."""
-    lines = snippets([clients()[name] for name in DEFAULT], Protocol.TLSV1_2)
+    lines = snippets([clients()[name] for name in default_clients()], Protocol.TLSV1_2)
     stranger = str(tmp_path / "stranger.pem")
     trustme.CA().cert_pem.write_to_path(stranger)
     environments = measured.folder / ".nox" / ".cache" / "environments"

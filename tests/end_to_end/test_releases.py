@@ -179,7 +179,7 @@ def release(
     }
     one = Release(request.param, _root(request.param), folder, index)
     shutil.copy(find_uv_bin(), folder / "home" / "uv")
-    tool = nox.project.load_toml(ROOT / "noxfile.py")["dependencies"]
+    tool = nox.project.load_toml(ROOT / "pyproject.toml")["project"]["dependencies"]
     for words in (("venv", "venv", "--python", "/usr/bin/python3"), ("pip", "install", *tool)):
         status, said = one.run(folder / "home" / "uv", *words)
         assert status == 0, said

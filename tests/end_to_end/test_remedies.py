@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from interpreters.clients import DEFAULT, clients
+from interpreters.clients import clients, default_clients
 from runs.remedy_options import snippets
 from servers.protocols import Protocol
 from tests.support.causes import goes_below
@@ -174,7 +174,7 @@ def test_the_lines_of_every_client_hold_where_they_are_needed(
 ) -> None:
     """Each client that has lines is held by them, and one with its own TLS by nothing else: it is deaf."""
     with_lines = snippets(clients().values(), Protocol.TLSV1_2).keys()
-    assert len(all_remedied.keys() & with_lines) > len(DEFAULT)
+    assert len(all_remedied.keys() & with_lines) > len(default_clients())
     for client, tried in all_remedied.items():
         code, configuration = tried["code"], tried["openssl.cnf"]
         assert code["standing"] == ("advised" if client in with_lines else "not tried"), (client, code)

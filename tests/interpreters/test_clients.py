@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from interpreters.clients import (
     CLIENTS,
-    DEFAULT,
     EVERY,
     GROUPS,
     RELAXED,
@@ -18,6 +17,7 @@ from interpreters.clients import (
     ClientKey,
     chosen,
     clients,
+    default_clients,
     requirements,
     specifiers,
     variants,
@@ -37,7 +37,7 @@ def test_every_file_is_a_client() -> None:
 
 def test_the_measured_clients_are_there() -> None:
     """Each client that is measured by default exists and is no mere reference."""
-    assert [clients()[name].reference for name in DEFAULT] == [False] * len(DEFAULT)
+    assert [clients()[name].reference for name in default_clients()] == [False] * len(default_clients())
 
 
 def test_the_reference_client_is_there() -> None:
@@ -158,7 +158,7 @@ def test_a_list_of_versions_is_taken_apart(text: str, found: tuple[str, ...]) ->
 
 def test_a_pin_counts_for_each_client_that_needs_it() -> None:
     """A pin of botocore holds for urllib3 too, which is the one that botocore brings along."""
-    wanted = [clients()[name] for name in DEFAULT]
+    wanted = [clients()[name] for name in default_clients()]
     both = keys(["urllib3", "botocore"])
     assert requirements(variants(wanted, ["1.34.0"])) == dict.fromkeys(both, "botocore==1.34.0")
     assert requirements(variants(wanted, (), ["<2"])) == dict.fromkeys(both, "botocore urllib3<2")
@@ -196,8 +196,8 @@ def test_a_key_is_read_back_from_its_text(name: str, versions: str, remedy: str)
 def test_those_measured_by_default_come_first() -> None:
     """The clients are in the order of the report: the default ones, then all others by name."""
     names = list(clients())
-    assert tuple(names[: len(DEFAULT)]) == DEFAULT
-    assert names[len(DEFAULT) :] == sorted(names[len(DEFAULT) :])
+    assert tuple(names[: len(default_clients())]) == default_clients()
+    assert names[len(default_clients()) :] == sorted(names[len(default_clients()) :])
 
 
 def test_each_client_is_in_a_group_and_none_is_named_like_one() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.clients import DEFAULT, clients
+from interpreters.clients import clients, default_clients
 from runs import bench as bench_module
 from runs.bench import (
     CERTIFICATE,
@@ -77,7 +77,7 @@ def test_the_figures_are_written_with_their_ratios(tmp_path: Path) -> None:
 
 def test_what_each_further_client_adds_is_the_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a client adds is its best run over the best without it, its environment's making apart."""
-    further = [one.id for one in clients().values() if one.id not in DEFAULT and not one.reference]
+    further = [one.id for one in clients().values() if one.id not in default_clients() and not one.reference]
     asked: list[tuple[str, ...]] = []
     silent = further[1]
 
@@ -85,10 +85,10 @@ def test_what_each_further_client_adds_is_the_difference(monkeypatch: pytest.Mon
         action()
         names = asked[-1]
         # The first run makes an environment; then a name is as long as it takes, and the last run the best.
-        made = names == DEFAULT or asked.count(names) > 1
-        lengths = sum(map(len, names[len(DEFAULT) :]))
+        made = names == default_clients() or asked.count(names) > 1
+        lengths = sum(map(len, names[len(default_clients()) :]))
         wall = 2.0 + lengths - len(asked) / 1000 if made else 100.0
-        return Cost(wall, 2 * wall, 48 + 16 * (len(names) - len(DEFAULT)) * (silent not in names))
+        return Cost(wall, 2 * wall, 48 + 16 * (len(names) - len(default_clients())) * (silent not in names))
 
     def ours(command: Sequence[str | Path], checkout: Path) -> int:
         assert checkout == Path("/copy")
@@ -106,7 +106,7 @@ def test_what_each_further_client_adds_is_the_difference(monkeypatch: pytest.Mon
         f"{silent} answers nothing here, so what it costs is not known"
     ]
     # Once for the environment; then, each time, right after a run without it.
-    expected = [(both := (*DEFAULT, client), *[DEFAULT, both] * 3) for client in further]
+    expected = [(both := (*default_clients(), client), *[default_clients(), both] * 3) for client in further]
     assert asked == [names for runs in expected for names in runs]
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from interpreters.clients import DEFAULT, ClientKey, clients
+from interpreters.clients import ClientKey, clients, default_clients
 from interpreters.deployed.bundles import FoundBundles, Frozen
 from interpreters.locate import Candidate, Discovery
 from interpreters.locations import SearchedLocation
@@ -47,7 +47,7 @@ def test_environments_as_found_are_asked_for_more(tmp_path: Path, named: str) ->
     found = {"": others, "pip,httpx": ["httpx", "pip"], "all": known}[named]
     assert asked.found_clients == asked.clients_for("/srv/app") == tuple(found)
     made = {ClientKey.parse(text).name for text in asked.clients}
-    assert made == set(found if named else DEFAULT)
+    assert made == set(found if named else default_clients())
     assert asked.clients_for("made") == asked.clients
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from interpreters.locate import NOTHING
+from interpreters.process_environment import RUN_ID
 from interpreters.tables import TableError
-from reports.files import RUN_ID
 from runs.plan import Plan
 
 if TYPE_CHECKING:
@@ -66,7 +67,13 @@ def test_only_counts_whatever_else_was_asked_for(load: Callable[..., Plan], befo
 )
 def test_nothing_exits_at_load(load: Callable[..., Plan], words: tuple[str, ...]) -> None:
     """Help, and words that are wrong, are left to the session's own parser."""
-    assert ours(load("-s", "merge", "--", *words)) == ["pyenv_3_9_99", "pyenv_3_12_99"]
+    assert ours(load("-s", "truth", "--", *words)) == ["pyenv_3_9_99", "pyenv_3_12_99"]
+
+
+def test_where_no_interpreter_is_meant_none_is_looked_for(load: Callable[..., Plan]) -> None:
+    """The gate waits for no discovery, and the list of sessions, which names interpreters, does."""
+    assert load("-s", "gate", "ticket").discovery is NOTHING
+    assert ours(load("-s", "gate", "matrix")) == ours(load("-l", "-s", "gate")) == ours(load())
 
 
 def test_a_problem_is_text(load: Callable[..., Plan], tmp_path: Path) -> None:

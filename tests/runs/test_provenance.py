@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from interpreters.clients import DEFAULT, clients
+from interpreters.clients import clients, default_clients
 from interpreters.locate import Candidate
 from interpreters.locations import SearchedLocation
 from interpreters.prepared import Prepared
@@ -125,9 +125,9 @@ def test_a_survey_records_what_is_set_and_what_was_not_asked_for(checkout: Path)
     assert dict(scope.variables) == {"OPENSSL_CONF": "", "SSL_CERT_FILE": "/roots.pem"}
     known = {one.id for one in clients().values() if not one.reference}
     programs = {one.id for one in read_programs()}
-    assert set(scope.clients_left_out) == (known - set(DEFAULT)) | programs
+    assert set(scope.clients_left_out) == (known - set(default_clients())) | programs
     both = survey(checkout, replace(ASKED, programs=True), (), looked, environment)
-    assert set(both.clients_left_out) == known - set(DEFAULT)
+    assert set(both.clients_left_out) == known - set(default_clients())
     assert (scope.looked, scope.left_out, scope.narrowed) == (looked, (), ())
     assert (scope.user, scope.architecture) == (user_name(), platform.machine())
 
@@ -153,7 +153,7 @@ SHOPS = (LeftOut("env_shop", "/s", "--only system_*"), LeftOut("env_web", "/w", 
     ("changes", "unchosen", "words"),
     [
         ({}, (), ()),
-        ({"clients": (*DEFAULT, "awscrt")}, (), ()),
+        ({"clients": (*default_clients(), "awscrt")}, (), ()),
         ({"clients": ("ssl", "urllib3", "botocore@botocore-1.20.*", "botocore@botocore-newest")}, (), ()),
         ({"only": ("*",)}, (), ()),
         ({"only": ("system_*",), "programs": True}, PYTHONS[1:], ()),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import runs.remedy_options
-from interpreters.clients import DEFAULT, Client, ClientKey, clients, variants
+from interpreters.clients import Client, ClientKey, clients, default_clients, variants
 from interpreters.deployed.managers import Management, Manager
 from interpreters.environments import NoEnvironmentError
 from interpreters.hardening.recipes import read_recipes, remedies
@@ -252,7 +252,7 @@ FILES = sorted(FLOORS_FOLDER.glob("*.py"))
 
 def test_each_client_that_is_measured_by_default_has_lines() -> None:
     """The lines are there for the default clients, and for no client that there is not."""
-    assert set(DEFAULT) <= set(snippets(clients().values(), TLS1_2))
+    assert set(default_clients()) <= set(snippets(clients().values(), TLS1_2))
     assert {path.stem for path in FILES} <= set(clients())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from interpreters.clients import DEFAULT, clients
+from interpreters.clients import clients, default_clients
 from reports.formats.escape import for_markdown
 from reports.formats.remedies_document import COPIED, build_remedies_markdown, summary
 from reports.verdicts.floor_file import FloorFile, floor_file
@@ -127,7 +127,7 @@ def test_many_interpreters_make_no_long_document() -> None:
 
 def test_eight_interpreters_with_every_remedy_make_a_short_document() -> None:
     """With the texts that people copy, eight interpreters that go below have a document below 150 lines."""
-    code = snippets([clients()[name] for name in DEFAULT], TLS1_2)
+    code = snippets([clients()[name] for name in default_clients()], TLS1_2)
     file = FloorFile("floor-tls1_2.cnf", floor_file("", "/etc/ssl/openssl.cnf", TLS1_2))
     held = an_interpreter("held", "3.13.0")
 
@@ -152,7 +152,7 @@ def test_eight_interpreters_with_every_remedy_make_a_short_document() -> None:
     cases = [
         Case(a_row(DOWN, client=name, interpreter=one), attempts(one, name))
         for one in lot
-        for name in DEFAULT
+        for name in default_clients()
     ]
     text = build_remedies_markdown(cases, RUN, TLS1_2)
     assert text.count("application.py") == len(lot)

@@ -1,0 +1,106 @@
+"""Runs a session, and is the one place where an error becomes a sentence."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import re
+from functools import partial
+from typing import TYPE_CHECKING
+
+from interpreters.errors import FloorError
+from interpreters.log import libraries_quiet, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import nox
+
+    from runs.plan import Plan
+    from runs.task import Task
+
+
+class _AnswerLast(logging.Filter):
+    """Drops what nox says after a session that went well, so that its answer is the last on the screen."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether nox's line says more than that all is well."""
+        return record.levelname != "SUCCESS" and not re.match(r"Ran \d+ sessions", record.getMessage())
+
+
+def keep_answer_last() -> None:
+    """Let nox say nothing after a session that went well; what failed it still names."""
+    logging.getLogger("nox").addFilter(_AnswerLast())
+
+
+def perform(name: str, session: nox.Session, plan: Plan, *parameters: str) -> None:
+    """Run what a session does with its own options; an error that is meant for its user is one sentence."""
+    from interpreters.interrupts import interruptible
+    from interpreters.offspring import end_with_parent, offspring_ended
+    from reports.formats.escape import for_terminal
+    from runs import sessions as works
+    from servers.resources import exhausted
+
+    work = getattr(works, name)
+    sessions = plan.sessions if name in plan.sessions else (name,)
+    try:
+        with contextlib.chdir(session.invoked_from):
+            options = _options(name, sessions, session.posargs, work.__doc__ or "")
+        _refuse_unnamed(plan)
+        # Whatever a run writes, nobody else can change, in whichever shell it was started.
+        os.umask(os.umask(0o022) | 0o022)
+        with (
+            shown(partial(_log, session)),
+            libraries_quiet(),
+            interruptible(),
+            offspring_ended(),
+            contextlib.ExitStack() as held,
+        ):
+            # A worker of nox -j, which does not hand on its own SIGTERM, has a parent to go with.
+            if session.parallel:
+                end_with_parent()
+            work(_kind(name)(session, plan, options, held), *parameters)
+    except FloorError as error:
+        session.error(for_terminal(str(error)))
+    except (OSError, RuntimeError, MemoryError, ImportError) as error:
+        if not (sentence := exhausted(error)):
+            raise
+        session.error(for_terminal(f"{name} broke off, and what it had written before stays: {sentence}"))
+
+
+def _refuse_unnamed(plan: Plan) -> None:
+    if not plan.run_id:
+        raise FloorError(plan.problem)
+
+
+LIGHT = "gate"
+"""The session that every build waits for, so that it reads nothing that it does not need."""
+
+
+def _options(name: str, sessions: Sequence[str], words: Sequence[str], summary: str) -> argparse.Namespace:
+    """Return a session's own options: see parse, which need not be asked where there can be none."""
+    if name == LIGHT and not words:
+        return argparse.Namespace()
+    from runs.options import parse
+
+    return parse(name, sessions, words, summary)
+
+
+def _kind(name: str) -> type[Task]:
+    """Return what a session has at hand."""
+    if name == LIGHT:
+        from runs.task import Task
+
+        return Task
+    from runs.job import Job
+
+    return Job
+
+
+def _log(session: nox.Session, sentence: str) -> None:
+    """Show a sentence as nox shows its own."""
+    from reports.formats.escape import for_terminal
+
+    session.log(for_terminal(sentence))

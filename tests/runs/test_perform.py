@@ -1,0 +1,77 @@
+"""What all sessions have in common: an error is a sentence, and the gate reads no more than it needs."""
+
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from interpreters.errors import FloorError
+from runs import sessions
+from runs.perform import keep_answer_last, perform
+from runs.plan import Plan
+from runs.task import Task
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class _SaidError(Exception):
+    """What nox would have ended the session with."""
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Any:
+    """A session of nox without words, called in some folder."""
+
+    def error(sentence: str) -> None:
+        raise _SaidError(sentence)
+
+    return SimpleNamespace(invoked_from=tmp_path, posargs=[], parallel=False, error=error, log=lambda _: None)
+
+
+def test_an_error_is_a_sentence(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is meant for the user ends the session with its words, escaped, and anything else is raised."""
+
+    def gate(_: Task) -> None:
+        raise failure
+
+    monkeypatch.setattr(sessions, "gate", gate)
+    failure: Exception = FloorError("no \x1b[31m report")
+    with pytest.raises(_SaidError, match=r"^no \\x1b\[31m report$"):
+        perform("gate", session, Plan("a"))
+    failure = OSError(28, "No space left on device")
+    with pytest.raises(_SaidError, match=r"^gate broke off, .*: the disk is full: make room$"):
+        perform("gate", session, Plan("a"))
+    failure = RuntimeError("ours")
+    with pytest.raises(RuntimeError, match="ours"):
+        perform("gate", session, Plan("a"))
+
+
+def test_a_run_without_a_name_says_why(session: Any) -> None:
+    """Nothing is done where the id of the run makes no sense."""
+    with pytest.raises(_SaidError, match=r"^it names a folder$"):
+        perform("gate", session, Plan("", problem="it names a folder"))
+
+
+def test_the_gate_has_no_more_than_it_needs(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gate gets a task; what measures gets that and all that there is to measure with."""
+    given: list[type] = []
+    monkeypatch.setattr(sessions, "gate", lambda task: given.append(type(task)))
+    perform("gate", session, Plan("a"))
+    assert given == [Task]
+
+
+def test_nox_says_nothing_after_an_answer() -> None:
+    """Of nox's own lines those go that say that all is well."""
+    logger = logging.getLogger("nox")
+    before = list(logger.filters)
+    try:
+        keep_answer_last()
+        said = [("WARNING", "Session x failed."), ("INFO", "Ran 2 sessions in 1 s:"), ("SUCCESS", "fine")]
+        records = [logging.makeLogRecord({"levelname": level, "msg": text}) for level, text in said]
+        assert [record.msg for record in records if logger.filter(record)] == ["Session x failed."]
+    finally:
+        logger.filters[:] = before
