@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from interpreters.errors import FloorError
 from interpreters.interpreter import Interpreter
+from reports.formats.captures import evidence_name, write_captures
 from reports.formats.matrix_json import StoredRun, build_json, pieces, read_json
 from reports.formats.records import OBSERVATIONS, build_jsonl, observations_of, read_jsonl
 from reports.formats.remedies import DOCUMENT as REMEDIES
 from reports.formats.remedies import read_remedies
 from reports.history import DOCUMENT
-from reports.report import evidence_name, write_captures
 from reports.verdicts.judge import Judgement, Verdict
 from reports.verdicts.matrix import ALL_CLIENTS, MISSING, Matrix, Measured, Row, Subject
 from reports.verdicts.observations import Run, RunRequest

@@ -5,32 +5,22 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import reports.formats
-from interpreters.regular import read_regular
+from reports.formats.captures import write_captures
 from reports.formats.format import Report
 from reports.formats.matrix_json import build_json
 from reports.formats.remedies import write_floor_files
 from reports.gate import foresee
-from servers.evidence import fits, write_evidence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from interpreters.interpreter import Interpreter
     from reports.formats.format import AwsAccount, Format
     from reports.verdicts.matrix import Matrix, Past
-    from reports.verdicts.observations import Run
     from reports.verdicts.policy import Policy
     from reports.verdicts.remedies import Case
-
-
-EVIDENCE = "evidence"
-
-LONGEST_HOST = 100
-"""Letters of a machine's name in that of a folder, which takes 255 bytes."""
 
 
 def formats() -> tuple[Format, ...]:
@@ -65,28 +55,3 @@ def write_report(  # 8 parameters: the run's matrix, and all that a session alon
         form.write(folder, report)
     write_floor_files(folder, cases or (), matrix.run)
     write_captures(folder, matrix, everything=all_evidence)
-
-
-def write_captures(folder: Path, matrix: Matrix, *, everything: bool = False) -> None:
-    """Write what passed the wire, a file for each interpreter: bytes of Wireshark's format, not a text."""
-    (folder / EVIDENCE).mkdir()
-    for subject in matrix.measured:
-        file = folder / evidence_name(matrix.run, subject.interpreter)
-        connections = [(seen.id, capture) for seen in subject.observations for capture in seen.captures]
-        if connections and (everything or fits(connections)):
-            file.parent.mkdir(exist_ok=True)
-            write_evidence(file, connections)
-        elif subject.evidence and subject.evidence.is_file():
-            file.parent.mkdir(exist_ok=True)
-            file.write_bytes(read_regular(subject.evidence))
-
-
-def evidence_name(run: Run, interpreter: Interpreter) -> str:
-    """Return the name below a report of an interpreter's capture: each machine's are in a folder of its own.
-
-    Names from another machine's files stay names, whatever is in them.
-    """
-    origin = run.of(interpreter)
-    number = f"{run.parts.index(origin) + 1}-" if origin in run.parts else ""
-    host = f"{number}{quote(origin.host, safe='')[:LONGEST_HOST]}/" if number else ""
-    return f"{EVIDENCE}/{host}{quote(interpreter.id, safe='')}.pcapng"

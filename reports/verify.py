@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from interpreters.clients import RELAXED, ClientKey
 from interpreters.errors import FloorError
 from reports.files import SUMS, sha256, sums_of
+from reports.formats.captures import evidence_name
 from reports.formats.matrix_json import StoredRun, read_json
 from reports.formats.records import (
     OBSERVATIONS,
@@ -19,7 +20,6 @@ from reports.formats.records import (
 from reports.gate import RECORD
 from reports.merge import merge, placed
 from reports.remade import cases_of, differing_texts
-from reports.report import evidence_name
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import ALL_CLIENTS, Matrix, Measured, Subject, build_matrix, subject_of
 from servers.catalogue import read_catalogue

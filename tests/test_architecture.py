@@ -232,6 +232,7 @@ TESTED_ELSEWHERE = {
     "reports/formats/bench_contract.py": "runs/test_bench.py",
     "reports/formats/contract.py": "reports/test_schemas.py",
     "reports/formats/gate_contract.py": "reports/test_schemas.py",
+    "reports/formats/captures.py": "reports/test_verify.py",
     "reports/remade.py": "reports/test_verify.py",
     "reports/formats/matrix_contract.py": "reports/formats/test_matrix_json.py",
     "reports/formats/records_contract.py": "reports/formats/test_records.py",

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cyclonedx.model import Property
@@ -33,6 +33,7 @@ from packageurl import PackageURL
 
 from interpreters.clients import clients
 from interpreters.interpreter import MADE
+from reports.formats.captures import evidence_name
 from reports.formats.escape import visible
 from reports.formats.format import Format
 from reports.verdicts.labels import label
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
     from reports.formats.format import Report
     from reports.verdicts.matrix import Matrix, Row, RowGroup
+    from reports.verdicts.observations import Run
     from servers.hello import Hello, NamedCode
 
 FORMATS = (
@@ -124,6 +126,7 @@ class _Inventory:
     """Collects the components of a matrix, each once, and what depends on what."""
 
     def __init__(self, matrix: Matrix) -> None:
+        self._run = matrix.run
         self._components: dict[str, Component] = {}
         self._needs: dict[str, dict[str, None]] = {}
         self._assets: dict[_Asset, list[Row]] = {}
@@ -249,7 +252,7 @@ class _Inventory:
                     cipher_suites=suites,
                 ),
             ),
-            evidence=ComponentEvidence(occurrences=[_occurrence(row) for row in rows]),
+            evidence=ComponentEvidence(occurrences=[_occurrence(row, self._run) for row in rows]),
             properties=_properties(facts),
         )
         return self._add(ref, component, [self._library(asset.library), *map(self._client, rows[:1])])
@@ -264,16 +267,17 @@ def _distribution(client: str) -> str:
     return found[0].lower() if found else ""
 
 
-def _occurrence(row: Row) -> Occurrence:
+def _occurrence(row: Row, run: Run) -> Occurrence:
     """Return where a row was measured: its capture, and in that its cells.
 
     Without a reference of its own the library gives it one at random, and sorts by that.
     """
-    host = f"{row.interpreter.host}/" if row.interpreter.host else ""
+    shared = row.interpreter.shared_with
+    measured = replace(row.interpreter, id=shared) if shared else row.interpreter
     return Occurrence(
         bom_ref=visible(f"row/{label(row.interpreter)}/{row.client}/{row.condition}"),
-        location=visible(f"{host}evidence/{row.interpreter.id}.pcapng"),
-        additional_context=visible(f"{row.interpreter.id}/{row.client}/*/{row.condition}"),
+        location=visible(evidence_name(run, measured)),
+        additional_context=visible(f"{measured.id}/{row.client}/*/{row.condition}"),
     )
 
 

@@ -140,7 +140,9 @@ def finding_id(row: Row, host: str) -> str:
     """Return the Id of a row's finding, by what the row is about and nothing that a run found out."""
     interpreter = row.interpreter
     variables = ",".join(f"{name}={value}" for name, value in sorted(interpreter.variables.items()))
-    about = (host, interpreter.environment, interpreter.path or interpreter.id, variables, str(row.client))
+    # What else sets processes of one environment apart, such as an option of Python, is in the id alone.
+    which = interpreter.id if interpreter.is_running else interpreter.path or interpreter.id
+    about = (host, interpreter.environment, which, variables, str(row.client))
     digest = hashlib.sha256("\0".join(about).encode("utf-8", "backslashreplace")).hexdigest()
     return f"{GENERATOR}/{digest[:32]}"
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -107,13 +108,14 @@ def test_what_is_not_known_has_an_alert() -> None:
 
 
 def test_promtool_finds_nothing_wrong() -> None:
-    """Prometheus' own checker passes the metrics and the rules."""
+    """Prometheus' own checker passes the metrics and the rules, and each alert fires when it has to."""
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("there is no promtool: `apt-get install prometheus` enables this")
     for arguments, text in (
         (("check", "metrics"), metrics(*ROWS)),
         (("check", "rules", str(DEPLOYED / "tls-floor.rules.yml")), ""),
+        (("test", "rules", str(Path(__file__).with_name("tls-floor.rules.test.yml"))), ""),
     ):
         done = subprocess.run(
             [promtool, *arguments], input=text, capture_output=True, text=True, timeout=60, check=False

@@ -12,6 +12,7 @@ from botocore.session import Session
 from botocore.validate import ParamValidator
 from moto import mock_aws
 
+from interpreters.interpreter import RUNNING
 from reports.formats.format import AwsAccount, Report
 from reports.formats.securityhub import build_securityhub, finding_id
 from reports.verdicts.decision import Decision, Disposition, GateOutcome, GateResult, GateRow
@@ -116,6 +117,16 @@ def test_an_id_is_of_what_a_row_is_about_alone() -> None:
         )
         == 4
     )
+
+
+def test_processes_of_one_environment_have_findings_of_their_own() -> None:
+    """Started with other options of Python, which no variable shows, they are told apart by their ids."""
+    first = replace(an_environment("/srv/shop"), source=RUNNING)
+    ids = {
+        finding_id(a_row(interpreter=replace(first, id=name)), "a-host")
+        for name in ("running_shop", "running_shop_0a6e75")
+    }
+    assert len(ids) == 2
 
 
 @pytest.mark.parametrize(

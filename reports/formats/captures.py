@@ -1,0 +1,46 @@
+"""What passed the wire, as files for Wireshark below a report: their names, and how they are written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from interpreters.regular import read_regular
+from servers.evidence import fits, write_evidence
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from interpreters.interpreter import Interpreter
+    from reports.verdicts.matrix import Matrix
+    from reports.verdicts.observations import Run
+
+EVIDENCE = "evidence"
+
+LONGEST_HOST = 100
+"""Letters of a machine's name in that of a folder, which takes 255 bytes."""
+
+
+def write_captures(folder: Path, matrix: Matrix, *, everything: bool = False) -> None:
+    """Write what passed the wire, a file for each interpreter: bytes of Wireshark's format, not a text."""
+    (folder / EVIDENCE).mkdir()
+    for subject in matrix.measured:
+        file = folder / evidence_name(matrix.run, subject.interpreter)
+        connections = [(seen.id, capture) for seen in subject.observations for capture in seen.captures]
+        if connections and (everything or fits(connections)):
+            file.parent.mkdir(exist_ok=True)
+            write_evidence(file, connections)
+        elif subject.evidence and subject.evidence.is_file():
+            file.parent.mkdir(exist_ok=True)
+            file.write_bytes(read_regular(subject.evidence))
+
+
+def evidence_name(run: Run, interpreter: Interpreter) -> str:
+    """Return the name below a report of an interpreter's capture: each machine's are in a folder of its own.
+
+    Names from another machine's files stay names, whatever is in them.
+    """
+    origin = run.of(interpreter)
+    number = f"{run.parts.index(origin) + 1}-" if origin in run.parts else ""
+    host = f"{number}{quote(origin.host, safe='')[:LONGEST_HOST]}/" if number else ""
+    return f"{EVIDENCE}/{host}{quote(interpreter.id, safe='')}.pcapng"
