@@ -31,12 +31,14 @@ except ImportError:  # before Python 3.4
     from pkgutil import find_loader as find_spec
 
 # Start-up code of the interpreter may have imported modules of its own by these names.
-OURS = ("apart", "clients", "compiled", "identify", "introduction", "linked", "names", "program", "releases", "status_page")
+OURS = ("apart", "clients", "compiled", "identify", "introduction", "linked", "names", "program", "releases")
+OURS += ("status_page", "whose")
 for name in OURS:
     sys.modules.pop(name, None)
 
 import identify
 import names
+import whose
 
 MARK = "TLS-FLOOR-PROBE "
 
@@ -106,11 +108,21 @@ def load(name, snippet, told, source=None):
         beside = getattr(urllib3, "__version__", "")
         # A client file of the user's need not say a version.
         version = getattr(module, "version", str)()
-        say(kind="client", client=name, version=version, urllib3=beside, tls=own if tls else None)
+        told_of = {"version": version, "urllib3": beside, "remark": remarks(module)}
+        say(kind="client", client=name, tls=own if tls else None, **told_of)
         return fetch, getattr(module, "note", str), getattr(module, "LOOKS_UP", False)
     except Exception as error:
         say(kind="client", client=name, version=None, **error_fields(error))
         return None
+
+
+def remarks(module):
+    """Return what else is true of a client's stack, in clauses; a look that fails costs no measurement."""
+    try:
+        said = [whose.another(sys.modules.get("urllib3"), "urllib3"), getattr(module, "remark", str)()]
+    except Exception as error:
+        said = ["what else is true of it could not be found: %(error_class)s: %(error_text)s" % error_fields(error)]
+    return "; ".join(filter(None, said))[:TEXT_LIMIT]
 
 
 def lacking(modules):

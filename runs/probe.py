@@ -251,9 +251,10 @@ class Probe:
         """When the last word of its task came, in seconds of time.monotonic()."""
         self._identity: Mapping[str, Any] | None = None
         self._versions: dict[ClientKey, str] = {}
-        """By client, as the three below."""
+        """By client, as the four below."""
         self._urllib3: dict[ClientKey, str] = {}
         self._own_tls: dict[ClientKey, OwnTls] = {}
+        self._remarks: dict[ClientKey, str] = {}
         self._import_errors: dict[ClientKey, str] = {}
         self._absent: frozenset[ClientKey] | None = None
         """The clients that are not installed; None until the process has said which."""
@@ -453,6 +454,7 @@ class Probe:
             return
         self._versions[client] = str(record["version"])[:NAME_LIMIT]
         self._urllib3[client] = str(record["urllib3"])[:NAME_LIMIT]
+        self._remarks[client] = str(record.get("remark", ""))[:TEXT_LIMIT]
         if tls := record["tls"]:
             self._own_tls[client] = OwnTls(str(tls["name"])[:NAME_LIMIT], bool(tls["reads_openssl_conf"]))
 
@@ -504,6 +506,7 @@ class Probe:
             # A client that needs no urllib3 may be in its environment by the side of one that does.
             urllib3=self._urllib3.get(client) or next(filter(None, self._urllib3.values()), ""),
             own_tls=self._own_tls.get(client),
+            remark=self._remarks.get(client, ""),
             account=account,
             missing="" if account else self._missing(client, server),
             wire=tuple(map(read_capture, captures)),

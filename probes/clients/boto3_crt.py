@@ -62,6 +62,25 @@ def note():
     return "; ".join(NOTES)
 
 
+def remark():
+    """Say where boto3's own switch to the CRT leads, as a call of what it calls shows."""
+    where = boto3.crt._create_crt_request_serializer(client_botocore.SESSION, "us-east-1")._client.meta.endpoint_url
+    said = ["boto3's own switch to the CRT sends to %s, whatever endpoint_url and verify its client has" % where]
+    acquired = boto3.crt.acquire_crt_s3_process_lock
+    # As where another process of the machine has it; not taken here, where it would change what that process uses.
+    boto3.crt.acquire_crt_s3_process_lock = lambda name: None
+    try:
+        if boto3.crt.create_crt_transfer_manager(NoClient, None) is None:
+            said.append("and transfers by the classic client, without a word, while another process holds the CRT's lock")
+    finally:
+        boto3.crt.acquire_crt_s3_process_lock = acquired
+    return ", ".join(said)
+
+
+class NoClient(object):
+    """Stands for a client of boto3's, of which nothing is read without the lock."""
+
+
 def fetch(host, port, cafile, timeout, retries=0):
     """Download one object; the CRT does not tell the version."""
     # boto3's own switch takes neither an endpoint nor a trust store, so this is what it switches to. One for

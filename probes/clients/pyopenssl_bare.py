@@ -26,18 +26,26 @@ def version():
 def fetch(host, port, cafile, timeout, retries=0):
     """Fetch the status page by a request of its own; return what the connection says of itself."""
     context = OpenSSL.SSL.Context(getattr(OpenSSL.SSL, "TLS_METHOD", OpenSSL.SSL.SSLv23_METHOD))
-    return fetch_with(context, host, port, cafile, timeout)
+    return fetch_with(trusting(context, cafile), host, port, timeout)
 
 
 def fetch_given(given, host, port, cafile, timeout, retries=0):
     """Do the same with the context that floors/pyopenssl_bare.py makes."""
-    return fetch_with(given["context"], host, port, cafile, timeout)
+    # Once it has made a connection, a context can no longer be told anything.
+    if given.get("trusts") != cafile:
+        given.update(context=trusting(given["context"], cafile), trusts=cafile)
+    return fetch_with(given["context"], host, port, timeout)
 
 
-def fetch_with(context, host, port, cafile, timeout):
-    """Do the same with a context of the caller's."""
+def trusting(context, cafile):
+    """Return a context of the caller's, told whom to trust."""
     context.load_verify_locations(cafile)
     context.set_verify(OpenSSL.SSL.VERIFY_PEER, lambda connection, certificate, error, depth, good: bool(good))
+    return context
+
+
+def fetch_with(context, host, port, timeout):
+    """Do the same with a context of the caller's, which knows whom to trust."""
     plain = socket.create_connection((host, port), timeout)
     try:
         plain.setblocking(True)  # pyOpenSSL takes a socket with a time limit for one that never blocks

@@ -1,4 +1,7 @@
-"""Sets the floor in a PoolManager of urllib3: use this one for every request."""
+"""Sets the floor in a PoolManager of urllib3: use this one for every request.
+
+It is set in the context, because urllib3 ignores an `ssl_minimum_version` beside an `ssl_context`.
+"""
 
 import ssl
 

@@ -129,6 +129,8 @@ class ObservationDocument(Document, tag_field="schema_version", tag=SCHEMA_VERSI
     environment: NonEmpty
     """Where the client is: `made` for the measurement, or the path of the environment that was found and
     measured as it is."""
+    remark: str = ""
+    """What else is true of the client, such as that its urllib3 is not the distribution of that name."""
 
 
 class PartDocument(Document):

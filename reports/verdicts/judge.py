@@ -241,7 +241,7 @@ def explain(
         return f"{judgement.reason}; {_own_cause(holder, own_tls)}"
     if holder is HeldBy.UNKNOWN:
         return judgement.reason
-    return f"{judgement.reason}; {_cause(holder, interpreter, floor)}"
+    return f"{judgement.reason}; {_cause(judgement, holder, interpreter, floor)}"
 
 
 def explain_program(judgement: Judgement, holder: HeldBy, library: str, *, relaxed: bool) -> str:
@@ -289,7 +289,7 @@ def _own_cause(holder: HeldBy, own_tls: OwnTls) -> str:
 _ONLY_CONFIGURATION = "only the OpenSSL configuration holds it, without that it goes below"
 
 
-def _cause(holder: HeldBy, interpreter: Interpreter, floor: Protocol) -> str:
+def _cause(judgement: Judgement, holder: HeldBy, interpreter: Interpreter, floor: Protocol) -> str:
     python = _python_minimum(interpreter)
     enough = interpreter.sets_minimum and not PYTHON_MINIMUM.below(floor)
     if holder is HeldBy.NOTHING:
@@ -302,7 +302,8 @@ def _cause(holder: HeldBy, interpreter: Interpreter, floor: Protocol) -> str:
         minimum = _context_minimum(interpreter)
         # As where openssl.cnf asks for TLS 1.3, and urllib3 2 sets TLS 1.2.
         lowers = minimum is not None and not minimum.below(floor)
-        lower = f"; a new context has {minimum}, but the client sets a lower minimum of its own"
+        own = f", {judgement.lowest}" if judgement.lowest else ""
+        lower = f"; a new context has {minimum}, but the client sets a lower minimum of its own{own}"
         return f"{python}{lower if lowers else ', and the client none that would hold'}"
     if holder is HeldBy.CODE:
         if not enough:

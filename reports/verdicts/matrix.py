@@ -303,6 +303,7 @@ def _row(
     reason = _reason(measured, client, judgement, holder, cells.own_tls, floor)
     if condition is Condition.AMBIENT and judgement.verdict is not Verdict.ENFORCED and not cells.own_tls:
         reason = "; ".join([reason, *_first(measured.interpreter.configuration_problems)])
+    reason = "; ".join(filter(None, [reason, next((record.remark for record in records), "")]))
     reason += sharing(measured.interpreter)
     return Row(
         subject=subject_of(measured.interpreter),

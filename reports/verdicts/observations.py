@@ -124,6 +124,8 @@ class Observation:
     """Version of the urllib3 that the client has, or that is beside it; empty if there is none."""
     own_tls: OwnTls | None = None
     """The TLS that the client brings along; None if it uses its interpreter's."""
+    remark: str = ""
+    """What else is true of the client beside what it did here, in clauses; empty if nothing is known."""
     environment: str = MADE
     """As its interpreter's."""
     captures: tuple[Capture, ...] = ()

@@ -308,10 +308,16 @@ def furnished(
     )
 
 
+@dataclass(frozen=True)
+class AllMet:
+    """What came of every client on every server, and what else is true of each."""
+
+    meetings: dict[str, dict[str, Meeting]]
+    remarks: dict[str, str]
+
+
 @pytest.fixture(scope="module")
-def meetings(
-    furnished: Prepared, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, dict[str, Meeting]]]:
+def all_met(furnished: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AllMet]:
     """Let every client meet a server of each kind, all in real environments, one process for each."""
     town = Town(tmp_path_factory.mktemp("town"))
     sites = {client: {kind: _site(town, kind) for kind in MANNERS} for client in ALL}
@@ -326,12 +332,13 @@ def meetings(
             for record in records
         ]
     told = {(one["client"], one["server"]): one["account"] for one in said if one["kind"] == "account"}
-    yield {
+    meetings = {
         client: {
             kind: Meeting(site, told[client, kind]) for kind, site in ours.items() if (client, kind) in told
         }
         for client, ours in sites.items()
     }
+    yield AllMet(meetings, {one["client"]: one.get("remark", "") for one in said if one["kind"] == "client"})
     for site in town.sites:
         site.close()
 
@@ -355,14 +362,14 @@ def cell(client: str, site: HttpsSite, town: Town, kind: str) -> dict[str, Any]:
 
 @pytest.fixture
 def met(
-    request: pytest.FixtureRequest, furnished: Prepared, meetings: dict[str, dict[str, Meeting]]
+    request: pytest.FixtureRequest, furnished: Prepared, all_met: AllMet
 ) -> dict[str, Meeting]:
     """Return the meetings of one client; one that the newest interpreter cannot install is skipped."""
     client = request.param
     if why := furnished.uninstalled.get(client):
         pytest.skip(f"{why}: an index that can be reached enables this, unless this Python is too new for it")
-    assert set(meetings[client]) == set(MANNERS), "it cannot be imported, or it ended the probe"
-    return meetings[client]
+    assert set(all_met.meetings[client]) == set(MANNERS), "it cannot be imported, or it ended the probe"
+    return all_met.meetings[client]
 
 
 EVERY = pytest.mark.parametrize("met", ALL, indirect=True)
@@ -387,6 +394,38 @@ def test_only_what_brings_its_own_tls_leaves_its_version_untold(client: str, met
     """In a real environment every client that uses Python's own TLS tells its version."""
     untold = met["up to TLS 1.3"].account["version"] == VERSION_UNKNOWN
     assert not untold or {"TLS", "READS_OPENSSL_CONF"} <= assigned(client)
+
+
+@pytest.mark.e2e
+def test_what_nobody_expects_of_a_stack_is_said(furnished: Prepared, all_met: AllMet) -> None:
+    """In a real environment it is said of those two of which something else is true, and of no other."""
+    remarks = {client: said for client, said in all_met.remarks.items() if said}
+    assert set(remarks) == {"boto3_crt", "urllib3_future"} - {key.name for key in furnished.uninstalled}
+    for client, words in {
+        "boto3_crt": r"sends to https://s3[.\w-]*\.amazonaws\.com, whatever endpoint_url .* by the classic client",
+        "urllib3_future": r"^`import urllib3` gives urllib3-future [\d.]+, where the metadata has urllib3 [\d.]+$",
+    }.items():
+        assert client not in remarks or re.search(words, remarks[client])
+
+
+def test_no_client_of_ours_takes_the_lock_of_the_crt() -> None:
+    """No file asks for the lock by which one boto3 process takes the CRT from all others of the machine."""
+    for path in CLIENTS.glob("*.py"):
+        calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        assert not [call for call in calls if ast.unparse(call).endswith("acquire_crt_s3_process_lock")]
+
+
+def test_urllib3_ignores_a_minimum_beside_a_context(town: Town) -> None:
+    """What floors/urllib3.py says: beside a context urllib3 takes no notice of ssl_minimum_version."""
+    urllib3 = pytest.importorskip("urllib3", "2", reason="urllib3 2 enables this: pip install urllib3")
+    site = town.site(highest=ssl.TLSVersion.TLSv1_2)
+    http = urllib3.PoolManager(
+        ssl_context=ssl.create_default_context(cafile=town.cafile),
+        ssl_minimum_version=ssl.TLSVersion.TLSv1_3,
+    )
+    with http:
+        http.request("GET", f"https://localhost:{site.port}/", retries=False)
+    assert [version for version, _ in site.negotiated] == ["TLSv1.2"]
 
 
 @pytest.mark.e2e

@@ -109,6 +109,12 @@ def test_the_program_has_its_own_modules(passenger: Callable[[str], ModuleType])
     assert importlib.import_module("clients.ssl").REQUIREMENT == ""
 
 
+def test_a_look_that_fails_costs_no_measurement(program: ModuleType) -> None:
+    """Where what else is true of a stack cannot be found, that is said in its place."""
+    said = program.remarks(types.SimpleNamespace(remark=fails(AttributeError("no such name"))))
+    assert said == "what else is true of it could not be found: AttributeError: no such name"
+
+
 def test_a_cell_is_told_from_begin_to_end(
     run: Callable[..., list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,7 +124,7 @@ def test_a_cell_is_told_from_begin_to_end(
     assert [record["kind"] for record in said] == ["identity", "client", "begin", "account", "end"]
     assert said[0]["identity"]["version"] == ".".join(str(n) for n in sys.version_info[:3])
     client = {"kind": "client", "client": "fine", "version": "1.2.3"}
-    assert said[1] == {**client, "urllib3": "2.8.0", "tls": None}
+    assert said[1] == {**client, "urllib3": "2.8.0", "tls": None, "remark": ""}
     assert said[2] == {"kind": "begin", "client": "fine", "server": "open"}
 
 

@@ -594,14 +594,14 @@ def test_less_is_said_where_a_new_context_contradicts(minimum: str, holder: Held
 @pytest.mark.parametrize(
     ("minimum", "words"),
     [
-        ("TLSv1_3", "a new context has TLSv1.3, but the client sets a lower minimum of its own"),
+        ("TLSv1_3", "a new context has TLSv1.3, but the client sets a lower minimum of its own, TLSv1.2"),
         ("TLSv1_2", "and the client none that would hold"),
         ("", "and the client none that would hold"),
     ],
 )
 def test_a_client_that_lowers_what_the_machine_asks_for_is_said_to(minimum: str, words: str) -> None:
     """Below a floor of TLS 1.3 that new contexts have, a client has a lower minimum of its own."""
-    downgraded = Judgement(Verdict.DOWNGRADED, "so it was seen")
+    downgraded = Judgement(Verdict.DOWNGRADED, "so it was seen", lowest=TLS1_2)
     said = explain(downgraded, HeldBy.NOTHING, replace(DEBIAN, context_minimum=minimum), TLS1_3)
     assert said.endswith(words)
 

@@ -243,6 +243,24 @@ def test_urllib3_2_holds_what_urllib3_1_does_not() -> None:
     assert not below(answers(debian, "urllib3", urllib3="2.0.0"))
 
 
+@pytest.mark.parametrize(
+    ("client", "urllib3", "lowered"),
+    [
+        *(("urllib3", "2.8.0", True), ("urllib3", "1.26.20", False)),
+        *(("botocore", "2.8.0", False), ("ssl", "", False)),
+    ],
+)
+def test_a_minimum_in_code_lowers_what_the_machine_asks_for(
+    client: str, urllib3: str, *, lowered: bool
+) -> None:
+    """Where openssl.cnf asks for TLS 1.3, what sets TLS 1.2 itself goes there, and nothing else does."""
+    debian = python("3.11.2", flags=DEBIAN, has=ALL)
+    asked = STRICT.format("MinProtocol = TLSv1.3")
+    found = answers(debian, client, floor=TLS1_3, urllib3=urllib3, ambient=asked)
+    assert below(found, TLS1_3) == ({"tls1_2"} if lowered else set())
+    assert found["tls1_3"] == TLS1_3
+
+
 @pytest.mark.parametrize("client", ["urllib3", "botocore"])
 def test_urllib3_1_brings_rsa_key_transport_back(client: str) -> None:
     """Python 3.13 offers no RSA key transport; urllib3 1's cipher list does, for botocore as well."""
