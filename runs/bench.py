@@ -20,6 +20,7 @@ from interpreters.clients import clients, default_clients
 from interpreters.documents import as_text
 from reports.formats.bench_contract import BenchDocument
 from runs.options import MANY
+from runs.spending import WRITES_TO, Spending, read_spending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -68,6 +69,9 @@ IMPORTS = "import ssl, urllib3, botocore.session, requests"
 
 LIMIT = 1800.0
 """Seconds for any single command of the bench."""
+
+SPENT = "spent.json"
+"""The file of a checkout in which its last run says what it spent."""
 
 OURS = ("TLS_FLOOR_RUN", "NOX_SCRIPT_MODE", "VIRTUAL_ENV")
 """Variables that this session has set, or was given, for itself."""
@@ -142,6 +146,10 @@ class Bench:
     """Environments as found, many of them, the same on each Python; None without an interpreter for these."""
     many_different: Many | None = None
     """The same environments when each has a file that no other has, so that none shares a measurement."""
+    spent: Spending | None = None
+    """What the last warm run spent, by phase."""
+    spent_different: Spending | None = None
+    """The same of the run on environments that all differ."""
     clients: Mapping[str, Cost] = field(default_factory=dict)
     """What each further client adds to a run of the default ones on one interpreter, once its environment
     is there. It has a process of its own, so of a second processor's time little is waited for."""
@@ -176,13 +184,9 @@ def run_bench(
     )
     spent = Cost(sum(c.wall for c in certificates), sum(c.cpu for c in certificates), 0)
     say(f"the page's procedure: {page.wall:.1f} s ({spent.wall:.1f} s for its keys), {page.cells} cells")
-    copy = scratch / "checkout"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".nox", ".venv", ".git", "history", "latest"))
-    outer = scratch / "outer"
-    _must(uv, "venv", "--quiet", "--python", sys.executable, outer)
-    _must(uv, "pip", "install", "--quiet", "--python", outer / "bin" / "python", "nox")
+    copy, nox = _clean(uv, scratch)
     only = [word for each in interpreters for word in ("--only", each.id)]
-    ours: list[str | Path] = [outer / "bin" / "nox", "-s", "matrix", "--", *only]
+    ours: list[str | Path] = [nox, "-s", "matrix", "--", *only]
     first = _cost(lambda: _ours(ours, copy))
     say(f"ours, the very first time: {first.wall:.1f} s, {first.cells} cells")
     colds = []
@@ -192,16 +196,29 @@ def run_bench(
     cold = min(colds, key=lambda cost: cost.wall)
     say(f"ours without environments: {cold.wall:.1f} s (the better of two)")
     warm = min((_cost(lambda: _ours(ours, copy)) for _ in range(3)), key=lambda cost: cost.wall)
-    say(f"ours with environments: {warm.wall:.1f} s (the best of three)")
+    spending = read_spending(copy / SPENT)
+    say(f"ours with environments: {warm.wall:.1f} s (the best of three), of the last:\n{spending}")
     floor = _cost(lambda: sum(map(_start_botocore, prepared)))
     say(f"starting each interpreter with one botocore client: {floor.wall:.1f} s")
     names = tuple(each.id for each in interpreters)
     measure = partial(_ours_on, ours[:4], copy)
     same, different = measure_many(interpreters, uv, measure, scratch / "many", environments) or (None, None)
     say(f"the same on each Python: {same}")
-    say(f"all different: {different}")
+    spending_different = read_spending(copy / SPENT)
+    say(f"all different: {different}, of which:\n{spending_different}")
     added = _added([*ours[:4], "--only", names[-1]], copy, say) if names else {}
-    return Bench(names, page, spent, first, cold, warm, floor, same, different, added)
+    return Bench(
+        names, page, spent, first, cold, warm, floor, same, different, spending, spending_different, added
+    )
+
+
+def _clean(uv: str, scratch: Path) -> tuple[Path, Path]:
+    """Return a copy of this checkout in which nothing was run yet, and a nox of its own to run it by."""
+    copy, outer = scratch / "checkout", scratch / "outer"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".nox", ".venv", ".git", "history", "latest"))
+    _must(uv, "venv", "--quiet", "--python", sys.executable, outer)
+    _must(uv, "pip", "install", "--quiet", "--python", outer / "bin" / "python", "nox")
+    return copy, outer / "bin" / "nox"
 
 
 def measure_many(
@@ -315,7 +332,8 @@ def _ours(command: Sequence[str | Path], checkout: Path, peaks: list[int] | None
     The bytes that its largest process took are added to `peaks`.
     """
     measured = command if peaks is None else [sys.executable, "-c", LARGEST, *command]
-    done = subprocess.run(measured, check=True, cwd=checkout, env=shell(), timeout=LIMIT, capture_output=True)
+    env = shell() | {WRITES_TO: str(checkout / SPENT)}
+    done = subprocess.run(measured, check=True, cwd=checkout, env=env, timeout=LIMIT, capture_output=True)
     if peaks is not None:
         peaks.append(int(done.stdout.split()[-1]))
     lines = (checkout / "reports" / "latest" / "observations.jsonl").read_text().splitlines()

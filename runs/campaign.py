@@ -16,6 +16,7 @@ from interpreters.scratch import scratch_folder
 from reports.verdicts.judged import JudgedCells
 from reports.verdicts.observations import Joined
 from runs.probe import Probe, ProbeResult, ProbeTask, Stranger, not_probed, stranger_sentences
+from runs.spending import Spending
 from servers.catalogue import Catalogue, Certificate, Role, Server
 from servers.certificates import NAME
 from servers.conditions import Condition, write_configurations
@@ -104,6 +105,7 @@ class Settings:
     openssl: Path | None = None
     spool: Spool | None = None
     """Where what was observed is kept until the report is written; None for in memory."""
+    spending: Spending = field(default_factory=Spending)
 
 
 WAITING = 2
@@ -168,16 +170,20 @@ async def run_campaigns(
         configurations = write_configurations(scratch, settings.floor)
         everyone = [task for tasks in machines for task in tasks]
         at_once = asyncio.Semaphore(_side_by_side(everyone, settings))
-        grouped = list(map(_by_interpreter, machines))
-        async with open_lab(
-            settings.catalogue, scratch, settings.cache, settings.env, settings.openssl
-        ) as lab:
+        grouped, phase = list(map(_by_interpreter, machines)), settings.spending.phase
+        async with contextlib.AsyncExitStack() as stack:
+            with phase("servers up"):
+                lab = await stack.enter_async_context(
+                    open_lab(settings.catalogue, scratch, settings.cache, settings.env, settings.openssl)
+                )
             if lab.unavailable:
                 raise EngineError(lab.unavailable)
-            controls = asyncio.create_task(lab.controls())
-            with counted(sum(map(len, grouped)), "measured") as tally:
+            with phase("visits"), counted(sum(map(len, grouped)), "measured") as tally:
+                controls = asyncio.create_task(lab.controls())
                 campaign = Campaign(settings, telling, lab, controls, configurations, at_once, tally)
                 results = await asyncio.gather(*map(campaign.run, grouped))
+            with phase("servers down"):
+                await stack.aclose()
             for sentence in dict.fromkeys(sentence for result in results for sentence in result.notes):
                 LOG.info(sentence)
             return results
@@ -275,6 +281,7 @@ class Campaign:
             try:
                 with self.tally.at_work(named):
                     await probe.run()
+                self.settings.spending.visited(task.condition, probe.cpu)
             except (OSError, RuntimeError) as error:
                 # One probe that cannot be made is no reason to lose what the others measured.
                 reason = f"it could not be probed: {exhausted(error) or error}"

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from reports.verdicts.scope import LeftOut
     from runs.campaign import Settings
     from runs.measure import RunStart
+    from runs.spending import Spending
     from runs.spool import Spool
     from servers.conditions import Condition
 
@@ -283,8 +284,22 @@ class Job(Task):
         catalogue = read_catalogue().only(*(roles or usual))
         openssl = self.option("openssl")
         return Settings(
-            catalogue, floor or self.floor, conditions, self.cache, self.env, openssl, self._spool
+            catalogue,
+            floor or self.floor,
+            conditions,
+            self.cache,
+            self.env,
+            openssl,
+            self._spool,
+            self.spending,
         )
+
+    @cached_property
+    def spending(self) -> Spending:
+        """What the session spends."""
+        from runs.spending import Spending
+
+        return Spending()
 
     @cached_property
     def _spool(self) -> Spool:

@@ -102,17 +102,19 @@ def measure(start: RunStart, clients: Sequence[ClientKey], settings: Settings) -
 
 def measure_all(starts: Sequence[RunStart], clients: Sequence[ClientKey], settings: Settings) -> list[Matrix]:
     """Measure several machines or places side by side; return the matrix of each: see measure."""
-    started = now()
-    followers = [followers_of(start.prepared, start.env) for start in starts]
+    started, phase = now(), settings.spending.phase
+    with phase("who is the same"):
+        followers = [followers_of(start.prepared, start.env) for start in starts]
     tasks = [
         tuple(task for task in probe_tasks(start, clients) if task.interpreter not in same)
         for start, same in zip(starts, followers, strict=True)
     ]
     campaigns = asyncio.run(run_campaigns(tasks, settings))
-    return [
-        _matrix(start, clients, settings, Campaigned(campaign, same, started))
-        for start, same, campaign in zip(starts, followers, campaigns, strict=True)
-    ]
+    with phase("rows"):
+        return [
+            _matrix(start, clients, settings, Campaigned(campaign, same, started))
+            for start, same, campaign in zip(starts, followers, campaigns, strict=True)
+        ]
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from reports.verdicts.observations import WIRE_ALONE, Account, Observation, OwnT
 from servers.certificates import NAME
 from servers.conditions import Condition
 from servers.peers import CLOSED, LOOPBACK, admit_family, can_tell, hosts_file, is_ours
-from servers.processes import ended, running
+from servers.processes import ended, processor_time, running
 from servers.tap import Tap
 from servers.wire import read_capture
 
@@ -233,6 +233,9 @@ class Probe:
     lies leaves observations without an account, each with the reason.
     """
 
+    cpu = 0.0
+    """Seconds of processor time that the process has spent, as far as the system tells."""
+
     def __init__(
         self, task: ProbeTask, attempt_limit: float = ATTEMPT_LIMIT, silence_limit: float = SILENCE_LIMIT
     ) -> None:
@@ -299,6 +302,7 @@ class Probe:
                 self._admission = admit_family(process.pid)
                 inside.callback(self._admit_nobody)
                 await self._converse(process, stand, taps)
+                self.cpu = processor_time(process)
             await asyncio.gather(*(tap.settle() for tap in self._taps.values()))
 
     async def _converse(

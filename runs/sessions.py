@@ -43,9 +43,13 @@ def matrix(job: Job) -> None:
         if job.options.place or job.options.places:
             found = measure_places(job, settings)
         else:
-            found = measure(job.start(settings), tuple(job.sweep), settings)
-        _publish(job, job.run_id, found)
+            with job.spending.phase("preparing"):
+                start = job.start(settings)
+            found = measure(start, tuple(job.sweep), settings)
+        with job.spending.phase("reports"):
+            _publish(job, job.run_id, found)
     _show(found)
+    job.spending.written()
 
 
 def _publish(

@@ -7,13 +7,13 @@ import contextlib
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.offspring import Start, say_left
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-    from pathlib import Path
 
 REAP_LIMIT = 1.0
 """Seconds to wait for a killed process; only one whose pipe a stranger holds takes longer."""
@@ -83,6 +83,19 @@ async def _let_go(stdin: asyncio.StreamWriter) -> None:
         stdin.transport.abort()
     with contextlib.suppress(OSError):
         await closing
+
+
+def processor_time(process: asyncio.subprocess.Process) -> float:
+    """Return the processor time, in seconds, of a process and of what it waited for; 0 if nobody tells.
+
+    Source: proc_pid_stat(5), fields 14 to 17, in ticks.
+    """
+    try:
+        # The name before it may have blanks and brackets.
+        fields = Path(f"/proc/{process.pid}/stat").read_bytes().rpartition(b")")[2].split()
+        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError):
+        return 0.0
 
 
 async def ended(process: asyncio.subprocess.Process) -> int | None:

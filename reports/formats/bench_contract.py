@@ -33,6 +33,35 @@ class ManyDocument(Document):
     """Bytes that the largest process of a run took for all of them."""
 
 
+class SpentDocument(Document):
+    """What a phase of a run took, in seconds."""
+
+    wall: float
+    """Seconds that passed; 0 for what was before the first phase."""
+    own: float
+    """Seconds of processor time of the measuring process."""
+    started: float
+    """Seconds of processor time of what that process started, and what ended in the phase."""
+
+
+class VisitsDocument(Document):
+    """The probes that ran under one condition."""
+
+    number: Count
+    """How many there were."""
+    cpu: float
+    """Seconds of their processor time; 0 where the system does not tell."""
+
+
+class SpendingDocument(Document):
+    """What one run spent."""
+
+    phases: Mapping[NonEmpty, SpentDocument]
+    """By name, in their order."""
+    visits: Mapping[NonEmpty, VisitsDocument]
+    """By condition; servers have the rest of what was started in the phase of the visits."""
+
+
 class BenchDocument(Document, tag_field="schema_version", tag=1):
     """Everything that one bench measured, with the ratios that matter."""
 
@@ -59,3 +88,7 @@ class BenchDocument(Document, tag_field="schema_version", tag=1):
     many_different: ManyDocument | None = None
     """The same environments when each has a file that no other has, so that none shares a measurement; null
     where there were none, or in the file of a version that did not measure them."""
+    spent: SpendingDocument | None = None
+    """What the last warm run spent; null in the file of a version that did not say."""
+    spent_different: SpendingDocument | None = None
+    """What the run on environments that all differ spent."""

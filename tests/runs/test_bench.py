@@ -27,6 +27,7 @@ from runs.bench import (
     shell,
     write_bench,
 )
+from runs.spending import Spending, Spent, Visits
 from tests.support.builders import an_interpreter
 from tests.support.schemas import validator
 
@@ -60,7 +61,10 @@ def test_the_figures_are_written_with_their_ratios(tmp_path: Path) -> None:
     bare = Cost(9.0, 10.0, 0)
     same = Many(200, Cost(9.0, 5.0, 1), bare, 1 << 20, 2 << 20)
     different = Many(200, Cost(9.0, 15.0, 1), bare, 1 << 20, 3 << 20)
-    bench = Bench(("a", "b"), cost, cost, cost, cost, cost, cost, same, different, {"requests": cost})
+    spent = Spending({"visits": Spent(1.0, 2.0, 3.0)}, {"ambient": Visits(2, 2.5)})
+    bench = Bench(
+        ("a", "b"), cost, cost, cost, cost, cost, cost, same, different, spent, spent, {"requests": cost}
+    )
     write_bench(tmp_path / "bench.json", bench)
     written = json.loads((tmp_path / "bench.json").read_text())
     validator("bench.json").validate(written)
@@ -70,6 +74,7 @@ def test_the_figures_are_written_with_their_ratios(tmp_path: Path) -> None:
     assert written["ratios"]["cpu_many_different_over_bare"] == 1.5
     assert (written["many"]["environments"], written["many"]["peak"]) == (200, 2 << 20)
     assert (written["many_different"]["environments"], written["many_different"]["peak"]) == (200, 3 << 20)
+    assert written["spent"] == written["spent_different"] == asdict(spent)
     assert written["interpreters"] == ["a", "b"]
     assert written["clients"] == {"requests": {"wall": 1.0, "cpu": 1.0, "cells": 1}}
     assert written["page"] == {"wall": 1.0, "cpu": 1.0, "cells": 1}

@@ -82,6 +82,7 @@ class _Probe:
 
     task: ProbeTask
     noted: _Probes
+    cpu: float = 0.5
 
     async def run(self) -> None:
         noted = self.noted

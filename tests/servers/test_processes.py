@@ -8,11 +8,12 @@ import gc
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from servers.processes import ended, running
+from servers.processes import ended, processor_time, running
 
 if TYPE_CHECKING:
     from tests.support.processes import Witness
@@ -54,6 +55,24 @@ def test_a_grandchild_ends_with_the_block(witness: Witness) -> None:
 
     asyncio.run(run())
     assert witness.all_gone()
+
+
+def test_what_a_process_has_spent_is_told_while_it_runs() -> None:
+    """Its processor time, and that of what it waited for; nothing once it is gone."""
+    busy = "import time\nwhile time.process_time() < 0.2: pass"
+    waits = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {busy!r}])\n"
+    program = f"{waits}print(1, flush=True)\ninput()"
+
+    async def run() -> tuple[float, float]:
+        async with running([sys.executable, "-c", program], os.environ, asyncio.subprocess.PIPE) as process:
+            assert process.stdout is not None
+            await process.stdout.readline()
+            spent = processor_time(process)
+        return spent, processor_time(process)
+
+    spent, afterwards = asyncio.run(run())
+    assert (spent >= 0.2) == Path("/proc/self/stat").exists()
+    assert afterwards == 0
 
 
 def test_how_a_process_ended_is_told() -> None:
