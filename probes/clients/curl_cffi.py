@@ -25,5 +25,15 @@ def version():
 
 def fetch(host, port, cafile, timeout, retries=0):
     """Fetch the status page; return version and cipher as the page names them; it makes no second attempt."""
-    answer = requests.get("https://%s:%d/" % (host, port), verify=cafile, timeout=timeout)
+    return fetch_with({}, host, port, cafile, timeout)
+
+
+def fetch_given(given, host, port, cafile, timeout, retries=0):
+    """Do the same with the options that floors/curl_cffi.py makes."""
+    return fetch_with({"curl_options": given["options"]}, host, port, cafile, timeout)
+
+
+def fetch_with(options, host, port, cafile, timeout):
+    """Do the same with options of the caller's for libcurl."""
+    answer = requests.get("https://%s:%d/" % (host, port), verify=cafile, timeout=timeout, **options)
     return status_page.connection(answer.content)

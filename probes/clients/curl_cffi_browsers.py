@@ -18,6 +18,7 @@ LOOKS_UP = True
 
 # Each name is a connection of its own.
 TRIES_AGAIN = True
+FLOOR = "curl_cffi"
 
 NAMES = sorted(set(kind.value for kind in impersonate.BrowserType))
 NOTES = []
@@ -36,7 +37,7 @@ def fetch(host, port, cafile, timeout, retries=0):
 
 
 def fetch_given(given, host, port, cafile, timeout, retries=0):
-    """Do the same with the options that floors/curl_cffi_browsers.py makes."""
+    """Do the same with the options that floors/curl_cffi.py makes."""
     return fetch_with({"curl_options": given["options"]}, host, port, cafile, timeout)
 
 

@@ -22,6 +22,9 @@ LOOKS_UP = True
 TRIES_AGAIN = True
 WAITS = 60000
 
+# It takes no option for the version of TLS.
+NO_FLOOR = True
+
 
 def version():
     """Return the client's version."""

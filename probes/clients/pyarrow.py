@@ -19,6 +19,9 @@ READS_OPENSSL_CONF = True
 # With a resolver of libcurl's own.
 LOOKS_UP = True
 
+# It takes no option for the version of TLS.
+NO_FLOOR = True
+
 
 def version():
     """Return the client's version."""

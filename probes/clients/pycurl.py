@@ -26,6 +26,16 @@ def version():
 
 def fetch(host, port, cafile, timeout, retries=0):
     """Fetch the status page; return version and cipher as the page names them; libcurl makes no second attempt."""
+    return fetch_with({}, host, port, cafile, timeout)
+
+
+def fetch_given(given, host, port, cafile, timeout, retries=0):
+    """Do the same with the version that floors/pycurl.py names."""
+    return fetch_with({pycurl.SSLVERSION: given["lowest"]}, host, port, cafile, timeout)
+
+
+def fetch_with(options, host, port, cafile, timeout):
+    """Do the same with options of the caller's."""
     got = io.BytesIO()
     transfer = pycurl.Curl()
     try:
@@ -36,6 +46,8 @@ def fetch(host, port, cafile, timeout, retries=0):
         transfer.setopt(pycurl.TIMEOUT_MS, int(timeout * 1000))
         transfer.setopt(pycurl.NOSIGNAL, 1)
         transfer.setopt(pycurl.WRITEDATA, got)
+        for option, value in options.items():
+            transfer.setopt(option, value)
         transfer.perform()
     finally:
         transfer.close()

@@ -20,6 +20,9 @@ READS_OPENSSL_CONF = False
 # With a resolver of libcurl's own.
 LOOKS_UP = True
 
+# It takes no option for the version of TLS.
+NO_FLOOR = True
+
 
 def version():
     """Return the client's version."""

@@ -30,6 +30,9 @@ ANSWERS = ("no versions of floor-probe", "not found in the package registry", "u
 CACHE = tempfile.mkdtemp()
 atexit.register(shutil.rmtree, CACHE, True)
 
+# It takes no option for the version of TLS.
+NO_FLOOR = True
+
 
 def version():
     """Return the program's version, as it says itself."""

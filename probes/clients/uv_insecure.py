@@ -13,6 +13,9 @@ TLS = client_uv.TLS
 READS_OPENSSL_CONF = False
 LOOKS_UP = True
 
+# It takes no option for the version of TLS.
+NO_FLOOR = True
+
 version = client_uv.version
 
 

@@ -1,4 +1,7 @@
-"""Sets the floor in the TLS options of the CRT: make every ClientTlsContext of these."""
+"""Sets the floor in the TLS options of the CRT: make every ClientTlsContext of these.
+
+Leave `cipher_pref` as it is: beside another one a higher `min_tls_ver` is ignored without a word.
+"""
 
 from awscrt import io
 

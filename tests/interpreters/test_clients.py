@@ -12,6 +12,7 @@ from interpreters.clients import (
     CLIENTS,
     EVERY,
     GROUPS,
+    PROBES,
     RELAXED,
     Client,
     ClientKey,
@@ -251,3 +252,11 @@ def test_exactly_the_clients_that_need_something_are_named(wanted: list[Client])
     """Of any clients, those with a requirement are named, each with its own."""
     needed = requirements({ClientKey(one.id): one for one in wanted})
     assert needed == by_key({one.id: one.requirement for one in wanted if one.requirement})
+
+
+def test_what_has_lines_that_set_a_floor_does_not_say_that_there_are_none() -> None:
+    """No client with lines in floors/ says that nothing raises its floor, and none names lines of nobody."""
+    files = {path.stem for path in (PROBES / "floors").glob("*.py")}
+    for one in clients().values():
+        assert not one.floor or one.floor in files
+        assert not (one.no_floor and (one.floor or one.id) in files)

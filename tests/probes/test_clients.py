@@ -537,11 +537,10 @@ def test_lines_that_set_a_floor_hold_it_and_change_nothing_else(
     said = board(python, cells, PATIENCE, snippets={client: FLOORED[client]})
     outcomes = {one["server"]: one["account"]["outcome"] for one in said if one["kind"] == "account"}
     assert outcomes == {"old": "failed", "a stranger": "failed", "new": "connected"}, said
-    assert {kind: bool(site.negotiated) for kind, site in sites.items()} == {
-        "old": False,
-        "a stranger": False,
-        "new": True,
-    }
+    # Newer releases of libcurl look at the certificate behind the handshake.
+    asked = {kind: bool(site.requests) for kind, site in sites.items()}
+    assert asked == {"old": False, "a stranger": False, "new": True}
+    assert not sites["old"].negotiated
     assert [version for version, _ in sites["new"].negotiated] == ["TLSv1.2"]
 
 
