@@ -11,7 +11,7 @@ from interpreters.errors import FloorError
 from interpreters.interpreter import Interpreter
 from reports.formats.captures import evidence_name, write_captures
 from reports.formats.matrix_json import StoredRun, build_json, pieces, read_json
-from reports.formats.records import OBSERVATIONS, build_jsonl, observations_of, read_jsonl
+from reports.formats.records import OBSERVATIONS, build_jsonl, observations_of, read_jsonl_by_run
 from reports.formats.remedies import DOCUMENT as REMEDIES
 from reports.formats.remedies import read_remedies
 from reports.history import DOCUMENT
@@ -54,18 +54,27 @@ def read_parts(folders: Iterable[Path], expected: Sequence[str] = ()) -> tuple[S
                 f"{folder} has no {DOCUMENT} in it or below: give the folder of a run, or one that holds some"
             )
             raise MergeError(msg)
-        parts += [_read(document.parent) for document in documents]
+        parts += [part for document in documents for part in _read(document.parent)]
     return tuple(parts)
 
 
-def _read(folder: Path) -> StoredRun:
+def _read(folder: Path) -> tuple[StoredRun, ...]:
+    """Read the run of a folder, or those that a merged report is of."""
     stored = read_json(folder / DOCUMENT)
-    if len(stored) != 1:
+    if len(stored) > 1 and (folder / REMEDIES).exists():
         hosts = ", ".join(part.host for part in stored)
-        msg = f"{folder} is merged already, from {hosts}: give the runs of those machines themselves"
+        msg = f"{folder} is merged from {hosts}, with remedies of each: give the runs of those themselves"
         raise MergeError(msg)
-    (part,) = stored
-    seen = read_jsonl(folder / OBSERVATIONS)
+    seen = read_jsonl_by_run(folder / OBSERVATIONS)
+    if strange := seen.keys() - {part.run.run_id for part in stored}:
+        unknown = f"the run {min(strange)}, which its {DOCUMENT} does not know"
+        msg = f"{folder} has observations of {unknown}: measure again"
+        raise MergeError(msg)
+    return tuple(_with_observations(part, tuple(seen.get(part.run.run_id, ())), folder) for part in stored)
+
+
+def _with_observations(part: StoredRun, seen: tuple[Observation, ...], folder: Path) -> StoredRun:
+    """Return a run with what was seen, which has to be what its rows say."""
     known = {row.interpreter.id for row in part.rows}
     if strange := [o.interpreter for o in seen if o.interpreter not in known]:
         msg = f"{folder} has observations of {strange[0]}, which its {DOCUMENT} does not know: measure again"
@@ -104,10 +113,15 @@ def merge(parts: Sequence[StoredRun], expected: Iterable[str] | Mapping[str, str
 
     `own` is the merging itself: its id, time and tool, the machine it happens on, and the floor that
     stands if nobody reported. A machine that was expected and is not among the parts has a row that
-    says so, for the reason that `expected` has for it, if that is a mapping.
+    says so, for the reason that `expected` has for it, if that is a mapping, or a merged report among the
+    parts.
     """
-    reasons = expected if isinstance(expected, Mapping) else dict.fromkeys(expected, DID_NOT_REPORT)
     _check_hosts(parts)
+    reasons = {
+        **(expected if isinstance(expected, Mapping) else dict.fromkeys(expected, DID_NOT_REPORT)),
+        **{part.host: row.judgement.reason for part in parts for row in part.rows if _is_silent(row)},
+    }
+    parts = [part for part in parts if not any(map(_is_silent, part.rows))]
     floor = _floor(parts) or own.asked.floor
     catalogue = Catalogue(_servers(parts), _facts_by_host(parts, lambda run: run.catalogue))
     absent = [host for host in reasons if host not in {part.host for part in parts}]
@@ -177,6 +191,10 @@ def _servers(parts: Sequence[StoredRun]) -> tuple[Server, ...]:
                 )
                 raise MergeError(msg)
     return tuple(server for server, _ in found.values())
+
+
+def _is_silent(row: Row) -> bool:
+    return row.subject is Subject.MACHINE
 
 
 def _silent(own: Run, host: str, number: int) -> Run:

@@ -7,7 +7,7 @@ import os
 import platform
 import re
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -37,6 +37,19 @@ FEWEST, MOST = 10, 300
 
 class OptionError(FloorError):
     """Sessions that were asked for together cannot share an option; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of so many parts of a list."""
+
+    number: int
+    """From 1 on."""
+    of: int
+
+    def __str__(self) -> str:
+        """Return it as the user wrote it."""
+        return f"{self.number}/{self.of}"
 
 
 class _SessionParser(argparse.ArgumentParser):
@@ -103,6 +116,11 @@ def _floor(known: Sequence[str]) -> Callable[[str], Protocol]:
     return parse
 
 
+def _list(text: str) -> Path:
+    """Return a file to read, or the standard input as it is, as an argparse type."""
+    return Path(text) if text == "-" else a_path(text)
+
+
 def _aws_account(text: str) -> AwsAccount:
     """Return the account and region that are named, as an argparse type."""
     from reports.formats.format import AwsAccount
@@ -112,6 +130,16 @@ def _aws_account(text: str) -> AwsAccount:
         msg = f"{text!r} is no account of twelve digits and region, such as 123456789012/eu-central-1"
         raise argparse.ArgumentTypeError(msg)
     return AwsAccount(*found.groups())
+
+
+def _shard(text: str) -> Shard:
+    """Return which part of how many is meant, as an argparse type."""
+    found = re.fullmatch(r"([1-9]\d{0,5})/([1-9]\d{0,5})", text)
+    shard = Shard(*map(int, found.groups())) if found else None
+    if shard is None or shard.number > shard.of:
+        msg = f"{text!r} is no part of several, such as 2/4 for the second of four"
+        raise argparse.ArgumentTypeError(msg)
+    return shard
 
 
 def _program(text: str) -> Path:
@@ -219,8 +247,20 @@ PLACE = Option(
 PLACES = Option(
     "--places",
     "measure the places of this file, one a line or as Ansible, kubectl or podman print; may be repeated",
-    {"type": Path, "action": "append", "default": [], "metavar": "FILE"},
+    {"type": _list, "action": "append", "default": [], "metavar": "FILE"},
     "- is the standard input",
+)
+SHARD = Option(
+    "--shard",
+    "measure the Nth of M parts of all these places, so that M jobs measure them all",
+    {"type": _shard, "metavar": "N/M"},
+    "merge joins the parts",
+)
+AT_ONCE = Option(
+    "--at-once",
+    "measure so many places side by side",
+    {"type": _positive, "default": 40, "metavar": "N"},
+    "default: 40",
 )
 RESUME = Option(
     "--resume",
@@ -236,6 +276,8 @@ MATRIX = (
     *MEASURING,
     PLACE,
     PLACES,
+    SHARD,
+    AT_ONCE,
     RESUME,
     CLIENT,
     RUNNING,
@@ -308,6 +350,12 @@ MERGE = (
         "--expect",
         "say that this machine is missing if it did not report; may be repeated",
         {"action": "append", "default": [], "metavar": "HOST"},
+    ),
+    Option(
+        "--expect-places",
+        "the same for all places of this file, as matrix takes it; may be repeated",
+        {"type": _list, "action": "append", "default": [], "metavar": "FILE"},
+        "- is the standard input",
     ),
     KEEP,
     SECURITYHUB,

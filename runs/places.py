@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from runs.campaign import Settings
     from runs.job import Job
     from runs.measure import RunStart
+    from runs.options import Shard
 
 HERE_ALONE = ("interpreter", "environment", "search", "running", "programs", "command", "made")
 """Options about this machine, which say nothing of another place."""
@@ -54,17 +55,19 @@ class SilentPlace:
     reason: str
 
 
-AT_ONCE = 40
-"""Places that are measured side by side; before the next ones are entered, what these came to is kept."""
+ENTERED_AT_ONCE = 10
+"""Places that are entered side by side: a jump host, or a host that several places are on, takes as many
+connections that are not authenticated yet (sshd_config(5), MaxStartups)."""
 
 
 def measure_places(job: Job, settings: Settings) -> Matrix:
     """Measure every place that was asked for; raises FloorError, before any is entered, for a bad question.
 
     A place that did not answer, or has no Python, has a row that says so. What each came to is kept as
-    soon as it is measured, so that --resume asks the others alone.
+    soon as it is measured, so that --resume asks the others alone. Some are measured side by side, and what
+    these came to is kept before the next ones are entered.
     """
-    fleet = destinations(job)
+    fleet, at_once = destinations(job), job.options.at_once
     question = (tool(), repr(job.request(settings)), *(each.host for each in fleet))
     with kept_parts(job.cache, question, resume=job.options.resume) as kept:
         there = {part.host: part for part in kept.parts}
@@ -74,7 +77,7 @@ def measure_places(job: Job, settings: Settings) -> Matrix:
         if job.options.resume:
             LOG.info("of %d places %d were measured before, and are not asked again", len(fleet), len(parts))
         with counted(len(rest), "entered") as tally:
-            for some in (rest[i : i + AT_ONCE] for i in range(0, len(rest), AT_ONCE)):
+            for some in (rest[i : i + at_once] for i in range(0, len(rest), at_once)):
                 starts = []
                 for each, entered in zip(some, _enter_all(job, settings, some, tally), strict=True):
                     if isinstance(entered, SilentPlace):
@@ -101,18 +104,28 @@ def destinations(job: Job) -> tuple[Destination, ...]:
     """
     found = [destination(text) for text in job.options.place]
     for path in job.option("places", []):
-        found += _of_file(path)
+        found += read_places(path)
     fleet = {each.host: each for each in found}
     if LOCAL.name not in fleet:
         for option in HERE_ALONE:
             if job.option(option):
                 msg = f"--{option} is about this machine, which --place leaves out: add --place {LOCAL.name}"
                 raise SelectionError(msg)
-    return tuple(fleet.values())
+    return _sharded(tuple(fleet.values()), job.options.shard)
 
 
-def _of_file(path: Path) -> tuple[Destination, ...]:
-    """Read the places of a file; `-` is the standard input."""
+def _sharded(fleet: tuple[Destination, ...], shard: Shard | None) -> tuple[Destination, ...]:
+    """Return the part of the places that is asked for; raises SelectionError for one without any."""
+    if shard is None:
+        return fleet
+    if part := fleet[shard.number - 1 :: shard.of]:
+        return part
+    msg = f"--shard {shard}: there are {len(fleet)} places, so no more parts than that"
+    raise SelectionError(msg)
+
+
+def read_places(path: Path) -> tuple[Destination, ...]:
+    """Read the places of a file; `-` is the standard input. Raises PlaceError."""
     try:
         if path == STDIN:
             return read_fleet(sys.stdin.read(FLEET_LIMIT), "the standard input")
@@ -135,7 +148,7 @@ def _enter_all(
         return entered
 
     here = [work(each) for each in fleet if each.ways == (LOCAL,)]
-    others = iter(side_by_side(work, [each for each in fleet if each.ways != (LOCAL,)]))
+    others = iter(side_by_side(work, [each for each in fleet if each.ways != (LOCAL,)], ENTERED_AT_ONCE))
     return [here[0] if each.ways == (LOCAL,) else next(others) for each in fleet]
 
 

@@ -232,9 +232,11 @@ def merge(job: Job) -> None:
     from reports.verdicts.observations import Run, RunRequest
     from runs.job import tool
     from runs.measure import now
+    from runs.places import read_places
     from servers.conditions import Condition
 
-    folders, expected = job.options.folders, job.options.expect
+    places = [each.host for file in job.options.expect_places for each in read_places(file)]
+    folders, expected = job.options.folders, [*job.options.expect, *places]
     if not folders and not expected:
         msg = "there is nothing to merge: give the folders of some reports, as in nox -s merge -- DIR DIR"
         raise MergeError(msg)

@@ -401,11 +401,43 @@ def test_a_control_passed_if_it_did_on_every_machine(tmp_path: Path, one: Path) 
     assert control.reason == f"one: {PASSED.reason}; failing: {FAILED.reason}"
 
 
-def test_what_was_merged_is_not_merged_again(tmp_path: Path, one: Path, other: Path) -> None:
-    """A merged report is refused as one machine's, with the machines that it is of."""
-    _merge(tmp_path / "merged", one, other)
-    with pytest.raises(MergeError, match="is merged already, from one, other: give"):
+def test_what_was_merged_may_be_merged_again(tmp_path: Path, one: Path, other: Path) -> None:
+    """Several steps come to what one does, and who was silent in a step is, if nobody else measured there."""
+    first = merge(read_parts([one]), {"gone": "no route to host"}, OWN)
+    (tmp_path / "first").mkdir()
+    write_report(tmp_path / "first", first, Policy())
+    again = _merge(tmp_path / "again", tmp_path / "first", other, expect=["gone", "never"])
+    at_once = _merge(tmp_path / "at-once", one, other)
+    assert again.rows[: len(at_once.rows)] == at_once.rows
+    assert [each.observations for each in again.measured] == [each.observations for each in at_once.measured]
+    silent = {row.interpreter.host: row.judgement.reason for row in again.rows[len(at_once.rows) :]}
+    assert silent == {"gone": "no route to host", "never": DID_NOT_REPORT}
+    assert [row["host"] for row in _table(tmp_path / "again")][-2:] == ["gone", "never"]
+
+
+def test_a_report_of_silence_alone_is_no_machine(tmp_path: Path, one: Path) -> None:
+    """A run whose one place did not answer gives the whole a row with the reason, and nothing else."""
+    (tmp_path / "silent").mkdir()
+    write_report(tmp_path / "silent", merge([], {"gone": "no route to host"}, OWN), Policy())
+    merged = _merge(tmp_path / "merged", one, tmp_path / "silent")
+    assert [part.host for part in merged.run.parts] == ["one", "gone"]
+    assert merged.rows[-1].judgement.reason == "no route to host"
+
+
+def test_merged_remedies_are_not_merged_again(tmp_path: Path, other: Path) -> None:
+    """What was tried on several machines is told apart in their own runs alone."""
+    ill = _machine(tmp_path / "ill", "ill", _measured("py", LOOSE, CATALOGUE), attempts=[HELPED])
+    _merge(tmp_path / "merged", ill, other)
+    with pytest.raises(MergeError, match="with remedies of each: give the runs"):
         read_parts([tmp_path / "merged"])
+
+
+def test_observations_of_a_run_that_is_not_there_are_refused(tmp_path: Path, one: Path, other: Path) -> None:
+    """Each observation belongs to a run of the same folder."""
+    _merge(tmp_path / "merged", one, other)
+    shutil.copy(tmp_path / "merged" / "observations.jsonl", one)
+    with pytest.raises(MergeError, match=r"has observations of the run .*does not know: measure again"):
+        read_parts([one])
 
 
 @pytest.mark.parametrize("name", ["empty", "nowhere"])

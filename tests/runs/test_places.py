@@ -163,13 +163,12 @@ def test_a_name_without_sense_stops_the_run_before_it_begins(job: Any, measured:
 
 
 def test_a_run_that_broke_off_goes_on(
-    job: Any, measured: list[RunStart], asked: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    job: Any, measured: list[RunStart], asked: list[str], tmp_path: Path
 ) -> None:
     """What was measured is neither asked nor lost, and who was silent is asked again; anew, all are."""
     fleet = tmp_path / "fleet.txt"
     fleet.write_text("ssh:web1  # the shop\n\n# gone since May\nssh:gone\nssh:bare\n")
-    monkeypatch.setattr("runs.places.AT_ONCE", 1)
-    words = ("--places", str(fleet))
+    words = ("--places", str(fleet), "--at-once", "1")
     whole = run(job(*words))
     assert sorted(asked) == ["ssh:bare", "ssh:gone", "ssh:web1"]
     asked.clear()
@@ -187,8 +186,7 @@ def test_a_run_that_was_killed_between_two_places_loses_none(
     job: Any, measured: list[RunStart], asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was measured before the run ended is kept, although no report was written."""
-    monkeypatch.setattr("runs.places.AT_ONCE", 1)
-    words = ("--place", "ssh:web1", "--place", "ssh:gone")
+    words = ("--place", "ssh:web1", "--place", "ssh:gone", "--at-once", "1")
 
     def end(*_: object) -> None:
         raise KeyboardInterrupt
@@ -214,6 +212,28 @@ def test_another_question_is_not_answered_by_what_was_kept(
     run(job(*words, "--resume", "--clients", "ssl"))
     assert "ssh:web1" in asked
     assert len(measured) == 2
+
+
+def test_shards_are_all_places_each_once(job: Any, measured: list[RunStart], asked: list[str]) -> None:
+    """Two jobs measure what one would; a part without a place is refused before anything is entered."""
+    words = [word for name in ("gone", "web1", "bare") for word in ("--place", f"ssh:{name}")]
+    for shard, hosts in (("1/2", ["ssh:bare", "ssh:gone"]), ("2/2", ["ssh:web1"])):
+        asked.clear()
+        run(job(*words, "--shard", shard))
+        assert sorted(asked) == hosts
+    assert [start.host for start in measured] == ["ssh:web1"]
+    asked.clear()
+    with pytest.raises(SelectionError, match="--shard 4/4: there are 3 places"):
+        run(job(*words, "--shard", "4/4"))
+    assert asked == []
+
+
+@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "1/0", "a/b", "1/2/3", "-1/2", "1/9999999"])
+def test_what_is_no_shard_is_refused(job: Any, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The sentence has the word, and what would be one."""
+    with pytest.raises(SystemExit):
+        job("--place", "ssh:web1", f"--shard={text}")
+    assert f"{text!r} is no part of several, such as 2/4" in capsys.readouterr().err
 
 
 def test_a_list_of_places_that_cannot_be_read_is_named(job: Any, tmp_path: Path) -> None:
