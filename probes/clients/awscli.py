@@ -24,6 +24,9 @@ GROUPS = "aws s3"
 BRINGS = "botocore"
 ON_URLLIB3 = True
 
+# Whoever imports botocore behind it gets the one in its own package.
+APART = True
+
 DRIVER = awscli.clidriver.create_clidriver()
 NOTES = []
 

@@ -43,7 +43,7 @@ def fetch_with(trusting, host, port, timeout, retries):
     words = ["download", "--isolated", "--no-deps", "--no-cache-dir", "--no-input", "--disable-pip-version-check"]
     words += ["--retries", str(retries), "--timeout", str(max(1, int(timeout))), "--dest", folder]
     status, said = run(words + ["--index-url", "https://%s:%d/simple" % (host, port)] + trusting + ["floor-probe"])
-    error = program.ProgramError("exit status %d: %s" % (status, said.replace(ANY_REFUSAL, "")))
+    error = program.ProgramError("exit status %s: %s" % (status, said.replace(ANY_REFUSAL, "")))
     if "SSLError" in said or "Could not fetch URL" in said or "connection error" in said.lower():
         raise error
     return status_page.answered(error, *ANSWERS)
@@ -59,6 +59,8 @@ def run(words):
     sys.stdout = sys.stderr = said
     try:
         status = pip_main.main(words)
+    except SystemExit as ended:  # as where there is no such option; it must not end this process
+        status = ended.code
     finally:
         sys.stdout, sys.stderr = streams
     return status, " ".join(said.getvalue().split())

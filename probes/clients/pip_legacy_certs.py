@@ -4,7 +4,13 @@ from __future__ import absolute_import
 
 import os
 
+import releases
 from clients import pip_download as client_pip_download
+
+# The first that takes a context of truststore's by itself, and has an option not to.
+SINCE = (24, 2)
+if releases.older(client_pip_download.version(), SINCE):
+    raise releases.NotMeasurableError("pip %s has no option --use-deprecated=legacy-certs; 24.2 does" % client_pip_download.version())
 
 REQUIREMENT = "pip"
 GROUPS = "http"

@@ -50,12 +50,11 @@ def test_every_client_has_a_row_that_its_causes_demand(
     opening = _opening(checkout)
     assert {client for _, client in matrix} == measurable
     lowest: dict[str, str] = {}
-    own, notes = set(), set()
+    own = set()
     order = [str(protocol) for protocol in Protocol]
     for line in (checkout.latest / "observations.jsonl").read_text().splitlines():
         cell = json.loads(line)
         own |= {cell["client"]} if cell["own_tls"] else set()
-        notes |= {cell["account"]["note"]} if cell["client"] == "awscli" and cell["account"] else set()
         for wire in cell["wire"]:
             counts = cell["condition"] == "ambient" and not cell["server"].startswith("page_")
             if counts and wire["client_data"] and wire["server_data"]:
@@ -73,8 +72,6 @@ def test_every_client_has_a_row_that_its_causes_demand(
     assert stack >= {"awscrt", "boto3_crt", "s3torchconnectorclient"}
     assert "the AWS CRT" in opening
     assert all(client in opening for client in stack)
-    assert all(note.startswith("User-Agent: aws-cli/1.") for note in notes)
-    assert notes
     if has_tshark():
         assert check_hellos(checkout.latest, "open") >= {"ssl", "awscrt"}
 

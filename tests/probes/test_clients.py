@@ -766,6 +766,33 @@ def test_what_pip_says_of_any_refusal_is_no_word_about_the_certificate(
     assert ("certificate" in str(caught.value).lower()) is ("CERTIFICATE" in why)
 
 
+@pytest.mark.parametrize(("version", "refused"), [("23.0.1", True), ("24.1.2", True), ("24.2", False)])
+def test_a_pip_without_the_option_is_not_measured_with_it(
+    passenger: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, version: str, *, refused: bool
+) -> None:
+    """Before pip took contexts of truststore's by itself there was no option not to, and it would end at that."""
+    monkeypatch.setitem(sys.modules, "clients.pip_download", MagicMock())
+    sys.modules["clients.pip_download"].version = lambda: version  # type: ignore[attr-defined]
+    refusal = passenger("releases").NotMeasurableError
+    if refused:
+        with pytest.raises(refusal, match=rf"^pip {version} has no option"):
+            passenger("clients.pip_legacy_certs")
+    else:
+        assert passenger("clients.pip_legacy_certs").REQUIREMENT == "pip"
+
+
+def test_a_pip_that_ends_its_process_costs_one_cell(
+    passenger: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where pip does not know an option it exits: that is an error of the cell, and ends nothing."""
+    for name in ("pip", "pip._internal", "pip._internal.cli", "pip._internal.cli.main"):
+        monkeypatch.setitem(sys.modules, name, MagicMock())
+    client = passenger("clients.pip_download")
+    client.pip_main.main.side_effect = SystemExit(2)
+    with pytest.raises(Exception, match="^exit status 2: "):
+        client.fetch("localhost", 1, "/ca.pem", 5)
+
+
 # With either engine ---------------------------------------------------------------------------------------
 
 
