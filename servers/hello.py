@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 NAMES = Path(__file__).with_name("iana.toml")
 
@@ -128,6 +128,38 @@ def _parts(message: bytes) -> tuple[int, bytes, tuple[tuple[int, bytes], ...]]:
         shortened = _SHORTENED.get(kind)
         extensions.append((kind, shortened(body) if shortened else b""))
     return version, suites, tuple(extensions)
+
+
+def alike(message: bytes) -> bytes:
+    """Return a ClientHello message with zeros for what differs each time: random, session's id and keys.
+
+    It parses as the message does; one that makes no sense is returned as it is.
+    """
+    blank = bytearray(message)
+    try:
+        for start, length in _varying(message):
+            blank[start : start + length] = bytes(len(blank[start : start + length]))
+    except (struct.error, IndexError):
+        return message
+    return bytes(blank)
+
+
+def _varying(message: bytes) -> Iterator[tuple[int, int]]:
+    """Give start and length of each part of a ClientHello that differs each time (RFC 8446 4.1.2, 4.2.8)."""
+    place = HEADER + 2
+    yield place, RANDOM
+    place += RANDOM
+    yield place + 1, message[place]
+    place += 1 + message[place]
+    place += 2 + len(_vector(message, place))  # cipher suites
+    place += 1 + message[place] + 2  # compression methods, and the length of the extensions
+    while place < len(message):
+        kind, length = struct.unpack_from(">HH", message, place)
+        share, place = place + 6, place + 4 + length
+        while kind == KEY_SHARE and share < place:
+            key = len(_vector(message, share + 2))
+            yield share + 4, key
+            share += 4 + key
 
 
 def _vector(data: bytes, place: int) -> bytes:

@@ -203,7 +203,9 @@ def _holds(pid: int, inode: int) -> bool | None:
     """Whether a process holds a socket; None if its open files may not be looked at."""
     name = f"socket:[{inode}]"
     try:
-        return any(_leads_to(file) == name for file in Path(f"/proc/{pid}/fd").iterdir())
+        # Not pathlib, which takes twice the time, with every connection. The newest file first.
+        files = reversed(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208
+        return any(_leads_to(f"/proc/{pid}/fd/{file}") == name for file in files)
     except PermissionError:
         return None
     except OSError:
@@ -224,8 +226,8 @@ def _born(pid: int) -> str:
         return ""
 
 
-def _leads_to(path: Path) -> str:
+def _leads_to(path: str) -> str:
     try:
-        return str(path.readlink())
+        return os.readlink(path)  # noqa: PTH115  as above
     except OSError:
         return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from tlslite.constants import (
@@ -19,6 +20,7 @@ from tlslite.errors import BaseTLSException
 from tlslite.messages import Alert, ClientHello, RecordHeader3, ServerHello
 from tlslite.utils.codec import DecodeError, Parser
 
+from servers.hello import alike
 from servers.protocols import Protocol, Sender
 from servers.tap import RECORD_HEADER, Capture
 
@@ -126,7 +128,8 @@ def read_capture(capture: Capture) -> WireAccount:
     allowed = 2 if server.hellos and _is_retry(server.hellos[0]) else 1
     if several := len(client.hellos) > allowed or len(server.hellos) > allowed:
         faults.append("more hellos than one handshake has")
-    client_hello = _parse(ClientHello(), client.hellos[:1], faults)
+    client_hello, unfit = _client_hello(alike(client.hellos[0])) if client.hellos else (None, ())
+    faults += unfit
     server_hello = _parse(ServerHello(), server.hellos[-1:], faults)
     chosen = _chosen(server_hello) if server_hello else None
     return WireAccount(
@@ -240,6 +243,13 @@ def _take_messages(sender: Sender, source: Defragmenter, hello_type: int, side: 
 def _is_retry(hello: bytes) -> bool:
     """Whether a ServerHello is a HelloRetryRequest: RFC 8446 4.1.3, by its random."""
     return hello[RANDOM] == bytes(TLS_1_3_HRR)
+
+
+@lru_cache(maxsize=256)
+def _client_hello(message: bytes) -> tuple[ClientHello | None, tuple[str, ...]]:
+    """Parse a ClientHello, once for all connections of a client that are alike; return its faults too."""
+    faults: list[str] = []
+    return _parse(ClientHello(), [message], faults), tuple(faults)
 
 
 def _parse(message: _Hello, raw: list[bytes], faults: list[str]) -> _Hello | None:

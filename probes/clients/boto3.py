@@ -14,7 +14,7 @@ ON_URLLIB3 = True
 FLOOR = "botocore"
 
 # One session, as an application has it. Its clients are made and used as botocore's are.
-SESSION = boto3.session.Session()
+SESSION = boto3.session.Session(botocore_session=client_botocore.new_session())
 CLIENTS = {}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import struct
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,7 @@ from tlslite.constants import ExtensionType
 from tlslite.messages import ClientHello
 from tlslite.utils.codec import Parser
 
-from servers.hello import Hello, KeyExchangeOffer, read_hello, unpadded
+from servers.hello import Hello, KeyExchangeOffer, alike, read_hello, unpadded
 from tests.support.checkout import ROOT
 from tests.support.examples import examples
 
@@ -143,6 +144,7 @@ def test_padding_is_told_apart() -> None:
     assert "client_hello_padding" not in {one.name for one in unpadded(hello)}
 
 
+@cache
 def _stored() -> list[bytes]:
     """Return the hellos of the example's run: those of three clients in six interpreters."""
     text = gzip.decompress((ROOT / "docs/example/stored/observations.jsonl.gz").read_bytes()).decode()
@@ -181,3 +183,38 @@ def test_what_is_cut_or_changed_raises_nothing(cut: int, flip: int, value: int) 
     read_hello(bytes(message[: min(cut, len(message))]))
     read_hello(bytes(message))
     assert read_hello(bytes(message[:30])) is None
+
+
+@examples(100)
+@given(cut=st.integers(0, 100) | st.just(0), flip=st.integers(0, 600), value=st.integers(0, 255))
+def test_what_is_alike_parses_alike(cut: int, flip: int, value: int) -> None:
+    """Of real hellos, cut and changed, what is blank is nothing that tlslite reads or complains of."""
+    for message in _stored()[::60]:
+        changed = bytearray(message[: len(message) - cut])
+        changed[flip % len(changed)] = value
+        assert _read(bytes(changed)) == _read(alike(bytes(changed)))
+
+
+def _read(message: bytes) -> object:
+    """Return what tlslite reads in a message, without what differs each time; or its complaint."""
+    hello = ClientHello()
+    try:
+        hello.parse(Parser(bytearray(message[1:])))
+        versions = hello.getExtension(ExtensionType.supported_versions)
+    except Exception as error:  # noqa: BLE001  whatever it is, it has to be the same
+        return type(error), str(error)
+    kinds = [extension.extType for extension in hello.extensions or ()]
+    return hello.client_version, hello.cipher_suites, kinds, versions and versions.versions
+
+
+def test_two_hellos_of_one_client_are_alike() -> None:
+    """Random, session's id and keys differ, and nothing else does; a group more is another hello."""
+
+    def hello(filler: bytes, *groups: int) -> bytes:
+        shares = b"".join(struct.pack(">H", group) + _vector(filler * 32) for group in groups)
+        return a_hello([0x1301], {51: _vector(shares), 10: b"\0\2\0\x1d"}, random=filler * 32)
+
+    assert hello(b"a", 29) != hello(b"b", 29)
+    assert alike(hello(b"a", 29)) == alike(hello(b"b", 29)) == alike(hello(b"\0", 29)) == hello(b"\0", 29)
+    assert alike(hello(b"a", 29)) != alike(hello(b"a", 29, 23))
+    assert alike(b"\x01\0\0\x09no hello") == b"\x01\0\0\x09no hello"
