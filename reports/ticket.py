@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from interpreters.errors import FloorError
 from interpreters.listing import some_of
-from reports.formats.advice import together
+from reports.formats.advice import together, words_for
 from reports.formats.escape import for_markdown
 from reports.formats.markdown import names_of
 from reports.verdicts.judge import Verdict
@@ -91,8 +91,9 @@ def _lines(stored: StoredRun, groups: Sequence[RowGroup]) -> Iterator[str]:
     yield ""
     yield from _remedy(groups, floor, stored)
     yield ""
-    ids = list(dict.fromkeys(group.interpreter.id for group in groups))
-    again = " ".join(f"--only {name}" for name in ids[:MOST_NAMED])
+    about = list({group.interpreter.id: group.interpreter for group in groups}.values())[:MOST_NAMED]
+    found = "".join(dict.fromkeys(map(words_for, about)))
+    again = f"{found} {' '.join(f'--only {each.id}' for each in about)}".strip()
     machine = "each of these machines" if run.parts else "that machine"
     yield f"**Done when** `nox -s matrix gate -- {again}` passes on {machine}."
 

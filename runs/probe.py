@@ -297,7 +297,9 @@ class Probe:
                         )
                     )
                 except OSError as error:
-                    self._problem = f"the probe could not be started: {error}"
+                    self._problem = (
+                        f"the probe could not be started: {error.strerror or error}: {error.filename}"
+                    )
                     return
                 self._admission = admit_family(process.pid)
                 inside.callback(self._admit_nobody)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from interpreters.clients import clients as known_clients
 from interpreters.clients import default_clients
 from interpreters.interpreter import MADE
-from interpreters.locate import GIVEN
+from interpreters.locate import GIVEN, SEARCH
 from interpreters.programs import read_programs
 from interpreters.tables import TableError
 from reports.verdicts.judge import PAGE_FLOOR, HeldBy, Verdict
@@ -179,15 +179,15 @@ def remedy_command(rows: Sequence[Row], floor: Protocol) -> str:
     others += " --client FILE" * (len(clients) - len(ours))
     against = f" --floor {floor}" if floor is not PAGE_FLOOR else ""
     interpreters = list({row.interpreter.id: row.interpreter for row in rows}.values())
-    named = "".join(dict.fromkeys(map(_named, interpreters)))
+    named = "".join(dict.fromkeys(map(words_for, interpreters)))
     found = all(row.subject.as_found for row in rows) and len(interpreters) > MOST_ONLY
     only = "--found" if found else " ".join(f"--only {interpreter.id}" for interpreter in interpreters)
     return f"nox -s remedy --{named} {only}{others}{against}"
 
 
-def _named(interpreter: Interpreter) -> str:
-    """Return the words by which what the user gave is found; a path that needs quotes is left open."""
-    if interpreter.source != GIVEN.id:
+def words_for(interpreter: Interpreter) -> str:
+    """Return the words by which what the user gave is found again; a path that needs quotes is left open."""
+    if interpreter.source not in (GIVEN.id, SEARCH.id):
         return " --running" if interpreter.is_running else ""
     itself = interpreter.environment == MADE
     option, path, open_ = (

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from interpreters.listing import some_of
 from interpreters.versions import openssl_release
 from reports.verdicts.cells import CellKind, CellResult, judge_cell
 from servers.catalogue import Role
@@ -153,6 +154,9 @@ def connections_below(cells: Collection[CellResult], floor: Protocol) -> str:
 
 
 def _list(cells: list[CellResult], most: int = 3) -> str:
+    """Name servers with what came out there; what is the same on all of many is said once."""
+    if len(cells) > most and len({(cell.kind, cell.reason) for cell in cells}) == 1:
+        return f"{some_of([c.server.id for c in cells], most)} {cells[0].kind} ({cells[0].reason})"
     shown = [f"{c.server.id} {c.kind} ({c.reason})" for c in cells[:most]]
     more = [f"and {len(cells) - most} more"] if len(cells) > most else []
     return ", ".join(shown + more)

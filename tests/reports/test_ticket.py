@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from docs.example import make
+from interpreters.interpreter import RUNNING
 from reports.files import publish
 from reports.formats.matrix_json import StoredRun
 from reports.merge import merge, merge_cases
@@ -17,7 +18,7 @@ from reports.verdicts.judge import Verdict
 from reports.verdicts.policy import Policy
 from reports.verdicts.scope import Scope
 from reports.verify import read_again
-from tests.support.builders import TLS1_2, a_catalogue, a_row, a_run
+from tests.support.builders import TLS1_2, a_catalogue, a_row, a_run, an_environment
 
 CATALOGUE = a_catalogue()
 LONGEST = 40
@@ -94,3 +95,15 @@ def test_of_several_machines_each_label_names_its_own(tmp_path: Path) -> None:
     assert lines[0].startswith("# system_3_11 on workstation, system_3_11 on other negotiates TLS 1.0")
     assert "`nox -s matrix gate -- --only system_3_11` passes on each of these machines." in lines[-1]
     assert any(line.startswith("| system_3_11 on other | ssl |") for line in lines)
+
+
+def test_what_is_measured_again_is_found_again() -> None:
+    """What a search found is named by its path, and a process is looked for among what runs."""
+    places = [replace(an_environment("/srv/shop"), source=source) for source in ("search", RUNNING)]
+    rows = tuple(
+        a_row(Verdict.DOWNGRADED, interpreter=replace(place, id=f"shop_{number}"))
+        for number, place in enumerate(places)
+    )
+    text = build_ticket(replace(stored(), rows=rows), ["shop_*"])
+    words = "--environment /srv/shop --running --only shop_0 --only shop_1"
+    assert f"`nox -s matrix gate -- {words}` passes" in text

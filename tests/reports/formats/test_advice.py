@@ -83,6 +83,7 @@ def test_the_advice_to_try_asks_for_what_was_asked() -> None:
         ("pyenv", "made", "/opt/x/bin/python", ""),
         ("given", "made", "/srv/x/bin/python3.9", "--interpreter /srv/x/bin/python3.9 "),
         ("given", "/srv/app_1/venv", "/srv/app_1/venv/bin/python", "--environment /srv/app_1/venv "),
+        ("search", "/srv/app_1/venv", "/srv/app_1/venv/bin/python", "--environment /srv/app_1/venv "),
         ("given", "made", "/srv/a `b`/python", "--interpreter PATH "),
         ("given", "/srv/a b/venv", "/srv/a b/venv/bin/python", "--environment DIR "),
     ],

@@ -410,8 +410,8 @@ def test_hostile_text_is_only_text() -> None:
     """Whatever an interpreter, an installer or a host says adds no element and no unprintable character."""
     told, calm = (hostile(said) for said in (HOSTILE, "calm"))
     page, quiet = Page(told), Page(calm)
-    # A pair of backticks becomes <code>, as in our own advice, and that is all that it can become.
-    elements = [[tag for tag, _ in one.elements if tag != "code"] for one in (page, quiet)]
+    # A pair of backticks becomes <code>, as in our own advice, and a slash may end a line: nothing else.
+    elements = [[tag for tag, _ in one.elements if tag not in ("code", "wbr")] for one in (page, quiet)]
     assert elements[0] == elements[1]
     assert page.blocks["script"][1] == quiet.blocks["script"][1]
     assert {c for c in told if not c.isprintable()} == {"\n"}
@@ -652,7 +652,9 @@ def test_environments_have_a_table_of_their_own_with_the_clients_that_are_there(
         "environments": ["urllib3", "requests", "httpx"],
         "running-processes": ["urllib3"],
     }
-    names = re.findall(r'class="id"[^>]*>([^<]+)<', tables_of(deployed())["environments"])
+    names = re.findall(
+        r'class="id"[^>]*>([^<]+)<', tables_of(deployed())["environments"].replace("<wbr>", "")
+    )
     assert names == [*(f"/srv/app{number:02}/venv" for number in range(14)), "/srv/broken", "/opt/new"]
 
 
