@@ -73,6 +73,8 @@ class Place:
     """Patterns of the variables of this process that the prefix is started with."""
     identity: tuple[str, ...] = ()
     """The command that says here which place it is; empty for none."""
+    away: bool = False
+    """Whether it is on another machine."""
 
     def __str__(self) -> str:
         """Return the place as the user names it, which is the host of its report."""
@@ -102,6 +104,7 @@ class PlaceKind:
     passes: tuple[str, ...] = ()
     roots: tuple[str, ...] = ()
     identities: tuple[str, ...] = ()
+    away: bool = False
 
 
 @dataclass(frozen=True)
@@ -223,6 +226,7 @@ def _kind(name: str, table: Table) -> PlaceKind:
         passes=table.texts("passes", "PATH"),
         roots=table.texts("roots", "chroot"),
         identities=identities,
+        away=table.get("away", bool, default=False),
     )
 
 
@@ -243,7 +247,15 @@ def ways_to(text: str, kinds: Sequence[PlaceKind] | None = None) -> tuple[Place,
         raise PlaceError(msg)
     groups = {"name": name, **{group: found or "" for group, found in matched.groupdict().items()}}
     found = [
-        Place(word, name, _words(way, groups, text), kind.shell, kind.passes, _words(identity, groups, text))
+        Place(
+            word,
+            name,
+            _words(way, groups, text),
+            kind.shell,
+            kind.passes,
+            _words(identity, groups, text),
+            kind.away,
+        )
         for way, identity in itertools.zip_longest(kind.ways, kind.identities, fillvalue="")
     ]
     refused = [refusal for place in found if (refusal := _refusal(place.prefix, kind, name))]

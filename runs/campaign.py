@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from interpreters.clients import ClientKey
+    from interpreters.places import Place
     from reports.verdicts.observations import Observation
     from runs.spool import Spool
     from servers.control import Control
@@ -216,6 +218,10 @@ class Campaign:
     configurations: Mapping[Condition, Path | None]
     at_once: asyncio.Semaphore
     tally: Tally
+    in_place: defaultdict[Place, asyncio.Semaphore] = field(
+        default_factory=lambda: defaultdict(lambda: asyncio.Semaphore(_at_work()))
+    )
+    """For each place, too: a host takes few connections that are not authenticated yet."""
 
     async def run(self, interpreters: Mapping[str, Sequence[ProbeTask]]) -> CampaignResult:
         """Probe all interpreters side by side, each by its tasks: in itself first, then its environments."""
@@ -277,7 +283,7 @@ class Campaign:
         probe = Probe(task)
         clients = ", ".join(map(str, task.clients)) or "its identity"
         named = f"{task.interpreter} ({clients}) under {task.condition}"
-        async with self.at_once:
+        async with self.in_place[task.place], self.at_once:
             try:
                 with self.tally.at_work(named):
                     await probe.run()
@@ -329,9 +335,15 @@ def _needing(
     return [task for task in needy if task.clients]
 
 
+def _at_work() -> int:
+    """Return how many probes keep the processors of a machine at work."""
+    return (os.cpu_count() or 1) + WAITING
+
+
 def _side_by_side(tasks: Sequence[ProbeTask], settings: Settings) -> int:
     """Return how many probes run at once: fewer than the processors can do where files would run out."""
-    wanted = (os.cpu_count() or 1) + WAITING
+    # A place on another machine is waited for most of the time, so that each has a probe at work.
+    wanted = max(_at_work(), len({task.place for task in tasks if task.place.away}))
     servers, clients = settings.catalogue.servers, max((len(task.clients) for task in tasks), default=0)
     # The page's are found by name, on both families. The reference client comes along with some probes.
     ports = len(servers) + sum(1 for server in servers if server.role is Role.PAGE)

@@ -378,6 +378,32 @@ def test_no_more_probes_at_a_time_than_planned(
     assert list(done.interpreters) == [task.interpreter for task in tasks]
 
 
+@pytest.mark.parametrize(
+    ("host", "most"),
+    [(Place("x", "", ("x",), away=True), 9), (Place("x", "", ("x",)), 2 + campaign_module.WAITING)],
+)
+def test_places_on_other_machines_are_waited_for_together(
+    tmp_path: Path, probes: _Probes, monkeypatch: pytest.MonkeyPatch, host: Place, most: int
+) -> None:
+    """Each place that is away has a probe at work; those of this machine share its processors as ever."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    tasks = [replace(_task(f"task{n}"), place=replace(host, name=f"{n}")) for n in range(9)]
+    _run(tasks, _settings(tmp_path, Condition.AMBIENT))
+    assert probes.most == most
+
+
+def test_a_place_gets_few_probes_at_a_time(
+    tmp_path: Path, probes: _Probes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many places there are, the probes of one of these are no more than this machine's would be."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    host = Place("ssh", "host", ("ssh",), away=True)
+    monkeypatch.setattr(campaign_module, "_side_by_side", lambda *_: 40)
+    tasks = [replace(_task(f"task{number}"), place=host) for number in range(9)]
+    _run(tasks, _settings(tmp_path, Condition.AMBIENT))
+    assert probes.most == 2 + campaign_module.WAITING
+
+
 def test_where_servers_do_not_stand_probes_run_all_the_same(tmp_path: Path, probes: _Probes) -> None:
     """Where some servers cannot be had a campaign ends well: their controls failed, and probes ran."""
     settings = _settings(tmp_path, Condition.AMBIENT)
