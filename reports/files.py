@@ -15,6 +15,7 @@ from interpreters.atomic import replacing, write_atomically
 from interpreters.errors import FloorError
 from interpreters.locks import locked
 from interpreters.process_environment import RUN_ID
+from interpreters.regular import read_regular
 from interpreters.scratch import in_use, is_abandoned
 from reports.verdicts.scope import Begun
 
@@ -152,9 +153,14 @@ def write_sums(folder: Path) -> None:
 
 def sums_of(folder: Path) -> dict[str, str]:
     """Return the hash of each file of a run's folder, as SHA256SUMS has it; raises OSError or ValueError."""
-    lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
-    pairs = [line.split("  ", 1) for line in lines]
-    return {name: digest for digest, name in pairs}
+    found: dict[str, str] = {}
+    for line in read_regular(folder / SUMS).decode().splitlines():
+        digest, gap, name = line.partition("  ")
+        if not gap or name in found:
+            msg = f"{SUMS} has a line that it should not have: {line}"
+            raise ValueError(msg)
+        found[name] = digest
+    return found
 
 
 def sha256(path: Path) -> str:

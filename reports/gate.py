@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from interpreters.atomic import write_atomically
 from interpreters.errors import FloorError
 from interpreters.regular import read_regular
-from reports.files import LATEST, REPORTS, SUMS, marks
+from reports.files import LATEST, REPORTS, SUMS, marks, sums_of
 from reports.formats.escape import visible
 from reports.verdicts.contradictions import contradictions, standings_of
 from reports.verdicts.decision import (
@@ -94,13 +94,12 @@ def _beside(file: Path, raw: bytes, document: Mapping[str, Any]) -> Iterator[str
 
     Raises KeyError, ValueError or TypeError for what is none of them.
     """
-    sums, summary = file.with_name(SUMS), file.with_name(SUMMARY)
+    summary = file.with_name(SUMMARY)
     texts = {file.name: raw, **({SUMMARY: read_regular(summary)} if summary.exists() else {})}
-    if sums.exists():
-        for line in read_regular(sums).decode().splitlines():
-            digest, _, name = line.partition("  ")
-            if name in texts and hashlib.sha256(texts[name]).hexdigest() != digest:
-                yield f"{name} is not the file whose hash {SUMS} has"
+    listed = sums_of(file.parent) if file.with_name(SUMS).exists() else {}
+    for name in texts.keys() & listed.keys():
+        if hashlib.sha256(texts[name]).hexdigest() != listed[name]:
+            yield f"{name} is not the file whose hash {SUMS} has"
     if not summary.exists():
         return
     run = json.loads(texts[SUMMARY])

@@ -24,6 +24,8 @@ from reports.files import (
     marks,
     publish,
     published,
+    sums_of,
+    write_sums,
 )
 from tests.support.checkout import ROOT
 
@@ -291,3 +293,15 @@ def test_a_link_that_leads_out_is_a_problem(tmp_path: Path, name: str) -> None:
     (reports / "history").rename(tmp_path / "elsewhere")
     (reports / name).symlink_to(tmp_path / "elsewhere")
     assert link_problem(reports).startswith(f"{reports / name} is a link to {tmp_path / 'elsewhere'}")
+
+
+@pytest.mark.parametrize("line", ["no hash", f"{'0' * 64}  matrix.md"])
+def test_a_list_of_hashes_that_says_two_things_is_refused(tmp_path: Path, line: str) -> None:
+    """A file that is listed twice, and a line without a hash, are no list of this tool."""
+    (tmp_path / "matrix.md").write_text("safe")
+    write_sums(tmp_path)
+    assert sums_of(tmp_path).keys() == {"matrix.md"}
+    with (tmp_path / SUMS).open("a") as file:
+        file.write(f"{line}\n")
+    with pytest.raises(ValueError, match="has a line that it should not have"):
+        sums_of(tmp_path)
