@@ -14,9 +14,11 @@ from reports.formats.matrix_json import StoredRun, read_json
 from reports.formats.records import (
     OBSERVATIONS,
     RecordError,
+    read_document,
     read_jsonl_by_run,
     read_summary,
 )
+from reports.formats.records_contract import RunFile
 from reports.gate import RECORD
 from reports.merge import merge, placed
 from reports.remade import cases_of, differing_texts
@@ -63,12 +65,14 @@ def verify(folder: Path, *, same_tool: bool = True) -> list[str]:
 
 
 def same_tool(folder: Path, commit: str) -> bool:
-    """Whether a run's folder is by the tool's commit that is given; true where it cannot say."""
+    """Whether a run's folder, with all that it is merged of, is by a commit; true where it cannot say."""
     try:
-        run, _, _ = read_summary(folder / SUMMARY)
+        record = read_document(folder / SUMMARY, RunFile)
     except RecordError:
         return True
-    return run.scope.commit == commit
+    # A machine that did not report names none.
+    parts = {part.scope.commit for part in record.parts} - {""}
+    return {record.scope.commit, *parts} == {commit}
 
 
 def _sums(folder: Path) -> Iterator[str]:

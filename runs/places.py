@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from dataclasses import dataclass, replace
@@ -17,10 +18,12 @@ from interpreters.prepared import prepare_there
 from interpreters.processes import side_by_side
 from reports.merge import merge, part_of
 from reports.verdicts.observations import Run
+from reports.verdicts.scope import Scope
 from runs.job import tool
 from runs.kept_places import kept_parts
 from runs.measure import measure_all, now
-from runs.provenance import TLS_VARIABLES, not_chosen
+from runs.provenance import TLS_VARIABLES, commit_of, not_chosen
+from runs.task import ROOT
 from servers.progress import Tally, counted
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from interpreters.locate import Candidate
     from reports.formats.matrix_json import StoredRun
     from reports.verdicts.matrix import Matrix
+    from reports.verdicts.observations import RunRequest
     from runs.campaign import Settings
     from runs.job import Job
     from runs.measure import RunStart
@@ -189,15 +193,11 @@ def start_there(job: Job, settings: Settings, visited: VisitedPlace, chosen: Seq
 
 def joined(job: Job, settings: Settings, parts: Sequence[StoredRun], silent: Mapping[str, str]) -> Matrix:
     """Return what several places came to as one; `silent` says, by place, why there is nothing of it."""
-    own = Run(
-        job.run_id,
-        platform.node(),
-        tool(),
-        "",
-        "",
-        now(),
-        now(),
-        job.request(settings),
-        {},
-    )
-    return merge(parts, silent, own)
+    return merge(parts, silent, joining(job.run_id, job.request(settings)))
+
+
+def joining(run_id: str, request: RunRequest) -> Run:
+    """Return the provenance of what only joins runs that measured, by the tool as it is here."""
+    commit, changes, unknown = commit_of(ROOT, os.environ)
+    scope = Scope(commit=commit, commit_unknown=unknown, local_changes=changes)
+    return Run(run_id, platform.node(), tool(), "", "", now(), now(), request, {}, scope)

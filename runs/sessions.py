@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import os
-import platform
 import shutil
 import sys
 from dataclasses import replace
@@ -229,10 +228,8 @@ def merge(job: Job) -> None:
     from interpreters.clients import default_clients
     from reports.merge import MergeError, merge_cases, read_parts
     from reports.merge import merge as join
-    from reports.verdicts.observations import Run, RunRequest
-    from runs.job import tool
-    from runs.measure import now
-    from runs.places import read_places
+    from reports.verdicts.observations import RunRequest
+    from runs.places import joining, read_places
     from servers.conditions import Condition
 
     places = [each.host for file in job.options.expect_places for each in read_places(file)]
@@ -243,7 +240,7 @@ def merge(job: Job) -> None:
     # A folder of its own, so that matrix and merge can be asked for in one command.
     name = f"{job.run_id}-merge"
     request = RunRequest(default_clients(), (Condition.AMBIENT,), job.floor)
-    own = Run(name, platform.node(), tool(), "", "", now(), now(), request, {})
+    own = joining(name, request)
     here = Path(job.session.invoked_from)
     parts = read_parts([here / folder for folder in folders], expected)
     merged = join(parts, expected, own)

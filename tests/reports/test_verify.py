@@ -83,7 +83,8 @@ def merged(matrix: Matrix, written: Path, tmp_path_factory: pytest.TempPathFacto
     other = replace(matrix, run=replace(matrix.run, host="ssh:other/1", run_id="20261129T111428Z-0002"))
     folders = [written, _write(tmp_path_factory.mktemp("other"), other, None)]
     parts = read_parts(folders)
-    own = replace(matrix.run, run_id="20261129T120000Z-0003-merge", controls={}, scope=Scope())
+    own = replace(matrix.run, run_id="20261129T120000Z-0003-merge", controls={})
+    own = replace(own, scope=Scope(commit=matrix.run.scope.commit))
     whole = merge(parts, ["silent"], own)
     return _write(tmp_path_factory.mktemp("merged"), whole, merge_cases(parts))
 
@@ -444,10 +445,14 @@ def test_another_tools_texts_are_not_held(run: Path) -> None:
     assert any("verdict is enforced" in problem for problem in verify(run, same_tool=False))
 
 
-def test_the_tool_is_told_by_its_commit(run: Path) -> None:
-    """A run tells by which commit it is; one that cannot say is taken for our own."""
+def test_the_tool_is_told_by_its_commit(run: Path, merged: Path, tmp_path: Path) -> None:
+    """A run tells by which commit it is, with all that it is merged of; what cannot say is taken for ours."""
     commit = json.loads((run / "run.json").read_text(encoding="utf-8"))["scope"]["commit"]
     assert (same_tool(run, commit), same_tool(run, "f" * 40)) == (True, False)
+    assert same_tool(merged, commit)
+    mixed = shutil.copytree(merged, tmp_path / "mixed")
+    _in_json("run.json", lambda d: d["parts"][0]["scope"].update(commit="f" * 40))(mixed)
+    assert not same_tool(mixed, commit)
     (run / "run.json").unlink()
     assert same_tool(run, "f" * 40)
 
