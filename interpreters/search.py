@@ -14,7 +14,7 @@ from interpreters.locations import SearchedLocation, is_interpreter_name
 from interpreters.log import LOG
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, MutableMapping
+    from collections.abc import Callable, Iterable, MutableMapping
 
 VARIABLE = "TLS_FLOOR_SEARCHED"
 """Where the first process of a command leaves what it found for the others, which nox starts in parallel."""
@@ -99,11 +99,12 @@ def search(
         here, depth = waiting.popleft()
         looked_at += 1
         try:
-            found += _executables(here)
-            below = [child for child in _folders(here) if str(child) not in UNREAL]
+            executables, folders = _look(here)
         except OSError as error:
             refused.append(SearchedLocation(str(here), "unreadable", (error.strerror or str(error)).lower()))
             continue
+        found += executables
+        below = [child for child in folders if str(child) not in UNREAL]
         if depth == limits.depth and below:
             refused.append(
                 SearchedLocation(str(here), "unreadable", f"more than {limits.depth} folders deep")
@@ -131,19 +132,14 @@ def _enough(seconds: float, folders: int, found: int, limits: Limits) -> str:
     return f"found {limits.found} Pythons" if found >= limits.found else ""
 
 
-def _executables(folder: Path) -> Iterator[Path]:
-    """Give what can be run and is called like a Python, sorted; a folder of shims holds none."""
-    with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries if is_interpreter_name(entry.name))
-    for path in (folder / name for name in names if folder.name != "shims"):
-        if path.is_file() and os.access(path, os.X_OK):
-            yield path
+def _look(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Return what can be run and is called like a Python, and the folders but for links, both sorted.
 
-
-def _folders(folder: Path) -> list[Path]:
-    """Return the folders in a folder, sorted, without links to folders."""
+    A folder of shims holds no Python.
+    """
     with os.scandir(folder) as entries:
-        return [
-            folder / name
-            for name in sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
-        ]
+        listed = sorted(entries, key=lambda entry: entry.name)
+    named = (folder / entry.name for entry in listed if is_interpreter_name(entry.name))
+    executables = [path for path in named if path.is_file() and os.access(path, os.X_OK)]
+    below = [folder / entry.name for entry in listed if entry.is_dir(follow_symlinks=False)]
+    return [] if folder.name == "shims" else executables, below
