@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from interpreters.errors import FloorError
 from interpreters.interpreter import Interpreter
-from reports.formats.captures import evidence_name, write_captures
+from reports.formats.captures import EVIDENCE, capture_name, captures_folder, write_captures
 from reports.formats.matrix_json import StoredRun, build_json, pieces, read_json
 from reports.formats.records import OBSERVATIONS, build_jsonl, observations_of, read_jsonl_by_run
 from reports.formats.remedies import DOCUMENT as REMEDIES
@@ -70,7 +70,15 @@ def _read(folder: Path) -> tuple[StoredRun, ...]:
         unknown = f"the run {min(strange)}, which its {DOCUMENT} does not know"
         msg = f"{folder} has observations of {unknown}: measure again"
         raise MergeError(msg)
-    return tuple(_with_observations(part, tuple(seen.get(part.run.run_id, ())), folder) for part in stored)
+    runs = [part.run for part in stored]
+    inside = {run.run_id: captures_folder(runs, run) if len(runs) > 1 else EVIDENCE for run in runs}
+    return tuple(
+        replace(
+            _with_observations(part, tuple(seen.get(part.run.run_id, ())), folder),
+            captures=folder / inside[part.run.run_id],
+        )
+        for part in stored
+    )
 
 
 def _with_observations(part: StoredRun, seen: tuple[Observation, ...], folder: Path) -> StoredRun:
@@ -240,7 +248,9 @@ def _measured(part: StoredRun) -> list[Measured]:
 
 def _capture_of(part: StoredRun, interpreter: Interpreter) -> Path | None:
     """Return an interpreter's capture; no link of somebody else's is followed out of the run's folder."""
-    file = part.folder / evidence_name(part.run, interpreter)
+    if part.captures is None:
+        return None
+    file = part.captures / capture_name(interpreter)
     return file if file.resolve().is_relative_to(part.folder.resolve()) else None
 
 

@@ -9,6 +9,7 @@ from interpreters.regular import read_regular
 from servers.evidence import fits, write_evidence
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from interpreters.interpreter import Interpreter
@@ -36,11 +37,20 @@ def write_captures(folder: Path, matrix: Matrix, *, everything: bool = False) ->
 
 
 def evidence_name(run: Run, interpreter: Interpreter) -> str:
-    """Return the name below a report of an interpreter's capture: each machine's are in a folder of its own.
+    """Return the name below a report of an interpreter's capture; each of several machines has a folder."""
+    folder = captures_folder(run.parts, run.of(interpreter)) if run.parts else EVIDENCE
+    return f"{folder}/{capture_name(interpreter)}"
+
+
+def captures_folder(runs: Sequence[Run], run: Run) -> str:
+    """Return the name below a report of the folder with the captures of one of its machines.
 
     Names from another machine's files stay names, whatever is in them.
     """
-    origin = run.of(interpreter)
-    number = f"{run.parts.index(origin) + 1}-" if origin in run.parts else ""
-    host = f"{number}{quote(origin.host, safe='')[:LONGEST_HOST]}/" if number else ""
-    return f"{EVIDENCE}/{host}{quote(interpreter.id, safe='')}.pcapng"
+    number = runs.index(run) + 1 if run in runs else 0
+    return f"{EVIDENCE}/{number}-{quote(run.host, safe='')[:LONGEST_HOST]}"
+
+
+def capture_name(interpreter: Interpreter) -> str:
+    """Return the name of an interpreter's capture in its folder."""
+    return f"{quote(interpreter.id, safe='')}.pcapng"

@@ -71,6 +71,8 @@ class StoredRun:
     """Empty where matrix.json alone was read."""
     cases: tuple[Case, ...] | None = None
     """What its remedies came to; None if it tried none, or if matrix.json alone was read."""
+    captures: Path | None = field(default=None, compare=False)
+    """The folder that its captures would be in; None if matrix.json alone was read."""
 
     @property
     def host(self) -> str:

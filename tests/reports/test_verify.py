@@ -50,6 +50,7 @@ KEPT = ("pyenv_3_8_18", "pyenv_3_9_18")
 def _write(reports: Path, matrix: Matrix, cases: Sequence[Case] | None) -> Path:
     """Publish a run under the example's policy, let the gate decide, and return its folder."""
     policy = read_policy(make.POLICY)
+    reports.mkdir(exist_ok=True)
     with publish(matrix.run.run_id, reports) as folder:
         write_report(folder, matrix, policy, cases=cases, aws=AwsAccount("123456789012", "eu-central-1"))
     latest = (reports / "latest").resolve()
@@ -329,6 +330,19 @@ def test_of_a_merged_report_everything_follows(merged: Path) -> None:
     captures = {path.relative_to(merged).as_posix() for path in merged.glob("evidence/*/*")}
     folders = ("1-workstation", "2-ssh%3Aother%2F1")
     assert captures == {f"evidence/{folder}/{name}.pcapng" for folder in folders for name in KEPT}
+
+
+def test_of_what_was_merged_twice_everything_follows(matrix: Matrix, tmp_path: Path) -> None:
+    """A merged report with a silent machine, merged with another run, keeps captures and silence."""
+    runs = [replace(matrix.run, host=name, run_id=name) for name in ("a", "b")]
+    first, second = (_write(tmp_path / run.host, replace(matrix, run=run), None) for run in runs)
+    own = replace(matrix.run, run_id="c-merge", controls={}, scope=Scope())
+    once = _write(tmp_path / "once", merge(read_parts([first]), ["silent"], own), None)
+    parts = read_parts([once, second])
+    twice = _write(tmp_path / "twice", merge(parts, ["later"], replace(own, run_id="d-merge")), None)
+    assert verify(twice) == []
+    assert read_again(twice).run.host == "a, b, later, silent"
+    assert {path.parent.name for path in twice.glob("evidence/*/*")} == {"1-a", "2-b"}
 
 
 def _last(entries: list[Any]) -> Any:
