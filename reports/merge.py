@@ -17,7 +17,7 @@ from reports.formats.remedies import read_remedies
 from reports.history import DOCUMENT
 from reports.verdicts.judge import Judgement, Verdict
 from reports.verdicts.matrix import ALL_CLIENTS, MISSING, Matrix, Measured, Row, Subject
-from reports.verdicts.observations import Run, RunRequest
+from reports.verdicts.observations import Joined, Run, RunRequest
 from reports.verdicts.rejudged import denials
 from reports.verdicts.remedies import Case, needing
 from reports.verdicts.scope import Scope
@@ -103,7 +103,8 @@ def _with_observations(part: StoredRun, seen: tuple[Observation, ...], folder: P
 
 def part_of(matrix: Matrix) -> StoredRun:
     """Return what was just measured on one machine, or in one place, as a part of a whole."""
-    seen = tuple(observation for measured in matrix.measured for observation in measured.observations)
+    # What is in the run's spool stays there: a fleet has a million of these.
+    seen = Joined(tuple(measured.observations for measured in matrix.measured))
     return StoredRun(matrix.run, matrix.catalogue, matrix.floor, matrix.rows, Path(matrix.run.host), seen)
 
 

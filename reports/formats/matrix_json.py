@@ -67,7 +67,7 @@ class StoredRun:
     """With their findings, of which only a version at which data went both ways is known."""
     folder: Path = field(compare=False)
     """Where its files are."""
-    observations: tuple[Observation, ...] = ()
+    observations: Sequence[Observation] = ()
     """Empty where matrix.json alone was read."""
     cases: tuple[Case, ...] | None = None
     """What its remedies came to; None if it tried none, or if matrix.json alone was read."""
