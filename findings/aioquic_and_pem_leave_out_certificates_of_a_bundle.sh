@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# aioquic 1.7.2 and pem 23.1.0: of a PEM bundle with Windows line ends, or with a blank after "-----BEGIN CERTIFICATE-----", they read
-# some certificates or none, without an error.
+# aioquic 1.7.2 and pem 23.1.0: of a PEM bundle with Windows line ends, or with a blank after "-----BEGIN CERTIFICATE-----", they
+# read some certificates or none, without an error.
 #
 # RFC 7468 (section 2: "parsers MUST handle different newline conventions"; section 3: white space may follow each boundary) allows
 # both; editors, mail programs and shares of Windows make them.

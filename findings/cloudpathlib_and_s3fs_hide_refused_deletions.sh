@@ -6,8 +6,8 @@
 # them (S3's reference for DeleteObjects, response elements). A bucket policy, object lock or missing rights on a prefix do that.
 # Expected: an error that names the key.
 # Seen 2026-11-29 with two objects, of which the store deletes one and answers AccessDenied for the other:
-#   cloudpathlib rmtree(), s3fs rm(recursive=True), universal-pathlib 0.3.10 rmdir(recursive=True), zarr 3.1.6 FsspecStore.delete_dir()
-#                                            no error
+#   cloudpathlib rmtree(), s3fs rm(recursive=True), universal-pathlib 0.3.10 rmdir(recursive=True),
+#   zarr 3.1.6 FsspecStore.delete_dir()      no error
 #   s3fs rm() of the refused object alone, pyiceberg 0.12.0 FsspecFileIO.delete() of the same   no error
 #   obstore 0.12.1 delete() (control)        an error that names the key, as from pyarrow and opendal (not run here)
 # s3fs is mended after this release (fsspec/s3fs#838 and #1047).

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# curl-cffi 0.17.0, pycurl 7.49.0, httplib2 0.32.1: when a connection that is kept ends instead of an answer, they send a POST again,
-# and report the second answer only.
+# curl-cffi 0.17.0, pycurl 7.49.0, httplib2 0.32.1: when a connection that is kept ends instead of an answer, they send a POST
+# again, and report the second answer only.
 #
 # A server that reads a request, does what it asks, and is stopped before it answers closes the connection. Whether the request was
 # carried out is unknown, and a POST must then not be repeated by the client itself (RFC 9110, section 9.2.2: "unless it has some
@@ -8,8 +8,8 @@
 # Expected: one POST, and an error for whoever sent it to decide.
 # Seen 2026-11-29, a GET and then a POST on the same connection, which the server reads whole before it closes:
 #   curl-cffi, pycurl (both on libcurl), httplib2           POST, POST; status 200, no error
-#   requests 2.34.2, niquests 3.21.2, httpx 0.28.1, aiohttp 3.14.5, aiosonic 1.3.3, primp 2.0.1, pyreqwest 0.15.1, tornado 6.6.1 (controls)
-#                                                           one POST, an error
+#   requests 2.34.2, niquests 3.21.2, httpx 0.28.1, aiohttp 3.14.5, aiosonic 1.3.3, primp 2.0.1, pyreqwest 0.15.1,
+#   tornado 6.6.1 (controls)                                one POST, an error
 # Matters for: orders, payments and messages, on the day that a server is restarted. Forbid reuse (FORBID_REUSE, or
 # "Connection: close"), or give each POST a key by which the server knows it again.
 # Fails if a release behaves otherwise. Needs Linux, Python 3.11 or newer, and an index.

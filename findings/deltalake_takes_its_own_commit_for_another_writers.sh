@@ -8,7 +8,7 @@
 # names of its new files) by which a writer can recognise its own.
 # Expected: the commit is recognised, as lance 14.0.2 and icechunk 1.1.21 (not run here) do in the same place.
 # Seen 2026-11-29 with a store that keeps version 1, and answers 500 to the first try only:
-#   append                    no error; versions 1 and 2 hold the same file. The table has each row once, its change data feed twice.
+#   append                    no error; versions 1 and 2 hold the same file: the table has each row once, the change data feed twice.
 #   delete, update, merge, overwrite, set_table_properties
 #                             CommitFailedError; the change is in the table, as version 1.
 # Matters for: readers of the change data feed or of single versions, who count rows twice; and whoever runs a failed job again.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# tornado 6.6.1 and aiosonic 1.3.3: an answer in chunks with a chunk extension or a trailer is lost; with aiosonic a trailer makes the
-# next request on the connection fail.
+# tornado 6.6.1 and aiosonic 1.3.3: an answer in chunks with a chunk extension or a trailer is lost; with aiosonic a trailer makes
+# the next request on the connection fail.
 #
 # A chunk size may be followed by extensions, and the last chunk by a trailer section; "a recipient MUST ignore unrecognized chunk
 # extensions" (RFC 9112, section 7.1.1) and may discard the trailer (section 7.1.2). Checksums and timings are sent as trailers.
