@@ -45,6 +45,12 @@ MARK = "TLS-FLOOR-PROBE "
 # A clock that jumps (NTP, a resumed laptop) must not turn into a duration; 2.7 has no other clock.
 clock = getattr(time, "monotonic", time.time)
 
+TOO_LATE = (
+    "its code sets OPENSSL_CONF, which is too late for an OpenSSL that is loaded: by `import ssl` or `import hashlib`"
+    " before that, as it was here"
+)
+"""What is said of a client whose code did that: a library of its own may still read the file."""
+
 TEXT_LIMIT = 600
 """Characters kept of an exception's text: it is testimony, not a log."""
 
@@ -88,6 +94,7 @@ def load(name, snippet, told, source=None):
     What a snippet leaves in its namespace goes to the client's `fetch_given`, if the client has one; GIVEN_TLS
     is then whose TLS that uses, where it is not that of TLS. A client that is a program has been told of in the plan, and has a module's functions as methods.
     """
+    configuration = os.environ.get("OPENSSL_CONF")
     try:
         if told:
             module = importlib.import_module("program").ProgramClient(told)
@@ -108,7 +115,8 @@ def load(name, snippet, told, source=None):
         beside = getattr(urllib3, "__version__", "")
         # A client file of the user's need not say a version.
         version = getattr(module, "version", str)()
-        told_of = {"version": version, "urllib3": beside, "remark": remarks(module)}
+        late = os.environ.get("OPENSSL_CONF") != configuration and (not tls or own["reads_openssl_conf"])
+        told_of = {"version": version, "urllib3": beside, "remark": remarks(module, TOO_LATE if late else "")}
         say(kind="client", client=name, tls=own if tls else None, **told_of)
         return fetch, getattr(module, "note", str), getattr(module, "LOOKS_UP", False)
     except Exception as error:
@@ -116,10 +124,10 @@ def load(name, snippet, told, source=None):
         return None
 
 
-def remarks(module):
+def remarks(module, *known):
     """Return what else is true of a client's stack, in clauses; a look that fails costs no measurement."""
     try:
-        said = [whose.another(sys.modules.get("urllib3"), "urllib3"), getattr(module, "remark", str)()]
+        said = list(known) + [whose.another(sys.modules.get("urllib3"), "urllib3"), getattr(module, "remark", str)()]
     except Exception as error:
         said = ["what else is true of it could not be found: %(error_class)s: %(error_text)s" % error_fields(error)]
     return "; ".join(filter(None, said))[:TEXT_LIMIT]

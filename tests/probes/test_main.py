@@ -109,6 +109,19 @@ def test_the_program_has_its_own_modules(passenger: Callable[[str], ModuleType])
     assert importlib.import_module("clients.ssl").REQUIREMENT == ""
 
 
+@pytest.mark.parametrize("sets", [True, False])
+def test_a_client_that_sets_openssl_conf_itself_is_said_to_be_late(
+    run: Callable[..., list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch, *, sets: bool
+) -> None:
+    """Whoever sets OPENSSL_CONF in a process that has OpenSSL already changes nothing there, and is told so."""
+    monkeypatch.setenv("OPENSSL_CONF", "/etc/ssl/openssl.cnf")
+    line = 'os.environ["OPENSSL_CONF"] = "/floor.cnf"' if sets else "pass"
+    source = f"import os\n{line}\ndef fetch(*_): return {{}}\n"
+    client = next(one for one in run(cell("own"), sources={"own": source}) if one["kind"] == "client")
+    assert client["remark"].startswith("its code sets OPENSSL_CONF, which is too late") is sets
+    assert sets or not client["remark"]
+
+
 def test_a_look_that_fails_costs_no_measurement(program: ModuleType) -> None:
     """Where what else is true of a stack cannot be found, that is said in its place."""
     said = program.remarks(types.SimpleNamespace(remark=fails(AttributeError("no such name"))))
