@@ -290,7 +290,7 @@ def _hashes(folder: Path) -> dict[str, str]:
 
 
 def test_a_wrong_argument_is_one_sentence_and_a_failure(checkout: Checkout) -> None:
-    """What cannot be meant is named with what there is, and nothing is measured."""
+    """What cannot be meant is named with what there is; test_options.py has every option."""
     status, said = checkout.nox("-s", "matrix", "--", "--only", "no_such_python")
     assert status == 1
     assert "--only no_such_python: no interpreter has such an id; there are" in said
@@ -300,21 +300,6 @@ def test_a_wrong_argument_is_one_sentence_and_a_failure(checkout: Checkout) -> N
     status, said = checkout.nox("-s", "matrix", "--", "--conditions", "ambient,wishful")
     assert status == 2
     assert "there is no 'wishful'; there are ambient, empty, permissive, hardened" in said
-    status, said = checkout.nox("-s", "matrix", "--", "--keep", "0")
-    assert status == 2
-    assert "'0' is not a whole number of 1 or more" in said
-    status, said = checkout.nox("-s", "matrix", "--", "--floor", "1.2")
-    assert status == 2
-    assert "there is no floor '1.2'; there are TLSv1.1, TLSv1.2, TLSv1.3" in said
-    status, said = checkout.nox("-s", "matrix", "--", "--find-links", "/dev/null/wheels")
-    assert status == 2
-    assert "there is no folder '/dev/null/wheels'" in said
-    status, said = checkout.nox("-s", "matrix", "--", "--openssl", "/nonexistent/openssl")
-    assert status == 2
-    assert "there is no program '/nonexistent/openssl' that can be run" in said
-    status, said = checkout.nox("-s", "compare", "--", "no_such_run")
-    assert status == 1
-    assert "there is no run 'no_such_run', and there " in said
 
 
 def test_an_openssl_that_cannot_serve_ends_a_run_before_it_measures(

@@ -61,7 +61,9 @@ def test_the_defaults_of_a_matrix() -> None:
             ["--floor", "TLSv1.1"],
             "argument --floor: there is no floor 'TLSv1.1'; there are TLSv1.2",
         ),
+        ("harden", ["--jobs", "0"], "argument --jobs: '0' is not a whole number of 1 or more"),
         ("bench", ["--environments", "9"], "'9' is not a number of environments from 10 to 300"),
+        ("matrix", ["--floor", "1.2"], "there is no floor '1.2'; there are TLSv1.1, TLSv1.2, TLSv1.3"),
         ("matrix", ["--keep", "0"], "argument --keep: '0' is not a whole number of 1 or more"),
         (
             "matrix",
