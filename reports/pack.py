@@ -82,6 +82,9 @@ def unpack(pack: Path, scratch: Path) -> Path:
             for entry in entries:
                 _extract(archive, entry, scratch)
     except (OSError, ValueError, tarfile.TarError, EOFError, zlib.error) as error:
+        if not pack.is_file():
+            msg = f"there is no pack {pack}: give the file that nox -s pack wrote, or a run's folder"
+            raise PackError(msg) from error
         msg = f"{pack} is no whole pack of this tool: {error}"
         raise PackError(msg) from error
     folders = [path for path in scratch.iterdir() if path.is_dir()]

@@ -61,7 +61,7 @@ def build_ticket(stored: StoredRun, ids: Sequence[str]) -> str:
     ill = [group for group in named if group.standing is not Verdict.ENFORCED]
     if not ill:
         held = some_of([label(group.interpreter) for group in named], MOST_NAMED)
-        msg = f"nothing needs work: {held} holds {stored.floor.prose}"
+        msg = f"nothing needs work: {held} hold{'' if len(named) > 1 else 's'} {stored.floor.prose}"
         raise TicketError(msg)
     return "\n".join(_lines(stored, ill)) + "\n"
 

@@ -127,6 +127,8 @@ def _merge_again(
             judged.append(replace(part, rows=rows, observations=there))
         else:
             silent[part.host] = next((row.judgement.reason for row in part.rows), "")
+            # Nothing else has when the merging was, and what it was asked.
+            own = replace(own, started=part.run.started, ended=part.run.ended, asked=part.run.asked)
     return merge(judged, silent, own)
 
 

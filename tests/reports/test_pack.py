@@ -75,6 +75,12 @@ def test_a_signature_tells_who_signed(run: Path, key: Path, tmp_path: Path) -> N
         signer(pack, allowed, "auditor")
 
 
+def test_a_pack_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """A mistyped name is one sentence, with what can be given."""
+    with pytest.raises(PackError, match=r"^there is no pack .*nowhere: give the file that nox -s pack wrote"):
+        unpack(tmp_path / "nowhere", tmp_path)
+
+
 @pytest.mark.parametrize("body", [b"", b"no archive"])
 def test_what_is_no_pack_is_refused(tmp_path: Path, body: bytes) -> None:
     """A file that is no archive is one sentence."""

@@ -107,3 +107,9 @@ def test_what_is_measured_again_is_found_again() -> None:
     text = build_ticket(replace(stored(), rows=rows), ["shop_*"])
     words = "--environment /srv/shop --running --only shop_0 --only shop_1"
     assert f"`nox -s matrix gate -- {words}` passes" in text
+
+
+def test_several_that_hold_are_several() -> None:
+    """What holds is named, one or many."""
+    with pytest.raises(TicketError, match=r"nothing needs work: pyenv_3_0, pyenv_3_1 hold TLS 1\.2"):
+        build_ticket(stored(Verdict.ENFORCED, Verdict.ENFORCED), ["pyenv_3_*"])

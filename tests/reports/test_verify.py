@@ -85,7 +85,9 @@ def merged(matrix: Matrix, written: Path, tmp_path_factory: pytest.TempPathFacto
     folders = [written, _write(tmp_path_factory.mktemp("other"), other, None)]
     parts = read_parts(folders)
     own = replace(matrix.run, run_id="20261129T120000Z-0003-merge", controls={})
-    own = replace(own, scope=Scope(commit=matrix.run.scope.commit))
+    later = "2026-11-29T12:00:00+00:00"
+    own = replace(own, started=later, ended=later, scope=Scope(commit=matrix.run.scope.commit))
+    own = replace(own, asked=replace(own.asked, only=("*",)))
     whole = merge(parts, ["silent"], own)
     return _write(tmp_path_factory.mktemp("merged"), whole, merge_cases(parts))
 
