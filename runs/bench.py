@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
 import resource
+import shlex
 import shutil
+import statistics
 import subprocess
 import sys
 import time
@@ -19,11 +22,11 @@ from typing import TYPE_CHECKING
 from interpreters.clients import clients, default_clients
 from interpreters.documents import as_text
 from reports.formats.bench_contract import BenchDocument
-from runs.options import MANY
+from runs.bench_copies import copy_environment, copy_interpreter, copyable
 from runs.spending import WRITES_TO, Spending, read_spending
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from interpreters.interpreter import Interpreter
     from interpreters.prepared import Prepared
@@ -66,6 +69,14 @@ PACKAGES = ("botocore", "requests")
 
 IMPORTS = "import ssl, urllib3, botocore.session, requests"
 """The clients that are then there, imported as an application does."""
+
+MEBIBYTE = 2**20
+
+ROWS = 5000
+"""Rows of a large report."""
+
+ROUNDS = 7
+"""How often short commands are timed, in turn; the median counts."""
 
 LIMIT = 1800.0
 """Seconds for any single command of the bench."""
@@ -112,6 +123,8 @@ class Many:
     """Bytes that the largest process of a run took for a tenth of the environments."""
     peak: int
     """The same for all."""
+    growth: float = 0.0
+    """The processor time of each over that of each of a tenth; 0 where nobody looked."""
 
     def __str__(self) -> str:
         """Return the figures in a sentence."""
@@ -124,6 +137,49 @@ class Many:
     def ratio(self) -> float:
         """Our processor time over the bare one."""
         return round(self.ours.cpu / self.bare.cpu, 2)
+
+
+@dataclass(frozen=True)
+class Copies:
+    """What copies of one interpreter take, each with environments of its own."""
+
+    copies: int
+    cold: Cost
+    """Measuring all of them, in one run, with no environment there yet and wheels cached."""
+    warm: Cost
+    """The same again."""
+    bare: Cost
+    """Starting the Python of each, with one botocore client."""
+    baseline: Cost | None = None
+    """What an earlier build took where ours was cold; None if nobody named one."""
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is to be measured beside the page's procedure and this tool's on the same interpreters."""
+
+    environments: int
+    """Environments as found that are made."""
+    scale: int = 0
+    """Copies of an interpreter that are made."""
+    baseline: str = ""
+    """The commit of an earlier build to hold ours against."""
+    clients: tuple[str, ...] = ()
+    """The clients of which it is measured what each adds to a run."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table at the end: what was measured, what came of it, and what is wanted at most."""
+
+    what: str
+    measured: float
+    target: float
+
+    def __str__(self) -> str:
+        """Return the line, its numbers below each other."""
+        met = "met" if self.measured <= self.target else "over"
+        return f"{self.measured:9.3f} {self.target:9.3f} {met:>5}  {self.what}"
 
 
 @dataclass(frozen=True)
@@ -153,6 +209,41 @@ class Bench:
     clients: Mapping[str, Cost] = field(default_factory=dict)
     """What each further client adds to a run of the default ones on one interpreter, once its environment
     is there. It has a process of its own, so of a second processor's time little is waited for."""
+    copies: Copies | None = None
+    """Copies of one interpreter; None where nobody asked for any, or there is none to copy."""
+    starts: Mapping[str, float] = field(default_factory=dict)
+    """The wall time of a command over that of `nox -l` with an empty noxfile, by command."""
+    report: Mapping[str, float] = field(default_factory=dict)
+    """A large report: its `rows`, the seconds (`wall`) and bytes (`peak`, `html`) that it takes."""
+
+    def table(self) -> tuple[Line, ...]:
+        """Return what is wanted of all of this, a line each, as far as it was measured."""
+        warm, cold, bare, page = self.warm, self.cold, self.floor, self.page
+        lines = [
+            Line("warm, processor time over bare", warm.cpu / bare.cpu, 1.5),
+            Line("warm, wall over bare", warm.wall / bare.wall, 1.5),
+            Line("cold, wall over the page's", cold.wall / page.wall, 1 / 12),
+            Line("warm, wall over the page's", warm.wall / page.wall, 1 / 30),
+            *(Line(f"{command}, wall over an empty noxfile's", n, 1.5) for command, n in self.starts.items()),
+        ]
+        if copies := self.copies:
+            of = f"{copies.copies} copies"
+            lines.append(
+                Line(f"warm, {of}, processor time over bare", copies.warm.cpu / copies.bare.cpu, 1.4)
+            )
+            if copies.baseline:
+                over = copies.cold.wall / copies.baseline.wall
+                lines.append(Line(f"cold, {of}, wall over the baseline's", over, 0.4))
+        if many := self.many_different:
+            of = f"{many.environments} environments"
+            lines.append(Line(f"{of}, processor time of each over a tenth's", many.growth, 1.0))
+            lines.append(Line(f"{of}, peak memory, MiB", many.peak / MEBIBYTE, 250))
+        if report := self.report:
+            of = f"report of {report['rows']} rows"
+            lines.append(Line(f"{of}, seconds", report["wall"], 10))
+            lines.append(Line(f"{of}, peak memory, MiB", report["peak"] / MEBIBYTE, 400))
+            lines.append(Line(f"{of}, matrix.html, MB", report["html"] / 1e6, 8))
+        return tuple(lines)
 
     def ratios(self) -> dict[str, float]:
         """Return the page's wall time over ours, and our cells over the page's."""
@@ -171,9 +262,9 @@ class Bench:
 
 
 def run_bench(
-    prepared: Sequence[Prepared], uv: str, scratch: Path, say: Callable[[str], None], environments: int = MANY
+    prepared: Sequence[Prepared], uv: str, scratch: Path, say: Callable[[str], None], extent: Extent
 ) -> Bench:
-    """Measure the page on some interpreters, then this tool on the same ones, then environments as found.
+    """Measure the page on some interpreters, then this tool on the same ones, and all else that is asked for.
 
     Raises subprocess.SubprocessError if one of our own runs fails: a bench of a failure says nothing.
     """
@@ -187,38 +278,137 @@ def run_bench(
     copy, nox = _clean(uv, scratch)
     only = [word for each in interpreters for word in ("--only", each.id)]
     ours: list[str | Path] = [nox, "-s", "matrix", "--", *only]
-    first = _cost(lambda: _ours(ours, copy))
-    say(f"ours, the very first time: {first.wall:.1f} s, {first.cells} cells")
-    colds = []
-    for _ in range(2):
-        shutil.rmtree(copy / ".nox" / ".cache")
-        colds.append(_cost(lambda: _ours(ours, copy)))
-    cold = min(colds, key=lambda cost: cost.wall)
-    say(f"ours without environments: {cold.wall:.1f} s (the better of two)")
-    warm = min((_cost(lambda: _ours(ours, copy)) for _ in range(3)), key=lambda cost: cost.wall)
+    first, cold, warm = _time_ours(ours, copy, say)
     spending = read_spending(copy / SPENT)
-    say(f"ours with environments: {warm.wall:.1f} s (the best of three), of the last:\n{spending}")
+    say(f"of the last:\n{spending}")
     floor = _cost(lambda: sum(map(_start_botocore, prepared)))
-    say(f"starting each interpreter with one botocore client: {floor.wall:.1f} s")
+    say(f"starting each interpreter with one botocore client: {floor.wall:.1f} s, by")
+    say(bare_command([each.python for each in prepared if each.python]))
+    starts = measure_starts(nox, copy, scratch / "empty")
     names = tuple(each.id for each in interpreters)
+    report = _report(copy)
+    copies = measure_copies(interpreters, nox, copy, scratch, extent)
     measure = partial(_ours_on, ours[:4], copy)
-    same, different = measure_many(interpreters, uv, measure, scratch / "many", environments) or (None, None)
+    many = measure_many(interpreters, uv, measure, scratch / "many", extent.environments)
+    same, different = many or (None, None)
     say(f"the same on each Python: {same}")
     spending_different = read_spending(copy / SPENT)
     say(f"all different: {different}, of which:\n{spending_different}")
-    added = _added([*ours[:4], "--only", names[-1]], copy, say) if names else {}
+    added = _added([*ours[:4], "--only", names[-1]], copy, say, extent.clients)
     return Bench(
-        names, page, spent, first, cold, warm, floor, same, different, spending, spending_different, added
+        *(names, page, spent, first, cold, warm, floor, same, different, spending, spending_different, added),
+        copies=copies,
+        starts=starts,
+        report=report,
     )
+
+
+def _time_ours(
+    ours: Sequence[str | Path], checkout: Path, say: Callable[[str], None]
+) -> tuple[Cost, Cost, Cost]:
+    """Measure ours the first time, without environments, and with them."""
+    first = _cost(lambda: _ours(ours, checkout))
+    say(f"ours, the very first time: {first.wall:.1f} s, {first.cells} cells")
+    colds = []
+    for _ in range(2):
+        shutil.rmtree(checkout / ".nox" / ".cache")
+        colds.append(_cost(lambda: _ours(ours, checkout)))
+    cold = min(colds, key=lambda cost: cost.wall)
+    say(f"ours without environments: {cold.wall:.1f} s (the better of two)")
+    warm = min((_cost(lambda: _ours(ours, checkout)) for _ in range(3)), key=lambda cost: cost.wall)
+    say(f"ours with environments: {warm.wall:.1f} s (the best of three)")
+    return first, cold, warm
 
 
 def _clean(uv: str, scratch: Path) -> tuple[Path, Path]:
     """Return a copy of this checkout in which nothing was run yet, and a nox of its own to run it by."""
     copy, outer = scratch / "checkout", scratch / "outer"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".nox", ".venv", ".git", "history", "latest"))
+    ignored = shutil.ignore_patterns(".nox", ".venv", ".git", "history", "latest", "__pycache__", ".*_cache")
+    shutil.copytree(ROOT, copy, ignore=ignored)
     _must(uv, "venv", "--quiet", "--python", sys.executable, outer)
     _must(uv, "pip", "install", "--quiet", "--python", outer / "bin" / "python", "nox")
     return copy, outer / "bin" / "nox"
+
+
+def bare_command(pythons: Iterable[Path]) -> str:
+    """Return what cannot be saved as a command line that anybody can run."""
+    words = " ".join(shlex.quote(str(python)) for python in pythons)
+    return f'time (for python in {words}; do "$python" -c {shlex.quote(ONE_CLIENT)}; done)'
+
+
+def measure_starts(nox: Path, checkout: Path, empty: Path) -> dict[str, float]:
+    """Return the wall time of short commands over that of nox itself, by command."""
+    empty.mkdir()
+    (empty / "noxfile.py").write_text("import nox\n", encoding="utf-8")
+    commands = {"nothing": ("-l",), "nox -l": ("-l",), "nox -s gate": ("-s", "gate")}
+    walls: dict[str, list[float]] = {command: [] for command in commands}
+    for _ in range(ROUNDS):
+        for command, words in commands.items():
+            folder = empty if command == "nothing" else checkout
+            walls[command].append(_cost(partial(_ends, [nox, *words], folder)).wall)
+    nothing, *ours = (statistics.median(each) for each in walls.values())
+    return {command: round(wall / nothing, 2) for command, wall in zip(list(commands)[1:], ours, strict=True)}
+
+
+def _ends(command: Sequence[str | Path], folder: Path) -> int:
+    """Run a command, however it ends: the gate fails on a finding, and nox where it has no session."""
+    subprocess.run(command, check=False, cwd=folder, env=shell(), timeout=LIMIT, capture_output=True)
+    return 0
+
+
+def _report(checkout: Path) -> dict[str, float]:
+    """Return what a large report takes, made of the run that a checkout has last."""
+    python = checkout / ".nox" / "_tool" / "bin" / "python"
+    latest = checkout / "reports" / "latest"
+    command: list[str | Path] = [python, "-m", "runs.bench_reports", latest, str(ROWS)]
+    done = subprocess.run(
+        command, check=True, cwd=checkout, env=shell(), timeout=LIMIT, capture_output=True, text=True
+    )
+    return dict(json.loads(done.stdout))
+
+
+def measure_copies(
+    interpreters: Sequence[Interpreter], nox: Path, checkout: Path, scratch: Path, extent: Extent
+) -> Copies | None:
+    """Measure copies of one interpreter, cold and warm, and cold by an earlier build too.
+
+    None where none is asked for, or there is none to copy.
+    """
+    copied = copyable(interpreters)
+    if not extent.scale or copied is None:
+        return None
+    folder = scratch / "copies"
+    for number in range(extent.scale):
+        copy_interpreter(Path(copied.path), folder, number)
+    ours: list[str | Path] = [
+        nox,
+        "-s",
+        "matrix",
+        "--",
+        "--made",
+        "--search",
+        folder,
+        "--only",
+        "search_copy_*",
+    ]
+    baseline = None
+    if extent.baseline:
+        earlier = _earlier(extent.baseline, scratch / "earlier")
+        _must(nox, "-l", folder=earlier)  # its own packages are not what is compared
+        baseline = _cost(lambda: _ours(ours, earlier))
+    cold = _cost(lambda: _ours(ours, checkout))
+    warm = min((_cost(lambda: _ours(ours, checkout)) for _ in range(2)), key=lambda cost: cost.cpu)
+    pythons = list(checkout.glob(".nox/.cache/environments/search_copy_*/botocore/bin/python"))
+    bare = _cost(lambda: sum(_start(python, ONE_CLIENT) for python in pythons))
+    return Copies(len(pythons), cold, warm, bare, baseline)
+
+
+def _earlier(commit: str, folder: Path) -> Path:
+    """Return an earlier build, checked out into a folder."""
+    archive = folder.with_suffix(".tar")
+    _must("git", "-C", ROOT, "archive", "--format=tar", "--output", archive, commit)
+    shutil.unpack_archive(archive, folder)
+    return folder
 
 
 def measure_many(
@@ -226,7 +416,7 @@ def measure_many(
     uv: str,
     measure: Callable[[Sequence[str | Path], list[int]], int],
     folder: Path,
-    number: int = MANY,
+    number: int,
 ) -> tuple[Many, Many] | None:
     """Make environments in a folder, as many on each interpreter; measure them, make all differ, and again.
 
@@ -236,21 +426,33 @@ def measure_many(
     """
     if not interpreters:
         return None
-    pythons = [_environment(uv, interpreters[n % len(interpreters)], folder, n) for n in range(number)]
+    templates = [_template(uv, each, folder.with_name("templates")) for each in interpreters]
+    # Those of the first tenth are told by their names.
+    places = [folder / f"bench_{'1' if n % 10 else '0'}_{n}" for n in range(number)]
+    pythons = [copy_environment(templates[n % len(templates)], place) for n, place in enumerate(places)]
 
     def run(pattern: str) -> tuple[Cost, int]:
         words: list[str | Path] = ["--found", "--search", folder, "--only", f"env_bench_{pattern}"]
         peaks: list[int] = []
         return _cost(lambda: measure(words, peaks)), peaks[0]
 
-    _, same_few = run("0_*")
+    few_cost, same_few = run("0_*")
     same, same_all = run("*")
     for python in pythons:
         _differ(python)
-    _, few = run("0_*")
+    different_few, few = run("0_*")
     different, most = run("*")
     bare = _cost(lambda: sum(_start(python, IMPORTS) for python in pythons))
-    return Many(number, same, bare, same_few, same_all), Many(number, different, bare, few, most)
+    return (
+        Many(number, same, bare, same_few, same_all, _growth(same, few_cost, number)),
+        Many(number, different, bare, few, most, _growth(different, different_few, number)),
+    )
+
+
+def _growth(whole: Cost, few: Cost, number: int) -> float:
+    """Return the processor time for each of all over that for each of a tenth; 0 where that took none."""
+    of_few = few.cpu / math.ceil(number / 10)
+    return round(whole.cpu / number / of_few, 2) if of_few else 0.0
 
 
 def _differ(python: Path) -> None:
@@ -259,18 +461,19 @@ def _differ(python: Path) -> None:
     (packages / "application.py").write_text(f"NAME = {python.parents[1].name!r}\n", encoding="utf-8")
 
 
-def _environment(uv: str, interpreter: Interpreter, folder: Path, number: int) -> Path:
-    """Make an environment with packages of an application; return its Python."""
-    # Those of the first tenth are told by their names.
-    place = folder / f"bench_{'1' if number % 10 else '0'}_{number}"
+def _template(uv: str, interpreter: Interpreter, folder: Path) -> Path:
+    """Make an environment with packages of an application, compiled as pip does it; return its folder."""
+    place = folder / interpreter.id
     _must(uv, "venv", "--quiet", "--python", interpreter.path, place)
     python = place / "bin" / "python"
-    _must(uv, "pip", "install", "--quiet", "--python", python, *PACKAGES)
-    return python
+    _must(uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, *PACKAGES)
+    return place
 
 
-def _added(ours: Sequence[str | Path], checkout: Path, say: Callable[[str], None]) -> dict[str, Cost]:
-    """Measure what each client that is not measured by default adds to a run on one interpreter.
+def _added(
+    ours: Sequence[str | Path], checkout: Path, say: Callable[[str], None], further: Sequence[str]
+) -> dict[str, Cost]:
+    """Measure what each of some clients adds to a run of the default ones on one interpreter.
 
     Runs with and without it alternate, so that what else the machine is doing falls on both. A client that
     answers nothing there costs nothing either, and is left out.
@@ -282,7 +485,7 @@ def _added(ours: Sequence[str | Path], checkout: Path, say: Callable[[str], None
 
     added = {}
     for client in clients().values():
-        if client.id in default_clients() or client.reference:
+        if client.id in default_clients() or client.id not in further:
             continue
         both = (*default_clients(), client.id)
         run(both)  # makes the environments
@@ -311,7 +514,7 @@ def _best(costs: Sequence[Cost]) -> Cost:
 
 def write_bench(path: Path, bench: Bench) -> None:
     """Write the figures and their ratios as JSON."""
-    path.write_text(as_text(BenchDocument.of(bench, ratios=bench.ratios()), indent=2))
+    path.write_text(as_text(BenchDocument.of(bench, ratios=bench.ratios(), table=bench.table()), indent=2))
 
 
 def _cost(action: Callable[[], int]) -> Cost:
@@ -322,8 +525,8 @@ def _cost(action: Callable[[], int]) -> Cost:
     return Cost(round(time.monotonic() - began, 3), round(cpu, 3), cells)
 
 
-def _must(*command: str | Path) -> None:
-    subprocess.run(command, check=True, timeout=LIMIT, capture_output=True, env=shell())
+def _must(*command: str | Path, folder: Path | None = None) -> None:
+    subprocess.run(command, check=True, timeout=LIMIT, capture_output=True, env=shell(), cwd=folder)
 
 
 def _ours(command: Sequence[str | Path], checkout: Path, peaks: list[int] | None = None) -> int:

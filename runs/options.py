@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 MANY = 200
 """Environments as found that the bench makes, unless it is told another number."""
 
-FEWEST, MOST = 10, 300
-"""A tenth of these is measured apart; a search ends after a thousand Pythons, and each has three."""
+FEWEST, MOST = 10, 900
+"""A tenth of these is measured apart, and a search ends after a thousand Pythons."""
 
 
 class OptionError(FloorError):
@@ -157,6 +157,17 @@ ENVIRONMENTS = Option(
     {"type": _environments, "default": MANY, "metavar": "N"},
     "200 unless you say another number",
 )
+SCALE = Option(
+    "--scale",
+    "copies of an interpreter that are made and measured too",
+    {"type": _positive, "default": 0, "metavar": "N"},
+    "default: none",
+)
+BASELINE = Option(
+    "--baseline",
+    "measure an earlier build of this tool on the same copies, by its commit",
+    {"default": "", "metavar": "COMMIT"},
+)
 MADE = Option(
     "--made", "only in environments that are made for that; none is looked for", {"action": "store_true"}
 )
@@ -172,6 +183,7 @@ CLIENTS = Option(
     f"default: {','.join(default_clients())};"
     f" in environments that were found, all that are there but {INSTALLER}",
 )
+FURTHER = replace(CLIENTS, meaning="say what each of these clients adds to a run", details="default: none")
 CLIENT = Option(
     "--client",
     "measure this client file of your own too; may be repeated",
@@ -426,7 +438,7 @@ SESSIONS: Mapping[str, tuple[Option, ...]] = {
     "verify": VERIFY,
     "serve": (FLOOR, OPENSSL, PORT),
     "truth": MEASURING,
-    "bench": (ONLY, ENVIRONMENTS),
+    "bench": (ONLY, ENVIRONMENTS, SCALE, BASELINE, FURTHER),
     "tests": (),
     "lint": (),
     "venv": PREPARING,

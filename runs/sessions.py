@@ -351,7 +351,7 @@ def bench(job: Job) -> None:
 
     from interpreters.clients import default_clients
     from interpreters.locate import SelectionError
-    from runs.bench import run_bench, write_bench
+    from runs.bench import Extent, run_bench, write_bench
 
     if not (REPORTS / LATEST).exists():
         msg = "there is no report to put bench.json beside: run nox -s matrix first"
@@ -365,15 +365,20 @@ def bench(job: Job) -> None:
     if not able:
         msg = "the page's procedure needs a Python 3 that can be measured: choose one with --only"
         raise SelectionError(msg)
+    options = job.options
+    extent = Extent(options.environments, options.scale, options.baseline, options.clients)
     try:
         with scratch_folder(job.cache, "bench-") as folder:
-            done = run_bench(able, job.uv, folder, _say)
+            done = run_bench(able, job.uv, folder, _say, extent)
     except (subprocess.SubprocessError, OSError) as error:
         msg = f"the bench broke off, so there are no figures: {error}"
         raise FloorError(msg) from error
     write_bench(REPORTS / LATEST / "bench.json", done)
     for name, ratio in done.ratios().items():
         print(f"{name}: {ratio}")
+    print(" measured  at most")
+    for line in done.table():
+        print(line)
 
 
 def venv(job: Job, interpreter: str) -> None:

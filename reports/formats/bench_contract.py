@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec import field
+
 from interpreters.documents import Count, Document, NonEmpty
 
 
@@ -31,6 +33,34 @@ class ManyDocument(Document):
     """Bytes that the largest process of a run took for a tenth of the environments."""
     peak: Count
     """Bytes that the largest process of a run took for all of them."""
+    growth: float = 0.0
+    """The processor time for each cell over that of a tenth of them; 0 in the file of an earlier version."""
+
+
+class CopiesDocument(Document):
+    """What copies of one interpreter take, each with environments of its own."""
+
+    copies: Count
+    """How many there were."""
+    cold: CostDocument
+    """Measuring all of them with no environment there yet, and wheels cached."""
+    warm: CostDocument
+    """The same again."""
+    bare: CostDocument
+    """Starting the Python of each, with one botocore client."""
+    baseline: CostDocument | None = None
+    """What an earlier build took where this one was cold; null if none was named."""
+
+
+class LineDocument(Document):
+    """What is wanted, and what was measured."""
+
+    what: NonEmpty
+    """What was measured, in words."""
+    measured: float
+    """What came of it."""
+    target: float
+    """What it should be at the most."""
 
 
 class SpentDocument(Document):
@@ -92,3 +122,11 @@ class BenchDocument(Document, tag_field="schema_version", tag=1):
     """What the last warm run spent; null in the file of a version that did not say."""
     spent_different: SpendingDocument | None = None
     """What the run on environments that all differ spent."""
+    copies: CopiesDocument | None = None
+    """Copies of one interpreter; null where none was asked for."""
+    starts: Mapping[NonEmpty, float] = field(default_factory=dict)
+    """By command, its wall time over that of `nox -l` with an empty noxfile."""
+    report: Mapping[NonEmpty, float] = field(default_factory=dict)
+    """A large report: its `rows`, the seconds (`wall`) and bytes (`peak`, `html`) that it took."""
+    table: tuple[LineDocument, ...] = ()
+    """What is wanted of all of this, as far as it was measured."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,13 +17,16 @@ from runs import bench as bench_module
 from runs.bench import (
     CERTIFICATE,
     CHECK,
+    ONE_CLIENT,
     SERVERS,
     Bench,
+    Copies,
     Cost,
     Many,
     _added,
     _page,
     _server,
+    bare_command,
     measure_many,
     shell,
     write_bench,
@@ -68,7 +72,8 @@ def test_the_figures_are_written_with_their_ratios(tmp_path: Path) -> None:
     write_bench(tmp_path / "bench.json", bench)
     written = json.loads((tmp_path / "bench.json").read_text())
     validator("bench.json").validate(written)
-    assert written.keys() == {"schema_version", "ratios", *asdict(bench)}
+    assert written.keys() == {"schema_version", "ratios", "table", *asdict(bench)}
+    assert [line["what"] for line in written["table"]] == [line.what for line in bench.table()]
     assert written["ratios"] == bench.ratios()
     assert written["ratios"]["cpu_many_over_bare"] == 0.5
     assert written["ratios"]["cpu_many_different_over_bare"] == 1.5
@@ -80,9 +85,47 @@ def test_the_figures_are_written_with_their_ratios(tmp_path: Path) -> None:
     assert written["page"] == {"wall": 1.0, "cpu": 1.0, "cells": 1}
 
 
+def test_the_table_holds_what_was_measured_against_what_is_wanted() -> None:
+    """Each line is met by what is at most its target; of what nobody asked for there is no line."""
+    ours, bare = Cost(3.0, 6.0, 360), Cost(2.0, 4.0, 0)
+    bench = Bench(("a",), Cost(60.0, 50.0, 16), bare, ours, ours, ours, bare)
+    assert [(line.what, line.measured) for line in bench.table()[:2]] == [
+        ("warm, processor time over bare", 1.5),
+        ("warm, wall over bare", 1.5),
+    ]
+    assert len(bench.table()) == 4
+    assert "met" in str(bench.table()[0])
+    copies = Copies(60, Cost(50.0, 1.0, 0), Cost(1.0, 9.0, 0), Cost(1.0, 6.0, 0), Cost(100.0, 1.0, 0))
+    more = replace(
+        bench,
+        copies=copies,
+        starts={"nox -l": 1.6},
+        report={"rows": 5031, "wall": 9.0, "peak": 401 << 20, "html": 8e6},
+    )
+    measured = {line.what: (line.measured, " met " in str(line)) for line in more.table()[4:]}
+    assert measured == {
+        "nox -l, wall over an empty noxfile's": (1.6, False),
+        "warm, 60 copies, processor time over bare": (1.5, False),
+        "cold, 60 copies, wall over the baseline's": (0.5, False),
+        "report of 5031 rows, seconds": (9.0, True),
+        "report of 5031 rows, peak memory, MiB": (401.0, False),
+        "report of 5031 rows, matrix.html, MB": (8.0, True),
+    }
+
+
+def test_the_bare_cost_is_a_command_that_anybody_can_run(tmp_path: Path) -> None:
+    """The line, pasted into a shell, starts each Python with the program whose time is taken."""
+    python = tmp_path / "a python"
+    python.write_text('#!/bin/sh\necho "$1 $2" > "$0.said"\n')
+    python.chmod(0o755)
+    subprocess.run(["bash", "-c", bare_command([python])], check=True, capture_output=True)
+    assert (tmp_path / "a python.said").read_text() == f"-c {ONE_CLIENT}\n"
+
+
 def test_what_each_further_client_adds_is_the_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a client adds is its best run over the best without it, its environment's making apart."""
-    further = [one.id for one in clients().values() if one.id not in default_clients() and not one.reference]
+    known = [one.id for one in clients().values() if one.id not in default_clients() and not one.reference]
+    further = known[:3]
     asked: list[tuple[str, ...]] = []
     silent = further[1]
 
@@ -103,7 +146,7 @@ def test_what_each_further_client_adds_is_the_difference(monkeypatch: pytest.Mon
     monkeypatch.setattr("runs.bench._cost", cost)
     monkeypatch.setattr("runs.bench._ours", ours)
     said: list[str] = []
-    added = _added(["nox", "--only", "here"], Path("/copy"), said.append)
+    added = _added(["nox", "--only", "here"], Path("/copy"), said.append, further)
     assert added == {
         client: Cost(float(len(client)), 2.0 * len(client), 16) for client in further if client != silent
     }
@@ -163,10 +206,11 @@ def test_many_are_the_same_first_then_all_different_and_started_last(
     def texts() -> int:
         return len({path.read_text() for path in tmp_path.rglob("application.py")})
 
-    def make(uv: str, interpreter: Interpreter, folder: Path, number: int) -> Path:
-        place = folder / f"{uv}_{interpreter.id}_{number}"
-        (place / "lib" / "python3.9" / "site-packages").mkdir(parents=True)
-        return place / "bin" / "python"
+    def template(uv: str, interpreter: Interpreter, folder: Path) -> Path:
+        made = folder / f"{uv}_{interpreter.id}"
+        (made / "lib" / "python3.9" / "site-packages").mkdir(parents=True)
+        (made / "pyvenv.cfg").touch()
+        return made
 
     def measure(words: Sequence[str | Path], peaks: list[int]) -> int:
         began.append((str(words[-1]), texts()))
@@ -178,19 +222,19 @@ def test_many_are_the_same_first_then_all_different_and_started_last(
         began.append((python.parents[1].name, texts()))
         return 0
 
-    monkeypatch.setattr(bench_module, "_environment", make)
+    monkeypatch.setattr(bench_module, "_template", template)
     monkeypatch.setattr(bench_module, "_start", start)
     both = [an_interpreter("one"), an_interpreter("two")]
-    found = measure_many(both, "uv", measure, tmp_path, 3)
+    found = measure_many(both, "uv", measure, tmp_path / "many", 3)
     assert found is not None
     assert began == [
         ("env_bench_0_*", 0),
         ("env_bench_*", 0),
         ("env_bench_0_*", 3),
         ("env_bench_*", 3),
-        *((f"uv_{name}", 3) for name in ("one_0", "two_1", "one_2")),
+        *((name, 3) for name in ("bench_0_0", "bench_1_1", "bench_1_2")),
     ]
     same, different = found
     assert (same.peak_few, same.peak, different.peak_few, different.peak) == (1, 2, 3, 4)
     assert (same.environments, same.ours.cells, same.bare) == (3, 7, different.bare)
-    assert measure_many([], "uv", measure, tmp_path) is None
+    assert measure_many([], "uv", measure, tmp_path, 3) is None

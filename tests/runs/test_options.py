@@ -52,7 +52,7 @@ def test_the_defaults_of_a_matrix() -> None:
         ("remedy", ["--conditions", "all"], "unrecognized arguments: --conditions all"),
         ("remedy", ["--programs"], "unrecognized arguments: --programs"),
         ("serve", ["--only", "x"], "unrecognized arguments: --only x"),
-        ("bench", ["--clients", "ssl"], "unrecognized arguments: --clients ssl"),
+        ("bench", ["--floor", "TLSv1.2"], "unrecognized arguments: --floor TLSv1.2"),
         ("gate", ["reports/history/one"], "unrecognized arguments: reports/history/one"),
         ("lint", ["--fix"], "unrecognized arguments: --fix"),
         ("merge", ["--floor", "TLSv1.2"], "unrecognized arguments: --floor"),
@@ -62,7 +62,7 @@ def test_the_defaults_of_a_matrix() -> None:
             "argument --floor: there is no floor 'TLSv1.1'; there are TLSv1.2",
         ),
         ("harden", ["--jobs", "0"], "argument --jobs: '0' is not a whole number of 1 or more"),
-        ("bench", ["--environments", "9"], "'9' is not a number of environments from 10 to 300"),
+        ("bench", ["--environments", "9"], "'9' is not a number of environments from 10 to 900"),
         ("matrix", ["--floor", "1.2"], "there is no floor '1.2'; there are TLSv1.1, TLSv1.2, TLSv1.3"),
         ("matrix", ["--keep", "0"], "argument --keep: '0' is not a whole number of 1 or more"),
         (
