@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from interpreters.locations import SearchedLocation
 from interpreters.places import LOCAL, Place
 from reports.formats.frame import build_frame
-from reports.formats.matrix_json import build_json, read_json
+from reports.formats.matrix_json import build_json, pieces, read_json
 from reports.formats.records import RecordError
 from reports.verdicts.cells import CellKind
 from reports.verdicts.judge import HeldBy, PageCheck, Verdict
@@ -133,6 +133,19 @@ def test_documents_validate(floor: Protocol) -> None:
     VALIDATOR.validate(_document(floor=floor))
     VALIDATOR.validate(_document([], floor))
     VALIDATOR.validate(_document(floor=floor, policy=a_policy()))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        {"a": []},
+        {"a": [], "b": {}, "c": [{"d": [1, [], {}, {"e": None}], "f": '\n\u20ac\\"'}, 2.5, True]},
+    ],
+)
+def test_the_text_in_pieces_is_that_of_the_standard_library(document: Any) -> None:
+    """Whatever a document holds, its pieces are what json.dumps makes of it."""
+    assert "".join(pieces(document)) == json.dumps(document, indent=1) + "\n"
 
 
 def test_the_catalogue_that_we_ship_validates() -> None:
