@@ -138,13 +138,12 @@ def test_documents_validate(floor: Protocol) -> None:
 @pytest.mark.parametrize(
     "document",
     [
-        {},
         {"a": []},
         {"a": [], "b": {}, "c": [{"d": [1, [], {}, {"e": None}], "f": '\n\u20ac\\"'}, 2.5, True]},
     ],
 )
 def test_the_text_in_pieces_is_that_of_the_standard_library(document: Any) -> None:
-    """Whatever a document holds, its pieces are what json.dumps makes of it."""
+    """Whatever a document has in its parts, its pieces are what json.dumps makes of it."""
     assert "".join(pieces(document)) == json.dumps(document, indent=1) + "\n"
 
 
