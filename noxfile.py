@@ -108,6 +108,12 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="uv|virtualenv")
+def faults(session: nox.Session) -> None:
+    """Inject hundreds of faults into runs and reports, and fail unless each promise is kept."""
+    perform("faults", session, PLAN)
+
+
+@nox.session(venv_backend="uv|virtualenv")
 def lint(session: nox.Session) -> None:
     """Check style, types and the CI workflows."""
     perform("lint", session, PLAN)

@@ -66,6 +66,9 @@ Python 3.6 gets an httpx and an aiobotocore of years before."""
 STEP_LIMIT = 600.0
 """Seconds that one installer command may take."""
 
+NO_SETTINGS = Path("/")
+"""Where uv installs from: it takes a uv.toml or pyproject.toml of any folder above, and so of anybody's."""
+
 
 @dataclass(frozen=True)
 class ClientVenv:
@@ -246,11 +249,14 @@ def _make_by_venv(request: VenvRequest, ours: Mapping[str, str]) -> None:
 def _install(request: VenvRequest, installer: Installer, ours: Mapping[str, str], maker: _Maker) -> None:
     """Install into an environment; raises SubprocessError if that fails."""
     by_uv, by_pip = _uv_command(request, installer), _pip_command(request, installer)
-    if maker is not _Maker.VENV:
-        run_installer(by_uv if maker is _Maker.UV else by_pip, ours, request.folder)
+    if maker is _Maker.UV:
+        run_installer(by_uv, ours, NO_SETTINGS)
+        return
+    if maker is _Maker.VIRTUALENV:
+        run_installer(by_pip, ours, request.folder)
         return
     try:
-        run_installer(by_uv, ours, request.folder)
+        run_installer(by_uv, ours, NO_SETTINGS)
     except subprocess.SubprocessError:
         # Start-up code that prints in the environment too: uv fails on it, and pip does not.
         run_installer([str(request.python), "-m", "ensurepip"], ours)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from interpreters.atomic import write_atomically
 from interpreters.errors import FloorError
-from interpreters.owners import not_as_root
+from interpreters.loaded import loaded_by
+from interpreters.owners import Trust, not_as_root
 from interpreters.places import ANSWER_LIMIT as REACH_LIMIT
 from interpreters.places import MARK as REACH_MARK
 from interpreters.places import Passenger, Place, command
@@ -221,15 +222,15 @@ def identify(
     """Return what the executable says it is; raises IdentifyError with the reason it cannot be used.
 
     `words` stand between the executable and the script. Root starts nothing that somebody else could
-    replace: see owners.py. The folder `cache` keeps answers, under the executable's fingerprint, that of each
-    file among the words, and the variables that matter. For a day it also keeps that a
-    candidate did not answer in time. It keeps no other refusal, and no answer of an interpreter without a
-    working ssl module: a library put back, or another configuration, may cure those.
+    replace, nor what loads something of that kind: see owners.py and loaded.py.
+    The folder `cache` keeps answers, under the executable's fingerprint, that of each file among the words,
+    and the variables that matter. For a day it also keeps that a candidate did not answer in time. It
+    keeps no other refusal, and no answer of an interpreter without a working ssl module: a library put
+    back, or another configuration, may cure those.
     """
     files = _between(words)
-    for file in (path, *files):
-        if refusal := not_as_root(Path(os.path.realpath(file))):
-            raise IdentifyError(refusal)
+    if refusal := _refusal(path, files):
+        raise IdentifyError(refusal)
     command: tuple[str | Path, ...] = (path, *words)
     if cache is None:
         return _start(command, env, limit)
@@ -251,6 +252,20 @@ def identify(
     if identity.ssl and not identity.context_unavailable:
         _write(remembered, asdict(identity))
     return identity
+
+
+def _refusal(path: Path, files: Sequence[Path]) -> str:
+    """Return why root must not start an executable with these files; empty if root may."""
+    if os.geteuid() != 0:
+        return ""
+    trust = Trust()
+    for file in (path, *files):
+        if refusal := trust.not_as_root(Path(os.path.realpath(file))):
+            return refusal
+    for loaded in loaded_by(path):
+        if refusal := trust.not_as_root(Path(os.path.realpath(loaded))):
+            return f"it loads {loaded}, {refusal}"
+    return ""
 
 
 def _between(words: Iterable[str | Path]) -> list[Path]:

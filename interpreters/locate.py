@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from interpreters.errors import FloorError
 from interpreters.interpreter import ENVIRONMENT
 from interpreters.listing import some_of
+from interpreters.loaded import start_up_files
 from interpreters.locations import (
     InterpreterSource,
     Location,
@@ -229,11 +230,15 @@ def _not_as_root(path: str | Path) -> str:
 
 
 def _site_packages(folder: Path) -> Iterator[str]:
-    """Give the folders of an environment's packages; a link of that name counts as its target."""
+    """Give an environment's settings, and its packages' folders with their start-up code."""
+    if os.path.exists(f"{folder}/pyvenv.cfg"):
+        yield f"{folder}/pyvenv.cfg"
     for name in ("lib", "lib64"):
         with contextlib.suppress(OSError):
             versions = os.listdir(folder / name)
-            yield from (f"{folder}/{name}/{each}/site-packages" for each in versions if each.startswith("py"))
+            for each in versions:
+                if each.startswith("py"):
+                    yield from start_up_files(f"{folder}/{name}/{each}/site-packages")
 
 
 def _left_out(env: Mapping[str, str]) -> list[SearchedLocation]:

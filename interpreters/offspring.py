@@ -108,8 +108,12 @@ class Offspring:
             self.tell(".", "")
             assert self._reaper.stdin is not None  # noqa: S101  we asked for a pipe
             self._reaper.stdin.close()
-            with contextlib.suppress(subprocess.TimeoutExpired):
+            try:
                 self._reaper.wait(REAP_LIMIT)
+            except subprocess.TimeoutExpired:
+                # Somebody stopped it. What it would have ended has ended.
+                self._reaper.kill()
+                self._reaper.wait()
 
 
 @contextlib.contextmanager

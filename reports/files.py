@@ -89,6 +89,13 @@ def _time(text: str, path: Path) -> dt.datetime:
         return dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC)
 
 
+def refuse_taken(run_id: str, reports: Path = REPORTS) -> None:
+    """Raise PublishError where a run of this name was published: a second would be measured in vain."""
+    if (final := reports / HISTORY / run_id).exists():
+        msg = f"{final} is there already: give each run another {RUN_ID}, or none"
+        raise PublishError(msg)
+
+
 @contextlib.contextmanager
 def publish(run_id: str, reports: Path = REPORTS, kept: int = KEPT_RUNS) -> Iterator[Path]:
     """Give a folder to write a run's files into; they are published if the block ends well.
@@ -100,9 +107,7 @@ def publish(run_id: str, reports: Path = REPORTS, kept: int = KEPT_RUNS) -> Iter
     history.mkdir(exist_ok=True)
     aside = history / f".{run_id}.{os.getpid()}"
     final = history / run_id
-    if final.exists():
-        msg = f"{final} is there already: give each run another {RUN_ID}, or none"
-        raise PublishError(msg)
+    refuse_taken(run_id, reports)
     aside.mkdir(mode=0o755)
     try:
         # Else whoever publishes meanwhile would take it for what a killed run left.

@@ -14,6 +14,7 @@ from reports.formats.matrix_json import StoredRun, build_json, pieces, read_json
 from reports.formats.records import OBSERVATIONS, build_jsonl, observations_of, read_jsonl_by_run
 from reports.formats.remedies import DOCUMENT as REMEDIES
 from reports.formats.remedies import read_remedies
+from reports.gate import read_report
 from reports.history import DOCUMENT
 from reports.verdicts.judge import Judgement, Verdict
 from reports.verdicts.matrix import ALL_CLIENTS, MISSING, Matrix, Measured, Row, Subject
@@ -59,12 +60,13 @@ def read_parts(folders: Iterable[Path], expected: Sequence[str] = ()) -> tuple[S
 
 
 def _read(folder: Path) -> tuple[StoredRun, ...]:
-    """Read the run of a folder, or those that a merged report is of."""
+    """Read the run of a folder, or those that a merged report is of; the gate has to believe it."""
     stored = read_json(folder / DOCUMENT)
     if len(stored) > 1 and (folder / REMEDIES).exists():
         hosts = ", ".join(part.host for part in stored)
         msg = f"{folder} is merged from {hosts}, with remedies of each: give the runs of those themselves"
         raise MergeError(msg)
+    read_report(folder, "measure again")
     seen = read_jsonl_by_run(folder / OBSERVATIONS)
     if strange := seen.keys() - {part.run.run_id for part in stored}:
         unknown = f"the run {min(strange)}, which its {DOCUMENT} does not know"

@@ -45,7 +45,7 @@ from runs.task import ROOT, Task, refuse
 from servers.catalogue import Role, read_catalogue
 from servers.progress import counted
 from servers.protocols import Protocol
-from servers.resources import ResourceError, own_problem, writing_problem
+from servers.resources import ResourceError, link_problem, own_problem, writing_problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,7 +83,7 @@ class Job(Task):
         except (FileExistsError, NotADirectoryError) as error:
             msg = f"{Path(error.filename).absolute()} is no folder: remove it"
             raise ResourceError(msg) from error
-        refuse(own_problem(cache) or writing_problem(cache))
+        refuse(link_problem(cache, ROOT) or own_problem(cache) or writing_problem(cache))
         cache.mkdir(parents=True, exist_ok=True)
         cache.chmod(0o700)
         return cache

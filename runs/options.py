@@ -426,6 +426,15 @@ TICKET = (
     ),
 )
 
+FAULTS = (
+    Option(
+        "--fault",
+        "inject the faults that match alone, such as 'signals/*'; may be repeated",
+        {"action": "append", "default": [], "metavar": "GLOB"},
+    ),
+    Option("--write", "write the table of docs/security.md", {"action": "store_true"}),
+)
+
 SESSIONS: Mapping[str, tuple[Option, ...]] = {
     "matrix": MATRIX,
     "gate": (),
@@ -440,6 +449,7 @@ SESSIONS: Mapping[str, tuple[Option, ...]] = {
     "truth": MEASURING,
     "bench": (ONLY, ENVIRONMENTS, SCALE, BASELINE, FURTHER),
     "tests": (),
+    "faults": FAULTS,
     "lint": (),
     "venv": PREPARING,
 }

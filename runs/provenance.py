@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import platform
 import pwd
+import shutil
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.clients import ClientKey, clients, default_clients
 from interpreters.interpreter import APPLICATION, ENVIRONMENT, is_program_id, is_site_id, program_id
+from interpreters.owners import not_as_root
+from interpreters.process_environment import PASSED_THROUGH
 from interpreters.processes import run
 from interpreters.programs import read_programs
 from interpreters.tables import TableError
@@ -19,7 +23,6 @@ from servers.conditions import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from interpreters.deployed.bundles import Frozen
     from interpreters.locate import Candidate
@@ -42,6 +45,9 @@ MOST_NAMED = 20
 
 GIT_LIMIT = 10.0
 """Seconds that git may take for one answer."""
+
+GIT_NEEDS = PASSED_THROUGH | {"HOME", "XDG_CONFIG_HOME"}
+"""The variables that git gets: its settings say which checkouts are safe to look at (git-config(1))."""
 
 
 def survey(
@@ -162,12 +168,15 @@ def _only(globs: Iterable[str]) -> str:
 
 def commit_of(root: Path, env: Mapping[str, str]) -> tuple[str, bool, str]:
     """Return the commit of the checkout in `root`, whether files differ from it, and why it is not known."""
+    program = shutil.which("git", path=env.get("PATH"))
+    if refusal := not_as_root(Path(os.path.realpath(program))) if program else "it is not installed":
+        return "", False, f"git could not be asked: {program or 'git'}: {refusal}"
     # Looking must write nothing, not even git's index (git(1), GIT_OPTIONAL_LOCKS).
-    kept = {name: text for name, text in env.items() if not name.startswith("GIT_")}
-    quiet = {**kept, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    quiet = {name: text for name, text in env.items() if name in GIT_NEEDS}
+    quiet |= {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
 
     def git(*words: str) -> tuple[int, str]:
-        status, output = run(["git", "-C", root, *words], quiet, GIT_LIMIT)
+        status, output = run([program or "git", "-C", root, *words], quiet, GIT_LIMIT)
         return status, output.strip()
 
     try:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from interpreters.errors import FloorError
 from interpreters.log import LOG
 from interpreters.scratch import scratch_folder
-from reports.files import HISTORY, LATEST, REPORTS, begun, link_problem, publish
+from reports.files import HISTORY, LATEST, REPORTS, begun, link_problem, publish, refuse_taken
 from reports.formats.escape import for_terminal
 from runs.task import ROOT, Task, refuse
 from servers.resources import writing_problem
@@ -37,6 +37,7 @@ def matrix(job: Job) -> None:
     from runs.places import measure_places
 
     _refuse_unwritable_reports()
+    refuse_taken(job.run_id)
     settings = job.settings(job.options.conditions)
     with begun(job.run_id):
         if job.options.place or job.options.places:
@@ -99,6 +100,7 @@ def truth(job: Job) -> None:
     from servers.conditions import Condition
 
     _refuse_unwritable_reports()
+    refuse_taken(f"{job.run_id}-truth")
     _refuse_no_interpreter(job)
     settings = job.settings(tuple(Condition))
     everyone = (*job.sweep, RELAXED)
@@ -133,6 +135,7 @@ def remedy(job: Job) -> None:
     from servers.conditions import Condition
 
     _refuse_unwritable_reports()
+    refuse_taken(f"{job.run_id}-remedy")
     _refuse_no_interpreter(job)
     settings = job.settings((Condition.AMBIENT,))
     with begun(job.run_id):
@@ -254,9 +257,13 @@ def compare(job: Job) -> None:
     from reports.compare import sections
     from reports.compare_files import write_comparison
     from reports.formats.matrix_json import read_json
+    from reports.gate import read_report
     from reports.history import NoRunError, choose
 
     older, newer = choose(job.options.runs, Path(job.session.invoked_from))
+    for run in (older, newer):
+        # What somebody edited is no change of the machine's.
+        read_report(run, "compare another run")
     comparison = set_against(read_json(older), read_json(newer))
     try:
         write_comparison(newer.parent, comparison)
@@ -404,6 +411,13 @@ def tests(job: Job) -> None:
     # that a test starts would compile pandas and all else anew: three seconds each.
     unset = {"PYTHONDONTWRITEBYTECODE": None}
     job.session.run("pytest", *side_by_side, *job.session.posargs, env=unset)
+
+
+def faults(job: Job) -> None:
+    """Inject hundreds of faults into runs and reports, and fail unless each promise is kept."""
+    _install(job.session, "test")
+    words = [word for glob in job.options.fault for word in ("--only", glob)]
+    job.session.run("python", "-m", "tests.faults", *words, *(["--write"] if job.options.write else []))
 
 
 def lint(job: Job) -> None:

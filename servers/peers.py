@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.offspring import children_of
+from servers.resources import ResourceError, exhausted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -155,13 +156,27 @@ def _way() -> Callable[[Endpoint, Endpoint], Holder | None] | None:
         return None
     with socket.create_server((LOOPBACK, 0)) as listening:
         near = listening.getsockname()
-        with socket.create_connection(near, 1) as far:
+        with _connected(near) as far:
             for way in (_ask_netlink, _look_up):
                 with contextlib.suppress(OSError):
                     holder = way(far.getsockname(), near)
                     if holder and _holds(os.getpid(), holder.inode):
                         return way
     return None
+
+
+def _connected(near: Endpoint) -> socket.socket:
+    """Connect to ourselves; raises ResourceError where loopback is off, or filtered, which ends every run."""
+    try:
+        return socket.create_connection(near, 1)
+    except OSError as error:
+        if exhausted(error):
+            raise
+        msg = (
+            f"nothing can connect to {LOOPBACK} here ({error.strerror or error}): switch loopback on"
+            " (ip link set lo up), and let its filters pass connections to it"
+        )
+        raise ResourceError(msg) from error
 
 
 def _ask_netlink(far: Endpoint, near: Endpoint) -> Holder | None:

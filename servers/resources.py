@@ -77,6 +77,21 @@ def own_problem(folder: Path) -> str:
     return f"{folder} belongs to {_owner(folder)}, and keys are kept in it: {_remedy(folder)}"
 
 
+def link_problem(folder: Path, checkout: Path) -> str:
+    """Return which link leads a folder, in which keys are kept, out of its checkout; empty if none does.
+
+    A folder outside the checkout is one that the user named, as by `nox --envdir`.
+    """
+    if folder.is_relative_to(checkout):
+        for path in (folder, *folder.parents):
+            if path == checkout:
+                break
+            if path.is_symlink() and not path.resolve().is_relative_to(checkout.resolve()):
+                where = path.readlink()
+                return f"{path} is a link to {where}: remove the link, or name a folder by nox --envdir"
+    return ""
+
+
 def _owner(path: Path) -> str:
     number = path.stat().st_uid
     try:

@@ -455,6 +455,13 @@ def test_what_another_run_uses_is_not_removed(workshop: Workshop, monkeypatch: p
     assert not workshop.place.exists()
 
 
+def test_uv_heeds_no_settings_of_folders_above(workshop: Workshop) -> None:
+    """What installs clients is started where no folder above can hold another user's uv.toml."""
+    workshop.uv(install='pwd >>"$UV_LOG"')
+    workshop.prepare("botocore")
+    assert workshop.done()[-1] == "/"
+
+
 def test_an_interrupted_installation_is_not_reused(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

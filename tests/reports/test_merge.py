@@ -33,6 +33,7 @@ from reports.verdicts.matrix import Matrix, Measured, build_matrix, by_interpret
 from reports.verdicts.policy import Policy, Waiver
 from reports.verdicts.remedies import Case, Remedy, RemedyAttempt, Standing, needing
 from servers.conditions import Condition
+from tests.faults.inputs import RUBBISH, damaged
 from tests.support.builders import (
     CRT,
     FAILED,
@@ -391,9 +392,12 @@ def test_servers_that_only_one_machine_met(tmp_path: Path, one: Path) -> None:
 
 def test_a_control_passed_if_it_did_on_every_machine(tmp_path: Path, one: Path) -> None:
     """A control that failed on one machine has failed in the whole, and each machine's reason is said."""
-    failing = _machine(
-        tmp_path / "failing", "failing", _measured("py", STRICT, CATALOGUE), failing=["only_1_0"]
-    )
+    measured = _measured("py", STRICT, CATALOGUE)
+    cells = [
+        replace(cell, control=FAILED) if cell.server == "only_1_0" else cell for cell in measured.observations
+    ]
+    measured = replace(measured, observations=tuple(cells))
+    failing = _machine(tmp_path / "failing", "failing", measured, failing=["only_1_0"])
     merged = merge(read_parts([one, failing]), [], OWN)
     assert merged.run.controls["open"] == PASSED
     control = merged.run.controls["only_1_0"]
@@ -464,19 +468,15 @@ def test_observations_of_a_stranger_are_refused(one: Path) -> None:
         read_parts([one])
 
 
-RUBBISH = ("", "NaN", "-Infinity", "1" + "0" * 400, "[" * 3000, "[" * 100_000, '"', "null", "{}", "\\ud800")
-"""What is put in the place of a piece of a file."""
-
-
 @pytest.mark.parametrize("name", ["matrix.json", "observations.jsonl"])
-@pytest.mark.parametrize("rubbish", RUBBISH)
+@pytest.mark.parametrize("rubbish", RUBBISH.values(), ids=list(RUBBISH))
 def test_a_damaged_report_ends_in_a_sentence(one: Path, name: str, rubbish: str) -> None:
     """Wherever a file is cut, and whatever is put there, there are parts to merge, or there is a sentence."""
     path = one / name
     text, dice = path.read_text(), random.Random(f"{name} {rubbish[:9]}")  # noqa: S311  dice
-    for _ in range(5):
-        start = dice.randrange(len(text))
-        path.write_text(text[:start] + rubbish + text[start + dice.randrange(200) :])
+    # A few of each: the table of faults tries a hundred.
+    for _ in range(3):
+        path.write_text(damaged(text, rubbish, dice))
         with contextlib.suppress(FloorError):
             merge(read_parts([one]), [], OWN)
 

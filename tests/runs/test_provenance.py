@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,6 +23,11 @@ from reports.verdicts.scope import LeftOut
 from runs.provenance import commit_of, distribution, narrowings, not_chosen, same_twice, survey, user_name
 from servers.conditions import Condition
 from tests.support.builders import a_catalogue, a_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Script = Callable[[str, str], Path]
 
 ASKED = replace(a_run(a_catalogue()).asked, only=(), interpreters=())
 PLAIN = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
@@ -84,6 +90,25 @@ def test_without_git_the_commit_is_said_to_be_unknown(checkout: Path) -> None:
     commit, changed, why = commit_of(checkout, {"PATH": "/nonexistent"})
     assert (commit, changed) == ("", False)
     assert "git could not be asked" in why
+
+
+def test_root_asks_no_git_that_others_could_replace(
+    checkout: Path, script: Script, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A git on PATH that everybody may write to is not started by root."""
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("interpreters.owners.SYSTEM", tmp_path)  # whoever runs the tests is trusted
+    git = script("bin/git", f"touch '{tmp_path}/ran'")
+    git.chmod(0o777)
+    commit, _, why = commit_of(checkout, {"PATH": str(git.parent)})
+    assert (commit, "not started as root" in why, (tmp_path / "ran").exists()) == ("", True, False)
+
+
+def test_git_gets_no_credentials(checkout: Path, script: Script, tmp_path: Path) -> None:
+    """Whatever the caller's environment holds, git gets what it needs to look at a checkout."""
+    git = script("bin/git", f"env > '{tmp_path}/env'")
+    commit_of(checkout, {**PLAIN, "PATH": f"{git.parent}:{PLAIN['PATH']}", "AWS_SECRET_ACCESS_KEY": "x"})
+    assert "AWS" not in (tmp_path / "env").read_text()
 
 
 def test_looking_for_the_commit_writes_nothing(checkout: Path) -> None:

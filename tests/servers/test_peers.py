@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import subprocess
@@ -24,6 +25,7 @@ from servers.peers import (
     is_ours,
     stranger,
 )
+from servers.resources import ResourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -244,6 +246,22 @@ def test_the_id_of_a_child_that_ends_while_it_is_looked_at(
 def test_this_system_can_tell() -> None:
     """Linux says whose a connection is."""
     assert can_tell()
+
+
+@on_linux
+@pytest.mark.parametrize("number", [errno.ENETUNREACH, errno.ECONNREFUSED, errno.ETIMEDOUT])
+def test_loopback_that_nobody_reaches_is_a_sentence(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Where loopback is off or filtered, the run ends in a sentence, and what ran out is still another."""
+
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("socket.create_connection", fail)
+    with pytest.raises(ResourceError, match=r"nothing can connect to 127\.0\.0\.1 here .*switch loopback on"):
+        can_tell()
+    number = errno.EMFILE
+    with pytest.raises(OSError, match="Too many open files"):
+        can_tell()
 
 
 def test_where_nobody_can_tell(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from servers.resources import (
     ROOM,
     ResourceError,
     exhausted,
+    link_problem,
     own_problem,
     probes_at_once,
     raise_open_files,
@@ -174,6 +175,25 @@ def test_a_folder_of_root_s_is_a_sentence() -> None:
         f"nothing can be written to {theirs}, which belongs to root: give it to the user who measures (chown)"
     )
     assert kept.startswith(f"{theirs} belongs to root, and keys are kept in it")
+
+
+@pytest.mark.parametrize("name", [".nox", ".nox/.cache"])
+def test_a_link_out_of_the_checkout_is_named(tmp_path: Path, name: str) -> None:
+    """Keys are kept in no folder that a link leads to, unless the link stays within the checkout."""
+    checkout, outside = tmp_path / "checkout", tmp_path / "outside"
+    (checkout / ".nox").mkdir(parents=True)
+    (outside / ".cache").mkdir(parents=True)
+    cache, link = checkout / ".nox" / ".cache", checkout / name
+    assert link_problem(cache, checkout) == ""
+    if link.is_dir():
+        link.rmdir()
+    link.symlink_to(outside)
+    assert link_problem(cache, checkout).startswith(f"{link} is a link to {outside}: remove the link")
+    assert link_problem(outside / ".cache", checkout) == ""
+    link.unlink()
+    (checkout / "inside" / ".cache").mkdir(parents=True)
+    link.symlink_to("inside" if name == ".nox" else "../inside/.cache")
+    assert link_problem(cache, checkout) == ""
 
 
 def test_our_own_folder_is_kept(tmp_path: Path) -> None:

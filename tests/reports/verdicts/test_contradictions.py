@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +19,7 @@ from reports.verdicts.policy import Policy
 from servers.catalogue import Role, read_catalogue
 from servers.conditions import Condition
 from servers.protocols import LADDER
+from tests.faults.edits import EDITS, set_verdicts
 from tests.support.builders import (
     FLOORS,
     Obstacle,
@@ -34,8 +34,6 @@ from tests.support.builders import (
 from tests.support.examples import examples
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from reports.verdicts.matrix import Matrix
     from servers.protocols import Protocol
 
@@ -93,134 +91,6 @@ GOES = Stack(frozenset(LADDER[1:]))
 DOCUMENT = _document(_matrix((GOES, Obstacle.NOTHING)))
 
 
-def _verdicts(document: dict[str, Any], **changes: Any) -> None:
-    for verdict in document["verdicts"]:
-        verdict.update(changes)
-
-
-def _enforce(document: dict[str, Any]) -> None:
-    _verdicts(document, verdict="enforced", lowest_negotiated="TLSv1.2", held_by="code")
-
-
-def _cells(document: dict[str, Any], **changes: Any) -> None:
-    for cell in document["cells"]:
-        if cell["below_floor"]:
-            cell.update(changes)
-
-
-def _drop(document: dict[str, Any], part: str, **facts: str) -> None:
-    document[part] = [
-        entry for entry in document[part] if any(entry[name] != fact for name, fact in facts.items())
-    ]
-
-
-def _drop_both(document: dict[str, Any], **facts: str) -> None:
-    for part in ("verdicts", "cells"):
-        _drop(document, part, **facts)
-
-
-def _forget_server(document: dict[str, Any]) -> None:
-    _drop(document, "cells", server="tls1_0_rsa")
-    _drop(document["runs"][0], "servers", server="tls1_0_rsa")
-
-
-def _server(document: dict[str, Any], **changes: Any) -> None:
-    for server in document["runs"][0]["servers"]:
-        if server["server"].startswith("tls1_0"):
-            server.update(changes)
-
-
-def _all_controls_fail(document: dict[str, Any]) -> None:
-    _enforce(document)
-    for server in document["runs"][0]["servers"]:
-        server["control"]["passed"] = False
-
-
-def _controls_fail_everywhere(document: dict[str, Any]) -> None:
-    _all_controls_fail(document)
-    for cell in document["cells"]:
-        cell["control_passed"] = False
-
-
-def _second_row(document: dict[str, Any]) -> None:
-    document["verdicts"].append({**document["verdicts"][0], "verdict": "enforced"})
-
-
-EDITS: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
-    "verdicts set to enforced": (_enforce, "said to be enforced, and its cells make it downgraded"),
-    "one word of the verdict": (
-        lambda document: _verdicts(document, verdict="enforced"),
-        "said to be enforced, and its cells make it downgraded",
-    ),
-    "called fragile": (
-        lambda document: _verdicts(document, verdict="fragile"),
-        "said to be fragile, and its cells make it downgraded",
-    ),
-    "called untestable, which a policy may let pass": (
-        lambda document: _verdicts(document, verdict="untestable", held_by=None),
-        "said to be untestable, and its cells make it downgraded",
-    ),
-    "another lowest version": (
-        lambda document: _verdicts(document, lowest_negotiated="TLSv1.2"),
-        "have TLSv1.2 as its lowest version, and its cells have TLSv1",
-    ),
-    "another holder": (lambda document: _verdicts(document, held_by="build"), "said to be held by build"),
-    "all cells deleted": (lambda document: document.update(cells=[]), "has no cell for"),
-    "the bad cells deleted": (
-        lambda document: document.update(cells=[c for c in document["cells"] if not c["below_floor"]]),
-        "has no cell for",
-    ),
-    "a failing row deleted, its cells kept": (
-        lambda document: _drop(document, "verdicts", interpreter="one_0", client="ssl"),
-        "it has cells of one_0/ssl, and no verdict",
-    ),
-    "a failing row deleted with its cells": (
-        partial(_drop_both, interpreter="one_0", client="ssl"),
-        "one_0/ssl under ambient was asked for, and has no verdict",
-    ),
-    "all rows of an interpreter deleted": (
-        partial(_drop_both, interpreter="one_0"),
-        "it has one_0 among its interpreters, and no verdict of it",
-    ),
-    "cells no longer below the floor": (
-        lambda document: _cells(document, below_floor=False),
-        "and says below_floor False",
-    ),
-    "cells said to be not offered": (
-        lambda document: _cells(document, outcome="not offered"),
-        "as negotiated",
-    ),
-    "cells without a version": (
-        lambda document: _cells(document, negotiated=None),
-        "connected, with no version",
-    ),
-    "controls of all servers failed": (_all_controls_fail, "has another word on the control than its run"),
-    "controls of the bad cells failed": (
-        lambda document: _cells(document, control_passed=False),
-        "has another word on the control than its run",
-    ),
-    "cells that count although the control failed": (
-        _controls_fail_everywhere,
-        "and its server's control failed",
-    ),
-    "another floor": (lambda document: document.update(floor="TLSv1"), "was measured against TLSv1.2"),
-    "a server forgotten": (_forget_server, "the server tls1_0_rsa of its catalogue is not among those"),
-    "a server of another role": (
-        lambda document: _server(document, role="page"),
-        "is not the one of that name in its catalogue",
-    ),
-    "a server that speaks more": (
-        lambda document: _server(document, protocols=["TLSv1", "TLSv1.1", "TLSv1.2"]),
-        "is not the one of that name in its catalogue",
-    ),
-    "a second verdict of one row": (_second_row, "twice in verdicts"),
-    "a second run of one id": (
-        lambda document: document["runs"].append(document["runs"][0]),
-        "twice in runs",
-    ),
-}
-
-
 @pytest.mark.parametrize("name", EDITS)
 def test_an_edit_is_seen(name: str) -> None:
     """Each edit by which somebody could turn findings into a pass, or hide them, is a contradiction."""
@@ -235,5 +105,5 @@ def test_a_row_may_claim_less_than_its_cells(verdict: str) -> None:
     """Start-up code, say, makes a client's cells worth less than they show: less is never a contradiction."""
     document = _document(_matrix((Stack(frozenset(LADDER[3:])), Obstacle.NOTHING)))
     assert list(contradictions(document)) == []
-    _verdicts(document, verdict=verdict, held_by=None)
+    set_verdicts(document, verdict=verdict, held_by=None)
     assert list(contradictions(document)) == []
