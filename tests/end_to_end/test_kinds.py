@@ -116,7 +116,7 @@ def test_an_image_and_its_container_are_what_their_files_are(
     )
     storage = tmp_path / "storage.conf"
     storage.write_text(
-        f'[storage]\ndriver = "vfs"\ngraphroot = "{tmp_path}/graph"\nrunroot = "{tmp_path}/run"\n'
+        f'[storage]\ndriver = "overlay"\ngraphroot = "{tmp_path}/graph"\nrunroot = "{tmp_path}/run"\n'
     )
     monkeypatch.setenv("CONTAINERS_CONF", str(settings))
     monkeypatch.setenv("CONTAINERS_STORAGE_CONF", str(storage))

@@ -62,10 +62,15 @@ def cage() -> Place:
     return place
 
 
-def campaign(folder: Path, catalogue: Catalogue, *machines: Sequence[ProbeTask]) -> list[CampaignResult]:
+def campaign(
+    folder: Path,
+    catalogue: Catalogue,
+    *machines: Sequence[ProbeTask],
+    conditions: tuple[Condition, ...] = (Condition.AMBIENT, Condition.HARDENED),
+) -> list[CampaignResult]:
     """Measure machines side by side against the same servers."""
     (cache := folder / "cache").mkdir(mode=0o700)
-    settings = Settings(catalogue, FLOOR, (Condition.AMBIENT, Condition.HARDENED), cache, os.environ)
+    settings = Settings(catalogue, FLOOR, conditions, cache, os.environ)
     return asyncio.run(run_campaigns(machines, settings))
 
 
