@@ -180,6 +180,11 @@ def test_machines_are_merged_and_a_silent_one_is_named(
     status, said = checkout.nox("-s", "gate")
     assert status == 1
     assert "1 missing: machine three" in said
+    assert len(list((checkout.latest / "evidence").glob("*/*.pcapng"))) == 2
+    status, said = checkout.nox("-s", "pack", "verify")
+    assert status == 0, said
+    assert "-merge follows from its observations." in said
+    assert "another version" not in said
     document = tmp_path / "one" / "matrix.json"
     document.write_text(document.read_text().replace('"schema_version": 2', '"schema_version": 1', 1))
     status, said = checkout.nox("-s", "merge", "--", str(tmp_path))
