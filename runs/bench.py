@@ -378,19 +378,10 @@ def measure_copies(
     if not extent.scale or copied is None:
         return None
     folder = scratch / "copies"
-    for number in range(extent.scale):
-        copy_interpreter(Path(copied.path), folder, number)
-    ours: list[str | Path] = [
-        nox,
-        "-s",
-        "matrix",
-        "--",
-        "--made",
-        "--search",
-        folder,
-        "--only",
-        "search_copy_*",
-    ]
+    # By words that each build of this tool knows.
+    copied_to = [copy_interpreter(Path(copied.path), folder, n) for n in range(extent.scale)]
+    words: list[str | Path] = [word for python in copied_to for word in ("--interpreter", python)]
+    ours = [nox, "-s", "matrix", "--", "--only", "given_*", *words]
     baseline = None
     if extent.baseline:
         earlier = _earlier(extent.baseline, scratch / "earlier")
@@ -398,7 +389,7 @@ def measure_copies(
         baseline = _cost(lambda: _ours(ours, earlier))
     cold = _cost(lambda: _ours(ours, checkout))
     warm = min((_cost(lambda: _ours(ours, checkout)) for _ in range(2)), key=lambda cost: cost.cpu)
-    pythons = list(checkout.glob(".nox/.cache/environments/search_copy_*/botocore/bin/python"))
+    pythons = list(checkout.glob(".nox/.cache/environments/given_*/botocore/bin/python"))
     bare = _cost(lambda: sum(_start(python, ONE_CLIENT) for python in pythons))
     return Copies(len(pythons), cold, warm, bare, baseline)
 
