@@ -1,7 +1,4 @@
-"""Sets the floor in a PoolManager of urllib3: use this one for every request.
-
-It is set in the context, because urllib3 ignores an `ssl_minimum_version` beside an `ssl_context`.
-"""
+"""Sets the floor in a PoolManager of urllib3, which ignores ssl_minimum_version beside a context: use this one."""
 
 import ssl
 

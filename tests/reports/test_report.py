@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 import reports.formats
+import reports.formats.captures
 import reports.report
 from interpreters.interpreter import RUNNING, RunningProcess
 from reports.gate import gate
@@ -192,7 +193,7 @@ def test_evidence_is_kept_unless_it_is_too_large(
     wanted: bool,  # noqa: FBT001
 ) -> None:
     """One file for each interpreter that made connections, left out only if it is large and not asked for."""
-    monkeypatch.setattr(reports.report, "fits", lambda _: fits)
+    monkeypatch.setattr(reports.formats.captures, "fits", lambda _: fits)
     _write(tmp_path, _measured("one", STRICT), BROKEN, all_evidence=wanted)
     kept = sorted(path.name for path in (tmp_path / "evidence").iterdir())
     assert kept == (["one.pcapng"] if fits or wanted else [])

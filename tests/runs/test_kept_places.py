@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from reports.verdicts.judge import Verdict
 from reports.verdicts.policy import Policy
 from runs.kept_places import AGE_LIMIT, UNFINISHED, kept_parts
 from tests.support.builders import a_catalogue, a_matrix, a_row, a_run
@@ -21,7 +23,9 @@ QUESTION = ("tool", "options", "ssh:a", "ssh:b")
 def measured(host: str) -> Matrix:
     """Return what a place came to."""
     known = a_catalogue()
-    return a_matrix([a_row()], a_run(known, host), known)
+    run = a_run(known, host)
+    run = replace(run, asked=replace(run.asked, clients=("ssl",)))
+    return a_matrix([a_row(Verdict.UNTESTABLE)], run, known)
 
 
 def hosts(cache: Path, *question: str, resume: bool = True) -> list[str]:

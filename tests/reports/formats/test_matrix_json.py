@@ -222,7 +222,8 @@ def test_a_wrong_document_does_not_validate(damage: Callable[[Any], None]) -> No
 
 
 ADDED = frozenset(
-    {("", "hellos"), ("verdicts", "hello"), ("scope", "place"), ("scope", "environments_looked")}
+    {("", "hellos"), ("verdicts", "hello")}
+    | {("scope", name) for name in ("place", "place_identity", "environments_looked")}
     | {("interpreters", name) for name in ("variables", "processes", "shared_with")}
     | {("policy", "environments"), ("waivers", "environment")}
     | {("asked", name) for name in ("running", "made", "found", "found_clients", "commands", "client_files")}
