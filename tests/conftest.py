@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 settings.register_profile(
     "thorough", max_examples=WHOLE, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.register_profile("quick", settings.get_profile("thorough"), max_examples=25)
+settings.register_profile("quick", settings.get_profile("thorough"), max_examples=WHOLE // 4)
 
 # Ignored in what a shell runs in the background, and then in all that this starts, interrupted or not.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -189,6 +189,8 @@ def test_java_keeps_to_what_it_disables(measure: Measure, tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", [one.id for one in read_programs() if one.floor])
 def test_the_words_that_are_advised_hold_what_goes_below(measure: Measure, tmp_path: Path, name: str) -> None:
     """With them, and nothing else changed, a program that was talked below TLS 1.2 enforces it."""
+    if name == "java" and not os.environ.get("TLS_FLOOR_JAVA"):
+        pytest.skip("Java starts anew for each server, twice here: TLS_FLOOR_JAVA=1 enables this")
     found = here(name, tmp_path)
     program = found.program
     command = program.fetch if FLOOR_WORD in program.fetch else program.relaxed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import settings
 
-WHOLE = 100
+WHOLE = 60
 """Examples of a property without a number of its own, where the whole suite runs."""
 
 
