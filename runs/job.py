@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import sys
 import time
 import tomllib
@@ -41,6 +40,7 @@ from interpreters.programs import (
     programs_of,
     read_programs,
 )
+from runs.own_environment import find_uv
 from runs.task import ROOT, Task, refuse
 from servers.catalogue import Role, read_catalogue
 from servers.progress import counted
@@ -223,8 +223,7 @@ class Job(Task):
     @cached_property
     def uv(self) -> str:
         """The uv that came with the tool's own dependencies."""
-        own = Path(sys.executable).with_name("uv")
-        return str(own) if own.exists() else shutil.which("uv") or str(own)
+        return find_uv() or str(Path(sys.executable).with_name("uv"))
 
     @cached_property
     def env(self) -> dict[str, str]:

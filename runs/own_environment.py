@@ -78,6 +78,12 @@ def enter(arguments: Sequence[str], env: MutableMapping[str, str], called_from: 
     os.execve(command[0], command, {**env, MODE: "none"})  # noqa: S606  this process goes on as that one
 
 
+def find_uv() -> str:
+    """Return the uv beside this Python, or else that on PATH; empty if there is none."""
+    beside = Path(sys.executable).with_name("uv")
+    return str(beside) if beside.exists() else shutil.which("uv") or ""
+
+
 def is_satisfied(wanted: Sequence[str]) -> bool:
     """Whether this Python has all that is wanted."""
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -99,6 +105,7 @@ def is_made(folder: Path, wanted: Sequence[str]) -> bool:
 
 def make(folder: Path, wanted: Sequence[str]) -> None:
     """Make the environment anew, by uv where there is one; raises OwnEnvironmentError or OSError."""
+    from interpreters.environments import NO_SETTINGS
     from interpreters.locks import locked
 
     with locked(folder, shared=False):
@@ -107,21 +114,20 @@ def make(folder: Path, wanted: Sequence[str]) -> None:
         print_sentence(f"The tool's own packages are installed into {folder}, once.")
         shutil.rmtree(folder, ignore_errors=True)
         python = folder / "bin" / "python"
-        beside = Path(sys.executable).with_name("uv")
-        if uv := str(beside) if beside.exists() else shutil.which("uv"):
+        if uv := find_uv():
             _run(uv, "venv", "--quiet", "--no-config", "--no-project", "--python", sys.executable, folder)
             install: list[str | Path] = [uv, "pip", "install", "--quiet", "--python", python]
         else:
             _run(sys.executable, "-m", "venv", folder)
             install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         if wanted:
-            _run(*install, *wanted)
+            _run(*install, *wanted, at=NO_SETTINGS)
         (folder / STAMP).write_text(json.dumps(wanted), encoding="utf-8")
 
 
-def _run(*command: str | Path) -> None:
-    """Run an installer, which says itself what it lacks; raises OwnEnvironmentError."""
+def _run(*command: str | Path, at: Path | None = None) -> None:
+    """Run an installer, which says itself what it lacks, in a folder; raises OwnEnvironmentError."""
     env = {name: text for name, text in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    if status := subprocess.run(command, env=env, check=False).returncode:
+    if status := subprocess.run(command, env=env, cwd=at, check=False).returncode:
         msg = f"{' '.join(map(str, command[:4]))} ... ended with {status}: see above"
         raise OwnEnvironmentError(msg)

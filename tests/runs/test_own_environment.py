@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -71,6 +72,19 @@ def test_an_environment_is_made_once(tmp_path: Path) -> None:
     assert not is_made(folder, ["b"])
     (folder / "bin" / "python").unlink()
     assert not is_made(folder, [])
+
+
+def test_nobodys_settings_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A uv.toml in or above the folder that nox is called in says nothing of where packages come from."""
+    wheel = tmp_path / "a_tool-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("a_tool-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: a-tool\nVersion: 1\n")
+        archive.writestr("a_tool-1.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr("a_tool-1.dist-info/RECORD", "")
+    (tmp_path / "uv.toml").write_text("no settings [")
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path / "tool", [str(wheel)])
+    assert is_made(tmp_path / "tool", [str(wheel)])
 
 
 def test_an_environment_that_fails_is_none(tmp_path: Path) -> None:
