@@ -32,7 +32,7 @@ DEFAULT_SESSION = "matrix"
 
 
 WITHOUT_INTERPRETERS = frozenset(
-    {"gate", "compare", "merge", "ticket", "pack", "verify", "serve", "tests", "lint"}
+    {"gate", "compare", "merge", "ticket", "pack", "verify", "serve", "tests", "faults", "lint"}
 )
 """The sessions that are about none of this machine's interpreters, for which none is looked for."""
 

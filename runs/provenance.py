@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.clients import ClientKey, clients, default_clients
-from interpreters.interpreter import APPLICATION, ENVIRONMENT, is_program_id, is_site_id, program_id
+from interpreters.interpreter import ENVIRONMENT, is_program_id, is_site_id, names_application, program_id
 from interpreters.owners import not_as_root
 from interpreters.process_environment import PASSED_THROUGH
 from interpreters.processes import run
@@ -145,7 +145,7 @@ def narrowings(request: RunRequest, unchosen: Iterable[LeftOut]) -> tuple[str, .
     """
     # A run without options measures no program.
     pythons = [left.id for left in unchosen if not is_program_id(left.id)]
-    environments = [name for name in pythons if name.startswith((ENVIRONMENT, APPLICATION))]
+    environments = [name for name in pythons if names_application(name)]
     wanted = {ClientKey.parse(client).name for client in request.clients}
     lost = [client for client in default_clients() if client not in wanted]
     narrowed = []
