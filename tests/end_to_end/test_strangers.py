@@ -18,6 +18,7 @@ from interpreters.interpreter import Interpreter
 from interpreters.process_environment import sanitized_environment
 from reports.verdicts.judge import Verdict
 from servers import peers
+from tests.faults.network import stranger as meddling
 from tests.support import measuring
 from tests.support.causes import goes_below
 
@@ -41,17 +42,8 @@ def stranger(way: str, uid: str = "") -> Iterator[None]:
     """Have a stranger about while the block lasts; it must have found something to meddle with."""
     if uid and os.getuid():
         pytest.skip("only root can let another user's process meddle: run the tests as root to enable this")
-    command = [sys.executable, str(SUPPORT / "strangers.py"), way, *filter(None, [uid])]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin
-        assert process.stdout
-        assert process.stdout.readline() == "ready\n"
-        try:
-            yield
-        finally:
-            process.stdin.close()
-            meddled = process.stdout.readline()
-    assert int(meddled) > 0
+    with meddling(way, uid):
+        yield
 
 
 @pytest.fixture(scope="module")
