@@ -179,7 +179,6 @@ def gate(
     """
     now = (now or dt.datetime.now(dt.UTC)).replace(microsecond=0)
     decision = _decision(folder, policy_file, now, together=together)
-    decision = _shown(decision)
     # What an earlier decision left must not outlive the report that it was about.
     if any((folder / file).exists() for file in (MATRIX, RECORD)):
         try:
@@ -187,7 +186,7 @@ def gate(
         except OSError as error:
             fact = f"{folder / 'gate.json'} cannot be written ({error.strerror}): make room or allow it"
             return Decision(GateOutcome.ERROR, visible(fact), policy=decision.policy)
-    return decision
+    return _shown(decision)
 
 
 def decision_lines(decision: Decision, now: dt.datetime) -> list[str]:

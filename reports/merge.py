@@ -11,7 +11,7 @@ from interpreters.errors import FloorError
 from interpreters.interpreter import Interpreter
 from reports.formats.captures import EVIDENCE, capture_name, captures_folder, write_captures
 from reports.formats.matrix_json import StoredRun, build_json, pieces, read_json
-from reports.formats.records import OBSERVATIONS, build_jsonl, observations_of, read_jsonl_by_run
+from reports.formats.records import OBSERVATIONS, build_jsonl, observations_of, read_jsonl
 from reports.formats.remedies import DOCUMENT as REMEDIES
 from reports.formats.remedies import read_remedies
 from reports.gate import read_report
@@ -67,7 +67,7 @@ def _read(folder: Path) -> tuple[StoredRun, ...]:
         msg = f"{folder} is merged from {hosts}, with remedies of each: give the runs of those themselves"
         raise MergeError(msg)
     read_report(folder, "measure again")
-    seen = read_jsonl_by_run(folder / OBSERVATIONS)
+    seen = read_jsonl(folder / OBSERVATIONS)
     if strange := seen.keys() - {part.run.run_id for part in stored}:
         unknown = f"the run {min(strange)}, which its {DOCUMENT} does not know"
         msg = f"{folder} has observations of {unknown}: measure again"

@@ -15,11 +15,11 @@ from reports.formats.records import (
     OBSERVATIONS,
     RecordError,
     read_document,
-    read_jsonl_by_run,
+    read_jsonl,
     read_summary,
 )
 from reports.formats.records_contract import RunFile
-from reports.gate import RECORD
+from reports.gate import MATRIX, RECORD, SUMMARY
 from reports.merge import merge, placed
 from reports.remade import cases_of, differing_texts
 from reports.verdicts.judge import Verdict
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from reports.verdicts.matrix import Row
     from reports.verdicts.observations import Observation, Run, RunRequest
     from servers.catalogue import Server
-
-MATRIX, SUMMARY = "matrix.json", "run.json"
 
 ADDED = frozenset({RECORD, "compare.md", "compare.json", "bench.json", SUMS})
 """What other sessions put beside a run's files, which SHA256SUMS, as the run left it, does not list."""
@@ -94,7 +92,7 @@ def _sums(folder: Path) -> Iterator[str]:
 def _read(folder: Path) -> tuple[tuple[Row, ...], Matrix]:
     """Return the rows of matrix.json, and the matrix that the observations make; raises FloorError."""
     parts, own = read_json(folder / MATRIX), read_summary(folder / SUMMARY)[0]
-    seen = read_jsonl_by_run(folder / OBSERVATIONS)
+    seen = read_jsonl(folder / OBSERVATIONS)
     if strange := seen.keys() - {part.run.run_id for part in parts}:
         msg = f"{folder / OBSERVATIONS} has cells of the run {min(strange)}, which {MATRIX} does not know"
         raise RecordError(msg)

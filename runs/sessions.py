@@ -36,8 +36,7 @@ def matrix(job: Job) -> None:
     from runs.measure import measure
     from runs.places import measure_places
 
-    _refuse_unwritable_reports()
-    refuse_taken(job.run_id)
+    _refuse_unpublishable(job.run_id)
     settings = job.settings(job.options.conditions)
     with begun(job.run_id):
         if job.options.place or job.options.places:
@@ -99,8 +98,7 @@ def truth(job: Job) -> None:
     from runs.measure import measure
     from servers.conditions import Condition
 
-    _refuse_unwritable_reports()
-    refuse_taken(f"{job.run_id}-truth")
+    _refuse_unpublishable(f"{job.run_id}-truth")
     _refuse_no_interpreter(job)
     settings = job.settings(tuple(Condition))
     everyone = (*job.sweep, RELAXED)
@@ -134,8 +132,7 @@ def remedy(job: Job) -> None:
     from runs.trials import try_out, with_trials
     from servers.conditions import Condition
 
-    _refuse_unwritable_reports()
-    refuse_taken(f"{job.run_id}-remedy")
+    _refuse_unpublishable(f"{job.run_id}-remedy")
     _refuse_no_interpreter(job)
     settings = job.settings((Condition.AMBIENT,))
     with begun(job.run_id):
@@ -173,8 +170,10 @@ def _copies(job: Job, rows: Sequence[Row], libraries: Mapping[str, str]) -> Envi
     return make_copies(rows, libraries, known[rows[0].interpreter.id], job.maker)
 
 
-def _refuse_unwritable_reports() -> None:
+def _refuse_unpublishable(run_id: str) -> None:
+    """Refuse what would be measured in vain: its report could not be written, or has another run's name."""
     refuse(link_problem() or writing_problem(REPORTS) or writing_problem(REPORTS / HISTORY))
+    refuse_taken(run_id)
 
 
 def _refuse_no_interpreter(job: Job) -> None:

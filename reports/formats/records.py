@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -76,13 +75,11 @@ def _line(run: Run, record: Observation) -> ObservationDocument:
     )
 
 
-def read_jsonl(path: Path) -> tuple[Observation, ...]:
-    """Return what build_jsonl gave, without the captures; raises RecordError for anything else."""
-    return tuple(itertools.chain.from_iterable(read_jsonl_by_run(path).values()))
+def read_jsonl(path: Path) -> dict[str, list[Observation]]:
+    """Return what build_jsonl gave, without the captures, by the id of the run that each is of.
 
-
-def read_jsonl_by_run(path: Path) -> dict[str, list[Observation]]:
-    """Return what read_jsonl does, by the id of the run that each is of: a merged report has several."""
+    A merged report has several. Raises RecordError for anything else.
+    """
     found: dict[str, list[Observation]] = {}
     with reading(path):
         for text in read_regular(path).decode().splitlines():

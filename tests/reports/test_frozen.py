@@ -133,7 +133,7 @@ def _judge_again(folder: Path, run: str, change: Change = _as_measured) -> Matri
     (old / "observations.jsonl").write_text("".join(f"{json.dumps(_observation(one))}\n" for one in records))
     (old / "matrix.json").write_text(json.dumps(_document(document)))
     (stored,) = read_json(old / "matrix.json")
-    observations = read_jsonl(old / "observations.jsonl")
+    observations = read_jsonl(old / "observations.jsonl").get(stored.run.run_id, [])
     interpreters = {row.interpreter.id: row.interpreter for row in stored.rows}
     measured = tuple(
         Measured(
