@@ -10,6 +10,7 @@ sorts the suites as well, so their order, which is the client's preference, is i
 
 from __future__ import annotations
 
+import hashlib
 import re
 import uuid
 from dataclasses import dataclass, replace
@@ -59,8 +60,8 @@ FORMATS = (
 OURS = "tls-floor-matrix"
 """The namespace of our properties."""
 
-ROOT = "measured"
-"""The reference of what the bill is of: the machine, or the machines of a merged report."""
+DIGEST_SIZE = 6
+"""Bytes of what tells a client's TLS from that of the same release elsewhere."""
 
 
 def build_cbom(report: Report) -> str:
@@ -70,7 +71,7 @@ def build_cbom(report: Report) -> str:
     bom = Bom(serial_number=uuid.uuid5(uuid.NAMESPACE_URL, f"{OURS}:{matrix.run.run_id}"))
     bom.metadata.timestamp = moment(matrix.run.ended)
     bom.metadata.component = Component(
-        name=visible(matrix.run.host) or OURS, type=ComponentType.PLATFORM, bom_ref=ROOT
+        name=_machine(matrix.run), type=ComponentType.PLATFORM, bom_ref=_root(matrix.run)
     )
     bom.metadata.properties.update(
         _properties(
@@ -86,6 +87,16 @@ def build_cbom(report: Report) -> str:
     bom.components = inventory.components()
     bom.dependencies = inventory.dependencies()
     return JsonV1Dot6(bom).output_as_string(indent=1) + "\n"
+
+
+def _machine(run: Run) -> str:
+    """Return the name of what the bill is of: the machine, or the machines of a merged report."""
+    return visible(run.host) or OURS
+
+
+def _root(run: Run) -> str:
+    """Return the reference of that; bills of two machines may be merged, and then none may be another's."""
+    return f"measured/{_machine(run)}"
 
 
 def _properties(facts: Iterable[tuple[str, str]]) -> list[Property]:
@@ -105,6 +116,11 @@ class _Asset:
     held_by: str
     offered: str
     accepted: tuple[Protocol, ...]
+
+    @property
+    def digest(self) -> str:
+        """What tells it from others of this name: the same in each run that found the same."""
+        return hashlib.blake2b(repr(self).encode(), digest_size=DIGEST_SIZE).hexdigest()
 
     @classmethod
     def of(cls, row: Row, hello: Hello) -> _Asset:
@@ -132,11 +148,11 @@ class _Inventory:
         self._assets: dict[_Asset, list[Row]] = {}
         self._found: dict[str, list[Occurrence]] = {}
         """By component, where it is."""
-        self._needs[ROOT] = dict.fromkeys(map(self._add_group, matrix.groups))
+        self._needs[_root(matrix.run)] = dict.fromkeys(map(self._add_group, matrix.groups))
         for ref, occurrences in self._found.items():
             self._components[ref].evidence = ComponentEvidence(occurrences=occurrences)
-        for number, (asset, rows) in enumerate(self._assets.items(), 1):
-            self._needs[ROOT][self._add_asset(f"protocol/{number}", asset, rows)] = None
+        for asset, rows in self._assets.items():
+            self._needs[_root(matrix.run)][self._add_asset(asset, rows)] = None
 
     def components(self) -> list[Component]:
         """Return all components."""
@@ -221,13 +237,14 @@ class _Inventory:
             ),
         )
 
-    def _add_asset(self, ref: str, asset: _Asset, rows: Sequence[Row]) -> str:
-        """Add a client's TLS with where it was measured."""
-        hello, highest = asset.hello, asset.accepted[-1:]
-        suites = [
-            ProtocolPropertiesCipherSuite(name=suite.name, identifiers=[suite.code])
-            for suite in hello.cipher_suites
-        ]
+    def _add_asset(self, asset: _Asset, rows: Sequence[Row]) -> str:
+        """Add a client's TLS with where it was measured.
+
+        Programs that merge bills keep only the first of those with one group, name and version.
+        """
+        machine = _machine(self._run)
+        ref = f"protocol/{machine}/{asset.digest}"
+        hello = asset.hello
         facts = (
             ("verdict", asset.verdict),
             ("held-by", asset.held_by),
@@ -241,21 +258,33 @@ class _Inventory:
             ("ja4", hello.ja4),
         )
         component = Component(
-            name=visible(f"TLS of {asset.client} {asset.version}".strip()),
+            group=machine,
+            name=visible(
+                " ".join(filter(None, ("TLS of", asset.client, asset.version, f"({asset.digest})")))
+            ),
             type=ComponentType.CRYPTOGRAPHIC_ASSET,
             bom_ref=ref,
             crypto_properties=CryptoProperties(
                 asset_type=CryptoAssetType.PROTOCOL,
-                protocol_properties=ProtocolProperties(
-                    type=ProtocolPropertiesType.TLS,
-                    version=highest[0].prose.partition(" ")[2] if highest else None,
-                    cipher_suites=suites,
-                ),
+                protocol_properties=_protocol(asset),
             ),
             evidence=ComponentEvidence(occurrences=[_occurrence(row, self._run) for row in rows]),
             properties=_properties(facts),
         )
         return self._add(ref, component, [self._library(asset.library), *map(self._client, rows[:1])])
+
+
+def _protocol(asset: _Asset) -> ProtocolProperties:
+    """Return the highest version that was negotiated, and the cipher suites that were offered."""
+    highest = asset.accepted[-1:]
+    return ProtocolProperties(
+        type=ProtocolPropertiesType.TLS,
+        version=highest[0].prose.partition(" ")[2] if highest else None,
+        cipher_suites=[
+            ProtocolPropertiesCipherSuite(name=suite.name, identifiers=[suite.code])
+            for suite in asset.hello.cipher_suites
+        ],
+    )
 
 
 def _distribution(client: str) -> str:

@@ -16,6 +16,7 @@ from docs.example import make
 from reports.formats.cbom import build_cbom
 from reports.formats.format import Report
 from reports.verdicts.decision import Decision, GateOutcome
+from reports.verdicts.judge import Verdict
 from reports.verdicts.policy import Policy
 from tests.support.builders import a_catalogue, a_hello, a_matrix, a_row, a_run, an_environment
 
@@ -131,3 +132,32 @@ def test_alike_rows_are_one_asset_and_a_row_without_a_hello_none() -> None:
     purls = {one["name"]: one.get("purl") for one in document["components"]}
     assert purls["botocore"] == "pkg:pypi/botocore@1.26.20"
     assert purls["OpenSSL"] == "pkg:generic/openssl@3.0.19"
+
+
+def test_bills_of_two_machines_can_be_merged() -> None:
+    """What was measured on two machines shares neither a reference nor group, name and version."""
+    went_below, held = (
+        replace(a_row(verdict), hello=a_hello()) for verdict in (Verdict.DOWNGRADED, Verdict.ENFORCED)
+    )
+    bills = [
+        json.loads(text_of(a_matrix([row], replace(RUN, host=host), CATALOGUE)))
+        for host, row in (("web", went_below), ("store", went_below), ("queue", held))
+    ]
+    everything = [asset for document in bills for asset in protocols(document)]
+    assert len({asset["bom-ref"] for asset in everything}) == len(everything) == len(bills)
+    assert len({(asset["group"], asset["name"], asset.get("version")) for asset in everything}) == len(bills)
+    assert len({document["metadata"]["component"]["bom-ref"] for document in bills}) == len(bills)
+
+
+def test_two_results_of_one_client_have_names_of_their_own() -> None:
+    """On one machine, too, crypto-assets differ in group, name or version; a later run names them alike."""
+    rows = [
+        replace(a_row(verdict, name), hello=a_hello())
+        for verdict, name in ((Verdict.DOWNGRADED, "pyenv_3_9_18"), (Verdict.ENFORCED, "pyenv_3_12_1"))
+    ]
+    named = [
+        {(asset["group"], asset["name"]): asset["bom-ref"] for asset in protocols(bill(*some))}
+        for some in (rows, rows[::-1])
+    ]
+    assert len(named[0]) == len(rows)
+    assert named[0] == named[1]
