@@ -39,16 +39,13 @@ import errno
 import fnmatch
 import json
 import os
-import pwd
 import re
 import select
-import shutil
 import signal
 import socket
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 
 MARK = "TLS-FLOOR-REACH "
@@ -421,6 +418,8 @@ def localhost_is_here():
 
 def own_home():
     """Return the home of the user; empty where nobody says so, as in an image without /etc/passwd."""
+    import pwd  # here, as below: the near end starts often, and sooner without what the far end alone needs
+
     try:
         return os.environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir
     except KeyError:
@@ -429,6 +428,8 @@ def own_home():
 
 def temporary_folder():
     """Return a new folder of ours: a container that may write nowhere else has at least its shared memory."""
+    import tempfile
+
     problem = None
     for base in (os.environ.get("TMPDIR"), "/tmp", "/var/tmp", "/dev/shm"):
         if base and os.path.isabs(base):
@@ -504,6 +505,8 @@ class Far(object):
         """Kill the passenger and remove the folder."""
         for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
+        import shutil
+
         if self.child is not None:
             try:
                 os.killpg(self.child.pid, signal.SIGKILL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import signal
@@ -106,6 +107,14 @@ def test_what_is_printed_comes_home_and_how_it_ended(tmp_path: Path) -> None:
     """Output of both streams and the exit status are those of the passenger."""
     done = enter(ENV, passenger(tmp_path, "import sys; print('a'); sys.stderr.write('b\\n'); sys.exit(7)"))
     assert (sorted(done.stdout.split()), done.returncode) == (["a", "b"], 7)
+
+
+def test_the_near_end_is_not_compiled_anew_each_time(tmp_path: Path) -> None:
+    """Once started, the near end is kept compiled where Python looks for it."""
+    kept = Path(importlib.util.cache_from_source(str(PROBES / "reach.py")))
+    kept.unlink(missing_ok=True)
+    enter(ENV, passenger(tmp_path, "pass"))
+    assert kept.exists()
 
 
 def test_it_dies_as_the_passenger_did(tmp_path: Path) -> None:
