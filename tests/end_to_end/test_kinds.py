@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,8 +23,7 @@ from tests.support.cluster import DIGEST, cluster
 from tests.support.measuring import FEW
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping
 
     from interpreters.deployed.visit import VisitedPlace
     from reports.verdicts.judge import Judgement
@@ -103,9 +104,16 @@ def test_two_suites_have_known_answers(
     assert {client: one.lowest for client, one in found.items()} == known, found
 
 
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder whose path has fewer than 50 characters: podman removes no container below a longer one."""
+    with tempfile.TemporaryDirectory(prefix="floor-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
 @costly
 def test_an_image_and_its_container_are_what_their_files_are(
-    tmp_path: Path, suite: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, suite: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, short_folder: Path
 ) -> None:
     """A suite is measured as an image and as a container that runs, and both have the image's digest."""
     needs("podman", "podman")
@@ -116,7 +124,7 @@ def test_an_image_and_its_container_are_what_their_files_are(
     )
     storage = tmp_path / "storage.conf"
     storage.write_text(
-        f'[storage]\ndriver = "overlay"\ngraphroot = "{tmp_path}/graph"\nrunroot = "{tmp_path}/run"\n'
+        f'[storage]\ndriver = "overlay"\ngraphroot = "{tmp_path}/graph"\nrunroot = "{short_folder}"\n'
     )
     monkeypatch.setenv("CONTAINERS_CONF", str(settings))
     monkeypatch.setenv("CONTAINERS_STORAGE_CONF", str(storage))
