@@ -2,7 +2,8 @@
 
 Each process is registered with a reaper (reaper.py), which ends what is left when we are killed. On Linux
 processes that leave their group, as daemons do, become children of ours (PR_SET_CHILD_SUBREAPER, prctl(2)),
-and are known by a variable that they were started with: they are ended, and named, too.
+and are known by a variable that they were started with: they are ended, and named, too. Those that end by
+themselves are reaped as they do, as init would: else each would hold one of the system's processes.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ REAP_LIMIT = 5.0
 END_LIMIT, POLL_INTERVAL = 1.0, 0.01
 """Seconds to wait for a process that was killed, and between two looks at it."""
 
+REAP_INTERVAL = 0.25
+"""Seconds between two looks at which children of ours have ended that nobody waits for."""
+
 _OFFSPRING: contextvars.ContextVar[Offspring | None] = contextvars.ContextVar("offspring", default=None)
 
 
@@ -46,6 +50,9 @@ class Offspring:
         self._mark = secrets.token_hex(8)
         self._lock = threading.Lock()
         self._started = 0
+        self._starting = 0
+        """How many processes are being started, whose number nobody knows yet."""
+        self._closed = threading.Event()
         self._known: set[int] = set()
         self._before = frozenset(children_of(os.getpid()))
         self._reaper: subprocess.Popen[bytes] | None = None
@@ -59,8 +66,44 @@ class Offspring:
         with self._lock:
             if not self._started:
                 _prctl(PR_SET_CHILD_SUBREAPER, 1)
+                # Where no more threads can be had, those that have ended wait for the end of the run.
+                with contextlib.suppress(RuntimeError):
+                    threading.Thread(target=self._keep_reaping, name="orphans", daemon=True).start()
             self._started += 1
             return f"{self._mark}.{self._started}."
+
+    @contextlib.contextmanager
+    def starting(self) -> Iterator[None]:
+        """Start a process in the block, and say there that it began: nobody may reap it before."""
+        with self._lock:
+            self._starting += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._starting -= 1
+
+    def _keep_reaping(self) -> None:
+        while not self._closed.wait(REAP_INTERVAL):
+            self.reap()
+
+    def reap(self) -> None:
+        """Reap what has ended of the orphans that became children of ours.
+
+        Not those of our own group: they were started by other means, and whoever did so waits for them.
+        """
+        with self._lock:
+            if self._starting:
+                return
+            for pid in self._adopted():
+                if _group_of_ended(pid) not in (None, os.getpgrp()):
+                    with contextlib.suppress(OSError):
+                        os.waitpid(pid, os.WNOHANG)
+
+    def _adopted(self) -> set[int]:
+        """Return the children of ours that this run has not started, and that were not there before."""
+        reaper = {self._reaper.pid} if self._reaper else set()
+        return children_of(os.getpid()) - self._known - self._before - reaper
 
     def tell(self, sign: str, what: str) -> None:
         """Tell the reaper, which is started now if this is the first that it hears."""
@@ -81,7 +124,6 @@ class Offspring:
     def began(self, pid: int) -> None:
         """Take note of a process that is the first of its group."""
         self._known.add(pid)
-        self.tell("+", str(pid))
 
     def ended(self, pid: int) -> None:
         """Take note that all of a group is gone."""
@@ -91,12 +133,13 @@ class Offspring:
     def strays(self, mark: str) -> Iterator[tuple[int, str]]:
         """Yield those children of ours, with their names, that bear a mark and that nobody waits for."""
         wanted = os.fsencode(f"{VARIABLE}={mark}")
-        for pid in children_of(os.getpid()) - self._known:
+        for pid in self._adopted():
             if bears(pid, wanted):
                 yield pid, name_of(pid)
 
     def close(self) -> None:
         """End whatever child of ours is still there, and let the reaper go."""
+        self._closed.set()
         for _ in range(ROUNDS):
             spared = self._before | ({self._reaper.pid} if self._reaper else set())
             if not (left := children_of(os.getpid()) - spared):
@@ -139,11 +182,20 @@ class Start:
         self.environment = {**environment, **({VARIABLE: self._mark} if self._mark else {})}
         """What it is started with."""
 
+    def starting(self) -> contextlib.AbstractContextManager[None]:
+        """Start it in the block that this is for, and say there that it began."""
+        return self._offspring.starting() if self._offspring else contextlib.nullcontext()
+
     def began(self, pid: int) -> None:
-        """Register it as the first process of a group of its own."""
+        """Take note of its number."""
         self._pid = pid
         if self._offspring:
             self._offspring.began(pid)
+
+    def register(self) -> None:
+        """Have its group ended where we are killed; raises OSError where nobody can be had who would."""
+        if self._offspring:
+            self._offspring.tell("+", str(self._pid))
 
     def ended(self, left: Callable[[str], None]) -> None:
         """Its group was killed: end what has left the group, and hand on the names."""
@@ -197,6 +249,15 @@ def name_of(pid: int) -> str:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
     return ""
+
+
+def _group_of_ended(pid: int) -> int | None:
+    """Return the group of a process that has ended and was not reaped; None for any other."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        # The name before it may have blanks and brackets: proc_pid_stat(5).
+        state, _, group = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[:3]
+        return int(group) if state == b"Z" else None
+    return None
 
 
 def _end(pid: int) -> str:

@@ -121,17 +121,19 @@ def started(
     """
     start = Start(env)
     with _interrupts_held_back() as let_go:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=start.environment,
-            cwd=folder,
-            process_group=0,
-        )
-        try:
+        with start.starting():
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=start.environment,
+                cwd=folder,
+                process_group=0,
+            )
             start.began(process.pid)
+        try:
+            start.register()
             let_go()
             yield process
         finally:

@@ -42,18 +42,20 @@ async def running(
     It runs in `folder`, or in ours. Raises OSError if it cannot be started.
     """
     start = Start(environment)
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=stdin,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env=start.environment,
-        cwd=folder,
-        process_group=0,
-        limit=LINE_LIMIT,
-    )
-    try:
+    with start.starting():
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=stdin,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=start.environment,
+            cwd=folder,
+            process_group=0,
+            limit=LINE_LIMIT,
+        )
         start.began(process.pid)
+    try:
+        start.register()
         yield process
     finally:
         # Not process.kill(), which would reap the process behind asyncio's back. PermissionError is how

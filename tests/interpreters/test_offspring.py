@@ -16,7 +16,7 @@ import pytest
 from interpreters import offspring, reaper
 from interpreters.log import shown
 from interpreters.offspring import children_of, offspring_ended
-from interpreters.processes import run, started
+from interpreters.processes import run, side_by_side, started
 from tests.support.checkout import ROOT
 from tests.support.processes import alive, read_end
 
@@ -51,6 +51,35 @@ def test_what_hides_where_it_comes_from_is_ended_with_the_run(
     with offspring_ended():
         run([hides], os.environ, 60)
     assert witness.all_gone()
+
+
+@LINUX
+def test_orphans_that_have_ended_are_reaped_while_the_run_goes_on() -> None:
+    """What a command leaves in sessions of their own, and then ends, holds no process of the system's."""
+    leaves = "for i in 1 2 3 4 5; do setsid sh -c 'exit 3' & done; wait $!; (setsid sleep 0.2 &); sleep 600"
+    with offspring_ended(), contextlib.ExitStack() as stack, Path(os.devnull).open("wb") as output:
+        before = children_of(os.getpid())
+        stack.enter_context(started(["sh", "-c", f"({leaves})"], os.environ, output))
+        deadline, seen = time.monotonic() + 20, [0]
+        while time.monotonic() < deadline and (max(seen) < 3 or seen[-1] > 2):
+            seen.append(len(children_of(os.getpid()) - before))
+            time.sleep(0.01)
+    assert max(seen) >= 3, "it has left nothing"
+    # The command and the reaper.
+    assert seen[-1] == 2
+
+
+@LINUX
+def test_nobody_is_reaped_behind_the_back_of_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With orphans looked for all the time, each command that is run side by side has its own exit status."""
+    monkeypatch.setattr(offspring, "REAP_INTERVAL", 0.0)
+    with offspring_ended():
+        statuses = side_by_side(
+            lambda number: run(["sh", "-c", f"exit {number}"], os.environ, 60)[0], range(1, 100), 4
+        )
+        direct = [subprocess.run(["sh", "-c", "exit 7"], check=False).returncode for _ in range(20)]
+    assert statuses == list(range(1, 100))
+    assert set(direct) == {7}
 
 
 @LINUX
