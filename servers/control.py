@@ -54,12 +54,12 @@ class Control:
 
 def judge_control(protocols: frozenset[Protocol], attempts: tuple[ControlAttempt, ...]) -> Control:
     """Judge the attempts on one server: complete at each version it claims, at no other, seen twice."""
-    tried = {attempt.protocol for attempt in attempts}
-    if untried := [p for p in protocols if p not in tried]:
-        return Control(False, f"nothing could try it at {', '.join(sorted(untried))}", attempts)
     for attempt in attempts:
         if reason := _fault(protocols, attempt):
             return Control(False, reason, attempts)
+    tried = {attempt.protocol for attempt in attempts}
+    if untried := [p for p in protocols if p not in tried]:
+        return Control(False, f"nothing could try it at {', '.join(sorted(untried))}", attempts)
     spoken = ", ".join(p for p in LADDER if p in protocols)
     return Control(True, f"completed at {spoken} and at nothing else", attempts)
 
@@ -102,7 +102,13 @@ async def run_control(server: Server, address: Reachable, certificate: str) -> C
     expected = ssl.PEM_cert_to_DER_cert(certificate)
     if server.script in SCRIPTS:
         return judge_script(server.script, await _try(address, SCRIPT_CLIENT, expected))
-    attempts = [await _try(address, protocol, expected) for protocol in LADDER]
+    attempts: list[ControlAttempt] = []
+    # What it claims comes first: a server that is deaf to that has failed, and may be silent long.
+    for protocol in sorted(LADDER, key=lambda protocol: protocol not in server.protocols):
+        attempts.append(await _try(address, protocol, expected))
+        if protocol in server.protocols and attempts[-1].completed is None:
+            break
+    attempts.sort(key=lambda attempt: LADDER.index(attempt.protocol))
     control = judge_control(server.protocols, tuple(attempts))
     return judge_sentinel(control) if server.script == "sentinel" and control.passed else control
 

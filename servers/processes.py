@@ -81,8 +81,10 @@ async def _let_go(stdin: asyncio.StreamWriter) -> None:
     # Not asyncio.timeout, which would cancel the future on which asyncio itself relies.
     _, waiting = await asyncio.wait({closing}, timeout=REAP_LIMIT)
     if waiting:
-        # A process outside the group still holds the other end, and does not read.
-        stdin.transport.abort()
+        # A process outside the group still holds the other end, and does not read. AttributeError is how
+        # asyncio says that the pipe has closed since: where the loop was held up, that comes out late.
+        with contextlib.suppress(AttributeError):
+            stdin.transport.abort()
     with contextlib.suppress(OSError):
         await closing
 

@@ -34,6 +34,10 @@ KEPT_BYTES = 256 * 1024
 BACKLOG = 1024
 """Connections that may wait to be accepted: a flood of others must not leave a client's own outside."""
 
+CONNECTIONS_LIMIT = 100
+"""Connections of a cell that are looked at, where it matters whose they are; who retries makes ten. A look is
+at all that a process has open, so that thousands would hold up everybody else."""
+
 ACCEPTED_AT_ONCE = 100
 """Connections that are accepted before others have their turn."""
 
@@ -163,10 +167,12 @@ class Tap:
         try:
             for _ in range(ACCEPTED_AT_ONCE):
                 connection, far = listening.accept()
+                if self._admission and len(self.captures) >= CONNECTIONS_LIMIT:
+                    self._refuse(connection)
+                    continue
                 if who := self._stranger(connection, far):
                     self.strangers[who] += 1
-                    with connection, contextlib.suppress(OSError):
-                        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+                    _send_away(connection)
                     continue
                 connection.setblocking(False)
                 capture = Capture()
@@ -181,6 +187,13 @@ class Tap:
             loop = asyncio.get_running_loop()
             loop.remove_reader(listening)
             loop.call_later(PAUSE, self._watch, listening)
+
+    def _refuse(self, connection: socket.socket) -> None:
+        """Send away one too many; then what was kept is not all that there was."""
+        _send_away(connection)
+        fault = f"more than {CONNECTIONS_LIMIT} connections: the others were sent away"
+        if fault not in self.captures[0].faults:
+            self.captures[0].faults.append(fault)
 
     async def _serve(self, capture: Capture, connection: socket.socket) -> None:
         reader, writer = await asyncio.open_connection(sock=connection)
@@ -255,6 +268,11 @@ async def _first_record(capture: Capture, reader: asyncio.StreamReader) -> bytes
         if seen[0] != HANDSHAKE or len(seen) >= RECORD_HEADER + length > RECORD_HEADER:
             break
     return seen
+
+
+def _send_away(connection: socket.socket) -> None:
+    with connection, contextlib.suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
 
 
 def _listening(port: int, *, by_name: bool) -> list[socket.socket]:

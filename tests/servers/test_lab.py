@@ -152,6 +152,31 @@ def test_a_control_that_cannot_be_run_has_failed(
     assert second.passed
 
 
+def test_servers_that_are_silent_are_waited_for_together(
+    monkeypatch: pytest.MonkeyPatch, pairs: dict[Certificate, KeyPair]
+) -> None:
+    """Where none answers, as behind a filter that drops what is sent, nobody waits for one of them alone."""
+    at_once = [0]
+
+    async def control(_: Server, __: object, ___: str) -> Control:
+        at_once[0] += 1
+        if at_once[0] == len(DRIVEN):
+            last.set()
+        await last.wait()
+        return Control(False, "deaf")
+
+    async def run() -> dict[str, Control]:
+        async with asyncio.timeout(HANGS):
+            return await lab.controls()
+
+    last = asyncio.Event()
+    monkeypatch.setattr(lab_module, "run_control", control)
+    monkeypatch.setattr(lab_module, "CONTROL_TURN", 0.01)
+    pair = pairs[Certificate.RSA]
+    lab = Lab(tuple(LabServer(server, ("127.0.0.1", 9), pair) for server in DRIVEN), "")
+    assert {control.reason for control in asyncio.run(run()).values()} == {"deaf"}
+
+
 @pytest.mark.usefixtures("quick")
 def test_program_that_goes_away_is_a_reason(folders: tuple[Path, Path]) -> None:
     """An openssl that answers when asked and cannot be started later leaves servers with the reason."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from servers import processes
 from servers.processes import ended, processor_time, running
 
 if TYPE_CHECKING:
@@ -55,6 +56,18 @@ def test_a_grandchild_ends_with_the_block(witness: Witness) -> None:
 
     asyncio.run(run())
     assert witness.all_gone()
+
+
+def test_an_input_that_closes_as_its_time_is_over_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop that was held up, so that it sees the limit and the closing at once, ends the block as any."""
+
+    async def run() -> list[int]:
+        async with running(["cat"], os.environ, stdin=asyncio.subprocess.PIPE) as process:
+            monkeypatch.setattr(processes, "REAP_LIMIT", 0.0)
+        monkeypatch.undo()
+        return [await ended(process) or 0]
+
+    assert asyncio.run(run()) == [-signal.SIGKILL]
 
 
 def test_what_a_process_has_spent_is_told_while_it_runs() -> None:

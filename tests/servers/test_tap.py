@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from servers import tap as tap_module
 from servers.peers import CLOSED
 from servers.protocols import Sender
-from servers.tap import Capture, Tap
+from servers.tap import CONNECTIONS_LIMIT, Capture, Tap
 from tests.support.examples import examples
 from tests.support.limits import HANGS
 
@@ -398,5 +398,29 @@ def test_who_left_before_being_let_in_is_not_who_has_that_port_now() -> None:
             await tap.settle()
         assert [capture.stream(Sender.CLIENT) for capture in tap.captures] == [b"client"]
         assert tap.strangers == {CLOSED: 1}
+
+    _run(test())
+
+
+def test_a_client_that_opens_connections_without_end_is_not_looked_at_without_end() -> None:
+    """Past a limit its connections are sent away unseen, and the record says that it has a hole."""
+    looks: list[object] = []
+
+    def look(far: object, _: object) -> str:
+        looks.append(far)
+        return ""
+
+    async def test() -> None:
+        async with _upstream(_stay) as upstream, Tap(upstream.address, admission=look) as tap:
+            with contextlib.ExitStack() as stack:
+                # Nothing here awaits, so that all wait when the tap looks.
+                for _ in range(CONNECTIONS_LIMIT + 5):
+                    one = stack.enter_context(socket.create_connection(("127.0.0.1", tap.port)))
+                    one.sendall(b"x")
+                await upstream.reached.wait()
+            await tap.settle()
+        assert len(looks) == len(tap.captures) == CONNECTIONS_LIMIT
+        (fault,) = tap.captures[0].faults
+        assert fault.startswith(f"more than {CONNECTIONS_LIMIT} connections")
 
     _run(test())
