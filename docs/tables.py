@@ -50,6 +50,8 @@ def client_rows(known: Iterable[Client], folder: Path = CLIENTS) -> Iterator[Seq
     for client in known:
         if not client.reference:
             needs = ", ".join(f"`{word}`" for word in client.requirement.split()) or "nothing"
+            if client.needs_environment:
+                needs = "measured only where it is installed"
             with_it = f"the {client.library} that comes with {needs}" if client.library else needs
             groups = ", ".join(f"`{group}`" for group in client.groups)
             yield f"`{client.id}`", _purpose(folder / f"{client.id}.py"), with_it, groups

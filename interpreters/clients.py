@@ -105,6 +105,11 @@ class Client:
     """Whether what it requires is larger than 15 MB: the tests install that only if they are told to."""
 
     @property
+    def needs_environment(self) -> bool:
+        """Whether only an environment that was found can have what the client imports."""
+        return bool(self.modules) and not self.requirement
+
+    @property
     def place(self) -> tuple[bool, bool, bool, str]:
         """Where it stands among others: the default ones first, of those what needs least, then by name."""
         extra = "default" not in self.groups

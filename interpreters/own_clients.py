@@ -44,11 +44,6 @@ class OwnClient:
     """What is run in each interpreter: the file may be another by then."""
     sha256: str
 
-    @property
-    def needs_environment(self) -> bool:
-        """Whether only an environment that was found can have what the client imports."""
-        return bool(self.client.modules) and not self.client.requirement
-
 
 def own_clients(paths: Sequence[Path]) -> tuple[OwnClient, ...]:
     """Return the clients in these files; raises ClientFileError."""

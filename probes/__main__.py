@@ -32,7 +32,7 @@ except ImportError:  # before Python 3.4
 
 # Start-up code of the interpreter may have imported modules of its own by these names.
 OURS = ("apart", "clients", "compiled", "identify", "introduction", "linked", "names", "program", "releases")
-OURS += ("status_page", "whose")
+OURS += ("quietly", "status_page", "whose")
 for name in OURS:
     sys.modules.pop(name, None)
 

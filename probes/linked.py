@@ -20,6 +20,11 @@ MARK = "TLS-FLOOR-LINKED "
 
 UNKNOWN = "a TLS library that its files do not name"
 
+S2N = "s2n-tls"
+
+S2N_SYMBOL = b"s2n_connection_new"
+"""A name that a file with s2n has."""
+
 LONGEST = 64
 """Bytes that a version's text may have behind its first words."""
 
@@ -66,6 +71,10 @@ def of_files(paths):
         name = library(path)
         if name:
             seen.setdefault(name, os.path.basename(path))
+    if S2N in seen:
+        # It has no cryptography of its own: here it is linked to that of the system, which is loaded.
+        behind = sorted(set(filter(None, map(library, [path for path in loaded() or () if "libcrypto" in path]))))
+        seen[" over the system's ".join([S2N, " and ".join(behind) or "libcrypto"])] = seen.pop(S2N)
     # What is a part of another name has less to say: a libcrypto beside the file that is linked to libcurl too.
     told = [name for name in seen if not any(name != other and name in other for other in seen)]
     return " and ".join("%s (%s)" % (name, seen[name]) for name in sorted(told)) or UNKNOWN
@@ -73,13 +82,23 @@ def of_files(paths):
 
 def library(path):
     """Return the name and version of the TLS library in a file, such as `rustls 0.23.46 / aws-lc-rs 1.18.0`; empty if none."""
+    return _read(path, _library, "")
+
+
+def has(path, words):
+    """Whether these bytes are anywhere in a file; not where it cannot be read."""
+    return _read(path, lambda content: content.find(words) >= 0, False)
+
+
+def _read(path, tell, nothing):
+    """Return what a function tells of a file that is mapped; `nothing` where that cannot be."""
     try:
         with open(path, "rb") as file:
             content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (IOError, OSError, ValueError):
-        return ""
+        return nothing
     try:
-        return _library(content)
+        return tell(content)
     finally:
         content.close()
 
@@ -95,10 +114,11 @@ def _library(content):
     if openssl:
         name = "OpenSSL %s" % openssl
     elif aws_lc:
-        s2n = content.find(b"s2n_connection_new") >= 0
-        name = ("s2n-tls over AWS-LC %s" if s2n else "AWS-LC %s") % aws_lc
+        name = ("%s over AWS-LC %s" % (S2N, aws_lc)) if content.find(S2N_SYMBOL) >= 0 else "AWS-LC %s" % aws_lc
     elif content.find(b"OPENSSL_internal") >= 0:
         name = "BoringSSL"
+    elif content.find(S2N_SYMBOL) >= 0:
+        return S2N
     else:
         return ""
     libcurl = first(content, b"libcurl/", br"libcurl/(\d+\.\d+\.\d+)")

@@ -106,8 +106,9 @@ class Job(Task):
         """The clients to measure in what we make, those on botocore once for each version asked for."""
         known = clients()
         wanted = [known[name] for name in self.options.clients or default_clients()]
-        wanted += [own.client for own in self.own_clients if not own.needs_environment]
-        return variants(wanted, specifiers(self.options.botocore), specifiers(self.options.urllib3))
+        wanted += [own.client for own in self.own_clients]
+        makeable = [client for client in wanted if not client.needs_environment]
+        return variants(makeable, specifiers(self.options.botocore), specifiers(self.options.urllib3))
 
     @cached_property
     def found_clients(self) -> dict[ClientKey, Client]:

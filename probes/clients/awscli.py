@@ -2,13 +2,12 @@
 
 from __future__ import absolute_import
 
-import io
 import os
-import sys
 import tempfile
 
 import awscli
 import introduction
+import quietly
 import releases
 import status_page
 
@@ -29,10 +28,6 @@ APART = True
 
 DRIVER = awscli.clidriver.create_clidriver()
 NOTES = []
-
-
-class CommandFailed(Exception):
-    """The command ended with a status that is not 0; its text is what it said."""
 
 
 def version():
@@ -64,20 +59,8 @@ def fetch(host, port, cafile, timeout, retries=0):
         words += ["--cli-connect-timeout", seconds, "--cli-read-timeout", seconds]
         # A bucket in capitals cannot be part of a host's name, so it goes into the path.
         words += ["--bucket", "FLOOR", "--key", "probe", "/dev/fd/%d" % got.fileno()]
-        run(words)
+        status, said = quietly.run(DRIVER.main, words)
+        if status:
+            raise quietly.CommandFailed("exit status %s: %s" % (status, said))
         got.seek(0)
         return status_page.connection(got.read())
-
-
-def run(words):
-    """Run one command; raises CommandFailed. What it prints is not for the one who reads the probe."""
-    streams = sys.stdout, sys.stderr
-    said = io.TextIOWrapper(io.BytesIO(), "utf-8") if sys.version_info[0] > 2 else io.BytesIO()
-    sys.stdout = sys.stderr = said
-    try:
-        status = DRIVER.main(words)
-    finally:
-        sys.stdout, sys.stderr = streams
-    if status:
-        said.seek(0)
-        raise CommandFailed("exit status %s: %s" % (status, said.read().strip()))

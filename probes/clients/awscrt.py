@@ -2,11 +2,14 @@
 
 from __future__ import absolute_import
 
+import contextlib
+import functools
 import sys
 
 import awscrt
 import awscrt.exceptions
 import linked
+import releases
 import status_page
 from awscrt import http, io
 
@@ -22,6 +25,14 @@ READS_OPENSSL_CONF = False
 
 # With a resolver of its own.
 LOOKS_UP = True
+
+# Measured: 0.23.8 and each release tried before it go to port 443 of an S3 endpoint's host, whatever its port, and
+# so to whoever listens there; 0.23.9 and each tried after it go to the endpoint.
+KNOWS_PORTS = (0, 23, 9)
+
+# Debian's builds all say 1.0.0.dev0. This text came with that release.
+UNNAMED = "1.0.0.dev"
+SINCE_THEN = b"Event loop type Dispatch Queue is not supported on the platform"
 
 GROUP = io.EventLoopGroup(1)
 BOOTSTRAP = io.ClientBootstrap(GROUP, io.DefaultHostResolver(GROUP))
@@ -74,6 +85,34 @@ def fetch_with(trusting, host, port, cafile, timeout):
         return {"version": status_page.VERSION_UNKNOWN, "cipher": None}
     finally:
         connection.close()
+
+
+def refuse_portless():
+    """Raise NotMeasurableError where S3 clients of this release would go to a port where no server of ours is."""
+    said = version()
+    if said.startswith(UNNAMED):
+        knows = linked.has(sys.modules["_awscrt"].__file__, SINCE_THEN)
+    else:
+        knows = not releases.older(said, KNOWS_PORTS)
+    if not knows:
+        raise releases.NotMeasurableError(
+            "awscrt %s ignores the port of an endpoint and goes to port 443, where no server of ours is; 0.23.9 is the"
+            " first release that can be measured" % said
+        )
+
+
+@contextlib.contextmanager
+def hardly_retrying(transfers, retries):
+    """Let the clients that s3transfer.crt makes in the block try again but once, and at once: it leaves the CRT its six attempts."""
+    made = transfers.S3Client
+    s3 = sys.modules[made.__module__]
+    if hasattr(s3, "S3RetryConfig"):
+        settings = s3.S3RetryConfig(max_retries=max(1, retries), backoff_scale_factor_ms=1, max_backoff_secs=1)
+        transfers.S3Client = functools.partial(made, retry_config=settings)
+    try:
+        yield
+    finally:
+        transfers.S3Client = made
 
 
 def socket_options(timeout):

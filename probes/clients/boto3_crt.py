@@ -2,16 +2,12 @@
 
 from __future__ import absolute_import
 
-import contextlib
-import functools
 import io
-import sys
 from concurrent import futures
 
 import boto3
 from clients import botocore as client_botocore
 import introduction
-import releases
 import status_page
 
 try:
@@ -24,14 +20,7 @@ try:
 except ImportError as error:
     raise ImportError("boto3 %s transfers nothing through the CRT: %s" % (boto3.__version__, error))
 
-# Measured: 0.23.8 and each release tried before it go to port 443 of the endpoint's host, whatever its port, and
-# so to whoever listens there; 0.23.9 and each tried after it go to the endpoint.
-KNOWS_PORTS = (0, 23, 9)
-if releases.older(client_awscrt.version(), KNOWS_PORTS):
-    raise releases.NotMeasurableError(
-        "awscrt %s ignores the port of an endpoint and goes to port 443, where no server of ours is; 0.23.9 is the"
-        " first release that can be measured" % client_awscrt.version()
-    )
+client_awscrt.refuse_portless()
 
 REQUIREMENT = "boto3[crt]"
 GROUPS = "aws s3 native"
@@ -85,7 +74,7 @@ def fetch(host, port, cafile, timeout, retries=0):
     """Download one object; the CRT does not tell the version."""
     # boto3's own switch takes neither an endpoint nor a trust store, so this is what it switches to. One for
     # each server, because it takes every port of a host for the first that it was sent to.
-    with hardly_retrying(retries):
+    with client_awscrt.hardly_retrying(crt, retries):
         client = crt.create_s3_crt_client("us-east-1", num_threads=1, verify=cafile)
     serializer = crt.BotocoreCRTRequestSerializer(
         client_botocore.SESSION, client_botocore.settings(host, port, cafile, timeout, retries)
@@ -101,20 +90,6 @@ def fetch(host, port, cafile, timeout, retries=0):
         transfer.cancel()
         raise ValueError("no answer within %g s; after a failure the CRT tries again by itself" % min(timeout, LIMIT))
     return {"version": status_page.VERSION_UNKNOWN, "cipher": None}
-
-
-@contextlib.contextmanager
-def hardly_retrying(retries):
-    """Let the clients made in the block try again but once, and at once: boto3 leaves the CRT its six attempts."""
-    made = crt.S3Client
-    s3 = sys.modules[made.__module__]
-    if hasattr(s3, "S3RetryConfig"):
-        settings = s3.S3RetryConfig(max_retries=max(1, retries), backoff_scale_factor_ms=1, max_backoff_secs=1)
-        crt.S3Client = functools.partial(made, retry_config=settings)
-    try:
-        yield
-    finally:
-        crt.S3Client = made
 
 
 def fetch_given(given, host, port, cafile, timeout, retries=0):

@@ -2,13 +2,12 @@
 
 from __future__ import absolute_import
 
-import io
 import os
-import sys
 import tempfile
 
 import pip
 import program
+import quietly
 import status_page
 from pip._internal.cli import main as pip_main
 
@@ -42,25 +41,8 @@ def fetch_with(trusting, host, port, timeout, retries):
     folder = tempfile.gettempdir()  # nothing is written there, for nothing is found
     words = ["download", "--isolated", "--no-deps", "--no-cache-dir", "--no-input", "--disable-pip-version-check"]
     words += ["--retries", str(retries), "--timeout", str(max(1, int(timeout))), "--dest", folder]
-    status, said = run(words + ["--index-url", "https://%s:%d/simple" % (host, port)] + trusting + ["floor-probe"])
+    status, said = quietly.run(pip_main.main, words + ["--index-url", "https://%s:%d/simple" % (host, port)] + trusting + ["floor-probe"])
     error = program.ProgramError("exit status %s: %s" % (status, said.replace(ANY_REFUSAL, "")))
     if "SSLError" in said or "Could not fetch URL" in said or "connection error" in said.lower():
         raise error
     return status_page.answered(error, *ANSWERS)
-
-
-def run(words):
-    """Run one command as `python -m pip` does; return its status, and in one line what it prints.
-
-    In a process of its own it would take ten times as long, and begin no other connection.
-    """
-    streams = sys.stdout, sys.stderr
-    said = io.StringIO()
-    sys.stdout = sys.stderr = said
-    try:
-        status = pip_main.main(words)
-    except SystemExit as ended:  # as where there is no such option; it must not end this process
-        status = ended.code
-    finally:
-        sys.stdout, sys.stderr = streams
-    return status, " ".join(said.getvalue().split())

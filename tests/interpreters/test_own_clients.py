@@ -52,7 +52,7 @@ def test_a_file_is_read_as_one_of_ours(tmp_path: Path) -> None:
 def test_what_cannot_be_installed_has_to_be_found(tmp_path: Path, old: str, new: str, *, needs: bool) -> None:
     """Without a requirement only the standard library is in an environment that is made."""
     (own,) = own_clients([a_file(tmp_path, GOOD.replace(old, new))])
-    assert own.needs_environment is needs
+    assert own.client.needs_environment is needs
 
 
 def test_nothing_of_a_file_is_run(tmp_path: Path) -> None:

@@ -731,22 +731,120 @@ def test_version_2_of_the_aws_cli_is_measured_as_a_program(
     sys.modules.pop("awscli", None)
 
 
-@pytest.mark.parametrize(("version", "refused"), [("0.19.17", True), ("0.23.8", True), ("0.23.9", False)])
-def test_a_crt_that_ignores_ports_is_sent_nowhere(
-    passenger: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, version: str, *, refused: bool
-) -> None:
-    """With a release that goes to port 443 of any endpoint, boto3_crt is refused before it connects."""
-    names = ("boto3", "boto3.crt", "boto3.s3", "boto3.s3.transfer", "s3transfer", "s3transfer.crt")
-    for name in (*names, "s3transfer.manager", "s3transfer.subscribers", "clients.botocore", "clients.awscrt"):
+def without_crt(monkeypatch: pytest.MonkeyPatch, version: str) -> MagicMock:
+    """Put packages of a CRT of this version where a client would import them; return its native module."""
+    for name in ("awscrt", "awscrt.exceptions", "_awscrt"):
         monkeypatch.setitem(sys.modules, name, MagicMock())
-    sys.modules["s3transfer.subscribers"].BaseSubscriber = object  # type: ignore[attr-defined]
-    sys.modules["clients.awscrt"].version = lambda: version  # type: ignore[attr-defined]
-    refusal = passenger("releases").NotMeasurableError
+    sys.modules["awscrt"].__version__ = version  # type: ignore[attr-defined]
+    native: MagicMock = sys.modules["_awscrt"]  # type: ignore[assignment]
+    native.__file__ = "/nonexistent/_awscrt.so"
+    return native
+
+
+@pytest.mark.parametrize(
+    ("version", "text", "refused"),
+    [
+        ("0.19.17", b"", True),
+        ("0.23.8", b"", True),
+        ("0.23.9", b"", False),
+        # As Debian builds each: only the text that came with a later release tells them apart.
+        ("1.0.0.dev0", b"", True),
+        ("1.0.0.dev0", b"a Event loop type Dispatch Queue is not supported on the platform. b", False),
+    ],
+)
+def test_a_crt_that_ignores_ports_is_sent_nowhere(
+    passenger: Callable[[str], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    version: str,
+    text: bytes,
+    *,
+    refused: bool,
+) -> None:
+    """With a release that goes to port 443 of any endpoint, a client of the CRT's S3 is refused before it connects."""
+    (tmp_path / "_awscrt.so").write_bytes(text)
+    without_crt(monkeypatch, version).__file__ = str(tmp_path / "_awscrt.so")
+    client = passenger("clients.awscrt")
+    refusal = sys.modules["releases"].NotMeasurableError
     if refused:
-        with pytest.raises(refusal, match=rf"^awscrt {version} ignores the port of an endpoint"):
-            passenger("clients.boto3_crt")
+        with pytest.raises(refusal, match=rf"^awscrt {re.escape(version)} ignores the port of an endpoint"):
+            client.refuse_portless()
     else:
-        assert passenger("clients.boto3_crt").REQUIREMENT == "boto3[crt]"
+        client.refuse_portless()
+    for name in ("boto3_crt", "awscli_crt"):
+        assert "client_awscrt.refuse_portless()" in map(ast.unparse, tree(name).body)
+
+
+class Transfers:
+    """Stands for a transfer manager of the CRT, whose uploads are never done."""
+
+    def upload(self) -> MagicMock:
+        """Return what can be cancelled."""
+        return MagicMock()
+
+
+def copying(passenger: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Return the client that copies by the AWS CLI, with nothing behind it."""
+    factory = MagicMock(CRTTransferManager=Transfers)
+    factory.create_s3_crt_client.__module__ = "s3transfer.crt"
+    for name in ("awscli", "awscli.clidriver", "awscli.customizations", "s3transfer", "s3transfer.crt", "awscrt"):
+        monkeypatch.setitem(sys.modules, name, MagicMock())
+    monkeypatch.setitem(sys.modules, "awscli.customizations.s3", MagicMock(factory=factory))
+    monkeypatch.setitem(sys.modules, "clients.awscrt", MagicMock())
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    sys.modules["awscli"].__version__ = "2.23.6"  # type: ignore[attr-defined]
+    return passenger("clients.awscli_crt")
+
+
+@pytest.mark.parametrize(("chosen", "status"), [("crt", 0), ("crt", 1), ("classic", 0), ("classic", 1)])
+def test_a_copy_that_the_crt_did_not_make_is_none(
+    passenger: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, chosen: str, status: int
+) -> None:
+    """Where `aws s3 cp` took its classic client, or failed, that is an error, and no lock is asked for."""
+    client = copying(passenger, monkeypatch)
+    factory = client.factory
+    assert factory.TransferManagerFactory._acquire_crt_s3_process_lock(None) is None
+    asked: list[list[str]] = []
+
+    def main(words: list[str]) -> int:
+        asked.append(words)
+        assert "preferred_transfer_client = crt" in Path(os.environ["AWS_CONFIG_FILE"]).read_text()
+        if chosen == "crt":
+            factory.CRTTransferManager().upload()
+        return status
+
+    client.DRIVER.main = main
+    if (chosen, status) == ("crt", 0):
+        assert client.fetch("127.0.0.1", 4433, "/ca.pem", 5)["version"] == VERSION_UNKNOWN
+    else:
+        with pytest.raises(client.quietly.CommandFailed, match="classic" if chosen == "classic" else "^exit status 1"):
+            client.fetch("127.0.0.1", 4433, "/ca.pem", 5)
+    assert asked[0][:2] == ["s3", "cp"]
+    assert {"https://127.0.0.1:4433", "/ca.pem", "--no-sign-request"} < set(asked[0])
+
+
+def test_a_copy_that_the_crt_does_not_give_up_is_cancelled(
+    passenger: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An upload that has taken its time is cancelled, without which the CRT would try six times."""
+    client = copying(passenger, monkeypatch)
+    monkeypatch.setattr(client, "LIMIT", 0.01)
+    transfer = client.factory.CRTTransferManager().upload()
+    deadline = time.monotonic() + 10
+    while not transfer.cancel.called and time.monotonic() < deadline:
+        time.sleep(0.01)
+    transfer.cancel.assert_called_once_with()
+
+
+def test_a_version_1_of_the_aws_cli_copies_nothing_through_the_crt(
+    passenger: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside an awscrt that something else needs, a version 1 is named as what cannot be measured so."""
+    for name in ("awscli", "awscrt"):
+        monkeypatch.setitem(sys.modules, name, MagicMock(__version__="1.46.2"))
+    refusal = passenger("releases").NotMeasurableError
+    with pytest.raises(refusal, match=r"^the AWS CLI 1\.46\.2 transfers nothing through the CRT$"):
+        passenger("clients.awscli_crt")
 
 
 @pytest.mark.parametrize(
@@ -760,7 +858,7 @@ def test_what_pip_says_of_any_refusal_is_no_word_about_the_certificate(
     for name in ("pip", "pip._internal", "pip._internal.cli", "pip._internal.cli.main"):
         monkeypatch.setitem(sys.modules, name, MagicMock())
     client = passenger("clients.pip_download")
-    monkeypatch.setattr(client, "run", lambda words: (1, said))
+    monkeypatch.setattr(client.quietly, "run", lambda main, words: (1, said))
     with pytest.raises(Exception, match=re.escape(why)) as caught:
         client.fetch("localhost", 1, "/ca.pem", 5)
     assert ("certificate" in str(caught.value).lower()) is ("CERTIFICATE" in why)

@@ -83,6 +83,7 @@ def test_a_statically_linked_interpreter_has_none(
         (b"/i/hyper-rustls-0.27.7/src/a.rs /i/rustls-0.27.7/README /i/string-0.7.10/", ""),
         (b"s2n_connection_new AWS-LC 5.9.0 BoringSSL OPENSSL_internal", "s2n-tls over AWS-LC 5.9.0"),
         (b"AWS-LC 1.51.2", "AWS-LC 1.51.2"),
+        (b"s2n_connection_new", "s2n-tls"),
         (b"s2n_connection_new OPENSSL_internal libcurl/8.20.0", "BoringSSL below libcurl 8.20.0"),
         (b"libcurl/8.20.0", ""),
         (b"", ""),
@@ -124,3 +125,28 @@ def test_only_what_a_package_has_loaded_counts(
     assert module.brought(package) == "OpenSSL 3.0.0 (in.so) and OpenSSL 3.0.1 (libssl.so)"
     alone = SimpleNamespace(__file__=str(tmp_path / "other" / "libssl.so"))
     assert module.brought(alone) == "OpenSSL 3.0.2 (libssl.so)"
+
+
+def test_what_is_linked_to_the_systems_cryptography_names_that(
+    passenger: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An s2n without a cryptography of its own, as Debian builds it, has that of the libcrypto that is loaded."""
+    module = passenger("linked")
+    for name, text in {"_crt.so": b"s2n_connection_new", "libcrypto.so.3": b"OpenSSL 3.5.9 29 Sep 2026"}.items():
+        (tmp_path / name).write_bytes(text)
+    monkeypatch.setattr(module, "loaded", lambda: [str(tmp_path / "libcrypto.so.3")])
+    said = module.of_files([str(tmp_path / "_crt.so")])
+    assert said == "s2n-tls over the system's OpenSSL 3.5.9 (_crt.so)"
+    monkeypatch.setattr(module, "loaded", lambda: None)
+    assert module.of_files([str(tmp_path / "_crt.so")]) == "s2n-tls over the system's libcrypto (_crt.so)"
+
+
+@pytest.mark.parametrize(("words", "there"), [(b"in it", True), (b"of it", False)])
+def test_a_file_has_words_or_not(
+    passenger: Callable[[str], ModuleType], tmp_path: Path, words: bytes, *, there: bool
+) -> None:
+    """What is looked for is in the file, or not; in one that is not there is nothing."""
+    path = tmp_path / "some.so"
+    path.write_bytes(b"what is in it")
+    assert passenger("linked").has(str(path), words) is there
+    assert not passenger("linked").has(str(tmp_path / "other.so"), words)
