@@ -22,12 +22,13 @@ LARGEST = 1 << 20
 """Bytes of a client file; ours have two thousand, and what is no such file may never end."""
 
 CONSTANTS = {
-    **dict.fromkeys(("REQUIREMENT", "GROUPS", "NEEDS", "LIBRARY", "FLOOR", "TLS", "GIVEN_TLS"), str),
+    **dict.fromkeys(("REQUIREMENT", "GROUPS", "NEEDS", "LIBRARY", "FLOOR"), str),
     **dict.fromkeys(
         ("READS_OPENSSL_CONF", "LOOKS_UP", "TRIES_AGAIN", "ON_URLLIB3", "APART", "HEAVY", "NO_FLOOR"), bool
     ),
 }
-"""What it may say in constants, which are read without importing the file, and of what type each is."""
+"""What it may say in constants, which are read without importing the file, and of what type each is. TLS is
+not among them: what the library is shows only where it is loaded."""
 
 
 class ClientFileError(FloorError):

@@ -61,6 +61,13 @@ def test_nothing_of_a_file_is_run(tmp_path: Path) -> None:
     assert not (tmp_path / "was_run").exists()
 
 
+def test_a_file_may_find_out_which_tls_library_it_has(tmp_path: Path) -> None:
+    """As in our own files TLS may be what a function tells: only the probe reads it."""
+    named = "import linked\nimport shop\nTLS = linked.brought(shop)\nREADS_OPENSSL_CONF = False\n"
+    (own,) = own_clients([a_file(tmp_path, GOOD + named)])
+    assert "shop" in own.client.modules
+
+
 @pytest.mark.parametrize(
     ("text", "name", "words"),
     [
