@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from interpreters.errors import FloorError
 from interpreters.interpreter import Interpreter
 from reports.formats.captures import EVIDENCE, capture_name, captures_folder, write_captures
-from reports.formats.matrix_json import StoredRun, build_json, pieces, read_json
+from reports.formats.matrix_json import StoredRun, build_cells, build_facts, pieces, read_json
 from reports.formats.records import OBSERVATIONS, build_jsonl, observations_of, read_jsonl
 from reports.formats.remedies import DOCUMENT as REMEDIES
 from reports.formats.remedies import read_remedies
@@ -73,7 +73,8 @@ def _read(folder: Path) -> tuple[StoredRun, ...]:
         msg = f"{folder} has observations of {unknown}: measure again"
         raise MergeError(msg)
     runs = [part.run for part in stored]
-    inside = {run.run_id: captures_folder(runs, run) if len(runs) > 1 else EVIDENCE for run in runs}
+    several = len(runs) > 1
+    inside = {r.run_id: captures_folder(n, r) if several else EVIDENCE for n, r in enumerate(runs, 1)}
     return tuple(
         replace(
             _with_observations(part, tuple(seen.get(part.run.run_id, ())), folder),
@@ -113,7 +114,10 @@ def part_of(matrix: Matrix) -> StoredRun:
 def write_part(folder: Path, matrix: Matrix, policy: Policy) -> None:
     """Write what read_parts reads of a run; the report of the whole is written once all are there."""
     write_captures(folder, matrix)
-    texts = {DOCUMENT: pieces(build_json(matrix, policy)), OBSERVATIONS: build_jsonl(observations_of(matrix))}
+    texts = {
+        DOCUMENT: pieces(build_facts(matrix, policy), build_cells(matrix)),
+        OBSERVATIONS: build_jsonl(observations_of(matrix)),
+    }
     for name, text in texts.items():
         with (folder / name).open("w", encoding="utf-8") as file:
             file.writelines(text)

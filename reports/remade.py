@@ -14,7 +14,7 @@ from interpreters.regular import read_regular
 from reports.formats.format import AwsAccount, Report
 from reports.formats.gate_contract import GateDocument
 from reports.formats.matrix_contract import MatrixFile
-from reports.formats.matrix_json import build_json
+from reports.formats.matrix_json import build_facts
 from reports.formats.records import RecordError, read_document, reading
 from reports.formats.remedies import DOCUMENT as REMEDIES
 from reports.formats.remedies import read_remedies
@@ -48,7 +48,7 @@ def differing_texts(folder: Path, recomputed: Matrix) -> Iterator[str]:
     """Make each file of the report anew, and name those that come out otherwise, with the first line."""
     try:
         policy = _policy(read_document(folder / MATRIX, MatrixFile).policy)
-        built = build_json(recomputed, policy)
+        built = build_facts(recomputed, policy)
         cases = cases_of(folder, recomputed)
         decisions = [foresee(built, policy, folder, together=together) for together in (False, True)]
         aws = _account(folder)

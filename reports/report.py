@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import reports.formats
 from reports.formats.captures import write_captures
 from reports.formats.format import Report
-from reports.formats.matrix_json import build_json
+from reports.formats.matrix_json import build_facts
 from reports.formats.remedies import write_floor_files
 from reports.gate import foresee
 
@@ -48,7 +48,7 @@ def write_report(  # 8 parameters: the run's matrix, and all that a session alon
     left out where it would be larger than EVIDENCE_LIMIT, unless `all_evidence` asks for it. `together` says
     that the gate was asked for in the same command. `aws` is whom findings for Security Hub are for.
     """
-    document = build_json(matrix, policy)
+    document = build_facts(matrix, policy)
     decision = foresee(document, policy, together=together)
     report = Report(matrix, policy, document, decision, past, cases, aws)
     for form in formats():

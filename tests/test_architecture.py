@@ -226,7 +226,6 @@ def test_a_client_imports_what_it_is_named_after(path: Path) -> None:
 
 TESTED_ELSEWHERE = {
     # What is types, or a base, is tested with what makes it.
-    "interpreters/documents.py": "reports/test_schemas.py",
     "interpreters/errors.py": "test_architecture.py",
     "interpreters/interpreter.py": "interpreters/test_describe.py",
     "reports/formats/bench_contract.py": "runs/test_bench.py",

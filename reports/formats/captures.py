@@ -9,7 +9,6 @@ from interpreters.regular import read_regular
 from servers.evidence import fits, write_evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from interpreters.interpreter import Interpreter
@@ -38,16 +37,15 @@ def write_captures(folder: Path, matrix: Matrix, *, everything: bool = False) ->
 
 def evidence_name(run: Run, interpreter: Interpreter) -> str:
     """Return the name below a report of an interpreter's capture; each of several machines has a folder."""
-    folder = captures_folder(run.parts, run.of(interpreter)) if run.parts else EVIDENCE
+    folder = captures_folder(*run.numbered(interpreter)) if run.parts else EVIDENCE
     return f"{folder}/{capture_name(interpreter)}"
 
 
-def captures_folder(runs: Sequence[Run], run: Run) -> str:
-    """Return the name below a report of the folder with the captures of one of its machines.
+def captures_folder(number: int, run: Run) -> str:
+    """Return the name below a report of the folder with the captures of one of its machines, by its number.
 
     Names from another machine's files stay names, whatever is in them.
     """
-    number = runs.index(run) + 1 if run in runs else 0
     return f"{EVIDENCE}/{number}-{quote(run.host, safe='')[:LONGEST_HOST]}"
 
 

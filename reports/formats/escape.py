@@ -80,6 +80,8 @@ def for_xml(text: str) -> str:
     into a newline (section 2.11); what is allowed but discouraged, such as C1 controls, reaches whoever
     prints a build's log. Tabs and newlines stay. Escaping of ``< > &`` is left to the XML library.
     """
+    if text.isprintable():
+        return text
     return "".join(part if part in ("\t", "\n") else visible(part) for part in re.split(r"([\t\n])", text))
 
 

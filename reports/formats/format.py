@@ -39,7 +39,7 @@ class Report:
     policy: Policy
     """The policy that was in force."""
     document: Any
-    """What matrix.json holds, and the gate decides on."""
+    """What the gate decides on: all that matrix.json holds but the cells."""
     decision: Decision
     """What the gate decides on it, as far as that can be known while the report is written."""
     past: Sequence[Past] = ()

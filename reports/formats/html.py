@@ -64,6 +64,9 @@ TEMPLATE = Path(__file__).with_name("matrix.html.j2")
 BRIEF, LONG = 210, 600
 """Characters shown of a list of names, and of a step: two hundred names in a row help nobody."""
 
+MOST_LINES = 300
+"""Lines of a table that are shown before somebody asks for the rest: thousands take a browser seconds."""
+
 BAR = 64
 """Units that the highest bar of the trend stands high."""
 
@@ -86,6 +89,7 @@ def build_html(
         floor=matrix.floor,
         brief=BRIEF,
         long=LONG,
+        most=MOST_LINES,
         **_sentences(matrix, policy or Policy()),
         **_picture(matrix),
         remedies=_remedies(groups, matrix.floor, cases),

@@ -82,8 +82,30 @@ def server_facts(server: Server, run: Run) -> dict[str, object]:
     }
 
 
+ROW_TEXTS = (
+    *("client", "client_version", "urllib3", "condition", "verdict"),
+    *("lowest", "highest", "held_by", "page_check", "reason"),
+)
+"""What is said of a row, in the order in which the script takes it."""
+
+
+class RowEntry(NamedTuple):
+    """One row; the script reads its fields by their place, so that the page is small."""
+
+    interpreter: int
+    """Place among the interpreters."""
+    texts: list[int]
+    """Places of the texts of ROW_TEXTS."""
+    hello: int
+    """Place among the hellos; -1 if none was seen."""
+    cells: list[int]
+    """Places among the cells."""
+    took: list[int]
+    """How long each of them took, in units of a ten-thousandth of a second."""
+
+
 class CellEntry(NamedTuple):
-    """One cell; the script reads its fields by their place, so that the page is small."""
+    """What one cell came to, and how, but for the time that it took: many cells of a fleet say the same."""
 
     server: int
     """Place among the servers."""
@@ -91,11 +113,10 @@ class CellEntry(NamedTuple):
     shown: int
     """Place of a text, as are `reason` and `missing`."""
     reason: int
-    seconds: float
     account: int
     """Place among the accounts; -1 if there is none."""
     missing: int
-    connections: list[int]
+    connections: tuple[int, ...]
     """Places among the connections."""
 
 
@@ -148,7 +169,7 @@ class ConnectionEntry(NamedTuple):
 
 
 class EvidenceData:
-    """All that the page can show on demand, each text, account and connection once.
+    """All that the page can show on demand, each text, cell, account and connection once.
 
     Raw hellos are left to observations.jsonl: they are the larger part of a run, and for machines.
     """
@@ -156,7 +177,9 @@ class EvidenceData:
     def __init__(self, matrix: Matrix) -> None:
         self._matrix = matrix
         self._texts, self._accounts, self._connections = EntryTable(), EntryTable(), EntryTable()
-        self._hellos = EntryTable()
+        self._hellos, self._cells = EntryTable(), EntryTable()
+        self._cells_of: dict[object, int] = {}
+        """By what was observed, the place of the cell."""
         self._text("")
         self._servers = {server.id: place for place, server in enumerate(matrix.catalogue.servers)}
         self._measured = {measured.interpreter.name: measured for measured in matrix.measured}
@@ -182,6 +205,7 @@ class EvidenceData:
                 for observations in [self._observations(group.name)]
                 for row in group.rows
             ],
+            "cells": self._cells.entries,
             "texts": self._texts.entries,
             "accounts": self._accounts.entries,
             "hellos": self._hellos.entries,
@@ -194,41 +218,62 @@ class EvidenceData:
         seen = measured.observations if measured else ()
         return {(each.client, each.condition, each.server): each for each in seen}
 
-    def _row(self, row: Row, interpreter: int, observations: _Observations) -> dict[str, object]:
-        return {
-            "interpreter": interpreter,
-            "client": visible(str(row.client)),
-            "client_version": visible(row.client_version),
-            "urllib3": visible(row.urllib3),
-            "condition": str(row.condition),
-            "verdict": str(row.verdict),
-            "lowest": str(row.judgement.lowest or ""),
-            "highest": str(row.judgement.highest or ""),
-            "held_by": str(row.held_by),
-            "page_check": str(row.page_check),
-            "hello": self._hellos.place(_offers(row.hello)) if row.hello else -1,
-            "reason": self._text(row.judgement.reason),
-            "cells": [
-                self._cell(result, observations.get((row.client, row.condition, result.server.id)))
-                for result in row.findings.values()
-            ],
-        }
+    def _row(self, row: Row, interpreter: int, observations: _Observations) -> RowEntry:
+        judgement = row.judgement
+        texts = (
+            *(row.client, row.client_version, row.urllib3, row.condition, row.verdict),
+            *(judgement.lowest or "", judgement.highest or "", row.held_by, row.page_check, judgement.reason),
+        )
+        seen = [observations.get((row.client, row.condition, server)) for server in row.findings]
+        return RowEntry(
+            interpreter,
+            texts=[self._text(str(fact)) for fact in texts],
+            hello=self._hellos.place(_offers(row.hello)) if row.hello else -1,
+            cells=list(map(self._cell, row.findings.values(), seen)),
+            took=[round(each.account.took * 10_000) if each and each.account else 0 for each in seen],
+        )
 
-    def _cell(self, result: CellResult, seen: Observation | None) -> CellEntry:
-        account = seen.account if seen else None
+    def _cell(self, result: CellResult, seen: Observation | None) -> int:
+        """Return the place of a cell; what was observed before is not made fit for the page again."""
+        key = (result.server.id, result.kind, result.protocol, result.reason, seen and _shown(seen))
+        if key not in self._cells_of:
+            self._cells_of[key] = self._cells.place(self._made(result, seen))
+        return self._cells_of[key]
+
+    def _made(self, result: CellResult, seen: Observation | None) -> CellEntry:
+        account, wires = (seen.account, seen.wire) if seen else (None, ())
         return CellEntry(
             server=self._servers[result.server.id],
             tone=tone(result, self._matrix.floor),
             shown=self._text(str(result)),
             reason=self._text(result.reason),
-            seconds=round(account.seconds, 4) if account else 0,
             account=self._accounts.place(AccountEntry.of(account)) if account else -1,
             missing=self._text(seen.missing) if seen else 0,
-            connections=[self._connections.place(ConnectionEntry.of(w)) for w in seen.wire] if seen else [],
+            connections=tuple(self._connections.place(ConnectionEntry.of(wire)) for wire in wires),
         )
 
     def _text(self, text: str) -> int:
         return self._texts.place(visible(text))
+
+
+def _shown(seen: Observation) -> tuple[object, ...]:
+    """Return all of an observation that the page shows in its cell."""
+    account = seen.account
+    return (
+        seen.missing,
+        account and (account.outcome, account.version, account.cipher),
+        account and (account.error_class, account.error_text, account.note),
+        *map(_shown_of, seen.wire),
+    )
+
+
+def _shown_of(wire: WireAccount) -> tuple[object, ...]:
+    """Return all of a connection that the page shows."""
+    return (
+        *(wire.offered, wire.legacy_version, not wire.client_hello, wire.cipher_count),
+        *(wire.server_version, wire.server_cipher, wire.alerts),
+        *(wire.client_data, wire.server_data, wire.faults, wire.notes),
+    )
 
 
 def _interpreter(interpreter: Interpreter, subject: Subject) -> dict[str, object]:

@@ -8,11 +8,12 @@ which readers of summaries look for, are Jenkins's alone.
 from __future__ import annotations
 
 import datetime as dt
-import math
-import xml.etree.ElementTree as ET
+import itertools
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
 
 from reports.formats.escape import for_json, for_xml, visible
 from reports.formats.format import Format
@@ -26,11 +27,11 @@ from servers.catalogue import Role
 from servers.conditions import Condition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from interpreters.interpreter import Interpreter
     from reports.verdicts.decision import Decision
-    from reports.verdicts.matrix import Matrix, Row, RowGroup
+    from reports.verdicts.matrix import Matrix, Measured, Row, RowGroup
     from reports.verdicts.observations import Run
     from servers.catalogue import Server
     from servers.protocols import Protocol
@@ -56,8 +57,14 @@ MATRIX, SCOPE = "matrix", "scope"
 _SUMS = {"failure": "failures", "error": "errors", "skipped": "skipped"}
 """What a suite calls its number of each result."""
 
+_QUOTED = {'"': "&quot;", "\n": "&#10;", "\t": "&#09;"}
+"""What an attribute cannot have as it is, beside what no text can (XML 1.0, sections 2.3 and 3.3.3)."""
 
-@dataclass(frozen=True)
+_Times = dict[tuple[str, str, str], float]
+"""How long a cell took, by client, condition and server."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Case:
     """One testcase; no result means that it passed."""
 
@@ -71,6 +78,20 @@ class _Case:
 
 
 @dataclass(frozen=True)
+class _Sums:
+    """What several cases come to: how many to each result, and the seconds of all."""
+
+    results: Counter[str]
+    seconds: float
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """The attributes that say so."""
+        counts = {plural: str(self.results[result]) for result, plural in _SUMS.items()}
+        return {"tests": str(self.results.total()), **counts, "time": _time(self.seconds)}
+
+
+@dataclass(frozen=True)
 class _Suite:
     """One testsuite: an interpreter with its cases."""
 
@@ -81,6 +102,11 @@ class _Suite:
     lines: Sequence[str]
     """What there is to read for those that passed too: a line for each client."""
 
+    @property
+    def sums(self) -> _Sums:
+        """What its cases come to."""
+        return _Sums(Counter(case.result for case in self.cases), sum(case.seconds for case in self.cases))
+
 
 @dataclass
 class _Subject:
@@ -88,12 +114,14 @@ class _Subject:
 
     name: str
     run: Run
+    interpreter: str = ""
+    """Its name in the matrix; empty for one that has no row there."""
     rows: list[tuple[Row, GateResult]] = field(default_factory=list)
     absent: list[GateResult] = field(default_factory=list)
 
 
-def build_junit(matrix: Matrix, decision: Decision) -> str:
-    """Return the document: a suite for each interpreter, a case for each client and server.
+def build_junit(matrix: Matrix, decision: Decision) -> Iterator[str]:
+    """Give the document in pieces: a suite for each interpreter, a case for each client and server.
 
     What is red here is what the gate fails, `decision`, as far as that can be known while the report is
     written: a case named `verdict` stands for each client as a whole, and where it fails a connection below
@@ -105,23 +133,29 @@ def build_junit(matrix: Matrix, decision: Decision) -> str:
     Cases take the time that their observations say.
     """
     run, floor = matrix.run, matrix.floor
-    seconds = {
-        (measured.interpreter.name, str(seen.client), seen.condition, seen.server): _seconds(
-            seen.account.seconds
-        )
-        for measured in matrix.measured
-        for seen in measured.observations
-        if seen.account and seen.interpreter == measured.interpreter.id
-    }
+    measured = {each.interpreter.name: each for each in matrix.measured}
     policy = _applied(decision.policy or Policy())
-    suites = [_suite(subject, matrix, seconds, policy) for subject in _subjects(matrix, decision)]
+    suites = (
+        _suite(subject, matrix, _times(measured.get(subject.interpreter)), policy)
+        for subject in _subjects(matrix, decision)
+    )
     whole = _Suite(MATRIX, run, _provenance(run, floor) | policy, [_answers(decision)], [])
-    return _document([*suites, whole], run, floor)
+    # As texts, which are smaller than their cases.
+    done = [(s.sums, _text(s, number)) for number, s in enumerate(itertools.chain(suites, [whole]))]
+    results = Counter[str]()
+    for sums, _ in done:
+        results += sums.results
+    every = _Sums(results, sum(sums.seconds for sums, _ in done))
+    return _document(every, [text for _, text in done], run, floor)
 
 
-def _seconds(duration: float) -> float:
-    """Return a duration that can be one: a probe may say anything, and old clocks jump back."""
-    return max(0.0, duration) if math.isfinite(duration) else 0.0
+def _times(measured: Measured | None) -> _Times:
+    """Return how long the cells took of what was measured itself."""
+    return {
+        (str(seen.client), seen.condition, seen.server): seen.account.took
+        for seen in (measured.observations if measured else ())
+        if measured and seen.account and seen.interpreter == measured.interpreter.id
+    }
 
 
 def _subjects(matrix: Matrix, decision: Decision) -> list[_Subject]:
@@ -135,7 +169,7 @@ def _subjects(matrix: Matrix, decision: Decision) -> list[_Subject]:
     for group in under(matrix.groups, Condition.AMBIENT):
         own = run.of(group.interpreter)
         place = (for_json(own.host), group.interpreter.id)
-        subject = found[place] = _Subject(_suite_name(group), own)
+        subject = found[place] = _Subject(_suite_name(group), own, group.name)
         for row in group.rows:
             gated = gated_rows.pop((*place, str(row.client)), None) or _by_itself(row, own)
             subject.rows.append((row, gated))
@@ -184,7 +218,7 @@ def _answers(decision: Decision) -> _Case:
 def _suite(
     subject: _Subject,
     matrix: Matrix,
-    seconds: Mapping[tuple[str, str, str, str], float],
+    times: _Times,
     policy: dict[str, str],
 ) -> _Suite:
     own, floor = subject.run, matrix.floor
@@ -192,9 +226,12 @@ def _suite(
     cases: list[_Case] = []
     for row, gated in subject.rows:
         cases.append(_whole(row, gated))
+        client, condition, classname, context = str(row.client), row.condition, _classname(row), _context(row)
         for server in servers:
-            took = seconds.get((row.interpreter.name, str(row.client), row.condition, server.id), 0.0)
-            cases.append(replace(_cell(row, gated, server, own, floor), seconds=took))
+            body = partial(_met, context, server, own)
+            result, kind, message, text = _cell(row, gated, server, floor, body)
+            took = times.get((client, condition, server.id), 0.0)
+            cases.append(_Case(classname, server.id, took, result, kind, message, text))
     cases += [_absent(subject.name, gated) for gated in subject.absent]
     properties = _provenance(own, floor) | policy
     for row, _ in subject.rows:
@@ -292,25 +329,26 @@ def _absent(suite: str, gated: GateResult) -> _Case:
     return _Case(f"{suite}.{gated.row.client}", VERDICT, result=result, kind=kind, message=message)
 
 
-def _cell(row: Row, gated: GateResult, server: Server, run: Run, floor: Protocol) -> _Case:
-    missing = CellResult(server, CellKind.MISSING, reason="it was not measured")
-    finding = row.findings.get(server.id, missing)
+def _cell(
+    row: Row, gated: GateResult, server: Server, floor: Protocol, body: Callable[[], str]
+) -> tuple[str, str, str, str]:
+    """Return a cell's result, its type, its message, and where it is red what there is to read."""
+    finding = row.findings.get(server.id)
+    if finding is None:
+        finding = CellResult(server, CellKind.MISSING, reason="it was not measured")
     result, kind, message = _result(row, finding, floor)
     if result in ("failure", "error"):
         result, kind, message = _fated(gated, result, kind, message)
+    return result, kind, message, body() if result in ("failure", "error") else ""
+
+
+def _met(context: str, server: Server, run: Run) -> str:
+    """Say what a client met, behind whose result it is."""
     control = run.controls[server.id]
-    body = (
-        f"{_context(row)}\n"
+    return (
+        f"{context}\n"
         f"server: {server.id}: {server.why}\n"
         f"control: {'passed' if control.passed else 'FAILED'}: {control.reason}"
-    )
-    return _Case(
-        _classname(row),
-        server.id,
-        result=result,
-        kind=kind,
-        message=message,
-        body=body if result in ("failure", "error") else "",
     )
 
 
@@ -351,60 +389,62 @@ def _line(row: Row, servers: Iterable[Server]) -> str:
     return visible(f"{summary} [{cells}]" if cells else summary)
 
 
-def _document(suites: Sequence[_Suite], run: Run, floor: Protocol) -> str:
-    every = [case for suite in suites for case in suite.cases]
-    sums = _sums(every)
+def _document(sums: _Sums, suites: Iterable[str], run: Run, floor: Protocol) -> Iterator[str]:
+    """Give the document: what all suites come to, and each of them."""
     # Of the two schemas, one allows this element no attributes, and the other no number of skipped cases.
-    sums.pop("skipped")
-    root = ET.Element("testsuites", _clean({"name": f"TLS floor matrix: {floor} on {run.host}"} | sums))
-    for number, suite in enumerate(suites):
-        attributes = {
-            "name": suite.name,
-            "package": PACKAGE,
-            "id": str(number),
-            "timestamp": _timestamp(suite.run.started),
-            # An empty one is not valid; this is what the schema asks for in its place.
-            "hostname": suite.run.host.strip() or "localhost",
-        }
-        element = _add(root, "testsuite", attributes | _sums(suite.cases))
-        properties = _add(element, "properties", {})
-        for name, value in suite.properties.items():
-            _add(properties, "property", {"name": name, "value": value})
-        for case in suite.cases:
-            _add_case(element, case)
-        _add(element, "system-out", {}, "\n".join(suite.lines))
-        _add(element, "system-err", {})
-    ET.indent(root)
-    # ElementTree would name the locale's encoding in a declaration of its own.
-    text = ET.tostring(root, encoding="unicode")
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
+    counts = {name: count for name, count in sums.attributes.items() if name != "skipped"}
+    yield '<?xml version="1.0" encoding="UTF-8"?>\n'
+    yield f"{_tag('testsuites', {'name': f'TLS floor matrix: {floor} on {run.host}'} | counts)}>\n"
+    yield from suites
+    yield "</testsuites>\n"
 
 
-def _sums(cases: Sequence[_Case]) -> dict[str, str]:
-    results = Counter(case.result for case in cases)
-    return {
-        "tests": str(len(cases)),
-        **{plural: str(results[result]) for result, plural in _SUMS.items()},
-        "time": _time(sum(case.seconds for case in cases)),
+def _text(suite: _Suite, number: int) -> str:
+    """Return a suite as it stands in the document."""
+    attributes = {
+        "name": suite.name,
+        "package": PACKAGE,
+        "id": str(number),
+        "timestamp": _timestamp(suite.run.started),
+        # An empty one is not valid; this is what the schema asks for in its place.
+        "hostname": suite.run.host.strip() or "localhost",
     }
+    output = _element("system-out", "\n".join(suite.lines))
+    return "".join(
+        (
+            f"  {_tag('testsuite', attributes | suite.sums.attributes)}>\n    <properties>\n",
+            *(f"      {_tag('property', {'name': n, 'value': v})} />\n" for n, v in suite.properties.items()),
+            "    </properties>\n",
+            *map(_case, suite.cases),
+            f"    {output}\n    <system-err />\n  </testsuite>\n",
+        )
+    )
 
 
-def _add_case(suite: ET.Element, case: _Case) -> None:
-    attributes = {"classname": case.classname, "name": case.name, "time": _time(case.seconds)}
-    element = _add(suite, "testcase", attributes)
-    if case.result:
-        _add(element, case.result, {"type": case.kind, "message": case.message}, case.body)
+def _case(case: _Case) -> str:
+    """Return a case as it stands in its suite."""
+    name, time = _attribute(case.name), _time(case.seconds)
+    opening = f'    <testcase classname="{_attribute(case.classname)}" name="{name}" time="{time}"'
+    if not case.result:
+        return f"{opening} />\n"
+    result = f'{case.result} type="{_attribute(case.kind)}" message="{_attribute(case.message)}"'
+    return f"{opening}>\n      {_element(result, case.body)}\n    </testcase>\n"
 
 
-def _add(parent: ET.Element, tag: str, attributes: Mapping[str, str], text: str = "") -> ET.Element:
-    """Add an element; every text of the document passes here or the root, and is made fit for XML."""
-    element = ET.SubElement(parent, tag, _clean(attributes))
-    element.text = for_xml(text) or None
-    return element
+def _tag(tag: str, attributes: Mapping[str, str]) -> str:
+    """Return the start of a tag, with its attributes."""
+    return " ".join((f"<{tag}", *(f'{name}="{_attribute(value)}"' for name, value in attributes.items())))
 
 
-def _clean(attributes: Mapping[str, str]) -> dict[str, str]:
-    return {name: for_xml(value) for name, value in attributes.items()}
+def _element(start: str, text: str) -> str:
+    """Return an element with a text in it; `start` is its name, with its attributes as they stand there."""
+    return f"<{start}>{escape(for_xml(text))}</{start.partition(' ')[0]}>" if text else f"<{start} />"
+
+
+@lru_cache(maxsize=2**12)
+def _attribute(value: str) -> str:
+    """Return the value of an attribute, fit for XML; most cases repeat what others have."""
+    return escape(for_xml(value), _QUOTED)
 
 
 def _time(seconds: float) -> str:

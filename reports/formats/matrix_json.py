@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from interpreters.documents import as_json
+from interpreters.documents import as_json, as_text
 from interpreters.places import LOCAL, Place
 from reports.formats.contract import ScopeDocument
 from reports.formats.escape import for_json as _text
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from interpreters.documents import Document
     from reports.verdicts.matrix import Matrix, Row
     from reports.verdicts.observations import Observation, Run
     from reports.verdicts.policy import Policy
@@ -43,7 +44,7 @@ FORMATS = (
     Format(
         "matrix.json",
         "scripts that want more than a table: run, interpreters, verdicts, cells",
-        lambda report: pieces(report.document),
+        lambda report: pieces(report.document, build_cells(report.matrix)),
     ),
 )
 
@@ -85,10 +86,14 @@ class StoredRun:
 def build_json(matrix: Matrix, policy: Policy) -> Any:
     """Return the document: JSON's own types throughout, everything in the order of rows and catalogue.
 
-    Each row has a cell for each server that its run met, measured or not. What belongs to a run names it,
-    so that the documents of several machines can become one. Hellos and both witnesses' accounts are left
-    to observations.jsonl.
+    What belongs to a run names it, so that the documents of several machines can become one. Hellos and both
+    witnesses' accounts are left to observations.jsonl.
     """
+    return build_facts(matrix, policy) | {"cells": [_plain(cell) for cell in build_cells(matrix)]}
+
+
+def build_facts(matrix: Matrix, policy: Policy) -> Any:
+    """Return the document without a cell, of which a large report has a hundred thousand."""
     run, catalogue = matrix.run, matrix.catalogue
     document = MatrixFile.of(
         matrix,
@@ -99,21 +104,29 @@ def build_json(matrix: Matrix, policy: Policy) -> Any:
             for group in matrix.groups
         ),
         verdicts=tuple(VerdictDocument.of_row(row, run.of(row.interpreter)) for row in matrix.rows),
-        cells=tuple(
-            CellDocument.of_result(_result(row, server), row, own, matrix.floor)
-            for row in matrix.rows
-            for own in [run.of(row.interpreter)]
-            for server in _met(own, catalogue)
-        ),
+        cells=(),
         hellos=_hellos(matrix.rows),
     )
-    return _texts(as_json(document))
+    return _plain(document)
+
+
+def build_cells(matrix: Matrix) -> Iterator[CellDocument]:
+    """Yield a cell for each row and each server that its run met, measured or not."""
+    for row in matrix.rows:
+        own = matrix.run.of(row.interpreter)
+        for server in _met(own, matrix.catalogue):
+            yield CellDocument.of_result(_result(row, server), row, own, matrix.floor)
 
 
 def _hellos(rows: Iterable[Row]) -> tuple[HelloDocument, ...]:
     """Return what the clients offer, each once."""
     found = {row.hello.fingerprint: row.hello for row in rows if row.hello}
     return tuple(map(HelloDocument.of_hello, found.values()))
+
+
+def _plain(document: Document) -> Any:
+    """Return a document in JSON's own types."""
+    return _texts(as_json(document))
 
 
 def _texts(value: Any) -> Any:
@@ -125,8 +138,8 @@ def _texts(value: Any) -> Any:
     return [_texts(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def pieces(document: Any) -> Iterator[str]:
-    """Give the text of the file piece by piece: whole it is several times as large as the document.
+def pieces(document: Any, cells: Iterable[CellDocument] = ()) -> Iterator[str]:
+    """Give the text of a document, which these cells are in too, piece by piece: whole it is far too large.
 
     It is what json.dumps gives with an indent, for which that has no fast encoder: msgspec indents it.
     """
@@ -134,20 +147,33 @@ def pieces(document: Any) -> Iterator[str]:
     for name, part in document.items():
         yield f"{opening}{json.dumps(name)}: "
         opening = ",\n "
-        if isinstance(part, list) and part:
-            before = "[\n  "
-            for entry in part:
-                yield before + _indented(entry, "\n  ")
-                before = ",\n  "
-            yield "\n ]"
+        if isinstance(part, list):
+            more = map(_line, cells) if name == "cells" else ()
+            yield from _listed(itertools.chain(map(json.dumps, part), more))
         else:
-            yield _indented(part, "\n ")
+            yield _indented(json.dumps(part), "\n ")
     yield "\n}\n"
 
 
-def _indented(part: Any, line: str) -> str:
+def _listed(entries: Iterable[str]) -> Iterator[str]:
+    """Give the text of a list with these entries."""
+    before = "[\n  "
+    for entry in entries:
+        yield before + _indented(entry, "\n  ")
+        before = ",\n  "
+    yield "[]" if before.startswith("[") else "\n ]"
+
+
+def _line(cell: CellDocument) -> str:
+    """Return a cell as JSON."""
+    line = as_text(cell)
+    # What is no Unicode stands there as an escape that begins so; most cells have none to look for.
+    return json.dumps(_plain(cell)) if "\\ud" in line else line
+
+
+def _indented(text: str, line: str) -> str:
     """Return a part of a document as it stands below its start, each `line` of it behind that indent."""
-    return msgspec.json.format(json.dumps(part), indent=1).replace("\n", line)
+    return msgspec.json.format(text, indent=1).replace("\n", line)
 
 
 def _met(run: Run, catalogue: Catalogue) -> list[Server]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from interpreters.interpreter import MADE
@@ -104,7 +106,19 @@ class Run:
 
     def of(self, interpreter: Interpreter) -> Run:
         """Return the run that an interpreter was measured in: one of the parts, or this."""
-        return next((part for part in self.parts if part.host == interpreter.host), self)
+        return self.numbered(interpreter)[1]
+
+    def numbered(self, interpreter: Interpreter) -> tuple[int, Run]:
+        """Return the same with its number among the parts, from 1; with 0 for this itself."""
+        return self._by_host.get(interpreter.host, (0, self))
+
+    @cached_property
+    def _by_host(self) -> dict[str, tuple[int, Run]]:
+        """The parts with their numbers; of two on one host the first, if there could be two."""
+        found: dict[str, tuple[int, Run]] = {}
+        for number, part in enumerate(self.parts, 1):
+            found.setdefault(part.host, (number, part))
+        return found
 
 
 @dataclass(frozen=True)
@@ -181,6 +195,11 @@ class Account:
     seconds: float
     note: str = ""
     """What there is to say of the attempt beyond that, such as how the client introduced itself."""
+
+    @property
+    def took(self) -> float:
+        """The seconds, as far as they can be any: a probe may say anything, and old clocks jump back."""
+        return max(0.0, self.seconds) if math.isfinite(self.seconds) else 0.0
 
 
 @dataclass(frozen=True)

@@ -254,7 +254,7 @@ def _in_xml(version: str) -> str:
     row = a_row(interpreter=an_interpreter(version=version))
     run = a_run(catalogue)
     decision = foresee(build_json(a_matrix([row], run, catalogue), Policy()), Policy())
-    written = build_junit(Matrix(run, (), (row,), catalogue), decision)
+    written = "".join(build_junit(Matrix(run, (), (row,), catalogue), decision))
     assert written.replace("\n", "").replace("\t", "").isprintable()
     assert "<script" not in written
     (found,) = ET.fromstring(written.encode()).iterfind(".//property[@name='version']")  # noqa: S314  our own

@@ -19,7 +19,7 @@ from interpreters.interpreter import Interpreter, RunningProcess
 from reports.formats.answer import answer, page_sentences
 from reports.formats.escape import visible
 from reports.formats.html import BAR, build_html
-from reports.formats.html_data import NEUTRAL, tone
+from reports.formats.html_data import NEUTRAL, ROW_TEXTS, CellEntry, RowEntry, tone
 from reports.formats.markdown import SCOPE
 from reports.verdicts.cells import CellKind, CellResult
 from reports.verdicts.judge import PageCheck, Verdict
@@ -190,8 +190,13 @@ class Page(HTMLParser):
 
     @property
     def evidence(self) -> dict[str, Any]:
-        """The data that the page's script reads."""
-        return dict(json.loads(self.blocks["script"][0]))
+        """The data that the page's script reads, with the rows as that has them: see matrix.html.j2."""
+        data = dict(json.loads(self.blocks["script"][0]))
+        rows = [dict(zip(RowEntry._fields, row, strict=True)) for row in data["rows"]]
+        for row in rows:
+            row |= {name: data["texts"][place] for name, place in zip(ROW_TEXTS, row["texts"], strict=True)}
+            row["cells"] = [CellEntry(*data["cells"][place]) for place in row["cells"]]
+        return data | {"rows": rows}
 
     def all(self, tag: str, **attributes: str) -> list[dict[str, str | None]]:
         """Return the attributes of every such element."""
@@ -291,13 +296,16 @@ def test_evidence_is_what_the_rows_say() -> None:
     ]
     for shown, row in zip(data["rows"], rows, strict=True):
         assert data["interpreters"][shown["interpreter"]]["id"] == row.interpreter.id
-        assert text[shown["reason"]] == row.judgement.reason
-        outcomes = {data["servers"][c[0]]["id"]: (text[c[2]], text[c[3]]) for c in shown["cells"]}
+        assert shown["reason"] == row.judgement.reason
+        outcomes = {data["servers"][c.server]["id"]: (text[c.shown], text[c.reason]) for c in shown["cells"]}
         assert outcomes == {name: (str(finding), finding.reason) for name, finding in row.findings.items()}
     down = next(one for one in data["rows"] if one["verdict"] == Verdict.DOWNGRADED)
-    cell = next(c for c in down["cells"] if data["servers"][c[0]]["id"] == "tls1_0_rsa")
-    assert data["accounts"][cell[5]] == ["connected", "TLSv1", "A-CIPHER", "", "", "noted"]
-    (wire,) = (data["wires"][place] for place in cell[7])
+    number, cell = next(
+        (n, c) for n, c in enumerate(down["cells"]) if data["servers"][c.server]["id"] == "tls1_0_rsa"
+    )
+    assert data["accounts"][cell.account] == ["connected", "TLSv1", "A-CIPHER", "", "", "noted"]
+    assert down["took"][number] == 100  # 0.01 s
+    (wire,) = (data["wires"][place] for place in cell.connections)
     assert wire[:4] == [["TLSv1.3", "TLSv1.2", "TLSv1.1", "TLSv1"], "TLSv1 to TLSv1.3", 30, "TLSv1"]
     assert wire[6:8] == [40, 9000]
 
@@ -309,10 +317,10 @@ def test_evidence_names_who_sent_an_alert() -> None:
     refused = replace(meet(OLD, server, Obstacle.SIGNATURE), client=ClientKey.parse("urllib3"))
     data = Page(page_of([Measured(an_interpreter(), {}, (cut_off, refused))])[0]).evidence
     ssl, urllib3, _ = (one["cells"] for one in data["rows"])
-    assert ssl[0][5] == -1
-    assert data["texts"][ssl[0][6]] == "the probe died of SIGSEGV"
-    assert ssl[0][7] == []
-    assert data["wires"][urllib3[0][7][0]][5] == [["client", "fatal", "internal_error"]]
+    assert ssl[0].account == -1
+    assert data["texts"][ssl[0].missing] == "the probe died of SIGSEGV"
+    assert ssl[0].connections == []
+    assert data["wires"][urllib3[0].connections[0]][5] == [["client", "fatal", "internal_error"]]
 
 
 def test_embeds_no_raw_hello() -> None:
@@ -788,6 +796,24 @@ class TestInBrowser:
     """What a person does with the page."""
 
     pytestmark = browser_test
+
+    def test_the_rest_of_many_lines_comes_when_it_is_asked_for(
+        self, visit: Callable[..., PageVisit], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The first lines are there at once, a search finds all others, and a button shows them."""
+        monkeypatch.setattr("reports.formats.html.MOST_LINES", 2)
+        one = visit(five.__wrapped__()[0])
+        shown, rest = one.page.locator(".picture tbody:visible .id"), one.page.locator("#rest")
+        every = one.names()
+        assert shown.all_inner_texts() == every[:2]
+        assert rest.inner_text() == "Show 3 more"
+        one.page.get_by_label("Search").fill(every[4])
+        assert shown.all_inner_texts() == every[4:]
+        assert rest.is_hidden()
+        one.page.get_by_label("Search").fill("")
+        rest.click()
+        assert shown.all_inner_texts() == every
+        assert rest.is_hidden()
 
     @pytest.mark.parametrize("by", ["click", "Enter", "Space"])
     def test_a_cell_opens_its_evidence(self, visit: Callable[..., PageVisit], by: str) -> None:
