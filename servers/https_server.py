@@ -49,6 +49,8 @@ class HttpsServer:
         self._process = process
         self._folder = folder
         self._turn = asyncio.Lock()
+        self._lost = ""
+        """Why it is asked nothing any more: who was silent once would keep each entry waiting as long."""
 
     def entry(self, server: Server, pair: KeyPair) -> dict[str, Any]:
         """Return what the process is told of an entry; raises EngineError for what this Python lacks."""
@@ -81,6 +83,8 @@ class HttpsServer:
 
     async def _ask(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         """Tell the process of an entry; return its answer. Raises EngineError where that makes no sense."""
+        if self._lost:
+            raise EngineError(self._lost)
         assert self._process.stdin is not None  # noqa: S101  we asked for pipes
         assert self._process.stdout is not None  # noqa: S101
         try:
@@ -88,8 +92,10 @@ class HttpsServer:
                 self._process.stdin.write(json.dumps(entry).encode() + b"\n")
                 line = await self._process.stdout.readline()
         except TimeoutError:
-            msg = f"the process of {self.description} did not say within {START_LIMIT:g} s that it serves"
-            raise EngineError(msg) from None
+            self._lost = (
+                f"the process of {self.description} did not say within {START_LIMIT:g} s that it serves"
+            )
+            raise EngineError(self._lost) from None
         with contextlib.suppress(ValueError, KeyError, TypeError):
             answer: dict[str, Any] = json.loads(line)
             # Not the late answer to an earlier entry.

@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 REAP_LIMIT = 1.0
 """Seconds to wait for a killed process; only one whose pipe a stranger holds takes longer."""
 
-if sys.version_info < (3, 12) and hasattr(os, "pidfd_open"):
+
+def has_pidfd() -> bool:
+    """Whether the system tells of a process's end by a file; older kernels and some sandboxes do not."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        return False
+    return True
+
+
+if sys.version_info < (3, 12) and has_pidfd():
     # As later versions do by themselves. Before, a thread waits for each process, and where no more of them
     # can be started the process that was is left running.
     asyncio.set_child_watcher(asyncio.PidfdChildWatcher())

@@ -49,7 +49,7 @@ def broken(after: Aftermath, expected: Expected) -> list[str]:
     """Return the promises that broke, a sentence each."""
     found = [f"{thing} is left" for thing in after.left]
     if TRACEBACK in after.said:
-        found.append(f"a traceback: {after.said.strip().splitlines()[-1][:200]}")
+        found.append(f"a traceback: {_raised(after.said)[:300]}")
     if after.rows is None:
         return [*found, "the report that was there is lost"]
     if after.published:
@@ -59,6 +59,17 @@ def broken(after: Aftermath, expected: Expected) -> list[str]:
     if after.status != 0 and not after.stopped and not _sentence(after.said):
         found.append(f"it ended with {after.status}, and no sentence says why: {after.said[-200:]!r}")
     return found
+
+
+def _raised(said: str) -> str:
+    """Return the last place and the exception of the last traceback in a text."""
+    frames: list[str] = []
+    for line in said.rpartition(TRACEBACK)[2].splitlines()[1:]:
+        frames.append(line.strip())
+        if not line.startswith(" "):
+            break
+    where = next((frame for frame in reversed(frames) if frame.startswith('File "')), "")
+    return f"{where}: {frames[-1] if frames else ''}"
 
 
 def _wrong(rows: Rows, expected: Expected) -> list[str]:

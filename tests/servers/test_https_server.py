@@ -144,11 +144,20 @@ def test_a_process_that_does_not_serve_is_a_reason(
 def test_a_process_that_says_nothing_is_not_waited_for(
     tmp_path: Path, pairs: dict[Certificate, KeyPair], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a limit the process is given up, and the reason has the limit."""
+    """After a limit the process is given up, for all entries at once, and the reason has the limit."""
+    waited: list[object] = []
+    real = asyncio.timeout
+
+    def timeout(limit: float) -> asyncio.Timeout:
+        waited.append(limit)
+        return real(limit)
+
+    monkeypatch.setattr(asyncio, "timeout", timeout)
     monkeypatch.setattr(module, "START_LIMIT", 0.1)
     _instead(monkeypatch, "import time; time.sleep(600)")
-    (said,) = _serve(tmp_path, pairs[Certificate.RSA], _entry(Protocol.TLSV1_2))
-    assert "within 0.1 s" in said
+    said = _serve(tmp_path, pairs[Certificate.RSA], *map(_entry, (Protocol.TLSV1_2, Protocol.TLSV1_3)))
+    assert ["within 0.1 s" in text for text in said] == [True, True]
+    assert waited.count(0.1) == 1
 
 
 def test_a_python_that_is_gone_is_a_reason(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import gc
 import os
 import signal
@@ -68,6 +69,19 @@ def test_an_input_that_closes_as_its_time_is_over_does_no_harm(monkeypatch: pyte
         return [await ended(process) or 0]
 
     assert asyncio.run(run()) == [-signal.SIGKILL]
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSYS, "not implemented"), AttributeError("pidfd_open")])
+def test_a_system_without_files_for_processes_is_told(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """A kernel or a sandbox that refuses the call is seen to, and asyncio is left as it is."""
+
+    def refused(_: int) -> int:
+        raise error
+
+    monkeypatch.setattr(os, "pidfd_open", refused, raising=False)
+    assert not processes.has_pidfd()
 
 
 def test_what_a_process_has_spent_is_told_while_it_runs() -> None:
