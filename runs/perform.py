@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import re
+import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
     from runs.plan import Plan
     from runs.task import Task
+
+
+ONE_THREAD = ("OPENBLAS_NUM_THREADS", "1")
+"""For what pandas loads: it starts a thread a processor, and interrupts us where there is no memory."""
 
 
 class _AnswerLast(logging.Filter):
@@ -49,6 +54,7 @@ def perform(name: str, session: nox.Session, plan: Plan, *parameters: str) -> No
         with contextlib.chdir(session.invoked_from):
             options = _options(name, sessions, session.posargs, work.__doc__ or "")
         _refuse_unnamed(plan)
+        os.environ.setdefault(*ONE_THREAD)
         # Whatever a run writes, nobody else can change, in whichever shell it was started.
         os.umask(os.umask(0o022) | 0o022)
         with (
@@ -67,7 +73,17 @@ def perform(name: str, session: nox.Session, plan: Plan, *parameters: str) -> No
     except (OSError, RuntimeError, MemoryError, ImportError) as error:
         if not (sentence := exhausted(error)):
             raise
+        if isinstance(error, BrokenPipeError):
+            _print_no_more()
         session.error(for_terminal(f"{name} broke off, and what it had written before stays: {sentence}"))
+
+
+def _print_no_more() -> None:
+    """Let what is still to be printed go nowhere: Python would try again at its end, and complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _refuse_unnamed(plan: Plan) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WORKFLOW = ROOT / ".github" / "workflows" / "tls-floor.yml"
+FAULTS = WORKFLOW.with_name("faults.yml")
 HOW_TO = ROOT / "docs" / "how-to.md"
 LIMIT = 600.0
 """Seconds for one step: the first provisions everything, perhaps over a slow network."""
@@ -34,6 +35,14 @@ def workflow() -> Any:
 
 def _steps(workflow: Any, job: str) -> list[Any]:
     return list(workflow["jobs"][job]["steps"])
+
+
+def test_faults_are_injected_every_night() -> None:
+    """The other nightly workflow injects all faults, as root, and is held to the same rules."""
+    faults = YAML(typ="safe").load(FAULTS.read_text(encoding="utf-8"))
+    test_it_runs_nightly_and_by_hand(faults)
+    test_it_may_do_nothing_but_read(faults)
+    assert _steps(faults, "faults")[-1]["run"].rstrip("\n").endswith(".venv/bin/nox -s faults'")
 
 
 def test_it_runs_nightly_and_by_hand(workflow: Any) -> None:
@@ -53,9 +62,10 @@ def test_it_may_do_nothing_but_read(workflow: Any) -> None:
         assert checkout["with"]["persist-credentials"] is False
 
 
-def test_every_action_is_pinned() -> None:
+@pytest.mark.parametrize("path", [WORKFLOW, FAULTS], ids=lambda path: path.stem)
+def test_every_action_is_pinned(path: Path) -> None:
     """Each action is a commit, with the release that it is of beside it."""
-    lines = [line for line in WORKFLOW.read_text().splitlines() if "uses:" in line]
+    lines = [line for line in path.read_text().splitlines() if "uses:" in line]
     assert lines
     assert [line for line in lines if not re.search(r"@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line)] == []
 

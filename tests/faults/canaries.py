@@ -37,7 +37,7 @@ SESSIONS: dict[str, tuple[str, ...]] = {
     "matrix": ("matrix", "--", "{two}"),
     "default-clients": ("matrix", "--", "--made", "{ids}"),
     "fresh": ("matrix", "--", "--made", "--fresh", "--clients", "urllib3", "{ids}"),
-    "programs": ("matrix", "--", "{two}", "--programs", "curl,openssl"),
+    "programs": ("matrix", "--", "{two}", "--programs", "--only", "program_*"),
     "found": ("matrix", "--", "--found", "--clients", "ssl", "{ids}"),
     "running": ("matrix", "--", "--running", "--clients", "ssl", "{ids}"),
     "attacks": ("matrix", "--", "{two}", "--attacks"),

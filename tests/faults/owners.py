@@ -210,7 +210,7 @@ PLANTED: dict[str, tuple[str, Callable[[Plant], Words]]] = {
     "path-openssl-owned": ("another user's openssl on PATH", _owned_on_path("openssl")),
     "path-curl": (
         "another user's curl on PATH, measured as a program",
-        _owned_on_path("curl", "--programs", "curl"),
+        _owned_on_path("curl", "--programs", "--only", "program_curl"),
     ),
     "path-git": ("another user's git on PATH", _owned_on_path("git")),
     "path-uv": ("another user's uv on PATH", _owned_on_path("uv")),

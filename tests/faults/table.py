@@ -19,6 +19,7 @@ from tests.faults import (
     network,
     owners,
     signals,
+    surroundings,
 )
 from tests.faults.fault import Ending, injected
 from tests.support.checkout import ROOT
@@ -37,6 +38,7 @@ FAMILIES: tuple[Family, ...] = (
     files.FAMILY,
     limits.FAMILY,
     kernel.FAMILY,
+    surroundings.FAMILY,
     owners.FAMILY,
     canaries.FAMILY,
     edits.FAMILY,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +13,10 @@ import pytest
 
 from interpreters.errors import FloorError
 from runs import sessions
-from runs.perform import keep_answer_last, perform
+from runs.perform import ONE_THREAD, keep_answer_last, perform
 from runs.plan import Plan
 from runs.task import Task
+from tests.support.checkout import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +54,38 @@ def test_an_error_is_a_sentence(session: Any, monkeypatch: pytest.MonkeyPatch) -
         perform("gate", session, Plan("a"))
 
 
+BROKEN_PIPE = """\
+import os, sys
+from types import SimpleNamespace
+from runs import sessions
+from runs.perform import perform
+from runs.plan import Plan
+def gate(_):
+    print("answer" * 20000, flush=True)
+def error(sentence):
+    raise SystemExit(sentence)
+sessions.gate = gate
+session = SimpleNamespace(invoked_from=".", posargs=[], parallel=False, error=error, log=print)
+perform("gate", session, Plan("a"))
+"""
+
+
+def test_an_answer_that_nobody_reads_is_a_sentence() -> None:
+    """A pipe whose other end is gone, as that of `| head`, ends the session in a sentence alone."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    try:
+        command = [sys.executable, "-c", BROKEN_PIPE]
+        done = subprocess.run(
+            command, cwd=ROOT, stdout=writes, stderr=subprocess.PIPE, text=True, check=False
+        )
+    finally:
+        os.close(writes)
+    assert done.returncode == 1
+    assert done.stderr.startswith("gate broke off, and what it had written before stays: nobody reads")
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_run_without_a_name_says_why(session: Any) -> None:
     """Nothing is done where the id of the run makes no sense."""
     with pytest.raises(_SaidError, match=r"^it names a folder$"):
@@ -62,6 +98,20 @@ def test_the_gate_has_no_more_than_it_needs(session: Any, monkeypatch: pytest.Mo
     monkeypatch.setattr(sessions, "gate", lambda task: given.append(type(task)))
     perform("gate", session, Plan("a"))
     assert given == [Task]
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux says how many threads there are: run it there"
+)
+def test_tables_take_no_threads(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What makes tables starts none, which would interrupt the session where there is no memory for them."""
+    monkeypatch.setenv(ONE_THREAD[0], "")
+    monkeypatch.delenv(ONE_THREAD[0])
+    monkeypatch.setattr(sessions, "gate", lambda _: None)
+    perform("gate", session, Plan("a"))
+    code = "import pandas; print(next(line for line in open('/proc/self/status') if 'Threads' in line))"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.split() == ["Threads:", "1"]
 
 
 def test_nox_says_nothing_after_an_answer() -> None:
