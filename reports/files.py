@@ -15,7 +15,7 @@ from interpreters.atomic import replacing, write_atomically
 from interpreters.errors import FloorError
 from interpreters.locks import locked
 from interpreters.process_environment import RUN_ID
-from interpreters.regular import read_regular
+from interpreters.regular import open_regular, read_regular
 from interpreters.scratch import in_use, is_abandoned
 from reports.verdicts.scope import Begun
 
@@ -169,8 +169,8 @@ def sums_of(folder: Path) -> dict[str, str]:
 
 
 def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
+    """Return the SHA-256 of a file, in hexadecimal; raises OSError as open_regular does."""
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

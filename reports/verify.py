@@ -82,8 +82,14 @@ def _sums(folder: Path) -> Iterator[str]:
         return
     there = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     for name, path in sorted(there.items()):
-        if name in listed and sha256(path) != listed[name]:
-            yield f"{name} is not the file that {SUMS} has the hash of"
+        if name in listed:
+            try:
+                right = sha256(path) == listed[name]
+            except OSError as error:
+                yield f"{name} cannot be read: {error.strerror}"
+                continue
+            if not right:
+                yield f"{name} is not the file that {SUMS} has the hash of"
         elif name not in listed and name not in ADDED:
             yield f"{name} is not listed in {SUMS}"
     yield from (f"{name} is listed in {SUMS}, and is not there" for name in sorted(listed.keys() - there))

@@ -30,6 +30,7 @@ MOUNTS: dict[str, tuple[str, str, str, str]] = {
         "17m",
         "reports/history",
     ),
+    "history-elsewhere": ("a file system of its own for reports/history", TIGHT, "200m", "reports/history"),
     "cache-full": ("a disk of 40 kB for the cache", TIGHT, "40k", ".nox/.cache"),
     "tmp-full": ("a full TMPDIR", TIGHT, "4k", "../tmp"),
     "tmp-read-only": ("a read-only TMPDIR", READ_ONLY, "", "../tmp"),

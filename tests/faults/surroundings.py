@@ -59,8 +59,8 @@ VARIABLES: dict[str, tuple[str, dict[bytes, bytes]]] = {
     "optimized": ("a Python without assertions", {b"PYTHONOPTIMIZE": b"2"}),
     "strict": ("a Python in its development mode", {b"PYTHONDEVMODE": b"1"}),
     "isolated": (
-        "a PYTHONHOME that there is not, for what is measured",
-        {b"PYTHONSTARTUP": b"/dev/zero", b"PYTHONPATH": b"/dev/zero:/proc:relative"},
+        "a PYTHONPATH with folders that have no module",
+        {b"PYTHONSTARTUP": b"/dev/zero", b"PYTHONPATH": b"/proc:relative"},
     ),
     "path-odd": (
         "a PATH with blanks, devices and relative folders",
@@ -133,10 +133,6 @@ def _linked(ground: Ground) -> Sequence[str]:
 
 
 MOUNTS = {
-    "reports-elsewhere": (
-        "reports on a file system of its own",
-        "mount --bind {folder}/reports-there {checkout}/reports",
-    ),
     "no-shm": ("no /dev/shm", "mount -t tmpfs -o ro,size=4k tmpfs /dev/shm"),
     "no-proc": ("no /proc", "mount -t tmpfs tmpfs /proc"),
     "hidden-proc": ("a /proc without the processes of others", "mount -o remount,hidepid=2 /proc"),
@@ -148,19 +144,8 @@ MOUNTS = {
 
 
 def _mounted(name: str, ground: Ground) -> Sequence[str]:
-    folder = ground.folder / "reports-there"
-    folder.mkdir(exist_ok=True)
-    before = mounted(MOUNTS[name][1].format(folder=ground.folder, checkout=ground.checkout.folder))
-    after = ground.session("matrix", "--", *ground.words, before=before)
-    # What was published there is gone with the mount, and the report before is here as it was.
-    return broken(after, ground.expected()) if name != "reports-elsewhere" else _there(after.said, folder)
-
-
-def _there(said: str, folder: Path) -> list[str]:
-    latest = folder / "latest" / "matrix.csv"
-    return (
-        [] if latest.exists() and "Traceback" not in said else [f"nothing was published there: {said[-200:]}"]
-    )
+    after = ground.session("matrix", "--", *ground.words, before=mounted(MOUNTS[name][1]))
+    return broken(after, ground.expected())
 
 
 USERS = {
@@ -271,7 +256,9 @@ FAMILY = Family(
             functools.partial(_removed, ".nox/.cache"),
         ),
         Fault(
-            "reports-removed", "reports, removed while it measures", functools.partial(_removed, "reports")
+            "history-removed",
+            "reports/history, removed while it measures",
+            functools.partial(_removed, "reports/history"),
         ),
         Fault("at-once", "two runs at once in one checkout", _at_once),
         Fault("future", "a clock that was set back, so that a run before is of a day to come", _future),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from docs.example import make
+from interpreters.regular import LIMIT
 from reports.files import BEGUN, SUMS, publish, sha256
 from reports.formats.format import AwsAccount
 from reports.gate import gate
@@ -450,6 +451,14 @@ def test_what_is_missing_or_added_is_named(run: Path, change: str, word: str) ->
     else:
         (run / "more.txt").write_text("more")
     assert [word in problem for problem in verify(run)] == [True]
+
+
+def test_a_file_of_any_size_is_not_hashed(run: Path) -> None:
+    """A sparse file in a file's place is a sentence, at once."""
+    with (run / "matrix.html").open("r+b") as file:
+        file.truncate(LIMIT * 60)
+    (problem,) = (one for one in verify(run, same_tool=False) if "html" in one)
+    assert problem == f"matrix.html cannot be read: it has more than {LIMIT} bytes"
 
 
 def test_another_tools_texts_are_not_held(run: Path) -> None:
