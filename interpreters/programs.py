@@ -9,6 +9,7 @@ import shlex
 import shutil
 import string
 import subprocess
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,8 @@ class InstalledProgram:
 
     interpreter: Interpreter
     program: Program
+    python: Path = Path(sys.executable)
+    """What runs its probe."""
 
 
 def read_programs(path: Path = PROGRAMS, own: Path | None = OWN_PROGRAMS) -> tuple[Program, ...]:
@@ -269,16 +272,22 @@ def identify_program(
     except subprocess.SubprocessError as error:
         reason = f"did not say what it is: {error}"
     else:
-        if program.only and not re.search(program.only, output):
-            return None
-        if version := re.search(program.version, output):
-            library = re.search(program.library, output) if program.library else None
-            return InstalledProgram(
-                describe_program(candidate, version[1], library[1] if library else ""), program
-            )
-        excerpt = " ".join(output.split())[:80]
-        how = f"died of {signal_name(-status)}" if status < 0 else f"ended with status {status}"
-        reason = f"did not say its version but {repr(excerpt) if excerpt else 'nothing'}, and {how}"
+        return introduced(candidate, program, status, output)
+    return InstalledProgram(describe(candidate, unavailable=f"{candidate.path} {reason}"), program)
+
+
+def introduced(candidate: Candidate, program: Program, status: int, output: str) -> InstalledProgram | None:
+    """Return the program that said this of itself; None if it is another of the same name."""
+    if program.only and not re.search(program.only, output):
+        return None
+    if version := re.search(program.version, output):
+        library = re.search(program.library, output) if program.library else None
+        return InstalledProgram(
+            describe_program(candidate, version[1], library[1] if library else ""), program
+        )
+    excerpt = " ".join(output.split())[:80]
+    how = f"died of {signal_name(-status)}" if status < 0 else f"ended with status {status}"
+    reason = f"did not say its version but {repr(excerpt) if excerpt else 'nothing'}, and {how}"
     return InstalledProgram(describe(candidate, unavailable=f"{candidate.path} {reason}"), program)
 
 

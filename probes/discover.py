@@ -2,9 +2,9 @@
 
 Its argument is a file of JSON: `interpreters`, `lists` and `environments` are pairs of a source and a pattern of
 folders, as in interpreters/locations.toml and interpreters/deployed/found.toml, and `names` is the regular expression
-of what an interpreter is called. It prints one marked line of JSON: `interpreters` and `environments`, each with its
-source, its path and, in `refused`, why root must not start it; `looked` with a status for each pattern; and what the
-place is.
+of what an interpreter is called. `programs` are pairs of an id and a command. It prints one marked line of JSON:
+`interpreters`, `environments` and `programs`, each with its source (of a program its id), its path and, in `refused`,
+why root must not start it; `looked` with a status for each pattern; `python`, which looked; and what the place is.
 """
 
 from __future__ import print_function
@@ -195,6 +195,18 @@ def environments(wanted, users, looked):
     return found
 
 
+def programs(wanted):
+    """Return the programs whose command is on PATH, or is a path; nothing is run."""
+    found = []
+    for name, command in wanted:
+        for folder in os.environ.get("PATH", "").split(os.pathsep):
+            path = os.path.join(folder, command)
+            if os.path.isabs(path) and os.path.isfile(path) and os.access(path, os.X_OK):
+                found.append({"source": name, "path": text(path), "refused": refused([path])})
+                break
+    return found
+
+
 def distribution():
     """Return the operating system's name and version as os-release(5) has it, or as the system says."""
     for path in ("/etc/os-release", "/usr/lib/os-release"):
@@ -225,6 +237,8 @@ def main():
     facts = {
         "interpreters": interpreters(wanted, users, looked),
         "environments": environments(wanted, users, for_found),
+        "programs": programs(wanted["programs"]),
+        "python": text(sys.executable or ""),
         "looked": looked,
         "environments_looked": for_found,
         "distribution": distribution(),

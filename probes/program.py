@@ -99,7 +99,7 @@ class ProgramClient(object):
             return self._account(words, variables, limit)
         if self._ended >= MAX_TIMEOUTS:
             raise ProgramError("not tried again, after it had to be ended %d times" % self._ended)
-        status, why, said, complained = self._run(words, variables, limit)
+        status, why, said, complained = self.run(words, variables, limit)
         if why:
             self._ended += 1
             raise ProgramError(why)
@@ -110,7 +110,7 @@ class ProgramClient(object):
     def _account(self, words, variables, limit):
         """Run a command that need not print the answer; return its account, of which the wire decides."""
         given = time_for(limit, self._ended)
-        status, why, said, complained = self._run(words, variables, given)
+        status, why, said, complained = self.run(words, variables, given)
         hung = why not in ("", FLOODED)
         if hung and given < limit:
             why += " (of %g s, as it hung on %d servers before)" % (limit, self._ended)
@@ -121,7 +121,7 @@ class ProgramClient(object):
         words = [why or ending(status)] + ([text[-WORDS_LIMIT:]] if text else [])
         return {"outcome": outcome, "error_text": ": ".join(words)}
 
-    def _run(self, words, variables, limit):
+    def run(self, words, variables, limit):
         """Return exit status (negative: a signal), why it had to be ended (empty if not), and both outputs."""
         # Files: what a program leaves behind would keep a pipe open.
         file = tempfile.TemporaryFile

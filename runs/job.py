@@ -137,6 +137,12 @@ class Job(Task):
         return read_programs() if self.option("programs") else ()
 
     @property
+    def programs_there(self) -> tuple[Program, ...]:
+        """The programs that are looked for in places: those that need no folder of this machine."""
+        tabled = (program for program in self._tabled if not program.folder)
+        return (*tabled, *(replace(program, folder="") for program in self.commands))
+
+    @property
     def measures_made(self) -> bool:
         """Whether interpreters are measured, in environments that are made for that."""
         return not self.option("found")
@@ -179,14 +185,17 @@ class Job(Task):
     @cached_property
     def _commanded(self) -> tuple[Program, ...]:
         """The programs that the user's own commands start."""
-        commands = self.option("command", [])
-        if not commands:
+        if problem := missing_command(self.commands, self.option("command", []), os.environ):
+            raise SelectionError(problem)
+        return self.commands
+
+    @cached_property
+    def commands(self) -> tuple[Program, ...]:
+        """The programs that the user's own commands start, wherever they are; raises TableError."""
+        if not (commands := self.option("command", [])):
             return ()
         folder, taken = Path(self.session.invoked_from), [program.id for program in self._tabled]
-        found = programs_of(commands, folder, self.options.command_limit, taken)
-        if problem := missing_command(found, commands, os.environ):
-            raise SelectionError(problem)
-        return found
+        return programs_of(commands, folder, self.options.command_limit, taken)
 
     @cached_property
     def found(self) -> tuple[Candidate, ...]:
@@ -333,7 +342,7 @@ class Job(Task):
             running=self.option("running", default=False),
             made=self.measures_made,
             found=self.measures_found,
-            commands=tuple(program.id for program in self._commanded),
+            commands=tuple(program.id for program in self.commands),
             client_files=tuple(RequestedClient(str(own.path), own.sha256) for own in self.own_clients),
         )
 

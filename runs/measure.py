@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import sys
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.clients import PROBES, RELAXED, ClientKey
@@ -54,7 +52,7 @@ def probe_tasks(start: RunStart, clients: Sequence[ClientKey]) -> tuple[ProbeTas
 
     Environments as found are probed for what the run's request says of them, or for the same clients.
     Nothing is written where an interpreter is, or a program in Python; what we made may keep its compiled
-    modules. A program is a client of its own, and it is this Python that runs its probe.
+    modules. A program is a client of its own; this Python runs its probe, or one of the program's place.
     """
     known = (*known_clients().values(), *(own.client for own in start.own))
     modules = {client.id: client.modules for client in known}
@@ -77,18 +75,19 @@ def probe_tasks(start: RunStart, clients: Sequence[ClientKey]) -> tuple[ProbeTas
         for prepared in start.prepared
         for python, keys in prepared.places(clients, as_found).items()
     )
-    programs = (
-        ProbeTask(
-            interpreter=found.interpreter.id,
-            python=Path(sys.executable),
-            env={**start.env, **NO_BYTECODE},
-            clients=(ClientKey(found.program.id),),
-            programs=commands(found, RELAXED.name),
-        )
-        for found in start.programs
-        if not found.interpreter.unavailable
+    programs = (found for found in start.programs if not found.interpreter.unavailable)
+    return (*interpreters, *(_program_task(found, start.env) for found in programs))
+
+
+def _program_task(found: InstalledProgram, env: Mapping[str, str]) -> ProbeTask:
+    return ProbeTask(
+        interpreter=found.interpreter.id,
+        python=found.python,
+        env={**env, **NO_BYTECODE},
+        clients=(ClientKey(found.program.id),),
+        programs=commands(found, RELAXED.name),
+        place=found.interpreter.place,
     )
-    return (*interpreters, *programs)
 
 
 def measure(start: RunStart, clients: Sequence[ClientKey], settings: Settings) -> Matrix:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING
 
 from interpreters.deployed.visit import visit
 from interpreters.fleets import Destination, destination, read_fleet
-from interpreters.locate import SelectionError, select
+from interpreters.interpreter import PROGRAM, program_id
+from interpreters.locate import Candidate, SelectionError, select
 from interpreters.log import LOG
 from interpreters.places import LOCAL, PlaceError
 from interpreters.prepared import prepare_there
 from interpreters.processes import side_by_side
+from interpreters.programs_there import identify_programs_there
 from reports.merge import merge, part_of
 from reports.verdicts.observations import Run
 from reports.verdicts.scope import Scope
@@ -30,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from interpreters.deployed.visit import VisitedPlace
-    from interpreters.locate import Candidate
     from reports.formats.matrix_json import StoredRun
     from reports.verdicts.matrix import Matrix
     from reports.verdicts.observations import RunRequest
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from runs.measure import RunStart
     from runs.options import Shard
 
-HERE_ALONE = ("interpreter", "environment", "search", "running", "programs", "command", "made")
+HERE_ALONE = ("interpreter", "environment", "search", "running", "made")
 """Options about this machine, which say nothing of another place."""
 
 STDIN = Path("-")
@@ -110,12 +112,42 @@ def destinations(job: Job) -> tuple[Destination, ...]:
     for path in job.option("places", []):
         found += read_places(path)
     fleet = {each.host: each for each in found}
+    if fleet.keys() != {LOCAL.name}:
+        _refuse_paths_of_ours(job)
     if LOCAL.name not in fleet:
         for option in HERE_ALONE:
             if job.option(option):
                 msg = f"--{option} is about this machine, which --place leaves out: add --place {LOCAL.name}"
                 raise SelectionError(msg)
     return _sharded(tuple(fleet.values()), job.options.shard)
+
+
+def _refuse_paths_of_ours(job: Job) -> None:
+    """Raise SelectionError for a command whose program is named by a path from a folder of this machine."""
+    for text in job.option("command", []) if job.commands else ():
+        name = shlex.split(text)[0]
+        if os.sep in name and not Path(name).is_absolute():
+            msg = (
+                f"--command {text!r}: a place knows no folder of this machine: write the absolute path that"
+                f" {name!r} has there, or a name that is on PATH there"
+            )
+            raise SelectionError(msg)
+
+
+def _not_there(job: Job, visited: VisitedPlace) -> list[Candidate]:
+    """Return the programs of commands that a place does not have: each has a row that says so."""
+    there = {each.id for each in visited.candidates}
+    return [
+        Candidate(
+            program_id(program.id),
+            PROGRAM,
+            Path(program.command),
+            f"there is no program {program.command!r} in this place that can be run",
+            place=visited.place,
+        )
+        for program in job.commands
+        if program_id(program.id) not in there
+    ]
 
 
 def _sharded(fleet: tuple[Destination, ...], shard: Shard | None) -> tuple[Destination, ...]:
@@ -161,7 +193,8 @@ def enter(job: Job, where: Destination, settings: Settings) -> RunStart | Silent
     if where.ways == (LOCAL,):
         return job.start(settings)
     try:
-        visited = visit(where.ways, TLS_VARIABLES)
+        visited = visit(where.ways, TLS_VARIABLES, job.programs_there)
+        visited = replace(visited, candidates=(*visited.candidates, *_not_there(job, visited)))
         chosen = select(visited.candidates, job.options.only) if visited.candidates else ()
     except (PlaceError, SelectionError) as error:
         return SilentPlace(where.host, str(error))
@@ -173,7 +206,10 @@ def enter(job: Job, where: Destination, settings: Settings) -> RunStart | Silent
 def start_there(job: Job, settings: Settings, visited: VisitedPlace, chosen: Sequence[Candidate]) -> RunStart:
     """Return a run of these Pythons of a place, in which nothing is installed."""
     # A connection of ssh each: hosts take ten at once and no more (sshd_config(5), MaxStartups).
-    prepared = side_by_side(prepare_there, chosen)
+    prepared = side_by_side(prepare_there, [each for each in chosen if each.source != PROGRAM])
+    programs = identify_programs_there(
+        visited.python, [each for each in chosen if each.source == PROGRAM], job.programs_there
+    )
     request = replace(job.request(settings), made=False, found=True)
     unchosen = not_chosen(visited.candidates, chosen, job.options.only)
     start = job.start_of(request, prepared, unchosen)
@@ -188,7 +224,7 @@ def start_there(job: Job, settings: Settings, visited: VisitedPlace, chosen: Seq
         place=str(visited.place),
         place_identity=visited.identity,
     )
-    return replace(start, host=str(visited.place), scope=scope, env={})
+    return replace(start, host=str(visited.place), scope=scope, env={}, programs=programs)
 
 
 def joined(job: Job, settings: Settings, parts: Sequence[StoredRun], silent: Mapping[str, str]) -> Matrix:

@@ -98,8 +98,9 @@ class ProbeTask:
         """Return what is started here, and in which environment; an attempt takes so long at the most."""
         if self.place.is_local:
             return (self.python, *self.arguments), self.env
-        # Each attempt waits for several answers.
-        limit = REACH_LIMIT + 4 * attempt_limit * len(self.pairs)
+        # Each attempt waits for several answers; a program may be given longer.
+        slowest = max((float(program.get("limit", 0)) for program in self.programs.values()), default=0.0)
+        limit = REACH_LIMIT + (4 * attempt_limit + slowest) * len(self.pairs)
         passenger = Passenger(self.python, self.arguments, converse=True, limit=limit)
         return command(self.place, passenger, self.env), os.environ
 

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, get_args
 from interpreters.clients import PROBES
 from interpreters.deployed.found import read_found
 from interpreters.identify import IdentifyError, answer_there
-from interpreters.interpreter import ENVIRONMENT
+from interpreters.interpreter import ENVIRONMENT, PROGRAM, program_id
 from interpreters.locate import PATH, PYTHON, Candidate, interpreter_id, label_of, unique
 from interpreters.locations import EXECUTABLE, SearchedLocation, Status, read_locations
 from interpreters.places import CHOICE, CHOOSER, NO_PYTHON, Passenger, Place, PlaceError, identity_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from interpreters.programs import Program
 
 SCRIPT = PROBES / "discover.py"
 MARK = "TLS-FLOOR-FOUND "
@@ -48,19 +50,25 @@ class VisitedPlace:
     user: str
     variables: Mapping[str, str]
     """Of those that were asked for, the ones that are set there."""
+    python: Path | None = None
+    """Which Python answered; None where it does not say."""
     identity: str = ""
     """As `identity_of` has it, which asks nobody in the place."""
 
 
-def visit(ways: Sequence[Place], variables: Sequence[str] = ()) -> VisitedPlace:
-    """Enter a place by the first way through which a Python answers.
+def visit(
+    ways: Sequence[Place], variables: Sequence[str] = (), programs: Sequence[Program] = ()
+) -> VisitedPlace:
+    """Enter a place by the first way through which a Python answers, and look for these programs there too.
 
     Raises PlaceError, with the reason for each way, where none does.
     """
     problems = []
     for place in ways:
         try:
-            return replace(_read(place, _answer(place, variables)), identity=identity_of(place))
+            facts = _answer(place, variables, programs)
+            visited = _read(place, facts, [program.id for program in programs])
+            return replace(visited, identity=identity_of(place))
         except IdentifyError as error:
             problems.append(str(error))
             if NO_PYTHON in str(error):
@@ -70,7 +78,7 @@ def visit(ways: Sequence[Place], variables: Sequence[str] = ()) -> VisitedPlace:
     raise PlaceError("; ".join(dict.fromkeys(problems)))
 
 
-def _answer(place: Place, variables: Sequence[str]) -> dict[str, Any]:
+def _answer(place: Place, variables: Sequence[str], programs: Sequence[Program]) -> dict[str, Any]:
     """Return what the place says; a shell there chooses the Python, or we do, where there is no shell."""
     sources, found = read_locations(), read_found()
     patterns = [pattern for source in (*sources, *found) for pattern in (*source.folders, *source.lists)]
@@ -78,6 +86,7 @@ def _answer(place: Place, variables: Sequence[str]) -> dict[str, Any]:
         "interpreters": [(source.id, pattern) for source in sources for pattern in source.folders],
         "lists": [(source.id, pattern) for source in sources for pattern in source.lists],
         "environments": [(source.id, pattern) for source in found for pattern in source.folders],
+        "programs": [(program.id, program.command) for program in programs],
         "names": EXECUTABLE.pattern,
         "variables": list(variables),
     }
@@ -111,18 +120,24 @@ def _is_absent(problem: str) -> bool:
     )
 
 
-def _read(place: Place, facts: Mapping[str, Any]) -> VisitedPlace:
+def _read(place: Place, facts: Mapping[str, Any], programs: Sequence[str]) -> VisitedPlace:
     """Check what a place says; raises KeyError, TypeError or ValueError for what makes no sense."""
     variables = {_text(name): _text(value) for name, value in dict(facts["variables"]).items()}
     return VisitedPlace(
         place,
-        unique([*_interpreters(place, facts["interpreters"]), *_environments(place, facts["environments"])]),
+        (
+            *unique(
+                [*_interpreters(place, facts["interpreters"]), *_environments(place, facts["environments"])]
+            ),
+            *_programs(place, facts["programs"], programs),
+        ),
         (*map(_looked, facts["looked"]), *_beyond(facts["interpreters"])),
         (*map(_looked, facts["environments_looked"]), *_beyond(facts["environments"])),
         _text(facts["distribution"]),
         _text(facts["architecture"]),
         _text(facts["user"]),
         variables,
+        _path(facts["python"]) if facts["python"] else None,
     )
 
 
@@ -147,6 +162,17 @@ def _environments(place: Place, found: Sequence[Mapping[str, Any]]) -> Iterator[
             raise ValueError(msg)
         name, refused = f"{ENVIRONMENT}{label_of(folder)}", _text(each["refused"])
         yield Candidate(name, source, folder / PYTHON, refused, given=True, environment=folder, place=place)
+
+
+def _programs(place: Place, found: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Iterator[Candidate]:
+    """Give each program that was asked for."""
+    there = {_text(each["source"]): each for each in found}
+    if strange := sorted(there.keys() - set(names)):
+        msg = f"nobody asked for a program {strange[0]!r}"
+        raise ValueError(msg)
+    for name in (name for name in names if name in there):
+        path, refused = _path(there[name]["path"]), _text(there[name]["refused"])
+        yield Candidate(program_id(name), PROGRAM, path, refused, place=place)
 
 
 def _beyond(found: Sequence[object]) -> Iterator[SearchedLocation]:

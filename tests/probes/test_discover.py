@@ -48,3 +48,15 @@ def test_environments_beyond_the_limit_are_told_of(script: Any, tmp_path: Path) 
     pattern = str(tmp_path / "*")
     assert len(script.environments({"environments": [("srv", pattern)]}, [], looked)) == 2
     assert looked[:2] == [(pattern, "looked", ""), (pattern, "unreadable", script.TOO_MANY)]
+
+
+def test_programs_are_found_as_a_shell_would(script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first on PATH that can be run counts, and a path is itself; what is not there is not named."""
+    for name, mode in (("a", 0o644), ("b", 0o755), ("c", 0o755)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "tool").touch(mode)
+    monkeypatch.setenv("PATH", f"{tmp_path}/a:{tmp_path}/b:{tmp_path}/c")
+    monkeypatch.setattr(script, "refused", lambda paths: "")
+    wanted = [("one", "tool"), ("other", str(tmp_path / "c" / "tool")), ("none", "gone")]
+    found = [(each["source"], each["path"]) for each in script.programs(wanted)]
+    assert found == [("one", f"{tmp_path}/b/tool"), ("other", f"{tmp_path}/c/tool")]

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import runs.places
+from interpreters import programs_there
 from interpreters.deployed.visit import VisitedPlace
 from interpreters.identify import IdentifyError
+from interpreters.interpreter import PROGRAM
 from interpreters.locate import Candidate, SelectionError
 from interpreters.locations import SearchedLocation
 from interpreters.places import Place, PlaceError
@@ -21,6 +23,7 @@ from interpreters.prepared import Prepared, prepare_there
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import Matrix, Subject
 from runs.job import Job
+from runs.measure import probe_tasks
 from runs.options import parse
 from runs.places import NOBODY, SilentPlace, measure_places
 from runs.plan import Plan
@@ -30,6 +33,7 @@ from tests.support.builders import a_catalogue, a_matrix, a_row, a_run
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from interpreters.programs import Program
     from runs.measure import RunStart
 
 WEB = Place("ssh", "web1", ("ssh", "web1"))
@@ -50,8 +54,8 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[str]) -> It
     """Return a function that makes the job of these words, whose places are made up."""
     visits = {"ssh:web1": VISITED, "ssh:bare": replace(VISITED, candidates=()), "ssh:gone": None}
 
-    def visit(ways: Sequence[Place], variables: Sequence[str]) -> VisitedPlace:
-        del variables
+    def visit(ways: Sequence[Place], variables: Sequence[str], programs: Sequence[Program]) -> VisitedPlace:
+        del variables, programs
         asked.append(str(ways[0]))
         if (found := visits[str(ways[0])]) is None:
             msg = "ssh ended with status 255 before a Python answered: no route to host"
@@ -143,7 +147,7 @@ def test_only_that_matches_nothing_is_the_places_reason(job: Any, measured: list
     assert "there are system_3_11, pyenv_3_9_1" in found.rows[0].judgement.reason
 
 
-@pytest.mark.parametrize("words", [["--running"], ["--programs"], ["--made"], ["--interpreter", "/x"]])
+@pytest.mark.parametrize("words", [["--running"], ["--made"], ["--interpreter", "/x"]])
 def test_what_is_about_this_machine_needs_it_among_the_places(job: Any, words: list[str]) -> None:
     """An option that no place takes is refused, unless this machine is measured beside the places."""
     with pytest.raises(SelectionError, match=r"is about this machine.*add --place local"):
@@ -159,6 +163,33 @@ def test_this_machine_may_be_among_the_places(
     found = run(made)
     assert [start.host for start in measured] == ["desk", "ssh:web1"]
     assert [part.host for part in found.run.parts] == ["desk", "ssh:web1"]
+
+
+def test_programs_there_are_measured_by_the_python_that_answered(
+    job: Any, measured: list[RunStart], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a place has of the programs is asked there; a command that it lacks has a row with the reason."""
+    curl = Candidate("program_curl", PROGRAM, Path("/usr/bin/curl"), place=WEB)
+    there = replace(VISITED, candidates=(ONE, curl), python=Path("/usr/bin/python3.11"))
+    monkeypatch.setattr(runs.places, "visit", lambda *_: there)
+    answer = {"said": [{"status": 0, "output": "curl 7.88.1 (x) libcurl/7.88.1 OpenSSL/3.0", "problem": ""}]}
+    monkeypatch.setattr(programs_there, "answer_there", lambda *_: answer)
+    run(job("--place", "ssh:web1", "--programs", "--command", "/opt/app {url}"))
+    (start,) = measured
+    found = {each.interpreter.id: each.interpreter for each in start.programs}
+    assert found["program_curl"].version == "7.88.1"
+    assert "'/opt/app' in this place" in found["program_app"].unavailable
+    assert {each.place for each in found.values()} == {WEB}
+    (task,) = (each for each in probe_tasks(start, ()) if each.programs)
+    assert (task.python, task.place) == (Path("/usr/bin/python3.11"), WEB)
+    assert start.request.commands == ("app",)
+
+
+def test_a_path_of_this_machine_is_no_command_of_a_place(job: Any, measured: list[RunStart]) -> None:
+    """A relative path is refused before any place is entered."""
+    with pytest.raises(SelectionError, match=r"--command '\./app \{url\}': a place knows no folder"):
+        run(job("--place", "ssh:web1", "--command", "./app {url}"))
+    assert measured == []
 
 
 def test_a_name_without_sense_stops_the_run_before_it_begins(job: Any, measured: list[RunStart]) -> None:

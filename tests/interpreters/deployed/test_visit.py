@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,9 @@ from interpreters.deployed import visit as room
 from interpreters.deployed.visit import visit
 from interpreters.identify import IdentifyError
 from interpreters.places import CHOICE, NO_PYTHON, Passenger, Place, PlaceError, ways_to
+from interpreters.programs import Program
+
+CURL = Program("curl", "curl", ("{program}", "{url}"))
 
 ENDED = "chroot ended with status 127 before a Python answered: chroot:"
 """How the near end says that a command was not there."""
@@ -22,6 +26,8 @@ FACTS: dict[str, Any] = {
         {"source": "pyenv", "path": "/home/me/.pyenv/versions/3.9.1/bin/python3.9", "refused": "no"},
     ],
     "environments": [{"source": "path", "path": "/srv/shop/venv", "refused": ""}],
+    "programs": [{"source": "curl", "path": "/usr/bin/curl", "refused": ""}],
+    "python": "/usr/bin/python3.11",
     "looked": [["/usr/bin", "looked", "on PATH"]],
     "environments_looked": [["~/.venv", "absent", ""]],
     "distribution": "Debian",
@@ -51,12 +57,14 @@ def says(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_candidates_have_the_ids_that_they_would_have_here(says: list[Any]) -> None:
     """An interpreter is named by source and folder, an environment by its own; each is measured as it is."""
     says.append(FACTS)
-    found = visit(ways_to("exec:env"))
+    found = visit(ways_to("exec:env"), programs=[CURL])
     assert [(each.id, each.unavailable, each.as_found) for each in found.candidates] == [
         ("env_shop_venv", "", True),
         ("pyenv_3_9_1", "no", True),
         ("system_3_11", "", True),
+        ("program_curl", "", False),
     ]
+    assert found.python == Path("/usr/bin/python3.11")
     assert {each.place for each in found.candidates} == {found.place}
     assert (str(found.place), found.user, found.variables) == (
         "exec:env",
@@ -73,6 +81,9 @@ def test_candidates_have_the_ids_that_they_would_have_here(says: list[Any]) -> N
         {"interpreters": [{"source": "system", "path": "/a\0b", "refused": ""}]},
         {"interpreters": [{"source": "system", "path": 7, "refused": ""}]},
         {"interpreters": 7},
+        {"programs": [{"source": "wget", "path": "/usr/bin/wget", "refused": ""}]},
+        {"programs": [{"source": "curl", "path": "curl", "refused": ""}]},
+        {"python": "python3"},
         {"environments": [{"source": "x", "path": "/a", "refused": ""}]},
         {"looked": [["a", "gone", ""]]},
         {"looked": [["a"]]},
@@ -84,7 +95,7 @@ def test_what_makes_no_sense_is_a_sentence(says: list[Any], change: dict[str, An
     """A place that says what no place can say is refused with a reason, and nothing else is raised."""
     says.append({**FACTS, **change})
     with pytest.raises(PlaceError, match=r"^what it says of itself makes no sense"):
-        visit(ways_to("exec:env"))
+        visit(ways_to("exec:env"), programs=[CURL])
 
 
 def test_a_place_without_a_shell_is_asked_for_each_name(says: list[Any]) -> None:
@@ -96,7 +107,7 @@ def test_a_place_without_a_shell_is_asked_for_each_name(says: list[Any]) -> None
         return FACTS
 
     says += [f"{ENDED} failed to run command 'sh': No such file", f"{ENDED} python3: not found", note]
-    visit(ways_to("exec:env"))
+    visit(ways_to("exec:env"), programs=[CURL])
     assert tried == [(CHOICE[1], "-c")]
 
 
@@ -119,15 +130,15 @@ def test_a_place_that_cannot_be_entered_is_one_sentence(
     """No Python, no answer and a Python that does not start are told apart."""
     says += said
     with pytest.raises(PlaceError, match=re.escape(reason)):
-        visit(ways_to("exec:env"))
+        visit(ways_to("exec:env"), programs=[CURL])
 
 
 def test_more_than_are_taken_are_told_of(says: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """A place that names more Pythons than are measured in one has a word about that in its report."""
     monkeypatch.setattr(room, "MOST", 1)
     says.append(FACTS)
-    found = visit(ways_to("exec:env"))
-    assert len(found.candidates) == 2
+    found = visit(ways_to("exec:env"), programs=[CURL])
+    assert len(found.candidates) == 3
     assert [each.reason for each in found.looked if each.status == "unreadable"] == [
         "it names 2, more than 1"
     ]
