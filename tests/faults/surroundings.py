@@ -135,7 +135,6 @@ def _linked(ground: Ground) -> Sequence[str]:
 MOUNTS = {
     "no-shm": ("no /dev/shm", "mount -t tmpfs -o ro,size=4k tmpfs /dev/shm"),
     "no-proc": ("no /proc", "mount -t tmpfs tmpfs /proc"),
-    "hidden-proc": ("a /proc without the processes of others", "mount -o remount,hidepid=2 /proc"),
     "no-passwd": ("no users in /etc/passwd", "mount --bind /dev/null /etc/passwd"),
     "no-etc-ssl": ("no configuration of OpenSSL's", "mount -t tmpfs tmpfs /etc/ssl"),
     "no-sys": ("no /sys", "mount -t tmpfs tmpfs /sys"),
@@ -148,8 +147,14 @@ def _mounted(name: str, ground: Ground) -> Sequence[str]:
     return broken(after, ground.expected())
 
 
+HIDDEN = "-o remount,hidepid=invisible"
+"""Options of a /proc that shows a user the processes of nobody else: proc(5)."""
+
 USERS = {
-    "nameless": ("a user without a name", (f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups")),
+    "nameless": (
+        "a user without a name, who sees no process of others",
+        (f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups"),
+    ),
     "no-rights": (
         "root without any capability",
         ("--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"),
@@ -172,7 +177,7 @@ def _as(name: str, ground: Ground) -> Sequence[str]:
             "matrix",
             "--",
             *ground.words,
-            before=(need("setpriv"), *words),
+            before=(*mounted(f"mount {HIDDEN} /proc"), need("setpriv"), *words),
             folder=own / "checkout",
             variables={"HOME": str(own / "home"), "TMPDIR": str(own / "tmp")},
         )
@@ -219,7 +224,7 @@ def _future(ground: Ground) -> Sequence[str]:
     """Measure beside a run of a day to come, as there is after a clock was set back."""
     assert ground.healthy
     history = ground.checkout.folder / "reports" / "history"
-    shutil.copytree(ground.report, history / "29991231T235959Z-1")
+    shutil.copytree(ground.checkout.latest.resolve(), history / "29991231T235959Z-1")
     found = ground.kept("--keep", "1000", exactly=True)
     shutil.rmtree(history / "29991231T235959Z-1")
     return found
