@@ -33,7 +33,9 @@ TEXT = "VALUE = 1\ndef work(): pass\n"
 def imported(kept: Path, modules: Path, *flags: str) -> list[str]:
     """Return the value of a module as a fresh Python imports it, and the file that its code names."""
     command = [sys.executable, "-B", "-I", *flags, "-c", PROGRAM, *map(str, (ROOT / "probes", kept, modules))]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.split()
+    # Of whoever forbids others nothing by himself.
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60, umask=0)
+    return done.stdout.split()
 
 
 def write(folder: Path, text: str) -> Path:
@@ -63,6 +65,14 @@ def test_a_text_is_compiled_once_wherever_it_is(tmp_path: Path) -> None:
     assert imported(kept, second) == ["2", str(second / "module.py")]
     assert imported(kept, write(tmp_path / "c", TEXT + "#\n"))[0] == "1"
     assert [path.name for path in (*first.iterdir(), *second.iterdir())] == ["module.py"] * 2
+
+
+def test_nobody_else_can_change_what_is_kept(tmp_path: Path) -> None:
+    """Whatever the umask, other users cannot enter the folder: code of theirs is never loaded from there."""
+    kept = tmp_path / "kept"
+    imported(kept, write(tmp_path / "a", TEXT))
+    (folder,) = kept.iterdir()
+    assert folder.stat().st_mode & 0o077 == 0
 
 
 def test_another_level_of_optimization_is_compiled_apart(tmp_path: Path) -> None:
