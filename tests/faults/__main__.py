@@ -59,22 +59,28 @@ def main() -> int:
     if unseen := promises.blind():
         print(f"The judge of these faults does not see {', '.join(unseen)}: nothing was injected.")
         return 1
-    outcomes, run = inject(options.only), about()
-    if options.write:
-        text = table.with_outcomes(table.PAGE.read_text(encoding="utf-8"), outcomes, run)
-        table.PAGE.write_text(text, encoding="utf-8")
+    outcomes = inject(options.only, about() if options.write else "")
     return int(any(outcome.ending is Ending.BROKEN for outcome in outcomes))
 
 
-def inject(only: Sequence[str]) -> list[FaultOutcome]:
-    """Inject faults, each family in a process of its own, and return what came of each."""
+def inject(only: Sequence[str], written: str) -> list[FaultOutcome]:
+    """Inject faults, each family in a process of its own, and return what came of each.
+
+    Where it is to be `written`, with these words, each family takes its place in the page as it ends.
+    """
     began, spent = time.monotonic(), _spent()
-    families = list(dict.fromkeys(family for family, _ in table.faults(only)))
+    outcomes: list[FaultOutcome] = []
+    # Those at the end of the table take longest.
+    families = list(dict.fromkeys(family for family, _ in table.faults(only)))[::-1]
     alone = can_be_alone()
     workers = (os.cpu_count() or 1) + WAITING if alone else 1
     with tempfile.TemporaryDirectory(prefix="outcomes-") as folder, ThreadPoolExecutor(workers) as pool:
         apart = functools.partial(inject_apart, only, UNSHARED if alone else (), Path(folder))
-        outcomes = [outcome for found in pool.map(apart, families) for outcome in found]
+        for found in pool.map(apart, families):
+            outcomes += found
+            if written:
+                page = table.PAGE.read_text(encoding="utf-8")
+                table.PAGE.write_text(table.with_outcomes(page, found, written), encoding="utf-8")
     took, spent = time.monotonic() - began, _spent() - spent
     print(f"{table.summary(outcomes)}. It took {took:.0f} s, and {spent:.0f} s of processor time.")
     return outcomes
@@ -144,9 +150,14 @@ def loopback_up() -> None:
 
 
 def about() -> str:
-    """Return what was run, when, and where."""
-    words = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    commit = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+    """Return what is run, when, and where; the page with the table is no part of that."""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+        return done.stdout.strip()
+
+    changed = git("status", "--porcelain", "--", ".", f":!{table.PAGE.relative_to(ROOT)}")
+    commit = git("rev-parse", "--short", "HEAD") + ("-dirty" if changed else "")
     who = "root" if os.geteuid() == 0 else "an ordinary user"
     when, where = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}", f"{os.cpu_count()} processors"
     return f"Run on {when} at commit {commit or 'unknown'} by {who}, {where}."
