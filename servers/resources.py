@@ -26,6 +26,7 @@ _EXHAUSTED = {
     errno.ENOSPC: "the disk is full: make room",
     errno.EDQUOT: "the quota of the disk is used up: make room",
     errno.EROFS: "the file system is read-only: use a checkout that can be written to",
+    errno.EFBIG: "a file may have no more bytes: raise the limit (ulimit -f)",
     errno.EPIPE: "nobody reads what it prints any more: let it print into a file",
     errno.EIO: "the disk, or whoever shares it, fails (input/output error): see the system's log",
     errno.ESTALE: "the network's file system has lost it (stale file handle): mount it again",

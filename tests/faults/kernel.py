@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tests.faults.fault import Family, Fault, NotInjectableError
@@ -63,7 +64,9 @@ def _refused(rule: str, ground: Ground) -> Sequence[str]:
     if "(INJECTED)" not in log.read_text(errors="replace"):
         msg = "no call was made that could have failed"
         raise RuntimeError(msg)
-    return broken(after, ground.expected())
+    # Where nothing can be written, no sentence can be.
+    stopped = after.status != 0 and calls == "write"
+    return broken(replace(after, stopped=stopped), ground.expected())
 
 
 FAMILY = Family(

@@ -113,6 +113,7 @@ def test_what_is_open_is_counted(tmp_path: Path) -> None:
         (OSError(errno.EMFILE, "Too many open files"), "may open no more files"),
         (PermissionError(errno.EACCES, "Permission denied", "/made/up"), "/made/up: permission is denied"),
         (BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), "processes or threads"),
+        (OSError(errno.EFBIG, "File too large", "/made/up"), "/made/up: a file may have no more bytes"),
         (OSError(errno.ENOLCK, "No locks available"), "has no locks: use a checkout on another one"),
         (OSError(errno.EIO, "Input/output error", "/made/up"), "/made/up: the disk, or whoever shares it"),
         (OSError(errno.ESTALE, "Stale file handle"), "mount it again"),
