@@ -113,11 +113,15 @@ def _judge(observation: Observation, server: Server) -> CellResult:
         return CellResult(server, CellKind.MISSING, reason=observation.missing or "no account was given")
     if not observation.wire:
         return _inconclusive(server, f"no connection passed the tap; the client says: {_summary(account)}")
+    # One without a byte is no attempt at TLS if there are others: a stack may look whether anybody is there,
+    # or have opened one more by the time that another failed.
+    attempts = tuple(wire for wire in observation.wire if wire.client_hello or wire.faults)
+    wires: Sequence[WireAccount] = attempts or observation.wire
     if account.outcome in WIRE_ALONE:
-        return _judge_by_wire(observation.wire, account, server)
+        return _judge_by_wire(wires, account, server)
     if server.role is Role.ATTACK:
-        return judge_attack(observation.wire, account, server)
-    wires = _without_idle(observation.wire) if account.outcome == "connected" else observation.wire
+        return judge_attack(wires, account, server)
+    wires = _without_idle(wires) if account.outcome == "connected" else wires
     return _worst([_judge_connection(wire, account, server) for wire in wires], server)
 
 
@@ -147,18 +151,16 @@ def _judge_by_wire(wires: Sequence[WireAccount], account: Account, server: Serve
     """Judge a cell of a client that does not say whether it got an answer.
 
     It connected where it sent data behind a handshake: no later fault of the record takes that back. Where it
-    broke off it might have gone on, so that nothing but a connection counts. A connection without a byte is
-    no attempt at TLS if there are others: some programs look whether anybody is there.
+    broke off it might have gone on, so that nothing but a connection counts.
     """
-    spoken = [wire for wire in wires if wire.client_hello or wire.faults] or wires
     failed = replace(account, outcome="failed", version=None)
     if server.role is Role.ATTACK:
         made = replace(account, outcome="connected", version=VERSION_UNKNOWN)
-        seen = made if any(wire.used for wire in spoken) else failed
-        return _unless_broken_off(judge_attack(spoken, seen, server), account)
+        seen = made if any(wire.used for wire in wires) else failed
+        return _unless_broken_off(judge_attack(wires, seen, server), account)
     results = [
         _judge_version(wire, server) if wire.used else _judge_connection(wire, failed, server)
-        for wire in spoken
+        for wire in wires
     ]
     return _worst([_unless_broken_off(result, account) for result in results], server)
 

@@ -439,6 +439,15 @@ def test_a_look_at_the_port_is_no_attempt() -> None:
     assert _by_wire(OLD, untold(), rubbish, REFUSED).kind is CellKind.INCONCLUSIVE
 
 
+def test_a_connection_without_a_byte_takes_back_no_refusal() -> None:
+    """A client that failed may have opened one more by then: the refusal stands, and alone it is none."""
+    refused = an_observation(OLD, failed(), REFUSED, UNOPENED)
+    assert judge_cell(refused, OLD).kind is CellKind.NOT_OFFERED
+    assert judge_cell(an_observation(OLD, failed(), UNOPENED), OLD).undecided
+    cut = replace(UNOPENED, faults=("record cut",))
+    assert judge_cell(an_observation(OLD, failed(), REFUSED, cut), OLD).undecided
+
+
 def test_a_handshake_without_data_is_no_connection_of_a_command() -> None:
     """It may have looked at the version and gone: that is neither a connection nor a refusal."""
     for version in (TLS1_0, TLS1_2, TLS1_3):

@@ -676,7 +676,7 @@ def test_a_finding_keeps_what_every_connection_offered() -> None:
     wires = [
         a_wire([TLS1_3], alerts=[refused]),
         a_wire([TLS1_2, TLS1_1], alerts=[refused]),
-        a_wire([TLS1_0], client_hello=""),
+        a_wire([TLS1_0], client_hello="", faults=("record cut",)),
     ]
     finding = find([an_observation(server, failed(), *wires)], CATALOGUE)[server.id]
     assert finding.offered == {TLS1_3, TLS1_2, TLS1_1}
