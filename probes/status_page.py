@@ -33,6 +33,11 @@ def answered(error, *words):
     raise error
 
 
+def left_to_the_wire(error=None):
+    """Return the account of a stack whose own words do not tell whether an answer came: only the wire does."""
+    return {"outcome": "untold", "error_text": None if error is None else str(error)}
+
+
 def installed(distribution):
     """Return the version of a distribution, for a client whose package does not say one."""
     from importlib import metadata  # such packages are for newer Pythons alone

@@ -52,4 +52,4 @@ def fetch_with(options, host, port, cafile, timeout):
         except Exception as error:
             failures.append("%s: %s" % (name, error))
     NOTES[:] = ["answered as %s" % (", ".join(answered) or "nobody")]
-    return {"outcome": "untold", "error_text": failures[0] if failures else None}
+    return status_page.left_to_the_wire(failures[0] if failures else None)

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 import pytest
+from reports.verdicts import observations
 from tests.support.checkout import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
@@ -107,3 +108,10 @@ def test_an_error_about_an_answer_is_one(status_page: ModuleType) -> None:
 def test_a_distribution_has_its_version(status_page: ModuleType) -> None:
     """The version of a package that says none is that of its distribution."""
     assert status_page.installed("pytest") == pytest.__version__
+
+
+def test_what_is_left_to_the_wire_claims_nothing(status_page: ModuleType) -> None:
+    """The account says neither that it connected nor that it failed, and keeps what the client said."""
+    error = ValueError("got response id 1")
+    assert status_page.left_to_the_wire(error) == {"outcome": observations.UNTOLD, "error_text": "got response id 1"}
+    assert status_page.left_to_the_wire() == {"outcome": observations.UNTOLD, "error_text": None}
