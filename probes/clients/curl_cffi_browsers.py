@@ -1,6 +1,8 @@
-"""Client `curl_cffi_browsers`: curl_cffi under each browser's name that it has, one after another; the lowest counts."""
+"""Client `curl_cffi_browsers`: curl_cffi under each browser's name that it has; the lowest counts."""
 
 from __future__ import absolute_import
+
+from concurrent import futures
 
 import status_page
 from clients import curl_cffi as client_curl_cffi
@@ -19,6 +21,9 @@ LOOKS_UP = True
 # Each name is a connection of its own.
 TRIES_AGAIN = True
 FLOOR = "curl_cffi"
+
+# Each waits for the server nearly all of its time.
+AT_ONCE = 8
 
 NAMES = sorted(set(kind.value for kind in impersonate.BrowserType))
 NOTES = []
@@ -43,13 +48,17 @@ def fetch_given(given, host, port, cafile, timeout, retries=0):
 
 def fetch_with(options, host, port, cafile, timeout):
     """Do the same with options of the caller's for libcurl."""
-    answered, failures = [], []
-    for name in NAMES:
+
+    def failure(name):
+        """Fetch the page under a name; return what went wrong."""
         try:
             url = "https://%s:%d/" % (host, port)
             status_page.connection(requests.get(url, verify=cafile, timeout=timeout, impersonate=name, **options).content)
-            answered.append(name)
         except Exception as error:
-            failures.append("%s: %s" % (name, error))
+            return "%s: %s" % (name, error)
+
+    with futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        failures = dict(zip(NAMES, pool.map(failure, NAMES)))
+    answered = [name for name in NAMES if not failures[name]]
     NOTES[:] = ["answered as %s" % (", ".join(answered) or "nobody")]
-    return status_page.left_to_the_wire(failures[0] if failures else None)
+    return status_page.left_to_the_wire(next(filter(None, failures.values()), None))
