@@ -95,3 +95,36 @@ def test_the_atlas_speaks_of_clients_that_there_are() -> None:
         assert Protocol(line.lowest) in LADDER
         HeldBy(line.held_by)
         assert line.client_version
+
+
+SETS_ITS_OWN = frozenset(
+    {
+        *("gevent_requests", "minio", "niquests", "requests", "smart_open", "urllib3", "urllib3_future"),
+        *("pip_legacy_certs", "pip_trusted_host", "truststore_injected"),
+    }
+)
+"""Clients on Python's TLS in which urllib3 2, or what took it over, sets TLS 1.2 where Python sets none."""
+
+ASKS_FOR_LESS = frozenset({"curl_cffi_browsers"})
+"""A client whose own TLS is asked for less by a name that an application may give."""
+
+
+def lowest_by_causes(line: atlas.Line) -> str:
+    """Return how low a client goes by who sets a minimum for it, on a Python that has urllib3 2."""
+    if "native" in clients()[line.client].groups or line.client in ("pyopenssl", "pyopenssl_bare"):
+        own = line.tls_library.startswith("the AWS CRT") or line.client in ASKS_FOR_LESS
+        return LOW if own else MIDDLE
+    # Debian's Python sets none, from 3.10 on all others do.
+    return LOW if line.python.startswith("system_") and line.client not in SETS_ITS_OWN else MIDDLE
+
+
+def test_each_line_is_what_its_causes_demand() -> None:
+    """Where clients were installed as they are now, each goes as low as whoever sets its minimum lets it."""
+    lines = [line for line in atlas.read(atlas.CSV.read_text(encoding="utf-8")) if line.environment == "made"]
+    new = [line for line in lines if [int(n) for n in line.python.split()[-1].split(".")[:2]] >= [3, 10]]
+    assert {line.client for line in new} == {
+        one.id for one in clients().values() if not (one.reference or one.needs_environment)
+    }
+    assert {line.lowest for line in new} == {LOW, MIDDLE}
+    wrong = [line for line in new if line.lowest != lowest_by_causes(line)]
+    assert wrong == []
