@@ -105,7 +105,7 @@ def place_rows(kinds: Iterable[PlaceKind]) -> Iterator[Sequence[str]]:
     for kind in kinds:
         by = [shlex.split(way)[0] for way in kind.ways]
         yield (
-            f"`{kind.id}:{kind.name}`",
+            f"`{kind.word}:{kind.name}`",
             kind.about,
             " or ".join(f"`{word}`" for word in by if word[0] != "{") or "themselves",
         )

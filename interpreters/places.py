@@ -63,6 +63,10 @@ DIGEST = re.compile(r"sha256:[0-9a-f]{64}|SHA256:[A-Za-z0-9+/]{43}")
 """The digest of an image, or the fingerprint of a key as OpenSSH writes it."""
 
 
+LATER = ("root", "variables")
+"""What of a way stays as it is until the place is entered: image_archives.py fills it in."""
+
+
 class PlaceError(FloorError):
     """A place makes no sense, or cannot be entered; the message says which, why, and what to do."""
 
@@ -112,6 +116,11 @@ class PlaceKind:
     roots: tuple[str, ...] = ()
     identities: tuple[str, ...] = ()
     away: bool = False
+
+    @property
+    def word(self) -> str:
+        """What stands before the colon: an id has no hyphen."""
+        return self.id.replace("_", "-")
 
 
 @dataclass(frozen=True)
@@ -217,7 +226,7 @@ def _kind(name: str, table: Table) -> PlaceKind:
     ways = table.texts("ways", "chroot {name}")
     for way in (*ways, *table.texts("identities", "podman inspect {name}")):
         for group in re.findall(r"\{(\w*)\}", way):
-            if group not in ("name", "words", *groups):
+            if group not in ("name", "words", *LATER, *groups):
                 table.refuse(f"ways has {{{group}}}, which is no group of the pattern")
     identities = table.texts("identities", "podman inspect {name}")
     if identities and len(identities) != len(ways):
@@ -242,17 +251,18 @@ def ways_to(text: str, kinds: Sequence[PlaceKind] | None = None) -> tuple[Place,
 
     Whether a Python answers is found out by entering it.
     """
-    known = {kind.id: kind for kind in (read_kinds() if kinds is None else kinds)}
+    known = {kind.word: kind for kind in (read_kinds() if kinds is None else kinds)}
     word, colon, name = text.partition(":")
     if (kind := known.get(word)) is None or not colon:
-        examples = ", ".join(f"{kind.id}:{kind.name}" for kind in known.values())
+        examples = ", ".join(f"{kind.word}:{kind.name}" for kind in known.values())
         msg = f"--place {text!r}: a place is local or one of {examples}"
         raise PlaceError(msg)
     matched = re.fullmatch(kind.pattern, name, re.DOTALL)
     if matched is None or "\0" in name:
         msg = f"--place {text!r}: {name!r} is no name of {kind.about}; such a place is {word}:{kind.example}"
         raise PlaceError(msg)
-    groups = {"name": name, **{group: found or "" for group, found in matched.groupdict().items()}}
+    groups = {group: found or "" for group, found in matched.groupdict().items()}
+    groups |= {"name": name, **{word: f"{{{word}}}" for word in LATER}}
     found = [
         Place(
             word,

@@ -253,7 +253,7 @@ PLACE = Option(
     "--place",
     "measure what is in this place, and not this machine, which is the place local; may be repeated",
     {"action": "append", "default": [], "metavar": "KIND:NAME"},
-    f"such as {', '.join(f'{kind.id}:{kind.name}' for kind in read_kinds())}",
+    f"such as {', '.join(f'{kind.word}:{kind.name}' for kind in read_kinds())}",
 )
 
 PLACES = Option(

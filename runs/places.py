@@ -6,12 +6,14 @@ import os
 import platform
 import shlex
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.deployed.visit import visit
 from interpreters.fleets import Destination, destination, read_fleet
+from interpreters.image_archives import FOLDER, unpacked
 from interpreters.interpreter import PROGRAM, program_id
 from interpreters.locate import Candidate, SelectionError, select
 from interpreters.log import LOG
@@ -19,6 +21,7 @@ from interpreters.places import LOCAL, PlaceError
 from interpreters.prepared import prepare_there
 from interpreters.processes import side_by_side
 from interpreters.programs_there import identify_programs_there
+from interpreters.scratch import scratch_folder
 from reports.merge import merge, part_of
 from reports.verdicts.observations import Run
 from reports.verdicts.scope import Scope
@@ -31,6 +34,7 @@ from servers.progress import Tally, counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from interpreters.deployed.visit import VisitedPlace
     from reports.formats.matrix_json import StoredRun
@@ -84,17 +88,19 @@ def measure_places(job: Job, settings: Settings) -> Matrix:
             LOG.info("of %d places %d were measured before, and are not asked again", len(fleet), len(parts))
         with counted(len(rest), "entered") as tally:
             for some in (rest[i : i + at_once] for i in range(0, len(rest), at_once)):
-                starts = []
-                for each, entered in zip(some, _enter_all(job, settings, some, tally), strict=True):
-                    if isinstance(entered, SilentPlace):
-                        silent[each.host] = entered.reason
-                    elif len(fleet) == 1:
-                        starts.append(entered)
-                    else:
-                        # A report of several names a run by its id, whatever it says of that run.
-                        run_id = f"{job.run_id}-place{fleet.index(each) + 1}"
-                        starts.append(replace(entered, run_id=run_id))
-                matrices = measure_all(starts, tuple(job.sweep), settings) if starts else []
+                with _folder_for_images(job, some) as folder:
+                    starts = []
+                    entering = _enter_all(job, settings, some, tally, folder)
+                    for each, entered in zip(some, entering, strict=True):
+                        if isinstance(entered, SilentPlace):
+                            silent[each.host] = entered.reason
+                        elif len(fleet) == 1:
+                            starts.append(entered)
+                        else:
+                            # A report of several names a run by its id, whatever it says of that run.
+                            run_id = f"{job.run_id}-place{fleet.index(each) + 1}"
+                            starts.append(replace(entered, run_id=run_id))
+                    matrices = measure_all(starts, tuple(job.sweep), settings) if starts else []
                 if matrices and len(fleet) == 1:
                     return matrices[0]
                 for matrix in matrices:
@@ -173,13 +179,13 @@ def read_places(path: Path) -> tuple[Destination, ...]:
 
 
 def _enter_all(
-    job: Job, settings: Settings, fleet: Sequence[Destination], tally: Tally
+    job: Job, settings: Settings, fleet: Sequence[Destination], tally: Tally, folder: Path
 ) -> list[RunStart | SilentPlace]:
     """Enter places side by side, after this machine, which has no Python to enter it by."""
 
     def work(each: Destination) -> RunStart | SilentPlace:
         with tally.at_work(each.host):
-            entered = enter(job, each, settings)
+            entered = enter(job, each, settings, folder)
         tally.done(each.host)
         return entered
 
@@ -188,12 +194,19 @@ def _enter_all(
     return [here[0] if each.ways == (LOCAL,) else next(others) for each in fleet]
 
 
-def enter(job: Job, where: Destination, settings: Settings) -> RunStart | SilentPlace:
+def _folder_for_images(job: Job, fleet: Sequence[Destination]) -> AbstractContextManager[Path]:
+    """Give the folder that images of these places are unpacked into, and are gone from after the block."""
+    if any(FOLDER in place.prefix for each in fleet for place in each.ways):
+        return scratch_folder(job.cache, "image-")
+    return nullcontext(job.cache)
+
+
+def enter(job: Job, where: Destination, settings: Settings, folder: Path) -> RunStart | SilentPlace:
     """Return what there is to measure in a place, or why there is nothing."""
     if where.ways == (LOCAL,):
         return job.start(settings)
     try:
-        visited = visit(where.ways, TLS_VARIABLES, job.programs_there)
+        visited = visit(unpacked(where.ways, folder), TLS_VARIABLES, job.programs_there)
         visited = replace(visited, candidates=(*visited.candidates, *_not_there(job, visited)))
         chosen = select(visited.candidates, job.options.only) if visited.candidates else ()
     except (PlaceError, SelectionError) as error:
