@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +14,6 @@ from servers.conditions import Condition, configuration
 from servers.protocols import Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from interpreters.interpreter import Interpreter
@@ -48,39 +49,77 @@ def test_an_upgraded_client_is_named(checkout: Checkout, loose: Interpreter) -> 
     assert "ssl" not in changes
 
 
+@dataclass(frozen=True)
+class ThreeRuns:
+    """What `compare` said of three runs of one path."""
+
+    unconfigured: tuple[str, dict[str, dict[str, Any]]]
+    """What was printed, and the changes by client, after the configuration was gone."""
+    swapped: tuple[str, dict[str, dict[str, Any]]]
+    """The same after another interpreter was put behind the path."""
+    turned: str
+    """What is printed where the last two runs are named the other way round."""
+    kept: int
+    """How many runs are kept after the last one, which keeps two."""
+    hardened: Path
+
+
+@pytest.fixture(scope="module")
+def three_runs(
+    checkout: Checkout,
+    loose: Interpreter,
+    strict: Interpreter,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> ThreeRuns:
+    """Measure a path under a configuration, then without that, then with another interpreter behind it."""
+    folder = tmp_path_factory.mktemp("compared")
+    path = folder / "swapped" / "bin" / "python3"
+    path.parent.mkdir(parents=True)
+    hardened = folder / "hardened.cnf"
+    hardened.write_text(configuration(Condition.HARDENED, Protocol.TLSV1_2))
+    words = ("--interpreter", str(path), "--only", "given_*", "--clients", "ssl")
+
+    def measure(interpreter: Interpreter, *more: str, **changes: str) -> None:
+        # Not a copy: an executable that finds its library beside it, as conda's does, starts nowhere else.
+        path.write_text(f'#!/bin/sh\nexec {shlex.quote(interpreter.path)} "$@"\n')
+        path.chmod(0o755)
+        rows = checkout.measure(*words, *more, **changes)
+        assert [row["version"] for row in rows.values()] == [interpreter.version]
+
+    measure(loose, OPENSSL_CONF=str(hardened))
+    measure(loose)
+    unconfigured = _compared(checkout)
+    measure(strict, "--keep", "2")
+    swapped = _compared(checkout)
+    history = sorted(one.name for one in (checkout.folder / "reports" / "history").glob("[0-9]*"))
+    status, turned = checkout.nox("-s", "compare", "--", history[-1], history[-2])
+    assert status == 0, turned
+    return ThreeRuns(unconfigured, swapped, turned, len(history), hardened)
+
+
 def test_a_swapped_interpreter_is_named(
-    checkout: Checkout, loose: Interpreter, strict: Interpreter, script: Callable[[str, str], Path]
+    three_runs: ThreeRuns, loose: Interpreter, strict: Interpreter
 ) -> None:
     """Another build behind the same path is named, and that verdicts are better for it."""
-    for one in (loose, strict):
-        # Not a copy: an executable that finds its library beside it, as conda's does, starts nowhere else.
-        path = script("swapped/bin/python3", f'exec {shlex.quote(one.path)} "$@"')
-        words = ("--interpreter", str(path), "--only", "given_*", "--clients", "ssl", "--keep", "2")
-        matrix = checkout.measure(*words)
-        assert [row["version"] for row in matrix.values()] == [one.version]
-    said, changes = _compared(checkout)
+    said, changes = three_runs.swapped
     rebuilt = f"the interpreter was rebuilt or replaced (Python {strict.version}, before {loose.version})"
     assert rebuilt in said
     assert (changes["ssl"]["kind"], changes["ssl"]["interpreter"]) == ("better", "given_swapped")
-    assert len(list((checkout.folder / "reports" / "history").glob("[0-9]*"))) == 2
     assert "interpreter" in _sources(changes["ssl"])
 
 
-def test_another_configuration_is_named(checkout: Checkout, loose: Interpreter, tmp_path: Path) -> None:
-    """An OPENSSL_CONF that sets the floor is named as the reason why a plain context now holds it."""
-    name = loose.id
-    words = ("--only", name, "--clients", "ssl")
-    assert checkout.measure(*words)[name, "ssl"]["verdict"] == "downgraded"
-    hardened = tmp_path / "hardened.cnf"
-    hardened.write_text(configuration(Condition.HARDENED, Protocol.TLSV1_2))
-    after = checkout.measure(*words, OPENSSL_CONF=str(hardened))
-    assert after[name, "ssl"]["verdict"] == "enforced"
-    said, changes = _compared(checkout)
-    assert f"the OpenSSL configuration that it reads is {hardened}, before" in said
-    assert (changes["ssl"]["kind"], _sources(changes["ssl"])) == ("better", {"configuration"})
+def test_another_configuration_is_named(three_runs: ThreeRuns) -> None:
+    """An OPENSSL_CONF that set the floor and is gone is named as the reason why nothing holds it now."""
+    said, changes = three_runs.unconfigured
+    assert re.search(
+        rf"the OpenSSL configuration that it reads is \S+, before {re.escape(str(three_runs.hardened))}", said
+    )
+    assert (changes["ssl"]["kind"], _sources(changes["ssl"])) == ("worse", {"configuration"})
     assert "rebuilt" not in said
-    # The run before it is kept, and can be named.
-    history = sorted(path.name for path in (checkout.folder / "reports" / "history").glob("[0-9]*"))
-    status, said = checkout.nox("-s", "compare", "--", history[-1], history[-2])
-    assert status == 0, said
-    assert "Worse:" in said
+
+
+def test_runs_can_be_named(three_runs: ThreeRuns) -> None:
+    """Two runs that are named the other way round are worse where they were better; two are kept."""
+    assert "Better:" in three_runs.swapped[0]
+    assert "Worse:" in three_runs.turned
+    assert three_runs.kept == 2

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -32,13 +32,25 @@ OLD = ("urllib3==1.26.20", "botocore==1.31.85")
 
 
 @dataclass(frozen=True)
-class MeasuredEnvironment:
-    """An environment, what was measured in it, and its hash before and after that."""
+class MeasuredEnvironments:
+    """Two environments, what was measured in both by one run, and their hashes before and after that."""
 
-    folder: Path
-    rows: dict[tuple[str, str], dict[str, str]]
-    before: str
-    after: str
+    fake: Path
+    """One with made-up packages, given by its Python."""
+    old: Path
+    """One with packages of some years ago, given by its folder."""
+    rows: Mapping[tuple[str, str], Mapping[str, str]]
+    before: Mapping[Path, str]
+    after: Mapping[Path, str]
+    document: dict[str, Any]
+    """matrix.json."""
+    observations: list[dict[str, Any]]
+    opening: str
+    """matrix.md."""
+
+    def of(self, name: str) -> dict[str, Mapping[str, str]]:
+        """Return the rows of one of them by client."""
+        return {client: row for (one, client), row in self.rows.items() if one == name}
 
 
 def _make(interpreter: Interpreter, folder: Path) -> Path:
@@ -48,89 +60,73 @@ def _make(interpreter: Interpreter, folder: Path) -> Path:
     return packages
 
 
-def _measure(checkout: Checkout, folder: Path, *words: str) -> MeasuredEnvironment:
-    before = tree(folder)
-    rows = checkout.measure(*words, "--only", "env_*")
-    return MeasuredEnvironment(folder, rows, before, tree(folder))
-
-
 @pytest.fixture(scope="module")
-def fake(
-    checkout: Checkout, strict: Interpreter, tmp_path_factory: pytest.TempPathFactory
-) -> MeasuredEnvironment:
-    """Measure an environment with made-up packages, by its Python."""
-    folder = tmp_path_factory.mktemp("srv") / "shop" / "venv"
-    packages = _make(strict, folder)
-    for name, text in FAKES.items():
-        (packages / name).write_text(text)
-    return _measure(checkout, folder, "--interpreter", str(folder / "bin" / "python"))
-
-
-@pytest.fixture(scope="module")
-def old(
+def measured(
     checkout: Checkout,
+    strict: Interpreter,
     loose: Interpreter,
     callers_environment: Mapping[str, str],
     tmp_path_factory: pytest.TempPathFactory,
-) -> MeasuredEnvironment:
-    """Measure an environment with packages of some years ago, by its folder."""
-    folder = tmp_path_factory.mktemp("opt") / "old-app"
-    packages = _make(loose, folder)
-    command: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "uv",
-        "pip",
-        "install",
-        "--quiet",
-        "--target",
-        packages,
-        *OLD,
-    ]
-    command += ["--python", folder / "bin" / "python"]
+) -> MeasuredEnvironments:
+    """Measure an environment with made-up packages, and one with old ones, in one run."""
+    fake = tmp_path_factory.mktemp("srv") / "shop" / "venv"
+    packages = _make(strict, fake)
+    for name, text in FAKES.items():
+        (packages / name).write_text(text)
+    old = tmp_path_factory.mktemp("opt") / "old-app"
+    target = ("--target", _make(loose, old), "--python", old / "bin" / "python")
+    command: list[str | Path] = [sys.executable, "-m", "uv", "pip", "install", "--quiet", *target, *OLD]
     done = subprocess.run(command, env=callers_environment, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"{OLD} cannot be had: an index that can be reached enables this ({done.stderr})")
-    return _measure(checkout, folder, "--environment", str(folder))
-
-
-def test_only_what_is_installed_has_a_row(fake: MeasuredEnvironment) -> None:
-    """What is not there is left out, what is there and cannot be measured says why, and `ssl` always is."""
-    assert {client for _, client in fake.rows} == {"ssl", "httpx", "requests"}
-    ssl, httpx, requests = (fake.rows["env_shop_venv", one] for one in ("ssl", "httpx", "requests"))
-    assert ssl["verdict"] == "enforced", ssl["reason"]
-    assert httpx["verdict"] == requests["verdict"] == "untestable"
-    assert httpx["reason"].startswith("httpx 0.16.0 is too old for this probe")
-    assert "nonesuch_of_requests" in requests["reason"]
-
-
-def test_the_versions_that_are_there_are_measured(old: MeasuredEnvironment) -> None:
-    """urllib3 1.26 and its botocore go below the floor where a newer urllib3 would hold it."""
-    assert {client for _, client in old.rows} == {"ssl", "urllib3", "botocore"}
-    for client, version in (("urllib3", "1.26.20"), ("botocore", "1.31.85")):
-        row = old.rows["env_old_app", client]
-        assert (row["verdict"], row["held_by"], row["client_version"]) == ("downgraded", "nothing", version)
-
-
-def test_an_environment_is_a_subject_of_its_own(old: MeasuredEnvironment, checkout: Checkout) -> None:
-    """Rows, document and observations name its folder, and the answer counts it as what it is."""
-    checkout.measure("--environment", str(old.folder), "--only", "env_*", "--clients", "ssl")
-    assert {row["environment"] for row in old.rows.values()} == {str(old.folder)}
-    assert {row["path"] for row in old.rows.values()} == {str(old.folder / "bin" / "python")}
-    document = json.loads((checkout.latest / "matrix.json").read_text())
-    assert {one["environment"] for one in document["interpreters"]} == {str(old.folder)}
-    said = (checkout.latest / "observations.jsonl").read_text().splitlines()
-    assert {json.loads(line)["environment"] for line in said} == {str(old.folder)}
-    assert (
-        "1 of 1 applications' environments negotiates TLS 1.0" in (checkout.latest / "matrix.md").read_text()
+    before = {folder: tree(folder) for folder in (fake, old)}
+    given = ("--interpreter", str(fake / "bin" / "python"), "--environment", str(old))
+    rows = checkout.measure(*given, "--only", "env_*")
+    return MeasuredEnvironments(
+        fake,
+        old,
+        rows,
+        before,
+        {folder: tree(folder) for folder in (fake, old)},
+        json.loads((checkout.latest / "matrix.json").read_text()),
+        [json.loads(line) for line in (checkout.latest / "observations.jsonl").read_text().splitlines()],
+        (checkout.latest / "matrix.md").read_text(),
     )
 
 
-@pytest.mark.parametrize("kind", ["fake", "old"])
-def test_an_environment_is_unchanged(kind: str, request: pytest.FixtureRequest) -> None:
-    """Not a byte of it is changed, and no file added."""
-    found = request.getfixturevalue(kind)
-    assert found.before == found.after
+def test_only_what_is_installed_has_a_row(measured: MeasuredEnvironments) -> None:
+    """What is not there is left out, what is there and cannot be measured says why, and `ssl` always is."""
+    rows = measured.of("env_shop_venv")
+    assert rows.keys() == {"ssl", "httpx", "requests"}
+    assert rows["ssl"]["verdict"] == "enforced", rows["ssl"]["reason"]
+    assert rows["httpx"]["verdict"] == rows["requests"]["verdict"] == "untestable"
+    assert rows["httpx"]["reason"].startswith("httpx 0.16.0 is too old for this probe")
+    assert "nonesuch_of_requests" in rows["requests"]["reason"]
+
+
+def test_the_versions_that_are_there_are_measured(measured: MeasuredEnvironments) -> None:
+    """urllib3 1.26 and its botocore go below the floor where a newer urllib3 would hold it."""
+    rows = measured.of("env_old_app")
+    assert rows.keys() == {"ssl", "urllib3", "botocore"}
+    for client, version in (("urllib3", "1.26.20"), ("botocore", "1.31.85")):
+        row = rows[client]
+        assert (row["verdict"], row["held_by"], row["client_version"]) == ("downgraded", "nothing", version)
+
+
+def test_an_environment_is_a_subject_of_its_own(measured: MeasuredEnvironments) -> None:
+    """Rows, document and observations name its folder, and the answer counts it as what it is."""
+    rows = measured.of("env_old_app").values()
+    assert {row["environment"] for row in rows} == {str(measured.old)}
+    assert {row["path"] for row in rows} == {str(measured.old / "bin" / "python")}
+    both = {str(measured.fake), str(measured.old)}
+    assert {one["environment"] for one in measured.document["interpreters"]} == both
+    assert {cell["environment"] for cell in measured.observations} == both
+    assert "1 of 2 applications' environments negotiates TLS 1.0" in measured.opening
+
+
+def test_an_environment_is_unchanged(measured: MeasuredEnvironments) -> None:
+    """Not a byte of either is changed, and no file added."""
+    assert measured.before == measured.after
 
 
 def test_environments_that_are_the_same_are_measured_once(

@@ -24,7 +24,7 @@ from servers.protocols import Protocol
 from tests.support.limits import HANGS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from interpreters.interpreter import Interpreter
     from tests.support.checkout import Checkout
@@ -111,14 +111,36 @@ def venv(loose: Interpreter, folder: Path) -> Path:
     return make(loose.path, folder / "venv")
 
 
-def measure(checkout: Checkout, venv: Path) -> dict[str, dict[str, Any]]:
+@dataclass(frozen=True)
+class MeasuredServices:
+    """Applications of one environment that ran at once, and what one run made of them."""
+
+    plain: Application
+    worker: Application
+    """Another one that is started like `plain`."""
+    held: Application
+    """Under a configuration that holds the floor."""
+    private: Application
+    """Under that too, and under a PYTHONPATH."""
+    found: Mapping[int, Mapping[str, Any]]
+    """The interpreters of matrix.json by the number of their first process, each with its row of `ssl`."""
+    written: list[Path]
+    """The files of the report."""
+    kept: list[Path]
+    """These, and what the tool keeps about interpreters."""
+
+
+PRIVATE = "private-of-the-tests"
+
+
+def measure(checkout: Checkout, venv: Path) -> dict[int, dict[str, Any]]:
     """Measure what runs in an environment; return its interpreters in matrix.json, with the row of `ssl`."""
     rows = checkout.measure(
         "--running", "--only", f"running_{venv.parent.name}*".lower(), "--clients", "ssl,urllib3"
     )
     document = json.loads((checkout.latest / "matrix.json").read_text())
     return {
-        one["interpreter"]: {
+        one["processes"][0]["pid"]: {
             **one,
             "row": next(row for key, row in rows.items() if key[0] == one["interpreter"]),
         }
@@ -126,39 +148,50 @@ def measure(checkout: Checkout, venv: Path) -> dict[str, dict[str, Any]]:
     }
 
 
-def test_each_way_to_run_an_application_has_its_verdict(checkout: Checkout, venv: Path, floor: Path) -> None:
+@pytest.fixture(scope="module")
+def services(checkout: Checkout, venv: Path, floor: Path, folder: Path) -> MeasuredServices:
+    """Measure one environment while it runs in three ways, one of them twice."""
+    (private := folder / PRIVATE).mkdir()
+    with (
+        running(venv) as plain,
+        running(venv, OPENSSL_CONF=str(floor)) as held,
+        running(venv) as worker,
+        running(venv, OPENSSL_CONF=str(floor), PYTHONPATH=str(private)) as secretive,
+    ):
+        found = measure(checkout, venv)
+    report = [file for file in checkout.latest.resolve().rglob("*") if file.is_file()]
+    kept = (checkout.folder / ".nox" / ".cache" / "identities").rglob("*.json")
+    return MeasuredServices(plain, worker, held, secretive, found, report, [*report, *kept])
+
+
+def test_each_way_to_run_an_application_has_its_verdict(
+    services: MeasuredServices, venv: Path, floor: Path
+) -> None:
     """Of one environment a process without variables goes below, and one under a configuration does not."""
-    with running(venv) as plain, running(venv, OPENSSL_CONF=str(floor)) as held, running(venv) as worker:
-        found = {one["processes"][0]["pid"]: one for one in measure(checkout, venv).values()}
-    assert set(found) == {plain.pid, held.pid}
-    assert [process["pid"] for process in found[plain.pid]["processes"]] == [plain.pid, worker.pid]
-    below, above = (found[service.pid]["row"] for service in (plain, held))
+    found, plain, held = services.found, services.plain.pid, services.held.pid
+    assert set(found) == {plain, held, services.private.pid}
+    assert [process["pid"] for process in found[plain]["processes"]] == [plain, services.worker.pid]
+    below, above = (found[service]["row"] for service in (plain, held))
     assert (below["client"], below["verdict"], below["held_by"]) == ("ssl", "downgraded", "nothing")
     assert (above["client"], above["verdict"], above["held_by"]) == ("ssl", "enforced", "openssl.cnf")
-    assert (found[plain.pid]["variables"], found[held.pid]["variables"]) == ({}, {"OPENSSL_CONF": str(floor)})
+    assert (found[plain]["variables"], found[held]["variables"]) == ({}, {"OPENSSL_CONF": str(floor)})
     assert {one["environment"] for one in found.values()} == {str(venv)}
-    assert found[held.pid]["openssl_conf"] == str(floor)
-    for process in found[plain.pid]["processes"]:
+    assert found[held]["openssl_conf"] == str(floor)
+    for process in found[plain]["processes"]:
         assert (process["command"], process["replaced"]) == ("python -c", [])
         assert process["user"] == pwd.getpwuid(os.geteuid()).pw_name
         assert process["libraries"]
 
 
-def test_no_secret_of_a_process_is_written(checkout: Checkout, venv: Path, floor: Path, folder: Path) -> None:
+def test_no_secret_of_a_process_is_written(services: MeasuredServices, floor: Path) -> None:
     """Neither an argument nor another variable is in a report or kept, and of PYTHONPATH no report has it."""
-    private = folder / "private-of-the-tests"
-    private.mkdir()
-    with running(venv, OPENSSL_CONF=str(floor), PYTHONPATH=str(private)):
-        (found,) = measure(checkout, venv).values()
+    found = services.found[services.private.pid]
     assert found["row"]["verdict"] == "enforced"
     assert found["variables"] == {"OPENSSL_CONF": str(floor), "PYTHONPATH": "(not shown)"}
-    report = list(checkout.latest.resolve().rglob("*"))
-    kept = [*report, *(checkout.folder / ".nox" / ".cache" / "identities").rglob("*.json")]
-    assert len(report) > 5
-    assert len(kept) > len(report)
-    for word, where in ((SECRET, kept), (private.name, report)):
-        files = [file for file in where if file.is_file()]
-        assert [file for file in files if word.encode() in file.read_bytes()] == []
+    assert len(services.written) > 5
+    assert len(services.kept) > len(services.written)
+    for word, where in ((SECRET, services.kept), (PRIVATE, services.written)):
+        assert [file for file in where if word.encode() in file.read_bytes()] == []
 
 
 def test_what_was_replaced_is_named_and_proves_nothing(

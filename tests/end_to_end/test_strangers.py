@@ -25,6 +25,8 @@ from tests.support.causes import goes_below
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from reports.verdicts.judge import Judgement
+
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(
@@ -55,6 +57,14 @@ def strict_here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(sys.executable)
 
 
+@pytest.fixture(scope="module")
+def quiet(strict_here: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Judgement, ...]:
+    """What this Python comes to where no stranger meddles."""
+    judgements = measuring.measure(tmp_path_factory.mktemp("quiet"), [strict_here]).judgements
+    assert judgements[0].verdict is Verdict.ENFORCED
+    return judgements
+
+
 def _under_hosts(hosts: str, folder: Path, python: Path) -> tuple[str, str]:
     """Measure an interpreter where /etc/hosts says this; return verdict and reason."""
     unshare = shutil.which("unshare")
@@ -83,13 +93,13 @@ def test_somebody_answers_on_the_other_family(tmp_path: Path, loose: Interpreter
 
 @pytest.mark.parametrize("uid", ["", NOBODY], ids=["same user", "another user"])
 @pytest.mark.parametrize("way", ["rubbish", "bare", "hello", "hold", "drip", "flood"])
-def test_somebody_connects(tmp_path: Path, strict_here: Path, way: str, uid: str) -> None:
+def test_somebody_connects(
+    tmp_path: Path, strict_here: Path, quiet: tuple[Judgement, ...], way: str, uid: str
+) -> None:
     """What a stranger sends to every port is said of nobody but the stranger."""
-    quiet = measuring.measure(tmp_path, [strict_here]).judgements
     with stranger(way, uid):
         done = measuring.measure(tmp_path, [strict_here])
     assert done.judgements == quiet
-    assert quiet[0].verdict is Verdict.ENFORCED
     seen = [
         stranger
         for probed in done.campaign.interpreters.values()
