@@ -349,7 +349,9 @@ HARDEN = (
     Option("--python-source", "the same for Python", {"type": a_path, "metavar": "FILE"}),
     FIND_LINKS,
     Option(
-        "--quick", "not optimized, without the openssl program: to try the build", {"action": "store_true"}
+        "--quick",
+        "not optimized, without the openssl program and Python's own tests: to try the build",
+        {"action": "store_true"},
     ),
     Option("--fresh", "build again, in place of an earlier build of ours", {"action": "store_true"}),
 )

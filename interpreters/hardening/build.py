@@ -156,7 +156,7 @@ class BuildDir:
 def build_environment(env: Mapping[str, str], *, quick: bool) -> dict[str, str]:
     """Return what a build sees of its caller's environment, and its own flags.
 
-    A quick build differs only in the compiler's options for speed and debuggers.
+    Here a quick build differs only in the compiler's options for speed and debuggers.
     """
     kept = {name: text for name, text in env.items() if name in PASSED_ON}
     flags = {"CFLAGS": "-O0 -g0"} if quick else {}

@@ -506,11 +506,13 @@ def test_openssl_trusts_what_the_system_trusts(yard: Yard, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("quick", [True, False])
-def test_a_quick_build_goes_without_openssls_program(yard: Yard, *, quick: bool) -> None:
-    """The program that comes with OpenSSL is there, unless the build was only to be tried."""
+def test_a_quick_build_goes_without_openssls_program_and_pythons_tests(yard: Yard, *, quick: bool) -> None:
+    """The program of OpenSSL and the tests of Python are there, unless the build was only to be tried."""
     request = yard.request(quick=quick)
     yard.build(request)
     assert (request.openssl.prefix / "bin" / "openssl").exists() is not quick
+    configured = yard.log.read_text().splitlines()[1].split()
+    assert ("--disable-test-modules" in configured) is quick
 
 
 def test_an_end_of_life_is_said(yard: Yard) -> None:
