@@ -26,7 +26,7 @@ from interpreters.log import shown
 from interpreters.process_environment import sanitized_environment
 from servers.certificates import KeyPair, issue
 from tests.support.causes import goes_below
-from tests.support.checkout import ROOT, Checkout, copy_repository
+from tests.support.checkout import MEASURED, ROOT, Checkout, copy_repository
 from tests.support.examples import WHOLE
 from tests.support.processes import Witness
 
@@ -211,15 +211,18 @@ def _usable(candidates: Sequence[Candidate], home: Path) -> list[tuple[Candidate
 def make_cache(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
     """Return a function that makes a cache in a folder; its environments are those of all such caches.
 
-    Also of those that other workers make: the tool itself locks each environment (interpreters/locks.py).
+    So is what is compiled of their packages. Also of those that other workers make: the tool itself locks
+    each environment (interpreters/locks.py).
     """
     own = tmp_path_factory.getbasetemp()
     # pytest-xdist gives each worker a folder below that of the run.
     shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    if MEASURED in UNSCRUBBED:
+        shared = ROOT / ".nox" / ".cache"
 
     def make(folder: Path) -> Path:
         folder.mkdir(parents=True, mode=0o700)
-        for name in ("environments", "virtualenv"):
+        for name in ("environments", "virtualenv", "compiled"):
             (shared / name).mkdir(exist_ok=True)
             (folder / name).symlink_to(shared / name)
         return folder

@@ -10,8 +10,9 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
@@ -20,13 +21,13 @@ from interpreters.clients import clients, default_clients
 from runs.remedy_options import snippets
 from servers.protocols import Protocol
 from tests.support.causes import goes_below, has_old
-from tests.support.checkout import serving
+from tests.support.checkout import MEASURED, serving
 from tests.support.dissection import check_hellos, has_tshark
 from tests.support.limits import SLOW
 from tests.support.probing import board
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from interpreters.interpreter import Interpreter
     from tests.support.checkout import Checkout
@@ -35,9 +36,17 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
-def measured(checkout: Checkout, known: dict[str, Interpreter]) -> Checkout:
-    """The copy, after a matrix of everything on this machine."""
+def measured(
+    checkout: Checkout, known: dict[str, Interpreter], callers_environment: Mapping[str, str]
+) -> Checkout:
+    """The copy, after a matrix of everything on this machine: its own, or the one that is named."""
     assert known
+    if report := callers_environment.get(MEASURED):
+        history = checkout.folder / "reports" / "history"
+        shutil.copytree(report, history / Path(report).name)
+        checkout.latest.unlink(missing_ok=True)
+        checkout.latest.symlink_to(Path("history") / Path(report).name)
+        return checkout
     status, said = checkout.nox("-s", "matrix", "--", "--made")
     assert status == 0, said
     return checkout
@@ -76,7 +85,8 @@ def test_every_control_that_verdicts_rest_on_passed(measured: Checkout) -> None:
 
 def test_the_page_is_shown_to_be_wrong_where_it_is(measured: Checkout) -> None:
     """The page calls downgraded interpreters safe, or cannot be carried through; the report says so."""
-    rows = [row for (_, client), row in measured.matrix().items() if client == "botocore"]
+    made = [row for row in measured.matrix().values() if row["environment"] == "made"]
+    rows = [row for row in made if row["client"] == "botocore"]
     downgraded = [row for row in rows if row["verdict"] == "downgraded"]
     if not downgraded:
         pytest.skip("no interpreter here can be downgraded: a Python before 3.10 would be one")
@@ -131,10 +141,25 @@ def test_a_bare_path_finds_every_interpreter(measured: Checkout, known: dict[str
     assert known.keys() - on_path_only <= listed
 
 
-def test_a_nonsensical_environment_changes_nothing(measured: Checkout, sample: Interpreter) -> None:
-    """AWS variables, proxies, certificate bundles and PYTHONPATH of the caller reach no probe."""
-    before = measured.matrix()
-    name = sample.id
+@dataclass(frozen=True)
+class DisturbedRun:
+    """A run of one interpreter in surroundings that must not matter, and what there was before it."""
+
+    before: dict[tuple[str, str], dict[str, str]]
+    """The rows of the same interpreter in the undisturbed run."""
+    after: dict[tuple[str, str], dict[str, str]]
+    observations: list[dict[str, Any]]
+    said: str
+    half: Path
+    """Where a run that was killed had left half a report."""
+
+
+@pytest.fixture(scope="module")
+def disturbed(measured: Checkout, sample: Interpreter) -> DisturbedRun:
+    """Measure one interpreter amid variables of the caller and the remains of another run."""
+    before = {key: row for key, row in measured.matrix().items() if key[0] == sample.id}
+    half = measured.folder / "reports" / "history" / ".20000101T000000Z-dead.4194304"
+    half.mkdir()
     nonsense = {
         "AWS_PROFILE": "nonsense",
         "AWS_ACCESS_KEY_ID": "nonsense",
@@ -142,15 +167,30 @@ def test_a_nonsensical_environment_changes_nothing(measured: Checkout, sample: I
         "HTTPS_PROXY": "https://nonsense.invalid:1",
         "REQUESTS_CA_BUNDLE": "/nonsense",
         "PYTHONPATH": "/nonsense",
+        "PYTHONWARNINGS": "error",
     }
-    status, said = measured.nox("-s", "matrix", "--", "--only", name, **nonsense)
+    status, said = measured.nox("-s", "matrix", "--", "--only", sample.id, **nonsense)
     assert status == 0, said
+    lines = (measured.latest / "observations.jsonl").read_text().splitlines()
+    return DisturbedRun(before, measured.matrix(), [json.loads(line) for line in lines], said, half)
+
+
+def test_a_nonsensical_environment_changes_nothing(disturbed: DisturbedRun) -> None:
+    """AWS variables, proxies, bundles, PYTHONPATH and PYTHONWARNINGS=error of the caller reach no probe."""
     # nox shows each logger's words behind the logger's name: those of libraries are none of the answer.
-    assert set(re.findall(r"^(\w+) > ", said, re.MULTILINE)) == {"nox"}
-    after = measured.matrix()
-    assert after.keys() == {key for key in before if key[0] == name}
-    for key, row in after.items():
-        assert {**row, "run_id": ""} == {**before[key], "run_id": ""}
+    assert set(re.findall(r"^(\w+) > ", disturbed.said, re.MULTILINE)) == {"nox"}
+    assert disturbed.after.keys() == disturbed.before.keys()
+    assert disturbed.after
+    for key, row in disturbed.after.items():
+        assert {**row, "run_id": ""} == {**disturbed.before[key], "run_id": ""}
+
+
+def test_what_another_run_left_behind_is_not_taken_for_ours(disturbed: DisturbedRun) -> None:
+    """A half-written report of a killed run changes nothing, and is removed."""
+    assert {row["verdict"] for row in disturbed.after.values()} <= {"enforced", "downgraded"}
+    (run,) = {row["run_id"] for row in disturbed.after.values()}
+    assert {cell["run_id"] for cell in disturbed.observations} == {run}
+    assert not disturbed.half.exists()
 
 
 @pytest.fixture
@@ -199,20 +239,18 @@ def test_what_is_no_python_becomes_a_row_with_its_reason(
     assert not [line for line in checkout.processes() if "sleep 1000" in line]
 
 
-@pytest.mark.parametrize("words", [(), ("--fresh",)], ids=["ready", "fresh"])
 def test_a_terminal_gets_a_table_in_colour_that_fits(
-    checkout: Checkout, sample: Interpreter, tmp_path: Path, words: tuple[str, ...]
+    checkout: Checkout, sample: Interpreter, tmp_path: Path
 ) -> None:
     """On a terminal the run ends with a table in colour within its width, by parallel sessions too."""
-    name = sample.id
     # What is made anew is made in a cache of its own: other tests need the environments that are there.
-    where = ("--envdir", str(tmp_path / "nox")) if words else ()
-    said = checkout.on_terminal(72, *where, "-s", "matrix", "--", "--only", name, *words)
+    where = ("--envdir", str(tmp_path / "nox"))
+    said = checkout.on_terminal(72, *where, "-s", "matrix", "--", "--only", sample.id, "--fresh")
     shown = said[: said.index("Report: ")].splitlines()
     plain = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in shown]
     start = _table(plain)
     assert start is not None, said
-    verdict = checkout.matrix()[name, "botocore"]["verdict"]
+    verdict = checkout.matrix()[sample.id, "botocore"]["verdict"]
     assert re.search(rf"\x1b\[[0-9;]*m{verdict}", "\n".join(shown[start:]))
     assert max(len(line.rstrip()) for line in plain[start:]) <= 72
 
@@ -222,16 +260,20 @@ def _table(lines: Sequence[str]) -> int | None:
     return next((n for n, line in enumerate(lines) if line.split()[:2] == ["interpreter", "Python"]), None)
 
 
-def test_no_color_on_a_terminal_and_a_pipe_get_no_colour(checkout: Checkout, sample: Interpreter) -> None:
-    """With NO_COLOR a terminal gets the table and no escape sequence, and a pipe the sentences alone."""
-    words = ("-s", "matrix", "--", "--only", sample.id)
-    said = checkout.on_terminal(100, *words, NO_COLOR="1")
+def test_no_color_on_a_terminal_gets_no_colour(checkout: Checkout, sample: Interpreter) -> None:
+    """With NO_COLOR a terminal gets the table and no escape sequence."""
+    words = ("--only", sample.id, "--clients", "ssl")
+    said = checkout.on_terminal(100, "-s", "matrix", "--", *words, NO_COLOR="1")
     assert _table(said.splitlines()) is not None, said
     assert "\x1b" not in said
-    _, said = checkout.nox(*words)
-    assert "Report: reports/latest/matrix.md" in said.splitlines()
-    assert _table(said.splitlines()) is None
-    assert "\x1b" not in said
+
+
+def test_a_pipe_gets_the_sentences_alone(disturbed: DisturbedRun) -> None:
+    """Where no terminal is, there is neither a table nor an escape sequence."""
+    lines = disturbed.said.splitlines()
+    assert "Report: reports/latest/matrix.md" in lines
+    assert _table(lines) is None
+    assert "\x1b" not in disturbed.said
 
 
 def test_an_installation_without_a_source_leaves_ssl_measured(
@@ -250,25 +292,8 @@ def test_an_installation_without_a_source_leaves_ssl_measured(
         assert "could not be installed" in matrix[name, client]["reason"]
 
 
-def test_what_another_run_left_behind_is_not_taken_for_ours(checkout: Checkout, sample: Interpreter) -> None:
-    """A half-written report of a killed run changes nothing, and is removed."""
-    name = sample.id
-    half = checkout.folder / "reports" / "history" / ".20000101T000000Z-dead.4194304"
-    half.mkdir()
-    status, said = checkout.nox("-s", "matrix", "--", "--only", name)
-    assert status == 0, said
-    rows = checkout.matrix()
-    assert {row["verdict"] for row in rows.values()} <= {"enforced", "downgraded"}
-    (run,) = {row["run_id"] for row in rows.values()}
-    lines = (checkout.latest / "observations.jsonl").read_text().splitlines()
-    assert {json.loads(line)["run_id"] for line in lines} == {run}
-    assert not half.exists()
-
-
-def test_ctrl_c_leaves_no_process_and_the_previous_report(measured: Checkout, sample: Interpreter) -> None:
+def test_ctrl_c_leaves_no_process_and_the_previous_report(measured: Checkout) -> None:
     """Interrupted while probes run, a matrix takes everything down and touches no published file."""
-    status, said = measured.nox("-s", "matrix", "--", "--only", sample.id)
-    assert status == 0, said
     before = _hashes(measured.latest)
     with measured.start("-s", "matrix", "--", "--made") as process:
         deadline = time.monotonic() + SLOW
@@ -303,24 +328,23 @@ def test_a_wrong_argument_is_one_sentence_and_a_failure(checkout: Checkout) -> N
 
 
 def test_an_openssl_that_cannot_serve_ends_a_run_before_it_measures(
-    checkout: Checkout, sample: Interpreter, script: Callable[[str, str], Path]
+    measured: Checkout, sample: Interpreter, script: Callable[[str, str], Path]
 ) -> None:
     """Where no openssl serves, a matrix fails with one sentence, and the report before stays as it was."""
-    checkout.measure("--only", sample.id, "--clients", "ssl")
-    before = (checkout.latest.resolve(), _hashes(checkout.latest))
+    before = (measured.latest.resolve(), _hashes(measured.latest))
     libre = str(script("libre/openssl", "echo LibreSSL 3.3.6"))
     for words, sentence in (
         (("--openssl", libre), f"{libre} says that it is 'LibreSSL 3.3.6'"),
         ((), "no openssl on PATH, so no server can be started: install OpenSSL's command line tool"),
     ):
-        status, said = checkout.nox(
+        status, said = measured.nox(
             "-s", "matrix", "--", "--only", sample.id, *words, PATH=str(Path(libre).parent / "nothing")
         )
         assert status == 1
         assert said.count(sentence) == 1
         assert "Traceback" not in said
         assert "measured 1 of" not in said
-        assert (checkout.latest.resolve(), _hashes(checkout.latest)) == before
+        assert (measured.latest.resolve(), _hashes(measured.latest)) == before
 
 
 def test_paths_are_meant_where_nox_was_called(checkout: Checkout, loose: Interpreter, tmp_path: Path) -> None:
@@ -365,12 +389,6 @@ def test_a_file_where_a_folder_has_to_be_is_one_sentence(
     assert status == 1
     assert said.count(f"{place} is no folder: remove it") == 1
     assert "Traceback" not in said
-
-
-def test_warnings_as_errors_do_not_end_a_run(checkout: Checkout, sample: Interpreter) -> None:
-    """PYTHONWARNINGS=error is meant for the caller's programs: a matrix is measured all the same."""
-    matrix = checkout.measure("--only", sample.id, "--clients", "ssl", PYTHONWARNINGS="error")
-    assert matrix[sample.id, "ssl"]["verdict"] in ("enforced", "downgraded")
 
 
 def test_what_cannot_be_meant_is_said_once(checkout: Checkout) -> None:

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent.parent
 
+MEASURED = "TLS_FLOOR_MEASURED"
+"""The variable that names the report of a whole matrix of this checkout, as .ci/run has just measured one.
+
+Where it is set, that is read in the place of another such run, and the environments of the checkout are used.
+"""
+
 
 @dataclass(frozen=True)
 class Checkout:
