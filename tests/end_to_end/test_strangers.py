@@ -71,13 +71,14 @@ def _under_hosts(hosts: str, folder: Path, python: Path) -> tuple[str, str]:
     if unshare is None or os.getuid():
         pytest.skip("only root can have an /etc/hosts of its own, with unshare of util-linux")
     (folder / "hosts").write_text(hosts)
-    words = f"mount --bind {folder / 'hosts'} /etc/hosts && exec {sys.executable} {SUPPORT / 'measuring.py'}"
-    command = [unshare, "-m", "/bin/sh", "-c", f'{words} "$@"', "sh", str(folder), str(python)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=False, text=True)
-    if done.returncode:
+    mount = f"mount --bind {folder / 'hosts'} /etc/hosts"
+    alone = [unshare, "-m", "/bin/sh", "-c"]
+    if subprocess.run([*alone, mount], check=False).returncode:
         pytest.skip(
             "nothing can be mounted in a namespace of its own here: root on a plain machine enables this"
         )
+    words = f"{mount} && exec {sys.executable} {SUPPORT / 'measuring.py'} {folder} {python}"
+    done = subprocess.run([*alone, words], stdout=subprocess.PIPE, check=True, text=True)
     ((verdict, _, reason),) = json.loads(done.stdout)
     return verdict, reason
 

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interpreters.clients import ClientKey
-
 ROOT = Path(__file__).parent.parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from interpreters.clients import ClientKey  # noqa: E402
 from interpreters.log import shown  # noqa: E402
 from interpreters.process_environment import sanitized_environment  # noqa: E402
 from runs.campaign import CampaignResult, Settings, run_campaign  # noqa: E402
