@@ -308,6 +308,12 @@ def furnished(
     )
 
 
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory, make_cache: Callable[[Path], Path]) -> str:
+    """Return the folder in which what these tests import is kept compiled, as in a run: uv compiles nothing."""
+    return str(make_cache(tmp_path_factory.mktemp("cache") / "cache") / "compiled")
+
+
 @dataclass(frozen=True)
 class AllMet:
     """What came of every client on every server, and what else is true of each."""
@@ -317,7 +323,9 @@ class AllMet:
 
 
 @pytest.fixture(scope="module")
-def all_met(furnished: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AllMet]:
+def all_met(
+    furnished: Prepared, compiled: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[AllMet]:
     """Let every client meet a server of each kind, all in real environments, one process for each."""
     town = Town(tmp_path_factory.mktemp("town"))
     sites = {client: {kind: _site(town, kind) for kind in MANNERS} for client in ALL}
@@ -328,7 +336,7 @@ def all_met(furnished: Prepared, tmp_path_factory: pytest.TempPathFactory) -> It
     with ThreadPoolExecutor(4) as pool:
         said = [
             record
-            for records in pool.map(lambda p: board(p, plans[p], PATIENCE), plans)
+            for records in pool.map(lambda p: board(p, plans[p], PATIENCE, compiled=compiled), plans)
             for record in records
         ]
     told = {(one["client"], one["server"]): one["account"] for one in said if one["kind"] == "account"}
@@ -521,7 +529,7 @@ FLOORED = snippets((one for one in clients().values() if one.id in ALL), Protoco
 @pytest.mark.e2e
 @pytest.mark.parametrize("client", FLOORED)
 def test_lines_that_set_a_floor_hold_it_and_change_nothing_else(
-    furnished: Prepared, town: Town, client: str
+    furnished: Prepared, compiled: str, town: Town, client: str
 ) -> None:
     """With its lines a client refuses TLS 1.1 and still refuses strangers, and connects at TLS 1.2."""
     sites = {
@@ -534,7 +542,7 @@ def test_lines_that_set_a_floor_hold_it_and_change_nothing_else(
     if python is None:
         pytest.skip(f"{furnished.uninstalled[key]}: an index that can be reached enables this")
     cells = [cell(client, site, town, kind) for kind, site in sites.items()]
-    said = board(python, cells, PATIENCE, snippets={client: FLOORED[client]})
+    said = board(python, cells, PATIENCE, snippets={client: FLOORED[client]}, compiled=compiled)
     outcomes = {one["server"]: one["account"]["outcome"] for one in said if one["kind"] == "account"}
     assert outcomes == {"old": "failed", "a stranger": "failed", "new": "connected"}, said
     # Newer releases of libcurl look at the certificate behind the handshake.
@@ -641,9 +649,10 @@ def plant(home: Path, trap: str) -> Planted:
 
 def traced(command: list[str | Path], log: Path) -> list[str | Path]:
     """Return a command under strace, which logs what is opened, where there is an strace that may."""
-    strace = shutil.which("strace")
-    able = strace and subprocess.run([strace, "-qq", "-o", log, "true"], check=False).returncode == 0
-    return [strace, "-f", "-qq", "-o", log, "--trace=open,openat", *command] if strace and able else command
+    # By a filter in the kernel, or each of all calls would stop the process twice.
+    strace = ("strace", "-f", "--seccomp-bpf", "-qq", "-o", log, "--trace=open,openat")
+    able = shutil.which("strace") and subprocess.run([*strace, "true"], check=False).returncode == 0
+    return [*strace, *command] if able else command
 
 
 def opened(log: Path, planted: Planted) -> list[str]:
@@ -676,7 +685,7 @@ def test_what_is_planted_would_be_found(furnished: Prepared, tmp_path: Path) -> 
 
 
 @pytest.mark.e2e
-def test_no_client_reads_or_sends_what_is_the_users(furnished: Prepared, tmp_path: Path) -> None:
+def test_no_client_reads_or_sends_what_is_the_users(furnished: Prepared, compiled: str, tmp_path: Path) -> None:
     """With credentials planted wherever there could be some, no request has one, and no file was opened."""
     trap, town = Trap(), Town(tmp_path)
     home = tmp_path / "ours"
@@ -691,7 +700,7 @@ def test_no_client_reads_or_sends_what_is_the_users(furnished: Prepared, tmp_pat
         cells = [cell(name, sites[name], town, "here") for name in names]
         subprocess.run(
             traced([python, ROOT / "probes"], log),
-            input=both_lines(cells, PATIENCE),
+            input=both_lines(cells, PATIENCE, compiled=compiled),
             env={**sanitized_environment(planted.environment, home), "PYTHONDONTWRITEBYTECODE": "1"},
             stdout=subprocess.PIPE,
             check=True,

@@ -32,14 +32,15 @@ def records(said: str) -> list[dict[str, Any]]:
 def both_lines(
     cells: Sequence[Mapping[str, Any]],
     timeout: float = 5,
-    snippets: Mapping[str, str] | None = None,
     modules: Mapping[str, Sequence[str]] | None = None,
-    sources: Mapping[str, str] | None = None,
+    **more: Any,
 ) -> str:
-    """Return what the passenger program reads: the question, and the plan whatever its answer is."""
+    """Return what the passenger program reads: the question, and the plan whatever its answer is.
+
+    `more` is what else the plan has: see probes/__main__.py.
+    """
     question = {"modules": dict(modules or {})}
-    plan = {"timeout": timeout, "cells": cells, "snippets": dict(snippets or {})}
-    plan["sources"] = dict(sources or {})
+    plan = {"timeout": timeout, "cells": cells, "snippets": {}, "sources": {}, **more}
     return f"{json.dumps(question)}\n{json.dumps(plan)}\n"
 
 
@@ -48,10 +49,10 @@ def board(
     cells: list[dict[str, Any]],
     timeout: float = 5,
     folder: Path = ROOT / "probes",
-    snippets: Mapping[str, str] | None = None,
+    **more: Any,
 ) -> list[dict[str, Any]]:
     """Run the passenger program through cells in a real interpreter and return its records."""
-    return asked(python, both_lines(cells, timeout, snippets), folder)
+    return asked(python, both_lines(cells, timeout, **more), folder)
 
 
 def asked(python: Path | str, lines: str, folder: Path = ROOT / "probes") -> list[dict[str, Any]]:
