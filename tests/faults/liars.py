@@ -7,15 +7,17 @@ Behind each stands an interpreter that goes below the floor, so no row of theirs
 from __future__ import annotations
 
 import functools
+import os
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.faults.fault import Family, Fault
-from tests.faults.promises import Aftermath, Expected, broken
+from tests.faults.inputs import sparse
+from tests.faults.promises import UNKNOWN, Aftermath, Expected, broken
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     from tests.faults.ground import Ground
 
@@ -225,6 +227,29 @@ SENT = {
 """What an interpreter does once it is sent to the servers."""
 
 
+INSTEAD: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "empty": ("an empty file", lambda path: path.touch()),
+    "rubbish": ("a file of rubbish", lambda path: path.write_bytes(bytes(range(256)) * 9)),
+    "cut": ("half a program", lambda path: path.write_bytes(Path("/bin/sh").read_bytes()[:20_000])),
+    "machine": (
+        "a program for another processor",
+        # Bytes 18 and 19 of an ELF file say for which: elf(5).
+        lambda path: path.write_bytes((text := Path("/bin/sh").read_bytes())[:18] + b"\2\0" + text[20:]),
+    ),
+    "unknown": ("a script for a program that is not there", lambda path: path.write_text("#!/no/where\n")),
+    "itself": ("a script for itself", lambda path: path.write_text(f"#!{path}\n")),
+    "true": ("a script for true", lambda path: path.write_text("#!/bin/true\n")),
+    "cat": ("a script for cat, which waits for its input", lambda path: path.write_text("#!/bin/cat -\n")),
+    "folder": ("a folder", lambda path: path.mkdir()),
+    "pipe": ("a pipe", os.mkfifo),
+    "sparse": ("a file of 60 GB that holds nothing", sparse),
+    "device": ("a link to /dev/zero", lambda path: path.symlink_to("/dev/zero")),
+    "dangling": ("a link to nothing", lambda path: path.symlink_to("nothing")),
+    "loop": ("a link to itself", lambda path: path.symlink_to(path.name)),
+}
+"""What stands in an interpreter's place: it has no row, or one that says why nothing is known."""
+
+
 HONEST = "sent-honest"
 """The liar that does not lie: what the others are compared with."""
 WRAPPER_FAILED = "Traceback"
@@ -264,6 +289,12 @@ def plant(folder: Path, loose: str) -> Path:
         path.parent.mkdir(parents=True)
         path.write_text(WRAPPER.format(loose=loose, body=body))
         path.chmod(0o755)
+    for name, (_, make) in INSTEAD.items():
+        path = folder / "versions" / f"instead-{name}" / "bin" / "python3"
+        path.parent.mkdir(parents=True)
+        make(path)
+        if not path.is_symlink():
+            path.chmod(0o755)
     return folder
 
 
@@ -272,11 +303,14 @@ def interpreter_id(name: str) -> str:
     return f"pyenv_{name.replace('-', '_')}"
 
 
+GROUPS = ("says", "tells", "asked", "sent", "instead")
+
+
 @functools.cache
 def _measured(ground: Ground) -> Aftermath:
     """Measure all liars once, beside the two that are healthy."""
     root = plant(ground.folder / "liars", ground.loose)
-    globs = [word for group in ("says", "tells", "asked", "sent") for word in ("--only", f"pyenv_{group}_*")]
+    globs = [word for group in GROUPS for word in ("--only", f"pyenv_{group}_*")]
     return ground.matrix(*globs, PYENV_ROOT=str(root))
 
 
@@ -294,6 +328,9 @@ def _inject(name: str, ground: Ground) -> Sequence[str]:
             raise RuntimeError(msg)
     left = tuple(thing for thing in after.left if f"/{name}/" in thing)
     problems = broken(replace(after, rows=rows, left=left), Expected({}, subjects={own}))
+    if name.removeprefix("instead-") in INSTEAD:
+        known = (row for row in rows.values() if row["verdict"] not in UNKNOWN)
+        return [*problems, *(f"it is {row['verdict']}" for row in known)]
     return problems if rows else [*problems, f"{own} has no row"]
 
 
@@ -303,5 +340,13 @@ FAMILY = Family(
     (
         Fault("all-together", "all of these in one run, beside two that are healthy", _together),
         *(Fault(name, what, functools.partial(_inject, name)) for name, (what, _) in BODIES.items()),
+        *(
+            Fault(
+                f"instead-{name}",
+                f"{what} in an interpreter's place",
+                functools.partial(_inject, f"instead-{name}"),
+            )
+            for name, (what, _) in INSTEAD.items()
+        ),
     ),
 )
