@@ -37,8 +37,8 @@ REFUSED: dict[str, tuple[str, str]] = {
     "no-pidfd": ("no pidfd_open, as before Linux 5.3", "pidfd_open:error=ENOSYS"),
     "no-groups": ("no process groups of its own", "setpgid:error=EPERM"),
     "no-threads": (
-        "no thread or process from the fortieth on",
-        "clone,clone3,vfork,fork:error=EAGAIN:when=40+",
+        "no thread or process from the fourth on",
+        "clone,clone3,vfork,fork:error=EAGAIN:when=4+",
     ),
     "no-memory": ("no memory, now and then", "mmap,brk:error=ENOMEM:when=400+50"),
     "no-sockets": ("no socket, now and then", "socket:error=ENFILE:when=6+5"),
