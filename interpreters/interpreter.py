@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from interpreters.places import LOCAL, Place
 from interpreters.versions import version_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from interpreters.places import Place
 
 
 PROGRAM = "program"
@@ -66,6 +67,13 @@ NOT_SHOWN = "(not shown)"
 
 RUNNING = "running"
 """The source of running processes: each is measured as a fresh process of the same environment."""
+
+
+def _here() -> Place:
+    """Return the place of what is on this machine; the gate, which reads ids alone, needs to know of none."""
+    from interpreters.places import LOCAL
+
+    return LOCAL
 
 
 @dataclass(frozen=True)
@@ -133,7 +141,7 @@ class Interpreter:
     """The folders and archives that a found environment imports from; empty for one that was made."""
     distributions_sha256: str = ""
     """SHA-256 of the list of what is installed in a found environment; empty for one that was made."""
-    place: Place = LOCAL
+    place: Place = field(default_factory=_here)
     """Where it runs: no file that it names is one of this machine's unless that is here."""
     host: str = ""
     """The interpreter's machine in a merged report; empty in a machine's own report."""

@@ -8,7 +8,7 @@ import os
 import pwd
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -270,6 +270,7 @@ def _literals(pattern: str, users: Iterable[Home], env: Mapping[str, str]) -> li
     return [(f"{_escape(start.rstrip('/'))}{slash}{rest}", user) for start, user in starts]
 
 
+@lru_cache(maxsize=2**12)
 def _escape(path: str) -> str:
     """Return a pattern that is this very path (glob.escape, for absolute paths)."""
     return re.sub(r"([*?[])", r"[\1]", path)
@@ -312,6 +313,7 @@ def _steps(pattern: str) -> Iterator[tuple[str, bool]]:
             yield from ((part, False) for part in parts)
 
 
+@lru_cache(maxsize=2**12)
 def _named(part: str) -> str:
     """Return what a part of a pattern names, if that is one thing."""
     return re.sub(r"\[([*?[])\]", r"\1", part)

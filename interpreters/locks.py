@@ -9,7 +9,6 @@ from typing import IO, TYPE_CHECKING
 
 from interpreters.errors import FloorError
 from interpreters.log import LOG
-from interpreters.processes import pause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +54,8 @@ def _take(file: IO[str], folder: Path, kind: int, limit: float) -> None:
             if waited >= ANNOUNCE_AFTER and not announced:
                 announced = True
                 LOG.info("another run uses %s: waiting until it lets go, at most %g s", folder, limit)
+            from interpreters.processes import pause  # few ever wait
+
             pause(POLL_INTERVAL)
         else:
             return

@@ -17,7 +17,8 @@ from reports.causes import UNKNOWN, CauseSubject, ChangeCause, of_client_file, o
 from reports.formats.found import MOST_ENTRIES
 from reports.verdicts.judge import Verdict
 from reports.verdicts.labels import place
-from reports.verdicts.matrix import ALL_CLIENTS, RowGroup, Subject, by_interpreter, subject_of
+from reports.verdicts.matrix import RowGroup, Subject, by_interpreter, subject_of
+from reports.verdicts.stand_ins import ALL_CLIENTS
 from servers.conditions import Condition
 from servers.protocols import LADDER
 

@@ -34,9 +34,9 @@ from reports.verdicts.decision import (
     interpreter_lines,
 )
 from reports.verdicts.judge import Verdict
-from reports.verdicts.matrix import ALL_CLIENTS, MATRIX_VERSION, MISSING, did_not_report
 from reports.verdicts.policy import POLICY, read_policy
 from reports.verdicts.scope import moment, read_scope, scope_summary
+from reports.verdicts.stand_ins import ALL_CLIENTS, MATRIX_VERSION, MISSING, did_not_report
 from servers.conditions import Condition
 from servers.protocols import Protocol
 

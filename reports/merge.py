@@ -17,11 +17,12 @@ from reports.formats.remedies import read_remedies
 from reports.gate import read_report
 from reports.history import DOCUMENT
 from reports.verdicts.judge import Judgement, Verdict
-from reports.verdicts.matrix import ALL_CLIENTS, MISSING, Matrix, Measured, Row, Subject
+from reports.verdicts.matrix import Matrix, Measured, Row, Subject
 from reports.verdicts.observations import Joined, Run, RunRequest
 from reports.verdicts.rejudged import denials
 from reports.verdicts.remedies import Case, needing
 from reports.verdicts.scope import Scope
+from reports.verdicts.stand_ins import ALL_CLIENTS, MISSING
 from servers.catalogue import Catalogue
 from servers.conditions import Condition
 from servers.control import Control

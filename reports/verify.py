@@ -23,7 +23,8 @@ from reports.gate import MATRIX, RECORD, SUMMARY
 from reports.merge import merge, placed
 from reports.remade import cases_of, differing_texts
 from reports.verdicts.judge import Verdict
-from reports.verdicts.matrix import ALL_CLIENTS, Matrix, Measured, Subject, build_matrix, subject_of
+from reports.verdicts.matrix import Matrix, Measured, Subject, build_matrix, subject_of
+from reports.verdicts.stand_ins import ALL_CLIENTS
 from servers.catalogue import read_catalogue
 
 if TYPE_CHECKING:

@@ -162,12 +162,17 @@ class Job(Task):
         if not self.measures_found or self.plan.problem:
             return NOTHING
         plan, called_from, own = self.plan, Path(self.session.invoked_from), (ROOT, Path(sys.prefix))
-        return find_environments(plan.discovery.candidates, os.environ, called_from, plan.searched, own)
+        return find_environments(self.discovery.candidates, os.environ, called_from, plan.searched, own)
+
+    @property
+    def discovery(self) -> Discovery:
+        """The interpreters on this machine, and where they were looked for."""
+        return self.plan.discovery or NOTHING
 
     @cached_property
     def interpreters(self) -> tuple[Candidate, ...]:
         """The interpreters on this machine, and those given."""
-        return tuple(found for found in self.plan.discovery.candidates if not found.as_found)
+        return tuple(found for found in self.discovery.candidates if not found.as_found)
 
     @cached_property
     def bundles(self) -> FoundBundles:
@@ -180,7 +185,7 @@ class Job(Task):
         """The Pythons that run now, if those are to be measured."""
         if not self.option("running"):
             return RunningPythons()
-        return find_running(self.env, (*self.plan.discovery.candidates, *self.environments.candidates))
+        return find_running(self.env, (*self.discovery.candidates, *self.environments.candidates))
 
     @cached_property
     def _commanded(self) -> tuple[Program, ...]:
@@ -205,7 +210,7 @@ class Job(Task):
         """
         return (
             *(self.interpreters if self.measures_made else ()),
-            *(given for given in self.plan.discovery.candidates if given.as_found),
+            *(given for given in self.discovery.candidates if given.as_found),
             *self.environments.candidates,
             *self.bundles.candidates,
             *(sites(self.interpreters) if self.measures_found else ()),
@@ -375,7 +380,7 @@ class Job(Task):
         from runs.provenance import survey
 
         host = self.option("host") or platform.node()
-        looked = (*self.plan.discovery.looked, *self.running.looked)
+        looked = (*self.discovery.looked, *self.running.looked)
         scope = survey(ROOT, request, unchosen, looked, os.environ)
         halves = {
             "--made looked for no environment": self.option("made"),

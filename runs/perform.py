@@ -15,7 +15,7 @@ from interpreters.errors import FloorError
 from interpreters.log import libraries_quiet, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import nox
 
@@ -43,7 +43,6 @@ def keep_answer_last() -> None:
 def perform(name: str, session: nox.Session, plan: Plan, *parameters: str) -> None:
     """Run what a session does with its own options; an error that is meant for its user is one sentence."""
     from interpreters.interrupts import interruptible
-    from interpreters.offspring import end_with_parent, offspring_ended
     from reports.formats.escape import for_terminal
     from runs import sessions as works
     from servers.resources import exhausted
@@ -61,12 +60,9 @@ def perform(name: str, session: nox.Session, plan: Plan, *parameters: str) -> No
             shown(partial(_log, session)),
             libraries_quiet(),
             interruptible(),
-            offspring_ended(),
+            _offspring_ended(session, name),
             contextlib.ExitStack() as held,
         ):
-            # A worker of nox -j, which does not hand on its own SIGTERM, has a parent to go with.
-            if session.parallel:
-                end_with_parent()
             work(_kind(name)(session, plan, options, held), *parameters)
     except FloorError as error:
         session.error(for_terminal(str(error)))
@@ -93,6 +89,21 @@ def _refuse_unnamed(plan: Plan) -> None:
 
 LIGHT = "gate"
 """The session that every build waits for, so that it reads nothing that it does not need."""
+
+
+@contextlib.contextmanager
+def _offspring_ended(session: nox.Session, name: str) -> Iterator[None]:
+    """End with the block what a session started: the gate starts nothing."""
+    if name == LIGHT:
+        yield
+        return
+    from interpreters.offspring import end_with_parent, offspring_ended
+
+    with offspring_ended():
+        # A worker of nox -j, which does not hand on its own SIGTERM, has a parent to go with.
+        if session.parallel:
+            end_with_parent()
+        yield
 
 
 def _options(name: str, sessions: Sequence[str], words: Sequence[str], summary: str) -> argparse.Namespace:

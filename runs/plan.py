@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from interpreters.locate import NOTHING, Discovery, SelectionError, discover, select
 from interpreters.log import shown
 from interpreters.process_environment import RUN_ID, absolute
 from interpreters.tables import TableError
@@ -22,7 +21,7 @@ from runs.choosing import CHOOSING
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping, Sequence
 
-    from interpreters.locate import Candidate
+    from interpreters.locate import Candidate, Discovery
     from interpreters.search import SearchResult
 
 RUN_IDS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -58,8 +57,9 @@ class Plan:
     run_id: str
     sessions: tuple[str, ...] = ()
     """The sessions of this command, without parameters; empty if nox was asked for them in another way."""
-    discovery: Discovery = NOTHING
-    """Every interpreter found on this machine, those given with --interpreter, and where we looked."""
+    discovery: Discovery | None = None
+    """Every interpreter found on this machine, those given with --interpreter, and where we looked; None if
+    nobody did."""
     chosen: tuple[Candidate, ...] = ()
     """Those of them that --only leaves."""
     searched: tuple[SearchResult, ...] = ()
@@ -85,6 +85,8 @@ class Plan:
             return cls("", sessions, problem=msg)
         if sessions and WITHOUT_INTERPRETERS.issuperset(sessions) and not is_list(arguments[:end]):
             return cls(run_id, sessions)
+        from interpreters.locate import SelectionError, discover, select
+
         with contextlib.chdir(called_from):
             choice = _parsed(_choosing(), arguments[end + 1 :])
         try:

@@ -19,7 +19,8 @@ from interpreters.places import LOCAL, Passenger, Place, command
 from interpreters.places import MARK as REACH_MARK
 from interpreters.process_environment import NO_BYTECODE
 from interpreters.processes import signal_name
-from reports.verdicts.observations import WIRE_ALONE, Account, Observation, OwnTls
+from reports.verdicts.cells import WIRE_ALONE
+from reports.verdicts.observations import Account, Observation, OwnTls
 from servers.certificates import NAME
 from servers.conditions import Condition
 from servers.peers import CLOSED, LOOPBACK, admit_family, can_tell, hosts_file, is_ours

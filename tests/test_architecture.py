@@ -180,6 +180,17 @@ def test_what_every_command_loads_is_light() -> None:
     assert (heavy | {"reports.verdicts.judge"}) & set(done.stdout.split()) == set()
 
 
+def test_what_the_gate_loads_is_light() -> None:
+    """The gate decides on files: it loads neither what finds interpreters nor what measures or reports."""
+    program = "import runs.own_environment, runs.plan, runs.perform, reports.gate, sys; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    finding = {f"interpreters.{name}" for name in ("locate", "places", "programs", "describe")}
+    measuring = {f"reports.verdicts.{name}" for name in ("matrix", "observations")} | {"servers.hello"}
+    assert (finding | measuring | {"msgspec", "ctypes"}) & set(done.stdout.split()) == set()
+
+
 BEFORE_3 = {"ConfigParser", "Queue", "StringIO", "cPickle", "cStringIO", "httplib", "urllib2", "urlparse"}
 """What a probe may need of Python 2.7's standard library that Python 3 calls otherwise (PEP 3108)."""
 
@@ -238,6 +249,7 @@ TESTED_ELSEWHERE = {
     "reports/formats/served_contract.py": "servers/test_serve.py",
     "reports/formats/remedies_contract.py": "reports/formats/test_remedies_document.py",
     "reports/verdicts/observations.py": "reports/formats/test_records.py",
+    "reports/verdicts/stand_ins.py": "reports/test_gate.py",
     "servers/engine.py": "servers/test_s_server.py",
     # Parts of a whole, which only the whole shows at work.
     "interpreters/hardening/components.py": "interpreters/hardening/test_build.py",

@@ -10,9 +10,9 @@ from msgspec import Meta
 from interpreters.documents import Document, Moment, NonEmpty, Sha256
 from interpreters.locations import SearchedLocation, Status
 from reports.verdicts.judge import Verdict
-from reports.verdicts.matrix import MATRIX_VERSION
 from reports.verdicts.observations import RequestedClient, RequestedInterpreter, Run, RunRequest
 from reports.verdicts.scope import LeftOut, Scope
+from reports.verdicts.stand_ins import MATRIX_VERSION
 from servers.conditions import Condition
 from servers.protocols import Protocol
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from interpreters.listing import some_of
 from reports.verdicts.judge import Verdict
 from reports.verdicts.labels import place, shortened, versioned
-from reports.verdicts.matrix import ALL_CLIENTS, Subject
+from reports.verdicts.matrix import Subject
+from reports.verdicts.stand_ins import ALL_CLIENTS
 from servers.protocols import LADDER
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from reports.formats.found import alike
 from reports.formats.html_data import EntryTable, subjects_of, tone
 from reports.verdicts.judge import Verdict
 from reports.verdicts.labels import label
-from reports.verdicts.matrix import ALL_CLIENTS, under
+from reports.verdicts.matrix import under
 from reports.verdicts.processes import process_facts
+from reports.verdicts.stand_ins import ALL_CLIENTS
 from servers.catalogue import Role
 from servers.conditions import Condition
 

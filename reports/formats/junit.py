@@ -20,9 +20,10 @@ from reports.formats.format import Format
 from reports.verdicts.cells import CellKind, CellResult
 from reports.verdicts.decision import Disposition, GateOutcome, GateResult, GateRow
 from reports.verdicts.judge import Verdict
-from reports.verdicts.matrix import MISSING, Subject, under
+from reports.verdicts.matrix import Subject, under
 from reports.verdicts.policy import Policy
 from reports.verdicts.scope import in_full
+from reports.verdicts.stand_ins import MISSING
 from servers.catalogue import Role
 from servers.conditions import Condition
 

@@ -17,10 +17,11 @@ from reports.formats.sweep import sweeps
 from reports.verdicts.cells import CellKind
 from reports.verdicts.judge import PAGE_FLOOR, Verdict
 from reports.verdicts.labels import label, versioned
-from reports.verdicts.matrix import ALL_CLIENTS, Subject, first_condition, sharing, under, worst_first
+from reports.verdicts.matrix import Subject, first_condition, sharing, under, worst_first
 from reports.verdicts.policy import Policy
 from reports.verdicts.processes import process_facts
 from reports.verdicts.scope import headline, in_full, moment, opening, tool_in_full
+from reports.verdicts.stand_ins import ALL_CLIENTS
 from servers.catalogue import Role
 from servers.conditions import Condition
 from servers.hello import KeyExchangeOffer

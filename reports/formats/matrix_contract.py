@@ -22,7 +22,8 @@ from reports.formats.contract import (
 )
 from reports.verdicts.cells import CellKind, CellResult
 from reports.verdicts.judge import HeldBy, Judgement, PageCheck, Verdict
-from reports.verdicts.matrix import Row, Subject, did_not_report, subject_of
+from reports.verdicts.matrix import Row, Subject, subject_of
+from reports.verdicts.stand_ins import did_not_report
 from servers.catalogue import Certificate, KeyExchange, Role, Server
 from servers.conditions import Condition
 from servers.hello import Hello, KeyExchangeOffer, NamedCode

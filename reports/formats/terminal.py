@@ -8,8 +8,9 @@ from reports.formats.answer import answer
 from reports.formats.escape import for_terminal
 from reports.formats.found import alike, places_of
 from reports.verdicts.judge import Verdict
-from reports.verdicts.matrix import ALL_CLIENTS, Subject, under, worst_first
+from reports.verdicts.matrix import Subject, under, worst_first
 from reports.verdicts.scope import headline, opening
+from reports.verdicts.stand_ins import ALL_CLIENTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,6 @@ import enum
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reports.verdicts.observations import BROKE_OFF, WIRE_ALONE
 from servers.catalogue import Role
 from servers.protocols import Protocol, Sender, span
 
@@ -16,6 +15,14 @@ if TYPE_CHECKING:
     from reports.verdicts.observations import Account, Observation
     from servers.catalogue import Server
     from servers.wire import WireAccount
+
+
+UNTOLD, BROKE_OFF = "untold", "broke off"
+"""What became of a command of the user's, which need not say whether an answer came back: it ended by itself,
+or it had to be ended, or died of a signal (probes/program.py)."""
+
+WIRE_ALONE = (UNTOLD, BROKE_OFF)
+"""The outcomes with which only the wire tells what happened."""
 
 
 class CellKind(enum.StrEnum):

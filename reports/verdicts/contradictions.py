@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from interpreters.interpreter import MADE, PROGRAM
 from reports.verdicts.cells import CellKind, CellResult
 from reports.verdicts.judge import HeldBy, Verdict, judge
-from reports.verdicts.matrix import ALL_CLIENTS, MISSING
+from reports.verdicts.stand_ins import ALL_CLIENTS, MISSING
 from servers.catalogue import Catalogue, Certificate, KeyExchange, Role, Server, read_catalogue
 from servers.protocols import LADDER, Protocol
 

@@ -11,8 +11,8 @@ from interpreters.clients import ClientKey
 from interpreters.interpreter import MADE, PROGRAM, RUNNING, names_application, program_id
 from reports.verdicts.doubts import doubts, on_the_way, unfinished
 from reports.verdicts.judge import Verdict
-from reports.verdicts.matrix import ALL_CLIENTS, MISSING
 from reports.verdicts.policy import CHOICES, unknown_client
+from reports.verdicts.stand_ins import ALL_CLIENTS, MISSING
 from servers.protocols import LADDER
 
 if TYPE_CHECKING:

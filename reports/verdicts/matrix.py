@@ -21,6 +21,7 @@ from reports.verdicts.judge import (
 )
 from reports.verdicts.judged import JudgedCells
 from reports.verdicts.processes import weigh
+from reports.verdicts.stand_ins import ALL_CLIENTS
 from servers.catalogue import Role
 from servers.conditions import Condition
 
@@ -36,28 +37,11 @@ if TYPE_CHECKING:
     from servers.hello import Hello
     from servers.protocols import Protocol
 
-MATRIX_VERSION = 2
-"""Schema version of matrix.json; changes when a reader of the old one would be misled."""
-
-ALL_CLIENTS = ClientKey("all")
-"""The client of a row that stands for every client, because nothing could be measured at all."""
-
-MISSING = "missing"
-"""What files name as the interpreter in a row of a machine that was expected and did not report."""
-
 MISFITS = frozenset({"AttributeError", "ImportError", "ModuleNotFoundError", "NameError", "TypeError"})
 """What Python raises where code asks for what is not there; source: its documentation of exceptions."""
 
 PAGE_CLIENT = "urllib3"
 """The client that the AWS page's check.py uses."""
-
-
-def did_not_report(interpreter: str, client: str) -> bool:
-    """Whether a file's row of this interpreter and client stands for a machine that did not report.
-
-    Only who reads files has to ask: a Row and a GateRow know what they are about.
-    """
-    return (interpreter, client) == (MISSING, str(ALL_CLIENTS))
 
 
 class Subject(enum.StrEnum):

@@ -174,14 +174,6 @@ class Joined(Sequence[_Item]):
         return tuple(self)[index]
 
 
-UNTOLD, BROKE_OFF = "untold", "broke off"
-"""What became of a command of the user's, which need not say whether an answer came back: it ended by itself,
-or it had to be ended, or died of a signal (probes/program.py)."""
-
-WIRE_ALONE = (UNTOLD, BROKE_OFF)
-"""The outcomes with which only the wire tells what happened."""
-
-
 @dataclass(frozen=True)
 class Account:
     """The client's account of one attempt: testimony, to be held against the wire's."""

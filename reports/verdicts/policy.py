@@ -12,13 +12,10 @@ from typing import TYPE_CHECKING
 
 from interpreters.clients import RELAXED, clients
 from interpreters.interpreter import MADE, PROGRAM
-from interpreters.locate import GIVEN, SEARCH
-from interpreters.locations import read_locations
-from interpreters.programs import read_programs
 from interpreters.regular import read_regular
 from interpreters.tables import Table, TableError, keys, parse, question
 from reports.verdicts.judge import Verdict
-from reports.verdicts.matrix import MISSING
+from reports.verdicts.stand_ins import MISSING
 from servers.conditions import Condition
 from servers.protocols import FLOORS, Protocol
 
@@ -225,6 +222,8 @@ def _own(table: Table, known: Collection[str]) -> tuple[str, ...]:
 
 
 def _programs(where: str) -> list[str]:
+    from interpreters.programs import read_programs
+
     try:
         return [program.id for program in read_programs()]
     except TableError as error:
@@ -242,6 +241,9 @@ def interpreter_sources() -> tuple[str, ...]:
 
     Raises TableError for a file of places without sense.
     """
+    from interpreters.locate import GIVEN, SEARCH
+    from interpreters.locations import read_locations
+
     return tuple(dict.fromkeys(source.id for source in (*read_locations(), SEARCH, GIVEN)))
 
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from interpreters.clients import ClientKey
-from reports.verdicts.cells import CellKind
+from reports.verdicts.cells import UNTOLD, CellKind
 from reports.verdicts.judge import Verdict, connections_below, find, weakness
-from reports.verdicts.observations import UNTOLD, Account, Observation
+from reports.verdicts.observations import Account, Observation
 from servers.catalogue import Role
 from servers.conditions import Condition
 from servers.control import Control

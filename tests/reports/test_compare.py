@@ -18,9 +18,10 @@ from reports.compare import ChangeKind, compare, sections
 from reports.compare_files import write_comparison
 from reports.formats.matrix_json import StoredRun, build_json, read_json
 from reports.verdicts.judge import HeldBy, Verdict
-from reports.verdicts.matrix import ALL_CLIENTS, MISSING, Subject
+from reports.verdicts.matrix import Subject
 from reports.verdicts.observations import RequestedClient, RequestedInterpreter
 from reports.verdicts.policy import Policy
+from reports.verdicts.stand_ins import ALL_CLIENTS, MISSING
 from servers.conditions import Condition
 from servers.hello import NamedCode
 from tests.support.builders import (

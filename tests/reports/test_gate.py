@@ -23,8 +23,9 @@ from reports.gate import gate, main, parse_report
 from reports.verdicts.contradictions import standings_of
 from reports.verdicts.decision import Disposition, GateOutcome, decide
 from reports.verdicts.judge import Verdict
-from reports.verdicts.matrix import MISSING, Subject
+from reports.verdicts.matrix import Subject
 from reports.verdicts.policy import Policy
+from reports.verdicts.stand_ins import MISSING
 from servers.conditions import Condition
 from tests.support.builders import (
     FLOORS,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.locate import NOTHING
 from interpreters.process_environment import RUN_ID
 from interpreters.tables import TableError
 from runs.plan import Plan
@@ -72,7 +71,7 @@ def test_nothing_exits_at_load(load: Callable[..., Plan], words: tuple[str, ...]
 
 def test_where_no_interpreter_is_meant_none_is_looked_for(load: Callable[..., Plan]) -> None:
     """The gate waits for no discovery, and the list of sessions, which names interpreters, does."""
-    assert load("-s", "gate", "ticket").discovery is NOTHING
+    assert load("-s", "gate", "ticket").discovery is None
     assert ours(load("-s", "gate", "matrix")) == ours(load("-l", "-s", "gate")) == ours(load())
 
 

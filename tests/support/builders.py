@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from interpreters.clients import ClientKey
 from interpreters.interpreter import Interpreter
 from interpreters.locations import SearchedLocation
-from reports.verdicts.cells import CellKind, CellResult
+from reports.verdicts.cells import BROKE_OFF, UNTOLD, CellKind, CellResult
 from reports.verdicts.copies import CopyChange
 from reports.verdicts.decision import GateRun
 from reports.verdicts.judge import HeldBy, Judgement, PageCheck, Verdict
 from reports.verdicts.matrix import Matrix, Row, Subject, subject_of
 from reports.verdicts.observations import (
-    BROKE_OFF,
-    UNTOLD,
     Account,
     Observation,
     OwnTls,

@@ -13,8 +13,9 @@ import pytest
 from reports.formats.answer import answer
 from reports.formats.terminal import NEXT, STYLES, show
 from reports.verdicts.judge import Verdict
-from reports.verdicts.matrix import ALL_CLIENTS, Matrix, by_interpreter
+from reports.verdicts.matrix import Matrix, by_interpreter
 from reports.verdicts.scope import opening
+from reports.verdicts.stand_ins import ALL_CLIENTS
 from servers.conditions import Condition
 from tests.support.builders import (
     TLS1_2,

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from reports.verdicts.decision import Disposition, GateOutcome, GateReport, GateRow, decide, interpreter_lines
 from reports.verdicts.judge import Verdict
-from reports.verdicts.matrix import MISSING
 from reports.verdicts.policy import CHOICES, Policy, Waiver
+from reports.verdicts.stand_ins import MISSING
 from tests.support.builders import NOW, TLS1_0, TLS1_1, TLS1_2, a_part
 
 if TYPE_CHECKING:

@@ -10,15 +10,8 @@ import pytest
 from interpreters.clients import RELAXED, ClientKey
 from reports.verdicts.judge import HeldBy, PageCheck, Verdict
 from reports.verdicts.judged import JudgedCells
-from reports.verdicts.matrix import (
-    ALL_CLIENTS,
-    MISSING,
-    Measured,
-    Row,
-    Subject,
-    build_matrix,
-    did_not_report,
-)
+from reports.verdicts.matrix import Measured, Row, Subject, build_matrix
+from reports.verdicts.stand_ins import ALL_CLIENTS, MISSING, did_not_report
 from reports.verdicts.start_up import StartUp
 from servers.catalogue import Role
 from servers.conditions import Condition
