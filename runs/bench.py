@@ -59,10 +59,10 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit)
 """
 """Runs a command and prints the bytes of its largest process: getrusage(2)."""
 
-ONE_CLIENT = """\
-import botocore.session
-botocore.session.Session().create_client("s3", region_name="us-east-1", endpoint_url="https://localhost:1")
-"""
+ONE_CLIENT = (
+    "import botocore.session; botocore.session.Session()"
+    '.create_client("s3", region_name="us-east-1", endpoint_url="https://localhost:1")'
+)
 
 PACKAGES = ("botocore", "requests")
 """What is installed in each of these."""
@@ -74,6 +74,12 @@ MEBIBYTE = 2**20
 
 ROWS = 5000
 """Rows of a large report."""
+
+FEW = 10
+"""Copies that each of many is held against."""
+
+BROWSER = "playwright"
+"""What drives the machine's own Chromium, and is installed for that alone."""
 
 ROUNDS = 7
 """How often short commands are timed, in turn; the median counts."""
@@ -152,6 +158,15 @@ class Copies:
     """Starting the Python of each, with one botocore client."""
     baseline: Cost | None = None
     """What an earlier build took where ours was cold; None if nobody named one."""
+    few: Cost | None = None
+    """Measuring FEW of them again; None where there are no more."""
+    peak: int = 0
+    """Bytes that the largest process of the warm run took."""
+
+    @property
+    def growth(self) -> float | None:
+        """The processor time of each over that of each of a few; None where there are no more than a few."""
+        return round(self.warm.cpu / self.copies / (self.few.cpu / FEW), 2) if self.few else None
 
 
 @dataclass(frozen=True)
@@ -164,6 +179,8 @@ class Extent:
     """Copies of an interpreter that are made."""
     baseline: str = ""
     """The commit of an earlier build to hold ours against."""
+    tests: bool = False
+    """Whether all tests are run, ours and that build's."""
     clients: tuple[str, ...] = ()
     """The clients of which it is measured what each adds to a run."""
 
@@ -173,11 +190,16 @@ class Line:
     """One line of the table at the end: what was measured, what came of it, and what is wanted at most."""
 
     what: str
-    measured: float
+    measured: float | None
+    """None for what nobody asked for, or cannot be measured here."""
     target: float
+    needs: str = ""
+    """What it takes to be measured."""
 
     def __str__(self) -> str:
         """Return the line, its numbers below each other."""
+        if self.measured is None:
+            return f"{'-':>9} {self.target:9.3f} {'':>5}  {self.what} (not measured: {self.needs})"
         met = "met" if self.measured <= self.target else "over"
         return f"{self.measured:9.3f} {self.target:9.3f} {met:>5}  {self.what}"
 
@@ -214,36 +236,28 @@ class Bench:
     starts: Mapping[str, float] = field(default_factory=dict)
     """The wall time of a command over that of `nox -l` with an empty noxfile, by command."""
     report: Mapping[str, float] = field(default_factory=dict)
-    """A large report: its `rows`, the seconds (`wall`) and bytes (`peak`, `html`) that it takes."""
+    """A large report: its `rows` and `servers`, seconds (`wall`, `cpu`), bytes (`peak`, `html`);
+    after how many seconds a browser can filter its page (`interactive`), where there is one."""
+    tests: Mapping[str, float] = field(default_factory=dict)
+    """The processor time of all tests, `ours` and the earlier build's; empty where nobody asked."""
 
     def table(self) -> tuple[Line, ...]:
-        """Return what is wanted of all of this, a line each, as far as it was measured."""
+        """Return what is wanted of all of this, a line each, measured or not."""
         warm, cold, bare, page = self.warm, self.cold, self.floor, self.page
-        lines = [
+        tests = self.tests["ours"] / self.tests["baseline"] if self.tests else None
+        return (
             Line("warm, processor time over bare", warm.cpu / bare.cpu, 1.5),
             Line("warm, wall over bare", warm.wall / bare.wall, 1.5),
+            *_copies_lines(self.copies),
+            *(Line(f"{command}, wall over an empty noxfile's", n, 1.5) for command, n in self.starts.items()),
+            *_many_lines(self.many_different),
+            *_report_lines(self.report),
             Line("cold, wall over the page's", cold.wall / page.wall, 1 / 12),
             Line("warm, wall over the page's", warm.wall / page.wall, 1 / 30),
-            *(Line(f"{command}, wall over an empty noxfile's", n, 1.5) for command, n in self.starts.items()),
-        ]
-        if copies := self.copies:
-            of = f"{copies.copies} copies"
-            lines.append(
-                Line(f"warm, {of}, processor time over bare", copies.warm.cpu / copies.bare.cpu, 1.4)
-            )
-            if copies.baseline:
-                over = copies.cold.wall / copies.baseline.wall
-                lines.append(Line(f"cold, {of}, wall over the baseline's", over, 0.4))
-        if many := self.many_different:
-            of = f"{many.environments} environments"
-            lines.append(Line(f"{of}, processor time of each over a tenth's", many.growth, 1.0))
-            lines.append(Line(f"{of}, peak memory, MiB", many.peak / MEBIBYTE, 250))
-        if report := self.report:
-            of = f"report of {report['rows']} rows"
-            lines.append(Line(f"{of}, seconds", report["wall"], 10))
-            lines.append(Line(f"{of}, peak memory, MiB", report["peak"] / MEBIBYTE, 400))
-            lines.append(Line(f"{of}, matrix.html, MB", report["html"] / 1e6, 8))
-        return tuple(lines)
+            Line(
+                "all tests, processor time over the baseline's", tests, 0.5, "--tests with --baseline COMMIT"
+            ),
+        )
 
     def ratios(self) -> dict[str, float]:
         """Return the page's wall time over ours, and our cells over the page's."""
@@ -259,6 +273,42 @@ class Bench:
             **({"cpu_many_over_bare": self.many.ratio} if self.many else {}),
             **({"cpu_many_different_over_bare": self.many_different.ratio} if self.many_different else {}),
         }
+
+
+def _copies_lines(copies: Copies | None) -> Iterator[Line]:
+    """Give the lines about copies of one interpreter."""
+    of = f"{copies.copies} copies" if copies else "copies"
+    over_bare = copies.warm.cpu / copies.bare.cpu if copies else None
+    yield Line(f"warm, {of}, processor time over bare", over_bare, 1.4, "--scale N")
+    over = copies.cold.wall / copies.baseline.wall if copies and copies.baseline else None
+    yield Line(f"cold, {of}, wall over the baseline's", over, 0.4, "--scale N with --baseline COMMIT")
+    growth = copies.growth if copies else None
+    yield Line(f"{of}, processor time of each over that of {FEW}", growth, 1.0, f"--scale of more than {FEW}")
+    peak = copies.peak / MEBIBYTE if copies else None
+    yield Line(f"{of}, peak memory, MiB", peak, 250, "--scale N")
+
+
+def _many_lines(many: Many | None) -> Iterator[Line]:
+    """Give the lines about environments as found."""
+    of = f"{many.environments} environments" if many else "environments"
+    needs = "an interpreter to make some on"
+    growth, peak = (many.growth, many.peak / MEBIBYTE) if many else (None, None)
+    yield Line(f"{of}, processor time of each over a tenth's", growth, 1.0, needs)
+    yield Line(f"{of}, peak memory, MiB", peak, 250, needs)
+
+
+def _report_lines(report: Mapping[str, float]) -> Iterator[Line]:
+    """Give the lines about a large report."""
+    of = f"report of {report.get('rows', 0):.0f} rows x {report.get('servers', 0):.0f} servers"
+    wanted = (
+        ("wall", 1, 10, "seconds"),
+        ("peak", MEBIBYTE, 400, "peak memory, MiB"),
+        ("html", 10**6, 8, "matrix.html, MB"),
+        ("interactive", 1, 1.5, "seconds until its page can be filtered"),
+    )
+    for name, unit, most, words in wanted:
+        measured = report[name] / unit if name in report else None
+        yield Line(f"{of}, {words}", measured, most, "a Chromium on PATH")
 
 
 def run_bench(
@@ -286,7 +336,7 @@ def run_bench(
     say(bare_command([each.python for each in prepared if each.python]))
     starts = measure_starts(nox, copy, scratch / "empty")
     names = tuple(each.id for each in interpreters)
-    report = _report(copy)
+    report = measure_report([*ours, "--attacks"], copy, uv, scratch)
     copies = measure_copies(interpreters, nox, copy, scratch, extent)
     measure = partial(_ours_on, ours[:4], copy)
     many = measure_many(interpreters, uv, measure, scratch / "many", extent.environments)
@@ -300,6 +350,7 @@ def run_bench(
         copies=copies,
         starts=starts,
         report=report,
+        tests=measure_tests(nox, copy, scratch, extent),
     )
 
 
@@ -356,13 +407,27 @@ def _ends(command: Sequence[str | Path], folder: Path) -> int:
     return 0
 
 
-def _report(checkout: Path) -> dict[str, float]:
-    """Return what a large report takes, made of the run that a checkout has last."""
-    python = checkout / ".nox" / "_tool" / "bin" / "python"
+def measure_report(ours: Sequence[str | Path], checkout: Path, uv: str, scratch: Path) -> dict[str, float]:
+    """Return what a large report takes, made of a run that meets every server."""
+    _ours(ours, checkout)
+    python, page = checkout / ".nox" / "_tool" / "bin" / "python", scratch / "large.html"
     latest = checkout / "reports" / "latest"
-    command: list[str | Path] = [python, "-m", "runs.bench_reports", latest, str(ROWS)]
+    found = _figures(python, "-m", "runs.bench_reports", latest, str(ROWS), page, folder=checkout)
+    if browser := shutil.which("chromium") or shutil.which("chromium-browser"):
+        outer = scratch / "outer" / "bin" / "python"
+        _must(uv, "pip", "install", "--quiet", "--python", outer, BROWSER)
+        walls = [
+            _figures(outer, checkout / "runs" / "bench_page.py", browser, page)["interactive"]
+            for _ in range(ROUNDS)
+        ]
+        found["interactive"] = statistics.median(walls)
+    return found
+
+
+def _figures(*command: str | Path, folder: Path | None = None) -> dict[str, float]:
+    """Return the figures that a program of ours prints."""
     done = subprocess.run(
-        command, check=True, cwd=checkout, env=shell(), timeout=LIMIT, capture_output=True, text=True
+        command, check=True, cwd=folder, env=shell(), timeout=LIMIT, capture_output=True, text=True
     )
     return dict(json.loads(done.stdout))
 
@@ -380,22 +445,46 @@ def measure_copies(
     folder = scratch / "copies"
     # By words that each build of this tool knows.
     copied_to = [copy_interpreter(Path(copied.path), folder, n) for n in range(extent.scale)]
-    words: list[str | Path] = [word for python in copied_to for word in ("--interpreter", python)]
-    ours = [nox, "-s", "matrix", "--", "--only", "given_*", *words]
+
+    def ours(pythons: Sequence[Path]) -> list[str | Path]:
+        words: list[str | Path] = [word for python in pythons for word in ("--interpreter", python)]
+        return [nox, "-s", "matrix", "--", "--only", "given_*", *words]
+
     baseline = None
     if extent.baseline:
-        earlier = _earlier(extent.baseline, scratch / "earlier")
+        earlier = earlier_build(extent.baseline, scratch / "earlier")
         _must(nox, "-l", folder=earlier)  # its own packages are not what is compared
-        baseline = _cost(lambda: _ours(ours, earlier))
-    cold = _cost(lambda: _ours(ours, checkout))
-    warm = min((_cost(lambda: _ours(ours, checkout)) for _ in range(2)), key=lambda cost: cost.cpu)
+        baseline = _cost(lambda: _ours(ours(copied_to), earlier))
+    cold = _cost(lambda: _ours(ours(copied_to), checkout))
+    peaks: list[int] = []
+    warm = min((_cost(lambda: _ours(ours(copied_to), checkout, peaks)) for _ in range(2)), key=_cpu)
+    few = None
+    if extent.scale > FEW:
+        few = min((_cost(lambda: _ours(ours(copied_to[:FEW]), checkout)) for _ in range(2)), key=_cpu)
     pythons = list(checkout.glob(".nox/.cache/environments/given_*/botocore/bin/python"))
     bare = _cost(lambda: sum(_start(python, ONE_CLIENT) for python in pythons))
-    return Copies(len(pythons), cold, warm, bare, baseline)
+    return Copies(len(pythons), cold, warm, bare, baseline, few, max(peaks))
 
 
-def _earlier(commit: str, folder: Path) -> Path:
-    """Return an earlier build, checked out into a folder."""
+def _cpu(cost: Cost) -> float:
+    return cost.cpu
+
+
+def measure_tests(nox: Path, checkout: Path, scratch: Path, extent: Extent) -> dict[str, float]:
+    """Return the processor time of all tests, and of those of an earlier build; empty where nobody asked.
+
+    How they come out is not asked: an earlier build may fail on what is here now.
+    """
+    if not (extent.tests and extent.baseline):
+        return {}
+    folders = {"ours": checkout, "baseline": earlier_build(extent.baseline, scratch / "earlier")}
+    return {name: _cost(partial(_ends, [nox, "-s", "tests"], at)).cpu for name, at in folders.items()}
+
+
+def earlier_build(commit: str, folder: Path) -> Path:
+    """Return an earlier build, checked out into a folder once."""
+    if folder.exists():
+        return folder
     archive = folder.with_suffix(".tar")
     _must("git", "-C", ROOT, "archive", "--format=tar", "--output", archive, commit)
     shutil.unpack_archive(archive, folder)

@@ -1,7 +1,7 @@
-"""Times the writing of a large report: `python -m runs.bench_reports FOLDER ROWS`.
+"""Times the writing of a large report: `python -m runs.bench_reports FOLDER ROWS [PAGE]`.
 
 Its rows are those of a run in FOLDER, again and again as if of other machines. A process of its own tells how
-much memory that takes.
+much memory that takes. Its matrix.html is copied to PAGE.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import resource
+import shutil
 import sys
 import tempfile
 import time
@@ -35,17 +36,20 @@ def large(folder: Path, rows: int) -> Matrix:
     return merge(machines, (), replace(part.run, run_id="bench"))
 
 
-def time_report(folder: Path, rows: int) -> dict[str, float]:
+def time_report(folder: Path, rows: int, page: Path | None = None) -> dict[str, float]:
     """Write all files of a large report into a folder that goes again; return seconds and bytes."""
     matrix = large(folder, rows)
     with tempfile.TemporaryDirectory() as name:
-        began = time.monotonic()
+        began, used = time.monotonic(), time.process_time()
         write_report(Path(name), matrix, Policy())
-        wall = time.monotonic() - began
+        figures = {"wall": time.monotonic() - began, "cpu": time.process_time() - used}
         html = (Path(name) / "matrix.html").stat().st_size
+        if page:
+            shutil.copyfile(Path(name) / "matrix.html", page)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * UNIT
-    return {"rows": len(matrix.rows), "wall": round(wall, 2), "peak": peak, "html": html}
+    size = {"rows": len(matrix.rows), "servers": len(matrix.catalogue.servers)}
+    return size | {name: round(took, 2) for name, took in figures.items()} | {"peak": peak, "html": html}
 
 
 if __name__ == "__main__":
-    print(json.dumps(time_report(Path(sys.argv[1]), int(sys.argv[2]))))
+    print(json.dumps(time_report(Path(sys.argv[1]), int(sys.argv[2]), *map(Path, sys.argv[3:]))))

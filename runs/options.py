@@ -168,6 +168,9 @@ BASELINE = Option(
     "measure an earlier build of this tool on the same copies, by its commit",
     {"default": "", "metavar": "COMMIT"},
 )
+ALL_TESTS = Option(
+    "--tests", "run all tests too, and those of the earlier build: an hour and more", {"action": "store_true"}
+)
 MADE = Option(
     "--made", "only in environments that are made for that; none is looked for", {"action": "store_true"}
 )
@@ -449,7 +452,7 @@ SESSIONS: Mapping[str, tuple[Option, ...]] = {
     "verify": VERIFY,
     "serve": (FLOOR, OPENSSL, PORT),
     "truth": MEASURING,
-    "bench": (ONLY, ENVIRONMENTS, SCALE, BASELINE, FURTHER),
+    "bench": (ONLY, ENVIRONMENTS, SCALE, BASELINE, ALL_TESTS, FURTHER),
     "tests": (),
     "faults": FAULTS,
     "lint": (),

@@ -372,7 +372,9 @@ def bench(job: Job) -> None:
         msg = "the page's procedure needs a Python 3 that can be measured: choose one with --only"
         raise SelectionError(msg)
     options = job.options
-    extent = Extent(options.environments, options.scale, options.baseline, options.clients)
+    extent = Extent(
+        options.environments, options.scale, options.baseline, options.tests, clients=options.clients
+    )
     try:
         with scratch_folder(job.cache, "bench-") as folder:
             done = run_bench(able, job.uv, folder, _say, extent)

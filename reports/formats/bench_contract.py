@@ -50,6 +50,10 @@ class CopiesDocument(Document):
     """Starting the Python of each, with one botocore client."""
     baseline: CostDocument | None = None
     """What an earlier build took where this one was cold; null if none was named."""
+    few: CostDocument | None = None
+    """Measuring ten of them again; null where there were no more, or in the file of an earlier version."""
+    peak: Count = 0
+    """Bytes that the largest process took of a run on all of them; 0 in the file of an earlier version."""
 
 
 class LineDocument(Document):
@@ -57,10 +61,12 @@ class LineDocument(Document):
 
     what: NonEmpty
     """What was measured, in words."""
-    measured: float
-    """What came of it."""
+    measured: float | None
+    """What came of it; null for what nobody asked for, or could not be measured there."""
     target: float
     """What it should be at the most."""
+    needs: str = ""
+    """What it takes to be measured; empty for what always is."""
 
 
 class SpentDocument(Document):
@@ -127,6 +133,9 @@ class BenchDocument(Document, tag_field="schema_version", tag=1):
     starts: Mapping[NonEmpty, float] = field(default_factory=dict)
     """By command, its wall time over that of `nox -l` with an empty noxfile."""
     report: Mapping[NonEmpty, float] = field(default_factory=dict)
-    """A large report: its `rows`, the seconds (`wall`) and bytes (`peak`, `html`) that it took."""
+    """A large report: its `rows` and `servers`, seconds (`wall`, `cpu`), bytes (`peak`, `html`);
+    after how many seconds a browser could filter its page (`interactive`), where there was one."""
+    tests: Mapping[NonEmpty, float] = field(default_factory=dict)
+    """The processor time of all tests in seconds, `ours` and of the `baseline`; empty if nobody asked."""
     table: tuple[LineDocument, ...] = ()
     """What is wanted of all of this, as far as it was measured."""

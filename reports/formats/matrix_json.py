@@ -89,7 +89,7 @@ def build_json(matrix: Matrix, policy: Policy) -> Any:
     What belongs to a run names it, so that the documents of several machines can become one. Hellos and both
     witnesses' accounts are left to observations.jsonl.
     """
-    return build_facts(matrix, policy) | {"cells": [_plain(cell) for cell in build_cells(matrix)]}
+    return json.loads("".join(pieces(build_facts(matrix, policy), build_cells(matrix))))
 
 
 def build_facts(matrix: Matrix, policy: Policy) -> Any:
@@ -98,7 +98,7 @@ def build_facts(matrix: Matrix, policy: Policy) -> Any:
     document = MatrixFile.of(
         matrix,
         policy=policy.record(),
-        runs=tuple(_run(part, _met(part, catalogue)) for part in run.parts or (run,)),
+        runs=(),
         interpreters=tuple(
             InterpreterDocument.of_interpreter(group.interpreter, run.of(group.interpreter))
             for group in matrix.groups
@@ -107,7 +107,9 @@ def build_facts(matrix: Matrix, policy: Policy) -> Any:
         cells=(),
         hellos=_hellos(matrix.rows),
     )
-    return _plain(document)
+    # One by one: those of a fleet say again and again where nothing was found.
+    runs = [_plain(_run(part, _met(part, catalogue))) for part in run.parts or (run,)]
+    return _plain(document) | {"runs": runs}
 
 
 def build_cells(matrix: Matrix) -> Iterator[CellDocument]:
@@ -125,8 +127,12 @@ def _hellos(rows: Iterable[Row]) -> tuple[HelloDocument, ...]:
 
 
 def _plain(document: Document) -> Any:
-    """Return a document in JSON's own types."""
-    return _texts(as_json(document))
+    """Return a document in JSON's own types, with every text in it as every parser can read it."""
+    try:
+        msgspec.json.encode(document)
+    except UnicodeEncodeError:  # half a surrogate pair
+        return _texts(as_json(document))
+    return as_json(document)
 
 
 def _texts(value: Any) -> Any:
@@ -147,7 +153,7 @@ def pieces(document: Any, cells: Iterable[CellDocument] = ()) -> Iterator[str]:
     for name, part in document.items():
         yield f"{opening}{json.dumps(name)}: "
         opening = ",\n "
-        if isinstance(part, list):
+        if isinstance(part, list | tuple):
             more = map(_line, cells) if name == "cells" else ()
             yield from _listed(itertools.chain(map(json.dumps, part), more))
         else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from interpreters.locations import PROCESSES, SearchedLocation, Status
@@ -15,6 +16,8 @@ from interpreters.process_environment import PASSED_THROUGH
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+
+STATUSES = get_args(Status)
 
 MOST_NAMED = 12
 """Names in a list of a short sentence; the report has them all."""
@@ -100,10 +103,16 @@ def _read_left_out(facts: Mapping[str, Any]) -> LeftOut:
 
 def _read_looked(facts: Mapping[str, Any]) -> SearchedLocation:
     status = facts["status"]
-    if status not in get_args(Status):
-        msg = f"{status!r} where one of {', '.join(get_args(Status))} should be"
+    if status not in STATUSES:
+        msg = f"{status!r} where one of {', '.join(STATUSES)} should be"
         raise ValueError(msg)
-    return SearchedLocation(_text(facts["place"]), status, _text(facts["reason"]))
+    return _looked(_text(facts["place"]), status, _text(facts["reason"]))
+
+
+@lru_cache(maxsize=2**12)
+def _looked(place: str, status: Status, reason: str) -> SearchedLocation:
+    """Return a location; the machines of a fleet have most of theirs in common."""
+    return SearchedLocation(place, status, reason)
 
 
 def _flag(value: object) -> bool:

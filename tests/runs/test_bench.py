@@ -22,12 +22,14 @@ from runs.bench import (
     Bench,
     Copies,
     Cost,
+    Extent,
     Many,
     _added,
     _page,
     _server,
     bare_command,
     measure_many,
+    measure_tests,
     shell,
     write_bench,
 )
@@ -85,32 +87,75 @@ def test_the_figures_are_written_with_their_ratios(tmp_path: Path) -> None:
     assert written["page"] == {"wall": 1.0, "cpu": 1.0, "cells": 1}
 
 
+def measured(bench: Bench) -> dict[str, tuple[float, bool]]:
+    """Return what the table says was measured, and whether it is met, by what it is."""
+    return {line.what: (line.measured, " met " in str(line)) for line in bench.table() if line.measured}
+
+
 def test_the_table_holds_what_was_measured_against_what_is_wanted() -> None:
-    """Each line is met by what is at most its target; of what nobody asked for there is no line."""
+    """Each line is met by what is at most its target."""
     ours, bare = Cost(3.0, 6.0, 360), Cost(2.0, 4.0, 0)
     bench = Bench(("a",), Cost(60.0, 50.0, 16), bare, ours, ours, ours, bare)
-    assert [(line.what, line.measured) for line in bench.table()[:2]] == [
-        ("warm, processor time over bare", 1.5),
-        ("warm, wall over bare", 1.5),
-    ]
-    assert len(bench.table()) == 4
-    assert "met" in str(bench.table()[0])
-    copies = Copies(60, Cost(50.0, 1.0, 0), Cost(1.0, 9.0, 0), Cost(1.0, 6.0, 0), Cost(100.0, 1.0, 0))
+    always = measured(bench)
+    assert always == {
+        "warm, processor time over bare": (1.5, True),
+        "warm, wall over bare": (1.5, True),
+        "cold, wall over the page's": (0.05, True),
+        "warm, wall over the page's": (0.05, False),
+    }
+    cold, warm, few = Cost(50.0, 1.0, 0), Cost(1.0, 9.0, 0), Cost(1.0, 1.0, 0)
+    copies = Copies(60, cold, warm, Cost(1.0, 6.0, 0), Cost(100.0, 1.0, 0), few, 251 << 20)
     more = replace(
         bench,
         copies=copies,
+        many_different=Many(200, warm, bare, 1 << 20, 250 << 20, 1.1),
         starts={"nox -l": 1.6},
-        report={"rows": 5031, "wall": 9.0, "peak": 401 << 20, "html": 8e6},
+        report={"rows": 5031, "servers": 25, "wall": 9.0, "peak": 401 << 20, "html": 8e6, "interactive": 1.6},
+        tests={"ours": 10.0, "baseline": 40.0},
     )
-    measured = {line.what: (line.measured, " met " in str(line)) for line in more.table()[4:]}
-    assert measured == {
+    assert measured(more) == always | {
         "nox -l, wall over an empty noxfile's": (1.6, False),
         "warm, 60 copies, processor time over bare": (1.5, False),
         "cold, 60 copies, wall over the baseline's": (0.5, False),
-        "report of 5031 rows, seconds": (9.0, True),
-        "report of 5031 rows, peak memory, MiB": (401.0, False),
-        "report of 5031 rows, matrix.html, MB": (8.0, True),
+        "60 copies, processor time of each over that of 10": (1.5, False),
+        "60 copies, peak memory, MiB": (251.0, False),
+        "200 environments, processor time of each over a tenth's": (1.1, False),
+        "200 environments, peak memory, MiB": (250.0, True),
+        "report of 5031 rows x 25 servers, seconds": (9.0, True),
+        "report of 5031 rows x 25 servers, peak memory, MiB": (401.0, False),
+        "report of 5031 rows x 25 servers, matrix.html, MB": (8.0, True),
+        "report of 5031 rows x 25 servers, seconds until its page can be filtered": (1.6, False),
+        "all tests, processor time over the baseline's": (0.25, True),
     }
+
+
+def test_what_was_not_measured_has_a_line_that_says_what_it_takes() -> None:
+    """A bench without options has all lines of one with all, and is silent about none."""
+    none = Cost(1.0, 1.0, 1)
+    lines = [line for line in Bench((), none, none, none, none, none, none).table() if line.measured is None]
+    assert len(lines) == 11
+    assert all(line.needs and f"(not measured: {line.needs})" in str(line) for line in lines)
+    assert not [line for line in lines if " met " in str(line) or " over " in str(line)[:26]]
+
+
+def test_an_earlier_build_is_checked_out_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copies and tests of one bench share it."""
+    (tmp_path / "earlier").mkdir()
+    monkeypatch.setattr(bench_module, "_must", lambda *_words: pytest.fail("it is there already"))
+    assert bench_module.earlier_build("ab58ca1", tmp_path / "earlier") == tmp_path / "earlier"
+
+
+def test_tests_are_timed_in_both_builds_only_if_that_is_asked_for(tmp_path: Path) -> None:
+    """Each build's session of tests is run where it is, however it ends, and its processor time is taken."""
+    nox = tmp_path / "nox"
+    nox.write_text('#!/bin/sh\necho "$@" >> asked\nexit 1\n')
+    nox.chmod(0o755)
+    for name in ("checkout", "earlier"):
+        (tmp_path / name).mkdir()
+    found = measure_tests(nox, tmp_path / "checkout", tmp_path, Extent(10, tests=True, baseline="ab58ca1"))
+    assert found.keys() == {"ours", "baseline"}
+    assert [(tmp_path / name / "asked").read_text() for name in ("checkout", "earlier")] == ["-s tests\n"] * 2
+    assert measure_tests(nox, tmp_path, tmp_path, Extent(10, baseline="ab58ca1")) == {}
 
 
 def test_the_bare_cost_is_a_command_that_anybody_can_run(tmp_path: Path) -> None:

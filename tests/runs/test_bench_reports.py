@@ -24,7 +24,10 @@ def test_a_large_report_has_the_rows_and_is_written(tmp_path: Path) -> None:
     matrix = a_matrix([a_row(Verdict.UNTESTABLE)], run, catalogue)
     write_part(tmp_path, matrix, Policy())
     assert len(large(tmp_path, 7).rows) in range(7, 7 + len(part_of(matrix).rows))
-    found = time_report(tmp_path, 7)
+    page = tmp_path / "page.html"
+    found = time_report(tmp_path, 7, page)
+    assert page.stat().st_size == found["html"]
+    assert found["servers"] == len(catalogue.servers)
     assert found["rows"] == len(large(tmp_path, 7).rows)
     assert min(found["wall"], found["peak"], found["html"]) > 0
     shutil.rmtree(tmp_path)

@@ -434,7 +434,7 @@ def test_programs_that_cannot_be_read_are_the_policys_trouble(
         msg = "programs.toml [curl]: 'fetch' is missing or empty"
         raise TableError(msg)
 
-    monkeypatch.setattr(reports.verdicts.policy, "read_programs", broken)
+    monkeypatch.setattr("interpreters.programs.read_programs", broken)
     said = _refusal(tmp_path, 'clients = ["ssl"]')
     assert (
         said
