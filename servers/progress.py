@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 PATIENCE = 10.0
 """Seconds without a word after which it is said what is being waited for."""
 
+PACE_AFTER = 10.0
+"""Seconds after which the pace so far tells what is left."""
+
+MINUTES_FROM = 120.0
+"""Seconds from which on minutes are exact enough."""
+
 NAMED = 3
 """How many of those that are waited for are named, the slowest first."""
 
@@ -28,7 +34,7 @@ class Tally:
         self._lock = threading.Lock()
         self._at_work: dict[object, tuple[float, str]] = {}
         self._done = 0
-        self._spoke = time.monotonic()
+        self._began = self._spoke = time.monotonic()
 
     @contextlib.contextmanager
     def at_work(self, who: str) -> Iterator[None]:
@@ -47,7 +53,8 @@ class Tally:
         with self._lock:
             self._done += 1
             if sentence:
-                self._tell(f"{self.what} {self._done} of {self.total}: {sentence}")
+                left = f" ({words})" if (words := self._left()) else ""
+                self._tell(f"{self.what} {self._done} of {self.total}{left}: {sentence}")
 
     def wait(self, patience: float = PATIENCE) -> None:
         """Say who is waited for, if nothing was said for so long."""
@@ -58,7 +65,18 @@ class Tally:
             slowest = sorted(self._at_work.values())
             named = [f"{who} (for {now - since:.0f} s)" for since, who in slowest[:NAMED]]
             more = f" and {len(slowest) - NAMED} more" if len(slowest) > NAMED else ""
-            self._tell(f"{self._done} of {self.total} done, waiting for {', '.join(named)}{more}")
+            left = f", {words}" if (words := self._left()) else ""
+            self._tell(f"{self._done} of {self.total} done{left}, waiting for {', '.join(named)}{more}")
+
+    def _left(self) -> str:
+        """Say how long the rest takes at the pace so far; nothing where that cannot be told."""
+        spent = time.monotonic() - self._began
+        if not self._done or spent < PACE_AFTER:
+            return ""
+        rest = spent / self._done * (self.total - self._done)
+        if rest < 1:
+            return ""
+        return f"about {rest:.0f} s left" if rest < MINUTES_FROM else f"about {rest / 60:.0f} min left"
 
     def _tell(self, sentence: str) -> None:
         LOG.info(sentence)

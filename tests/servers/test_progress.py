@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 from interpreters.log import shown
-from servers.progress import Tally, counted
+from servers.progress import PACE_AFTER, Tally, counted
 from tests.support.limits import HANGS
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_what_is_done_is_counted() -> None:
@@ -46,3 +50,28 @@ def test_nobody_is_named_twice_in_a_short_while() -> None:
         assert lines == ["measured 1 of 2: first"]
         tally.wait(0.0)
     assert lines[1:] == ["1 of 2 done, waiting for a (for 0 s)"]
+
+
+def test_what_is_left_is_told_at_the_pace_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After some seconds each line says how long the rest takes, and the last one nothing of the sort."""
+    clock = [100.0]
+    monkeypatch.setattr("servers.progress.time.monotonic", lambda: clock[0])
+    lines: list[str] = []
+    tally = Tally(31, "measured")
+    with shown(lines.append), tally.at_work("slow"):
+        tally.done("too early to tell")
+        clock[0] += PACE_AFTER
+        tally.done("first")
+        clock[0] += 2 * PACE_AFTER
+        tally.wait()
+        for _ in range(27):
+            tally.done("")
+        tally.done("last but one")
+        tally.done("last")
+    assert lines == [
+        "measured 1 of 31: too early to tell",
+        f"measured 2 of 31 (about {PACE_AFTER / 2 * 29 / 60:.0f} min left): first",
+        f"2 of 31 done, about {3 * PACE_AFTER / 2 * 29 / 60:.0f} min left, waiting for slow (for 30 s)",
+        f"measured 30 of 31 (about {3 * PACE_AFTER / 30:.0f} s left): last but one",
+        "measured 31 of 31: last",
+    ]
