@@ -318,8 +318,7 @@ def run_bench(
 
     Raises subprocess.SubprocessError if one of our own runs fails: a bench of a failure says nothing.
     """
-    certificates: list[Cost] = []
-    interpreters = [each.interpreter for each in prepared]
+    interpreters, certificates = [each.interpreter for each in prepared], list[Cost]()
     page = _cost(
         lambda: sum(_page(Path(each.path), scratch / each.id, certificates) for each in interpreters)
     )
@@ -332,21 +331,21 @@ def run_bench(
     spending = read_spending(copy / SPENT)
     say(f"of the last:\n{spending}")
     floor = _cost(lambda: sum(map(_start_botocore, prepared)))
-    say(f"starting each interpreter with one botocore client: {floor.wall:.1f} s, by")
-    say(bare_command([each.python for each in prepared if each.python]))
+    bare = bare_command([each.python for each in prepared if each.python])
+    say(f"starting each interpreter with one botocore client: {floor.wall:.1f} s, by\n{bare}")
     starts = measure_starts(nox, copy, scratch / "empty")
     names = tuple(each.id for each in interpreters)
     report = measure_report([*ours, "--attacks"], copy, uv, scratch)
     copies = measure_copies(interpreters, nox, copy, scratch, extent)
-    measure = partial(_ours_on, ours[:4], copy)
-    many = measure_many(interpreters, uv, measure, scratch / "many", extent.environments)
+    folder, measure = scratch / "many", partial(_ours_on, ours[:4], copy)
+    many = measure_many(interpreters, uv, measure, folder, extent.environments)
     same, different = many or (None, None)
     say(f"the same on each Python: {same}")
-    spending_different = read_spending(copy / SPENT)
-    say(f"all different: {different}, of which:\n{spending_different}")
+    apart = read_spending(copy / SPENT)
+    say(f"all different: {different}, of which:\n{apart}")
     added = _added([*ours[:4], "--only", names[-1]], copy, say, extent.clients)
     return Bench(
-        *(names, page, spent, first, cold, warm, floor, same, different, spending, spending_different, added),
+        *(names, page, spent, first, cold, warm, floor, same, different, spending, apart, added),
         copies=copies,
         starts=starts,
         report=report,

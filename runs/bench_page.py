@@ -20,7 +20,7 @@ async () => {
   return [performance.now(), status.textContent];
 }
 """
-"""Types a name that nothing has, and gives the milliseconds since the navigation began, and what is told."""
+"""Types a name that nothing has, and gives the milliseconds since the navigation began, and what the status says."""
 
 
 def time_page(browser: str, page: Path) -> float:
@@ -31,10 +31,10 @@ def time_page(browser: str, page: Path) -> float:
         started = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-gpu"])
         shown = started.new_page()
         shown.goto(page.resolve().as_uri(), wait_until="domcontentloaded")
-        milliseconds, told = shown.evaluate(FILTERED)
+        milliseconds, status = shown.evaluate(FILTERED)
         started.close()
-    if not told.startswith("0 of "):
-        msg = f"the filter of {page} does not work: it tells {told!r}"
+    if not status.startswith("0 of "):
+        msg = f"the filter of {page} does not work: it says {status!r}"
         raise ValueError(msg)
     return round(float(milliseconds) / 1000, 3)
 

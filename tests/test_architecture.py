@@ -69,6 +69,7 @@ MAY_IMPORT = {
     "runs": {
         *("runs", "reports", "reports.formats", "reports.verdicts"),
         *("servers", *INTERPRETERS, "nox", "packaging"),
+        "playwright",  # in the one program of the bench that an environment of its own runs
     },
 }
 """What each room, or wing of one, may import beside the standard library: rooms and wings by their own

@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 import pytest
-from reports.verdicts import observations
+from reports.verdicts import cells
 from tests.support.checkout import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
@@ -113,5 +113,5 @@ def test_a_distribution_has_its_version(status_page: ModuleType) -> None:
 def test_what_is_left_to_the_wire_claims_nothing(status_page: ModuleType) -> None:
     """The account says neither that it connected nor that it failed, and keeps what the client said."""
     error = ValueError("got response id 1")
-    assert status_page.left_to_the_wire(error) == {"outcome": observations.UNTOLD, "error_text": "got response id 1"}
-    assert status_page.left_to_the_wire() == {"outcome": observations.UNTOLD, "error_text": None}
+    assert status_page.left_to_the_wire(error) == {"outcome": cells.UNTOLD, "error_text": "got response id 1"}
+    assert status_page.left_to_the_wire() == {"outcome": cells.UNTOLD, "error_text": None}
