@@ -101,6 +101,12 @@ def bench(session: nox.Session) -> None:
     perform("bench", session, PLAN)
 
 
+@nox.session(venv_backend="none")
+def clean(session: nox.Session) -> None:
+    """Remove environments of interpreters that are gone, and what runs left: [-- --dry-run]."""
+    perform("clean", session, PLAN)
+
+
 @nox.session(venv_backend="uv|virtualenv")
 def tests(session: nox.Session) -> None:
     """Run the tests, end to end on this machine's interpreters (-- -m 'not e2e': the quick ones)."""

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 AGE_LIMIT = 7 * 24 * 3600.0
 """Seconds after which nobody goes on with a run: the policy's own limit for a report."""
 
+PLACES = "places"
+"""The folder of the cache that has them."""
+
 UNFINISHED = "-unfinished"
 """How the name of a folder ends that is being written."""
 
@@ -52,7 +55,7 @@ def kept_parts(cache: Path, question: Iterable[str], *, resume: bool) -> Iterato
     `question` is all that decides what an answer is: the tool, the options and the places. Raises BusyError
     where another run asks the same for too long, and RecordError where what was kept cannot be read.
     """
-    everything = cache / "places"
+    everything = cache / PLACES
     folder = everything / hashlib.sha256("\0".join(question).encode()).hexdigest()
     _forget_old(everything)
     with locked(folder, shared=False):

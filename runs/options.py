@@ -168,6 +168,7 @@ BASELINE = Option(
     "measure an earlier build of this tool on the same copies, by its commit",
     {"default": "", "metavar": "COMMIT"},
 )
+DRY_RUN = Option("--dry-run", "only say what would be removed, with its size", {"action": "store_true"})
 ALL_TESTS = Option(
     "--tests", "run all tests too, and those of the earlier build: an hour and more", {"action": "store_true"}
 )
@@ -452,6 +453,7 @@ SESSIONS: Mapping[str, tuple[Option, ...]] = {
     "verify": VERIFY,
     "serve": (FLOOR, OPENSSL, PORT),
     "truth": MEASURING,
+    "clean": (DRY_RUN,),
     "bench": (ONLY, ENVIRONMENTS, SCALE, BASELINE, ALL_TESTS, FURTHER),
     "tests": (),
     "faults": FAULTS,

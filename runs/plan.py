@@ -31,7 +31,7 @@ DEFAULT_SESSION = "matrix"
 
 
 WITHOUT_INTERPRETERS = frozenset(
-    {"gate", "compare", "merge", "ticket", "pack", "verify", "serve", "tests", "faults", "lint"}
+    {"gate", "compare", "merge", "ticket", "pack", "verify", "serve", "clean", "tests", "faults", "lint"}
 )
 """The sessions that are about none of this machine's interpreters, for which none is looked for."""
 

@@ -389,6 +389,18 @@ def bench(job: Job) -> None:
         print(line)
 
 
+def clean(job: Job) -> None:
+    """Remove environments of interpreters that are gone, and what runs left."""
+    from runs.clean import clean as remove
+    from runs.clean import shown, size_of
+
+    freed = remove(job.cache, _say, dry_run=job.options.dry_run)
+    left = shown(size_of(job.cache) - (freed if job.options.dry_run else 0))
+    print(
+        f"{shown(freed)} {'would be' if job.options.dry_run else 'were'} removed; {left} of the cache stay."
+    )
+
+
 def venv(job: Job, interpreter: str) -> None:
     """Prepare the environments of one interpreter, as matrix does for all."""
     from interpreters.clients import requirements
