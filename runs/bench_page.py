@@ -20,7 +20,7 @@ async () => {
   return [performance.now(), status.textContent];
 }
 """
-"""Types a name that nothing has, and gives the milliseconds since the navigation began, and what the status says."""
+"""Types a name that nothing has; gives milliseconds since the navigation began, and what the page says."""
 
 
 def time_page(browser: str, page: Path) -> float:
