@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,6 +40,27 @@ def test_a_signal_unwinds(number: signal.Signals) -> None:
         with pytest.raises(KeyboardInterrupt), interruptible(), opened.pop_all():
             signal.raise_signal(number)
         assert closed == ["closed"]
+
+
+@pytest.mark.parametrize("number", ALL)
+def test_a_signal_that_comes_in_a_destructor_unwinds_too(
+    number: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where Python cannot raise what a signal asks for, it is raised a moment later; nothing is printed."""
+
+    class Ends:
+        def __del__(self) -> None:
+            signal.raise_signal(number)
+
+    def work() -> None:
+        Ends()
+        time.sleep(20)
+
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        work()
+    assert time.monotonic() - began < 10
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
