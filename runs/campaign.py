@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from interpreters.places import Place
     from reports.verdicts.observations import Observation
     from runs.spool import Spool
+    from runs.unfinished import Unfinished
     from servers.control import Control
     from servers.lab import Lab
     from servers.protocols import Protocol
@@ -108,6 +109,8 @@ class Settings:
     spool: Spool | None = None
     """Where what was observed is kept until the report is written; None for in memory."""
     spending: Spending = field(default_factory=Spending)
+    unfinished: Unfinished | None = None
+    """Where each interpreter is kept as soon as it is measured; None where nobody could go on with it."""
 
 
 WAITING = 2
@@ -246,6 +249,10 @@ class Campaign:
     async def _probe_interpreter(self, tasks: Sequence[ProbeTask]) -> ProbedInterpreter:
         """Probe an interpreter under each condition that was asked for, then under those that tell more."""
         settings, home = self.settings, tasks[0]
+        kept = settings.unfinished
+        if kept and home.interpreter in kept.earlier:
+            self.tally.done("", before=True)
+            return kept.earlier[home.interpreter][1].kept(settings.spool)
         probed = ProbedInterpreter(tuple(tasks), JudgedCells(settings.catalogue))
         for condition in settings.conditions:
             sent = _with_reference(probed.tasks, home, condition)
@@ -256,6 +263,9 @@ class Campaign:
             if needy := _needing(condition, probed.tasks, probed.judged, settings.floor):
                 sent = _with_reference(needy, home, condition)
                 probed = await self._probe_all(probed, sent, condition, _openings(settings))
+        # Where a probe gave no account it is asked again: whoever breaks off a run may have ended that too.
+        if kept and all(seen.account for seen in probed.observations):
+            kept.keep(home.interpreter, probed)
         self.tally.done(_in_short(probed))
         return probed.kept(settings.spool)
 

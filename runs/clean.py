@@ -16,6 +16,7 @@ from interpreters.locks import BusyError, locked
 from interpreters.scratch import PREFIXES, is_abandoned
 from runs.campaign import COMPILED
 from runs.kept_places import AGE_LIMIT, PLACES
+from runs.unfinished import FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,12 +40,14 @@ class Leftover:
 
 def leftovers(cache: Path, now: float) -> tuple[Leftover, ...]:
     """Return what the cache has in vain, the largest first; nothing is looked for behind a link."""
+    broken_off = _aged(cache / FOLDER, 1, now - AGE_LIMIT)
     found = [
         *((path, "its interpreter is gone") for path in _each(cache / ENVIRONMENTS, 2) if _is_orphan(path)),
         *((path, "a run that was killed left it") for path in _each(cache, 1) if _is_scratch(path)),
         *((path, "nobody used it for 30 days") for path in _aged(cache / COMPILED, 2, now - OLD)),
         *((path, "nobody used it for 30 days") for path in _aged(cache / IDENTITIES, 1, now - OLD)),
         *((path, "nobody went on with it for 7 days") for path in _aged(cache / PLACES, 1, now - AGE_LIMIT)),
+        *((path, "nobody went on with it for 7 days") for path in broken_off if is_abandoned(path)),
     ]
     return tuple(
         sorted((Leftover(path, why, size_of(path)) for path, why in found), key=lambda rest: -rest.size)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import platform
 import sys
@@ -29,6 +31,7 @@ from interpreters.deployed.sites import sites, with_clients
 from interpreters.environments import Installer
 from interpreters.interpreter import PROGRAM
 from interpreters.locate import NOTHING, Discovery, SelectionError, leads_to, python_of, select
+from interpreters.log import LOG
 from interpreters.own_clients import OwnClient, own_clients
 from interpreters.prepared import EnvironmentMaker, distinct, forget, prepare_and_hold, prepare_candidate
 from interpreters.process_environment import sanitized_environment
@@ -48,7 +51,7 @@ from servers.protocols import Protocol
 from servers.resources import ResourceError, link_problem, own_problem, writing_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from interpreters.locate import Candidate
     from interpreters.prepared import Prepared
@@ -60,6 +63,7 @@ if TYPE_CHECKING:
     from runs.measure import RunStart
     from runs.spending import Spending
     from runs.spool import Spool
+    from runs.unfinished import Unfinished
     from servers.conditions import Condition
 
 _OPTIONS = {"Python": "interpreter PATH", "environment": "environment DIR"}
@@ -321,6 +325,22 @@ class Job(Task):
         from runs.spool import spool
 
         return self.held.enter_context(spool(self.cache))
+
+    @contextlib.contextmanager
+    def unfinished(self, start: RunStart, settings: Settings) -> Iterator[Unfinished]:
+        """Keep what is measured in a run until that ends well, and give what it goes on with (--resume)."""
+        from runs.unfinished import checkout_of, interpreters_of, unfinished
+
+        options = (start.request, settings.openssl, sorted(settings.env.items()), start.scope.narrowed)
+        question = {
+            "checkout": checkout_of(ROOT, ("interpreters", "servers", "probes", "runs", "reports/verdicts")),
+            "options": hashlib.sha256(repr(options).encode(errors="surrogateescape")).hexdigest(),
+            "interpreters": interpreters_of(start),
+        }
+        with unfinished(self.cache, self.run_id, question, resume=self.options.resume) as kept:
+            if kept.run_id:
+                LOG.info("going on with %s, which had measured %d", kept.run_id, len(kept.earlier))
+            yield kept
 
     def request(self, settings: Settings) -> RunRequest:
         """Return what this run was asked to measure."""

@@ -134,7 +134,7 @@ def _matrix(start: RunStart, clients: Sequence[ClientKey], settings: Settings, c
         tool=start.tool,
         engine=campaign.engine,
         catalogue=settings.catalogue.sha256,
-        started=came.started,
+        started=min([came.started, *(settings.unfinished.times if settings.unfinished else ())]),
         ended=now(),
         asked=start.request,
         controls=campaign.controls,
@@ -145,7 +145,8 @@ def _matrix(start: RunStart, clients: Sequence[ClientKey], settings: Settings, c
         *collect_programs(start.programs, campaign),
     )
     rows = build_matrix(measured, clients, settings.conditions, settings.catalogue, settings.floor)
-    notes = (*campaign.notes, *nowhere(start.own, rows))
+    resumed = settings.unfinished.notes if settings.unfinished else ()
+    notes = (*resumed, *campaign.notes, *nowhere(start.own, rows))
     run = replace(run, scope=replace(run.scope, notes=notes))
     return Matrix(run, measured, rows, settings.catalogue)
 

@@ -280,7 +280,7 @@ AT_ONCE = Option(
 )
 RESUME = Option(
     "--resume",
-    "go on with the last run over the same places: ask only those that have not answered",
+    "go on with the last run that broke off, or asked the same places: measure only what that did not",
     {"action": "store_true"},
 )
 

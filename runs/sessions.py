@@ -38,13 +38,15 @@ def matrix(job: Job) -> None:
 
     _refuse_unpublishable(job.run_id)
     settings = job.settings(job.options.conditions)
-    with begun(job.run_id):
+    # Until the report is there, what was measured is kept.
+    with begun(job.run_id), contextlib.ExitStack() as held:
         if job.options.place or job.options.places:
             found = measure_places(job, settings)
         else:
             with job.spending.phase("preparing"):
                 start = job.start(settings)
-            found = measure(start, tuple(job.sweep), settings)
+            kept = held.enter_context(job.unfinished(start, settings))
+            found = measure(start, tuple(job.sweep), replace(settings, unfinished=kept))
         with job.spending.phase("reports"):
             _publish(job, job.run_id, found)
     _show(found)

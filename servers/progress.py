@@ -33,7 +33,7 @@ class Tally:
         self.what = what
         self._lock = threading.Lock()
         self._at_work: dict[object, tuple[float, str]] = {}
-        self._done = 0
+        self._done = self._before = 0
         self._began = self._spoke = time.monotonic()
 
     @contextlib.contextmanager
@@ -48,10 +48,14 @@ class Tally:
             with self._lock:
                 del self._at_work[key]
 
-    def done(self, sentence: str) -> None:
-        """Count one more that is done, and say so; without a sentence, in silence."""
+    def done(self, sentence: str, *, before: bool = False) -> None:
+        """Count one more that is done, and say so; without a sentence, in silence.
+
+        What was done `before` says nothing about the pace.
+        """
         with self._lock:
             self._done += 1
+            self._before += before
             if sentence:
                 left = f" ({words})" if (words := self._left()) else ""
                 self._tell(f"{self.what} {self._done} of {self.total}{left}: {sentence}")
@@ -71,9 +75,9 @@ class Tally:
     def _left(self) -> str:
         """Say how long the rest takes at the pace so far; nothing where that cannot be told."""
         spent = time.monotonic() - self._began
-        if not self._done or spent < PACE_AFTER:
+        if self._done == self._before or spent < PACE_AFTER:
             return ""
-        rest = spent / self._done * (self.total - self._done)
+        rest = spent / (self._done - self._before) * (self.total - self._done)
         if rest < 1:
             return ""
         return f"about {rest:.0f} s left" if rest < MINUTES_FROM else f"about {rest / 60:.0f} min left"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import re
@@ -35,6 +36,7 @@ from runs.campaign import (
 )
 from runs.probe import ProbeResult, ProbeTask
 from runs.spool import Spooled, spool
+from runs.unfinished import unfinished
 from servers import lab as lab_module
 from servers.catalogue import Catalogue, Role, read_catalogue
 from servers.conditions import Condition, configuration
@@ -303,6 +305,42 @@ def test_what_was_observed_waits_in_the_spool(tmp_path: Path, probes: _Probes) -
         cells = kept.judged.by_client.values()
         assert all(isinstance(each.observations, Spooled) for each in cells)
         assert not any(result.observations for result in kept.all_results)
+
+
+def test_what_was_measured_before_is_not_measured_again(tmp_path: Path, probes: _Probes) -> None:
+    """A run that goes on with another probes the rest alone, and gives what both came to."""
+    probes.stacks = {("ssl", condition): LOOSE for condition in Condition}
+    settings = _settings(tmp_path, Condition.AMBIENT)
+    question = {"checkout": "a", "options": "b", "interpreters": {}}
+    tasks = [_task("first"), _task("second")]
+    with contextlib.suppress(ZeroDivisionError), unfinished(tmp_path, "one", question, resume=False) as kept:
+        _run(tasks[:1], replace(settings, unfinished=kept))
+        raise ZeroDivisionError
+    before = len(probes.tasks)
+    assert {task.interpreter for task in probes.tasks} == {"first"}
+    with unfinished(tmp_path, "two", question, resume=True) as kept:
+        result = _run(tasks, replace(settings, unfinished=kept))
+        assert kept.run_id == "one"
+    assert {task.interpreter for task in probes.tasks[before:]} == {"second"}
+    first, second = (result.interpreters[name].observations for name in ("first", "second"))
+    assert [(o.server, o.account, o.wire) for o in first] == [(o.server, o.account, o.wire) for o in second]
+    assert len(first) > 0
+
+
+def test_what_a_probe_did_not_end_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe that could not be made, or died with its run, is asked again by the run that goes on."""
+    monkeypatch.setattr(lab_module, "issue", lambda _: {})
+    monkeypatch.setattr(lab_module, "issue_page", lambda *_: None)
+
+    class Dying(_Probe):
+        async def run(self) -> None:
+            raise OSError(errno.EMFILE, "too many open files")
+
+    noted = _Probes()
+    monkeypatch.setattr(campaign_module, "Probe", lambda task: Dying(task, noted))
+    with unfinished(tmp_path, "one", {}, resume=False) as kept:
+        _run([_task("first")], replace(_settings(tmp_path, Condition.AMBIENT), unfinished=kept))
+        assert list(kept.folder.glob("*.measured")) == []
 
 
 def test_nothing_more_is_told_where_nobody_asks(tmp_path: Path, probes: _Probes) -> None:

@@ -99,24 +99,28 @@ def test_what_a_run_uses_stays(cache: Path, gone: Path) -> None:
     place = an_environment(cache / "environments" / "gone" / "botocore", gone)
     scratch = cache / "run-abc"
     scratch.mkdir()
-    with locked(place, shared=True), in_use(scratch):
+    unfinished = cache / "unfinished" / "one"
+    unfinished.mkdir(parents=True)
+    os.utime(unfinished, (0, 0))
+    with locked(place, shared=True), in_use(scratch), in_use(unfinished):
         (sentence,), freed = cleaned(cache)
         assert freed == 0
         assert "a run uses it" in sentence
         assert place.exists()
         assert scratch.exists()
-    assert len(cleaned(cache)[0]) == 2
+        assert unfinished.exists()
+    assert len(cleaned(cache)[0]) == 3
     assert not place.exists()
     assert not scratch.exists()
 
 
-@pytest.mark.parametrize("name", ["compiled/cpython-312/a", "identities/b.json", "places/c"])
+@pytest.mark.parametrize("name", ["compiled/cpython-312/a", "identities/b.json", "places/c", "unfinished/d"])
 def test_what_nobody_used_lately_goes(cache: Path, name: str) -> None:
     """What is remembered goes once it is old, and stays before that."""
     for number, age in enumerate((0.0, 1.1 * OLD)):
         path = cache / f"{name}{number}"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.mkdir() if name.startswith("places") else path.write_text("x")
+        path.mkdir() if name.startswith(("places", "unfinished")) else path.write_text("x")
         os.utime(path, (time.time() - age,) * 2)
     (sentence,), _ = cleaned(cache)
     assert f"{name}1" in sentence

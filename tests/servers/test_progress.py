@@ -57,7 +57,9 @@ def test_what_is_left_is_told_at_the_pace_so_far(monkeypatch: pytest.MonkeyPatch
     clock = [100.0]
     monkeypatch.setattr("servers.progress.time.monotonic", lambda: clock[0])
     lines: list[str] = []
-    tally = Tally(31, "measured")
+    tally = Tally(36, "measured")
+    for _ in range(5):
+        tally.done("", before=True)
     with shown(lines.append), tally.at_work("slow"):
         tally.done("too early to tell")
         clock[0] += PACE_AFTER
@@ -69,9 +71,9 @@ def test_what_is_left_is_told_at_the_pace_so_far(monkeypatch: pytest.MonkeyPatch
         tally.done("last but one")
         tally.done("last")
     assert lines == [
-        "measured 1 of 31: too early to tell",
-        f"measured 2 of 31 (about {PACE_AFTER / 2 * 29 / 60:.0f} min left): first",
-        f"2 of 31 done, about {3 * PACE_AFTER / 2 * 29 / 60:.0f} min left, waiting for slow (for 30 s)",
-        f"measured 30 of 31 (about {3 * PACE_AFTER / 30:.0f} s left): last but one",
-        "measured 31 of 31: last",
+        "measured 6 of 36: too early to tell",
+        f"measured 7 of 36 (about {PACE_AFTER / 2 * 29 / 60:.0f} min left): first",
+        f"7 of 36 done, about {3 * PACE_AFTER / 2 * 29 / 60:.0f} min left, waiting for slow (for 30 s)",
+        f"measured 35 of 36 (about {3 * PACE_AFTER / 30:.0f} s left): last but one",
+        "measured 36 of 36: last",
     ]
