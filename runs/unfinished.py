@@ -124,7 +124,9 @@ def _left(everything: Path) -> list[Path]:
 def _begun(folder: Path, run_id: str, question: Mapping[str, Any]) -> Unfinished:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    write_atomically(folder / QUESTION, json.dumps({"run": run_id, **question}))
+    # Where the disk is full nobody can go on with the run, and that is all.
+    with contextlib.suppress(OSError):
+        write_atomically(folder / QUESTION, json.dumps({"run": run_id, **question}))
     return Unfinished(folder)
 
 

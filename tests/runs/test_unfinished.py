@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from dataclasses import replace
@@ -136,10 +137,17 @@ def test_what_is_too_old_is_forgotten(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
-def test_a_full_disk_stops_no_measurement(tmp_path: Path) -> None:
+def test_a_full_disk_stops_no_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be kept is not there to go on with, and that is all."""
     Unfinished(tmp_path / "gone").keep("a", a_result())
     assert not (tmp_path / "gone").exists()
+
+    def full(path: Path, text: str) -> None:
+        raise OSError(errno.ENOSPC, f"no space for {len(text)} in {path}")
+
+    monkeypatch.setattr("runs.unfinished.write_atomically", full)
+    assert broken_off(tmp_path, "one", "a").is_dir()
+    assert "no run" in refusal(tmp_path)
 
 
 def test_a_checkout_is_its_files(tmp_path: Path) -> None:
