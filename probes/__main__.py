@@ -6,7 +6,7 @@ answer is a marked line with the interpreter's identity, and with `lacking`, by 
 first module that is not here; no client is imported to find out. The second line on standard input is the plan:
 `timeout` in seconds, and `cells`, each with `client`, `server`, `host`, `port`, `cafile` and, optionally, `retries`,
 what names.py needs, and, where the client is no Python module but a program, `program`: see program.py.
-The clients in `apart` run in a process of their own each: see apart.py. Optionally also `compiled`: a folder of ours
+The clients in `apart` run in a process of their own each, which may take `patience` to start: see apart.py. Optionally also `compiled`: a folder of ours
 to keep what is compiled in: see compiled.py. Optionally also `sources`: by client, the text
 of its file, where that is not here; and `snippets`: by client, source text that is run before that client is used, as
 an application that took the text over would.

@@ -20,7 +20,8 @@ LIMIT = 2
 """Such a cell has this many times the time of a socket: a client may wait at several, one after another."""
 
 START_LIMIT = 25.0
-"""Seconds in which the process has to begin with a cell; slow imports on a busy machine take a few."""
+"""Seconds in which the process has to begin with a cell, unless the plan's `patience` gives it more; slow imports on
+a busy machine take a few."""
 
 
 def run(plan, mark, say):
@@ -48,7 +49,7 @@ def _run(plan, left, mark, say):
         process.stdin.write((json.dumps({"modules": {}}) + "\n" + json.dumps(plan) + "\n").encode("ascii"))
         process.stdin.flush()
         while left:
-            limit = plan["timeout"] * LIMIT if inside else START_LIMIT
+            limit = plan["timeout"] * LIMIT if inside else plan.get("patience", START_LIMIT)
             try:
                 line = lines.get(timeout=limit)
             except queue.Empty:

@@ -45,6 +45,13 @@ SILENCE_LIMIT = 30.0
 """Seconds without a word of its task after which a probe is ended; slow imports on a busy machine take a few.
 What it prints beside counts for nothing: a line a second would keep it alive for ever."""
 
+PLACE_SILENCE_LIMIT = 90.0
+"""The same for a place, which may keep nothing compiled: an image whose modules are source text alone, as
+PYTHONDONTWRITEBYTECODE leaves them, compiles botocore in each probe, which took 38 s on a busy machine."""
+
+BEFORE = 5.0
+"""Seconds before the end of that silence at which the probe itself gives up a client's own process."""
+
 ATTEMPTS_A_CELL = 2
 """Attempts for which a cell has time on the average of a visit: one server in many hangs, not each."""
 
@@ -100,10 +107,14 @@ class ProbeTask:
         if self.place.is_local:
             return (self.python, *self.arguments), self.env
         # Each attempt waits for several answers; a program may be given longer.
-        slowest = max((float(program.get("limit", 0)) for program in self.programs.values()), default=0.0)
-        limit = REACH_LIMIT + (4 * attempt_limit + slowest) * len(self.pairs)
+        limit = REACH_LIMIT + PLACE_SILENCE_LIMIT + (4 * attempt_limit + self.slowest) * len(self.pairs)
         passenger = Passenger(self.python, self.arguments, converse=True, limit=limit)
         return command(self.place, passenger, self.env), os.environ
+
+    @property
+    def slowest(self) -> float:
+        """Seconds that the program has for a server that was given most; 0 where none was given any."""
+        return max((float(program.get("limit", 0)) for program in self.programs.values()), default=0.0)
 
     @property
     def pairs(self) -> tuple[tuple[ClientKey, LabServer], ...]:
@@ -239,15 +250,14 @@ class Probe:
     """Seconds of processor time that the process has spent, as far as the system tells."""
 
     def __init__(
-        self, task: ProbeTask, attempt_limit: float = ATTEMPT_LIMIT, silence_limit: float = SILENCE_LIMIT
+        self, task: ProbeTask, attempt_limit: float = ATTEMPT_LIMIT, silence_limit: float | None = None
     ) -> None:
         self.task = task
         self._attempt_limit = attempt_limit
+        usual = SILENCE_LIMIT if task.place.is_local else PLACE_SILENCE_LIMIT
         # A program says nothing while it runs, which it may do for as long as the user gave it.
-        limits = (float(program.get("limit", 0)) for program in task.programs.values())
-        slowest = max(limits, default=0.0)
-        self._silence_limit = silence_limit + slowest
-        self._cell_limit = slowest + ATTEMPTS_A_CELL * attempt_limit
+        self._silence_limit = (usual if silence_limit is None else silence_limit) + task.slowest
+        self._cell_limit = task.slowest + ATTEMPTS_A_CELL * attempt_limit
         self._begun: set[tuple[ClientKey, str]] = set()
         """The clients and servers of which it said that it begins them."""
         self._printed = 0
@@ -328,6 +338,7 @@ class Probe:
         plan = {"timeout": self._attempt_limit, "cells": cells, "snippets": dict(self.task.snippets)}
         plan["sources"] = dict(self.task.sources)
         plan["compiled"] = str(self.task.compiled) if self.task.compiled else None
+        plan["patience"] = max(0.0, self._silence_limit - BEFORE)
         plan["apart"] = [str(client) for client in there if client.name in self.task.apart]
         await self._hear(process, plan, lambda: False)
 

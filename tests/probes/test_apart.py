@@ -27,14 +27,16 @@ def fetch(host, port, cafile, timeout, retries=0):
 PLAIN = SLOW.replace("time.sleep(60)", "pass")
 
 
-def run(ports: dict[str, int], sources: dict[str, str], apart: list[str]) -> list[dict[str, Any]]:
+def run(
+    ports: dict[str, int], sources: dict[str, str], apart: list[str], **more: float
+) -> list[dict[str, Any]]:
     """Return the records of clients of these sources, each on a server for each port."""
     cells = [
         {"client": client, "server": server, "host": "h", "port": port, "cafile": "/c"}
         for client in sources
         for server, port in ports.items()
     ]
-    plan = {"timeout": 0.5, "cells": cells, "sources": sources, "apart": apart}
+    plan = {"timeout": 0.5, "cells": cells, "sources": sources, "apart": apart, **more}
     return asked(sys.executable, f"{json.dumps({'modules': {}})}\n{json.dumps(plan)}\n")
 
 
@@ -53,6 +55,13 @@ def test_what_takes_too_long_is_ended_and_the_others_are_measured() -> None:
     assert told["second"]["error_text"] == "cut off after 1 s: the client neither answered nor gave up"
     assert told["first"]["error_text"] != told["third"]["error_text"]
     assert said[-1] == {"kind": "end"}
+
+
+def test_a_process_that_does_not_start_has_the_patience_of_the_plan() -> None:
+    """A client whose import takes longer than the plan's patience cannot be had, and one that is quicker can."""
+    late = f"import time; time.sleep(2)\n{PLAIN}"
+    assert accounts(run({"first": 1}, {"late": late}, ["late"], patience=0.5), "late") == {}
+    assert accounts(run({"first": 1}, {"late": late}, ["late"], patience=30), "late").keys() == {"first"}
 
 
 def test_a_process_that_dies_costs_one_cell() -> None:

@@ -169,6 +169,22 @@ def test_what_a_place_says_in_the_near_ends_words_ends_no_run() -> None:
     assert probe.result({}).doubts == ("untold",)
 
 
+def test_a_place_may_be_silent_for_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Python that is slow to begin is given up here, and waited for in a place, which may compile first."""
+    (slow := tmp_path / "python").write_text(f'#!/bin/sh\nsleep 1.5\nexec {sys.executable} "$@"\n')
+    slow.chmod(0o755)
+    monkeypatch.setattr(probe_module, "SILENCE_LIMIT", 0.5)
+    here = _task([slow, PROBES], [])
+    there = replace(here, place=Place("exec", "env", ("env",), passes=("PATH",)))
+    problems = []
+    for task in (here, there):
+        probe = Probe(task)
+        asyncio.run(probe.run())
+        problems.append(probe.result({}).problem)
+    assert "said nothing for 0.5 s" in problems[0]
+    assert problems[1] == ""
+
+
 def test_strangers_are_told_once_for_each_server() -> None:
     """Who else connected is added up over all probes, with how often and who; of nobody nothing is told."""
     seen = [Stranger("one", "a process of user 7", 2), Stranger("two", "x", 1), Stranger("one", "y", 3)]
