@@ -22,6 +22,9 @@ STATUSES = get_args(Status)
 MOST_NAMED = 12
 """Names in a list of a short sentence; the report has them all."""
 
+FEW = 3
+"""Hosts that are named of many that a short sentence says the same of; a fleet has a thousand."""
+
 
 @dataclass(frozen=True)
 class LeftOut:
@@ -159,20 +162,17 @@ class ScopedRun(Protocol):
 
 def headline(runs: Sequence[ScopedRun]) -> list[str]:
     """Return what nobody may overlook who reads only the answer: what narrows it."""
-    return _once(runs, lambda run: [*_partial(run), *_variables(run), *_refused(run)])
+    return _once(runs, lambda run: [*_partial(run), *_variables(run), *_refused(run)], FEW)
 
 
 def opening(runs: Sequence[ScopedRun]) -> list[str]:
     """Return where an answer comes from, and what of the machine it leaves out, in a few sentences."""
-    return [_origin(run) for run in runs] + _once(
-        runs, lambda run: [*_left_out(run, MOST_NAMED), *_place_counts(run)]
-    )
+    return _origins(runs) + _once(runs, lambda run: [*_left_out(run, MOST_NAMED), *_place_counts(run)], FEW)
 
 
 def scope_summary(runs: Sequence[ScopedRun], now: dt.datetime) -> list[str]:
     """Return the scope in a few sentences with each run's age; lists are cut, and places counted."""
-    origins = [_origin(run, now) for run in runs]
-    return origins + _once(
+    return _origins(runs, now) + _once(
         runs,
         lambda run: [
             *_partial(run),
@@ -183,6 +183,7 @@ def scope_summary(runs: Sequence[ScopedRun], now: dt.datetime) -> list[str]:
             *_place_counts(run),
             *run.scope.notes,
         ],
+        FEW,
     )
 
 
@@ -237,26 +238,55 @@ def ago(then: dt.datetime, now: dt.datetime) -> str:
     return "just now"
 
 
-def _once(runs: Sequence[ScopedRun], say: Callable[[ScopedRun], Iterable[str]]) -> list[str]:
+def _once(
+    runs: Sequence[ScopedRun], say: Callable[[ScopedRun], Iterable[str]], most: int | None = None
+) -> list[str]:
     """Return what there is to say of the runs, each sentence once, with the machines that it is about."""
     hosts: dict[str, list[str]] = {}
     for run in runs:
         for sentence in say(run):
             hosts.setdefault(sentence, []).append(run.host)
     return [
-        sentence if len(named) == len(runs) else f"On {', '.join(named)}: {sentence}"
+        sentence if len(named) == len(runs) else f"On {_first_names(named, most)}: {sentence}"
         for sentence, named in hosts.items()
     ]
 
 
+def _origins(runs: Sequence[ScopedRun], now: dt.datetime | None = None) -> list[str]:
+    """Say where an answer comes from; of many runs of the same image or system, measured alike, at once."""
+    alike: dict[tuple[str, str], list[ScopedRun]] = {}
+    for run in runs:
+        alike.setdefault((_system(run), _measured_by(run)), []).append(run)
+    sentences = []
+    for (system, by), some in alike.items():
+        if len(some) <= FEW + 1:
+            sentences += [_origin(run, now) for run in some]
+            continue
+        ended = sorted(moment(run.ended) for run in some)
+        age = f" ({ago(ended[0], now)})" if now else ""
+        span = dict.fromkeys(map(minute, (ended[0], ended[-1])))
+        hosts = _first_names([run.host for run in some], FEW)
+        when = f"ended {' to '.join(span)}{age}"
+        sentences.append(f"{len(some)} runs on {hosts}{system}: {when}, {by}.")
+    return sentences
+
+
 def _origin(run: ScopedRun, now: dt.datetime | None = None) -> str:
-    scope, ended = run.scope, moment(run.ended)
-    age = f" ({ago(ended, now)})" if now else ""
-    by = f" by {scope.user}" if scope.user else ""
-    system = ", ".join(filter(None, [scope.place_identity, scope.distribution, scope.architecture]))
-    where = f", {system}" if system else ""
-    when = f"ended {minute(ended)}{age}"
-    return f"Run {run.run_id} on {run.host}{where}: {when}, measured{by} with {tool_in_full(run)}."
+    ended = moment(run.ended)
+    when = f"ended {minute(ended)}{f' ({ago(ended, now)})' if now else ''}"
+    return f"Run {run.run_id} on {run.host}{_system(run)}: {when}, {_measured_by(run)}."
+
+
+def _system(run: ScopedRun) -> str:
+    """Return what a run measured: the digest of an image or a host's key, distribution, architecture."""
+    scope = run.scope
+    facts = filter(None, [scope.place_identity, scope.distribution, scope.architecture])
+    return "".join(f", {fact}" for fact in facts)
+
+
+def _measured_by(run: ScopedRun) -> str:
+    by = f" by {run.scope.user}" if run.scope.user else ""
+    return f"measured{by} with {tool_in_full(run)}"
 
 
 def _partial(run: ScopedRun) -> list[str]:

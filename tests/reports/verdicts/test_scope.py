@@ -19,6 +19,7 @@ from reports.verdicts.scope import (
     ago,
     headline,
     in_full,
+    opening,
     read_scope,
     scope_summary,
     tool_in_full,
@@ -184,6 +185,27 @@ def test_machines_share_a_sentence_that_is_about_all_of_them() -> None:
         "Run r1 on h1",
         "Run r2 on h2",
     ]
+
+
+def test_many_hosts_of_one_image_are_one_finding() -> None:
+    """Runs that differ in nothing but host and time are said at once; the full scope names each."""
+    image = "sha256:" + "a" * 64
+    fleet = [a_part(f"r{n}", f"h{n}", place_identity=image, user="root") for n in range(20)]
+    odd = a_part("r20", "h20", place_identity="sha256:" + "b" * 64, user="root")
+    first, second, *rest = opening([*fleet, odd])
+    assert first.startswith(f"20 runs on h0, h1, h2 and 17 more, {image}, ")
+    assert second.startswith("Run r20 on h20, sha256:bbb")
+    assert not [said for said in rest if "h20" in said]
+    assert sum(said.startswith("Run r") for said in in_full([*fleet, odd])) == 21
+
+
+def test_many_hosts_are_named_in_part() -> None:
+    """A sentence about some of many hosts names a few of them, and all in the full scope."""
+    fleet = [a_part(f"r{n}", f"h{n}", narrowed=("--clients left out ssl",)) for n in range(9)]
+    runs = [*fleet, a_part("r9", "h9")]
+    said = "This run is partial: --clients left out ssl."
+    assert f"On h0, h1, h2 and 6 more: {said}" in headline(runs)
+    assert f"On {', '.join(f'h{n}' for n in range(9))}: {said}" in in_full(runs)
 
 
 @pytest.mark.parametrize(
