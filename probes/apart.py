@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 try:
     import queue
@@ -20,8 +21,10 @@ LIMIT = 2
 """Such a cell has this many times the time of a socket: a client may wait at several, one after another."""
 
 START_LIMIT = 25.0
-"""Seconds in which the process has to begin with a cell, unless the plan's `patience` gives it more; slow imports on
-a busy machine take a few."""
+"""Seconds in which the process has to begin with a cell, unless the plan's `patience` gives it more; slow imports
+take a few."""
+
+clock = getattr(time, "monotonic", time.time)
 
 
 def run(plan, mark, say):
@@ -51,7 +54,7 @@ def _run(plan, left, mark, say):
         while left:
             limit = plan["timeout"] * LIMIT if inside else plan.get("patience", START_LIMIT)
             try:
-                line = lines.get(timeout=limit)
+                line = _next(lines, process.pid, limit)
             except queue.Empty:
                 why = "cut off after %g s: the client neither answered nor gave up" % limit
                 break
@@ -79,6 +82,27 @@ def _run(plan, left, mark, say):
             process.kill()
         process.wait()
     return useless or len(left) < many
+
+
+def _next(lines, pid, limit):
+    """Return the next line of a process, or raise queue.Empty: on a busy machine its waiting for a processor does not count."""
+    began = clock() - waited(pid)
+    left = limit
+    while left > 0:
+        try:
+            return lines.get(timeout=left)
+        except queue.Empty:
+            left = began + limit - clock() + waited(pid)
+    raise queue.Empty
+
+
+def waited(pid):
+    """Return the seconds for which a process was ready to run and had no processor; 0 where the system does not tell."""
+    try:
+        with open("/proc/%d/schedstat" % pid) as file:
+            return int(file.read().split()[1]) / 1e9
+    except (EnvironmentError, ValueError, IndexError):
+        return 0.0
 
 
 def _read(stream, lines):

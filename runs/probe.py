@@ -24,7 +24,7 @@ from reports.verdicts.observations import Account, Observation, OwnTls
 from servers.certificates import NAME
 from servers.conditions import Condition
 from servers.peers import CLOSED, LOOPBACK, admit_family, can_tell, hosts_file, is_ours
-from servers.processes import ended, processor_time, running
+from servers.processes import ended, processor_time, running, waits_of
 from servers.tap import Tap
 from servers.wire import read_capture
 
@@ -42,8 +42,12 @@ ATTEMPT_LIMIT = 5.0
 """Seconds that a client waits for a socket; every server is on this machine."""
 
 SILENCE_LIMIT = 30.0
-"""Seconds without a word of its task after which a probe is ended; slow imports on a busy machine take a few.
-What it prints beside counts for nothing: a line a second would keep it alive for ever."""
+"""Seconds without a word of its task after which a probe is ended; slow imports take a few, and on a busy
+machine those do not count for which it waited for a processor. What it prints beside counts for nothing: a
+line a second would keep it alive for ever."""
+
+LONGEST_WAIT = 4
+"""Silences after which it is ended in any case: what it starts may keep itself waiting."""
 
 PLACE_SILENCE_LIMIT = 90.0
 """The same for a place, which may keep nothing compiled: an image whose modules are source text alone, as
@@ -237,6 +241,27 @@ def _cut(text: str | None, limit: int) -> str | None:
     return text if text is None else text[:limit]
 
 
+class LastWord:
+    """When the last word of its task came from a process; 0 is none."""
+
+    def __init__(self, pid: int = 0) -> None:
+        self._pid = pid
+        self.came()
+
+    def came(self) -> None:
+        """Remember that one came now, and for how long the process had waited for a processor by then."""
+        self._at, self._waits = time.monotonic(), waits_of(self._pid) if self._pid else {}
+
+    def silence(self) -> float:
+        """Return the seconds since then, without those for which it waited for a processor.
+
+        It, or what it started: whoever of them waited longest.
+        """
+        found = waits_of(self._pid) if self._pid else {}
+        waits = (now - self._waits.get(pid, 0.0) for pid, now in found.items())
+        return time.monotonic() - self._at - max(waits, default=0.0)
+
+
 class Probe:
     """One probe process: runs it, and joins what it reports with what the wire shows.
 
@@ -262,8 +287,7 @@ class Probe:
         """The clients and servers of which it said that it begins them."""
         self._printed = 0
         """Bytes."""
-        self._heard = 0.0
-        """When the last word of its task came, in seconds of time.monotonic()."""
+        self._word = LastWord()
         self._identity: Mapping[str, Any] | None = None
         self._versions: dict[ClientKey, str] = {}
         """By client, as the four below."""
@@ -313,6 +337,7 @@ class Probe:
                         f"the probe could not be started: {error.strerror or error}: {error.filename}"
                     )
                     return
+                self._word = LastWord(process.pid)
                 self._admission = admit_family(process.pid)
                 inside.callback(self._admit_nobody)
                 await self._converse(process, stand, taps)
@@ -381,13 +406,12 @@ class Probe:
         assert process.stdin is not None  # noqa: S101  we asked for pipes
         assert process.stdout is not None  # noqa: S101
         process.stdin.write(json.dumps(message).encode() + b"\n")
-        self._heard = began = time.monotonic()
-        whole = self._silence_limit + len(self._taps) * self._cell_limit
+        self._word.came()
+        whole = LONGEST_WAIT * self._silence_limit + len(self._taps) * self._cell_limit
+        end = time.monotonic() + whole
         try:
             while not (self._ended or answered()):
-                left = min(self._heard + self._silence_limit, began + whole) - time.monotonic()
-                async with asyncio.timeout(left):
-                    line = await process.stdout.readline()
+                line = await self._line(process.stdout, end)
                 if not line:
                     self._problem = self._ending(await ended(process))
                     return
@@ -397,11 +421,19 @@ class Probe:
                     return
                 self._take(line.decode(errors="replace"))
         except TimeoutError:
-            late = self._heard + self._silence_limit > began + whole
+            late = self._word.silence() < self._silence_limit
             what = f"took more than {whole:g} s" if late else f"said nothing for {self._silence_limit:g} s"
             self._problem = f"the probe {what} after {self._doing}, and was ended"
         except ValueError as error:
             self._problem = f"the probe's output broke off after {self._doing}: {error}"
+
+    async def _line(self, stdout: asyncio.StreamReader, end: float) -> bytes:
+        """Return what it prints next; raises TimeoutError where it is silent for too long, or at the end."""
+        while (left := min(self._silence_limit - self._word.silence(), end - time.monotonic())) > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    return await stdout.readline()
+        raise TimeoutError
 
     def _take(self, text: str) -> None:
         """Take in one line; what is not a record of ours is kept only as last words."""
@@ -450,7 +482,7 @@ class Probe:
             raise ValueError(msg)
         known = self._begun if kind == "begin" else self._accounts
         if cell not in known:
-            self._heard = time.monotonic()
+            self._word.came()
         if kind == "begin":
             self._begun.add(cell)
             self._doing = f"it began {cell[0]} on {cell[1]}"
@@ -467,7 +499,7 @@ class Probe:
     def _take_client(self, client: ClientKey, record: Mapping[str, Any]) -> None:
         """Take in what a client is, or why it cannot be had."""
         if client not in (*self._versions, *self._import_errors):
-            self._heard = time.monotonic()
+            self._word.came()
         if record["version"] is None:
             self._import_errors[client] = f"{record['error_class']}: {record['error_text']}"[:TEXT_LIMIT]
             return

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import json
+import queue
 import sys
-from typing import Any
+import threading
+import time
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from tests.support.probing import asked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
 
 CELLS = ("first", "second", "third")
 
@@ -96,3 +104,20 @@ def test_a_process_that_never_begins_costs_the_client_alone() -> None:
     assert told["version"] is None
     assert "before it began with a cell" in told["error_text"]
     assert accounts(said, "good")["first"]["outcome"] == "connected"
+
+
+@pytest.mark.parametrize("starved", [True, False])
+def test_a_process_without_a_processor_has_its_time(
+    passenger: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, *, starved: bool
+) -> None:
+    """What comes after the limit is waited for as long as the process had no processor, and else is not."""
+    apart = passenger("apart")
+    lines: queue.Queue[str] = queue.Queue()
+    threading.Timer(0.6, lines.put, ["late"]).start()
+    if starved:
+        monkeypatch.setattr(apart, "waited", lambda pid: time.monotonic())
+        assert apart._next(lines, 1, 0.1) == "late"
+    else:
+        monkeypatch.setattr(apart, "waited", lambda pid: 0.0)
+        with pytest.raises(queue.Empty):
+            apart._next(lines, 1, 0.1)

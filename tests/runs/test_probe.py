@@ -581,6 +581,19 @@ def test_probe_that_dies_of_a_signal_without_a_name(tmp_path: Path, nobody: tupl
     _assert_missing(cell, "died of", str(int(number)))
 
 
+@pytest.mark.parametrize("starved", [True, False])
+def test_what_waits_for_a_processor_is_not_silent(
+    tmp_path: Path, nobody: tuple[str, int], monkeypatch: pytest.MonkeyPatch, *, starved: bool
+) -> None:
+    """Of two probes that answer after the limit, the one that had no processor meanwhile is not ended."""
+    if starved:
+        monkeypatch.setattr("runs.probe.waits_of", lambda pid: {pid: time.monotonic()})
+    answer = MARK + json.dumps({"kind": "identity", "identity": None, "lacking": {"a": "x"}})
+    script = f"read a; sleep 1; echo '{answer}'; read b; echo '{MARK}{json.dumps({'kind': 'end'})}'"
+    seen = _probe(_shell(tmp_path, script), [_stand("one", nobody)], silence_limit=0.5)
+    assert ("said nothing for 0.5 s" in seen.problem) is not starved
+
+
 def test_probe_that_hangs_is_ended_with_all_its_children(tmp_path: Path, nobody: tuple[str, int]) -> None:
     """A probe that falls silent is ended after the limit, and so are the processes that it started."""
     answer = MARK + json.dumps({"kind": "identity", "identity": None, "lacking": {}})
@@ -740,6 +753,7 @@ def test_a_probe_that_floods_is_ended(
 def test_a_visit_has_an_end(tmp_path: Path, nobody: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
     """A probe that does a little within each silence is ended after its time for all cells together."""
     monkeypatch.setattr(probe_module, "ATTEMPTS_A_CELL", 0)
+    monkeypatch.setattr(probe_module, "LONGEST_WAIT", 1)
     script = """
 import time
 for cell in cells:

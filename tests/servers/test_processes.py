@@ -8,14 +8,16 @@ import errno
 import gc
 import os
 import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from servers import processes
-from servers.processes import ended, processor_time, running
+from servers.processes import ended, processor_time, running, waits_of
 
 if TYPE_CHECKING:
     from tests.support.processes import Witness
@@ -159,3 +161,28 @@ def test_a_command_that_is_not_there_is_an_oserror() -> None:
 
     with pytest.raises(FileNotFoundError):
         asyncio.run(run())
+
+
+def test_who_has_no_processor_is_known() -> None:
+    """Two that are never idle wait for each other on one processor; one that sleeps waits for nobody."""
+    if not Path("/proc/self/schedstat").exists():
+        pytest.skip("this kernel does not tell who waits: one with CONFIG_SCHED_INFO enables this")
+    (one, *_) = os.sched_getaffinity(0)
+    busy = f"import os; os.sched_setaffinity(0, [{one}])\nwhile True: pass"
+    programs = (busy, busy, "import time; time.sleep(600)")
+    started = [subprocess.Popen([sys.executable, "-c", program]) for program in programs]
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            waits = [waits_of(process.pid)[process.pid] for process in started]
+            if min(waits[:2]) > 1:
+                break
+            time.sleep(0.1)
+        assert min(waits[:2]) > 1
+        assert waits[2] < min(waits[:2])
+        # As of a process that has ended.
+        assert waits_of(2**22 + 1) == {}
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
