@@ -22,6 +22,9 @@ TRIES_AGAIN = True
 # What it says of an index that has nothing under the name, or of a page that is no list.
 ANSWERS = ("No matching distribution found", "from versions: none")
 
+# What it says of an index that it could not read, before it goes on as if that were empty; but not unless it is asked to say more.
+FAILED = "Could not fetch URL"
+
 # It begins with this whatever the TLS library refused, and what follows says what that was.
 ANY_REFUSAL = "There was a problem confirming the ssl certificate: "
 
@@ -39,10 +42,11 @@ def fetch(host, port, cafile, timeout, retries=0):
 def fetch_with(trusting, host, port, timeout, retries):
     """Do the same with the options that say whom to trust."""
     folder = tempfile.gettempdir()  # nothing is written there, for nothing is found
-    words = ["download", "--isolated", "--no-deps", "--no-cache-dir", "--no-input", "--disable-pip-version-check"]
+    words = ["download", "-vv", "--isolated", "--no-deps", "--no-cache-dir", "--no-input", "--disable-pip-version-check"]
     words += ["--retries", str(retries), "--timeout", str(max(1, int(timeout))), "--dest", folder]
     status, said = quietly.run(pip_main.main, words + ["--index-url", "https://%s:%d/simple" % (host, port)] + trusting + ["floor-probe"])
-    error = program.ProgramError("exit status %s: %s" % (status, said.replace(ANY_REFUSAL, "")))
-    if "SSLError" in said or "Could not fetch URL" in said or "connection error" in said.lower():
+    before, failed, words = said.partition(FAILED)
+    error = program.ProgramError("exit status %s: %s" % (status, (failed + words or before).replace(ANY_REFUSAL, "")))
+    if failed:
         raise error
     return status_page.answered(error, *ANSWERS)

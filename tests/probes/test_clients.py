@@ -873,6 +873,29 @@ def test_what_pip_says_of_any_refusal_is_no_word_about_the_certificate(
     assert ("certificate" in str(caught.value).lower()) is ("CERTIFICATE" in why)
 
 
+def test_an_index_that_pip_did_not_reach_is_no_empty_one(
+    passenger: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pip says "no matching distribution" of an index that did not answer too: only what it says before tells."""
+    for name in ("pip", "pip._internal", "pip._internal.cli", "pip._internal.cli.main"):
+        monkeypatch.setitem(sys.modules, name, MagicMock())
+    client = passenger("clients.pip_download")
+    nothing = "ERROR: No matching distribution found for floor-probe"
+    late = "Could not fetch URL https://h/simple/floor-probe/: h didn't respond within 1.0 seconds - skipping"
+    texts = [f"Getting page {late} {nothing}", nothing]
+    asked = []
+
+    def run(main: object, words: list[str]) -> tuple[int, str]:
+        asked.append(words)
+        return 1, texts.pop(0)
+
+    monkeypatch.setattr(client.quietly, "run", run)
+    with pytest.raises(Exception, match="^exit status 1: Could not fetch URL .* didn't respond"):
+        client.fetch("localhost", 1, "/ca.pem", 5)
+    assert client.fetch("localhost", 1, "/ca.pem", 5)["version"] == VERSION_UNKNOWN
+    assert "-vv" in asked[0]
+
+
 @pytest.mark.parametrize(("version", "refused"), [("23.0.1", True), ("24.1.2", True), ("24.2", False)])
 def test_a_pip_without_the_option_is_not_measured_with_it(
     passenger: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, version: str, *, refused: bool
