@@ -22,6 +22,8 @@ UNKNOWN = "a TLS library that its files do not name"
 
 S2N = "s2n-tls"
 
+GNUTLS = b"Enabled GnuTLS "
+
 S2N_SYMBOL = b"s2n_connection_new"
 """A name that a file with s2n has."""
 
@@ -61,7 +63,10 @@ def brought(module, besides=()):
     if not name.startswith("__init__."):
         return of_files([file] + list(besides))
     wanted = (os.path.join(folder, ""), folder + ".libs/")
-    return of_files(list(besides) + sorted(path for path in mapped() or () if path.startswith(wanted)))
+    here = sorted(mapped() or ())
+    told = of_files(list(besides) + [path for path in here if path.startswith(wanted)])
+    # A distribution links a package to its own libcurl, and that to GnuTLS, which nothing of Python's loads.
+    return told if told != UNKNOWN else of_files([path for path in here if "/libgnutls" in path])
 
 
 def of_files(paths):
@@ -115,6 +120,8 @@ def _library(content):
         name = "OpenSSL %s" % openssl
     elif aws_lc:
         name = ("%s over AWS-LC %s" % (S2N, aws_lc)) if content.find(S2N_SYMBOL) >= 0 else "AWS-LC %s" % aws_lc
+    elif content.find(GNUTLS) >= 0:
+        return "GnuTLS %s" % first(content, GNUTLS, GNUTLS + br"(\d+\.\d+\.\d+)")
     elif content.find(b"OPENSSL_internal") >= 0:
         name = "BoringSSL"
     elif content.find(S2N_SYMBOL) >= 0:

@@ -84,6 +84,7 @@ def test_a_statically_linked_interpreter_has_none(
         (b"s2n_connection_new AWS-LC 5.9.0 BoringSSL OPENSSL_internal", "s2n-tls over AWS-LC 5.9.0"),
         (b"AWS-LC 1.51.2", "AWS-LC 1.51.2"),
         (b"s2n_connection_new", "s2n-tls"),
+        (b"3.8.9\0Enabled GnuTLS 3.8.9 logging...", "GnuTLS 3.8.9"),
         (b"s2n_connection_new OPENSSL_internal libcurl/8.20.0", "BoringSSL below libcurl 8.20.0"),
         (b"libcurl/8.20.0", ""),
         (b"", ""),
@@ -150,3 +151,19 @@ def test_a_file_has_words_or_not(
     path.write_bytes(b"what is in it")
     assert passenger("linked").has(str(path), words) is there
     assert not passenger("linked").has(str(tmp_path / "other.so"), words)
+
+
+def test_a_package_on_the_systems_libcurl_has_the_systems_gnutls(
+    passenger: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where no file of the package has a TLS library, that is GnuTLS if one is loaded, and else unknown."""
+    module = passenger("linked")
+    for name, text in {"pkg/in.so": b"none", "lib/libgnutls.so.30": b"Enabled GnuTLS 3.8.9 l"}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(text)
+    package = SimpleNamespace(__file__=str(tmp_path / "pkg" / "__init__.py"))
+    here = {str(tmp_path / "pkg/in.so"), str(tmp_path / "lib/libgnutls.so.30")}
+    monkeypatch.setattr(module, "mapped", lambda: here)
+    assert module.brought(package) == "GnuTLS 3.8.9 (libgnutls.so.30)"
+    here.remove(str(tmp_path / "lib/libgnutls.so.30"))
+    assert module.brought(package) == module.UNKNOWN
