@@ -3,7 +3,11 @@
     nox -s matrix -- --clients all --made --conditions ambient,permissive,hardened
     .nox/tests/bin/python docs/atlas.py reports/latest
 
-The second command reads `matrix.csv` and `run.json` in the folder of each report that it is given, of
+What a distribution itself ships is measured in its root file system, as mmdebstrap makes one:
+
+    nox -s matrix -- --clients all --conditions ambient,permissive,hardened --place rootfs:DIR
+
+The program reads `matrix.csv` and `run.json` in the folder of each report that it is given, of
 machines or of places, and writes `atlas.csv` anew; of what several have, the last counts. With and without
 reports it writes `atlas.md`, and the worst lines into the README.
 """
