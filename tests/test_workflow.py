@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from interpreters.locate import Candidate
-
 WORKFLOW = ROOT / ".github" / "workflows" / "tls-floor.yml"
 FAULTS = WORKFLOW.with_name("faults.yml")
 HOW_TO = ROOT / "docs" / "how-to.md"
@@ -196,7 +194,6 @@ def _filled(text: str, matrix: Mapping[str, str]) -> str:
 def runner(
     workflow: Any,
     tmp_path: Path,
-    pythons: tuple[Candidate, ...],
     callers_environment: Mapping[str, str],
     make_cache: Callable[[Path], Path],
 ) -> Runner:
@@ -206,9 +203,6 @@ def runner(
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "python"], check=True, timeout=LIMIT)
     ours = ("TLS_FLOOR_", "NOX", "GITHUB_", "COVERAGE_", "PYTEST_")
     kept = {name: text for name, text in callers_environment.items() if not name.startswith(ours)}
-    if any(one.source == "system" for one in pythons):
-        # One Python shows what the commands do; pyenv may have ten.
-        kept["PYENV_ROOT"] = str(tmp_path / "pyenv")
     path = f"{tmp_path / 'python' / 'bin'}{os.pathsep}{kept['PATH']}"
     return Runner(workflow, tmp_path, {**kept, "PATH": path, "CI": "true"}, make_cache)
 
