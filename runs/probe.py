@@ -41,6 +41,10 @@ MARK = "TLS-FLOOR-PROBE "
 ATTEMPT_LIMIT = 5.0
 """Seconds that a client waits for a socket; every server is on this machine."""
 
+PLACE_ATTEMPT_LIMIT = 15.0
+"""The same for a place, where each byte passes both ends of a channel: of 40 that began at once on a machine
+at load 20, one handshake in twenty took more than five seconds, and its cell said nothing."""
+
 SILENCE_LIMIT = 30.0
 """Seconds without a word of its task after which a probe is ended; slow imports take a few, and on a busy
 machine those do not count for which it waited for a processor. What it prints beside counts for nothing: a
@@ -114,6 +118,13 @@ class ProbeTask:
         limit = REACH_LIMIT + PLACE_SILENCE_LIMIT + (4 * attempt_limit + self.slowest) * len(self.pairs)
         passenger = Passenger(self.python, self.arguments, converse=True, limit=limit)
         return command(self.place, passenger, self.env), os.environ
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Seconds that a client waits for a socket, and that the probe may be silent, where it runs."""
+        if self.place.is_local:
+            return ATTEMPT_LIMIT, SILENCE_LIMIT
+        return PLACE_ATTEMPT_LIMIT, PLACE_SILENCE_LIMIT
 
     @property
     def slowest(self) -> float:
@@ -275,14 +286,14 @@ class Probe:
     """Seconds of processor time that the process has spent, as far as the system tells."""
 
     def __init__(
-        self, task: ProbeTask, attempt_limit: float = ATTEMPT_LIMIT, silence_limit: float | None = None
+        self, task: ProbeTask, attempt_limit: float | None = None, silence_limit: float | None = None
     ) -> None:
         self.task = task
-        self._attempt_limit = attempt_limit
-        usual = SILENCE_LIMIT if task.place.is_local else PLACE_SILENCE_LIMIT
+        attempt, silence = task.limits
+        self._attempt_limit = attempt if attempt_limit is None else attempt_limit
         # A program says nothing while it runs, which it may do for as long as the user gave it.
-        self._silence_limit = (usual if silence_limit is None else silence_limit) + task.slowest
-        self._cell_limit = task.slowest + ATTEMPTS_A_CELL * attempt_limit
+        self._silence_limit = (silence if silence_limit is None else silence_limit) + task.slowest
+        self._cell_limit = task.slowest + ATTEMPTS_A_CELL * self._attempt_limit
         self._begun: set[tuple[ClientKey, str]] = set()
         """The clients and servers of which it said that it begins them."""
         self._printed = 0

@@ -185,6 +185,14 @@ def test_a_place_may_be_silent_for_longer(tmp_path: Path, monkeypatch: pytest.Mo
     assert problems[1] == ""
 
 
+def test_an_attempt_in_a_place_has_longer_than_one_here() -> None:
+    """What a client may wait for a socket is what the plan says, and more where a channel is between."""
+    here = _task(["python"], [])
+    there = replace(here, place=Place("exec", "env", ("env",)))
+    assert [Probe(task)._attempt_limit for task in (here, there)] == [5.0, 15.0]
+    assert [Probe(task, attempt_limit=1)._attempt_limit for task in (here, there)] == [1, 1]
+
+
 def test_strangers_are_told_once_for_each_server() -> None:
     """Who else connected is added up over all probes, with how often and who; of nobody nothing is told."""
     seen = [Stranger("one", "a process of user 7", 2), Stranger("two", "x", 1), Stranger("one", "y", 3)]
