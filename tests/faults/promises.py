@@ -65,7 +65,7 @@ def _raised(said: str) -> str:
     """Return the last place and the exception of the last traceback in a text."""
     frames: list[str] = []
     for line in said.rpartition(TRACEBACK)[2].splitlines()[1:]:
-        frames.append(line.strip())
+        frames.append(re.sub(r"/\S*/checkout/", "", line.strip()))
         if not line.startswith(" "):
             break
     where = next((frame for frame in reversed(frames) if frame.startswith('File "')), "")
