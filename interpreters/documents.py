@@ -16,7 +16,8 @@ Count = Annotated[int, Meta(ge=0)]
 Hex = Annotated[str, Meta(pattern="^([0-9a-f]{2})*$")]
 Sha256 = Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")]
 """Empty where there is nothing to hash."""
-Moment = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\+00:00|Z)$")]
+MOMENT = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\+00:00|Z)$"
+Moment = Annotated[str, Meta(pattern=MOMENT)]
 """UTC, ISO 8601."""
 
 _NUMBERS_APART = re.compile(rb'":-?(?:0\.0000|[\d.]+e)')
@@ -73,4 +74,17 @@ def from_json(value: object, kind: type[_Kind]) -> _Kind:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from error
+
+
+def packed(document: object) -> bytes:
+    """Return a document that has bytes in it, for a file of ours that nobody else reads."""
+    return msgspec.msgpack.encode(document)
+
+
+def unpacked(data: bytes, kind: type[_Kind]) -> _Kind:
+    """Return what was packed; raises ValueError for anything else."""
+    try:
+        return msgspec.msgpack.decode(data, type=kind)
+    except msgspec.DecodeError as error:
         raise ValueError(str(error)) from error

@@ -11,7 +11,8 @@ to keep what is compiled in: see compiled.py. Optionally also `sources`: by clie
 of its file, where that is not here; and `snippets`: by client, source text that is run before that client is used, as
 an application that took the text over would.
 Then it prints a marked line for each client when it is first needed, one before and one after each cell, and a
-last one to say that it reached its end. It judges nothing.
+last one to say that it reached its end. Where the plan has `loaded`, that has the files that were loaded, and the
+OPENSSL_CONF that there is by then. It judges nothing.
 """
 
 from __future__ import print_function
@@ -31,8 +32,8 @@ except ImportError:  # before Python 3.4
     from pkgutil import find_loader as find_spec
 
 # Start-up code of the interpreter may have imported modules of its own by these names.
-OURS = ("apart", "clients", "compiled", "identify", "introduction", "linked", "names", "program", "releases")
-OURS += ("quietly", "status_page", "whose")
+OURS = ("apart", "clients", "compiled", "identify", "introduction", "linked", "loaded", "names", "program", "quietly")
+OURS += ("releases", "status_page", "whose")
 for name in OURS:
     sys.modules.pop(name, None)
 
@@ -207,7 +208,11 @@ def main():
         if fetches[name] is not None:
             fetch, note, looks_up = fetches[name]
             attempt(fetch, note, looks_up, cell, plan["timeout"])
-    say(kind="end")
+    if plan.get("loaded"):
+        files = importlib.import_module("loaded").files()
+        say(kind="end", loaded=files, openssl_conf=os.environ.get("OPENSSL_CONF"))
+    else:
+        say(kind="end")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import os
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from interpreters.clients import RELAXED
 from interpreters.listing import some_of
@@ -28,7 +28,7 @@ from servers.progress import Tally, counted
 from servers.resources import exhausted, probes_at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from interpreters.clients import ClientKey
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from reports.verdicts.observations import Observation
     from runs.spool import Spool
     from runs.unfinished import Unfinished
+    from runs.visits import RememberedVisits
     from servers.control import Control
     from servers.lab import Lab
     from servers.protocols import Protocol
@@ -65,6 +66,11 @@ class ProbedInterpreter:
     def observations(self) -> Joined[Observation]:
         """Every observation, in the same order."""
         return Joined(tuple(cells.observations for cells in self.judged.by_client.values()))
+
+    def identity_of(self, python: Path) -> Mapping[str, Any] | None:
+        """Return what one of its Pythons has said of itself, first of all; None if it said nothing."""
+        identities = (results[python].identity for results in self.results.values() if python in results)
+        return next(identities, None)
 
     def under(self, condition: Condition, results: Mapping[Path, ProbeResult]) -> ProbedInterpreter:
         """Return this with what came of probes under one more condition, judged."""
@@ -111,6 +117,8 @@ class Settings:
     spending: Spending = field(default_factory=Spending)
     unfinished: Unfinished | None = None
     """Where each interpreter is kept as soon as it is measured; None where nobody could go on with it."""
+    visits: RememberedVisits | None = None
+    """What earlier runs observed that only tells what holds a client; None for measure all of it."""
 
 
 WAITING = 2
@@ -172,6 +180,8 @@ async def run_campaigns(
     """
     with scratch_folder(settings.cache, "run-") as scratch:
         _forget_compiled(settings.cache / COMPILED)
+        if settings.visits:
+            settings.visits.forget()
         configurations = write_configurations(scratch, settings.floor)
         everyone = [task for tasks in machines for task in tasks]
         at_once = asyncio.Semaphore(_side_by_side(everyone, settings))
@@ -279,14 +289,31 @@ class Campaign:
         """Run a probe for each task, side by side; return what is known with what came of them."""
         standing = [server for server in self.lab.servers if server.server in servers]
         configuration, compiled = self.configurations[condition], self.settings.cache / COMPILED
-        results = await asyncio.gather(
-            *(
-                self._probe(task.under(condition, configuration, standing).keeping_compiled(compiled))
-                for task in tasks
-            )
-        )
+
+        def visit(task: ProbeTask) -> Awaitable[ProbeResult]:
+            sent = task.under(condition, configuration, standing).keeping_compiled(compiled)
+            return self._recall(sent, task, probed) if probed.results else self._probe(sent)
+
+        results = await asyncio.gather(*map(visit, tasks))
         pythons = [task.python for task in tasks]
         return probed.under(condition, dict(zip(pythons, results, strict=True)))
+
+    async def _recall(self, sent: ProbeTask, plain: ProbeTask, probed: ProbedInterpreter) -> ProbeResult:
+        """Return what an earlier run observed that only tells what holds a client, or run the probe.
+
+        Nothing that it rests on may have changed: see runs/visits.py.
+        """
+        visits = self.settings.visits
+        if visits is None or sent.condition in self.settings.conditions:
+            return await self._probe(sent)
+        controls, identity = await self.controls, probed.identity_of(sent.python)
+        visit = await asyncio.to_thread(visits.of, sent, plain, identity, self.lab.engine)
+        if visit and (known := visit.recalled(controls)):
+            return known
+        result = await self._probe(replace(sent, tells_loaded=visit is not None))
+        if visit:
+            visit.keep(result, self.settings.catalogue)
+        return result
 
     async def _probe(self, task: ProbeTask) -> ProbeResult:
         """Run one probe when its turn has come; a failure to make it is the reason of its cells."""

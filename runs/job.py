@@ -297,6 +297,7 @@ class Job(Task):
     ) -> Settings:
         """Return with which servers, and how, the session measures."""
         from runs.campaign import Settings
+        from runs.visits import RememberedVisits
 
         usual = tuple(Role) if self.option("attacks") else (Role.LADDER, Role.PAGE)
         catalogue = read_catalogue().only(*(roles or usual))
@@ -310,6 +311,7 @@ class Job(Task):
             openssl,
             self._spool,
             self.spending,
+            visits=RememberedVisits(self.cache / "visits", fresh=bool(self.option("fresh"))),
         )
 
     @cached_property

@@ -209,7 +209,7 @@ FIND_LINKS = Option(
     "--find-links", "install from this folder of wheels, no index", {"type": a_folder, "metavar": "DIR"}
 )
 BUILD = Option("--build", "build from source what has no wheel; slow", {"action": "store_true"})
-FRESH = Option("--fresh", "make the environments again", {"action": "store_true"})
+FRESH = Option("--fresh", "make the environments again, and remember nothing", {"action": "store_true"})
 PREPARING = (*CHOOSING, CLIENTS, BOTOCORE, URLLIB3, FIND_LINKS, BUILD, FRESH)
 
 FLOOR = Option(

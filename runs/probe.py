@@ -109,6 +109,8 @@ class ProbeTask:
     """Where it runs: elsewhere `env` is what is set there."""
     compiled: Path | None = None
     """A folder of ours for what a Python compiles that must write nothing where its modules are."""
+    tells_loaded: bool = False
+    """Whether it says at its end which files it has loaded."""
 
     def command(self, attempt_limit: float) -> tuple[Sequence[str | Path], Mapping[str, str]]:
         """Return what is started here, and in which environment; an attempt takes so long at the most."""
@@ -223,6 +225,9 @@ class ProbeResult:
     """What it had left running, outside its process group, and we have ended."""
     doubts: tuple[str, ...] = ()
     """What cannot be told in its place, by DOUBTS of probes/reach.py."""
+    loaded: tuple[str, ...] | None = None
+    """The files that it had loaded at its end; None where nobody asked, or where those are not all that it
+    read: its code may have set another OPENSSL_CONF than it was given."""
 
 
 def _account(record: Mapping[str, Any]) -> Account:
@@ -284,6 +289,7 @@ class Probe:
 
     cpu = 0.0
     """Seconds of processor time that the process has spent, as far as the system tells."""
+    _loaded: tuple[str, ...] | None = None
 
     def __init__(
         self, task: ProbeTask, attempt_limit: float | None = None, silence_limit: float | None = None
@@ -376,6 +382,7 @@ class Probe:
         plan["compiled"] = str(self.task.compiled) if self.task.compiled else None
         plan["patience"] = max(0.0, self._silence_limit - BEFORE)
         plan["apart"] = [str(client) for client in there if client.name in self.task.apart]
+        plan["loaded"] = self.task.tells_loaded
         await self._hear(process, plan, lambda: False)
 
     async def _open(
@@ -485,6 +492,8 @@ class Probe:
             self._take_cell(kind, (client, record["server"]), record)
         elif kind == "end":
             self._ended = True
+            if record.get("loaded") and record["openssl_conf"] == self.task.env.get("OPENSSL_CONF"):
+                self._loaded = tuple(map(str, record["loaded"]))
 
     def _take_cell(self, kind: str, cell: tuple[ClientKey, str], record: Mapping[str, Any]) -> None:
         """Take in that it begins a cell, or what came of one; what it was not sent to counts for nothing."""
@@ -554,6 +563,7 @@ class Probe:
             + tuple(self._strangers_there),
             tuple(self._left),
             tuple(self._doubts),
+            self._loaded,
         )
 
     def _observation(self, client: ClientKey, server: LabServer, control: Control) -> Observation:
@@ -561,7 +571,7 @@ class Probe:
         # An account of a cell that the probe was not given counts for nothing.
         account = self._accounts.get((client, server.server.id)) if tap else None
         captures = tuple(tap.captures) if tap else ()
-        seen = _blank(self.task, client, server, control)
+        seen = blank_observation(self.task, client, server, control)
         return replace(
             seen,
             client_version=self._versions.get(client, ""),
@@ -585,7 +595,7 @@ def not_probed(task: ProbeTask, reason: str, controls: Mapping[str, Control]) ->
     """Return the result of a probe that could not be made: no observation has an account, for this reason."""
     absent = _unsaid(task)
     blank = (
-        _blank(task, client, server, controls[server.server.id])
+        blank_observation(task, client, server, controls[server.server.id])
         for client, server in task.pairs
         if client not in absent
     )
@@ -598,7 +608,7 @@ def _unsaid(task: ProbeTask) -> frozenset[ClientKey]:
     return frozenset(client for client in task.clients if task.as_found and task.needed(client))
 
 
-def _blank(task: ProbeTask, client: ClientKey, server: LabServer, control: Control) -> Observation:
+def blank_observation(task: ProbeTask, client: ClientKey, server: LabServer, control: Control) -> Observation:
     """Return the observation of a client on a server before either witness has told anything."""
     return Observation(
         interpreter=task.interpreter,

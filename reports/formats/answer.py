@@ -21,7 +21,7 @@ from servers.protocols import LADDER
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from reports.verdicts.matrix import RowGroup
+    from reports.verdicts.matrix import Row, RowGroup
     from servers.protocols import Protocol
 
 _MEANING = {
@@ -45,6 +45,20 @@ HOLDERS = {
 def meaning(verdict: Verdict, floor: Protocol) -> str:
     """Return what a verdict means, in the few words that fit under its count."""
     return _MEANING[verdict].format(floor=floor.prose)
+
+
+def remembered(rows: Iterable[Row]) -> str:
+    """Say of how many clients an earlier run measured what holds them, and when; empty for none."""
+    days = sorted(row.held_by_measured.partition("T")[0] for row in rows if row.held_by_measured)
+    if not days:
+        return ""
+    clients = "1 client" if len(days) == 1 else f"{len(days)} clients"
+    when = f"on {days[0]}" if days[0] == days[-1] else f"between {days[0]} and {days[-1]}"
+    load = "it loads" if len(days) == 1 else "they load"
+    return (
+        f"What holds {clients} was measured {when} and not again, because nothing that {load} has changed;"
+        " nox -s matrix -- --fresh measures it anew."
+    )
 
 
 GAPS = (Verdict.INCONCLUSIVE, Verdict.UNTESTABLE)

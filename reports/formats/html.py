@@ -18,6 +18,7 @@ from reports.formats.answer import (
     meaning,
     page_sentences,
     parted,
+    remembered,
 )
 from reports.formats.escape import visible
 from reports.formats.format import Format
@@ -110,7 +111,7 @@ def _sentences(matrix: Matrix, policy: Policy) -> dict[str, object]:
         "opening": [_split(sentence) for sentence in opens],
         "answer": [_split(sentence) for sentence in others],
         "caveats": [*headline(run.reporting), *opening(run.reporting)],
-        "reach": in_full(run.reporting),
+        "reach": [*in_full(run.reporting), *filter(None, [remembered(matrix.rows)])],
         "policy": policy.sentences(),
         "tool": tool_in_full(run),
         "post_quantum": post_quantum(worst_first(groups), str),

@@ -9,7 +9,7 @@ import pandas as pd
 from interpreters.end_of_life import ended
 from interpreters.listing import some_of
 from reports.formats.advice import Advice, together
-from reports.formats.answer import HOLDERS, answer, meaning, page_sentences
+from reports.formats.answer import HOLDERS, answer, meaning, page_sentences, remembered
 from reports.formats.escape import for_markdown
 from reports.formats.format import Format
 from reports.formats.found import MOST_ENTRIES, alike, base_of, bases, outcome, places_of
@@ -144,12 +144,13 @@ def _verdicts(rows: Sequence[Row]) -> str:
 
 
 def _legend(rows: Sequence[Row], floor: Protocol) -> str:
-    """Say what those words of the table mean that are in it; empty without any."""
+    """Say what those words of the table mean that are in it, and what earlier runs measured of that."""
     verdicts = sorted({row.verdict for row in rows}, key=list(Verdict).index)
     held = {row.held_by for row in rows}
     words = "; ".join(f"*{verdict}*: {meaning(verdict, floor)}" for verdict in verdicts)
     holders = "; ".join(f"*{holder}*: {what}" for holder, what in HOLDERS.items() if holder in held)
-    return " ".join(filter(None, [words and f"{words}.", holders and f"Held by {holders}."]))
+    known = for_markdown(remembered(rows))
+    return " ".join(filter(None, [words and f"{words}.", holders and f"Held by {holders}.", known]))
 
 
 def _found(groups: Sequence[RowGroup], subject: Subject, today: dt.date) -> str:

@@ -288,6 +288,9 @@ class VerdictDocument(RowKey):
     known."""
     hello: str | None = None
     """The `fingerprint`, among `hellos`, of what it offers beside versions; null where no hello was seen."""
+    held_by_measured: Moment | None = None
+    """When an earlier run measured what `held_by` rests on, UTC, ISO 8601, since when nothing that the client
+    loads has changed; null for what this run measured. The verdict is always of this run."""
 
     @classmethod
     def of_row(cls, row: Row, run: Run) -> VerdictDocument:
@@ -304,6 +307,7 @@ class VerdictDocument(RowKey):
             held_by=row.held_by or None,
             page_check=row.page_check or None,
             hello=row.hello and row.hello.fingerprint,
+            held_by_measured=row.held_by_measured or None,
         )
 
     def row(
@@ -326,6 +330,7 @@ class VerdictDocument(RowKey):
             page_check=self.page_check or PageCheck.UNKNOWN,
             findings=findings,
             hello=hellos[self.hello] if self.hello else None,
+            held_by_measured=self.held_by_measured or "",
         )
 
 

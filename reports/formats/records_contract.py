@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from msgspec import field
+from msgspec import Meta, field
 
-from interpreters.documents import Count, Document, Hex, NonEmpty
+from interpreters.documents import MOMENT, Count, Document, Hex, NonEmpty
 from reports.formats.contract import SCHEMA_VERSION, ControlDocument, RunDocument, ScopeDocument, ServerId
 from servers.conditions import Condition
 from servers.protocols import Protocol, Sender
@@ -131,6 +131,9 @@ class ObservationDocument(Document, tag_field="schema_version", tag=SCHEMA_VERSI
     measured as it is."""
     remark: str = ""
     """What else is true of the client, such as that its urllib3 is not the distribution of that name."""
+    measured: Annotated[str, Meta(pattern=f"{MOMENT}|^$")] = ""
+    """When an earlier run measured this, UTC, ISO 8601, if nothing that it rests on has changed since; empty
+    for what this run measured. No verdict rests on it, only what is said of what holds the floor."""
 
 
 class PartDocument(Document):

@@ -36,13 +36,14 @@ class _Met:
     passed: Mapping[str, bool]
     """By server, whether its control passed; empty for a machine that did not report."""
     request: Mapping[str, Any]
+    ended: str
 
     @classmethod
     def of(cls, run: Mapping[str, Any]) -> _Met:
         """Return it from a run in matrix.json."""
         passed = {server["server"]: server["control"]["passed"] for server in run["servers"]}
         servers = tuple(map(_server, run["servers"]))
-        return cls(Catalogue(servers, run["catalogue"]), passed, run["asked"])
+        return cls(Catalogue(servers, run["catalogue"]), passed, run["asked"], run["ended"])
 
 
 def contradictions(document: Mapping[str, Any]) -> Iterator[str]:
@@ -64,6 +65,8 @@ def contradictions(document: Mapping[str, Any]) -> Iterator[str]:
     for row, verdict in verdicts.items():
         met, found = runs[row[0]], cells.get(row, {})
         yield from _uneven(row, met, found)
+        if (when := verdict.get("held_by_measured")) and when > met.ended:
+            yield f"{_name(row)} is said to be held as an earlier run measured it, at {when}, after its end"
         wrong = [words for cell in found.values() for words in _wrong_cell(cell, met, floor)]
         yield from wrong or _wrong_verdict(verdict, _judged(met, found, floor), _name(row))
     yield from _not_measured(document, verdicts, runs)

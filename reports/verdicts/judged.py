@@ -101,6 +101,17 @@ class JudgedCells:
             return own_holder(judgement, own_tls, seen[Condition.PERMISSIVE], floor)
         return holder
 
+    def holder_measured(self, client: ClientKey, condition: Condition) -> str:
+        """Return when the oldest was observed of what tells what holds a client; empty for in this run.
+
+        Under its own condition everything is of this run.
+        """
+        others = {(client, other) for other in Condition if other is not condition}
+        if not self.of(client, condition).own_tls:
+            others.add((RELAXED, Condition.PERMISSIVE))
+        dates = (seen.measured for key in others for seen in self.by_client.get(key, NONE).observations)
+        return min(filter(None, dates), default="")
+
     def needing(
         self, more: Condition, clients: Iterable[ClientKey], floor: Protocol
     ) -> tuple[ClientKey, ...]:

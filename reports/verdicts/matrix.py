@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 MISFITS = frozenset({"AttributeError", "ImportError", "ModuleNotFoundError", "NameError", "TypeError"})
 """What Python raises where code asks for what is not there; source: its documentation of exceptions."""
 
+TOLD = frozenset(HeldBy) - {HeldBy.UNKNOWN, HeldBy.NOTHING}
+"""What holds a client, where a look at it under other configurations tells that."""
+
 PAGE_CLIENT = "urllib3"
 """The client that the AWS page's check.py uses."""
 
@@ -102,6 +105,8 @@ class Row:
     findings: Mapping[str, CellResult] = field(default_factory=dict)
     hello: Hello | None = None
     """What the client offers beside versions; None where no hello of it was seen."""
+    held_by_measured: str = ""
+    """When what holds it was measured, UTC, ISO 8601, if an earlier run did; empty for in this run."""
 
     @property
     def column(self) -> str:
@@ -302,6 +307,7 @@ def _row(
         own_tls=cells.own_tls,
         findings=cells.results,
         hello=cells.hello(judged.catalogue),
+        held_by_measured=judged.holder_measured(client, condition) if holder in TOLD else "",
     )
 
 

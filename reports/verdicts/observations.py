@@ -142,6 +142,9 @@ class Observation:
     """What else is true of the client beside what it did here, in clauses; empty if nothing is known."""
     environment: str = MADE
     """As its interpreter's."""
+    measured: str = ""
+    """When this was measured, UTC, ISO 8601, if an earlier run did and nothing in it has changed since; empty
+    for what its run measured."""
     captures: tuple[Capture, ...] = ()
     """The bytes behind `wire`, for the evidence files."""
 

@@ -34,6 +34,10 @@ def denials(rows: Iterable[Row], observations: Iterable[Observation], catalogue:
         known = [seen for seen in group if seen.server in honest]
         if not known or row.verdict is Verdict.UNTESTABLE:
             continue
+        for seen in known:
+            if seen.measured:
+                name = f"{row.interpreter.id}/{row.client} on {seen.server}"
+                yield f"{name} was measured at {seen.measured}, and not in its run"
         again = find(known, catalogue)
         for server in honest & {*row.findings, *again}:
             stored, judged = row.findings.get(server), again.get(server)

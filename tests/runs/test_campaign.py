@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -50,6 +50,7 @@ from tests.support.limits import HANGS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from runs.visits import RememberedVisits
     from servers.control import Control
 
 
@@ -637,3 +638,57 @@ def test_what_cannot_be_told_in_a_place_is_said_once() -> None:
     probed = ProbedInterpreter((), JudgedCells(a_catalogue()), results)
     assert list(_doubts([probed, probed])) == [f"In this place: {NOBODY_TELLS}"]
     assert list(_doubts([])) == []
+
+
+class _Remembering:
+    """In the place of visits: remembers each by its condition, and notes who asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Condition, str | None, object]] = []
+        self.known: dict[Condition, ProbeResult] = {}
+
+    def forget(self) -> None:
+        """Forget nothing."""
+
+    def of(self, sent: ProbeTask, plain: ProbeTask, said: Mapping[str, str] | None, engine: str) -> _Known:
+        assert engine
+        self.asked.append((sent.condition, plain.env.get("OPENSSL_CONF"), said))
+        return _Known(sent.condition, self)
+
+
+@dataclass
+class _Known:
+    """In the place of one visit."""
+
+    condition: Condition
+    noted: _Remembering
+
+    def recalled(self, controls: Mapping[str, Control]) -> ProbeResult | None:
+        assert controls
+        return self.noted.known.get(self.condition)
+
+    def keep(self, result: ProbeResult, _: Catalogue) -> None:
+        self.noted.known[self.condition] = result
+
+
+def test_only_what_tells_what_holds_is_remembered(tmp_path: Path, probes: _Probes) -> None:
+    """A second run starts no probe under the telling conditions, and comes out as the first did."""
+    remembering = _Remembering()
+    settings = replace(_settings(tmp_path, Condition.AMBIENT), visits=cast("RememberedVisits", remembering))
+    probes.stacks |= {("ssl", Condition.AMBIENT): STRICT, ("ssl", Condition.PERMISSIVE): LOOSE}
+    first, second = (_run([_task(OPENSSL_CONF="/users.cnf")], settings) for _ in range(2))
+    assert [task.condition for task in probes.tasks] == [Condition.AMBIENT, *TELLING, Condition.AMBIENT]
+    assert [task.tells_loaded for task in probes.tasks] == [False, True, True, False]
+    # By the configuration that is the user's, and with what each Python said of itself in this very run.
+    assert remembering.asked == [(condition, "/users.cnf", None) for condition in (*TELLING, *TELLING)]
+    assert second.interpreters["here"].judged == first.interpreters["here"].judged
+
+
+def test_what_a_run_was_asked_for_is_never_remembered(tmp_path: Path, probes: _Probes) -> None:
+    """A condition of the run is measured in each run, and nobody asks what was known of it."""
+    remembering = _Remembering()
+    settings = replace(_settings(tmp_path, *Condition), visits=cast("RememberedVisits", remembering))
+    probes.stacks |= {("ssl", condition): STRICT for condition in Condition}
+    _run([_task()], settings)
+    assert len(probes.tasks) == len(Condition)
+    assert not remembering.asked

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpreters.interpreter import RunningProcess
-from reports.formats.answer import answer, counts, page_sentences, parted
+from reports.formats.answer import answer, counts, page_sentences, parted, remembered
 from reports.verdicts.cells import CellKind
 from reports.verdicts.judge import PageCheck, Verdict
 from reports.verdicts.matrix import Row, by_interpreter, under
@@ -387,3 +387,16 @@ def test_a_stack_of_its_own_is_not_named_where_python_is_not_safe_either() -> No
     for other in (DOWN, Verdict.INCONCLUSIVE, Verdict.FRAGILE, Verdict.UNTESTABLE):
         rows = [a_row(other, "one", "ssl"), a_row(DOWN, "one", "awscrt", own_tls=CRT)]
         assert not [sentence for sentence in answer_to(rows, TLS1_2) if "Python itself" in sentence]
+
+
+def test_what_was_not_measured_again_is_counted_once() -> None:
+    """One sentence has how many clients it is about, and from when to when; of none nothing is said."""
+    day, other = "2026-11-27T10:00:00+00:00", "2026-11-28T23:00:00+00:00"
+    rows = [a_row(client=name) for name in ("ssl", "urllib3", "botocore")]
+    assert remembered(rows) == ""
+    one = remembered([replace(rows[0], held_by_measured=day), *rows[1:]])
+    assert one.startswith("What holds 1 client was measured on 2026-11-27 and not again")
+    two = [replace(row, held_by_measured=day) for row in rows[:2]]
+    assert "What holds 2 clients was measured on 2026-11-27 and not again" in remembered([*two, rows[2]])
+    several = remembered([*two, replace(rows[2], held_by_measured=other)])
+    assert "What holds 3 clients was measured between 2026-11-27 and 2026-11-28 and not again" in several

@@ -222,7 +222,7 @@ def test_a_wrong_document_does_not_validate(damage: Callable[[Any], None]) -> No
 
 
 ADDED = frozenset(
-    {("", "hellos"), ("verdicts", "hello")}
+    {("", "hellos"), ("verdicts", "hello"), ("verdicts", "held_by_measured")}
     | {("scope", name) for name in ("place", "place_identity", "environments_looked")}
     | {("interpreters", name) for name in ("variables", "processes", "shared_with")}
     | {("policy", "environments"), ("waivers", "environment")}
@@ -355,6 +355,7 @@ def test_a_verdict_says_what_was_judged() -> None:
         "urllib3": "1.26.20",
         "tls_library": "OpenSSL 3.0.19",
         "hello": None,
+        "held_by_measured": None,
     }
     assert (second["client"], second["lowest_negotiated"], second["page_check"]) == ("urllib3", None, None)
 

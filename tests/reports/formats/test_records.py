@@ -137,9 +137,10 @@ WRONG: dict[str, Any] = {
     "wire": None,
     "control": True,
     "remark": None,
+    "measured": "yesterday",
 }
 
-ADDED = frozenset({"remark"})
+ADDED = frozenset({"remark", "measured"})
 """Properties that lines of this version were first written without, which may be read still."""
 
 

@@ -107,3 +107,14 @@ def test_a_row_may_claim_less_than_its_cells(verdict: str) -> None:
     assert list(contradictions(document)) == []
     set_verdicts(document, verdict=verdict, held_by=None)
     assert list(contradictions(document)) == []
+
+
+def test_what_holds_was_measured_before_the_run_that_remembers_it() -> None:
+    """A date behind the end of the run is none of another one, which may have run beside it."""
+    document = _document(_matrix((Stack(frozenset(LADDER[3:])), Obstacle.NOTHING)))
+    ended, verdict = document["runs"][0]["ended"], document["verdicts"][0]
+    verdict["held_by_measured"] = ended
+    assert not list(contradictions(document))
+    verdict["held_by_measured"] = f"2999{ended[4:]}"
+    (denied,) = contradictions(document)
+    assert "one_0/ssl is said to be held as an earlier run measured it, at 2999" in denied

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.clients import ClientKey
+from interpreters.clients import RELAXED, ClientKey
 from reports.verdicts.cells import CellKind
 from reports.verdicts.judge import Verdict
 from reports.verdicts.judged import JudgedCells
@@ -72,3 +72,21 @@ def test_a_tls_of_its_own_is_known_from_any_observation() -> None:
     judged = NOTHING.and_of([first, *(replace(seen, own_tls=CRT) for seen in others)])
     assert judged.of(SSL, Condition.AMBIENT).own_tls == CRT
     assert NOTHING.and_of(BATCHES[0]).of(SSL, Condition.AMBIENT).own_tls is None
+
+
+def _dated(stack: Stack, client: ClientKey, condition: Condition, when: str) -> tuple[Observation, ...]:
+    return tuple(replace(seen, measured=when) for seen in _observed(stack, client, condition))
+
+
+def test_what_holds_is_as_old_as_the_oldest_that_tells_it() -> None:
+    """The client's own visits under other conditions count, and the reference's under the permissive one."""
+    ambient = NOTHING.and_of(_observed(STRICT, SSL, Condition.AMBIENT))
+    assert ambient.holder_measured(SSL, Condition.AMBIENT) == ""
+    own = ambient.and_of(_dated(STRICT, SSL, Condition.PERMISSIVE, "2026-11-28T10:00:00+00:00"))
+    assert own.holder_measured(SSL, Condition.AMBIENT) == "2026-11-28T10:00:00+00:00"
+    assert own.holder_measured(URLLIB3, Condition.AMBIENT) == ""
+    both = own.and_of(_dated(LOOSE, RELAXED, Condition.PERMISSIVE, "2026-11-27T10:00:00+00:00"))
+    assert both.holder_measured(SSL, Condition.AMBIENT) == "2026-11-27T10:00:00+00:00"
+    # What Python's library has tells nothing of another one.
+    crt = [replace(seen, own_tls=CRT) for seen in _observed(STRICT, URLLIB3, Condition.AMBIENT)]
+    assert both.and_of(crt).holder_measured(URLLIB3, Condition.AMBIENT) == ""

@@ -80,3 +80,12 @@ def test_an_observation_that_its_hello_denies_is_named() -> None:
     false = replace(true, offered=(TLS1_3, TLS1_2))
     (denied,) = _denied(seen=(replace(first, wire=(false,), account=connected(TLS1_3)), *others))
     assert denied == "pyenv_3_9_18/ssl/open/ambient says of its hellos what is not in them"
+
+
+def test_a_verdict_that_rests_on_an_earlier_run_is_named() -> None:
+    """Only what tells what holds a client is remembered: a row's own cells are of its run."""
+    first, *rest = SEEN
+    (denied,) = _denied(seen=(replace(first, measured="2026-11-28T10:00:00+00:00"), *rest))
+    assert denied == (
+        f"pyenv_3_9_18/ssl on {first.server} was measured at 2026-11-28T10:00:00+00:00, and not in its run"
+    )

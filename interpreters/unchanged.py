@@ -1,0 +1,139 @@
+"""Tells by the status of files, without reading one, whether anything that a Python loads has changed.
+
+A file that was written, replaced or moved has another size, inode or time, and the time at which its status
+changed (ctime) nobody can set: inode(7). A walk takes milliseconds where reading takes seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import struct
+from typing import TYPE_CHECKING
+
+from interpreters.errors import FloorError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+FILES_LIMIT = 100_000
+"""Files beyond which a walk ends; few applications have these."""
+
+PACKAGES = ("site-packages", "dist-packages")
+"""Folders of packages: one within a standard library that is on no path is not loaded from."""
+
+PASSED_OVER = (
+    *PACKAGES,
+    *("test", "tests", "idlelib", "lib2to3", "tkinter", "turtledemo", "pydoc_data", "ensurepip"),
+)
+"""Folders that are not walked: half of a standard library, from which next to nothing is loaded. What is
+loaded from them counts by itself."""
+
+ABSENT = "absent"
+
+_STATUS = struct.Struct("=QQQQqq")
+
+
+class UntoldError(FloorError):
+    """It cannot be said whether these files change; the message says why."""
+
+
+def status(path: str) -> str:
+    """Return what tells the file behind a path from each other one, and from itself once it has changed.
+
+    ABSENT where there is none; raises UntoldError where that cannot be known.
+    """
+    try:
+        return _packed(os.stat(path)).hex()  # noqa: PTH116  with many files
+    except (FileNotFoundError, NotADirectoryError):
+        return ABSENT
+    except (OSError, ValueError) as error:
+        msg = f"{path} cannot be looked at: {error}"
+        raise UntoldError(msg) from error
+
+
+def changed_since(path: str, moment: float) -> bool:
+    """Whether a file is not there, or was changed after a moment, in seconds since the epoch."""
+    try:
+        found = os.stat(path)  # noqa: PTH116
+    except (OSError, ValueError):
+        return True
+    return max(found.st_mtime, found.st_ctime) >= moment
+
+
+def tree(root: str) -> str:
+    """Return a hash over the status of all that is in a folder, or of a file, which may be absent.
+
+    Raises UntoldError for more than FILES_LIMIT files, for one that is no file, folder or link, and where
+    that cannot be known.
+    """
+    if not os.path.isdir(root):  # noqa: PTH112
+        return status(root)
+    found, seen = hashlib.blake2b(digest_size=16), 0
+    try:
+        for path, facts in _within(root):
+            seen += 1
+            if seen > FILES_LIMIT:
+                msg = f"{root} has more than {FILES_LIMIT} files"
+                raise UntoldError(msg)
+            found.update(os.fsencode(path) + b"\0" + facts)
+    except OSError as error:
+        msg = f"{error.filename} cannot be looked at: {error.strerror}"
+        raise UntoldError(msg) from error
+    return found.hexdigest()
+
+
+def is_walked(path: str, roots: Iterable[str]) -> bool:
+    """Whether `tree` of one of these looks at this file."""
+    for root in roots:
+        if path == root or path.startswith(f"{root}/"):
+            folders = path.removeprefix(root).split("/")[1:-1]
+            if not any(folder in PASSED_OVER for folder in folders):
+                return True
+    return False
+
+
+def _within(root: str) -> Iterator[tuple[str, bytes]]:
+    """Give the names and the status of all below a folder, in an order that is always the same."""
+    ahead = [root]
+    while ahead:
+        folder = ahead.pop()
+        with os.scandir(folder) as entries:
+            listed = sorted(entries, key=lambda entry: entry.name)
+        yield folder, b""
+        for entry in listed:
+            if entry.is_dir(follow_symlinks=False):
+                if entry.name not in PASSED_OVER:
+                    ahead.append(entry.path)
+                continue
+            facts = entry.stat(follow_symlinks=False)
+            if stat.S_ISLNK(facts.st_mode):
+                # What it leads to may change while the link stays.
+                yield entry.name, _packed(facts) + _behind(entry.path)
+            elif stat.S_ISREG(facts.st_mode):
+                yield entry.name, _packed(facts)
+            else:
+                msg = f"{entry.path} is neither a file nor a folder"
+                raise UntoldError(msg)
+
+
+def _behind(link: str) -> bytes:
+    """Return what tells a link's end; raises UntoldError for a folder, of which this is not all."""
+    try:
+        end = os.stat(link)  # noqa: PTH116
+    except (FileNotFoundError, NotADirectoryError):
+        return ABSENT.encode()
+    if stat.S_ISDIR(end.st_mode):
+        msg = f"{link} leads to a folder"
+        raise UntoldError(msg)
+    return _packed(end)
+
+
+def _packed(found: os.stat_result) -> bytes:
+    """Return the status of a file; what has several names, as uv links them, without the time of its status.
+
+    That changes with each further name; the inode cannot be another file's while there are other names.
+    """
+    changed = found.st_ctime_ns if found.st_nlink == 1 else 0
+    return _STATUS.pack(found.st_dev, found.st_ino, found.st_size, found.st_mode, found.st_mtime_ns, changed)

@@ -1,0 +1,33 @@
+"""Says which files this process has loaded, so that it can be told later whether one of them has changed."""
+
+import os
+import sys
+
+
+def files():
+    """Return the paths of the files that its modules are from, and of all that is mapped; None where nobody tells."""
+    try:
+        with open("/proc/self/maps", "rb") as maps:
+            lines = [line.split(None, 5) for line in maps]
+    except (IOError, OSError):
+        return None
+    found = set(text(words[5].rstrip(b"\n")) for words in lines if len(words) > 5 and words[5].startswith(b"/"))
+    for module in list(sys.modules.values()):
+        found.update(text(path) for path in of_module(module))
+    return sorted(found)
+
+
+def of_module(module):
+    """Return a module's file, and its compiled one if there is any; what another program put there may have neither."""
+    try:
+        named = (getattr(module, "__file__", None), getattr(module, "__cached__", None))
+        return [path for path in named if isinstance(path, str) and (path == named[0] or os.path.exists(path))]
+    except Exception:
+        return []
+
+
+def text(path):
+    """Return a path as JSON can have it; what is no UTF-8 has a sign in it that no other path has."""
+    if str is bytes:
+        return path.decode("utf-8", "replace")
+    return os.fsdecode(path)

@@ -1,0 +1,339 @@
+"""Remembers what those visits observed that only tell what holds a client, while nothing in them has changed.
+
+The live visit of a run decides its verdicts. What holds the floor where that visit found it held is told by
+further visits, under configurations of ours: they come out as before while the interpreter, the environment,
+the servers and this tool are the same to the byte. What is remembered is an observation with its date, judged
+like any other, beside the control of the run that uses it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import hashlib
+import importlib.metadata
+import json
+import os
+import ssl
+import sys
+import time
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from interpreters.atomic import replacing
+from interpreters.clients import PROBES, ClientKey
+from interpreters.documents import Document, Moment, packed, unpacked
+from interpreters.openssl_conf import configuration_path, configuration_sha256
+from interpreters.process_environment import NO_BYTECODE, never_read
+from interpreters.regular import read_regular
+from interpreters.unchanged import UntoldError, changed_since, is_walked, status, tree
+from reports.formats.records_contract import AccountDocument, OwnTlsDocument
+from reports.verdicts.cells import judge_cell
+from reports.verdicts.observations import Account, OwnTls
+from runs.probe import ProbeResult, blank_observation
+from servers.certificates import NAME
+from servers.peers import can_tell, hosts_file, is_ours
+from servers.protocols import Sender
+from servers.tap import Capture, Chunk
+from servers.wire import read_capture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from reports.verdicts.observations import Observation
+    from runs.probe import ProbeTask
+    from servers.catalogue import Catalogue
+    from servers.control import Control
+
+AGE = 7 * 24 * 3600.0
+"""Seconds after which what was observed is measured again, whatever has changed."""
+
+BYTES_LIMIT = 256 * 2**20
+"""Bytes of all that is kept; what was measured first goes first. A visit takes a tenth of a megabyte."""
+
+INSTRUMENT = ("probes", "servers", "runs", "interpreters")
+"""The rooms of this tool whose code decides what is observed."""
+
+HARMLESS = frozenset(
+    {"PATH", "LANG", "LANGUAGE", "TZ", "TMPDIR", "PYTHONUSERBASE", "OPENSSL_CONF", *NO_BYTECODE}
+    | never_read("").keys()
+)
+"""The variables of which it is known what they lead to. Under any other one, such as LD_LIBRARY_PATH, nothing
+is remembered."""
+
+SYSTEM = ("/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/crypto-policies")
+"""Files of the system that decide which libraries are loaded, and what Fedora's allow by themselves."""
+
+FIPS = Path("/proc/sys/crypto/fips_enabled")
+
+
+class StoredConnection(Document):
+    """What passed on one connection."""
+
+    chunks: tuple[tuple[float, Sender, bytes], ...]
+    faults: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+class StoredCell(Document):
+    """What both witnesses told of a client on a server."""
+
+    client: str
+    server: str
+    client_version: str
+    urllib3: str
+    own_tls: OwnTlsDocument | None
+    remark: str
+    account: AccountDocument
+    connections: tuple[StoredConnection, ...]
+
+
+class StoredVisit(Document):
+    """What came of one visit."""
+
+    measured: Moment
+    identity: dict[str, Any] | None
+    cells: tuple[StoredCell, ...]
+    beside: dict[str, str]
+    """What was loaded that is in none of the folders that are looked at before, by path, with its status."""
+
+
+@dataclass(frozen=True)
+class RememberedVisits:
+    """Where visits are kept between runs."""
+
+    folder: Path
+    """Of our cache, readable by us alone."""
+    fresh: bool = False
+    """Whether all is to be measured anew."""
+    code: Path = field(default=PROBES.parent)
+    """Where this tool is."""
+
+    trees: dict[str, str] = field(default_factory=dict, compare=False)
+    """What is known of folders in this run: environments share the library of their interpreter."""
+
+    def _tree(self, root: str) -> str:
+        if root not in self.trees:
+            self.trees[root] = tree(root)
+        return self.trees[root]
+
+    @cached_property
+    def instrument(self) -> str:
+        """A hash over the text of what measures, and over what it measures with."""
+        found = hashlib.sha256()
+        for path in sorted(path for room in INSTRUMENT for path in (self.code / room).rglob("*")):
+            if path.suffix in (".py", ".toml", ".pem"):
+                found.update(f"{path.relative_to(self.code)}\0".encode() + path.read_bytes() + b"\0")
+        tlslite = importlib.metadata.version("tlslite-ng")
+        found.update(f"{sys.version}\0{ssl.OPENSSL_VERSION}\0{tlslite}".encode())
+        return found.hexdigest()
+
+    def of(
+        self, task: ProbeTask, plain: ProbeTask, identity: Mapping[str, Any] | None, engine: str
+    ) -> Visit | None:
+        """Return the visit that a task is; None where it cannot be told whether anything in it has changed.
+
+        `plain` is the task without the condition's configuration; `identity` is what its Python has said of
+        itself in this run. `engine` is what serves.
+        """
+        if identity is None or not _is_known(task, identity):
+            return None
+        began = time.time()
+        try:
+            roots = tuple(_roots(task, identity))
+            ours = {"engine": engine, "tool": self.instrument, "files": list(map(self._tree, roots))}
+            rests_on = {**_rests_on(task, plain, identity), **ours}
+        except (OSError, UntoldError, TypeError, ValueError, KeyError):
+            return None
+        key = hashlib.sha256(json.dumps(rests_on, sort_keys=True).encode()).hexdigest()
+        return Visit(self, self.folder / key, task, roots, began)
+
+    def forget(self) -> None:
+        """Remove what is too old, or more than there is room for."""
+        there = []
+        for path in self.folder.glob("*"):
+            # Another run may remove the same.
+            with contextlib.suppress(OSError):
+                found = path.stat()
+                there.append((found.st_mtime, found.st_size, path))
+        room, now = BYTES_LIMIT, time.time()
+        for made, size, path in sorted(there, reverse=True):
+            room -= size
+            if room < 0 or not 0 <= now - made < AGE:
+                path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One visit, by all that it rests on."""
+
+    visits: RememberedVisits
+    path: Path
+    """The file whose name is a hash over that."""
+    task: ProbeTask
+    roots: tuple[str, ...]
+    began: float
+
+    def recalled(self, controls: Mapping[str, Control]) -> ProbeResult | None:
+        """Return what came of it in an earlier run, with this run's controls; None if that is not known."""
+        if self.visits.fresh:
+            return None
+        try:
+            stored = unpacked(read_regular(self.path), StoredVisit)
+            age = self.began - dt.datetime.fromisoformat(stored.measured).timestamp()
+            same = all(status(path) == before for path, before in stored.beside.items())
+        except (OSError, ValueError, UntoldError):
+            return None
+        cells = {(ClientKey.parse(cell.client), cell.server): cell for cell in stored.cells}
+        wanted = {(client, server.server.id): server for client, server in self.task.pairs}
+        if not same or not 0 <= age < AGE or cells.keys() != wanted.keys():
+            return None
+        observations = tuple(
+            _observation(
+                blank_observation(self.task, client, server, controls[server.server.id]),
+                cells[client, server.server.id],
+                stored.measured,
+            )
+            for client, server in self.task.pairs
+        )
+        return ProbeResult(stored.identity, observations)
+
+    def keep(self, result: ProbeResult, catalogue: Catalogue) -> None:
+        """Keep what came of it, if that leaves nothing open and all that was loaded is known."""
+        if not _is_conclusive(result, catalogue) or result.loaded is None:
+            return
+        try:
+            beside = dict(self._beside(result.loaded))
+        except UntoldError:
+            return
+        stored = StoredVisit(
+            measured=dt.datetime.fromtimestamp(self.began, dt.UTC).isoformat(timespec="seconds"),
+            identity=dict(result.identity) if result.identity else None,
+            cells=tuple(map(_stored, result.observations)),
+            beside=beside,
+        )
+        # Where the disk has no room for it, it is measured again.
+        with contextlib.suppress(OSError):
+            self.path.parent.mkdir(mode=0o700, exist_ok=True)
+            with replacing(self.path) as aside:
+                aside.write_bytes(packed(stored))
+
+    def _beside(self, loaded: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """Give what was loaded from outside the folders that were walked; raises UntoldError."""
+        for path in loaded:
+            # The probe's own code is among the tool's, and what has no file is the interpreter's.
+            if path.startswith((f"{PROBES}/", "<", "[")) or is_walked(path, self.roots):
+                continue
+            if not os.path.isabs(path) or changed_since(path, self.began):  # noqa: PTH117
+                msg = f"{path} is no file that stayed as it is"
+                raise UntoldError(msg)
+            yield path, status(path)
+
+
+def _is_known(task: ProbeTask, identity: Mapping[str, Any]) -> bool:
+    """Whether all that a task loads can be looked at: no program, and no code that may read what it likes."""
+    strange = any(name not in HARMLESS and not name.startswith("LC_") for name in task.env)
+    apart = any(client.name in task.apart for client in task.clients)
+    own = any(client.name in task.sources for client in task.clients)
+    stand = all(server.address and server.pair for server in task.servers)
+    itself = os.path.realpath(task.python) == identity.get("executable")
+    plain = task.place.is_local and task.arguments == (PROBES,)
+    return plain and itself and stand and not (strange or apart or own or task.programs)
+
+
+def _roots(task: ProbeTask, identity: Mapping[str, Any]) -> Iterator[str]:
+    """Give the folders and files that a Python may load from, as it says itself; raises UntoldError."""
+    folders = [str(folder) for folder in identity["path"]]
+    if not folders or not all(map(os.path.isabs, folders)):
+        msg = "it imports from a folder that has no name of its own"
+        raise UntoldError(msg)
+    yield from folders
+    for prefix in {str(identity["prefix"]), os.path.dirname(os.path.dirname(task.python))}:  # noqa: PTH120
+        yield os.path.join(prefix, "pyvenv.cfg")  # noqa: PTH118
+    yield str(task.python)
+    yield os.path.realpath(task.python)
+    yield from SYSTEM
+
+
+def _rests_on(task: ProbeTask, plain: ProbeTask, identity: Mapping[str, Any]) -> dict[str, object]:
+    """Return, beside files, all that the outcome of a visit could depend on; raises OSError."""
+    ours = Path(task.env["OPENSSL_CONF"])
+    directory = str((identity["ssl"] or {}).get("directory", ""))
+    machine = configuration_sha256(configuration_path(directory, plain.env), plain.env)
+    return {
+        "interpreter": (task.interpreter, task.environment, str(task.python)),
+        "clients": list(map(str, task.clients)),
+        "snippets": dict(task.snippets),
+        "modules": {client: list(names) for client, names in task.modules.items()},
+        "servers": [_facts(asdict(server.server)) for server in task.servers],
+        "condition": (task.condition, ours.read_text(encoding="utf-8")),
+        "variables": {**task.env, "OPENSSL_CONF": plain.env.get("OPENSSL_CONF")},
+        "machine's configuration": machine,
+        "identity": dict(identity),
+        "compiled": task.compiled is not None,
+        "system": (*os.uname(), os.geteuid(), _fips()),
+        "peers": (can_tell(), is_ours(NAME, hosts_file())),
+    }
+
+
+def _facts(server: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts of a server in JSON's own types."""
+    return {name: sorted(fact) if isinstance(fact, frozenset) else fact for name, fact in server.items()}
+
+
+def _fips() -> str:
+    with contextlib.suppress(OSError):
+        return FIPS.read_text(encoding="ascii").strip()
+    return ""
+
+
+def _is_conclusive(result: ProbeResult, catalogue: Catalogue) -> bool:
+    """Whether each cell of a visit says something, and nothing disturbed it."""
+    disturbed = (result.problem, result.import_errors, result.absent, result.strangers, result.left)
+    if any(disturbed) or result.doubts or not result.observations:
+        return False
+    return all(
+        seen.account and seen.control.passed and not judge_cell(seen, catalogue[seen.server]).undecided
+        for seen in result.observations
+    )
+
+
+def _stored(seen: Observation) -> StoredCell:
+    assert seen.account is not None  # noqa: S101  only conclusive observations are kept
+    return StoredCell.of(
+        seen,
+        client=str(seen.client),
+        own_tls=seen.own_tls and OwnTlsDocument.of(seen.own_tls),
+        account=AccountDocument.of(seen.account),
+        connections=tuple(
+            StoredConnection(
+                chunks=tuple((chunk.at, chunk.sender, chunk.data) for chunk in capture.chunks),
+                faults=tuple(capture.faults),
+                notes=tuple(capture.notes),
+            )
+            for capture in seen.captures
+        ),
+    )
+
+
+def _observation(blank: Observation, cell: StoredCell, measured: str) -> Observation:
+    """Return an observation as it was made, with its date; what passed on the wire is read again."""
+    captures = tuple(_capture(connection) for connection in cell.connections)
+    return replace(
+        blank,
+        client_version=cell.client_version,
+        urllib3=cell.urllib3,
+        own_tls=cell.own_tls.to(OwnTls) if cell.own_tls else None,
+        remark=cell.remark,
+        account=cell.account.to(Account),
+        wire=tuple(map(read_capture, captures)),
+        captures=captures,
+        measured=measured,
+    )
+
+
+def _capture(connection: StoredConnection) -> Capture:
+    chunks: Sequence[Chunk] = [Chunk(at, sender, data) for at, sender, data in connection.chunks]
+    return Capture(list(chunks), list(connection.faults), list(connection.notes))
