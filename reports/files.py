@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from interpreters.atomic import replacing, write_atomically
 from interpreters.errors import FloorError
 from interpreters.locks import locked
+from interpreters.offspring import removed_if_killed
 from interpreters.process_environment import RUN_ID
 from interpreters.regular import open_regular, read_regular
 from interpreters.scratch import in_use, is_abandoned
@@ -111,7 +112,7 @@ def publish(run_id: str, reports: Path = REPORTS, kept: int = KEPT_RUNS) -> Iter
     aside.mkdir(mode=0o755)
     try:
         # Else whoever publishes meanwhile would take it for what a killed run left.
-        with in_use(aside):
+        with in_use(aside), removed_if_killed(aside):
             yield aside
             write_sums(aside)
             aside.rename(final)

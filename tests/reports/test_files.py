@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from interpreters.scratch import in_use
 from reports.files import (
     BEGUN,
+    HISTORY,
     KEPT_RUNS,
     ORDER,
     SUMS,
@@ -231,6 +233,28 @@ def test_a_run_that_is_killed_is_not_taken_for_one_on_its_way(tmp_path: Path) ->
     assert done.returncode == -signal.SIGKILL
     (mark,) = marks(tmp_path)
     assert (mark.run_id, mark.running) == ("killed", False)
+
+
+KILLED_AS_IT_PUBLISHES = """
+import os, pathlib, signal, sys
+sys.path.insert(0, {root!r})
+from interpreters.offspring import offspring_ended
+from reports.files import publish
+with offspring_ended(), publish("killed", pathlib.Path({folder!r})) as folder:
+    (folder / "matrix.csv").touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_run_that_is_killed_as_it_publishes_leaves_no_half_report(tmp_path: Path) -> None:
+    """The folder that a run writes into is gone soon after its violent death, not at the next run alone."""
+    program = KILLED_AS_IT_PUBLISHES.format(root=str(ROOT), folder=str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", program], check=False)
+    assert done.returncode == -signal.SIGKILL
+    deadline = time.monotonic() + 10
+    while (left := list((tmp_path / HISTORY).iterdir())) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert left == []
 
 
 def test_a_run_on_its_way_keeps_its_mark_when_another_ends(tmp_path: Path) -> None:
