@@ -475,8 +475,10 @@ def test_an_observation_is_one_connection(client: str, met: dict[str, Meeting], 
 
 
 def retries(client: str) -> bool:
-    """Whether a client's file does anything with the number of retries that it is given."""
-    return any(isinstance(node, ast.Name) and node.id == "retries" for node in ast.walk(tree(client)))
+    """Whether a client does anything with the number of retries that it is given."""
+    functions = (node for node in tree(client).body if isinstance(node, ast.FunctionDef))
+    (fetch,) = (node for node in functions if node.name == "fetch")
+    return any(isinstance(node, ast.Name) and node.id == "retries" for node in ast.walk(fetch))
 
 
 def tries_again(client: str) -> bool:
