@@ -96,15 +96,15 @@ def truth(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
-def bench(session: nox.Session) -> None:
-    """Time the AWS page's procedure against ours on the same interpreters."""
-    perform("bench", session, PLAN)
-
-
-@nox.session(venv_backend="none")
 def clean(session: nox.Session) -> None:
     """Remove environments of interpreters that are gone, and what runs left: [-- --dry-run]."""
     perform("clean", session, PLAN)
+
+
+@nox.session(venv_backend="none")
+def bench(session: nox.Session) -> None:
+    """Time the AWS page's procedure against ours on the same interpreters."""
+    perform("bench", session, PLAN)
 
 
 @nox.session(venv_backend="uv|virtualenv")
