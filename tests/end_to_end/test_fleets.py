@@ -1,6 +1,6 @@
 """Fleets, for real: what a place costs, and that waiting for many of them adds up to little.
 
-Each takes a minute and more, and says what it measured: TLS_FLOOR_PLACES=1 pytest -rP this file. Another
+Each takes a minute and more, and says what it measured: TLS_FLOOR_FLEETS=1 pytest -rP this file. Another
 number is how many places there are instead of 100.
 """
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
     from runs.campaign import CampaignResult
 
-ASKED = int(os.environ.get("TLS_FLOOR_PLACES", "0") or 0)
+ASKED = int(os.environ.get("TLS_FLOOR_FLEETS", "0") or 0)
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.skipif(not ASKED, reason="TLS_FLOOR_PLACES=1 enables this, which takes a minute and more"),
+    pytest.mark.skipif(not ASKED, reason="TLS_FLOOR_FLEETS=1 enables this, which takes a minute and more"),
 ]
 
 PLACES = ASKED if ASKED > 1 else 100
