@@ -331,7 +331,8 @@ class Job(Task):
     @contextlib.contextmanager
     def unfinished(self, start: RunStart, settings: Settings) -> Iterator[Unfinished]:
         """Keep what is measured in a run until that ends well, and give what it goes on with (--resume)."""
-        from runs.unfinished import checkout_of, interpreters_of, unfinished
+        from runs.own_files import checkout_of
+        from runs.unfinished import interpreters_of, unfinished
 
         options = (start.request, settings.openssl, sorted(settings.env.items()), start.scope.narrowed)
         question = {

@@ -38,9 +38,6 @@ FOLDER = "unfinished"
 QUESTION = "question.json"
 """The file that says for what it holds."""
 
-SOURCES = ("*.py", "*.toml", "*.cnf", "*.txt")
-"""The files of the tool that decide what is measured, and how it is judged."""
-
 MEASURED = ".measured"
 """How the name of a file with what one interpreter came to ends."""
 
@@ -168,16 +165,6 @@ def _read_all(folder: Path) -> Iterator[tuple[str, tuple[str, ProbedInterpreter]
             msg = f"{path.name}: {error}"
             raise ValueError(msg) from error
         yield interpreter, (when, probed)
-
-
-def checkout_of(root: Path, rooms: Iterable[str]) -> str:
-    """Return a hash of the tool's own files, with changes that nobody has committed."""
-    found = hashlib.sha256()
-    for room in rooms:
-        for path in sorted(path for pattern in SOURCES for path in (root / room).rglob(pattern)):
-            found.update(f"{path.relative_to(root)}\0".encode())
-            found.update(path.read_bytes())
-    return found.hexdigest()
 
 
 def interpreters_of(start: RunStart) -> dict[str, str]:

@@ -32,6 +32,7 @@ from interpreters.unchanged import UntoldError, changed_since, is_walked, status
 from reports.formats.records_contract import AccountDocument, OwnTlsDocument
 from reports.verdicts.cells import judge_cell
 from reports.verdicts.observations import Account, OwnTls
+from runs.own_files import checkout_of
 from runs.probe import ProbeResult, blank_observation
 from servers.certificates import NAME
 from servers.peers import can_tell, hosts_file, is_ours
@@ -40,7 +41,7 @@ from servers.tap import Capture, Chunk
 from servers.wire import read_capture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from reports.verdicts.observations import Observation
     from runs.probe import ProbeTask
@@ -121,14 +122,9 @@ class RememberedVisits:
 
     @cached_property
     def instrument(self) -> str:
-        """A hash over the text of what measures, and over what it measures with."""
-        found = hashlib.sha256()
-        for path in sorted(path for room in INSTRUMENT for path in (self.code / room).rglob("*")):
-            if path.suffix in (".py", ".toml", ".pem"):
-                found.update(f"{path.relative_to(self.code)}\0".encode() + path.read_bytes() + b"\0")
-        tlslite = importlib.metadata.version("tlslite-ng")
-        found.update(f"{sys.version}\0{ssl.OPENSSL_VERSION}\0{tlslite}".encode())
-        return found.hexdigest()
+        """A hash over the text of what measures, and what it measures with."""
+        with_what = (sys.version, ssl.OPENSSL_VERSION, importlib.metadata.version("tlslite-ng"))
+        return "\0".join((checkout_of(self.code, INSTRUMENT), *with_what))
 
     def of(
         self, task: ProbeTask, plain: ProbeTask, identity: Mapping[str, Any] | None, engine: str
@@ -335,5 +331,5 @@ def _observation(blank: Observation, cell: StoredCell, measured: str) -> Observa
 
 
 def _capture(connection: StoredConnection) -> Capture:
-    chunks: Sequence[Chunk] = [Chunk(at, sender, data) for at, sender, data in connection.chunks]
-    return Capture(list(chunks), list(connection.faults), list(connection.notes))
+    chunks = [Chunk(at, sender, data) for at, sender, data in connection.chunks]
+    return Capture(chunks, list(connection.faults), list(connection.notes))

@@ -18,7 +18,7 @@ from interpreters.prepared import Prepared
 from reports.verdicts.judged import JudgedCells
 from runs.campaign import ProbedInterpreter
 from runs.kept_places import AGE_LIMIT
-from runs.unfinished import ResumeError, Unfinished, checkout_of, interpreters_of, unfinished
+from runs.unfinished import ResumeError, Unfinished, interpreters_of, unfinished
 from tests.support.builders import a_catalogue, an_interpreter
 
 if TYPE_CHECKING:
@@ -148,19 +148,6 @@ def test_a_full_disk_stops_no_measurement(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("runs.unfinished.write_atomically", full)
     assert broken_off(tmp_path, "one", "a").is_dir()
     assert "no run" in refusal(tmp_path)
-
-
-def test_a_checkout_is_its_files(tmp_path: Path) -> None:
-    """An edit, committed or not, and another file make another checkout; a text elsewhere does not."""
-    (tmp_path / "runs").mkdir()
-    (tmp_path / "runs" / "a.py").write_text("1")
-    first = checkout_of(tmp_path, ["runs"])
-    (tmp_path / "README.md").write_text("x")
-    assert checkout_of(tmp_path, ["runs"]) == first
-    (tmp_path / "runs" / "b.toml").write_text("1")
-    second = checkout_of(tmp_path, ["runs"])
-    (tmp_path / "runs" / "a.py").write_text("2")
-    assert len({first, second, checkout_of(tmp_path, ["runs"])}) == 3
 
 
 def test_an_interpreter_is_its_build_and_its_packages(tmp_path: Path) -> None:
