@@ -44,6 +44,14 @@ def scratch_folder(cache: Path, prefix: str) -> Iterator[Path]:
             yield folder
 
 
+@contextlib.contextmanager
+def temporary_folder(scratch: Path) -> Iterator[Path]:
+    """Give a new folder in a scratch folder; what is in it is gone after the block."""
+    # A process that outlives its probe may still write there: that goes with the scratch folder.
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="tmp-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
 def sweep(cache: Path) -> None:
     """Remove the folders of this kind that no run holds any more."""
     for folder in cache.iterdir():

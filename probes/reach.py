@@ -533,8 +533,9 @@ class Far(object):
 
     def run(self, spec):
         """Start the passenger."""
-        home = os.path.join(self.folder, "home")
-        os.mkdir(home, 0o700)
+        home, temporary = os.path.join(self.folder, "home"), os.path.join(self.folder, "tmp")
+        for folder in (home, temporary):
+            os.mkdir(folder, 0o700)
         kept = spec["keep"]
         env = dict((name, value) for name, value in os.environ.items() if any(fnmatch.fnmatchcase(name, each) for each in kept))
         # As interpreters/process_environment.py has it: the start-up code there is the user's own.
@@ -545,6 +546,8 @@ class Far(object):
             env.pop(name, None)
             if value is not None:
                 env[name] = self.here(value)
+        # It may be killed before it removes what it writes there.
+        env["TMPDIR"] = temporary
         command = [spec["python"] or sys.executable] + spec["words"]
         command += [os.path.normpath(os.path.join(self.folder, "probes", spec["script"]))]
         command += [self.here(word) for word in spec["arguments"]]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from interpreters.clients import RELAXED
 from interpreters.listing import some_of
 from interpreters.log import LOG
-from interpreters.scratch import scratch_folder
+from interpreters.scratch import scratch_folder, temporary_folder
 from reports.verdicts.judged import JudgedCells
 from reports.verdicts.observations import Joined
 from runs.probe import Probe, ProbeResult, ProbeTask, Stranger, not_probed, stranger_sentences
@@ -195,7 +195,7 @@ async def run_campaigns(
                 raise EngineError(lab.unavailable)
             with phase("visits"), counted(sum(map(len, grouped)), "measured") as tally:
                 controls = asyncio.create_task(lab.controls())
-                campaign = Campaign(settings, telling, lab, controls, configurations, at_once, tally)
+                campaign = Campaign(settings, telling, lab, controls, configurations, scratch, at_once, tally)
                 results = await asyncio.gather(*map(campaign.run, grouped))
             with phase("servers down"):
                 await stack.aclose()
@@ -229,6 +229,8 @@ class Campaign:
     lab: Lab
     controls: asyncio.Task[dict[str, Control]]
     configurations: Mapping[Condition, Path | None]
+    scratch: Path
+    """A folder that is gone with the campaign."""
     at_once: asyncio.Semaphore
     tally: Tally
     in_place: defaultdict[Place, asyncio.Semaphore] = field(
@@ -317,12 +319,12 @@ class Campaign:
 
     async def _probe(self, task: ProbeTask) -> ProbeResult:
         """Run one probe when its turn has come; a failure to make it is the reason of its cells."""
-        probe = Probe(task)
         clients = ", ".join(map(str, task.clients)) or "its identity"
         named = f"{task.interpreter} ({clients}) under {task.condition}"
         async with self.in_place[task.place], self.at_once:
             try:
-                with self.tally.at_work(named):
+                with self.tally.at_work(named), temporary_folder(self.scratch) as folder:
+                    probe = Probe(task.with_temporary(folder))
                     await probe.run()
                 self.settings.spending.visited(task.condition, probe.cpu)
             except (OSError, RuntimeError) as error:

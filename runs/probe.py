@@ -164,6 +164,13 @@ class ProbeTask:
         ours = {"OPENSSL_CONF": str(configuration)} if configuration else {}
         return replace(self, condition=condition, env={**self.env, **ours}, servers=tuple(servers))
 
+    def with_temporary(self, folder: Path) -> ProbeTask:
+        """Return the task with a folder of ours for temporary files; in a place the far end has one.
+
+        A probe is killed before it removes what it wrote there.
+        """
+        return replace(self, env={**self.env, "TMPDIR": str(folder)}) if self.place.is_local else self
+
     def keeping_compiled(self, folder: Path) -> ProbeTask:
         """Return the task with a folder of ours for compiled modules, where it needs and can reach that."""
         needs = self.place.is_local and NO_BYTECODE.items() <= self.env.items()

@@ -124,16 +124,17 @@ def test_it_dies_as_the_passenger_did(tmp_path: Path) -> None:
 
 
 def test_the_environment_there_is_sanitized(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the place's variables few stay; HOME is a folder of ours, which is gone afterwards."""
+    """Of the place's variables few stay; HOME and TMPDIR are folders of ours, which are gone afterwards."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cr3t")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("LC_TIME", "C")
     everything = Place("exec", "env", ("env",), passes=("*",))
-    script = "import json, os; print(json.dumps(dict(os.environ)))"
+    script = "import json, os, tempfile; tempfile.mkstemp(); print(json.dumps(dict(os.environ)))"
     seen = json.loads(enter(everything, passenger(tmp_path, script), env={"TZ": None, "X": "{folder}/x"}).stdout)
     assert {"AWS_SECRET_ACCESS_KEY", "PYTHONPATH", "TZ"}.isdisjoint(seen)
     assert (seen["AWS_CONFIG_FILE"], seen["LC_TIME"]) == (os.devnull, "C")
     assert seen["X"] == f"{Path(seen['HOME']).parent}/x"
+    assert seen["TMPDIR"] == f"{Path(seen['HOME']).parent}/tmp"
     assert not Path(seen["HOME"]).parent.exists()
 
 

@@ -198,6 +198,29 @@ def test_who_must_not_write_has_a_folder_for_what_is_compiled(tmp_path: Path, pr
     assert [path.name for path in folder.glob("*/*")] == ["new"]
 
 
+def test_each_probe_has_a_folder_for_temporary_files(
+    tmp_path: Path, probes: _Probes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is ours, and gone with what the probe left there, which was killed; no other place reaches it."""
+    make, seen = probes.probe, []
+
+    def leaves_a_file(task: ProbeTask) -> _Probe:
+        if task.place.is_local:
+            seen.append(folder := Path(task.env["TMPDIR"]))
+            assert not list(folder.iterdir())
+            (folder / "left" / "behind").mkdir(parents=True)
+        return make(task)
+
+    monkeypatch.setattr(campaign_module, "Probe", leaves_a_file)
+    task = _task(TMPDIR="/elsewhere")
+    settings = _settings(tmp_path, Condition.AMBIENT, Condition.HARDENED)
+    _run([task, replace(task, interpreter="there", place=Place("exec", "env"))], settings)
+    assert len(set(seen)) == len(settings.conditions)
+    assert all(folder.is_relative_to(settings.cache) and not folder.exists() for folder in seen)
+    there = [sent.env["TMPDIR"] for sent in probes.tasks if sent.interpreter == "there"]
+    assert there == [task.env["TMPDIR"]] * len(settings.conditions)
+
+
 @pytest.mark.parametrize("environment", ["made", "/srv/app"])
 def test_what_is_not_there_is_asked_for_once(tmp_path: Path, probes: _Probes, environment: str) -> None:
     """An environment as found is probed under further conditions for what it has; ours has all."""
@@ -217,7 +240,7 @@ def test_configuration_is_passed_but_to_the_ambient_condition(tmp_path: Path, pr
     settings = _settings(tmp_path, *Condition)
     task = _task(SOME="thing")
     _run([task], settings)
-    envs = [task.env for task in probes.tasks]
+    envs = [{name: sent.env[name] for name in sent.env if name != "TMPDIR"} for sent in probes.tasks]
     seen = dict(zip(Condition, zip(envs, probes.configurations, strict=True), strict=True))
     assert seen[Condition.AMBIENT] == (task.env, None)
     for condition in set(Condition) - {Condition.AMBIENT}:
