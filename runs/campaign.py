@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import time
 from collections import defaultdict
@@ -28,7 +29,7 @@ from servers.progress import Tally, counted
 from servers.resources import exhausted, probes_at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from interpreters.clients import ClientKey
@@ -167,10 +168,12 @@ async def run_campaigns(
     machines: Sequence[Sequence[ProbeTask]],
     settings: Settings,
     telling: Sequence[Condition] = TELLING,
+    ended: Callable[[int, CampaignResult], object] | None = None,
 ) -> list[CampaignResult]:
     """Probe all tasks of each machine under the conditions of the settings, and judge what they observe.
 
     All machines meet the same servers, side by side. An interpreter's id is unique on its own machine.
+    `ended` is given each machine's number and result as soon as that is there, in a thread, one at a time.
 
     After that, clients that hold the floor are probed under the conditions of `telling`, on one server for
     each way of exchanging keys: these probes tell what holds the floor. The reference client is probed
@@ -195,8 +198,10 @@ async def run_campaigns(
                 raise EngineError(lab.unavailable)
             with phase("visits"), counted(sum(map(len, grouped)), "measured") as tally:
                 controls = asyncio.create_task(lab.controls())
-                campaign = Campaign(settings, telling, lab, controls, configurations, scratch, at_once, tally)
-                results = await asyncio.gather(*map(campaign.run, grouped))
+                campaign = Campaign(
+                    settings, telling, lab, controls, configurations, scratch, at_once, tally, ended
+                )
+                results = await asyncio.gather(*itertools.starmap(campaign.run, enumerate(grouped)))
             with phase("servers down"):
                 await stack.aclose()
             for sentence in dict.fromkeys(sentence for result in results for sentence in result.notes):
@@ -233,12 +238,24 @@ class Campaign:
     """A folder that is gone with the campaign."""
     at_once: asyncio.Semaphore
     tally: Tally
+    ended: Callable[[int, CampaignResult], object] | None = None
+    """Whom each machine's result is handed on to."""
+    handing_on: asyncio.Lock = field(default_factory=asyncio.Lock)
     in_place: defaultdict[Place, asyncio.Semaphore] = field(
         default_factory=lambda: defaultdict(lambda: asyncio.Semaphore(_at_work()))
     )
     """For each place, too: a host takes few connections that are not authenticated yet."""
 
-    async def run(self, interpreters: Mapping[str, Sequence[ProbeTask]]) -> CampaignResult:
+    async def run(self, number: int, interpreters: Mapping[str, Sequence[ProbeTask]]) -> CampaignResult:
+        """Probe all interpreters of a machine, and hand on what that came to."""
+        result = await self._probe_machine(interpreters)
+        if self.ended:
+            async with self.handing_on:
+                # Meanwhile other machines are measured, which must not wait for a disk.
+                await asyncio.to_thread(self.ended, number, result)
+        return result
+
+    async def _probe_machine(self, interpreters: Mapping[str, Sequence[ProbeTask]]) -> CampaignResult:
         """Probe all interpreters side by side, each by its tasks: in itself first, then its environments."""
         probed = await asyncio.gather(*map(self._probe_interpreter, interpreters.values()))
         strangers = [

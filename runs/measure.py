@@ -19,7 +19,7 @@ from runs.collect import collect, collect_programs
 from runs.probe import ProbeTask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from interpreters.own_clients import OwnClient
     from interpreters.prepared import Prepared
@@ -95,60 +95,79 @@ def measure(start: RunStart, clients: Sequence[ClientKey], settings: Settings) -
 
     Raises EngineError where openssl can serve nothing, and ResourceError where there are too few open files.
     """
-    (found,) = measure_all((start,), clients, settings)
-    return found
+    begun = _begin(start, clients, settings)
+    (campaign,) = asyncio.run(run_campaigns((begun.tasks,), settings))
+    with settings.spending.phase("rows"):
+        return begun.matrix(campaign)
 
 
-def measure_all(starts: Sequence[RunStart], clients: Sequence[ClientKey], settings: Settings) -> list[Matrix]:
-    """Measure several machines or places side by side; return the matrix of each: see measure."""
-    started, phase = now(), settings.spending.phase
-    with phase("who is the same"):
-        followers = [followers_of(start.prepared, start.env) for start in starts]
-    tasks = [
-        tuple(task for task in probe_tasks(start, clients) if task.interpreter not in same)
-        for start, same in zip(starts, followers, strict=True)
-    ]
-    campaigns = asyncio.run(run_campaigns(tasks, settings))
-    with phase("rows"):
-        return [
-            _matrix(start, clients, settings, Campaigned(campaign, same, started))
-            for start, same, campaign in zip(starts, followers, campaigns, strict=True)
-        ]
+def measure_all(
+    starts: Sequence[RunStart],
+    clients: Sequence[ClientKey],
+    settings: Settings,
+    keep: Callable[[Matrix], object],
+) -> list[Matrix]:
+    """Measure several machines or places side by side; return the matrix of each: see measure.
+
+    `keep` is given each matrix as soon as its machine is measured, while others may still be.
+    """
+    begun = [_begin(start, clients, settings) for start in starts]
+    found: dict[int, Matrix] = {}
+
+    def ended(number: int, campaign: CampaignResult) -> None:
+        found[number] = begun[number].matrix(campaign)
+        keep(found[number])
+
+    asyncio.run(run_campaigns([each.tasks for each in begun], settings, ended=ended))
+    return [found[number] for number in range(len(begun))]
+
+
+def _begin(start: RunStart, clients: Sequence[ClientKey], settings: Settings) -> BegunRun:
+    with settings.spending.phase("who is the same"):
+        return BegunRun(start, clients, settings, followers_of(start.prepared, start.env), now())
 
 
 @dataclass(frozen=True)
-class Campaigned:
-    """What a campaign came to on a machine, for which environments it holds too, and when it began."""
+class BegunRun:
+    """A run of one machine or place that is being measured."""
 
-    campaign: CampaignResult
+    start: RunStart
+    clients: Sequence[ClientKey]
+    settings: Settings
     followers: Mapping[str, str]
+    """By environment, the one whose measurement holds for it too."""
     started: str
 
+    @property
+    def tasks(self) -> tuple[ProbeTask, ...]:
+        """Who is to be probed."""
+        tasks = probe_tasks(self.start, self.clients)
+        return tuple(task for task in tasks if task.interpreter not in self.followers)
 
-def _matrix(start: RunStart, clients: Sequence[ClientKey], settings: Settings, came: Campaigned) -> Matrix:
-    """Judge what was measured on a machine."""
-    campaign = came.campaign
-    run = Run(
-        run_id=start.run_id,
-        host=start.host,
-        tool=start.tool,
-        engine=campaign.engine,
-        catalogue=settings.catalogue.sha256,
-        started=min([came.started, *(settings.unfinished.times if settings.unfinished else ())]),
-        ended=now(),
-        asked=start.request,
-        controls=campaign.controls,
-        scope=start.scope,
-    )
-    measured = (
-        *collect(start.prepared, campaign, start.env, came.followers),
-        *collect_programs(start.programs, campaign),
-    )
-    rows = build_matrix(measured, clients, settings.conditions, settings.catalogue, settings.floor)
-    resumed = settings.unfinished.notes if settings.unfinished else ()
-    notes = (*resumed, *campaign.notes, *nowhere(start.own, rows))
-    run = replace(run, scope=replace(run.scope, notes=notes))
-    return Matrix(run, measured, rows, settings.catalogue)
+    def matrix(self, campaign: CampaignResult) -> Matrix:
+        """Judge what was measured."""
+        start, settings = self.start, self.settings
+        run = Run(
+            run_id=start.run_id,
+            host=start.host,
+            tool=start.tool,
+            engine=campaign.engine,
+            catalogue=settings.catalogue.sha256,
+            started=min([self.started, *(settings.unfinished.times if settings.unfinished else ())]),
+            ended=now(),
+            asked=start.request,
+            controls=campaign.controls,
+            scope=start.scope,
+        )
+        measured = (
+            *collect(start.prepared, campaign, start.env, self.followers),
+            *collect_programs(start.programs, campaign),
+        )
+        rows = build_matrix(measured, self.clients, settings.conditions, settings.catalogue, settings.floor)
+        resumed = settings.unfinished.notes if settings.unfinished else ()
+        notes = (*resumed, *campaign.notes, *nowhere(start.own, rows))
+        run = replace(run, scope=replace(run.scope, notes=notes))
+        return Matrix(run, measured, rows, settings.catalogue)
 
 
 def nowhere(own: Iterable[OwnClient], rows: Iterable[Row]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import shlex
 import sys
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ from reports.verdicts.observations import Run
 from reports.verdicts.scope import Scope
 from runs.job import tool
 from runs.kept_places import kept_parts
-from runs.measure import measure_all, now
+from runs.measure import measure, measure_all, now
 from runs.provenance import TLS_VARIABLES, commit_of, not_chosen
 from runs.task import ROOT
 from servers.progress import Tally, counted
@@ -74,8 +75,7 @@ def measure_places(job: Job, settings: Settings) -> Matrix:
     """Measure every place that was asked for; raises FloorError, before any is entered, for a bad question.
 
     A place that did not answer, or has no Python, has a row that says so. What each came to is kept as
-    soon as it is measured, so that --resume asks the others alone. Some are measured side by side, and what
-    these came to is kept before the next ones are entered.
+    soon as it is measured, so that --resume asks the others alone.
     """
     fleet, at_once = destinations(job), job.options.at_once
     question = (tool(), repr(job.request(settings)), *(each.host for each in fleet))
@@ -100,12 +100,11 @@ def measure_places(job: Job, settings: Settings) -> Matrix:
                             # A report of several names a run by its id, whatever it says of that run.
                             run_id = f"{job.run_id}-place{fleet.index(each) + 1}"
                             starts.append(replace(entered, run_id=run_id))
-                    matrices = measure_all(starts, tuple(job.sweep), settings) if starts else []
-                if matrices and len(fleet) == 1:
-                    return matrices[0]
-                for matrix in matrices:
-                    kept.keep(matrix, job.policy)
-                    parts.append(part_of(matrix))
+                    if starts and len(fleet) == 1:
+                        return measure(starts[0], tuple(job.sweep), settings)
+                    keep = partial(kept.keep, policy=job.policy)
+                    matrices = measure_all(starts, tuple(job.sweep), settings, keep) if starts else []
+                parts += map(part_of, matrices)
     return joined(job, settings, parts, silent)
 
 

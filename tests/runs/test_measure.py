@@ -24,7 +24,7 @@ from reports.verdicts import judge as judge_module
 from reports.verdicts.cells import judge_cell
 from reports.verdicts.judge import Verdict
 from runs.campaign import CampaignResult, Settings
-from runs.measure import RunStart, measure, now, nowhere, probe_tasks
+from runs.measure import RunStart, measure, measure_all, now, nowhere, probe_tasks
 from runs.probe import ProbeTask
 from servers.conditions import Condition
 from tests.support.builders import (
@@ -221,11 +221,18 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> _Asked:
     """Put a made-up campaign in the place of ours, and note what it is asked."""
     noted = _Asked(CONTROLS)
 
-    async def campaigns(machines: Sequence[Sequence[ProbeTask]], settings: Settings) -> list[CampaignResult]:
-        (tasks,) = machines
-        noted.tasks, noted.settings = tasks, settings
-        probes = [(task, condition, _result(task)) for task in tasks for condition in settings.conditions]
-        return [a_campaign(CATALOGUE, *probes, controls=noted.controls)]
+    async def campaigns(
+        machines: Sequence[Sequence[ProbeTask]],
+        settings: Settings,
+        ended: Callable[[int, CampaignResult], object] = lambda *_: None,
+    ) -> list[CampaignResult]:
+        noted.tasks, noted.settings = machines[0], settings
+        found = []
+        for number, tasks in enumerate(machines):
+            probes = [(task, condition, _result(task)) for task in tasks for condition in settings.conditions]
+            found.append(a_campaign(CATALOGUE, *probes, controls=noted.controls))
+            ended(number, found[-1])
+        return found
 
     monkeypatch.setattr(runs.measure, "run_campaigns", campaigns)
     return noted
@@ -323,6 +330,30 @@ def test_each_cell_is_judged_once(settle: Callable[..., Settings], monkeypatch: 
     cells = [observation.id for measured in found.measured for observation in measured.observations]
     assert cells
     assert sorted(judged) == sorted(cells)
+
+
+@pytest.mark.usefixtures("asked")
+def test_each_matrix_is_kept_before_all_are_there(settle: Callable[..., Settings]) -> None:
+    """The matrices of several places come in their order, and each was given away when it was ready."""
+    kept: list[Matrix] = []
+
+    def keep(matrix: Matrix) -> None:
+        kept.append(matrix)
+
+    starts = [replace(START, host=host, run_id=host) for host in ("ssh:a", "ssh:b")]
+    found = measure_all(starts, keys(["ssl", "urllib3"]), settle(), keep)
+    assert found == kept
+    assert [matrix.run.host for matrix in found] == ["ssh:a", "ssh:b"]
+    alone = _measure(settle())
+    assert [row.judgement for row in found[0].rows] == [row.judgement for row in alone.rows]
+
+    def fail(matrix: Matrix) -> None:
+        keep(matrix)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure_all(starts, keys(["ssl"]), settle(), fail)
+    assert [matrix.run.host for matrix in kept] == ["ssh:a", "ssh:b", "ssh:a"]
 
 
 def test_the_time_is_utc_to_the_second() -> None:

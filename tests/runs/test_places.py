@@ -31,7 +31,7 @@ from servers.conditions import Condition
 from tests.support.builders import a_catalogue, a_matrix, a_row, a_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from interpreters.programs import Program
     from runs.measure import RunStart
@@ -80,22 +80,26 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[RunStart]:
     """Put a made-up measurement in the place of ours, and note what it is asked."""
     noted: list[RunStart] = []
 
-    def measure(starts: Sequence[RunStart], clients: object, settings: object) -> list[Matrix]:
+    def measure(start: RunStart, clients: object, settings: object) -> Matrix:
         del clients, settings
-        noted.extend(starts)
+        noted.append(start)
         known = a_catalogue()
         # A part is read again as the gate would read it: what was asked for has its row.
         asked = replace(a_run(known).asked, clients=("ssl",))
-        return [
-            a_matrix(
-                [a_row(Verdict.UNTESTABLE)],
-                replace(a_run(known, start.host), run_id=start.run_id, asked=asked),
-                known,
-            )
-            for start in starts
-        ]
+        run = replace(a_run(known, start.host), run_id=start.run_id, asked=asked)
+        return a_matrix([a_row(Verdict.UNTESTABLE)], run, known)
 
-    monkeypatch.setattr(runs.places, "measure_all", measure)
+    def measure_all(
+        starts: Sequence[RunStart], clients: object, settings: object, keep: Callable[[Matrix], object]
+    ) -> list[Matrix]:
+        found = []
+        for start in starts:
+            found.append(measure(start, clients, settings))
+            keep(found[-1])
+        return found
+
+    monkeypatch.setattr(runs.places, "measure", measure)
+    monkeypatch.setattr(runs.places, "measure_all", measure_all)
     return noted
 
 
@@ -237,6 +241,41 @@ def test_a_run_that_was_killed_between_two_places_loses_none(
     assert asked == ["ssh:gone"]
     assert [part.host for part in found.run.parts] == ["ssh:web1", "ssh:gone"]
     assert len(measured) == 1
+
+
+def test_a_run_that_was_killed_between_the_ends_of_two_places_loses_none(
+    job: Any, measured: list[RunStart], asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of places that are measured side by side those are kept that ended; the others are measured again."""
+    words = ("--place", "ssh:web1", "--place", "exec:env")
+    visits = {
+        str(each): replace(VISITED, place=each) for each in (WEB, replace(WEB, kind="exec", name="env"))
+    }
+
+    def visit(ways: Sequence[Place], *_: object) -> VisitedPlace:
+        asked.append(str(ways[0]))
+        return visits[str(ways[0])]
+
+    monkeypatch.setattr(runs.places, "visit", visit)
+    whole = runs.places.measure_all
+
+    def killed(
+        starts: Sequence[RunStart], clients: Any, settings: Any, keep: Callable[[Matrix], object]
+    ) -> list[Matrix]:
+        whole(starts[:1], clients, settings, keep)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(runs.places, "measure_all", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(job(*words))
+    assert sorted(asked) == ["exec:env", "ssh:web1"]
+    asked.clear()
+    measured.clear()
+    found = run(job(*words, "--resume"))
+    assert asked == ["exec:env"]
+    assert [start.host for start in measured] == ["exec:env"]
+    assert [part.host for part in found.run.parts] == ["ssh:web1", "exec:env"]
 
 
 def test_another_question_is_not_answered_by_what_was_kept(
