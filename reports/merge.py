@@ -109,7 +109,10 @@ def part_of(matrix: Matrix) -> StoredRun:
     """Return what was just measured on one machine, or in one place, as a part of a whole."""
     # What is in the run's spool stays there: a fleet has a million of these.
     seen = Joined(tuple(measured.observations for measured in matrix.measured))
-    return StoredRun(matrix.run, matrix.catalogue, matrix.floor, matrix.rows, Path(matrix.run.host), seen)
+    # As it is read again, beside parts that were.
+    servers = tuple(server.reported for server in matrix.catalogue.servers)
+    catalogue = replace(matrix.catalogue, servers=servers)
+    return StoredRun(matrix.run, catalogue, matrix.floor, matrix.rows, Path(matrix.run.host), seen)
 
 
 def write_part(folder: Path, matrix: Matrix, policy: Policy) -> None:

@@ -65,6 +65,11 @@ class Server:
     retries: int = 0
     """How often clients that have a retry logic may try again."""
 
+    @property
+    def reported(self) -> Server:
+        """The server as a report has it: without how it is run."""
+        return Server(self.id, self.why, self.protocols, self.key_exchange, self.certificate, self.role)
+
     def only_below(self, floor: Protocol) -> bool:
         """Whether a connection to this server, at any version it speaks, breaks the floor."""
         return all(protocol.below(floor) for protocol in self.protocols)
