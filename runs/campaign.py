@@ -204,9 +204,13 @@ async def run_campaigns(
                 results = await asyncio.gather(*itertools.starmap(campaign.run, enumerate(grouped)))
             with phase("servers down"):
                 await stack.aclose()
-            for sentence in dict.fromkeys(sentence for result in results for sentence in result.notes):
-                LOG.info(sentence)
+            _say_once(results)
             return results
+
+
+def _say_once(results: Iterable[CampaignResult]) -> None:
+    for sentence in dict.fromkeys(sentence for result in results for sentence in result.notes):
+        LOG.info(sentence)
 
 
 def _forget_compiled(folder: Path) -> None:
