@@ -182,9 +182,7 @@ async def run_campaigns(
     Raises EngineError, before anything is measured, where openssl can serve nothing of the catalogue.
     """
     with scratch_folder(settings.cache, "run-") as scratch:
-        _forget_compiled(settings.cache / COMPILED)
-        if settings.visits:
-            settings.visits.forget()
+        _forget_what_is_old(settings)
         configurations = write_configurations(scratch, settings.floor)
         everyone = [task for tasks in machines for task in tasks]
         at_once = asyncio.Semaphore(_side_by_side(everyone, settings))
@@ -213,9 +211,11 @@ def _say_once(results: Iterable[CampaignResult]) -> None:
         LOG.info(sentence)
 
 
-def _forget_compiled(folder: Path) -> None:
-    """Remove what was compiled long ago, or was left half written by a process that was killed."""
-    for path in folder.glob("*/*"):
+def _forget_what_is_old(settings: Settings) -> None:
+    """Remove old visits, and what was compiled long ago or left half written by a killed process."""
+    if settings.visits:
+        settings.visits.forget()
+    for path in (settings.cache / COMPILED).glob("*/*"):
         # Another run may remove the same.
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > COMPILED_AGE:
