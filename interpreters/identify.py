@@ -260,10 +260,10 @@ def _refusal(path: Path, files: Sequence[Path]) -> str:
         return ""
     trust = Trust()
     for file in (path, *files):
-        if refusal := trust.not_as_root(Path(os.path.realpath(file))):
+        if refusal := trust.not_as_root(file):
             return refusal
     for loaded in loaded_by(path):
-        if refusal := trust.not_as_root(Path(os.path.realpath(loaded))):
+        if refusal := trust.not_as_root(loaded):
             return f"it loads {loaded}, {refusal}"
     return ""
 

@@ -212,9 +212,9 @@ def environment_at(
     """Return the environment in a folder as a candidate, with the reason if its Python must not be run.
 
     Root starts it only if nobody else may change its Python, nor the packages that this loads: `refuse` says
-    who may of a path that may be a link, as not_as_root does of where it leads.
+    who may, as not_as_root does.
     """
-    python, refuse = folder / PYTHON, refuse or _not_as_root
+    python, refuse = folder / PYTHON, refuse or not_as_root
     if not os.path.exists(python):
         unavailable = _broken(python)
     elif not os.access(python, os.X_OK):
@@ -223,10 +223,6 @@ def environment_at(
         loaded = [str(python), str(folder), *_site_packages(folder)] if os.geteuid() == 0 else []
         unavailable = next(filter(None, map(refuse, loaded)), "")
     return Candidate(f"{ENVIRONMENT}{label}", source, python, unavailable, environment=folder)
-
-
-def _not_as_root(path: str | Path) -> str:
-    return not_as_root(Path(os.path.realpath(path)))
 
 
 def _site_packages(folder: Path) -> Iterator[str]:

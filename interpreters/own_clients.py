@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import os
 import platform
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from interpreters.clients import Client, clients, read_client
@@ -17,6 +15,7 @@ from interpreters.owners import not_as_root
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
+    from pathlib import Path
 
 LARGEST = 1 << 20
 """Bytes of a client file; ours have two thousand, and what is no such file may never end."""
@@ -90,7 +89,7 @@ def _bytes(path: Path) -> bytes:
         _refuse(path, "there is no such file")
     if not path.is_file():
         _refuse(path, "it is no file")
-    if refusal := not_as_root(Path(os.path.realpath(path))):
+    if refusal := not_as_root(path):
         _refuse(path, refusal)
     try:
         with path.open("rb") as file:

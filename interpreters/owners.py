@@ -1,5 +1,7 @@
 """Finds whom root would trust by starting a file: whoever owns the file, or may put another in its place."""
 
+# In text, because an interpreter loads a thousand files, and to make a Path takes as long as to look at one.
+
 from __future__ import annotations
 
 import functools
@@ -8,7 +10,7 @@ import os
 import pwd
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,62 +19,80 @@ SYSTEM = Path("/usr")
 """Whoever owns this folder owns the machine: root, or in a user namespace somebody beyond it."""
 
 
-def not_as_root(path: Path, status: Callable[[Path], os.stat_result] = os.stat) -> str:
+def not_as_root(path: str | Path, status: Callable[[str], os.stat_result] = os.lstat) -> str:
     """Return why root must not start a file; empty if root may, and for every other user.
 
-    `path` is a real path. Each folder above counts too, because whoever may write to a folder can replace
-    what is in it; a sticky folder, such as /tmp, allows that to nobody but the owner (chmod(1)).
+    What counts is where a path leads, and each folder above that, because whoever may write to a folder can
+    replace what is in it; a sticky folder, such as /tmp, allows that to nobody but the owner (chmod(1)).
     """
     return Trust(status).not_as_root(path)
 
 
 class Trust:
-    """Whom root would trust by starting files; each folder above several files is looked at once."""
+    """Whom root would trust by starting files, of which each is looked at once, and each folder above."""
 
-    def __init__(self, status: Callable[[Path], os.stat_result] = os.stat) -> None:
+    def __init__(self, status: Callable[[str], os.stat_result] = os.lstat) -> None:
         self._status = status
-        self._doubtful: dict[str, tuple[str, os.stat_result] | None] = {}
-        """By path, the first of itself and the folders above that somebody else may change."""
+        self._known: dict[str, _Followed] = {}
+        """By absolute path."""
 
-    def not_as_root(self, path: Path) -> str:
+    @functools.cached_property
+    def _is_root(self) -> bool:
+        return os.geteuid() == 0
+
+    def not_as_root(self, path: str | Path) -> str:
         """Return what the function of this name does."""
-        if os.geteuid() != 0:
+        if not self._is_root:
             return ""
         try:
-            doubtful = self._find(str(path))
+            # What is above a link is not what the text says: `..` is left to the system.
+            whole = os.path.realpath if os.pardir in str(path) else os.path.abspath
+            found = self._find(whole(path))
         except OSError as error:
-            return f"who owns {path} cannot be found out: {error.strerror or error}"
-        if doubtful is None:
+            return f"who owns {os.path.realpath(path)} cannot be found out: {error.strerror or error}"
+        if found.doubtful is None:
             return ""
-        part, found = doubtful
-        if found.st_uid not in self._trusted:
-            return _owned(str(path), part, found.st_uid)
-        return f"{part} is writable by {_writers(found)}: not started as root; run chmod go-w on it"
+        part, facts = found.doubtful
+        if facts.st_uid not in self._trusted:
+            return _owned(found.real, part, facts.st_uid)
+        return f"{part} is writable by {_writers(facts)}: not started as root; run chmod go-w on it"
 
     @functools.cached_property
     def _trusted(self) -> set[int]:
-        return {0, self._status(SYSTEM).st_uid}
+        return {0, self._status(os.path.realpath(SYSTEM)).st_uid}
 
-    def _find(self, path: str) -> tuple[str, os.stat_result] | None:
-        if path not in self._doubtful:
-            found = self._status(Path(path))
-            if found.st_uid not in self._trusted or _writers(found):
-                self._doubtful[path] = path, found
+    def _find(self, path: str) -> _Followed:
+        """Return what is known of a path; raises OSError where it leads nowhere, or cannot be looked at."""
+        if path not in self._known:
+            folder, name = os.path.split(path)
+            above = self._find(folder) if name else _Followed("", None)
+            here = f"{above.real.rstrip('/')}/{name}"
+            facts = self._status(here)
+            if stat.S_ISLNK(facts.st_mode):
+                self._known[path] = self._find(os.path.realpath(here, strict=True))
+            elif facts.st_uid not in self._trusted or _writers(facts):
+                self._known[path] = _Followed(here, (here, facts))
             else:
-                above = os.path.dirname(path)  # noqa: PTH120  in text, which is the key
-                self._doubtful[path] = self._find(above) if above != path else None
-        return self._doubtful[path]
+                self._known[path] = _Followed(here, above.doubtful)
+        return self._known[path]
 
 
-def others(path: Path, status: Callable[[Path], os.stat_result] = os.stat) -> str:
+class _Followed(NamedTuple):
+    """Where a path leads, and the first of that and the folders above that somebody else may change."""
+
+    real: str
+    doubtful: tuple[str, os.stat_result] | None
+
+
+def others(path: Path, status: Callable[[str], os.stat_result] = os.lstat) -> str:
     """Return who beside root may change a file, or put another in its place; empty if nobody.
 
     `path` is a real path. Folders above count as for `not_as_root`; what cannot be looked at is anybody's.
     """
     try:
-        trusted = {0, status(SYSTEM).st_uid}
+        trusted = {0, status(os.path.realpath(SYSTEM)).st_uid}
         for part in (path, *path.parents):
-            found = status(part)
+            found = status(str(part))
             if found.st_uid not in trusted:
                 return _name(found.st_uid)
             if who := _writers(found):

@@ -306,6 +306,6 @@ def _refusal(prefix: Sequence[str], kind: PlaceKind, name: str) -> str:
         return "there is no command in it"
     if shutil.which(prefix[0]) is None:
         return f"there is no command {prefix[0]!r} here that can be run"
-    if prefix[0] in kind.roots and os.geteuid() == 0 and (why := not_as_root(Path(os.path.realpath(name)))):
+    if prefix[0] in kind.roots and os.geteuid() == 0 and (why := not_as_root(name)):
         return f"{prefix[0]} would give root's rights to what is there: {why}"
     return ""

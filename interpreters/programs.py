@@ -236,7 +236,7 @@ def _not_as_root(program: Program, path: Path) -> str:
     """Return why root must not start a program, or another one that is among its words; empty if root may."""
     words = (Path(program.folder, word) for word in (*program.fetch, *program.relaxed) if os.sep in word)
     files = (path, *(word for word in words if os.access(word, os.X_OK) and word.is_file()))
-    refusals = ((file, not_as_root(Path(os.path.realpath(file)))) for file in files)
+    refusals = ((file, not_as_root(file)) for file in files)
     return next((f"{file}: {why}" for file, why in refusals if why), "")
 
 

@@ -8,7 +8,6 @@ import pwd
 import shutil
 import subprocess
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.clients import ClientKey, clients, default_clients
@@ -23,6 +22,7 @@ from servers.conditions import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from interpreters.deployed.bundles import Frozen
     from interpreters.locate import Candidate
@@ -169,7 +169,7 @@ def _only(globs: Iterable[str]) -> str:
 def commit_of(root: Path, env: Mapping[str, str]) -> tuple[str, bool, str]:
     """Return the commit of the checkout in `root`, whether files differ from it, and why it is not known."""
     program = shutil.which("git", path=env.get("PATH"))
-    if refusal := not_as_root(Path(os.path.realpath(program))) if program else "it is not installed":
+    if refusal := not_as_root(program) if program else "it is not installed":
         return "", False, f"git could not be asked: {program or 'git'}: {refusal}"
     # Looking must write nothing, not even git's index (git(1), GIT_OPTIONAL_LOCKS).
     quiet = {name: text for name, text in env.items() if name in GIT_NEEDS}

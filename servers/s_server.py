@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import re
 import shutil
 import subprocess
@@ -158,7 +157,7 @@ def find_s_server(wanted: Path | None, scratch: Path, environment: Mapping[str, 
         msg = f"{what}, so no server can be started: {REMEDY}"
         raise EngineError(msg)
     found = str(Path(found).absolute())
-    if refusal := not_as_root(Path(os.path.realpath(found))):
+    if refusal := not_as_root(found):
         msg = f"{found} does not serve: {refusal}, or give another --openssl"
         raise EngineError(msg)
     ours = own_environment(scratch, environment)

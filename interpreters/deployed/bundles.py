@@ -150,7 +150,7 @@ def _candidates(bundles: Mapping[Path, Bundle], named: Collection[Path]) -> tupl
     found = []
     for file, bundle in bundles.items():
         python = bundle.python or file
-        refused = bundle.problem or not_as_root(file) or not_as_root(Path(os.path.realpath(python)))
+        refused = bundle.problem or not_as_root(file) or not_as_root(python)
         found.append(
             Candidate(
                 f"{APPLICATION}{plain(labels[file])}",

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.deployed.bundles import ZIPAPP
-from interpreters.deployed.links import Links
 from interpreters.interpreter import ENVIRONMENT
 from interpreters.locate import (
     COMMON,
@@ -179,13 +178,9 @@ def _candidates(found: Sequence[_Found], taken: Collection[str]) -> Iterator[Can
         for number, label in enumerate(labels):
             if several[label] > 1 or f"{ENVIRONMENT}{label}" in taken:
                 labels[number] = next(names[number], label)
-    links, trust = Links(), Trust()
-
-    def refuse(path: str | Path) -> str:
-        return trust.not_as_root(links.real(path))
-
+    trust = Trust()
     for each, label in zip(found, labels, strict=True):
-        yield environment_at(each.folder, label, each.source.id, refuse)
+        yield environment_at(each.folder, label, each.source.id, trust.not_as_root)
 
 
 def grouped(looked: Iterable[SearchedLocation]) -> Iterator[SearchedLocation]:

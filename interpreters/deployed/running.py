@@ -266,8 +266,7 @@ def _not_trusted(shared: _Alike) -> str:
         refusal := environment_at(shared.environment, "", RUNNING).unavailable
     ):
         return refusal
-    real = (Path(os.path.realpath(path)) for path in (shared.python, shared.environment))
-    return next(filter(None, map(not_as_root, real)), "")
+    return next(filter(None, map(not_as_root, (shared.python, shared.environment))), "")
 
 
 def _not_under(variables: Mapping[str, str], records: Sequence[ProcessRecord]) -> str:

@@ -527,7 +527,7 @@ def test_root_starts_no_environment_of_somebody_else(
     """The Python of an environment may be the system's, and what it runs at its start somebody else's."""
     folder = _venv(machine, "/srv/app/venv").parent.parent
     monkeypatch.setattr(
-        "interpreters.locate.not_as_root", lambda path: "owned by Alice" if path == folder else ""
+        "interpreters.locate.not_as_root", lambda path: "owned by Alice" * (Path(path) == folder)
     )
     (one,) = [c for c in locate(machine.environment, [], [folder]) if c.environment]
     assert one.unavailable == "owned by Alice"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.owners import not_as_root, others
+from interpreters.owners import Trust, not_as_root, others
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,12 +35,12 @@ class _Group:
         self.gr_mem = members
 
 
-def told(**changes: tuple[int, int, int]) -> Callable[[Path], os.stat_result]:
+def told(**changes: tuple[int, int, int]) -> Callable[[str], os.stat_result]:
     """Return a file system of root's, in which paths with these names have another owner, group and mode."""
 
-    def status(path: Path) -> os.stat_result:
-        kind = stat.S_IFREG if path == FILE else stat.S_IFDIR
-        owner, group, mode = changes.get(path.name, (0, 0, 0o755))
+    def status(path: str) -> os.stat_result:
+        kind = stat.S_IFREG if path == str(FILE) else stat.S_IFDIR
+        owner, group, mode = changes.get(path.rpartition("/")[2], (0, 0, 0o755))
         return os.stat_result((kind | mode, 0, 0, 0, owner, group, 0, 0, 0, 0))
 
     return status
@@ -117,8 +117,8 @@ def test_whoever_owns_the_system_is_trusted() -> None:
 def test_what_cannot_be_looked_at_is_not_started() -> None:
     """A file whose owner cannot be found out is not started, with the system's reason."""
 
-    def refuse(path: Path) -> os.stat_result:
-        raise PermissionError(13, "Permission denied", str(path))
+    def refuse(path: str) -> os.stat_result:
+        raise PermissionError(13, "Permission denied", path)
 
     assert not_as_root(FILE, refuse) == f"who owns {FILE} cannot be found out: Permission denied"
 
@@ -138,7 +138,87 @@ def test_who_may_change_a_file_is_known_to_everybody(monkeypatch: pytest.MonkeyP
 def test_what_cannot_be_looked_at_may_be_anybodys() -> None:
     """Where an owner cannot be found out, a file is not taken to be root's alone."""
 
-    def refused(path: Path) -> os.stat_result:
+    def refused(path: str) -> os.stat_result:
         raise PermissionError(path)
 
     assert others(FILE, refused) == "somebody"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Return a folder with links of each kind: to a file, a folder, upwards, to each other and to nothing."""
+    (tmp_path / "base/bin").mkdir(parents=True)
+    (tmp_path / "base/bin/python3").touch()
+    for name, target in {
+        "absolute": str(tmp_path / "base/bin/python3"),
+        "relative": "base/bin/python3",
+        "base/bin/python": "python3",
+        "folder": "base",
+        "base/up": "../base/bin",
+        "deep": "base/bin",
+        "chain": "folder/bin/python",
+        "one": "two",
+        "two": "one",
+        "nothing": "base/none/file",
+    }.items():
+        (tmp_path / name).symlink_to(target)
+    return tmp_path
+
+
+PATHS = ("absolute", "relative", "base/bin/python", "folder/bin/python", "base/up/python", "chain")
+
+
+def owned_by_alice(path: str) -> Callable[[str], os.stat_result]:
+    """Return the real file system as if it were root's, but for one path."""
+
+    def status(asked: str) -> os.stat_result:
+        mode = os.lstat(asked).st_mode & ~0o022
+        return os.stat_result((mode, 0, 0, 0, ALICE if asked == path else 0, 0, 0, 0, 0, 0))
+
+    return status
+
+
+@pytest.mark.parametrize("order", [PATHS, PATHS[::-1]])
+@pytest.mark.parametrize("theirs", ["base/bin/python3", "base/bin", "base"])
+def test_where_a_link_leads_is_what_counts(tree: Path, order: tuple[str, ...], theirs: str) -> None:
+    """In whatever order paths are asked for, each is refused for what root would start in the end."""
+    trust = Trust(owned_by_alice(str(tree / theirs)))
+    for name in order:
+        real = os.path.realpath(tree / name)
+        assert "owned by alice" in trust.not_as_root(tree / name)
+        assert trust.not_as_root(tree / name) == trust.not_as_root(real)
+    assert trust.not_as_root(tree) == ""
+
+
+def test_what_is_above_a_link_is_not_what_the_text_says(tree: Path) -> None:
+    """A path that goes up from where a link leads is followed as the system does."""
+    (tree / "python3").touch()
+    trust = Trust(owned_by_alice(str(tree / "base")))
+    assert trust.not_as_root(tree / "python3") == ""
+    assert "base is owned by alice" in trust.not_as_root(f"{tree}/deep/../bin/python3")
+
+
+@pytest.mark.parametrize("name", ["one", "nothing", "base/none", "none/at/all"])
+def test_what_leads_nowhere_is_not_started(tree: Path, name: str) -> None:
+    """Links that lead to each other, or to what is not there, are nobody's to start."""
+    assert "cannot be found out" in Trust(owned_by_alice("")).not_as_root(tree / name)
+
+
+def test_each_file_and_folder_is_looked_at_once(tree: Path) -> None:
+    """Of a thousand files in a folder behind a link, each is looked at once, and what is above them too."""
+    for number in range(1000):
+        (tree / f"base/{number}").touch()
+    looked: list[str] = []
+    tell = owned_by_alice("")
+
+    def status(path: str) -> os.stat_result:
+        looked.append(path)
+        return tell(path)
+
+    trust = Trust(status)
+    for number in [*range(1000), *range(1000)]:
+        assert trust.not_as_root(tree / f"folder/{number}") == ""
+    for number in range(1000):
+        assert looked.count(str(tree / f"base/{number}")) == 1
+    above = len(tree.parts)
+    assert len(looked) <= 1000 + above + len(("base", "folder", "/usr", "folder's end"))

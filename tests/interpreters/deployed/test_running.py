@@ -334,8 +334,8 @@ def test_root_starts_no_environment_that_others_may_change(
     """Neither the interpreter nor the environment, nor the packages in that, may be anybody else's."""
     (root.folder / PACKAGES).mkdir(parents=True)
 
-    def refuse(path: Path) -> str:
-        return "not started as root; run nox as alice" * (path == root.folder / what)
+    def refuse(path: str | Path) -> str:
+        return "not started as root; run nox as alice" * (os.path.realpath(path) == str(root.folder / what))
 
     for room in ("deployed.running", "locate"):
         monkeypatch.setattr(f"interpreters.{room}.not_as_root", refuse)
