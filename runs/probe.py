@@ -57,6 +57,9 @@ PLACE_SILENCE_LIMIT = 90.0
 """The same for a place, which may keep nothing compiled: an image whose modules are source text alone, as
 PYTHONDONTWRITEBYTECODE leaves them, compiles botocore in each probe, which took 38 s on a busy machine."""
 
+LOOKS_APART = 1.0
+"""Seconds between two looks at how long a probe that says something has waited for a processor."""
+
 BEFORE = 5.0
 """Seconds before the end of that silence at which the probe itself gives up a client's own process."""
 
@@ -269,20 +272,29 @@ class LastWord:
 
     def __init__(self, pid: int = 0) -> None:
         self._pid = pid
+        self._looked = -math.inf
         self.came()
 
     def came(self) -> None:
-        """Remember that one came now, and for how long the process had waited for a processor by then."""
-        self._at, self._waits = time.monotonic(), waits_of(self._pid) if self._pid else {}
+        """Remember that one came now, and for how long the process had waited for a processor by then.
 
-    def silence(self) -> float:
-        """Return the seconds since then, without those for which it waited for a processor.
-
-        It, or what it started: whoever of them waited longest.
+        That is looked at but once in a while: words come by the hundred a second, and each look is at all
+        that the process has started. What is taken off its silence may be so much more, and never less.
         """
+        self._at = time.monotonic()
+        if self._at - self._looked >= LOOKS_APART:
+            self._looked, self._waits = self._at, waits_of(self._pid) if self._pid else {}
+
+    def left(self, limit: float) -> float:
+        """Return the seconds for which it may still be silent: at least these, and 0 or less for none.
+
+        Those do not count for which it waited for a processor, or what it started, whoever of them waited
+        longest. That is looked at when all others have passed.
+        """
+        if (left := self._at + limit - time.monotonic()) > 0:
+            return left
         found = waits_of(self._pid) if self._pid else {}
-        waits = (now - self._waits.get(pid, 0.0) for pid, now in found.items())
-        return time.monotonic() - self._at - max(waits, default=0.0)
+        return left + max((now - self._waits.get(pid, 0.0) for pid, now in found.items()), default=0.0)
 
 
 class Probe:
@@ -446,7 +458,7 @@ class Probe:
                     return
                 self._take(line.decode(errors="replace"))
         except TimeoutError:
-            late = self._word.silence() < self._silence_limit
+            late = self._word.left(self._silence_limit) > 0
             what = f"took more than {whole:g} s" if late else f"said nothing for {self._silence_limit:g} s"
             self._problem = f"the probe {what} after {self._doing}, and was ended"
         except ValueError as error:
@@ -454,7 +466,7 @@ class Probe:
 
     async def _line(self, stdout: asyncio.StreamReader, end: float) -> bytes:
         """Return what it prints next; raises TimeoutError where it is silent for too long, or at the end."""
-        while (left := min(self._silence_limit - self._word.silence(), end - time.monotonic())) > 0:
+        while (left := min(self._word.left(self._silence_limit), end - time.monotonic())) > 0:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     return await stdout.readline()

@@ -25,9 +25,11 @@ from interpreters.places import Place
 from reports.verdicts.observations import Observation, OwnTls
 from runs import probe as probe_module
 from runs.probe import (
+    LOOKS_APART,
     MARK,
     NAME_LIMIT,
     TEXT_LIMIT,
+    LastWord,
     Probe,
     ProbeResult,
     ProbeTask,
@@ -600,6 +602,30 @@ def test_what_waits_for_a_processor_is_not_silent(
     script = f"read a; sleep 1; echo '{answer}'; read b; echo '{MARK}{json.dumps({'kind': 'end'})}'"
     seen = _probe(_shell(tmp_path, script), [_stand("one", nobody)], silence_limit=0.5)
     assert ("said nothing for 0.5 s" in seen.problem) is not starved
+
+
+def test_many_words_cost_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a probe waited for is looked at once in a while, and when its time seems to be over."""
+    clock, looks = [100.0], []
+
+    def waits_of(pid: int) -> dict[int, float]:
+        looks.append(pid)
+        return {pid: clock[0] / 2}  # half of all time it has no processor
+
+    monkeypatch.setattr("runs.probe.waits_of", waits_of)
+    monkeypatch.setattr("runs.probe.time.monotonic", lambda: clock[0])
+    word = LastWord(7)
+    for _ in range(1000):
+        word.came()
+        assert word.left(30) == 30
+    assert looks == [7]
+    clock[0] += LOOKS_APART
+    word.came()
+    assert looks == [7, 7]
+    clock[0] += 30
+    assert word.left(30) == 15
+    clock[0] += 30
+    assert word.left(30) == 0
 
 
 def test_probe_that_hangs_is_ended_with_all_its_children(tmp_path: Path, nobody: tuple[str, int]) -> None:
