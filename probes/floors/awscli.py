@@ -21,5 +21,14 @@ def floored_context(*args, **kwargs):
 
 botocore.httpsession.create_urllib3_context = floored_context
 
+# To the CRT version 2 hands no TLS option over, and none is asked for on the command line: keep its transfers off it,
+# as `aws configure set s3.preferred_transfer_client classic` does too.
+try:
+    from awscli.customizations.s3.factory import TransferManagerFactory
+except ImportError:
+    pass  # version 1 has no other client than this
+else:
+    TransferManagerFactory._compute_transfer_client_type = lambda *_: "classic"
+
 if __name__ == "__main__":
     sys.exit(awscli.clidriver.main())

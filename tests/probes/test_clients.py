@@ -834,6 +834,35 @@ def test_a_copy_that_the_crt_did_not_make_is_none(
     assert {"https://127.0.0.1:4433", "/ca.pem", "--no-sign-request"} < set(asked[0])
 
 
+@pytest.mark.parametrize("chosen", ["classic", "crt"])
+def test_with_its_lines_the_cli_keeps_off_the_crt(
+    passenger: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, chosen: str
+) -> None:
+    """The lines have the CLI choose its classic client, and a copy that went through the CRT all the same is an error."""
+    client = copying(passenger, monkeypatch)
+    factory = client.factory
+    for name, module in (("awscli.customizations.s3.factory", factory), ("botocore.httpsession", MagicMock())):
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setitem(sys.modules, "botocore", MagicMock())
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")  # so that what the client sets is taken back
+    given: dict[str, object] = {"__name__": "floor_awscli_crt"}
+    lines = snippets([clients()["awscli_crt"]], Protocol.TLSV1_2)["awscli_crt"]
+    exec(lines, given)  # noqa: S102  our own
+    assert factory.TransferManagerFactory._compute_transfer_client_type({}, {}) == "classic"
+
+    def main(_words: list[str]) -> int:
+        if chosen == "crt":
+            factory.CRTTransferManager().upload()
+        return 0
+
+    client.DRIVER.main = main
+    if chosen == "classic":
+        assert client.fetch_given(given, "127.0.0.1", 4433, "/ca.pem", 5)["version"] == VERSION_UNKNOWN
+    else:
+        with pytest.raises(client.quietly.CommandFailed, match="still transfer through the CRT"):
+            client.fetch_given(given, "127.0.0.1", 4433, "/ca.pem", 5)
+
+
 def test_a_copy_that_the_crt_does_not_give_up_is_cancelled(
     passenger: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
