@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from runs.task import Task
 
 
+ONE_THREAD = ("OPENBLAS_NUM_THREADS", "1")
+"""For what pandas loads: it starts a thread a processor, and interrupts us where there is no memory."""
+
+
 class _AnswerLast(logging.Filter):
     """Drops what nox says after a session that went well, so that its answer is the last on the screen."""
 
@@ -49,6 +53,7 @@ def perform(name: str, session: nox.Session, plan: Plan, *parameters: str) -> No
         with contextlib.chdir(session.invoked_from):
             options = _options(name, sessions, session.posargs, work.__doc__ or "")
         _refuse_unnamed(plan)
+        os.environ.setdefault(*ONE_THREAD)
         # Whatever a run writes, nobody else can change, in whichever shell it was started.
         os.umask(os.umask(0o022) | 0o022)
         with (

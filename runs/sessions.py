@@ -423,7 +423,7 @@ def tests(job: Job) -> None:
     # are the longest, last.
     side_by_side = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
     # uv compiles nothing that it installs. Where Python may not either, as in many containers, every session
-    # that a test starts would compile all of our libraries anew: seconds each.
+    # that a test starts would compile pandas and all else anew: three seconds each.
     unset = {"PYTHONDONTWRITEBYTECODE": None}
     job.session.run("pytest", *side_by_side, *job.session.posargs, env=unset)
 

@@ -57,9 +57,9 @@ MAY_IMPORT = {
             "markupsafe",
             "msgspec",
             "packageurl",
+            "pandas",
             "prometheus_client",
             "rich",
-            "tabulate",
         ),
     },
     "reports": {
@@ -177,7 +177,7 @@ def test_what_every_command_loads_is_light() -> None:
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True
     )
-    heavy = {"asyncio", "http.client", "jinja2", "msgspec", "rich", "tabulate", "tlslite", "trustme"}
+    heavy = {"asyncio", "http.client", "jinja2", "msgspec", "pandas", "rich", "tlslite", "trustme"}
     assert (heavy | {"reports.verdicts.judge"}) & set(done.stdout.split()) == set()
 
 

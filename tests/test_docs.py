@@ -16,7 +16,7 @@ from docs.example import make
 from interpreters.clients import clients
 from interpreters.programs import read_programs
 from reports.files import LATEST, publish
-from reports.formats.matrix_csv import COLUMNS
+from reports.formats.frame import COLUMNS
 from reports.verdicts.cells import CellKind
 from reports.verdicts.decision import GateOutcome
 from reports.verdicts.judge import HeldBy, PageCheck, Verdict

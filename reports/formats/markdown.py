@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tabulate import tabulate
+import pandas as pd
 
 from interpreters.end_of_life import ended
 from interpreters.listing import some_of
@@ -113,10 +113,11 @@ def _section(title: str, text: str) -> list[str]:
 
 def _table(lines: Iterable[dict[str, str]]) -> str:
     """Return a table; a column that is empty throughout is left out."""
-    known = list(lines)
-    shown = dict.fromkeys(name for line in known for name in line if any(line.get(name) for line in known))
-    rows = [[for_markdown(line.get(name, "")) for name in shown] for line in known]
-    return tabulate(rows, list(shown), tablefmt="pipe", disable_numparse=True) if shown else ""
+    frame = pd.DataFrame(list(lines), dtype="str").fillna("")
+    if frame.empty:
+        return ""
+    shown = frame.loc[:, (frame != "").any()]
+    return str(shown.map(for_markdown).to_markdown(index=False, disable_numparse=True))
 
 
 def _verdicts(rows: Sequence[Row]) -> str:

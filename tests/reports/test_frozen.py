@@ -25,7 +25,8 @@ from interpreters.documents import as_json
 from interpreters.interpreter import MADE
 from reports import gate
 from reports.formats.contract import SCHEMA_VERSION, ScopeDocument
-from reports.formats.matrix_csv import build_csv
+from reports.formats.escape import for_csv
+from reports.formats.frame import build_frame
 from reports.formats.matrix_json import read_json
 from reports.formats.records import read_jsonl
 from reports.report import write_report
@@ -156,7 +157,7 @@ def _judge_again(folder: Path, run: str, change: Change = _as_measured) -> Matri
 
 def _table(matrix: Matrix) -> str:
     """Return a matrix.csv, without all the other files of a report."""
-    return build_csv(matrix)
+    return build_frame(matrix).map(for_csv).to_csv(index=False)
 
 
 LET_BELOW = "; only the OpenSSL configuration holds it, a permissive one lets it below"

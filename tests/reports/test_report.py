@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 import xml.etree.ElementTree as ET
@@ -10,6 +9,7 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 
 import reports.formats
@@ -136,15 +136,11 @@ def test_all_files_tell_of_the_same_run(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (tmp_path / "observations.jsonl").read_text().splitlines()]
     assert len(lines) == 2 * len(ladder(CATALOGUE))
     assert {line["interpreter"] for line in lines} == {"safe", "old"}
-    matrix = list(csv.DictReader((tmp_path / "matrix.csv").read_text(encoding="utf-8").splitlines()))
-    assert [line["interpreter"] for line in matrix] == ["safe", "old", "opt_hang"]
-    assert [line["verdict"] for line in matrix] == ["enforced", "downgraded", "untestable"]
+    matrix = pd.read_csv(tmp_path / "matrix.csv", dtype=str, keep_default_na=False)
+    assert matrix["interpreter"].tolist() == ["safe", "old", "opt_hang"]
+    assert matrix["verdict"].tolist() == ["enforced", "downgraded", "untestable"]
     provenance = json.loads((tmp_path / "run.json").read_text())
-    assert {
-        provenance["run_id"],
-        *(line["run_id"] for line in matrix),
-        *(line["run_id"] for line in lines),
-    } == {RUN.run_id}
+    assert {provenance["run_id"], *matrix["run_id"], *(line["run_id"] for line in lines)} == {RUN.run_id}
     markdown = (tmp_path / "matrix.md").read_text(encoding="utf-8")
     assert markdown.startswith("# TLS floor matrix")
     assert all(name in markdown for name in ("safe", "old", "opt_hang"))

@@ -13,7 +13,7 @@ import pytest
 
 from interpreters.errors import FloorError
 from runs import sessions
-from runs.perform import keep_answer_last, perform
+from runs.perform import ONE_THREAD, keep_answer_last, perform
 from runs.plan import Plan
 from runs.task import Task
 from tests.support.checkout import ROOT
@@ -98,6 +98,20 @@ def test_the_gate_has_no_more_than_it_needs(session: Any, monkeypatch: pytest.Mo
     monkeypatch.setattr(sessions, "gate", lambda task: given.append(type(task)))
     perform("gate", session, Plan("a"))
     assert given == [Task]
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux says how many threads there are: run it there"
+)
+def test_tables_take_no_threads(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What makes tables starts none, which would interrupt the session where there is no memory for them."""
+    monkeypatch.setenv(ONE_THREAD[0], "")
+    monkeypatch.delenv(ONE_THREAD[0])
+    monkeypatch.setattr(sessions, "gate", lambda _: None)
+    perform("gate", session, Plan("a"))
+    code = "import pandas; print(next(line for line in open('/proc/self/status') if 'Threads' in line))"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.split() == ["Threads:", "1"]
 
 
 def test_nox_says_nothing_after_an_answer() -> None:

@@ -12,10 +12,10 @@ import unicodedata
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tabulate import tabulate
 
 from reports.formats.escape import for_csv, for_markdown, for_terminal, for_xml, visible
 from reports.formats.junit import build_junit
@@ -169,20 +169,14 @@ def test_xml_needs_this() -> None:
         ET.fromstring(ET.tostring(element, encoding="unicode"))  # noqa: S314  our own document
 
 
-def _written(*cells: str) -> str:
-    """Return these cells as a line of a CSV file."""
-    file = io.StringIO()
-    csv.writer(file, lineterminator="\n").writerow(cells)
-    return file.getvalue()
-
-
 @pytest.mark.parametrize("separator", [",", ";"])
 @example(';"=cmd()')
 @example("a; =cmd()")
 @given(text=TEXTS)
 def test_no_spreadsheet_sees_a_formula(separator: str, text: str) -> None:
-    """No cell begins a formula, after any spaces, however a locale splits the line that was written."""
-    (line,) = csv.reader(io.StringIO(_written("first", for_csv(text), "last")), delimiter=separator)
+    """No cell begins a formula, after any spaces, however a locale splits the line that pandas wrote."""
+    written = pd.DataFrame([["first", for_csv(text), "last"]]).to_csv(index=False, header=False)
+    (line,) = csv.reader(io.StringIO(written), delimiter=separator)
     assert [cell for cell in line if cell.lstrip(' "').startswith(tuple(FORMULA))] == []
 
 
@@ -222,8 +216,8 @@ def test_bare_markup_is_known(text: str) -> None:
 
 def _in_markdown(version: str) -> str:
     """Return what a Markdown table shows of a version; it must have one line, and four pipes that count."""
-    cells = map(for_markdown, ("left", version, "right"))
-    table = tabulate([list(cells)], ["a", "b", "c"], tablefmt="pipe", disable_numparse=True)
+    frame = pd.DataFrame([["left", version, "right"]], columns=["a", "b", "c"])
+    table = frame.map(for_markdown).to_markdown(index=False, disable_numparse=True)
     header, rule, line = table.splitlines()
     assert header.count("|") == rule.count("|") == 4
     assert markup(read_markdown(line)[1].strip("|").replace(" | ", "")) == []
@@ -234,9 +228,10 @@ def _in_markdown(version: str) -> str:
 
 def _in_csv(version: str) -> str:
     """Return the version from a CSV file, without the apostrophe that keeps it from being a formula."""
-    written = _written(*map(for_csv, ("left", version, "right")))
-    assert len(written.splitlines()) == 1
-    ((left, cell, right),) = csv.reader(io.StringIO(written))
+    frame = pd.DataFrame([["left", version, "right"]], columns=["a", "b", "c"])
+    written = frame.map(for_csv).to_csv(index=False)
+    assert len(written.splitlines()) == 2
+    _, (left, cell, right) = csv.reader(io.StringIO(written))
     assert (left, right) == ("left", "right")
     assert not cell.startswith(tuple(FORMULA))
     return cell.removeprefix("'")

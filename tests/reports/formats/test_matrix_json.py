@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from interpreters.locations import SearchedLocation
 from interpreters.places import LOCAL, Place
-from reports.formats.matrix_csv import build_lines
+from reports.formats.frame import build_frame
 from reports.formats.matrix_json import build_json, pieces, read_json
 from reports.formats.records import RecordError
 from reports.verdicts.cells import CellKind
@@ -409,7 +409,7 @@ def test_its_counts_are_those_of_the_rows_and_of_the_csv(
     rows = build_matrix(measured, keys(("ssl", "urllib3")), (Condition.AMBIENT,), catalogue, floor)
     document = _document(rows, floor, catalogue)
     VALIDATOR.validate(document)
-    lines = build_lines(a_matrix(rows, a_run(catalogue), catalogue, floor))
+    frame = build_frame(a_matrix(rows, a_run(catalogue), catalogue, floor))
     assert len(document["verdicts"]) == len(rows) == 2 * len(clients)
     for verdict in Verdict:
         said = sum(one["verdict"] == verdict for one in document["verdicts"])
@@ -418,7 +418,7 @@ def test_its_counts_are_those_of_the_rows_and_of_the_csv(
         cell["negotiated"] if cell["outcome"] == "connected" else cell["outcome"]
         for cell in document["cells"]
     ]
-    assert shown == [line[s.id] for line in lines for s in catalogue.servers]
+    assert shown == [line[s.id] for _, line in frame.iterrows() for s in catalogue.servers]
     for row, verdict in zip(rows, document["verdicts"], strict=True):
         own = [
             c

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 import json
 import ssl
@@ -12,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 
 from interpreters.clients import RELAXED, ClientKey
@@ -603,10 +603,10 @@ def test_the_floor_decides_what_is_safe() -> None:
 def test_truth_csv_says_why(tmp_path: Path) -> None:
     """The file has a line for each cell, with its causes and their sources."""
     truth.write_truth(tmp_path, build_truth([SAFE, UNSAFE], CATALOGUE, TLS1_2).cells)
-    lines = list(csv.DictReader((tmp_path / "truth.csv").read_text(encoding="utf-8").splitlines()))
-    assert list(lines[0]) == list(truth.COLUMNS)
-    assert len(lines) == CELLS
-    cell = next(one for one in lines if (one["interpreter"], one["server"]) == ("unsafe", "tls1_0_ecdhe"))
+    frame = pd.read_csv(tmp_path / "truth.csv", dtype=str, keep_default_na=False)
+    assert list(frame.columns) == list(truth.COLUMNS)
+    assert len(frame) == CELLS
+    cell = frame[(frame["interpreter"] == "unsafe") & (frame["server"] == "tls1_0_ecdhe")].iloc[0]
     assert (cell["expected"], cell["agrees"], cell["true_safe"]) == ("blocked", "yes", "no")
     assert "issue 18194" in cell["because"]
 

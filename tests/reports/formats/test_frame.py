@@ -1,13 +1,13 @@
-"""The lines of matrix.csv: the columns that others' scripts read, in their order, and text in every cell."""
+"""The frame: the columns that others' scripts read, in their order, and text in every cell."""
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from reports.formats.escape import visible
-from reports.formats.matrix_csv import COLUMNS, build_csv, build_lines, columns_of
+import pandas as pd
+
+from reports.formats.frame import COLUMNS, build_frame
 from reports.verdicts.cells import CellKind
 from reports.verdicts.judge import HeldBy, PageCheck, Verdict
 from servers.catalogue import read_catalogue
@@ -27,6 +27,9 @@ from tests.support.builders import (
     an_interpreter,
 )
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 CONTRACT = (
     "run_id, host, interpreter, version, implementation, source, path, environment, openssl, client,"
     " client_version, urllib3, tls_library, condition, floor, verdict, lowest_negotiated, highest_negotiated,"
@@ -41,15 +44,16 @@ RUN = a_run(CATALOGUE)
 def test_the_columns_are_those_promised() -> None:
     """The promised columns come first, then one for each server in the catalogue's own order."""
     catalogue = read_catalogue()
-    matrix = a_matrix([a_row()], a_run(catalogue), catalogue)
-    assert columns_of(matrix) == [*CONTRACT.split(", "), *(server.id for server in catalogue.servers)]
+    frame = build_frame(a_matrix([a_row()], a_run(catalogue), catalogue))
+    assert list(frame.columns) == [*CONTRACT.split(", "), *(server.id for server in catalogue.servers)]
     assert list(COLUMNS) == CONTRACT.split(", ")
 
 
 def test_the_columns_do_not_depend_on_the_rows() -> None:
     """A run that found nothing has the same columns as any other."""
-    empty, one = (build_csv(a_matrix(rows, RUN, CATALOGUE)).splitlines() for rows in ([], [a_row()]))
-    assert empty == one[:1]
+    empty = build_frame(a_matrix([], RUN, CATALOGUE))
+    assert list(empty.columns) == list(build_frame(a_matrix([a_row()], RUN, CATALOGUE)).columns)
+    assert empty.empty
 
 
 def test_every_cell_is_text() -> None:
@@ -59,10 +63,9 @@ def test_every_cell_is_text() -> None:
         a_row(Verdict.UNTESTABLE, client="all", interpreter=an_interpreter("opt_hang", unavailable="hung")),
         a_row(Verdict.INCONCLUSIVE),
     ]
-    lines = build_lines(matrix := a_matrix(rows, RUN, CATALOGUE))
-    assert {type(cell) for line in lines for cell in line.values()} == {str}
-    assert [list(line) for line in lines] == [columns_of(matrix)] * 3
-    untestable = lines[1]
+    frame = build_frame(a_matrix(rows, RUN, CATALOGUE))
+    assert {type(cell) for cell in frame.to_numpy().ravel()} == {str}
+    untestable = frame.to_dict("records")[1]
     assert {untestable[name] for name in ("version", "lowest_negotiated", "held_by", "openssl")} == {""}
 
 
@@ -77,7 +80,7 @@ def test_a_row_says_what_was_judged() -> None:
         reason="connected at TLSv1",
     )
     for floor in FLOORS:
-        (line,) = build_lines(a_matrix([row], RUN, CATALOGUE, floor))
+        line = build_frame(a_matrix([row], RUN, CATALOGUE, floor)).iloc[0]
         assert [line[column] for column in COLUMNS] == [
             *(RUN.run_id, "a-host", "pyenv_3_9_18", "3.9.18", "CPython", "pyenv"),
             *("/made/up/pyenv_3_9_18/bin/python", "made", "OpenSSL 3.0.19", "botocore", "1.26.20", "1.26.20"),
@@ -99,15 +102,15 @@ def test_a_row_names_the_library_that_shook_hands_and_the_environment() -> None:
     """A client's own TLS is not put down to its interpreter, nor a found environment to us."""
     found = replace(an_interpreter(), environment="/srv/app/venv")
     rows = [a_row(own_tls=CRT), a_row(interpreter=found), a_row(interpreter=a_program())]
-    lines = build_lines(a_matrix(rows, RUN, CATALOGUE))
-    assert [line["tls_library"] for line in lines] == ["the CRT", "OpenSSL 3.0.19", "SomeSSL/4"]
-    assert [line["environment"] for line in lines] == ["made", "/srv/app/venv", "made"]
+    frame = build_frame(a_matrix(rows, RUN, CATALOGUE))
+    assert frame["tls_library"].tolist() == ["the CRT", "OpenSSL 3.0.19", "SomeSSL/4"]
+    assert frame["environment"].tolist() == ["made", "/srv/app/venv", "made"]
 
 
 def test_a_row_says_what_its_client_offers() -> None:
     """Groups and key shares are names with a space between, as they were offered, beside the fingerprint."""
     hello = a_hello(groups=("X25519MLKEM768", "x25519"), key_shares=("x25519",))
-    (line,) = build_lines(a_matrix([replace(a_row(), hello=hello)], RUN, CATALOGUE))
+    line = build_frame(a_matrix([replace(a_row(), hello=hello)], RUN, CATALOGUE)).iloc[0]
     assert [line[name] for name in ("groups", "key_shares", "post_quantum", "ja4")] == [
         *("X25519MLKEM768 x25519", "x25519", "named", hello.ja4),
     ]
@@ -122,16 +125,17 @@ def test_a_servers_column_has_its_cell() -> None:
         "only_1_3": a_finding(servers["only_1_3"], CellKind.CONNECTED, TLS1_3),
         "open": a_finding(servers["open"], CellKind.INCONCLUSIVE),
     }
-    (line,) = build_lines(a_matrix([a_row(findings=findings)], RUN, CATALOGUE))
+    line = build_frame(a_matrix([a_row(findings=findings)], RUN, CATALOGUE)).iloc[0]
     shown = {"only_1_0": "TLSv1", "only_1_1": "not offered", "only_1_3": "TLSv1.3", "open": "inconclusive"}
     for server in servers:
         assert line[server] == shown.get(server, "missing")
 
 
-def test_rows_keep_their_order_and_survive_the_file() -> None:
-    """What is written reads back as it was, with commas and quotes in a reason; line ends are visible."""
+def test_rows_keep_their_order_and_survive_the_file(tmp_path: Path) -> None:
+    """What is written as CSV reads back as it was, with commas, quotes and line ends in a reason."""
     rows = [a_row(name=name, reason=f'"{name}", it said\n"NA", NULL') for name in ("b", "a", "nan")]
-    matrix = a_matrix(rows, RUN, CATALOGUE)
-    back = list(csv.DictReader(io.StringIO(build_csv(matrix))))
-    assert [line["interpreter"] for line in back] == ["b", "a", "nan"]
-    assert back == [{name: visible(cell) for name, cell in line.items()} for line in build_lines(matrix)]
+    frame = build_frame(a_matrix(rows, RUN, CATALOGUE))
+    frame.to_csv(tmp_path / "matrix.csv", index=False)
+    back = pd.read_csv(tmp_path / "matrix.csv", dtype=str, keep_default_na=False)
+    assert back["interpreter"].tolist() == ["b", "a", "nan"]
+    assert back.to_numpy().tolist() == frame.to_numpy().tolist()

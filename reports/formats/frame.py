@@ -1,10 +1,10 @@
-"""The matrix as CSV: the columns that others' scripts read, in their order."""
+"""The matrix as a pandas frame: the columns that others' scripts read, in their order."""
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from reports.formats.escape import for_csv
 from reports.formats.format import Format
@@ -20,7 +20,7 @@ FORMATS = (
     Format(
         "matrix.csv",
         "scripts: a row for each interpreter, client and condition; see [below](#columns-of-matrixcsv)",
-        lambda report: build_csv(report.matrix),
+        lambda report: build_frame(report.matrix).map(for_csv).to_csv(index=False),
     ),
 )
 
@@ -34,25 +34,11 @@ COLUMNS = (
 """The columns before those of the servers, one for each server id in the catalogue's order."""
 
 
-def build_csv(matrix: Matrix) -> str:
-    """Return the file: one line a row, under the columns."""
-    written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\n")
-    writer.writerow(columns_of(matrix))
-    writer.writerows(map(for_csv, line.values()) for line in build_lines(matrix))
-    return written.getvalue()
-
-
-def columns_of(matrix: Matrix) -> list[str]:
-    """Return the columns in their order, which the rows do not decide."""
-    return [*COLUMNS, *(server.id for server in matrix.catalogue.servers)]
-
-
-def build_lines(matrix: Matrix) -> list[dict[str, str]]:
-    """Return the lines: each has a text in every column, empty where there is nothing to say."""
-    blank = dict.fromkeys(columns_of(matrix), "")
+def build_frame(matrix: Matrix) -> pd.DataFrame:
+    """Return the frame: one line a row, text throughout, empty where there is nothing to say."""
     servers = [server.id for server in matrix.catalogue.servers]
-    return [blank | _line(row, matrix.run.of(row.interpreter), servers, matrix.floor) for row in matrix.rows]
+    lines = [_line(row, matrix.run.of(row.interpreter), servers, matrix.floor) for row in matrix.rows]
+    return pd.DataFrame(lines, columns=[*COLUMNS, *servers], dtype="str").fillna("")
 
 
 def _line(row: Row, run: Run, servers: list[str], floor: Protocol) -> dict[str, str]:
