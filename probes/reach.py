@@ -386,16 +386,29 @@ class Peers(object):
 
     def holder(self, far, near):
         """Return inode and user of the socket at the far end; None if there is none any more."""
-        ends = [in_hex(far), in_hex(near)]
         try:
-            with open("/proc/net/tcp6" if ":" in far[0] else "/proc/net/tcp") as file:
-                for line in file:
-                    fields = line.split()
-                    if fields[1:3] == ends:
-                        return None if fields[9] == "0" else (fields[9], fields[7])
+            if ":" in far[0]:
+                found = listed("/proc/net/tcp6", far, near)
+            else:
+                found = listed("/proc/net/tcp", far, near)
+                # A socket of IPv6 may speak IPv4, as gRPC's do, and then stands among its own kind.
+                if found is None and os.path.exists("/proc/net/tcp6"):
+                    found = listed("/proc/net/tcp6", *[("::ffff:" + end[0], end[1]) for end in (far, near)])
         except (IOError, OSError):
             self.tells = False
-        return None
+            return None
+        return None if found is None or found[0] == "0" else found
+
+
+def listed(table, far, near):
+    """Return inode and user of the socket between two ends, as a table of /proc/net has it; None where it has none."""
+    ends = [in_hex(far), in_hex(near)]
+    with open(table) as file:
+        for line in file:
+            fields = line.split()
+            if fields[1:3] == ends:
+                return fields[9], fields[7]
+    return None
 
 
 def in_hex(end):

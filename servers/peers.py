@@ -197,9 +197,20 @@ def _ask_netlink(far: Endpoint, near: Endpoint) -> Holder | None:
 
 
 def _look_up(far: Endpoint, near: Endpoint) -> Holder | None:
-    """Find the socket among all of the machine's."""
+    """Find the socket among all of the machine's.
+
+    One of IPv6 may speak IPv4, as gRPC's do, and then stands among its own kind.
+    """
+    if ":" in far[0]:
+        return _look_up_in(Path("/proc/net/tcp6"), far, near)
+    holder, sixth = _look_up_in(Path("/proc/net/tcp"), far, near), Path("/proc/net/tcp6")
+    if holder or not sixth.exists():
+        return holder
+    return _look_up_in(sixth, *((f"::ffff:{host}", port) for host, port in (far, near)))
+
+
+def _look_up_in(table: Path, far: Endpoint, near: Endpoint) -> Holder | None:
     ends = [_in_hex(far), _in_hex(near)]
-    table = Path("/proc/net/tcp6" if ":" in far[0] else "/proc/net/tcp")
     for line in table.read_text(encoding="ascii").splitlines()[1:]:
         fields = line.split()
         if fields[1:3] == ends and int(fields[3], 16) not in _UNCONNECTED:

@@ -24,7 +24,8 @@ from tests.support.far_ends import FRAMES
 from tests.support.probing import both_lines, records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
 
 PYTHON = Path(sys.executable)
 ENV = Place("exec", "env", ("env",), passes=("PATH",))
@@ -289,6 +290,28 @@ def test_another_process_there_is_sent_away(tmp_path: Path) -> None:
     assert told == [
         {"kind": "stranger", "port": port, "times": 1, "who": f"a process of user {os.getuid()}"}
     ]
+
+
+@pytest.mark.parametrize("dialled", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
+def test_whose_a_connection_is_there(passenger: Callable[[str], ModuleType], dialled: str) -> None:
+    """A connection there is the passenger's on either family, also by a socket of IPv6 that speaks IPv4; no other is."""
+    if not Path(f"/proc/self/task/{os.getpid()}/children").exists():
+        pytest.skip("this system does not say whose a connection is: Linux enables this")
+    host = dialled.removeprefix("::ffff:")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    reach = passenger("reach")
+    try:
+        server = socket.create_server((host, 0), family=family)
+    except OSError:
+        pytest.skip(f"nothing can listen on {host} here: a machine with IPv6 on loopback enables this")
+    with server:
+        near = server.getsockname()[:2]
+        with socket.create_connection((dialled, near[1]), 5), server.accept()[0] as accepted:
+            far = accepted.getpeername()[:2]
+            assert reach.Peers(os.getpid()).stranger(far, near) == ""
+            with subprocess.Popen(["sleep", "60"]) as other:
+                assert reach.Peers(other.pid).stranger(far, near) == f"a process of user {os.getuid()}"
+                other.kill()
 
 
 @pytest.mark.parametrize(

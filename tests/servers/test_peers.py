@@ -105,6 +105,9 @@ def test_a_name_is_ours_if_it_leads_nowhere_else(hosts: str, *, ours: bool) -> N
 
 # Real processes ---------------------------------------------------------------------------------------------
 
+MAPPED = "::ffff:"
+"""Before an address of IPv4, as a socket of IPv6 knows it."""
+
 HOLD = """
 import os, socket, sys
 if "user" in sys.argv:
@@ -119,15 +122,17 @@ sys.stdin.read()
 class _Stage:
     """A listening socket, and processes that connect to it."""
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, dialled: str) -> None:
+        host = dialled.removeprefix(MAPPED)
         kind = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.dialled = dialled
         self.listening = socket.create_server((host, 0), family=kind)
         self.near = self.listening.getsockname()[:2]
         self.started: list[subprocess.Popen[str]] = []
 
     def connect(self, *more: str, before: tuple[str, ...] = ()) -> tuple[int, tuple[str, int]]:
         """Let a process connect; return its id and its end of the connection."""
-        command = [*before, sys.executable, "-I", "-S", "-c", HOLD, self.near[0], str(self.near[1]), *more]
+        command = [*before, sys.executable, "-I", "-S", "-c", HOLD, self.dialled, str(self.near[1]), *more]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.started.append(process)
         assert process.stdout
@@ -141,9 +146,9 @@ class _Stage:
         self.listening.close()
 
 
-@pytest.fixture(params=["127.0.0.1", "::1"])
+@pytest.fixture(params=["127.0.0.1", "::1", f"{MAPPED}127.0.0.1"])
 def stage(request: pytest.FixtureRequest) -> Iterator[_Stage]:
-    """Listen on loopback, on either family."""
+    """Listen on loopback, on either family; who connects may do so by a socket of IPv6 that speaks IPv4."""
     try:
         one = _Stage(request.param)
     except OSError:
