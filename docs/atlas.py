@@ -8,8 +8,9 @@ What a distribution itself ships is measured in its root file system, as mmdebst
     nox -s matrix -- --clients all --conditions ambient,permissive,hardened --place rootfs:DIR
 
 The program reads `matrix.csv` and `run.json` in the folder of each report that it is given, of
-machines or of places, and writes `atlas.csv` anew; of what several have, the last counts. With and without
-reports it writes `atlas.md`, and the worst lines into the README.
+machines or of places, and writes `atlas.csv` anew, or with `--add` beside what it has, such as the lines of
+a new client; of what several have, the last counts. With and without reports it writes `atlas.md`, and the
+worst lines into the README.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ SPACE = re.compile(r"(<!-- atlas -->\n).*?(<!-- end -->\n)", re.DOTALL)
 
 WORST = 5
 """Lines of the atlas that the README has."""
+
+ADD = "--add"
+"""Keeps the lines that the atlas has already."""
 
 AMBIENT, PERMISSIVE, HARDENED = "ambient", "permissive", "hardened"
 """The conditions that a report has to have: what moves a client shows by comparison."""
@@ -194,10 +198,12 @@ def filled(readme: str, lines: Sequence[Line]) -> str:
     return SPACE.sub(lambda found: found[1] + table(worst(lines)) + found[2], readme)
 
 
-def main(reports: Sequence[str]) -> None:
+def main(words: Sequence[str]) -> None:
     """Write the atlas, anew where there are reports to make it of."""
+    reports = [word for word in words if word != ADD]
     if reports:
-        found = [line for folder in reports for line in lines_of(Path(folder))]
+        found = read(CSV.read_text(encoding="utf-8")) if ADD in words else []
+        found += [line for folder in reports for line in lines_of(Path(folder))]
         last = {(one.system, one.python, one.environment, one.client): one for one in found}
         CSV.write_text(as_csv(last.values()), encoding="utf-8")
     lines = read(CSV.read_text(encoding="utf-8"))

@@ -286,7 +286,9 @@ def test_each_floor_is_put_in(path: Path, floor: Protocol) -> None:
     set_to = {
         node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and "TLSv1" in node.attr
     }
-    assert set_to == {floor.replace(".", "_")}
+    assert set_to == {floor.replace(".", "_")}, (
+        "write the floor as ssl.TLSVersion.TLSv1_2: a trial of another floor puts that in its place"
+    )
     lists = [
         [ast.literal_eval(element) for element in node.elts]
         for node in ast.walk(tree)
