@@ -79,6 +79,8 @@ class FileFacts:
     openssl_conf: str = ""
     openssl_conf_sha256: str = ""
     distributions_sha256: str = ""
+    absent: tuple[str, ...] = ()
+    """Of the modules that it was asked for, those that are not installed."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,14 @@ def _parse_files(facts: Mapping[str, Any]) -> FileFacts:
         if not re.fullmatch(rf"([0-9a-f]{{{length}}})?", _text(facts, name)):
             msg = f"{name} is no hash"
             raise ValueError(msg)
-    return FileFacts(openssl_conf=_text(facts, "openssl_conf"), **{name: facts[name] for name in hashes})
+    if not all(isinstance(name, str) for name in facts["absent"]):
+        msg = "absent has what is no name"
+        raise TypeError(msg)
+    return FileFacts(
+        openssl_conf=_text(facts, "openssl_conf"),
+        absent=tuple(facts["absent"]),
+        **{name: facts[name] for name in hashes},
+    )
 
 
 def _parse_changed(changed: object) -> dict[str, str | None]:
@@ -292,12 +301,13 @@ def _start(command: Sequence[str | Path], env: Mapping[str, str], limit: float) 
     return identity
 
 
-def identify_there(place: Place, path: Path) -> Identity:
+def identify_there(place: Place, path: Path, modules: Sequence[str] = ()) -> Identity:
     """Return what a Python in a place says it is, and what its files are; raises IdentifyError.
 
-    Nothing is remembered: whether the file there is still the same cannot be told without asking.
+    It is also asked which of these modules it lacks. Nothing is remembered: whether the file there is still
+    the same cannot be told without asking.
     """
-    passenger = Passenger(path, (SCRIPT.with_name("described.py"),), limit=ANSWER_LIMIT)
+    passenger = Passenger(path, (SCRIPT.with_name("described.py"), *modules), limit=ANSWER_LIMIT)
     facts = answer_there(place, passenger, MARK)
     try:
         if lacks := facts.get("lacks"):

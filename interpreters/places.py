@@ -133,6 +133,8 @@ class Passenger:
     """What stands behind the Python: words of its own, the script, and the script's arguments."""
     files: Mapping[str, str] = field(default_factory=dict)
     """By name, the text of further files; `{folder}/NAME` among the arguments is such a file."""
+    folders: Mapping[str, Path] = field(default_factory=dict)
+    """By name, folders of this machine whose files travel; there each is `{folder}/NAME`."""
     converse: bool = False
     """Whether it reads standard input."""
     limit: float = 60.0
@@ -164,6 +166,7 @@ def command(place: Place, passenger: Passenger, env: Mapping[str, str | None]) -
         "script": str(Path(passenger.arguments[script]).relative_to(PROBES)),
         "arguments": [str(word) for word in arguments],
         "files": dict(passenger.files),
+        "folders": {name: str(folder) for name, folder in passenger.folders.items()},
         "keep": [*sorted(PASSED_THROUGH), "LC_*", *passenger.keep],
         "set": {**never_read("{folder}/home"), **env},
         "converse": passenger.converse,

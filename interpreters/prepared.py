@@ -54,6 +54,8 @@ class Prepared:
     """Whether the user named the interpreter."""
     identity: Identity | None = None
     """What the interpreter said of itself, which decides how it is described; None if it said nothing."""
+    sent: Path | None = None
+    """A folder of packages that travel to the interpreter's place with the probe."""
 
     @classmethod
     def of(
@@ -186,12 +188,15 @@ def prepare_candidate(
     return replace(prepared, venvs=tuple(prepare(request, installer, reach) for request in requests))
 
 
-def prepare_there(candidate: Candidate) -> Prepared:
-    """Identify a candidate in another place, where nothing is made; the result says what went wrong."""
+def prepare_there(candidate: Candidate, modules: Sequence[str] = ()) -> Prepared:
+    """Identify a candidate in another place, where nothing is made; the result says what went wrong.
+
+    Of these modules the identity says which are not there.
+    """
     if candidate.unavailable:
         return Prepared.of(candidate, unavailable=candidate.unavailable)
     try:
-        identity = identify_there(candidate.place, candidate.path)
+        identity = identify_there(candidate.place, candidate.path, modules)
     except IdentifyError as error:
         return Prepared.of(candidate, unavailable=str(error))
     prepared = Prepared.of(candidate, identity)

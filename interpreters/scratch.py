@@ -20,7 +20,19 @@ from interpreters.offspring import removed_if_killed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PREFIXES = ("run-", "remedy-", "serve-", "bench-", "pip-", "resolve-", "verify-", "page-", "image-", "page.")
+PREFIXES = (
+    "run-",
+    "remedy-",
+    "serve-",
+    "bench-",
+    "pip-",
+    "resolve-",
+    "verify-",
+    "page-",
+    "image-",
+    "sent-",
+    "page.",
+)
 """What the names of such folders in the cache begin with; `page.` was that of earlier versions."""
 
 

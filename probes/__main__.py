@@ -26,18 +26,14 @@ import sys
 import time
 import types
 
-try:
-    from importlib.util import find_spec
-except ImportError:  # before Python 3.4
-    from pkgutil import find_loader as find_spec
-
 # Start-up code of the interpreter may have imported modules of its own by these names.
-OURS = ("apart", "clients", "compiled", "identify", "introduction", "linked", "loaded", "names", "program", "quietly")
-OURS += ("releases", "status_page", "whose")
+OURS = ("apart", "clients", "compiled", "identify", "installed", "introduction", "linked", "loaded", "names", "program")
+OURS += ("quietly", "releases", "status_page", "whose")
 for name in OURS:
     sys.modules.pop(name, None)
 
 import identify
+import installed
 import names
 import whose
 
@@ -136,21 +132,8 @@ def remarks(module, *known):
 
 def lacking(modules):
     """Return, by client that lacks any of its modules, the first that is not here; nothing is imported."""
-    first = [(client, next((name for name in names if not is_here(name)), None)) for client, names in modules.items()]
-    return dict((client, name) for client, name in first if name is not None)
-
-
-def is_here(name):
-    """Return whether an import of this top-level module would find anything."""
-    try:
-        found = find_spec(name)
-    except Exception:  # what start-up code has put among the modules may not say what it is: the import tells
-        return True
-    folders = getattr(found, "submodule_search_locations", None)
-    if folders is None or found.origin not in (None, "namespace"):
-        return found is not None
-    # A folder without an __init__ is a package too, and may be all that is left of a package that was removed.
-    return any(name != "__pycache__" for folder in folders if os.path.isdir(folder) for name in os.listdir(folder))
+    absent = dict((client, [name for name in names if not installed.is_here(name)]) for client, names in modules.items())
+    return dict((client, names[0]) for client, names in absent.items() if names)
 
 
 def within_reach(path):

@@ -2,7 +2,8 @@
 
 It runs where the tool cannot read those files by itself, because they are in another place. `files` has a hash of the
 executable and the ssl module (as interpreters/identify.py has it; empty before Python 3.6), the OpenSSL configuration
-that is read with a hash of all that it includes, and a hash of the names of what is installed.
+that is read with a hash of all that it includes, a hash of the names of what is installed, and which of the modules
+that its arguments name are not.
 """
 
 from __future__ import print_function
@@ -13,10 +14,12 @@ import os
 import re
 import sys
 
-# Start-up code of the interpreter may have imported a module of its own by this name.
-sys.modules.pop("identify", None)
+# Start-up code of the interpreter may have imported modules of its own by these names.
+for name in ("identify", "installed"):
+    sys.modules.pop(name, None)
 
 import identify
+import installed
 
 BUILD_LIMIT = 1 << 30
 CONFIGURATION_LIMIT = 16 * 1024 * 1024
@@ -36,6 +39,7 @@ def files(facts):
         "openssl_conf": conf if library else "",
         "openssl_conf_sha256": configuration(conf) if conf and library else "",
         "distributions_sha256": listing([folder for folder in facts["path"] if os.path.isabs(folder)]),
+        "absent": [name for name in sys.argv[1:] if not installed.is_here(name)],
     }
 
 

@@ -13,6 +13,7 @@ on standard input the passenger reads, and what the passenger prints it prints. 
     script     the path of the script, below the folder of this file; `.` is that folder itself
     arguments  the script's arguments; a `{folder}` in them is the folder there
     files      by name, the text of further files for that folder
+    folders    by name, a folder here whose files travel into one of that name below that folder
     keep, set  which variables of the place stay as they are, and those that are set; `{folder}` as above. The
                value of OPENSSL_CONF is a path here: that file travels, and the variable names the copy.
     converse   whether the passenger is asked on standard input, as __main__.py is; else it reads nothing
@@ -64,8 +65,9 @@ BOOT = (
 HEADER = struct.Struct(">cII")
 """Before each frame: kind, number of the connection, length."""
 
-# Of the near end: a piece of a file, what to run, what the passenger reads, and the plan that it is given.
-FILE, RUN, INPUT, PLAN = b"F", b"A", b"I", b"P"
+# Of the near end: a piece of a file, as it is or deflated, what to run, what the passenger reads, and the plan that it
+# is given.
+FILE, PACKED, RUN, INPUT, PLAN = b"F", b"C", b"A", b"I", b"P"
 # Of the far end: what the passenger printed, a new connection, one that was sent away, the end, and why there is none.
 LINE, OPEN, STRANGER, END, PROBLEM = b"L", b"O", b"S", b"Z", b"X"
 # Of the far end, too: what cannot be told there, by one of DOUBTS.
@@ -601,6 +603,10 @@ class Far(object):
         """Do what the near end says."""
         if kind == FILE:
             self.write_file(data)
+        elif kind == PACKED:
+            import zlib  # here: not each Python has it, and few need it
+
+            self.write_file(zlib.decompress(data))
         elif kind == RUN:
             self.run(native(json.loads(data.decode("utf-8"))))
         elif kind == INPUT:
@@ -712,7 +718,7 @@ def far_end():
             kind, text = END, str(far.child.poll() if far.child is not None else None)
         except Refused as error:
             text = str(error)
-        except (IOError, OSError, ValueError, KeyError) as error:
+        except (IOError, OSError, ValueError, KeyError, ImportError) as error:
             text = "it failed there: %s: %s" % (type(error).__name__, reason(error))
     finally:
         if far is not None:
@@ -729,13 +735,19 @@ def far_end():
 
 def travelling(folder):
     """Return the passenger's files, by the names that they have there."""
+    ours = (".py", ".toml", ".security", ".js", ".java")
+    known = below(folder, "probes").items()
+    return dict((name, path) for name, path in known if name.endswith(ours) and path != os.path.join(folder, "reach.py"))
+
+
+def below(folder, name):
+    """Return the files of a folder, by the names that they have below one of this name."""
     found = {}
     for above, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name != "__pycache__")
-        for name in sorted(names):
-            if name.endswith((".py", ".toml", ".security", ".js", ".java")) and name != os.path.basename(__file__):
-                path = os.path.join(above, name)
-                found["probes/" + os.path.relpath(path, folder).replace(os.sep, "/")] = path
+        folders[:] = sorted(each for each in folders if each != "__pycache__")
+        for each in names:
+            path = os.path.join(above, each)
+            found[name + "/" + os.path.relpath(path, folder).replace(os.sep, "/")] = path
     return found
 
 
@@ -801,6 +813,8 @@ class Near(object):
         self.frames.waiting += code
         for name, path in sorted(travelling(os.path.dirname(os.path.abspath(__file__))).items()):
             self.send_file(name, path)
+        for folder, path in self.spec.get("folders", {}).items():
+            self.send_folder(folder, path)
         for name, text in sorted(self.spec["files"].items()):
             self.frames.send(FILE, 0, name.encode("ascii") + b"\0" + text.encode("utf-8"))
         settings = dict(self.spec["set"])
@@ -815,6 +829,14 @@ class Near(object):
         """Let a file of ours travel."""
         with open(path, "rb") as file:
             self.frames.send(FILE, 0, name.encode("ascii") + b"\0" + file.read())
+
+    def send_folder(self, folder, path):
+        """Let a folder of ours travel, deflated: it may be large."""
+        import zlib
+
+        for name, path in sorted(below(path, folder).items()):
+            with open(path, "rb") as file:
+                self.frames.send(PACKED, 0, zlib.compress(name.encode("ascii") + b"\0" + file.read()))
 
     def send_line(self, line):
         """Hand a line of our own input on; the second is the plan, whose files travel with it."""

@@ -43,6 +43,8 @@ from interpreters.programs import (
     programs_of,
     read_programs,
 )
+from interpreters.scratch import scratch_folder
+from interpreters.sent import Parcels
 from runs.own_environment import find_uv
 from runs.task import ROOT, Task, refuse
 from servers.catalogue import Role, read_catalogue
@@ -254,6 +256,15 @@ class Job(Task):
         """Who makes environments, and from what."""
         find_links, build = self.option("find_links"), self.option("build", default=False)
         return Installer(self.uv, self.cache, Path(sys.executable), find_links, build)
+
+    @cached_property
+    def parcels(self) -> Parcels | None:
+        """What travels to interpreters of places, if that was asked for."""
+        if not self.option("newest"):
+            return None
+        return Parcels(
+            self.installer, os.environ, self.held.enter_context(scratch_folder(self.cache, "sent-"))
+        )
 
     @property
     def maker(self) -> EnvironmentMaker:

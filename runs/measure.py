@@ -71,6 +71,7 @@ def probe_tasks(start: RunStart, clients: Sequence[ClientKey]) -> tuple[ProbeTas
             modules=modules,
             sources={own.client.id: own.text for own in start.own},
             apart=apart,
+            sent=prepared.sent,
         )
         for prepared in start.prepared
         for python, keys in prepared.places(clients, as_found).items()
@@ -165,7 +166,7 @@ class BegunRun:
         )
         rows = build_matrix(measured, self.clients, settings.conditions, settings.catalogue, settings.floor)
         resumed = settings.unfinished.notes if settings.unfinished else ()
-        notes = (*resumed, *campaign.notes, *nowhere(start.own, rows))
+        notes = (*resumed, *start.scope.notes, *campaign.notes, *nowhere(start.own, rows))
         run = replace(run, scope=replace(run.scope, notes=notes))
         return Matrix(run, measured, rows, settings.catalogue)
 

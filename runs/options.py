@@ -284,6 +284,12 @@ RESUME = Option(
     {"action": "store_true"},
 )
 
+SEND_NEWEST = Option(
+    "--newest",
+    "send the newest botocore to Pythons of places that have none, for the measurement alone",
+    {"action": "store_true"},
+)
+
 RUNNING = Option(
     "--running", "measure each Python that runs now, under its own variables", {"action": "store_true"}
 )
@@ -295,6 +301,7 @@ MATRIX = (
     SHARD,
     AT_ONCE,
     RESUME,
+    SEND_NEWEST,
     CLIENT,
     RUNNING,
     *HALVES,
@@ -501,6 +508,11 @@ def parse(name: str, sessions: Sequence[str], words: Sequence[str], summary: str
     found = vars(parser.parse_intermixed_args(words))
     if found.get("made") and found.get("found"):
         parser.error("--made and --found exclude each other; without either, both halves are measured")
+    if found.get("newest") and not (found["place"] or found["places"]):
+        parser.error("--newest is about places: name some with --place or --places")
+    if found.get("newest") and (found["botocore"] or found["urllib3"]):
+        what = "the newest botocore with what that requires"
+        parser.error(f"--newest sends {what}: leave out --botocore and --urllib3")
     for other in others:
         _refuse_clash(
             name, other, [option.name for option in own.values() if option.positional and found[option.dest]]

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interpreters.clients import requirements
 from interpreters.deployed.visit import visit
 from interpreters.fleets import Destination, destination, read_fleet
 from interpreters.image_archives import FOLDER, unpacked
@@ -23,6 +24,7 @@ from interpreters.prepared import prepare_there
 from interpreters.processes import side_by_side
 from interpreters.programs_there import identify_programs_there
 from interpreters.scratch import scratch_folder
+from interpreters.sent import LIBRARY, sentence, with_sent
 from reports.merge import merge, part_of
 from reports.verdicts.observations import Run
 from reports.verdicts.scope import Scope
@@ -78,7 +80,8 @@ def measure_places(job: Job, settings: Settings) -> Matrix:
     soon as it is measured, so that --resume asks the others alone.
     """
     fleet, at_once = destinations(job), job.options.at_once
-    question = (tool(), repr(job.request(settings)), *(each.host for each in fleet))
+    sending = "sending" if job.parcels else ""
+    question = (tool(), repr(job.request(settings)), sending, *(each.host for each in fleet))
     with kept_parts(job.cache, question, resume=job.options.resume) as kept:
         there = {part.host: part for part in kept.parts}
         parts = [there[each.host] for each in fleet if each.host in there]
@@ -218,15 +221,21 @@ def enter(job: Job, where: Destination, settings: Settings, folder: Path) -> Run
 def start_there(job: Job, settings: Settings, visited: VisitedPlace, chosen: Sequence[Candidate]) -> RunStart:
     """Return a run of these Pythons of a place, in which nothing is installed."""
     # A connection of ssh each: hosts take ten at once and no more (sshd_config(5), MaxStartups).
-    prepared = side_by_side(prepare_there, [each for each in chosen if each.source != PROGRAM])
+    prepared = side_by_side(
+        partial(prepare_there, modules=(LIBRARY,) if job.parcels else ()),
+        [each for each in chosen if each.source != PROGRAM],
+    )
+    needed = requirements(job.sweep)
+    sent = [found for each in prepared if job.parcels and (found := with_sent(each, job.parcels, needed))]
     programs = identify_programs_there(
         visited.python, [each for each in chosen if each.source == PROGRAM], job.programs_there
     )
-    request = replace(job.request(settings), made=False, found=True)
+    request = replace(job.request(settings), made=bool(job.parcels), found=True)
     unchosen = not_chosen(visited.candidates, chosen, job.options.only)
-    start = job.start_of(request, prepared, unchosen)
+    start = job.start_of(request, [*prepared, *sent], unchosen)
     scope = replace(
         start.scope,
+        notes=tuple(map(sentence, sent)),
         user=visited.user,
         distribution=visited.distribution,
         architecture=visited.architecture,

@@ -60,6 +60,9 @@ PYTHONDONTWRITEBYTECODE leaves them, compiles botocore in each probe, which took
 LOOKS_APART = 1.0
 """Seconds between two looks at how long a probe that says something has waited for a processor."""
 
+SENT = "sent"
+"""What the folder of packages that travel is called in a place."""
+
 BEFORE = 5.0
 """Seconds before the end of that silence at which the probe itself gives up a client's own process."""
 
@@ -110,6 +113,8 @@ class ProbeTask:
     """What Python is started with: the probe's code."""
     place: Place = LOCAL
     """Where it runs: elsewhere `env` is what is set there."""
+    sent: Path | None = None
+    """A folder of packages that travel to its place, and that its Python finds first."""
     compiled: Path | None = None
     """A folder of ours for what a Python compiles that must write nothing where its modules are."""
     tells_loaded: bool = False
@@ -121,8 +126,10 @@ class ProbeTask:
             return (self.python, *self.arguments), self.env
         # Each attempt waits for several answers; a program may be given longer.
         limit = REACH_LIMIT + PLACE_SILENCE_LIMIT + (4 * attempt_limit + self.slowest) * len(self.pairs)
-        passenger = Passenger(self.python, self.arguments, converse=True, limit=limit)
-        return command(self.place, passenger, self.env), os.environ
+        folders = {SENT: self.sent} if self.sent else {}
+        passenger = Passenger(self.python, self.arguments, folders=folders, converse=True, limit=limit)
+        found_first = {"PYTHONPATH": f"{{folder}}/{SENT}"} if self.sent else {}
+        return command(self.place, passenger, {**self.env, **found_first}), os.environ
 
     @property
     def limits(self) -> tuple[float, float]:

@@ -305,18 +305,26 @@ def test_a_place_that_lies_is_never_enforced(tmp_path: Path) -> None:
 
 
 def test_a_run_over_places_has_a_host_for_each(checkout: Checkout, sample: Interpreter) -> None:
-    """One place answers, one cannot be entered: both are in the report, and the gate names the latter."""
+    """One place answers, and is sent what it lacks, one cannot be entered: both are in the report."""
     words = ["--place", "exec:env", "--place", "exec:sh -c 'echo no such host >&2; exit 3'"]
-    status, said = checkout.nox("-s", "matrix", "gate", "--", *words, "--only", sample.id, "--clients", "ssl")
+    options = ["--only", sample.id, "--clients", "ssl,botocore", "--newest"]
+    status, said = checkout.nox("-s", "matrix", "gate", "--", *words, *options)
     document: dict[str, Any] = json.loads((checkout.latest / "matrix.json").read_text())
     runs = {run["host"]: run for run in document["runs"]}
     assert list(runs) == [word for word in words if word != "--place"]
     assert runs["exec:env"]["scope"]["place"] == "exec:env"
     hosts = {run["run_id"]: host for host, run in runs.items()}
-    rows = {(hosts[row["run_id"]], row["interpreter"]): row for row in document["verdicts"]}
-    assert set(rows) == {("exec:env", sample.id), (words[-1], "missing")}
-    measured, silent = rows["exec:env", sample.id], rows[words[-1], "missing"]
-    assert measured["verdict"] == "downgraded" if goes_below(sample) else "enforced"
+    rows = {(hosts[row["run_id"]], row["interpreter"], row["client"]): row for row in document["verdicts"]}
+    has_botocore = not subprocess.run(
+        [sample.path, "-c", "import botocore"], check=False, capture_output=True
+    ).returncode
+    measured = [(sample.id, "ssl"), (sample.id if has_botocore else f"newest_{sample.id}", "botocore")]
+    measured += [] if has_botocore else [(f"newest_{sample.id}", "ssl")]
+    assert set(rows) == {*(("exec:env", *each) for each in measured), (words[-1], "missing", "all")}
+    verdicts = {rows["exec:env", *each]["verdict"] for each in measured if each[1] == "ssl"}
+    assert verdicts == {"downgraded" if goes_below(sample) else "enforced"}
+    assert rows["exec:env", *measured[1]]["verdict"] in ("downgraded", "enforced")
+    silent = rows[words[-1], "missing", "all"]
     assert "ended with status 3 before a Python answered: no such host" in silent["reason"]
     assert status, said
     assert f"machine {words[-1]}" in said

@@ -683,6 +683,17 @@ def test_what_a_channel_says_without_sense_is_a_reason(
         identify_there(PLACE, Path("/usr/bin/python3"))
 
 
+def test_a_place_says_which_modules_it_lacks() -> None:
+    """Of those that it is asked for, whether or not anything lies there by the name of one."""
+    here = Place("exec", "env", ("env",), passes=("PATH",))
+    found = identify_there(here, Path(sys.executable), ("json", "no_module_of_this_name", "os"))
+    assert found.files is not None
+    assert found.files.absent == ("no_module_of_this_name",)
+    found = identify_there(here, Path(sys.executable))
+    assert found.files is not None
+    assert (found.files.absent, len(found.files.build)) == ((), 16)
+
+
 @pytest.mark.parametrize("end", ["\r", "\x0b", "\x85", "\u2028"])
 def test_a_place_cannot_speak_as_the_near_end(monkeypatch: pytest.MonkeyPatch, end: str) -> None:
     """What ends a line for some readers, and none for the near end, begins no line of that."""

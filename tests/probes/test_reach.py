@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,6 +148,23 @@ def test_the_configuration_travels(tmp_path: Path) -> None:
     path, *text = done.stdout.split()
     assert text == ["#", "mine"]
     assert not path.startswith(str(tmp_path))
+
+
+def test_a_folder_travels_and_goes(tmp_path: Path) -> None:
+    """The files of a folder here are below one of its name there, as long as the passenger runs."""
+    (package := tmp_path / "packages/shop").mkdir(parents=True)
+    text = "# " + "\u00e4" * 100_000 + "\nPRICE = 7\n"
+    (package / "__init__.py").write_text(text, encoding="utf-8")
+    (package / "data.gz").write_bytes(bytes(range(256)))
+    script = (
+        "import os, shop; here = os.path.dirname(shop.__file__)\n"
+        "print(here, shop.PRICE, len(open(os.path.join(here, 'data.gz'), 'rb').read()))"
+    )
+    who = replace(passenger(tmp_path, script), folders={"sent": tmp_path / "packages"})
+    done = enter(ENV, who, env={"PYTHONPATH": "{folder}/sent"})
+    here, *said = done.stdout.split()
+    assert (Path(here).parts[-2:], said) == (("sent", "shop"), ["7", "256"])
+    assert not Path(here).parents[1].exists()
 
 
 def test_a_prefix_without_our_variables_has_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,11 +139,27 @@ def test_bench_prepares_interpreters_alone(tmp_path: Path, monkeypatch: pytest.M
     assert prepared == [("one", (ClientKey("urllib3"),)), ("two", (ClientKey("urllib3"),))]
 
 
-def test_both_halves_alone_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    """To ask for one half alone and the other half alone makes no sense, and one sentence says so."""
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (
+            ["--made", "--found"],
+            "--made and --found exclude each other; without either, both halves are measured",
+        ),
+        (["--newest"], "--newest is about places: name some with --place or --places"),
+        (
+            ["--newest", "--place", "exec:env", "--botocore", "1.34.0"],
+            "--newest sends the newest botocore with what that requires: leave out --botocore and --urllib3",
+        ),
+    ],
+)
+def test_options_that_make_no_sense_together_are_refused(
+    capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
+) -> None:
+    """What nobody can mean is one sentence, and the status of a wrong command."""
     with pytest.raises(SystemExit) as ended:
-        parse("matrix", ("matrix",), ["--made", "--found"], "")
+        parse("matrix", ("matrix",), words, "")
     assert ended.value.code == 2
     said = capsys.readouterr().err
-    assert "--made and --found exclude each other; without either, both halves are measured" in said
+    assert sentence in said
     assert len(said.splitlines()) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from interpreters.identify import parse_identity
 from interpreters.interpreter import NOT_SHOWN
 from interpreters.locate import Candidate
 from interpreters.own_clients import OwnClient
+from interpreters.places import Place
 from interpreters.prepared import Prepared
 from interpreters.process_environment import NO_BYTECODE
 from interpreters.programs import InstalledProgram, Program
@@ -92,6 +94,21 @@ def test_each_interpreter_and_environment_is_a_task_with_its_clients() -> None:
         ProbeTask("b", Path("/made/up/b/bin/python"), unwritten, keys(["ssl", "requests"])),
         ProbeTask("b", Path("/made/up/first/bin/python"), ENVIRONMENT, keys(["urllib3"])),
     )
+
+
+def test_what_is_sent_goes_along_with_the_probe() -> None:
+    """What travels to a place is found first by the Python there, and what goes nowhere else is not."""
+    there = replace(_prepared("a", _venv("a", "botocore")), sent=Path("/made/up/sent"))
+    place = Place("exec", "env", ("env",))
+    there = replace(there, interpreter=replace(there.interpreter, place=place))
+    task, other = probe_tasks(_start(there, _prepared("b")), keys(["botocore"]))
+    (*_, spec), _ = task.command(1.0)
+    spec = json.loads(str(spec))
+    assert spec["folders"] == {"sent": "/made/up/sent"}
+    assert spec["set"]["PYTHONPATH"] == "{folder}/sent"
+    assert (task.python, other.sent) == (there.executable, None)
+    (*_, spec), _ = replace(task, sent=None).command(1.0)
+    assert (json.loads(str(spec))["folders"], "PYTHONPATH" in json.loads(str(spec))["set"]) == ({}, False)
 
 
 def test_an_environment_as_it_was_found_is_named(facts: dict[str, Any]) -> None:

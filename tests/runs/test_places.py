@@ -63,7 +63,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[str]) -> It
         return found
 
     monkeypatch.setattr(runs.places, "visit", visit)
-    monkeypatch.setattr(runs.places, "prepare_there", Prepared.of)
+    monkeypatch.setattr(runs.places, "prepare_there", lambda candidate, **_: Prepared.of(candidate))
     monkeypatch.setattr("shutil.which", lambda name, **_: name)
     with contextlib.ExitStack() as held:
 
@@ -189,6 +189,37 @@ def test_programs_there_are_measured_by_the_python_that_answered(
     (task,) = (each for each in probe_tasks(start, ()) if each.programs)
     assert (task.python, task.place) == (Path("/usr/bin/python3.11"), WEB)
     assert start.request.commands == ("app",)
+
+
+def test_what_is_sent_has_rows_of_its_own_and_a_sentence(
+    job: Any, measured: list[RunStart], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With --newest who lacks botocore is measured twice, and the scope says that nothing there has it."""
+    asked: list[tuple[str, ...]] = []
+
+    def prepare(candidate: Candidate, modules: tuple[str, ...]) -> Prepared:
+        asked.append(modules)
+        return Prepared.of(candidate)
+
+    def with_sent(prepared: Prepared, parcels: object, needed: object) -> Prepared | None:
+        assert parcels
+        assert needed
+        if prepared.interpreter.id != ONE.id:
+            return None
+        return replace(prepared, interpreter=replace(prepared.interpreter, id=f"newest_{ONE.id}"))
+
+    monkeypatch.setattr(runs.places, "prepare_there", prepare)
+    monkeypatch.setattr(runs.places, "with_sent", with_sent)
+    words = ("--place", "ssh:web1")
+    run(job(*words, "--newest"))
+    run(job(*words))
+    sending, plain = measured
+    assert [each.interpreter.id for each in sending.prepared] == [ONE.id, OTHER.id, f"newest_{ONE.id}"]
+    assert [each.interpreter.id for each in plain.prepared] == [ONE.id, OTHER.id]
+    (note,) = sending.scope.notes
+    assert note.startswith(f"The rows of newest_{ONE.id} are about the newest botocore")
+    assert (plain.scope.notes, sending.request.made, plain.request.made) == ((), True, False)
+    assert asked == [("botocore",)] * 2 + [()] * 2
 
 
 def test_a_path_of_this_machine_is_no_command_of_a_place(job: Any, measured: list[RunStart]) -> None:
@@ -335,7 +366,7 @@ def test_places_come_from_the_standard_input(
 def test_a_python_there_that_does_not_say_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """A Python of a place that cannot be asked has its reason, and nothing is read here for it."""
 
-    def refuse(place: Place, path: Path) -> None:
+    def refuse(place: Place, path: Path, _: object) -> None:
         del place
         msg = f"{path} hangs"
         raise IdentifyError(msg)
