@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import logging
 import os
 import re
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 ONE_THREAD = ("OPENBLAS_NUM_THREADS", "1")
 """For what pandas loads: it starts a thread a processor, and interrupts us where there is no memory."""
 
+YOUNG = 50_000
+"""Objects that come to be before cycles among them are looked for. By default that is 700, which makes
+six hundred looks in a run, at a fifteenth of its processor time, and little that they find."""
+
 
 class _AnswerLast(logging.Filter):
     """Drops what nox says after a session that went well, so that its answer is the last on the screen."""
@@ -47,6 +52,7 @@ def perform(name: str, session: nox.Session, plan: Plan, *parameters: str) -> No
     from runs import sessions as works
     from servers.resources import exhausted
 
+    gc.set_threshold(YOUNG)
     work = getattr(works, name)
     sessions = plan.sessions if name in plan.sessions else (name,)
     try:

@@ -34,13 +34,14 @@ if TYPE_CHECKING:
 def matrix(job: Job) -> None:
     """Measure every Python on this machine and write reports/latest."""
     from runs.measure import measure
-    from runs.places import measure_places
 
     _refuse_unpublishable(job.run_id)
     settings = job.settings(job.options.conditions)
     # Until the report is there, what was measured is kept.
     with begun(job.run_id), contextlib.ExitStack() as held:
         if job.options.place or job.options.places:
+            from runs.places import measure_places
+
             found = measure_places(job, settings)
         else:
             with job.spending.phase("preparing"):
