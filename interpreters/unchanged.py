@@ -23,6 +23,9 @@ FILES_LIMIT = 100_000
 PACKAGES = ("site-packages", "dist-packages")
 """Folders of packages: one within a standard library that is on no path is not loaded from."""
 
+DISTRIBUTIONS = (".dist-info", ".egg-info")
+"""How the folders end, in a folder of packages, that say what a distribution is and what it brings along."""
+
 PASSED_OVER = (
     *PACKAGES,
     *("test", "tests", "idlelib", "lib2to3", "tkinter", "turtledemo", "pydoc_data", "ensurepip"),
@@ -54,16 +57,21 @@ def status(path: str) -> str:
 
 
 def changed_since(path: str, moment: float) -> bool:
-    """Whether a file is not there, or was changed after a moment, in seconds since the epoch."""
+    """Whether a file, or anything in a folder, changed after a moment since the epoch, or is not there."""
     try:
-        found = os.stat(path)  # noqa: PTH116
-    except (OSError, ValueError):
+        found = [os.stat(path)]  # noqa: PTH116
+        if stat.S_ISDIR(found[0].st_mode):
+            found += [facts for _, facts, _ in _within(path)]
+    except (OSError, ValueError, UntoldError):
         return True
-    return max(found.st_mtime, found.st_ctime) >= moment
+    return any(max(facts.st_mtime, facts.st_ctime) >= moment for facts in found)
 
 
 def tree(root: str) -> str:
     """Return a hash over the status of all that is in a folder, or of a file, which may be absent.
+
+    Of a folder of packages it is over what lies in the folder itself, and over what says which distributions
+    are there: what a package has inside counts where something was loaded from it (see `looked_at`).
 
     Raises UntoldError for more than FILES_LIMIT files, for one that is no file, folder or link, and where
     that cannot be known.
@@ -72,7 +80,7 @@ def tree(root: str) -> str:
         return status(root)
     found, seen = hashlib.blake2b(digest_size=16), 0
     try:
-        for path, facts in _within(root):
+        for path, _, facts in _within(root):
             seen += 1
             if seen > FILES_LIMIT:
                 msg = f"{root} has more than {FILES_LIMIT} files"
@@ -84,35 +92,55 @@ def tree(root: str) -> str:
     return found.hexdigest()
 
 
-def is_walked(path: str, roots: Iterable[str]) -> bool:
-    """Whether `tree` of one of these looks at this file."""
+def looked_at(path: str, roots: Iterable[str]) -> str:
+    """Return what `tree` has to be asked of for a file that was loaded, beside these; empty if nothing.
+
+    That is the package that the file is in, where its folder of packages is among them, else the file.
+    """
+    inside = path
     for root in roots:
-        if path == root or path.startswith(f"{root}/"):
-            folders = path.removeprefix(root).split("/")[1:-1]
-            if not any(folder in PASSED_OVER for folder in folders):
-                return True
-    return False
+        if path == root:
+            return ""
+        if not path.startswith(f"{root}/"):
+            continue
+        first, *rest = path.removeprefix(f"{root}/").split("/")
+        if any(folder in PASSED_OVER for folder in (first, *rest)[:-1]):
+            continue
+        if not rest or not _is_of_packages(root) or first.endswith(DISTRIBUTIONS):
+            return ""
+        inside = f"{root}/{first}"
+    return inside
 
 
-def _within(root: str) -> Iterator[tuple[str, bytes]]:
-    """Give the names and the status of all below a folder, in an order that is always the same."""
-    ahead = [root]
+def _is_of_packages(folder: str) -> bool:
+    return folder.rpartition("/")[2] in PACKAGES
+
+
+def _within(root: str) -> Iterator[tuple[str, os.stat_result, bytes]]:
+    """Give the names and the status of all below a folder, in an order that is always the same.
+
+    And what of that tells whether something has changed: of a folder that is walked its name alone.
+    """
+    ahead, of_packages = [root], _is_of_packages(root)
     while ahead:
         folder = ahead.pop()
         with os.scandir(folder) as entries:
             listed = sorted(entries, key=lambda entry: entry.name)
-        yield folder, b""
+        yield folder, os.stat(folder), b""  # noqa: PTH116
         for entry in listed:
             if entry.is_dir(follow_symlinks=False):
-                if entry.name not in PASSED_OVER:
+                if of_packages and folder == root and not entry.name.endswith(DISTRIBUTIONS):
+                    facts = entry.stat(follow_symlinks=False)
+                    yield entry.name, facts, _packed(facts)
+                elif entry.name not in PASSED_OVER:
                     ahead.append(entry.path)
                 continue
             facts = entry.stat(follow_symlinks=False)
             if stat.S_ISLNK(facts.st_mode):
                 # What it leads to may change while the link stays.
-                yield entry.name, _packed(facts) + _behind(entry.path)
+                yield entry.name, facts, _packed(facts) + _behind(entry.path)
             elif stat.S_ISREG(facts.st_mode):
-                yield entry.name, _packed(facts)
+                yield entry.name, facts, _packed(facts)
             else:
                 msg = f"{entry.path} is neither a file nor a folder"
                 raise UntoldError(msg)

@@ -331,7 +331,7 @@ class Campaign:
             return await self._probe(sent)
         controls, identity = await self.controls, probed.identity_of(sent.python)
         visit = await asyncio.to_thread(visits.of, sent, plain, identity, self.lab.engine)
-        if visit and (known := visit.recalled(controls)):
+        if visit and (known := await asyncio.to_thread(visit.recalled, controls)):
             return known
         result = await self._probe(replace(sent, tells_loaded=visit is not None))
         if visit:

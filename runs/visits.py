@@ -1,9 +1,9 @@
 """Remembers what those visits observed that only tell what holds a client, while nothing in them has changed.
 
 The live visit of a run decides its verdicts. What holds the floor where that visit found it held is told by
-further visits, under configurations of ours: they come out as before while the interpreter, the environment,
-the servers and this tool are the same to the byte. What is remembered is an observation with its date, judged
-like any other, beside the control of the run that uses it.
+further visits, under configurations of ours: they come out as before while the interpreter, what it loads
+from its environment, the servers and this tool are the same to the byte. What is remembered is an observation
+with its date, judged like any other, beside the control of the run that uses it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import json
 import os
 import ssl
 import sys
+import threading
 import time
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -28,7 +29,7 @@ from interpreters.documents import Document, Moment, packed, unpacked
 from interpreters.openssl_conf import configuration_path, configuration_sha256
 from interpreters.process_environment import NO_BYTECODE, never_read
 from interpreters.regular import read_regular
-from interpreters.unchanged import UntoldError, changed_since, is_walked, status, tree
+from interpreters.unchanged import UntoldError, changed_since, looked_at, tree
 from reports.formats.records_contract import AccountDocument, OwnTlsDocument
 from reports.verdicts.cells import judge_cell
 from reports.verdicts.observations import Account, OwnTls
@@ -98,7 +99,7 @@ class StoredVisit(Document):
     identity: dict[str, Any] | None
     cells: tuple[StoredCell, ...]
     beside: dict[str, str]
-    """What was loaded that is in none of the folders that are looked at before, by path, with its status."""
+    """What was loaded that is not looked at before, by path, with its status: files, and whole packages."""
 
 
 @dataclass(frozen=True)
@@ -115,10 +116,15 @@ class RememberedVisits:
     trees: dict[str, str] = field(default_factory=dict, compare=False)
     """What is known of folders in this run: environments share the library of their interpreter."""
 
-    def _tree(self, root: str) -> str:
-        if root not in self.trees:
-            self.trees[root] = tree(root)
-        return self.trees[root]
+    walking: threading.Lock = field(default_factory=threading.Lock, compare=False)
+    """One walks at a time: an interpreter and its environment ask for the same library at once."""
+
+    def tree(self, root: str) -> str:
+        """Return what `tree` of unchanged.py says of a folder or file, the same throughout a run."""
+        with self.walking:
+            if root not in self.trees:
+                self.trees[root] = tree(root)
+            return self.trees[root]
 
     @cached_property
     def instrument(self) -> str:
@@ -139,7 +145,7 @@ class RememberedVisits:
         began = time.time()
         try:
             roots = tuple(_roots(task, identity))
-            ours = {"engine": engine, "tool": self.instrument, "files": list(map(self._tree, roots))}
+            ours = {"engine": engine, "tool": self.instrument, "files": list(map(self.tree, roots))}
             rests_on = {**_rests_on(task, plain, identity), **ours}
         except (OSError, UntoldError, TypeError, ValueError, KeyError):
             return None
@@ -179,7 +185,7 @@ class Visit:
         try:
             stored = unpacked(read_regular(self.path), StoredVisit)
             age = self.began - dt.datetime.fromisoformat(stored.measured).timestamp()
-            same = all(status(path) == before for path, before in stored.beside.items())
+            same = all(self.visits.tree(path) == before for path, before in stored.beside.items())
         except (OSError, ValueError, UntoldError):
             return None
         cells = {(ClientKey.parse(cell.client), cell.server): cell for cell in stored.cells}
@@ -217,15 +223,19 @@ class Visit:
                 aside.write_bytes(packed(stored))
 
     def _beside(self, loaded: Iterable[str]) -> Iterator[tuple[str, str]]:
-        """Give what was loaded from outside the folders that were walked; raises UntoldError."""
+        """Give what was loaded and not looked at before; raises UntoldError."""
+        found: dict[str, str] = {}
         for path in loaded:
             # The probe's own code is among the tool's, and what has no file is the interpreter's.
-            if path.startswith((f"{PROBES}/", "<", "[")) or is_walked(path, self.roots):
+            if path.startswith((f"{PROBES}/", "<", "[")):
                 continue
-            if not os.path.isabs(path) or changed_since(path, self.began):  # noqa: PTH117
-                msg = f"{path} is no file that stayed as it is"
+            if inside := looked_at(path, self.roots):
+                found[inside] = path
+        for inside, path in found.items():
+            if not os.path.isabs(path) or changed_since(inside, self.began):  # noqa: PTH117
+                msg = f"{inside} is nothing that stayed as it is"
                 raise UntoldError(msg)
-            yield path, status(path)
+            yield inside, tree(inside)
 
 
 def _is_known(task: ProbeTask, identity: Mapping[str, Any]) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpreters import unchanged
-from interpreters.unchanged import ABSENT, UntoldError, changed_since, is_walked, status, tree
+from interpreters.unchanged import ABSENT, UntoldError, changed_since, looked_at, status, tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,10 +89,63 @@ def test_what_is_passed_over_does_not_count_and_is_told(folder: Path) -> None:
     (folder / "package" / "tests").mkdir()
     (inside := folder / "package" / "tests" / "module.py").touch()
     assert tree(str(folder)) == before
-    assert not is_walked(str(inside), [str(folder)])
-    assert is_walked(str(inside), [str(folder), str(inside.parent)])
-    assert is_walked(str(folder / "package" / "module.py"), [str(folder)])
-    assert not is_walked(f"{folder}2/module.py", [str(folder)])
+    assert looked_at(str(inside), [str(folder)]) == str(inside)
+    assert looked_at(str(inside), [str(folder), str(inside.parent)]) == ""
+    assert looked_at(str(folder / "package" / "module.py"), [str(folder)]) == ""
+    assert looked_at(f"{folder}2/module.py", [str(folder)]) == f"{folder}2/module.py"
+
+
+@pytest.fixture
+def packages(tmp_path: Path) -> Path:
+    """Return a folder of packages as interpreters have it."""
+    folder = tmp_path / "site-packages"
+    for name in ("botocore/data/s3.json", "botocore/client.py", "botocore-1.dist-info/RECORD", "six.py"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("MINIMUM = 2\n")
+    return folder
+
+
+INSIDE: dict[str, Callable[[Path], object]] = {
+    "a byte": lambda package: _same_length(package / "client.py"),
+    "a byte of what is no code": lambda package: _same_length(package / "data" / "s3.json"),
+    "a file more, further down": lambda package: (package / "data" / "endpoints.json").touch(),
+}
+
+
+@pytest.mark.parametrize("edit", INSIDE.values(), ids=INSIDE)
+def test_what_a_package_has_inside_counts_with_the_package(
+    packages: Path, edit: Callable[[Path], object]
+) -> None:
+    """The folder of packages is the same whatever changes in one, and that package is not."""
+    package = looked_at(str(packages / "botocore" / "client.py"), [str(packages)])
+    assert package == str(packages / "botocore")
+    before, inside, began = tree(str(packages)), tree(package), time.time()
+    time.sleep(TICK)
+    edit(packages / "botocore")
+    assert tree(str(packages)) == before
+    assert tree(package) != inside
+    assert changed_since(package, began)
+
+
+OUTSIDE: dict[str, Callable[[Path], object]] = {
+    "another distribution": lambda folder: (folder / "boto3-1.dist-info").mkdir(),
+    "another release": lambda folder: _same_length(folder / "botocore-1.dist-info" / "RECORD"),
+    "another package": lambda folder: (folder / "ssl").mkdir(),
+    "start-up code": lambda folder: (folder / "start.pth").touch(),
+    "a module": lambda folder: _same_length(folder / "six.py"),
+    "a module more in a package": lambda folder: (folder / "botocore" / "more.py").touch(),
+}
+
+
+@pytest.mark.parametrize("edit", OUTSIDE.values(), ids=OUTSIDE)
+def test_what_could_be_loaded_instead_shows(packages: Path, edit: Callable[[Path], object]) -> None:
+    """Whatever appears, or changes, beside packages changes the folder of packages."""
+    before = tree(str(packages))
+    time.sleep(TICK)
+    edit(packages)
+    assert tree(str(packages)) != before
+    assert looked_at(str(packages / "six.py"), [str(packages)]) == ""
+    assert looked_at(str(packages / "botocore-1.dist-info" / "RECORD"), [str(packages)]) == ""
 
 
 @pytest.mark.parametrize("odd", ["a link to a folder", "a pipe", "too many"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -288,6 +289,54 @@ def test_what_changed_while_it_was_visited_is_not_kept(world: _World) -> None:
     _byte(world.root / "usr/libssl.so.3")
     visit.keep(world.result(), CATALOGUE)
     assert world.known() is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "known"),
+    [
+        ("other/module.py", True),
+        ("botocore/client.py", False),
+        ("botocore/data/s3.json", False),
+        ("other-1.dist-info/RECORD", False),
+        ("six.py", False),
+    ],
+)
+def test_of_packages_those_count_that_were_loaded(world: _World, changed: str, *, known: bool) -> None:
+    """A byte of a package that was loaded splits a visit from the one before, and one of another does not."""
+    packages = world.root / "site-packages"
+    files = (
+        "other/module.py",
+        "botocore/client.py",
+        "botocore/data/s3.json",
+        "other-1.dist-info/RECORD",
+        "six.py",
+    )
+    for name in files:
+        (packages / name).parent.mkdir(parents=True, exist_ok=True)
+        (packages / name).write_text("byte 2\n")
+    _told(world, path=[str(world.root / "lib"), str(packages)])
+    time.sleep(TICK)
+    loaded = (*(world.result().loaded or ()), str(packages / "botocore/client.py"))
+    world.keep(loaded=loaded)
+    assert world.known()
+    _byte(packages / changed)
+    assert (world.known() is not None) is known
+
+
+def test_what_two_visits_load_is_looked_at_once(world: _World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interpreter and its environment ask for the same folders at once; one of them walks."""
+    walked: list[str] = []
+
+    def walk(root: str) -> str:
+        walked.append(root)
+        time.sleep(TICK)
+        return root
+
+    monkeypatch.setattr(visits_module, "tree", walk)
+    visits = RememberedVisits(world.root / "visits")
+    with ThreadPoolExecutor(2) as pool:
+        assert set(pool.map(visits.tree, [str(world.root)] * 4)) == {str(world.root)}
+    assert walked == [str(world.root)]
 
 
 def test_what_is_no_visit_is_measured_again(world: _World) -> None:
