@@ -86,6 +86,8 @@ class Place:
     """The command that says here which place it is; empty for none."""
     away: bool = False
     """Whether it is on another machine."""
+    severs: bool = False
+    """Whether the prefix may be ended at any time: what is in the place then ends by itself."""
 
     def __str__(self) -> str:
         """Return the place as the user names it, which is the host of its report."""
@@ -116,6 +118,7 @@ class PlaceKind:
     roots: tuple[str, ...] = ()
     identities: tuple[str, ...] = ()
     away: bool = False
+    severs: bool = False
 
     @property
     def word(self) -> str:
@@ -159,6 +162,7 @@ def command(place: Place, passenger: Passenger, env: Mapping[str, str | None]) -
         "prefix": place.prefix,
         "start": passenger.start or (named, "-c"),
         "shell": place.shell,
+        "severs": place.severs,
         "pass": place.passes,
         "path": _path_for(place),
         "python": named,
@@ -246,6 +250,7 @@ def _kind(name: str, table: Table) -> PlaceKind:
         roots=table.texts("roots", "chroot"),
         identities=identities,
         away=table.get("away", bool, default=False),
+        severs=table.get("severs", bool, default=False),
     )
 
 
@@ -275,6 +280,7 @@ def ways_to(text: str, kinds: Sequence[PlaceKind] | None = None) -> tuple[Place,
             kind.passes,
             _words(identity, groups, text),
             kind.away,
+            kind.severs,
         )
         for way, identity in itertools.zip_longest(kind.ways, kind.identities, fillvalue="")
     ]

@@ -6,6 +6,7 @@ on standard input the passenger reads, and what the passenger prints it prints. 
     prefix     the words before the Python of the place, such as ["ssh", "web1"]
     start      the words from there on up to the text that the Python runs, such as ["/usr/bin/python3", "-c"]
     shell      whether the far end is a shell, for which these words are quoted
+    severs     whether the prefix is ended with the near end, as what it leads to then ends by itself
     pass       patterns of the variables of this process that the prefix is started with
     path       its PATH, if that is another
     python     what runs the passenger there; empty for the Python that was started
@@ -104,6 +105,9 @@ GRACE = 2.0
 """Seconds that the other end has to end by itself."""
 
 LOOPBACK = "127.0.0.1"
+
+PR_SET_PDEATHSIG = 1
+"""prctl(2), by linux/prctl.h: a signal for when whoever started the process has ended."""
 
 NO_LINGER = struct.pack("ii", 1, 0)
 
@@ -760,6 +764,25 @@ def found_on_path(name):
     return name
 
 
+def severed():
+    """Return what a process does before it becomes the prefix that ends with us, where the system can do that.
+
+    An ssh that is still connecting would else go on, and start a far end long after we are gone.
+    """
+    import ctypes
+
+    prctl, we = getattr(ctypes.CDLL(None), "prctl", None), os.getpid()
+
+    def prepare():
+        os.setsid()
+        if prctl is not None:
+            prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+            if os.getppid() != we:
+                os._exit(1)
+
+    return prepare
+
+
 class Near(object):
     """The near end: the prefix's process, and the connections that the place may make."""
 
@@ -791,6 +814,7 @@ class Near(object):
         env = dict((n, v) for n, v in os.environ.items() if any(fnmatch.fnmatchcase(n, each) for each in passed))
         # Who ends what bears this mark would end the prefix before the far end has cleaned up: reaper.py.
         env.pop("TLS_FLOOR_STARTED_BY", None)
+        before = severed() if self.spec.get("severs") else os.setsid
         # Found by our own PATH, which what is there need not have.
         command[0] = found_on_path(command[0])
         if self.spec["path"]:
@@ -803,7 +827,7 @@ class Near(object):
                 stderr=subprocess.PIPE,
                 env=env,
                 close_fds=True,
-                preexec_fn=os.setsid,
+                preexec_fn=before,
             )
         except OSError as error:
             what = "there is no command %r" if error.errno == errno.ENOENT else "the command %r cannot be started"

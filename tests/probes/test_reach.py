@@ -420,6 +420,25 @@ def test_after_a_kill_of_the_near_end_nothing_stays(tmp_path: Path) -> None:
     assert not _lives(int(pid))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with whoever started it")
+def test_a_command_that_still_connects_ends_with_the_near_end(tmp_path: Path) -> None:
+    """An ssh that waits for its host, and reads no input yet, outlives no near end that is killed."""
+    script = "import os, sys, time\nopen(sys.argv[1], 'w').write(str(os.getpid()) + '\\n')\ntime.sleep(600)"
+    prefix = (sys.executable, "-c", script, str(noted := tmp_path / "pid"))
+    place = Place("ssh", "far", prefix, passes=("PATH",), away=True, severs=True)
+    with subprocess.Popen(command(place, passenger(tmp_path, ""), {}), stdin=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 20
+        while not (noted.exists() and noted.read_text().endswith("\n")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        pid = int(noted.read_text())
+        assert _lives(pid)
+        process.kill()
+    deadline = time.monotonic() + 5
+    while _lives(pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not _lives(pid)
+
+
 def _lives(pid: int) -> bool:
     with contextlib.suppress(OSError):
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
