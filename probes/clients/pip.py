@@ -4,6 +4,7 @@ from __future__ import absolute_import
 
 import pip
 import status_page
+import system_trust
 from pip._internal.commands import create_command
 from pip._vendor import urllib3  # noqa: F401  the probe says its version, not that of one installed beside it
 
@@ -27,7 +28,8 @@ def fetch(host, port, cafile, timeout, retries=0):
     if kind not in SESSIONS:
         SESSIONS[kind] = session(cafile, retries)
     try:
-        answer = SESSIONS[kind].get("https://%s:%d/" % (host, port), timeout=timeout)
+        with system_trust.hidden():
+            answer = SESSIONS[kind].get("https://%s:%d/" % (host, port), timeout=timeout)
         return status_page.connection(answer.content)
     finally:
         SESSIONS[kind].close()

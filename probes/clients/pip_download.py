@@ -9,6 +9,7 @@ import pip
 import program
 import quietly
 import status_page
+import system_trust
 from pip._internal.cli import main as pip_main
 
 REQUIREMENT = "pip"
@@ -44,7 +45,9 @@ def fetch_with(trusting, host, port, timeout, retries):
     folder = tempfile.gettempdir()  # nothing is written there, for nothing is found
     words = ["download", "-vv", "--isolated", "--no-deps", "--no-cache-dir", "--no-input", "--disable-pip-version-check"]
     words += ["--retries", str(retries), "--timeout", str(max(1, int(timeout))), "--dest", folder]
-    status, said = quietly.run(pip_main.main, words + ["--index-url", "https://%s:%d/simple" % (host, port)] + trusting + ["floor-probe"])
+    words += ["--index-url", "https://%s:%d/simple" % (host, port)]
+    with system_trust.hidden():
+        status, said = quietly.run(pip_main.main, words + trusting + ["floor-probe"])
     before, failed, words = said.partition(FAILED)
     error = program.ProgramError("exit status %s: %s" % (status, (failed + words or before).replace(ANY_REFUSAL, "")))
     if failed:

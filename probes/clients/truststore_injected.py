@@ -2,6 +2,7 @@
 
 from __future__ import absolute_import
 
+import system_trust
 import truststore
 import urllib3
 from clients import truststore as client_truststore
@@ -20,6 +21,7 @@ def fetch(host, port, cafile, timeout, retries=0):
     truststore.inject_into_ssl()
     try:
         http = urllib3.PoolManager(ca_certs=cafile, cert_reqs="CERT_REQUIRED")
-        return client_urllib3.fetch_with(http, host, port, timeout, retries)
+        with system_trust.hidden():
+            return client_urllib3.fetch_with(http, host, port, timeout, retries)
     finally:
         truststore.extract_from_ssl()

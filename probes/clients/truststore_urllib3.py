@@ -4,6 +4,7 @@ from __future__ import absolute_import
 
 import ssl
 
+import system_trust
 import truststore
 import urllib3
 from clients import truststore as client_truststore
@@ -26,4 +27,5 @@ def fetch_given(given, host, port, cafile, timeout, retries=0):
     """Do the same with the context that floors/truststore.py makes."""
     given["context"].load_verify_locations(cafile)
     http = urllib3.PoolManager(ssl_context=given["context"])
-    return client_urllib3.fetch_with(http, host, port, timeout, retries)
+    with system_trust.hidden():
+        return client_urllib3.fetch_with(http, host, port, timeout, retries)
