@@ -159,6 +159,8 @@ class InterpreterDocument(InterpreterKey):
     in the interpreter itself."""
     problem: str
     """Why nothing at all can be measured in it; empty if something can."""
+    distributions_sha256: Sha256 = ""
+    """SHA-256 of the list of what is installed in a found environment; empty for one that was made."""
     shared_with: str = ""
     """The id of the environment that was measured in its place, which is the same, byte for byte, in all that
     a Python could load from it; empty for all that was measured itself."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from interpreters.interpreter import Interpreter
     from reports.verdicts.matrix import Matrix
     from reports.verdicts.observations import Observation
     from reports.verdicts.remedies import Case
@@ -333,6 +334,29 @@ def test_of_a_merged_report_everything_follows(merged: Path) -> None:
     captures = {path.relative_to(merged).as_posix() for path in merged.glob("evidence/*/*")}
     folders = ("1-workstation", "2-ssh%3Aother%2F1")
     assert captures == {f"evidence/{folder}/{name}.pcapng" for folder in folders for name in KEPT}
+
+
+def test_of_remedies_in_a_found_environment_everything_follows(matrix: Matrix, tmp_path: Path) -> None:
+    """What is installed in an environment, on which its remedies rest, is known to the report, merged too."""
+
+    def listed(one: Interpreter) -> Interpreter:
+        return replace(one, distributions_sha256="d" * 64)
+
+    measured = tuple(replace(one, interpreter=listed(one.interpreter)) for one in matrix.measured)
+    rows = tuple(replace(one, interpreter=listed(one.interpreter)) for one in matrix.rows)
+    cases = [
+        replace(case, row=replace(case.row, interpreter=listed(case.row.interpreter)))
+        for case in make.stored_run().cases or ()
+        if case.row.interpreter.id in KEPT
+    ]
+    run = _write(tmp_path / "run", replace(matrix, rows=rows, measured=measured), cases)
+    assert verify(run) == []
+    parts = read_parts([run])
+    own = replace(matrix.run, run_id="20261129T120000Z-0003-merge", controls={}, scope=Scope())
+    merged = _write(tmp_path / "merged", merge(parts, ["silent"], own), merge_cases(parts))
+    for folder in (run, merged):
+        told = json.loads((folder / "remedies.json").read_text(encoding="utf-8"))["rows"]
+        assert {row["distributions_sha256"] for row in told} == {"d" * 64}
 
 
 def test_of_what_was_merged_twice_everything_follows(matrix: Matrix, tmp_path: Path) -> None:

@@ -224,7 +224,7 @@ def test_a_wrong_document_does_not_validate(damage: Callable[[Any], None]) -> No
 ADDED = frozenset(
     {("", "hellos"), ("verdicts", "hello"), ("verdicts", "held_by_measured")}
     | {("scope", name) for name in ("place", "place_identity", "environments_looked")}
-    | {("interpreters", name) for name in ("variables", "processes", "shared_with")}
+    | {("interpreters", name) for name in ("variables", "processes", "shared_with", "distributions_sha256")}
     | {("policy", "environments"), ("waivers", "environment")}
     | {("asked", name) for name in ("running", "made", "found", "found_clients", "commands", "client_files")}
 )
