@@ -242,7 +242,7 @@ def explain(
 ) -> str:
     """Continue a judgement's reason with its cause, for a person who has to act on it."""
     if own_tls and judgement.verdict is not Verdict.INCONCLUSIVE:
-        return f"{judgement.reason}; {_own_cause(holder, own_tls)}"
+        return f"{judgement.reason}; {_own_cause(holder, own_tls, interpreter)}"
     if holder is HeldBy.UNKNOWN:
         return judgement.reason
     return f"{judgement.reason}; {_cause(judgement, holder, interpreter, floor)}"
@@ -269,7 +269,7 @@ def explain_program(judgement: Judgement, holder: HeldBy, library: str, *, relax
     return "; ".join(filter(None, [judgement.reason, causes.get(holder, unknown)]))
 
 
-def _own_cause(holder: HeldBy, own_tls: OwnTls) -> str:
+def _own_cause(holder: HeldBy, own_tls: OwnTls, interpreter: Interpreter) -> str:
     """Say what reaches a client that does not use its interpreter's TLS, and what does not."""
     reach = (
         "Python's minimum does not reach"
@@ -277,6 +277,10 @@ def _own_cause(holder: HeldBy, own_tls: OwnTls) -> str:
         else "neither OPENSSL_CONF nor Python's minimum reaches"
     )
     brings = f"it brings its own TLS, {own_tls.name}, which {reach}"
+    if own_tls.name == interpreter.openssl:
+        # Whether it is the same file too, as in Debian's packages, this does not say.
+        past = f"it uses {own_tls.name}, as Python does, but past Python's ssl module"
+        brings = f"{past}, and {reach} it"
     if holder is HeldBy.CONFIGURATION:
         return f"{brings}; {_ONLY_CONFIGURATION}"
     if holder is HeldBy.LIBRARY and own_tls.reads_openssl_conf:

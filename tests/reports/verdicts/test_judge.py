@@ -628,6 +628,14 @@ def test_the_cause_of_a_client_with_its_own_tls_is_not_pythons(
     assert explain(unclear, HeldBy.UNKNOWN, interpreter, TLS1_2, stack) == "why"
 
 
+def test_the_library_of_python_is_not_called_a_clients_own() -> None:
+    """Debian's pyOpenSSL has loaded the very libssl that Python's ssl module has: it brought nothing."""
+    stack = replace(PYCA, name=DEBIAN.openssl)
+    said = explain(Judgement(Verdict.DOWNGRADED, "so it was seen"), HeldBy.NOTHING, DEBIAN, TLS1_2, stack)
+    past = f"it uses {DEBIAN.openssl}, as Python does, but past Python's ssl module"
+    assert said == f"so it was seen; {past}, and Python's minimum does not reach it"
+
+
 def test_an_interpreter_without_a_version_is_no_crash() -> None:
     """An interpreter that did not say its version costs the cause, not the report."""
     nameless = replace(OLD, version="")
