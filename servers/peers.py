@@ -100,6 +100,9 @@ def admit_family(root: int) -> Admission:
 
     def admission(far: Endpoint, near: Endpoint) -> str:
         holder = _holder(far, near)
+        # Most often the process itself: its id is nobody else's for as long as it lives.
+        if holder and holder.inode and _holds(root, holder.inode) and _born(root) == born:
+            return ""
         # Looked at twice: one of ours may have ended during the first look, and a stranger have got its id.
         who = look(holder) or look(holder)
         # What was closed while we looked is nobody's any more.
@@ -241,13 +244,9 @@ def _holds(pid: int, inode: int) -> bool | None:
 def _born(pid: int) -> str:
     """Return when a process started, in ticks since the machine did; empty if there is none of this id."""
     try:
-        # The name before it may have blanks and brackets: proc_pid_stat(5), where this is field 22.
-        return (
-            Path(f"/proc/{pid}/stat")
-            .read_text(encoding="utf-8", errors="replace")
-            .rpartition(")")[2]
-            .split()[19]
-        )
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123  as below
+            # The name before it may have blanks and brackets: proc_pid_stat(5), where this is field 22.
+            return file.read().rpartition(b")")[2].split()[19].decode("ascii")
     except (OSError, IndexError):
         return ""
 

@@ -28,7 +28,7 @@ from servers.peers import (
 from servers.resources import ResourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 OURS = 1000
 OTHER = 65534
@@ -234,6 +234,31 @@ def test_the_id_of_a_process_that_has_ended(stage: _Stage, monkeypatch: pytest.M
     assert admit_family(pid)(far, stage.near) == ""
     stage.started[0].communicate("")
     assert peers._born(pid) == ""
+
+
+@on_linux
+def test_a_process_that_connects_itself_is_looked_at_once(
+    stage: _Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither its children are listed, nor is it asked twice: this is done with each connection of a run."""
+    pid, far = stage.connect()
+    admission = admit_family(pid)
+    assert can_tell()
+    looks: list[str] = []
+
+    def noted(name: str) -> Callable[..., object]:
+        was = getattr(peers, name)
+
+        def look(*args: object) -> object:
+            looks.append(name)
+            return was(*args)
+
+        return look
+
+    for name in ("_holder", "_holds", "_born", "children_of"):
+        monkeypatch.setattr(peers, name, noted(name))
+    assert admission(far, stage.near) == ""
+    assert looks == ["_holder", "_holds", "_born"]
 
 
 @on_linux
