@@ -8,6 +8,7 @@ import json
 import os
 import re
 import subprocess
+import threading
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -268,13 +269,19 @@ def _refusal(path: Path, files: Sequence[Path]) -> str:
     if os.geteuid() != 0:
         return ""
     trust = Trust()
-    for file in (path, *files):
-        if refusal := trust.not_as_root(file):
-            return refusal
-    for loaded in loaded_by(path):
-        if refusal := trust.not_as_root(loaded):
-            return f"it loads {loaded}, {refusal}"
+    with _LOOKING:
+        for file in (path, *files):
+            if refusal := trust.not_as_root(file):
+                return refusal
+        for loaded in loaded_by(path):
+            if refusal := trust.not_as_root(loaded):
+                return f"it loads {loaded}, {refusal}"
     return ""
+
+
+_LOOKING = threading.Lock()
+"""Held by the one thread that looks at an interpreter's files. Each look lets another thread run, so that
+several that look by turns spend as much time again on the turns."""
 
 
 def _between(words: Iterable[str | Path]) -> list[Path]:
