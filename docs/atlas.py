@@ -3,9 +3,12 @@
     nox -s matrix -- --clients all --made --conditions ambient,permissive,hardened
     .nox/tests/bin/python docs/atlas.py reports/latest
 
-What a distribution itself ships is measured in its root file system, as mmdebstrap makes one:
+What a distribution itself ships is measured in its root file system, as mmdebstrap makes one, with the file
+of all certificates and the links that the packages' own scripts would have made:
 
     nox -s matrix -- --clients all --conditions ambient,permissive,hardened --place rootfs:DIR
+
+Debian's forky and sid both say that they are forky/sid; the versions of their Pythons tell them apart.
 
 The program reads `matrix.csv` and `run.json` in the folder of each report that it is given, of
 machines or of places, and writes `atlas.csv` anew, or with `--add` beside what it has, such as the lines of
