@@ -11,8 +11,9 @@ from interpreters.listing import some_of
 from reports.formats.found import found_names
 from reports.formats.sweep import client_shares, dependence_sentences
 from reports.verdicts.judge import PAGE_FLOOR, HeldBy, PageCheck, Verdict
-from reports.verdicts.labels import label
+from reports.verdicts.labels import label, place, versioned
 from reports.verdicts.matrix import Subject, first_condition, standings, under
+from reports.verdicts.package_sets import package_sets
 from reports.verdicts.processes import outdated
 from servers.catalogue import Role
 from servers.conditions import Condition
@@ -68,6 +69,13 @@ MOST_NAMED = 6
 """Clients that are named whose cells say nothing; the table has them all."""
 
 
+MOST_SETS = 3
+"""Sets of packages that several hosts have which are named, those of most hosts first."""
+
+MOST_HOSTS = 3
+"""Hosts that are named of one."""
+
+
 def by_subject(groups: Iterable[RowGroup]) -> dict[Subject, list[RowGroup]]:
     """Return the groups apart by what they are about, interpreters first; only what there is."""
     found = tuple(groups)
@@ -108,7 +116,26 @@ def parted(groups: Iterable[RowGroup], floor: Protocol) -> tuple[list[str], list
     nothing = "No interpreter was measured, so nothing is known about this machine."
     if not opening:
         opening = [sentences.pop(0) if sentences else nothing]
-    return opening, [*sentences, *_restart(every), *([_silent(silent)] if silent else [])]
+    more = [*_on_many_hosts(every), *_restart(every), *([_silent(silent)] if silent else [])]
+    return opening, [*sentences, *more]
+
+
+def _on_many_hosts(every: Sequence[RowGroup]) -> list[str]:
+    """Name what is the same on several hosts and does not hold: that is mended once, as in an image."""
+    ill = [each for each in package_sets(every) if each.groups[0].standing is not Verdict.ENFORCED]
+    named = [
+        f"{len(each.hosts)} hosts have the same packages in the same Python, {_outcome(each.groups[0])}:"
+        f" {some_of(each.hosts, MOST_HOSTS)}."
+        for each in ill[:MOST_SETS]
+    ]
+    left = sum(len(each.hosts) for each in ill[MOST_SETS:])
+    return [*named, *([f"{left} more hosts have such packages in common with others."] if left else [])]
+
+
+def _outcome(group: RowGroup) -> str:
+    """Say where a group is, and how its worst clients came out."""
+    worst = ", ".join(f"{versioned(row)} {row.verdict}" for row in group.only(group.standing))
+    return f"{place(group.interpreter)} ({worst})"
 
 
 def _restart(every: Iterable[RowGroup]) -> list[str]:
