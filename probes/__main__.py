@@ -176,11 +176,11 @@ def main():
     plan = json.loads(sys.stdin.readline())
     if plan.get("compiled"):
         importlib.import_module("compiled").keep(plan["compiled"])
-    fetches = {}
+    fetches, ends = {}, []
     separate = plan.get("apart", [])
     for client in separate:
         cells = [cell for cell in plan["cells"] if cell["client"] == client]
-        importlib.import_module("apart").run(dict(plan, cells=cells), MARK, say)
+        ends += importlib.import_module("apart").run(dict(plan, cells=cells), MARK, say)
     for cell in plan["cells"]:
         name = cell["client"]
         if name in separate:
@@ -192,8 +192,8 @@ def main():
             fetch, note, looks_up = fetches[name]
             attempt(fetch, note, looks_up, cell, plan["timeout"])
     if plan.get("loaded"):
-        files = importlib.import_module("loaded").files()
-        say(kind="end", loaded=files, openssl_conf=os.environ.get("OPENSSL_CONF"))
+        conf = os.environ.get("OPENSSL_CONF")
+        say(kind="end", loaded=importlib.import_module("loaded").everywhere(ends, conf), openssl_conf=conf)
     else:
         say(kind="end")
 

@@ -30,28 +30,30 @@ clock = getattr(time, "monotonic", time.time)
 def run(plan, mark, say):
     """Run the cells of a plan, all of one client; `say` prints a record, as `mark` marks it in what is read.
 
-    A cell that is ended from outside has an account that says so: what became of it, the wire tells.
+    A cell that is ended from outside has an account that says so: what became of it, the wire tells. Return
+    what each process said at its end, None for one that did not reach that; of a plan without `loaded` nobody waits for it.
     """
-    left = list(plan["cells"])
+    left, ends = list(plan["cells"]), []
     while left:
-        if not _run(dict(plan, cells=left, apart=[]), left, mark, say):
+        if not _run(dict(plan, cells=left, apart=[]), left, mark, say, ends):
             why = "its own process ended, or had to be ended, before it began with a cell"
             say(kind="client", client=left[0]["client"], version=None, error_class="apart", error_text=why)
-            return
+            break
+    return ends
 
 
-def _run(plan, left, mark, say):
+def _run(plan, left, mark, say, ends):
     """Start the process once; take from `left` what it dealt with, and return whether that is anything."""
     process = subprocess.Popen(_command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     lines = queue.Queue()
     reading = threading.Thread(target=_read, args=(process.stdout, lines))
     reading.daemon = True
     reading.start()
-    many, inside, useless, why = len(left), False, False, ""
+    many, inside, useless, why, end = len(left), False, False, "", None
     try:
         process.stdin.write((json.dumps({"modules": {}}) + "\n" + json.dumps(plan) + "\n").encode("ascii"))
         process.stdin.flush()
-        while left:
+        while left or (plan.get("loaded") and end is None):
             limit = plan["timeout"] * LIMIT if inside else plan.get("patience", START_LIMIT)
             try:
                 line = _next(lines, process.pid, limit)
@@ -61,18 +63,17 @@ def _run(plan, left, mark, say):
             if line is None:
                 why = "the client's own process ended"
                 break
-            if not line.startswith(mark):
-                continue
-            record = json.loads(line[len(mark) :])
-            if record["kind"] == "client" and many == len(left):
+            record = json.loads(line[len(mark) :]) if line.startswith(mark) else {"kind": ""}
+            kind = record["kind"]
+            if kind == "client" and many == len(left):
                 useless = record["version"] is None
-            if record["kind"] in ("client", "begin", "account"):
+            if kind in ("client", "begin", "account"):
                 say(**record)
-            if record["kind"] == "begin":
-                inside = True
-            if record["kind"] == "account":
+                inside = kind == "begin"
+            if kind == "account":
                 left.pop(0)
-                inside = False
+            if kind == "end":
+                end = record
             if useless:
                 del left[:]
         if inside and why:
@@ -81,6 +82,7 @@ def _run(plan, left, mark, say):
         if process.poll() is None:
             process.kill()
         process.wait()
+    ends.append(end)
     return useless or len(left) < many
 
 

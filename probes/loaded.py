@@ -17,6 +17,17 @@ def files():
     return sorted(found)
 
 
+def everywhere(ends, conf):
+    """Return what this process has loaded, and those beside it, by what they said at their ends; None where one is not known.
+
+    So it is where one of them did not reach its end, or had set another OPENSSL_CONF than `conf`.
+    """
+    found = files()
+    if found is None or any(not end or not end["loaded"] or end["openssl_conf"] != conf for end in ends):
+        return None
+    return sorted(set(found).union(*[end["loaded"] for end in ends]))
+
+
 def of_module(module):
     """Return a module's file, and its compiled one if there is any; what another program put there may have neither."""
     try:

@@ -241,12 +241,11 @@ class Visit:
 def _is_known(task: ProbeTask, identity: Mapping[str, Any]) -> bool:
     """Whether all that a task loads can be looked at: no program, and no code that may read what it likes."""
     strange = any(name not in HARMLESS and not name.startswith("LC_") for name in task.env)
-    apart = any(client.name in task.apart for client in task.clients)
     own = any(client.name in task.sources for client in task.clients)
     stand = all(server.address and server.pair for server in task.servers)
     itself = os.path.realpath(task.python) == identity.get("executable")
     plain = task.place.is_local and task.arguments == (PROBES,)
-    return plain and itself and stand and not (strange or apart or own or task.programs)
+    return plain and itself and stand and not (strange or own or task.programs)
 
 
 def _roots(task: ProbeTask, identity: Mapping[str, Any]) -> Iterator[str]:

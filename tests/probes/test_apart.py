@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import sys
 import threading
@@ -86,6 +87,28 @@ def test_what_is_not_apart_shares_the_probes_process() -> None:
     pids = {name: {one["error_text"] for one in accounts(said, name).values()} for name in "abc"}
     assert pids["a"] == pids["b"] != pids["c"]
     assert len(pids["a"]) == len(pids["c"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "known"),
+    [
+        (f"import wave\n{PLAIN}", True),
+        # What a process that was ended has loaded nobody knows.
+        (SLOW, False),
+        # Nor what it has read by another configuration than it was given.
+        (f"import os\nos.environ['OPENSSL_CONF'] = '/other.cnf'\n{PLAIN}", False),
+    ],
+    ids=["it reaches its end", "it is ended", "it sets another configuration"],
+)
+def test_what_is_loaded_apart_is_told_with_the_rest(source: str, *, known: bool) -> None:
+    """The probe's end has the files that clients' own processes loaded, too, or says that they are not known."""
+    said = run({"first": 1, "second": 2}, {"beside": PLAIN, "alone": source}, ["alone"], loaded=True)
+    assert said[-1]["kind"] == "end"
+    loaded = said[-1]["loaded"]
+    assert (loaded is not None) is known
+    assert not known or {"/wave.py", "/json/__init__.py"} <= {
+        path.removeprefix(os.path.dirname(os.__file__)) for path in loaded
+    }
 
 
 def test_a_client_that_cannot_be_imported_is_told_once() -> None:

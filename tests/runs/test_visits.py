@@ -229,7 +229,6 @@ UNKNOWABLE: dict[str, Callable[[_World], object]] = {
     "a place": lambda world: world.changes.update(place=Place("exec", "env")),
     "a program": lambda world: world.changes.update(programs={"urllib3": {}}),
     "a client file of the user's": lambda world: world.changes.update(sources={"urllib3": ""}),
-    "a client in a process of its own": lambda world: world.changes.update(apart=frozenset({"urllib3"})),
     "a zipapp": lambda world: world.changes.update(arguments=("app.pyz", PROBES)),
     "no word of what it is": lambda world: setattr(world, "said", None),
     "no sense in what it says": lambda world: _told(world, path=None),
