@@ -243,18 +243,28 @@ def placed(row: Row, host: str) -> Row:
 
 def _measured(part: StoredRun) -> list[Measured]:
     interpreters = {row.interpreter.id: row.interpreter for row in part.rows}
-    seen: dict[str, list[Observation]] = {name: [] for name in interpreters}
-    for observation in part.observations:
-        seen[observation.interpreter].append(observation)
+    seen = each_interpreters(part.observations)
     return [
         Measured(
             replace(interpreter, host=part.host),
             {},
-            tuple(seen[name]),
+            seen.get(name, ()),
             evidence=_capture_of(part, interpreter),
         )
         for name, interpreter in interpreters.items()
     ]
+
+
+def each_interpreters(observations: Sequence[Observation]) -> dict[str, Sequence[Observation]]:
+    """Return the observations of each interpreter, by id; of joined ones, what is in a file stays there."""
+    found: dict[str, list[Sequence[Observation]]] = {}
+    for some in observations.parts if isinstance(observations, Joined) else (observations,):
+        groups: dict[str, list[Observation]] = {}
+        for each in some:
+            groups.setdefault(each.interpreter, []).append(each)
+        for name, theirs in groups.items():
+            found.setdefault(name, []).append(some if len(groups) == 1 else tuple(theirs))
+    return {name: theirs[0] if len(theirs) == 1 else Joined(tuple(theirs)) for name, theirs in found.items()}
 
 
 def _capture_of(part: StoredRun, interpreter: Interpreter) -> Path | None:

@@ -6,11 +6,13 @@ import contextlib
 import hashlib
 import shutil
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from interpreters.locks import locked
-from reports.merge import read_parts, write_part
+from reports.merge import each_interpreters, read_parts, write_part
+from reports.verdicts.observations import Joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
 
     from reports.formats.matrix_json import StoredRun
     from reports.verdicts.matrix import Matrix
+    from reports.verdicts.observations import Observation
     from reports.verdicts.policy import Policy
+
+Put = Callable[[Sequence["Observation"]], Sequence["Observation"]]
 
 AGE_LIMIT = 7 * 24 * 3600.0
 """Seconds after which nobody goes on with a run: the policy's own limit for a report."""
@@ -49,8 +54,12 @@ class KeptParts:
 
 
 @contextlib.contextmanager
-def kept_parts(cache: Path, question: Iterable[str], *, resume: bool) -> Iterator[KeptParts]:
+def kept_parts(
+    cache: Path, question: Iterable[str], put: Put = tuple, *, resume: bool
+) -> Iterator[KeptParts]:
     """Keep parts for a question while the block lasts; begin anew, unless the run is to go on.
+
+    What was observed is where `put` puts it: a fleet has a million of these.
 
     `question` is all that decides what an answer is: the tool, the options and the places. Raises BusyError
     where another run asks the same for too long, and RecordError where what was kept cannot be read.
@@ -63,7 +72,14 @@ def kept_parts(cache: Path, question: Iterable[str], *, resume: bool) -> Iterato
             shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         whole = sorted(each for each in folder.iterdir() if not each.name.endswith(UNFINISHED))
-        yield KeptParts(folder, read_parts(whole))
+        # One after the other: what each observed is then out of memory.
+        parts = (_put(part, put) for place in whole for part in read_parts([place]))
+        yield KeptParts(folder, tuple(parts))
+
+
+def _put(part: StoredRun, put: Put) -> StoredRun:
+    apart = each_interpreters(part.observations).values()
+    return replace(part, observations=Joined(tuple(map(put, apart))))
 
 
 def _forget_old(everything: Path) -> None:

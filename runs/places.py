@@ -82,7 +82,8 @@ def measure_places(job: Job, settings: Settings) -> Matrix:
     fleet, at_once = destinations(job), job.options.at_once
     sending = "sending" if job.parcels else ""
     question = (tool(), repr(job.request(settings)), sending, *(each.host for each in fleet))
-    with kept_parts(job.cache, question, resume=job.options.resume) as kept:
+    put = settings.spool.put if settings.spool else tuple
+    with kept_parts(job.cache, question, put, resume=job.options.resume) as kept:
         there = {part.host: part for part in kept.parts}
         parts = [there[each.host] for each in fleet if each.host in there]
         silent = {each.host: each.unavailable for each in fleet if each.unavailable}

@@ -25,11 +25,12 @@ from reports.formats.matrix_json import read_json
 from reports.formats.records import RecordError
 from reports.formats.terminal import show
 from reports.gate import gate
-from reports.merge import DID_NOT_REPORT, MergeError, merge, merge_cases, read_parts
+from reports.merge import DID_NOT_REPORT, MergeError, each_interpreters, merge, merge_cases, read_parts
 from reports.report import write_report
 from reports.verdicts.decision import GateOutcome
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import Matrix, Measured, build_matrix, by_interpreter
+from reports.verdicts.observations import Joined
 from reports.verdicts.policy import Policy, Waiver
 from reports.verdicts.remedies import Case, Remedy, RemedyAttempt, Standing, needing
 from servers.conditions import Condition
@@ -108,6 +109,18 @@ def _merge(folder: Path, *machines: Path, expect: Sequence[str] = ()) -> Matrix:
     folder.mkdir(parents=True)
     write_report(folder, merged, Policy(), cases=merge_cases(parts))
     return merged
+
+
+def test_what_is_in_a_file_stays_there() -> None:
+    """Joined observations of one interpreter are handed on as they are; others are told apart."""
+    a, b = (_measured(name, STRICT, CATALOGUE).observations for name in ("a", "b"))
+    mixed = (a[0], b[0])
+    found = each_interpreters(Joined((a, b, mixed, ())))
+    assert {name: list(theirs) for name, theirs in found.items()} == {"a": [*a, a[0]], "b": [*b, b[0]]}
+    alone = each_interpreters(Joined((a, b)))
+    assert alone["a"] is a
+    assert alone["b"] is b
+    assert each_interpreters(mixed) == {"a": (a[0],), "b": (b[0],)}
 
 
 def _table(folder: Path) -> list[dict[str, str]]:

@@ -8,14 +8,26 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reports.verdicts.judge import Verdict
+from reports.verdicts.matrix import Matrix, Measured, build_matrix
 from reports.verdicts.policy import Policy
 from runs.kept_places import AGE_LIMIT, UNFINISHED, kept_parts
-from tests.support.builders import a_catalogue, a_matrix, a_row, a_run
+from servers.conditions import Condition
+from tests.support.builders import (
+    STRICT,
+    a_catalogue,
+    a_matrix,
+    a_row,
+    a_run,
+    an_interpreter,
+    keys,
+    meet,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from reports.verdicts.matrix import Matrix
+    from reports.verdicts.observations import Observation
 
 QUESTION = ("tool", "options", "ssh:a", "ssh:b")
 
@@ -43,6 +55,28 @@ def test_a_part_is_there_for_the_same_question(tmp_path: Path) -> None:
     assert hosts(tmp_path, *QUESTION, "ssh:c") == []
     assert hosts(tmp_path, *QUESTION, resume=False) == []
     assert hosts(tmp_path, *QUESTION) == []
+
+
+def test_what_was_observed_is_put_away(tmp_path: Path) -> None:
+    """A run that goes on gives away what its places observed, one interpreter after the other."""
+    known, run = a_catalogue(), a_run(a_catalogue(), "ssh:a")
+    run = replace(run, asked=replace(run.asked, clients=("ssl",)))
+    seen = {name: [replace(meet(STRICT, each), interpreter=name) for each in known.servers] for name in "ab"}
+    each = tuple(Measured(an_interpreter(name), {}, tuple(theirs)) for name, theirs in seen.items())
+    rows = build_matrix(each, keys(["ssl"]), [Condition.AMBIENT], known, run.asked.floor)
+    with kept_parts(tmp_path, QUESTION, resume=False) as kept:
+        kept.keep(Matrix(run, each, rows, known), Policy())
+    given: list[Sequence[Observation]] = []
+
+    def put(observations: Sequence[Observation]) -> Sequence[Observation]:
+        given.append(observations)
+        return observations
+
+    with kept_parts(tmp_path, QUESTION, put, resume=True) as kept:
+        (part,) = kept.parts
+    assert [{each.interpreter for each in some} for some in given] == [{"a"}, {"b"}]
+    assert list(part.observations) == [one for some in given for one in some]
+    assert [len(some) for some in given] == [len(known.servers)] * 2
 
 
 def test_what_was_not_written_whole_is_not_there(tmp_path: Path) -> None:
