@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from interpreters.clients import PROBES
 from interpreters.errors import FloorError
 from interpreters.owners import not_as_root
-from interpreters.process_environment import PASSED_THROUGH, never_read
+from interpreters.process_environment import PASSED_THROUGH, never_read, runners
 from interpreters.processes import run
 from interpreters.tables import tables
 
@@ -190,7 +190,7 @@ def _path_for(place: Place) -> str:
         return ""
     if "PATH" not in place.passes:
         return PATH
-    ours = {Path(os.path.realpath(folder)) for folder in (PROBES.parent, sys.prefix)}
+    ours = {Path(os.path.realpath(folder)) for folder in (PROBES.parent, *runners(os.environ))}
     folders = os.environ.get("PATH", PATH).split(os.pathsep)
     return os.pathsep.join(each for each in folders if ours.isdisjoint(_and_above(each)))
 

@@ -26,6 +26,9 @@ PASSED_THROUGH = frozenset(
 RUN_ID = "TLS_FLOOR_RUN"
 """The variable by which sessions of one command share the id of their run: nox -j runs each in a process."""
 
+RUN_BY = "TLS_FLOOR_RUN_BY"
+"""The variable with the environment in which nox was started, where the tool goes on in one of its own."""
+
 NO_BYTECODE = {"PYTHONDONTWRITEBYTECODE": "1"}
 """What is added where an interpreter must write nothing: it leaves no compiled modules behind."""
 
@@ -35,6 +38,11 @@ PATHS = (
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "PIP_CERT"),
 )
 """Variables that name one file or folder each, which a program looks for where it was started."""
+
+
+def runners(env: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return the environments that run this tool: the one of this Python, and the one of nox before it."""
+    return tuple(Path(os.path.realpath(folder)) for folder in (sys.prefix, env.get(RUN_BY)) if folder)
 
 
 def absolute(env: Mapping[str, str], folder: Path) -> dict[str, str]:

@@ -34,7 +34,7 @@ from interpreters.locate import NOTHING, Discovery, SelectionError, leads_to, py
 from interpreters.log import LOG
 from interpreters.own_clients import OwnClient, own_clients
 from interpreters.prepared import EnvironmentMaker, distinct, forget, prepare_and_hold, prepare_candidate
-from interpreters.process_environment import sanitized_environment
+from interpreters.process_environment import runners, sanitized_environment
 from interpreters.processes import side_by_side
 from interpreters.programs import (
     identify_program,
@@ -167,7 +167,7 @@ class Job(Task):
         """
         if not self.measures_found or self.plan.problem:
             return NOTHING
-        plan, called_from, own = self.plan, Path(self.session.invoked_from), (ROOT, Path(sys.prefix))
+        plan, called_from, own = self.plan, Path(self.session.invoked_from), (ROOT, *runners(os.environ))
         return find_environments(self.discovery.candidates, os.environ, called_from, plan.searched, own)
 
     @property

@@ -21,6 +21,7 @@ from packaging.requirements import Requirement
 
 from interpreters.errors import FloorError
 from interpreters.log import shown
+from interpreters.process_environment import RUN_BY
 from runs.plan import asked_for, is_list, print_sentence
 from runs.task import ROOT
 
@@ -73,6 +74,8 @@ def enter(arguments: Sequence[str], env: MutableMapping[str, str], called_from: 
     if (path := env.pop("PYTHONPATH", None)) is not None:
         env["NOX_OUTER_PYTHONPATH"] = path
     os.chdir(called_from)
+    if sys.prefix != sys.base_prefix:
+        env[RUN_BY] = sys.prefix
     command = [str(FOLDER / "bin" / "python"), "-m", "nox", "-f", str(ROOT / "noxfile.py"), *arguments]
     sys.stdout.flush()
     os.execve(command[0], command, {**env, MODE: "none"})  # noqa: S606  this process goes on as that one

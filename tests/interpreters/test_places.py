@@ -23,6 +23,7 @@ from interpreters.places import (
     read_kinds,
     ways_to,
 )
+from interpreters.process_environment import RUN_BY
 from interpreters.tables import TableError
 
 KEYS = "name = 'N'\nexample = 'a'\nabout = 'a thing'\n"
@@ -180,7 +181,8 @@ def test_each_way_has_a_command_for_the_identity_or_none_has(tmp_path: Path) -> 
 
 def test_a_place_gets_a_path_without_our_own_environments(monkeypatch: pytest.MonkeyPatch) -> None:
     """What this tool runs in is no part of a place that gets our PATH."""
-    ours = [str(PROBES.parent / ".nox/_nox_script_mode/bin"), f"{sys.prefix}/bin"]
+    ours = [str(PROBES.parent / ".nox/_nox_script_mode/bin"), f"{sys.prefix}/bin", "/opt/nox/bin"]
+    monkeypatch.setenv(RUN_BY, "/opt/nox")
     monkeypatch.setenv("PATH", os.pathsep.join([*ours, "/opt/app/bin", "/usr/bin"]))
     *_, text = command(Place("exec", "env", ("env",), passes=("PATH",)), Passenger(None, (PROBES,)), {})
     assert json.loads(text)["path"] == "/opt/app/bin:/usr/bin"

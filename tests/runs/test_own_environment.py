@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 import zipfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from interpreters.process_environment import RUN_BY, runners
 from runs import own_environment
 from runs.own_environment import FOLDER, MODE, enter, is_made, is_satisfied, make, requirements
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class _WentOnError(Exception):
@@ -62,6 +61,26 @@ def test_what_measures_goes_on_in_the_environment(
     assert command[0].startswith(str(FOLDER))
     assert command[command.index("-f") + 2 :] == [*words, f"{MODE}=none", "NOX_OUTER_PYTHONPATH"]
     assert os.getcwd() == str(tmp_path)  # noqa: PTH109  as the system has it
+
+
+@pytest.mark.parametrize(("prefix", "told"), [("/srv/nox", "/srv/nox"), (sys.base_prefix, None)])
+def test_which_environment_nox_was_started_in_is_known_later(
+    elsewhere: list[list[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    prefix: str,
+    told: str | None,
+) -> None:
+    """That of `uv run` or pipx is the tool's, and no application's; a Python without one says nothing."""
+    monkeypatch.setattr(sys, "prefix", prefix)
+    env: dict[str, str] = {}
+    with pytest.raises(_WentOnError):
+        enter(["-s", "matrix"], env, tmp_path)
+    assert elsewhere
+    monkeypatch.undo()
+    own = Path(os.path.realpath(sys.prefix))
+    assert env.get(RUN_BY) == told
+    assert runners(env) == ((own, Path(told)) if told else (own,))
 
 
 def test_an_environment_is_made_once(tmp_path: Path) -> None:
