@@ -18,12 +18,13 @@ if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
 from runs.own_environment import enter  # noqa: E402
-from runs.perform import keep_answer_last, perform  # noqa: E402
+from runs.perform import keep_answer_last, look_for_cycles_seldom, perform  # noqa: E402
 from runs.plan import DEFAULT_SESSION, Plan, called_from  # noqa: E402
 
 nox.needs_version = ">=2026.10.20"
 nox.options.sessions = [DEFAULT_SESSION]
 keep_answer_last()
+look_for_cycles_seldom()
 
 enter(sys.argv[1:], os.environ, called_from())
 PLAN = Plan.at_load(sys.argv[1:], os.environ, called_from())

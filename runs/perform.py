@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
 import gc
 import logging
@@ -52,7 +53,6 @@ def perform(name: str, session: nox.Session, plan: Plan, *parameters: str) -> No
     from runs import sessions as works
     from servers.resources import exhausted
 
-    gc.set_threshold(YOUNG)
     work = getattr(works, name)
     sessions = plan.sessions if name in plan.sessions else (name,)
     try:
@@ -78,6 +78,15 @@ def perform(name: str, session: nox.Session, plan: Plan, *parameters: str) -> No
         if isinstance(error, BrokenPipeError):
             _print_no_more()
         session.error(for_terminal(f"{name} broke off, and what it had written before stays: {sentence}"))
+
+
+def look_for_cycles_seldom() -> None:
+    """Look for cycles of objects seldom, and not at the end of this process, where all objects go anyway.
+
+    The look at the end, at all that was ever imported or measured, would take a fifth of a second.
+    """
+    gc.set_threshold(YOUNG)
+    atexit.register(gc.freeze)
 
 
 def _print_no_more() -> None:

@@ -114,6 +114,21 @@ def test_tables_take_no_threads(session: Any, monkeypatch: pytest.MonkeyPatch) -
     assert said.split() == ["Threads:", "1"]
 
 
+def test_cycles_are_looked_for_seldom_and_not_at_the_end() -> None:
+    """A session makes few cycles, and at the end of its process nothing is left to be looked at."""
+    code = """
+import atexit, gc
+atexit.register(lambda: print(len(gc.get_objects())))
+from runs.perform import YOUNG, look_for_cycles_seldom
+look_for_cycles_seldom()
+print(gc.get_threshold()[0] == YOUNG, len(gc.get_objects()) > 1000)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    seldom, many, left = done.stdout.split()
+    assert (seldom, many) == ("True", "True")
+    assert int(left) < 100
+
+
 def test_nox_says_nothing_after_an_answer() -> None:
     """Of nox's own lines those go that say that all is well."""
     logger = logging.getLogger("nox")
