@@ -12,6 +12,7 @@ import threading
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from interpreters.atomic import write_atomically
@@ -70,6 +71,9 @@ class LinkedLibrary:
     module: str | None
     directory: str
     """The compiled-in folder of openssl.cnf."""
+
+
+EMPTY: Mapping[str, str | None] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -308,14 +312,22 @@ def _start(command: Sequence[str | Path], env: Mapping[str, str], limit: float) 
     return identity
 
 
-def identify_there(place: Place, path: Path, modules: Sequence[str] = ()) -> Identity:
+def identify_there(
+    place: Place,
+    path: Path,
+    modules: Sequence[str] = (),
+    words: Sequence[str] = (),
+    variables: Mapping[str, str | None] = EMPTY,
+) -> Identity:
     """Return what a Python in a place says it is, and what its files are; raises IdentifyError.
 
-    It is also asked which of these modules it lacks. Nothing is remembered: whether the file there is still
-    the same cannot be told without asking.
+    It is also asked which of these modules it lacks. `words` stand between it and its script, and it has
+    these variables too. Nothing is remembered: whether the file there is still the same cannot be told
+    without asking.
     """
-    passenger = Passenger(path, (SCRIPT.with_name("described.py"), *modules), limit=ANSWER_LIMIT)
-    facts = answer_there(place, passenger, MARK)
+    script: tuple[str | Path, ...] = (*words, SCRIPT.with_name("described.py"), *modules)
+    passenger = Passenger(path, script, limit=UNPACK_LIMIT if words else ANSWER_LIMIT)
+    facts = answer_there(place, passenger, MARK, variables)
     try:
         if lacks := facts.get("lacks"):
             msg = f"{path} cannot run the probe, as it lacks what that needs: {str(lacks)[:200]}"
@@ -326,11 +338,13 @@ def identify_there(place: Place, path: Path, modules: Sequence[str] = ()) -> Ide
         raise IdentifyError(msg) from error
 
 
-def answer_there(place: Place, passenger: Passenger, mark: str) -> dict[str, Any]:
+def answer_there(
+    place: Place, passenger: Passenger, mark: str, variables: Mapping[str, str | None] = EMPTY
+) -> dict[str, Any]:
     """Return what a passenger in a place prints behind this mark; raises IdentifyError with the reason."""
     limit = REACH_LIMIT + passenger.limit
     try:
-        status, output = run(command(place, passenger, NO_BYTECODE), os.environ, limit)
+        status, output = run(command(place, passenger, {**NO_BYTECODE, **variables}), os.environ, limit)
     except (OSError, subprocess.SubprocessError) as error:
         msg = f"{passenger.python or place} could not be asked: {error}"
         raise IdentifyError(msg) from error

@@ -156,7 +156,7 @@ def command(place: Place, passenger: Passenger, env: Mapping[str, str | None]) -
     `place` says.
     """
     script = next(i for i, word in enumerate(passenger.arguments) if Path(word).is_relative_to(PROBES))
-    words, arguments = passenger.arguments[:script], passenger.arguments[script + 1 :]
+    words, arguments = passenger.arguments[:script], map(_there, passenger.arguments[script + 1 :])
     named = str(passenger.python) if passenger.python else ""
     spec = {
         "prefix": place.prefix,
@@ -168,7 +168,7 @@ def command(place: Place, passenger: Passenger, env: Mapping[str, str | None]) -
         "python": named,
         "words": [str(word) for word in words],
         "script": str(Path(passenger.arguments[script]).relative_to(PROBES)),
-        "arguments": [str(word) for word in arguments],
+        "arguments": list(arguments),
         "files": dict(passenger.files),
         "folders": {name: str(folder) for name, folder in passenger.folders.items()},
         "keep": [*sorted(PASSED_THROUGH), "LC_*", *passenger.keep],
@@ -178,6 +178,12 @@ def command(place: Place, passenger: Passenger, env: Mapping[str, str | None]) -
         "limit": passenger.limit,
     }
     return [sys.executable, "-I", "-S", "-c", STARTER, str(REACH), json.dumps(spec)]
+
+
+def _there(word: str | Path) -> str:
+    """Return an argument as it is in a place: what is of the probe's is in the folder there."""
+    path = Path(word)
+    return f"{{folder}}/{path.relative_to(PROBES.parent)}" if path.is_relative_to(PROBES) else str(word)
 
 
 def _path_for(place: Place) -> str:

@@ -196,7 +196,9 @@ def prepare_there(candidate: Candidate, modules: Sequence[str] = ()) -> Prepared
     if candidate.unavailable:
         return Prepared.of(candidate, unavailable=candidate.unavailable)
     try:
-        identity = identify_there(candidate.place, candidate.path, modules)
+        identity = identify_there(
+            candidate.place, candidate.path, modules, candidate.words, candidate.variables
+        )
     except IdentifyError as error:
         return Prepared.of(candidate, unavailable=str(error))
     prepared = Prepared.of(candidate, identity)

@@ -14,6 +14,11 @@ import os
 import re
 import sys
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+# Inside a zipapp the folder of the script is not on the path.
+if HERE not in sys.path:
+    sys.path.insert(0, HERE)
+
 # Start-up code of the interpreter may have imported modules of its own by these names.
 for name in ("identify", "installed"):
     sys.modules.pop(name, None)

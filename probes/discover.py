@@ -2,9 +2,10 @@
 
 Its argument is a file of JSON: `interpreters`, `lists` and `environments` are pairs of a source and a pattern of
 folders, as in interpreters/locations.toml and interpreters/deployed/found.toml, and `names` is the regular expression
-of what an interpreter is called. `programs` are pairs of an id and a command. It prints one marked line of JSON:
-`interpreters`, `environments` and `programs`, each with its source (of a program its id), its path and, in `refused`,
-why root must not start it; `looked` with a status for each pattern; `python`, which looked; and what the place is.
+of what an interpreter is called. `programs` are pairs of an id and a command, and `zipapps` patterns of folders. It
+prints one marked line of JSON: `interpreters`, `environments` and `programs`, each with its source (of a program its
+id), its path and, in `refused`, why root must not start it; `zipapps` with what is read of each; `looked` with a status
+for each pattern; `python`, which looked; and what the place is.
 """
 
 from __future__ import print_function
@@ -19,6 +20,7 @@ import pwd
 import re
 import stat
 import sys
+import zipfile
 
 MARK = "TLS-FLOOR-FOUND "
 
@@ -207,6 +209,71 @@ def programs(wanted):
     return found
 
 
+LINE_LIMIT = 256
+SUFFIXES = (".pex", ".pyz")
+MEMBERS = ("__main__.py", "__main__.pyc", "PEX-INFO", "environment.json", "_bootstrap/__init__.py")
+"""As interpreters/deployed/bundles.py has them; of the members those that tell what a zipapp is."""
+
+
+def zipapps(wanted, users, looked):
+    """Return the zipapps of the place by their files alone, and note where they were looked for."""
+    folders = []
+    for pattern in wanted["zipapps"]:
+        there = [folder for folder in matching(pattern, users) if os.path.isdir(folder)]
+        looked.append((pattern, "looked" if there else "absent", ""))
+        folders += there
+    found = {}
+    for folder in folders + path_folders():
+        try:
+            paths = [os.path.realpath(os.path.join(folder, name)) for name in sorted(os.listdir(folder))]
+        except OSError:
+            continue
+        for path in paths:
+            facts = None if path in found else zipapp(path)
+            if facts and len(found) == MOST:
+                looked.append((text(folder), "unreadable", TOO_MANY))
+                break
+            if facts:
+                found[path] = facts
+    return [found[path] for path in sorted(found)]
+
+
+def zipapp(path):
+    """Return what is read of a zipapp; None for any other file."""
+    try:
+        if not os.path.isfile(path):
+            return None
+        with open(path, "rb") as file:
+            head = file.read(LINE_LIMIT)
+        script = head.startswith(b"#!")
+        if not (path.endswith(SUFFIXES) or script and os.access(path, os.X_OK)) or not zipfile.is_zipfile(path):
+            return None
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+    except Exception:  # a damaged one may raise anything
+        return None
+    members = [name for name in MEMBERS if name in names]
+    if not members or not members[0].startswith("__main__"):
+        return None
+    line = head.partition(b"\n")[0].decode("utf-8", "replace") if script else ""
+    commands = dict((word, command(word)) for word in line[2:].split() + ["python3"])
+    commands = dict((word, found) for word, found in commands.items() if found)
+    facts = {"path": text(path), "line": line, "members": members, "commands": commands}
+    return dict(facts, refused=refused([path] + sorted(commands.values())))
+
+
+def path_folders():
+    """Return the folders of PATH, but for shims and an environment's."""
+    folders = [folder for folder in os.environ.get("PATH", "").split(os.pathsep) if os.path.isabs(folder)]
+    return [each for each in folders if os.path.basename(each) != "shims" and not in_venv(os.path.join(each, "python"))]
+
+
+def command(word):
+    """Return the file that a word of a first line starts; nothing where there is none."""
+    paths = [word] if word.startswith("/") else [os.path.join(folder, word) for folder in path_folders() if "/" not in word]
+    return next((text(path) for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)), "")
+
+
 def distribution():
     """Return the operating system's name and version as os-release(5) has it, or as the system says."""
     for path in ("/etc/os-release", "/usr/lib/os-release"):
@@ -238,6 +305,7 @@ def main():
         "interpreters": interpreters(wanted, users, looked),
         "environments": environments(wanted, users, for_found),
         "programs": programs(wanted["programs"]),
+        "zipapps": zipapps(wanted, users, for_found),
         "python": text(sys.executable or ""),
         "looked": looked,
         "environments_looked": for_found,

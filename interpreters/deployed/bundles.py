@@ -10,6 +10,7 @@ import struct
 import zipfile
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,9 @@ from interpreters.locations import SearchedLocation, expand, is_interpreter_name
 from interpreters.owners import not_as_root
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from interpreters.places import Place
 
 LOCATIONS = Path(__file__).with_name("bundles.toml")
 
@@ -75,6 +78,24 @@ class Bundle:
     problem: str = ""
     """Why the zipapp cannot be run, in words that can follow a colon; empty if it can."""
 
+
+@dataclass(frozen=True)
+class BundleFacts:
+    """What is read of a zipapp in another place: see probes/discover.py."""
+
+    file: Path
+    line: str
+    """Its first line, if that is a `#!` line."""
+    members: frozenset[str]
+    """Of its members those that tell what it is."""
+    commands: Mapping[str, Path]
+    """By word of that line what it starts there."""
+    refused: str
+    """Why root must not start it; empty if root may."""
+
+
+BY_SHELL = "a shell looks for its Python, which is not done in places"
+"""Why a pex that was made with --sh-boot has a row without a measurement there."""
 
 ZIPAPP = "zipapp"
 """The source of zipapps, wherever they were found."""
@@ -183,7 +204,33 @@ def bundle_at(path: Path, env: Mapping[str, str]) -> Bundle | None:
             members = frozenset(archive.namelist())
     except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError, struct.error):
         return None
-    return _entered(real, members, line, env) if MAIN & members else None
+    return _entered(real, members, line, partial(_resolved, env=env)) if MAIN & members else None
+
+
+def bundles_there(place: Place, found: Iterable[BundleFacts]) -> tuple[Candidate, ...]:
+    """Return the zipapps of a place as candidates, by what was read of them there."""
+    known = {each.file: each for each in found}
+    labels = names(known)
+    return tuple(
+        _there(place, bundle, facts.refused, labels[file])
+        for file, facts in known.items()
+        if (bundle := _entered(file, facts.members, facts.line, facts.commands.get))
+    )
+
+
+def _there(place: Place, bundle: Bundle, refused: str, name: str) -> Candidate:
+    by_shell = BY_SHELL if bundle.python == bundle.file else ""
+    return Candidate(
+        f"{APPLICATION}{plain(name)}",
+        ZIPAPP,
+        bundle.python or bundle.file,
+        bundle.problem or refused or by_shell,
+        given=True,
+        environment=bundle.file,
+        words=bundle.words,
+        variables=bundle.variables,
+        place=place,
+    )
 
 
 def names(files: Iterable[Path]) -> dict[Path, str]:
@@ -232,7 +279,9 @@ def _glance(path: str) -> tuple[bytes, bytes]:
     return b"", b""
 
 
-def _entered(real: Path, members: frozenset[str], line: str, env: Mapping[str, str]) -> Bundle | None:
+def _entered(
+    real: Path, members: frozenset[str], line: str, resolve: Callable[[str], Path | None]
+) -> Bundle | None:
     """Return how a script is run in a zipapp that has these members and this first line."""
     wanted, *options = _python_of(line) or [USUAL]
     entrance, file = str(ENTRANCE), str(real)
@@ -246,7 +295,7 @@ def _entered(real: Path, members: frozenset[str], line: str, env: Mapping[str, s
     if line.startswith("#!") and not _python_of(line):
         # Of pex with --sh-boot: a shell looks for the Python.
         return Bundle(real, real, (entrance, "-"), variables) if "PEX-INFO" in members else None
-    python = _resolved(wanted, env)
+    python = resolve(wanted)
     if python is None:
         where = "is not on PATH" if "/" not in wanted else "is not there"
         # Another Python than that of its first line may run it: see running.py.

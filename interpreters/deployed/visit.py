@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from interpreters.clients import PROBES
+from interpreters.deployed.bundles import LOCATIONS, BundleFacts, bundles_there
 from interpreters.deployed.found import read_found
 from interpreters.identify import IdentifyError, answer_there
 from interpreters.interpreter import ENVIRONMENT, PROGRAM, program_id
@@ -87,6 +88,7 @@ def _answer(place: Place, variables: Sequence[str], programs: Sequence[Program])
         "lists": [(source.id, pattern) for source in sources for pattern in source.lists],
         "environments": [(source.id, pattern) for source in found for pattern in source.folders],
         "programs": [(program.id, program.command) for program in programs],
+        "zipapps": [folder for source in read_locations(LOCATIONS) for folder in source.folders],
         "names": EXECUTABLE.pattern,
         "variables": list(variables),
     }
@@ -129,10 +131,15 @@ def _read(place: Place, facts: Mapping[str, Any], programs: Sequence[str]) -> Vi
             *unique(
                 [*_interpreters(place, facts["interpreters"]), *_environments(place, facts["environments"])]
             ),
+            *bundles_there(place, map(_bundle, facts["zipapps"][:MOST])),
             *_programs(place, facts["programs"], programs),
         ),
         (*map(_looked, facts["looked"]), *_beyond(facts["interpreters"])),
-        (*map(_looked, facts["environments_looked"]), *_beyond(facts["environments"])),
+        (
+            *map(_looked, facts["environments_looked"]),
+            *_beyond(facts["environments"]),
+            *_beyond(facts["zipapps"]),
+        ),
         _text(facts["distribution"]),
         _text(facts["architecture"]),
         _text(facts["user"]),
@@ -173,6 +180,17 @@ def _programs(place: Place, found: Sequence[Mapping[str, Any]], names: Sequence[
     for name in (name for name in names if name in there):
         path, refused = _path(there[name]["path"]), _text(there[name]["refused"])
         yield Candidate(program_id(name), PROGRAM, path, refused, place=place)
+
+
+def _bundle(facts: Mapping[str, Any]) -> BundleFacts:
+    """Return what a place says of a zipapp."""
+    return BundleFacts(
+        _path(facts["path"]),
+        _text(facts["line"]),
+        frozenset(map(_text, facts["members"])),
+        {_text(word): _path(path) for word, path in dict(facts["commands"]).items()},
+        _text(facts["refused"]),
+    )
 
 
 def _beyond(found: Sequence[object]) -> Iterator[SearchedLocation]:

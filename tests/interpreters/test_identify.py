@@ -10,6 +10,7 @@ import signal
 import string
 import sys
 import time
+import zipapp
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from interpreters.deployed.bundles import ENTRANCE
 from interpreters.identify import (
     MARK,
     SCRIPT,
@@ -692,6 +694,20 @@ def test_a_place_says_which_modules_it_lacks() -> None:
     found = identify_there(here, Path(sys.executable))
     assert found.files is not None
     assert (found.files.absent, len(found.files.build)) == ((), 16)
+
+
+def test_a_zipapp_of_a_place_is_entered_there(tmp_path: Path) -> None:
+    """Inside it are its own packages, and what is of the probe's is found in the folder there."""
+    (app := tmp_path / "app").mkdir()
+    (app / "__main__.py").write_text("raise SystemExit('the application itself was run')")
+    (app / "shop_of_this_test.py").touch()
+    zipapp.create_archive(app, tmp_path / "shop.pyz")
+    here = Place("exec", "env", ("env",), passes=("PATH",))
+    words = (str(ENTRANCE), str(tmp_path / "shop.pyz"))
+    modules = ("shop_of_this_test", "no_module_of_this_name")
+    found = identify_there(here, Path(sys.executable), modules, words, {"SHOP": "1"})
+    assert found.files is not None
+    assert found.files.absent == ("no_module_of_this_name",)
 
 
 @pytest.mark.parametrize("end", ["\r", "\x0b", "\x85", "\u2028"])

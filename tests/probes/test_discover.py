@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
+import zipapp
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -60,3 +63,36 @@ def test_programs_are_found_as_a_shell_would(script: Any, tmp_path: Path, monkey
     wanted = [("one", "tool"), ("other", str(tmp_path / "c" / "tool")), ("none", "gone")]
     found = [(each["source"], each["path"]) for each in script.programs(wanted)]
     assert found == [("one", f"{tmp_path}/b/tool"), ("other", f"{tmp_path}/c/tool")]
+
+
+def test_zipapps_are_found_by_their_files(script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Python runs of a file counts, with what its first line starts here; other files are passed over."""
+    (app := tmp_path / "app").mkdir()
+    (app / "__main__.py").touch()
+    (tmp_path / "bin").mkdir()
+    (python := tmp_path / "bin/python3.9").touch(0o755)
+    monkeypatch.setenv("PATH", str(python.parent))
+    monkeypatch.setattr(script, "refused", lambda paths: " ".join(paths) if len(paths) > 2 else "")
+    zipapp.create_archive(app, python.parent / "shop", "/usr/bin/env python3.9")
+    zipapp.create_archive(app, python.parent / "unrunnable", "/usr/bin/env python3.9")
+    (python.parent / "shop").chmod(0o755)
+    (python.parent / "unrunnable").chmod(0o644)
+    (more := tmp_path / "more").mkdir()
+    zipapp.create_archive(app, more / "plain.pyz")
+    with zipfile.ZipFile(more / "data.pyz", "w") as archive:
+        archive.writestr("data.txt", "no code")
+    whole = (more / "plain.pyz").read_bytes()
+    (more / "cut.pyz").write_bytes(whole[: len(whole) // 2])
+    os.mkfifo(more / "pipe.pyz")
+    looked: list[tuple[str, str, str]] = []
+    absent = str(tmp_path / "absent")
+    plain, shop = sorted(script.zipapps({"zipapps": [str(more), absent]}, [], looked), key=lambda each: each["path"])[::-1]
+    assert (plain["path"], plain["line"], plain["members"]) == (str(more / "plain.pyz"), "", ["__main__.py"])
+    assert (shop["path"], shop["line"]) == (str(python.parent / "shop"), "#!/usr/bin/env python3.9")
+    env = {"/usr/bin/env": "/usr/bin/env"} if os.access("/usr/bin/env", os.X_OK) else {}
+    assert shop["commands"] == {**env, "python3.9": str(python)}
+    assert plain["commands"] == {}
+    assert looked == [(str(more), "looked", ""), (absent, "absent", "")]
+    script.MOST = 1
+    assert len(script.zipapps({"zipapps": [str(more)]}, [], looked)) == 1
+    assert looked[-1] == (str(python.parent), "unreadable", script.TOO_MANY)

@@ -366,7 +366,7 @@ def test_places_come_from_the_standard_input(
 def test_a_python_there_that_does_not_say_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """A Python of a place that cannot be asked has its reason, and nothing is read here for it."""
 
-    def refuse(place: Place, path: Path, _: object) -> None:
+    def refuse(place: Place, path: Path, *_: object) -> None:
         del place
         msg = f"{path} hangs"
         raise IdentifyError(msg)

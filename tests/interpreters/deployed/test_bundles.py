@@ -6,19 +6,31 @@ import struct
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from interpreters.deployed import bundles as room
-from interpreters.deployed.bundles import ENTRANCE, Bundle, Frozen, bundle_at, find_bundles, names
+from interpreters.deployed.bundles import (
+    BY_SHELL,
+    ENTRANCE,
+    Bundle,
+    BundleFacts,
+    Frozen,
+    bundle_at,
+    bundles_there,
+    find_bundles,
+    names,
+)
 from interpreters.identify import IdentifyError, identify
 from interpreters.locate import SelectionError
 from interpreters.locations import InterpreterSource
+from interpreters.places import Place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 MEMBERS = {
     "pex": ("__main__.py", "PEX-INFO"),
@@ -244,3 +256,36 @@ def test_a_zipapp_that_does_not_start_has_the_last_word(env: dict[str, str], tmp
     with pytest.raises(IdentifyError) as raised:
         identify(bundle.python, {}, words=bundle.words)
     assert str(raised.value) == f"{file} does not start with {bundle.python}: it printed 'started'"
+
+
+@pytest.mark.parametrize(
+    ("line", "members", "expected"),
+    [
+        ("#!/usr/bin/env python3.9", {"__main__.py"}, ("/opt/python3.9", "", {})),
+        ("", {"__main__.py"}, ("/usr/bin/python3", "", {})),
+        ("#!/opt/gone", {"__main__.py"}, None),
+        ("#!/bin/sh", {"__main__.py", "PEX-INFO"}, ("/srv/shop", BY_SHELL, {"PEX_INTERPRETER": "1"})),
+        ("#!python3.9", {"__main__.py", "PEX-INFO"}, ("/opt/python3.9", "", {"PEX_INTERPRETER": "1"})),
+        (
+            "#!python3.4",
+            {"__main__.py"},
+            ("/srv/shop", "python3.4, which its first line asks for, is not on PATH", {}),
+        ),
+    ],
+)
+def test_a_zipapp_of_a_place_is_started_as_here(
+    line: str, members: set[str], expected: tuple[str, str, dict[str, str]] | None
+) -> None:
+    """By what was read of it there: its Python is one there, or the reason why it has none."""
+    place = Place("ssh", "web1", ("ssh", "web1"))
+    commands = {"python3.9": Path("/opt/python3.9"), "python3": Path("/usr/bin/python3")}
+    facts = BundleFacts(Path("/srv/shop"), line, frozenset(members), commands, "")
+    found = bundles_there(place, [facts])
+    if expected is None:
+        assert found == ()
+        return
+    (one,) = found
+    assert (str(one.path), one.unavailable, one.variables) == expected
+    assert (one.id, one.environment, one.place) == ("app_shop", Path("/srv/shop"), place)
+    (refused,) = bundles_there(place, [replace(facts, refused="owned by user 7")])
+    assert refused.unavailable in ("owned by user 7", one.unavailable)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from interpreters.deployed import visit as room
+from interpreters.deployed.bundles import ENTRANCE
 from interpreters.deployed.visit import visit
 from interpreters.identify import IdentifyError
 from interpreters.places import CHOICE, NO_PYTHON, Passenger, Place, PlaceError, ways_to
@@ -27,6 +28,15 @@ FACTS: dict[str, Any] = {
     ],
     "environments": [{"source": "path", "path": "/srv/shop/venv", "refused": ""}],
     "programs": [{"source": "curl", "path": "/usr/bin/curl", "refused": ""}],
+    "zipapps": [
+        {
+            "path": "/srv/bin/shop.pyz",
+            "line": "#!/usr/bin/env python3.9",
+            "members": ["__main__.py"],
+            "commands": {"/usr/bin/env": "/usr/bin/env", "python3.9": "/opt/bin/python3.9"},
+            "refused": "",
+        }
+    ],
     "python": "/usr/bin/python3.11",
     "looked": [["/usr/bin", "looked", "on PATH"]],
     "environments_looked": [["~/.venv", "absent", ""]],
@@ -62,8 +72,12 @@ def test_candidates_have_the_ids_that_they_would_have_here(says: list[Any]) -> N
         ("env_shop_venv", "", True),
         ("pyenv_3_9_1", "no", True),
         ("system_3_11", "", True),
+        ("app_shop", "", True),
         ("program_curl", "", False),
     ]
+    app = found.candidates[3]
+    assert (app.path, app.environment) == (Path("/opt/bin/python3.9"), Path("/srv/bin/shop.pyz"))
+    assert app.words == (str(ENTRANCE), "/srv/bin/shop.pyz")
     assert found.python == Path("/usr/bin/python3.11")
     assert {each.place for each in found.candidates} == {found.place}
     assert (str(found.place), found.user, found.variables) == (
@@ -83,6 +97,10 @@ def test_candidates_have_the_ids_that_they_would_have_here(says: list[Any]) -> N
         {"interpreters": 7},
         {"programs": [{"source": "wget", "path": "/usr/bin/wget", "refused": ""}]},
         {"programs": [{"source": "curl", "path": "curl", "refused": ""}]},
+        {"zipapps": [{"path": "/a.pyz"}]},
+        {"zipapps": [{**FACTS["zipapps"][0], "path": "a.pyz"}]},
+        {"zipapps": [{**FACTS["zipapps"][0], "members": [7]}]},
+        {"zipapps": [{**FACTS["zipapps"][0], "commands": {"python3.9": "../python"}}]},
         {"python": "python3"},
         {"environments": [{"source": "x", "path": "/a", "refused": ""}]},
         {"looked": [["a", "gone", ""]]},
@@ -138,7 +156,7 @@ def test_more_than_are_taken_are_told_of(says: list[Any], monkeypatch: pytest.Mo
     monkeypatch.setattr(room, "MOST", 1)
     says.append(FACTS)
     found = visit(ways_to("exec:env"), programs=[CURL])
-    assert len(found.candidates) == 3
+    assert len(found.candidates) == 4
     assert [each.reason for each in found.looked if each.status == "unreadable"] == [
         "it names 2, more than 1"
     ]
