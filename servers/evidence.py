@@ -11,6 +11,7 @@ RFC 9293 (TCP), RFC 1071 (the checksum).
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -75,22 +76,20 @@ def write_evidence(path: Path, connections: Iterable[tuple[str, Capture]]) -> in
     Each connection comes with the id of its cell, `<interpreter>/<client>/<server>/<condition>`; a cell
     may have none or several. They are written one after another in the order given, each as a TCP
     stream of its own. `path` is replaced; its folder must exist. Raises OSError where it cannot be
-    written. Does not look at the limit: that is for `fits` to say.
+    written.
     """
-    return path.write_bytes(b"".join(_blocks(tuple(connections))))
+    return path.write_bytes(build_evidence(tuple(connections)))
 
 
-def fits(connections: Collection[tuple[str, Capture]], limit: int = EVIDENCE_LIMIT) -> bool:
-    """Whether the file for these connections has at most `limit` bytes; nothing is written.
-
-    The file is made in memory to know, but no further than the limit.
-    """
-    size = 0
+def build_evidence(connections: Collection[tuple[str, Capture]], limit: float = math.inf) -> bytes:
+    """Return that file; nothing where it would have more than `limit` bytes, of which no more are made."""
+    blocks, size = [], 0
     for block in _blocks(connections):
         size += len(block)
         if size > limit:
-            return False
-    return True
+            return b""
+        blocks.append(block)
+    return b"".join(blocks)
 
 
 def _blocks(connections: Collection[tuple[str, Capture]]) -> Iterator[bytes]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from interpreters.regular import read_regular
-from servers.evidence import fits, write_evidence
+from servers.evidence import EVIDENCE_LIMIT, build_evidence
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,9 +28,10 @@ def write_captures(folder: Path, matrix: Matrix, *, everything: bool = False) ->
     for subject in matrix.measured:
         file = folder / evidence_name(matrix.run, subject.interpreter)
         connections = [(seen.id, capture) for seen in subject.observations for capture in seen.captures]
-        if connections and (everything or fits(connections)):
+        limit = math.inf if everything else EVIDENCE_LIMIT
+        if connections and (built := build_evidence(connections, limit)):
             file.parent.mkdir(exist_ok=True)
-            write_evidence(file, connections)
+            file.write_bytes(built)
         elif subject.evidence and subject.evidence.is_file():
             file.parent.mkdir(exist_ok=True)
             file.write_bytes(read_regular(subject.evidence))

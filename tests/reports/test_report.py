@@ -23,6 +23,7 @@ from reports.verdicts.matrix import Matrix, Measured, build_matrix
 from reports.verdicts.policy import Policy
 from reports.verdicts.remedies import Case, Remedy, RemedyAttempt, Standing
 from servers.conditions import Condition
+from servers.evidence import EVIDENCE_LIMIT
 from servers.protocols import Sender
 from servers.tap import Capture, Chunk
 from tests.support.builders import (
@@ -193,7 +194,7 @@ def test_evidence_is_kept_unless_it_is_too_large(
     wanted: bool,  # noqa: FBT001
 ) -> None:
     """One file for each interpreter that made connections, left out only if it is large and not asked for."""
-    monkeypatch.setattr(reports.formats.captures, "fits", lambda _: fits)
+    monkeypatch.setattr(reports.formats.captures, "EVIDENCE_LIMIT", EVIDENCE_LIMIT if fits else 100)
     _write(tmp_path, _measured("one", STRICT), BROKEN, all_evidence=wanted)
     kept = sorted(path.name for path in (tmp_path / "evidence").iterdir())
     assert kept == (["one.pcapng"] if fits or wanted else [])

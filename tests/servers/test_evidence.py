@@ -24,7 +24,7 @@ from servers.evidence import (
     LARGEST_SEGMENT,
     SERVER_PORT,
     _ends,
-    fits,
+    build_evidence,
     write_evidence,
 )
 from servers.protocols import LADDER, Protocol, Sender
@@ -140,8 +140,8 @@ def _written(folder: Path, connections: Connections) -> list[list[Packet]]:
     size = write_evidence(path, iter(connections))
     data = path.read_bytes()
     assert size == len(data)
-    assert fits(connections, size)
-    assert not fits(connections, size - 1)
+    assert build_evidence(connections, size) == path.read_bytes()
+    assert build_evidence(connections, size - 1) == b""
     by_client: dict[tuple[int, int], list[Packet]] = {}
     for packet in _read(data):
         by_client.setdefault(packet.client, []).append(packet)
@@ -279,9 +279,9 @@ def test_the_limit_lets_an_ordinary_interpreter_through_and_stops_a_flood() -> N
     """Sixty cells of 8 KB fit eight times over, sixty taps filled to their limit do not."""
     cells = [f"a/ssl/{number}/ambient" for number in range(60)]
     ordinary = [(cell, Capture([Chunk(NOON, Sender.SERVER, bytes(8192))])) for cell in cells]
-    assert fits(ordinary, EVIDENCE_LIMIT // 6)
-    assert fits(ordinary)
-    assert not fits([(cell, Capture([Chunk(NOON, Sender.SERVER, bytes(KEPT_BYTES))])) for cell in cells])
+    assert build_evidence(ordinary, EVIDENCE_LIMIT // 6)
+    poured = [(cell, Capture([Chunk(NOON, Sender.SERVER, bytes(KEPT_BYTES))])) for cell in cells]
+    assert build_evidence(poured, EVIDENCE_LIMIT) == b""
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
