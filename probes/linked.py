@@ -64,9 +64,16 @@ def brought(module, besides=()):
         return of_files([file] + list(besides))
     wanted = (os.path.join(folder, ""), folder + ".libs/")
     here = sorted(mapped() or ())
-    told = of_files(list(besides) + [path for path in here if path.startswith(wanted)])
-    # A distribution links a package to its own libcurl, and that to GnuTLS, which nothing of Python's loads.
-    return told if told != UNKNOWN else of_files([path for path in here if "/libgnutls" in path])
+    own = [path for path in here if path.startswith(wanted)]
+    # A distribution links a package to its own OpenSSL, or to its own libcurl and that to GnuTLS, which nothing of Python's loads.
+    ways = (list(besides) + own, linked_to(own), [path for path in here if "/libgnutls" in path])
+    return next((told for told in map(of_files, ways) if told != UNKNOWN), UNKNOWN)
+
+
+def linked_to(files):
+    """Return the loaded libraries of OpenSSL that these files name, as what is linked to one does."""
+    named = [(path, re.match(r"lib\w+\.so\.\d+", os.path.basename(path))) for path in loaded() or ()]
+    return [path for path, name in named if name and any(has(file, name.group().encode("ascii")) for file in files)]
 
 
 def of_files(paths):

@@ -153,6 +153,25 @@ def test_a_file_has_words_or_not(
     assert not passenger("linked").has(str(tmp_path / "other.so"), words)
 
 
+def test_a_package_that_is_linked_to_the_systems_openssl_has_that(
+    passenger: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where a package's file names the loaded library it has that one; Python's own, which none names, it has not."""
+    module = passenger("linked")
+    for name, text in {
+        "pkg/in.so": b"\0libssl.so.3\0libcrypto.so.3\0",
+        "lib/libcrypto.so.3.0.7": b"OpenSSL 3.0.7 1 Nov 2022",
+        "lib/libssl.so.3.0.7": b"none",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(text)
+    package = SimpleNamespace(__file__=str(tmp_path / "pkg" / "__init__.py"))
+    monkeypatch.setattr(module, "mapped", lambda: {str(path) for path in tmp_path.glob("*/*.so*")})
+    assert module.brought(package) == "OpenSSL 3.0.7 (libcrypto.so.3.0.7)"
+    (tmp_path / "pkg/in.so").write_bytes(b"none")
+    assert module.brought(package) == module.UNKNOWN
+
+
 def test_a_package_on_the_systems_libcurl_has_the_systems_gnutls(
     passenger: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
