@@ -57,6 +57,14 @@ def is_site_id(name: str) -> bool:
     return name.startswith(_SITE_PREFIX)
 
 
+_SENT_PREFIX = "newest_"
+
+
+def sent_id(interpreter: str) -> str:
+    """Return the id of an interpreter of a place with what is sent there: see sent.py."""
+    return f"{_SENT_PREFIX}{interpreter}"
+
+
 def names_application(name: str) -> bool:
     """Whether an id is that of an application's own environment, and of no interpreter."""
     return name.startswith((ENVIRONMENT, APPLICATION))
@@ -160,6 +168,11 @@ class Interpreter:
     def is_site(self) -> bool:
         """Whether this is an interpreter with its own site-packages, measured as they are."""
         return is_site_id(self.id)
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether this is an interpreter of a place with packages that were sent there to be measured."""
+        return self.id.startswith(_SENT_PREFIX) and self.environment == MADE
 
     @property
     def is_as_installed(self) -> bool:

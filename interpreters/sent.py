@@ -18,7 +18,7 @@ from interpreters.environments import (
     installers_environment,
     run_installer,
 )
-from interpreters.interpreter import MADE
+from interpreters.interpreter import MADE, sent_id
 from interpreters.versions import version_of
 
 if TYPE_CHECKING:
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 LIBRARY = "botocore"
 """What is sent, with what it requires: a requirement, and the module that it brings."""
-
-PREFIX = "newest_"
-"""How the id of an interpreter begins that is measured with what was sent there."""
 
 DATA = Path(LIBRARY, "data")
 SERVICE = "s3"
@@ -129,7 +126,7 @@ def with_sent(prepared: Prepared, parcels: Parcels, requirements: Mapping[Client
         return None
     made = replace(
         interpreter,
-        id=f"{PREFIX}{interpreter.id}",
+        id=sent_id(interpreter.id),
         environment=MADE,
         search_path=(),
         distributions_sha256="",

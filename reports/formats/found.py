@@ -60,9 +60,14 @@ def alike(groups: Iterable[RowGroup]) -> list[tuple[RowGroup, ...]]:
 
 
 def bases(groups: Iterable[RowGroup]) -> dict[tuple[str, str], str]:
-    """Return the interpreters' ids by host and build, by which the base of an environment is known."""
+    """Return the interpreters' ids by host and build, by which the base of an environment is known.
+
+    Nobody there has an interpreter with what was sent: that is no base of what is deployed.
+    """
     interpreters = [group.interpreter for group in groups if group.subject is Subject.INTERPRETER]
-    return {(each.host, each.build): each.id for each in reversed(interpreters) if each.build}
+    return {
+        (each.host, each.build): each.id for each in reversed(interpreters) if each.build and not each.is_sent
+    }
 
 
 def base_of(interpreter: Interpreter, known: Mapping[tuple[str, str], str]) -> str:

@@ -7,11 +7,14 @@ number is how many places there are instead of 100.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import resource
+import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +24,8 @@ import pytest
 from interpreters.clients import ClientKey
 from interpreters.places import Place
 from reports.verdicts.judge import Verdict
+from runs.campaign import WAITING
+from runs.kept_places import UNFINISHED
 from runs.probe import ProbeTask
 from servers.catalogue import Catalogue, Role, read_catalogue
 from servers.conditions import Condition
@@ -29,6 +34,7 @@ from tests.end_to_end.test_places import FLOOR, campaign, private_sshd
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from interpreters.interpreter import Interpreter
     from runs.campaign import CampaignResult
 
 ASKED = int(os.environ.get("TLS_FLOOR_FLEETS", "0") or 0)
@@ -160,6 +166,65 @@ def test_what_a_place_by_ssh_costs(tmp_path: Path) -> None:
     say(f"in flight at once were {IN_FLIGHT}, with {each:.1f} MiB each")
     assert len(set(found)) == 1
     assert each <= LIMIT or PLACES < FEWEST
+
+
+RUN = """
+import contextlib, sys
+from pathlib import Path
+from types import SimpleNamespace
+from runs.job import Job
+from runs.options import parse
+from runs.places import measure_places
+from runs.plan import Plan
+from servers.conditions import Condition
+folder, words = Path(sys.argv[1]), sys.argv[2:]
+with contextlib.ExitStack() as held:
+    session = SimpleNamespace(cache_dir=folder, invoked_from=str(folder))
+    plan = Plan("20260101T000000Z-0000", ("matrix",))
+    job = Job(session, plan, parse("matrix", plan.sessions, words, ""), held)
+    found = measure_places(job, job.settings((Condition.AMBIENT,)))
+print(*(f"{row.interpreter.host}\\t{row.verdict}" for row in found.rows), sep="\\n")
+"""
+"""Source text: measures places as the session does, and prints each host with its verdict."""
+
+ENTERED = """exec:sh -c 'echo "$0" >> {log}; exec "$@"' {name}"""
+"""A place that is this machine, and notes each time that it is entered."""
+
+
+def test_a_fleet_that_was_killed_goes_on(tmp_path: Path, sample: Interpreter) -> None:
+    """After SIGKILL no place is entered again whose measuring was kept, and each is in the report once."""
+    (fleet, log), number = (tmp_path / "fleet.txt", tmp_path / "entered"), ASKED if ASKED > 1 else 40
+    names = [f"place-{each}" for each in range(number)]
+    fleet.write_text("".join(f"{ENTERED.format(log=log, name=name)}\n" for name in names))
+    command = [sys.executable, "-c", RUN, str(tmp_path / "cache"), "--places", str(fleet)]
+    command += ["--only", sample.id, "--clients", "ssl"]
+    (tmp_path / "cache").mkdir(mode=0o700)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        while len(kept := _kept(tmp_path / "cache")) < number // 3:
+            assert process.poll() is None
+            time.sleep(0.1)
+        process.kill()
+    before = Counter(log.read_text().split())
+    done = subprocess.run([*command, "--resume"], capture_output=True, text=True, check=True)
+    hosts = Counter(line.partition("\t")[0].rpartition(" ")[2] for line in done.stdout.splitlines())
+    assert hosts == dict.fromkeys(names, 1)
+    entered = Counter(log.read_text().split())
+    again = {name for name in names if before[name] >= PROBED and entered[name] > before[name]}
+    say(f"of {number} places {len(kept)} were kept at the kill, and {len(again)} measured again")
+    assert again.isdisjoint(kept)
+    # Those at work, and as many whose results were on their way to the disk.
+    assert len(again) <= 2 * ((os.cpu_count() or 1) + WAITING)
+
+
+PROBED = 3
+"""Times that a place has been entered when its probe begins: looked into, and its Python identified."""
+
+
+def _kept(cache: Path) -> list[str]:
+    """Return the names of the places whose measuring was kept whole."""
+    whole = [path for path in cache.glob("places/*/*") if path.is_dir() and UNFINISHED not in path.name]
+    documents = [json.loads((path / "matrix.json").read_text()) for path in whole]
+    return [run["host"].rpartition(" ")[2] for document in documents for run in document["runs"]]
 
 
 def test_waiting_for_forty_places_at_once_adds_up_to_little(tmp_path: Path) -> None:

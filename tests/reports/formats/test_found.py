@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interpreters.interpreter import sent_id
 from reports.formats.found import alike, base_of, bases, found_names, outcome, places_of
 from reports.verdicts.judge import HeldBy, Verdict
 from reports.verdicts.matrix import RowGroup, by_interpreter
@@ -52,6 +53,8 @@ def test_the_base_of_an_environment_is_known_by_its_build() -> None:
     base, environment = an_interpreter("system_3_11"), an_environment("/srv/shop")
     known = bases(by_interpreter([a_row(interpreter=base), a_row(interpreter=environment)]))
     assert base_of(environment, known) == "system_3_11"
+    sent = replace(base, id=sent_id(base.id))
+    assert bases(by_interpreter([a_row(interpreter=sent), a_row(interpreter=environment)])) == {}
     assert base_of(replace(environment, build="another"), known) == "Python 3.11.2"
     assert base_of(replace(environment, host="web1"), known) == "Python 3.11.2"
     assert base_of(replace(environment, build="", implementation="PyPy"), known) == "PyPy 3.11.2"
