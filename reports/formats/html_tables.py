@@ -65,9 +65,11 @@ def verdict_tables(
         apart.setdefault(group.subject.plural if group.subject.as_found else "picture", []).append(group)
     tables = []
     for name, theirs in apart.items():
-        columns = _columns([row for group in theirs for row in group.rows])
+        ordered = _in_order(theirs, primary)
+        # In the order of the lines: a narrow window shows the first columns, and those are of the worst.
+        columns = _columns([row for group in ordered for row in group.rows])
         subjects = tuple(subjects_of(theirs))
-        here = [lines[group.name].entry(columns) for group in _in_order(theirs, primary)]
+        here = [lines[group.name].entry(columns) for group in ordered]
         tables.append(VerdictTable(name.replace(" ", "-"), subjects, columns, here))
     return tables
 

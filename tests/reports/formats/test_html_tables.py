@@ -66,6 +66,13 @@ def test_those_alike_stand_side_by_side_and_know_of_each_other() -> None:
     assert -1 not in alike
 
 
+def test_the_columns_of_the_worst_are_first() -> None:
+    """What a narrow window shows without scrolling is what the first lines have, and not what others have."""
+    held = [a_row(HELD, interpreter=an_environment("/a"), client=name) for name in ("urllib3", "requests")]
+    (found,) = tables(*held, a_row(DOWN, interpreter=an_environment("/b"), client="httplib2"))
+    assert [column.client for column in found.columns] == ["httplib2", "urllib3", "requests"]
+
+
 def test_interpreters_are_never_folded() -> None:
     """Two interpreters that came out alike are two lines that do not know of each other."""
     (found,) = tables(*(a_row(interpreter=an_interpreter(name)) for name in ("one", "two")))
