@@ -8,6 +8,7 @@ import fnmatch
 import itertools
 import os
 import re
+import stat
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -162,10 +163,20 @@ def _candidates(
 
 def _existing(path: Path) -> Path:
     """Return a path that the user gave; raises SelectionError if there is no file."""
-    if os.path.isfile(path):
+    if not (problem := _why_no_file(path, "no such file")):
         return path
-    msg = f"--interpreter {str(path)!r}: no such file; give the path of a Python executable"
+    msg = f"--interpreter {str(path)!r}: {problem}; give the path of a Python executable"
     raise SelectionError(msg)
+
+
+def _why_no_file(path: Path, absent: str) -> str:
+    """Say why a path is not that of a file, `absent` where nothing is there; empty if it is."""
+    try:
+        return "" if stat.S_ISREG(path.stat().st_mode) else "it is no file"
+    except (FileNotFoundError, NotADirectoryError):
+        return absent
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
 
 
 def leads_to(path: Path) -> Path:
@@ -177,9 +188,9 @@ def leads_to(path: Path) -> Path:
 def python_of(folder: Path) -> Path:
     """Return the Python of an environment that the user gave; raises SelectionError for none."""
     python = Path(os.path.abspath(folder), PYTHON)
-    if os.path.isfile(python):
+    if not (problem := _why_no_file(python, f"there is no {PYTHON} in it")):
         return python
-    msg = f"--environment {str(folder)!r}: there is no bin/python in it; give the folder of an environment"
+    msg = f"--environment {str(folder)!r}: {problem}; give the folder of an environment"
     raise SelectionError(msg)
 
 

@@ -6,6 +6,7 @@ import ast
 import hashlib
 import platform
 import re
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
@@ -85,9 +86,13 @@ def _read(path: Path, known: Collection[str]) -> OwnClient:
 
 def _bytes(path: Path) -> bytes:
     """Return what is in a file that root, too, may run."""
-    if not path.exists():
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
         _refuse(path, "there is no such file")
-    if not path.is_file():
+    except OSError as error:
+        _refuse(path, f"it cannot be read: {error.strerror or error}")
+    if not stat.S_ISREG(mode):
         _refuse(path, "it is no file")
     if refusal := not_as_root(path):
         _refuse(path, refusal)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import pwd
 import re
@@ -12,6 +13,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import MagicMock
 
 import pytest
 from hypothesis import given
@@ -451,12 +453,24 @@ def test_a_given_path_that_is_known_keeps_its_id(machine: Machine) -> None:
     assert machine.locate(path) == machine.locate() == (Candidate("pyenv_3_9_18", "pyenv", path),)
 
 
-@pytest.mark.parametrize("place", ["/nowhere/python3", "/built"])
-def test_a_given_path_without_a_file_is_refused(machine: Machine, place: str) -> None:
-    """A given path where there is no file is refused by name."""
+@pytest.mark.parametrize(
+    ("place", "why"), [("/nowhere/python3", "no such file"), ("/built", "it is no file")]
+)
+def test_a_given_path_without_a_file_is_refused(machine: Machine, place: str, why: str) -> None:
+    """A given path where there is no file is refused by name, with what is there instead."""
     machine.add("/built/python3")
-    with pytest.raises(SelectionError, match=re.escape(repr(str(machine.at(place))))):
+    with pytest.raises(SelectionError, match=f"{re.escape(repr(str(machine.at(place))))}: {why}; "):
         machine.locate(machine.at(place))
+
+
+def test_what_may_not_be_looked_at_is_not_called_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a locked folder an interpreter or an environment may be: the refusal says what is in the way."""
+    monkeypatch.setattr(
+        Path, "stat", MagicMock(side_effect=PermissionError(errno.EACCES, "Permission denied"))
+    )
+    for pythons, environments in (([Path("/root/python3")], []), ([], [Path("/root/venv")])):
+        with pytest.raises(SelectionError, match=r"'/root/.*': permission denied; give the"):
+            locate({}, pythons, environments)
 
 
 def _venv(machine: Machine, folder: str, home: str = "/usr/bin", *, copy: bool = False) -> Path:

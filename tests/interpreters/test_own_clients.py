@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
-from typing import TYPE_CHECKING
+from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
 from interpreters.own_clients import ClientFileError, own_clients
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 GOOD = '''\
 """The session of our shop: ü."""
@@ -106,6 +105,15 @@ def test_what_is_no_file_is_a_sentence(tmp_path: Path) -> None:
     for path, words in ((tmp_path / "absent.py", "there is no such file"), (tmp_path, "it is no file")):
         with pytest.raises(ClientFileError, match=words):
             own_clients([path])
+
+
+def test_a_locked_folder_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody may look whether the file is there, that is the reason, and nothing broke off."""
+    monkeypatch.setattr(
+        Path, "stat", MagicMock(side_effect=PermissionError(errno.EACCES, "Permission denied"))
+    )
+    with pytest.raises(ClientFileError, match=r"'/root/x\.py': it cannot be read: Permission denied"):
+        own_clients([Path("/root/x.py")])
 
 
 def test_two_files_of_one_name_are_a_sentence(tmp_path: Path) -> None:
