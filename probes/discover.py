@@ -223,18 +223,18 @@ def zipapps(wanted, users, looked):
         looked.append((pattern, "looked" if there else "absent", ""))
         folders += there
     found = {}
-    for folder in folders + path_folders():
+    # Of two names of one folder, such as /bin and /usr/bin, one is enough.
+    real = [os.path.realpath(folder) for folder in folders + path_folders()]
+    for folder in sorted(set(real), key=real.index):
         try:
-            paths = [os.path.realpath(os.path.join(folder, name)) for name in sorted(os.listdir(folder))]
+            names = sorted(os.listdir(folder))
         except OSError:
             continue
-        for path in paths:
-            facts = None if path in found else zipapp(path)
-            if facts and len(found) == MOST:
+        for facts in filter(None, (zipapp(os.path.join(folder, name)) for name in names)):
+            if facts["path"] not in found and len(found) == MOST:
                 looked.append((text(folder), "unreadable", TOO_MANY))
                 break
-            if facts:
-                found[path] = facts
+            found[facts["path"]] = facts
     return [found[path] for path in sorted(found)]
 
 
@@ -252,6 +252,7 @@ def zipapp(path):
             names = set(archive.namelist())
     except Exception:  # a damaged one may raise anything
         return None
+    path = os.path.realpath(path)
     members = [name for name in MEMBERS if name in names]
     if not members or not members[0].startswith("__main__"):
         return None
