@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import pwd
 import re
@@ -13,7 +12,6 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from unittest.mock import MagicMock
 
 import pytest
 from hypothesis import given
@@ -32,6 +30,7 @@ from interpreters.locate import (
     select,
 )
 from interpreters.locations import InterpreterSource, SearchedLocation, read_locations
+from tests.support.refusals import lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -465,11 +464,9 @@ def test_a_given_path_without_a_file_is_refused(machine: Machine, place: str, wh
 
 def test_what_may_not_be_looked_at_is_not_called_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a locked folder an interpreter or an environment may be: the refusal says what is in the way."""
-    monkeypatch.setattr(
-        Path, "stat", MagicMock(side_effect=PermissionError(errno.EACCES, "Permission denied"))
-    )
-    for pythons, environments in (([Path("/root/python3")], []), ([], [Path("/root/venv")])):
-        with pytest.raises(SelectionError, match=r"'/root/.*': permission denied; give the"):
+    lock(monkeypatch, "/locked")
+    for pythons, environments in (([Path("/locked/python3")], []), ([], [Path("/locked/venv")])):
+        with pytest.raises(SelectionError, match=r"'/locked/.*': permission denied; give the"):
             locate({}, pythons, environments)
 
 

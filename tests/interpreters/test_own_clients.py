@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 from pathlib import Path
-from unittest.mock import MagicMock
 
 import pytest
 
 from interpreters.own_clients import ClientFileError, own_clients
+from tests.support.refusals import lock
 
 GOOD = '''\
 """The session of our shop: ü."""
@@ -109,11 +108,9 @@ def test_what_is_no_file_is_a_sentence(tmp_path: Path) -> None:
 
 def test_a_locked_folder_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nobody may look whether the file is there, that is the reason, and nothing broke off."""
-    monkeypatch.setattr(
-        Path, "stat", MagicMock(side_effect=PermissionError(errno.EACCES, "Permission denied"))
-    )
-    with pytest.raises(ClientFileError, match=r"'/root/x\.py': it cannot be read: Permission denied"):
-        own_clients([Path("/root/x.py")])
+    lock(monkeypatch, "/locked")
+    with pytest.raises(ClientFileError, match=r"'/locked/x\.py': it cannot be read: Permission denied"):
+        own_clients([Path("/locked/x.py")])
 
 
 def test_two_files_of_one_name_are_a_sentence(tmp_path: Path) -> None:
