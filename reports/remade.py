@@ -47,7 +47,8 @@ def cases_of(folder: Path, matrix: Matrix) -> tuple[Case, ...] | None:
 def differing_texts(folder: Path, recomputed: Matrix) -> Iterator[str]:
     """Make each file of the report anew, and name those that come out otherwise, with the first line."""
     try:
-        policy = _policy(read_document(folder / MATRIX, MatrixFile).policy)
+        named = read_document(folder / MATRIX, MatrixFile).policy
+        policy = _policy(named)
         built = build_facts(recomputed, policy)
         cases = cases_of(folder, recomputed)
         decisions = [foresee(built, policy, folder, together=together) for together in (False, True)]
@@ -61,7 +62,7 @@ def differing_texts(folder: Path, recomputed: Matrix) -> Iterator[str]:
             if (folder / file.name).is_file():
                 yield from _text(folder / file.name, iter([file.text]))
         if (folder / RECORD).is_file() and not policy.new_only:
-            yield from _gate(folder, built, policy)
+            yield from _gate(folder, built, named)
     except RecordError as error:
         yield str(error)
 
@@ -99,9 +100,20 @@ def _account(folder: Path) -> AwsAccount | None:
 _PRODUCT = re.compile(r'"arn:[^:"]*:securityhub:(?P<region>[^:"]*):(?P<account>[^:"]*):product/')
 
 
-def _gate(folder: Path, built: Any, policy: Policy) -> Iterator[str]:
-    """Hold what the gate left against what it decides on these rows at that time, under the same policy."""
+def _gate(folder: Path, built: Any, named: PolicyDocument) -> Iterator[str]:
+    """Hold what the gate left against what it decides on these rows at that time, under the policy named."""
     left = read_document(folder / RECORD, GateDocument)
+    if left.policy is None:
+        yield f"{RECORD} decided nothing ({left.message}): run the gate again, and pack anew"
+        return
+    if left.policy != named:
+        yield (
+            f"{RECORD} was decided under another policy than {MATRIX} names, as where policy.toml changed"
+            " after measuring: measure again, run the gate, and pack anew"
+        )
+        if left.policy.new_only:
+            return
+    policy = _policy(left.policy)
     claimed, now = json.loads(read_regular(folder / RECORD)), moment(left.decided)
     report = replace(parse_report(built), begun=_begun(left))
     made = [

@@ -255,7 +255,10 @@ EDITS: dict[str, tuple[Callable[[Path], object], str]] = {
     "gate's notices": (_in_json("gate.json", lambda d: d.update(notices=[])), "gate.json, notices"),
     "gate's doubts": (_in_json("gate.json", lambda d: d.update(doubts=["none"])), "gate.json, doubts"),
     "gate's scope": (_in_json("gate.json", lambda d: d["scope"].pop()), "gate.json, scope"),
-    "gate's policy": (_in_json("gate.json", lambda d: d["policy"].update(max_age=900)), "gate.json, policy"),
+    "gate's policy": (
+        _in_json("gate.json", lambda d: d["policy"].update(max_age=900)),
+        "under another policy",
+    ),
     "gate's row": (_in_json("gate.json", lambda d: d["rows"].pop()), "gate.json, rows"),
     "gate's time": (
         _in_json("gate.json", lambda d: d.update(decided="2027-11-29T00:00:00+00:00")),
@@ -454,6 +457,26 @@ def test_what_a_later_run_cast_doubt_on_follows(run: Path) -> None:
     assert "broken" in (folder / "gate.json").read_text(encoding="utf-8")
     assert "still measures" in (folder / "gate.json").read_text(encoding="utf-8")
     assert verify(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "partial = true\nmax_age = 9\n",
+            "gate.json was decided under another policy than matrix.json names",
+        ),
+        ("fial = 1\n", "gate.json decided nothing (policy.toml: unknown key 'fial'"),
+    ],
+)
+def test_a_policy_that_changed_after_measuring_is_one_sentence(run: Path, text: str, said: str) -> None:
+    """Whoever wrote a policy for a run that was there, or a wrong one, is told that, and what to do."""
+    ended = dt.datetime.fromisoformat(json.loads((run / "run.json").read_text(encoding="utf-8"))["ended"])
+    (policy := run.parent / "policy.toml").write_text(text)
+    gate(run, policy, ended)
+    (found,) = verify(run)
+    assert found.startswith(said)
+    assert found.endswith("and pack anew")
 
 
 def test_a_hash_that_was_not_made_again_tells(run: Path) -> None:
