@@ -136,6 +136,9 @@ def private_sshd(folder: Path) -> Iterator[Place]:
         "UsePAM": "no",
         "PasswordAuthentication": "no",
         "MaxStartups": 100,
+        # A bash that sshd starts reads ~/.bashrc unless it is within another: with pyenv in that it takes as
+        # long as a probe, and what is measured here is no user's own start-up file.
+        "SetEnv": "SHLVL=2",
     }
     (folder / "sshd_config").write_text("".join(f"{name} {text}\n" for name, text in configuration.items()))
     (folder / "config").write_text(
