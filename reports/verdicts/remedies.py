@@ -306,7 +306,9 @@ def _unfit(other: Row, row: Row, options: RemedyOptions) -> str:
 
 def _build(row: Row, options: RemedyOptions) -> RemedyAttempt:
     if row.own_tls:
-        reason = f"it does not use Python's OpenSSL but {row.own_tls.name}, which no build of Python changes"
+        reason = (
+            f"it does not use Python's ssl module but {row.own_tls.name}, which no build of Python changes"
+        )
         return RemedyAttempt(Remedy.BUILD, Standing.IDLE, reason)
     if words := options.recipes.get(minor_of(row.interpreter.version)):
         reason = (

@@ -280,8 +280,8 @@ def test_no_build_is_named_for_a_client_that_brings_its_own_tls() -> None:
     """Building Python again changes nothing for what does not use its OpenSSL, recipe or not."""
     row = replace(a_row(DOWN, interpreter=an_interpreter("one", "3.9.18")), own_tls=OwnTls("the CRT", False))
     said = attempts(row, None, replace(OPTIONS, recipes={"3.9": "--python 3.9"}))[Remedy.BUILD].said
-    assert "the CRT" in said
-    assert "nox -s harden" not in said
+    # Its library may be Python's own: Debian's pyOpenSSL has loaded the same file.
+    assert said == "it does not use Python's ssl module but the CRT, which no build of Python changes"
 
 
 def test_in_short_each_remedy_is_said_once_for_its_clients() -> None:
