@@ -28,7 +28,7 @@ import types
 
 # Start-up code of the interpreter may have imported modules of its own by these names.
 OURS = ("apart", "clients", "compiled", "identify", "installed", "introduction", "linked", "loaded", "names", "program")
-OURS += ("quietly", "releases", "status_page", "system_trust", "whose")
+OURS += ("quietly", "releases", "status_page", "system_trust", "twisted_reactor", "whose")
 for name in OURS:
     sys.modules.pop(name, None)
 

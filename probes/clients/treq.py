@@ -2,12 +2,12 @@
 
 from __future__ import absolute_import
 
-import threading
-
 import OpenSSL.SSL
 import status_page
 import treq
-from twisted.internet import reactor, ssl, threads
+import twisted_reactor
+from twisted import internet
+from twisted.internet import reactor, ssl, threads  # noqa: F401  of internet, too
 from twisted.web.client import Agent, BrowserLikePolicyForHTTPS
 
 REQUIREMENT = "treq"
@@ -18,8 +18,6 @@ ON_URLLIB3 = False
 # pyOpenSSL's, which comes with the cryptography package.
 TLS = OpenSSL.SSL.SSLeay_version(OpenSSL.SSL.SSLEAY_VERSION).decode("ascii")
 READS_OPENSSL_CONF = True
-
-RUNNING = []
 
 
 def version():
@@ -39,14 +37,9 @@ def fetch_given(given, host, port, cafile, timeout, retries=0):
 
 def fetch_with(policy, host, port, cafile, timeout):
     """Do the same with a policy of the caller's."""
-    if not RUNNING:
-        # In a thread of its own, for the others here have none; it cannot be started twice.
-        RUNNING.append(threading.Thread(target=reactor.run, kwargs={"installSignalHandlers": False}))
-        RUNNING[0].daemon = True
-        RUNNING[0].start()
     with open(cafile, "rb") as file:
         trusted = ssl.trustRootFromCertificates([ssl.Certificate.loadPEM(file.read())])
-    return status_page.connection(threads.blockingCallFromThread(reactor, page, policy(trusted), host, port, timeout))
+    return status_page.connection(twisted_reactor.call(internet, page, policy(trusted), host, port, timeout))
 
 
 def page(policy, host, port, timeout):
