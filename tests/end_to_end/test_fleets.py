@@ -172,13 +172,14 @@ RUN = """
 import contextlib, sys
 from pathlib import Path
 from types import SimpleNamespace
+from interpreters.offspring import offspring_ended
 from runs.job import Job
 from runs.options import parse
 from runs.places import measure_places
 from runs.plan import Plan
 from servers.conditions import Condition
 folder, words = Path(sys.argv[1]), sys.argv[2:]
-with contextlib.ExitStack() as held:
+with offspring_ended(), contextlib.ExitStack() as held:
     session = SimpleNamespace(cache_dir=folder, invoked_from=str(folder))
     plan = Plan("20260101T000000Z-0000", ("matrix",))
     job = Job(session, plan, parse("matrix", plan.sessions, words, ""), held)
@@ -214,6 +215,11 @@ def test_a_fleet_that_was_killed_goes_on(tmp_path: Path, sample: Interpreter) ->
     assert again.isdisjoint(kept)
     # Those at work, and as many whose results were on their way to the disk.
     assert len(again) <= 2 * ((os.cpu_count() or 1) + WAITING)
+    lines = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            lines.append(file.read_bytes())
+    assert not [line for line in lines if os.fsencode(tmp_path / "cache") in line]
 
 
 PROBED = 3
