@@ -57,10 +57,11 @@ MOST_PATTERNS = 6
 
 SCOPE = """\
 This report says which version a client accepts when a server offers nothing better. It does not say that
-AWS was ever talked to that way: AWS's own endpoints have refused versions below TLS 1.2 since 2023. What is
-exposed are custom endpoints (an S3-compatible store, a VPC proxy, a TLS-inspecting middlebox) and whatever
-else the same client talks to. RFC 8996 forbids TLS 1.0 and 1.1, and PCI DSS v4 4.2.1 asks for evidence that
-no fallback to insecure versions is supported."""
+AWS was ever talked to that way: the endpoints of AWS's own APIs have required TLS 1.2 since 2023. What is
+exposed are custom endpoints (an S3-compatible store, a VPC proxy, a TLS-inspecting middlebox), endpoints on
+AWS whose owner chooses the minimum (CloudFront, a load balancer, API Gateway) and whatever else the same
+client talks to. RFC 8996 forbids TLS 1.0 and 1.1, and PCI DSS v4 4.2.1 asks for evidence that no fallback to
+insecure versions is supported."""
 
 
 def build_markdown(matrix: Matrix, cases: Sequence[Case] = (), policy: Policy | None = None) -> str:
