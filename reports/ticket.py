@@ -32,8 +32,8 @@ IMPACT = (
     "A server or middlebox that has nothing better can bring these clients below {floor}, or something else"
     " than the version has to stop it. The endpoints of AWS's own APIs have required TLS 1.2 since 2023:"
     " exposed are custom endpoints (an S3-compatible store, a VPC proxy, an inspecting middlebox),"
-    " endpoints on AWS whose owner chooses the minimum, and whatever else the same clients talk to. It is not shown that a"
-    " connection was ever made that way."
+    " endpoints on AWS whose owner chooses the minimum, and whatever else the same clients talk to."
+    " It is not shown that a connection was ever made that way."
 )
 
 UNKNOWN = (

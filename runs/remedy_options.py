@@ -171,8 +171,12 @@ def snippets(clients: Iterable[Client], floor: Protocol, folder: Path = FLOORS) 
 
 
 def snippet(text: str, floor: Protocol) -> str:
-    """Put a floor into a text written for TLS 1.2: the list of the versions below, and the floor's name."""
+    """Put a floor into a text written for TLS 1.2: the list of the versions below, and the floor's name.
+
+    The name is an attribute's, or a text of its own.
+    """
     spelled = {_below(WRITTEN_FOR): _below(floor), _name(WRITTEN_FOR): _name(floor)}
+    spelled[f'"{WRITTEN_FOR}"'] = f'"{floor}"'
     return re.sub("|".join(map(re.escape, spelled)), lambda found: spelled[found[0]], text)
 
 

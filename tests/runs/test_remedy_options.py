@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import datetime as dt
+import re
 import ssl
 import tempfile
 from dataclasses import replace
@@ -285,9 +286,13 @@ def test_each_floor_is_put_in(path: Path, floor: Protocol) -> None:
     tree = ast.parse(text)
     set_to = {
         node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and "TLSv1" in node.attr
+    } | {
+        str(node.value).replace(".", "_")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and re.fullmatch(r"TLSv1\.\d", str(node.value))
     }
     assert set_to == {floor.replace(".", "_")}, (
-        "write the floor as ssl.TLSVersion.TLSv1_2: a trial of another floor puts that in its place"
+        'write the floor as ssl.TLSVersion.TLSv1_2 or "TLSv1.2": a trial of another floor replaces that'
     )
     lists = [
         [ast.literal_eval(element) for element in node.elts]
