@@ -51,7 +51,7 @@ def perform(name: str, session: nox.Session, plan: Plan, *parameters: str) -> No
     from interpreters.interrupts import interruptible
     from reports.formats.escape import for_terminal
     from runs import sessions as works
-    from servers.resources import exhausted
+    from servers.resources import exhausted, removed
 
     work = getattr(works, name)
     sessions = plan.sessions if name in plan.sessions else (name,)
@@ -72,8 +72,8 @@ def perform(name: str, session: nox.Session, plan: Plan, *parameters: str) -> No
             work(_kind(name)(session, plan, options, held), *parameters)
     except FloorError as error:
         session.error(for_terminal(str(error)))
-    except (OSError, RuntimeError, MemoryError, ImportError) as error:
-        if not (sentence := exhausted(error)):
+    except (OSError, RuntimeError, MemoryError, ImportError, SystemError) as error:
+        if not (sentence := exhausted(error) or removed(error, session.cache_dir.absolute())):
             raise
         if isinstance(error, BrokenPipeError):
             _print_no_more()

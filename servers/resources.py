@@ -9,8 +9,12 @@ import pwd
 import resource
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from interpreters.errors import FloorError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MEBIBYTE = 2**20
 
@@ -47,7 +51,10 @@ class ResourceError(FloorError):
 
 def exhausted(error: BaseException) -> str:
     """Return a sentence for an error that says that a resource has run out; empty for any other error."""
-    if isinstance(error, MemoryError) or (isinstance(error, ImportError) and "failed to map" in str(error)):
+    if isinstance(error, MemoryError) or any(map(_is_no_room_for_code, _causes(error))):
+        return _EXHAUSTED[errno.ENOMEM]
+    # So Python's own code fails, too, where it was given no memory and said nothing of that.
+    if isinstance(error, SystemError) and "without exception set" in str(error):
         return _EXHAUSTED[errno.ENOMEM]
     if isinstance(error, RuntimeError) and "start new thread" in str(error):
         return _EXHAUSTED[errno.EAGAIN]
@@ -55,6 +62,30 @@ def exhausted(error: BaseException) -> str:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{_EXHAUSTED[error.errno]}"
     return ""
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Give an error and those that it was raised from: a package may say that another is lacking."""
+    while error:
+        yield error
+        error = error.__cause__
+
+
+def _is_no_room_for_code(error: BaseException) -> bool:
+    return isinstance(error, ImportError) and "failed to map" in str(error)
+
+
+def removed(error: BaseException, folder: Path) -> str:
+    """Return a sentence for an error by which a file of ours is not there; empty for any other error.
+
+    What a run keeps in `folder` nobody else has to remove while it runs.
+    """
+    if not isinstance(error, FileNotFoundError) or not isinstance(error.filename, str):
+        return ""
+    path = Path(error.filename).absolute()
+    if not path.is_relative_to(folder):
+        return ""
+    return f"{path} was removed meanwhile: run this again, and remove nothing of {folder} while it runs"
 
 
 def writing_problem(folder: Path, room: int = ROOM) -> str:

@@ -33,7 +33,14 @@ def session(tmp_path: Path) -> Any:
     def error(sentence: str) -> None:
         raise _SaidError(sentence)
 
-    return SimpleNamespace(invoked_from=tmp_path, posargs=[], parallel=False, error=error, log=lambda _: None)
+    return SimpleNamespace(
+        invoked_from=tmp_path,
+        posargs=[],
+        parallel=False,
+        error=error,
+        log=lambda _: None,
+        cache_dir=tmp_path / ".nox" / ".cache",
+    )
 
 
 def test_an_error_is_a_sentence(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,6 +55,12 @@ def test_an_error_is_a_sentence(session: Any, monkeypatch: pytest.MonkeyPatch) -
         perform("gate", session, Plan("a"))
     failure = OSError(28, "No space left on device")
     with pytest.raises(_SaidError, match=r"^gate broke off, .*: the disk is full: make room$"):
+        perform("gate", session, Plan("a"))
+    failure = FileNotFoundError(2, "No such file or directory", str(session.cache_dir / "run-a" / "rsa.pem"))
+    with pytest.raises(_SaidError, match=r"^gate broke off, .*rsa\.pem was removed meanwhile: "):
+        perform("gate", session, Plan("a"))
+    failure = SystemError("error return without exception set")
+    with pytest.raises(_SaidError, match=r"^gate broke off, .*: there is not enough memory: "):
         perform("gate", session, Plan("a"))
     failure = RuntimeError("ours")
     with pytest.raises(RuntimeError, match="ours"):

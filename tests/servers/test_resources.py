@@ -25,6 +25,7 @@ from servers.resources import (
     own_problem,
     probes_at_once,
     raise_open_files,
+    removed,
     writing_problem,
 )
 from tests.support.checkout import ROOT
@@ -106,6 +107,13 @@ def test_what_is_open_is_counted(tmp_path: Path) -> None:
         assert resources._open_now() == before + 1
 
 
+def _raised_from(cause: ImportError) -> ImportError:
+    """Return what a package raises that cannot import what it needs."""
+    error = ImportError("Unable to import required dependency")
+    error.__cause__ = cause
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [
@@ -120,6 +128,8 @@ def test_what_is_open_is_counted(tmp_path: Path) -> None:
         (RuntimeError("can't start new thread"), "processes or threads"),
         (MemoryError(), "memory"),
         (ImportError("x.so: failed to map segment from shared object"), "memory"),
+        (_raised_from(_raised_from(ImportError("x.so: failed to map segment"))), "memory"),
+        (SystemError("error return without exception set"), "memory"),
     ],
 )
 def test_an_end_of_resources_is_a_sentence(error: BaseException, words: str) -> None:
@@ -128,11 +138,30 @@ def test_an_end_of_resources_is_a_sentence(error: BaseException, words: str) -> 
 
 
 @pytest.mark.parametrize(
-    "error", [RuntimeError("other"), ImportError("no x"), FileNotFoundError(errno.ENOENT, "no"), KeyError()]
+    "error",
+    [
+        *(RuntimeError("other"), SystemError("other"), ImportError("no x"), KeyError()),
+        *(FileNotFoundError(errno.ENOENT, "no"), _raised_from(ImportError("no y"))),
+    ],
 )
 def test_other_errors_are_not_taken_for_one(error: BaseException) -> None:
     """A mistake of ours is not called an end of resources."""
     assert exhausted(error) == ""
+
+
+def test_what_was_removed_of_ours_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is missing in our folder was removed; one elsewhere, or a mistake, is called nothing."""
+    monkeypatch.chdir(tmp_path)
+    ours = tmp_path / ".nox" / ".cache"
+    for path in (ours / "run-a" / "rsa.pem", Path(".nox/.cache/run-a/rsa.pem")):
+        sentence = removed(FileNotFoundError(errno.ENOENT, "no", str(path)), ours)
+        assert sentence.startswith(f"{ours / 'run-a' / 'rsa.pem'} was removed meanwhile: run this again")
+    for other in (
+        FileNotFoundError(errno.ENOENT, "no", str(tmp_path / "policy.toml")),
+        FileNotFoundError(errno.ENOENT, "no"),
+        PermissionError(errno.EACCES, "no", str(ours / "key")),
+    ):
+        assert removed(other, ours) == ""
 
 
 def test_a_folder_that_can_be_made_is_no_problem(tmp_path: Path) -> None:
