@@ -545,7 +545,10 @@ def _template(uv: str, interpreter: Interpreter, folder: Path) -> Path:
     place = folder / interpreter.id
     _must(uv, "venv", "--quiet", "--python", interpreter.path, place)
     python = place / "bin" / "python"
-    _must(uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, *PACKAGES)
+    _must(uv, "pip", "install", "--quiet", "--python", python, *PACKAGES)
+    # By itself: what uv compiles with knows no Python before 3.7. What cannot be compiled is not loaded.
+    compiling: list[str | Path] = [python, "-m", "compileall", "-q", *place.glob("lib/python*/site-packages")]
+    subprocess.run(compiling, check=False, env=shell(), timeout=LIMIT, capture_output=True)
     return place
 
 
