@@ -277,10 +277,9 @@ def _own_cause(holder: HeldBy, own_tls: OwnTls, interpreter: Interpreter) -> str
         else "neither OPENSSL_CONF nor Python's minimum reaches"
     )
     brings = f"it brings its own TLS, {own_tls.name}, which {reach}"
+    # Whether it is the same file too, as in Debian's packages, this does not say.
     if own_tls.name == interpreter.openssl:
-        # Whether it is the same file too, as in Debian's packages, this does not say.
-        past = f"it uses {own_tls.name}, as Python does, but past Python's ssl module"
-        brings = f"{past}, and {reach} it"
+        brings = f"it uses {own_tls.name}, as Python does, but past Python's ssl module, and {reach} it"
     if holder is HeldBy.CONFIGURATION:
         return f"{brings}; {_ONLY_CONFIGURATION}"
     if holder is HeldBy.LIBRARY and own_tls.reads_openssl_conf:
