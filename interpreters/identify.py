@@ -238,9 +238,8 @@ def identify(
     `words` stand between the executable and the script. Root starts nothing that somebody else could
     replace, nor what loads something of that kind: see owners.py and loaded.py.
     The folder `cache` keeps answers, under the executable's fingerprint, that of each file among the words,
-    and the variables that matter. For a day it also keeps that a candidate did not answer in time. It
-    keeps no other refusal, and no answer of an interpreter without a working ssl module: a library put
-    back, or another configuration, may cure those.
+    and the variables that matter, where they hold as long as that file does. For a day it also keeps that a
+    candidate did not answer in time. It keeps no other refusal.
     """
     files = _between(words)
     if refusal := _refusal(path, files):
@@ -254,7 +253,7 @@ def identify(
     except OSError as error:
         msg = f"{path} cannot be run: {error.strerror or error}"
         raise IdentifyError(msg) from error
-    if known := _recall(remembered):
+    if (known := _recall(remembered)) and _holds(known, path):
         return known
     if refusal := _recall_hang(path, remembered, limit):
         raise IdentifyError(refusal)
@@ -263,9 +262,20 @@ def identify(
     except _HangError:
         _write(_hang(remembered), {"limit": limit, "at": time.time()})
         raise
-    if identity.ssl and not identity.context_unavailable:
+    if _holds(identity, path):
         _write(remembered, asdict(identity))
     return identity
+
+
+def _holds(identity: Identity, path: Path) -> bool:
+    """Whether an answer stays as it is while the executable does.
+
+    Not without a working ssl module: a library put back, or another configuration, may cure that. Nor where
+    something sets variables before the answer: a wrapper may read them from a file that will be another, and
+    start-up code may be removed. They would be given to what is measured from outside, whoever set them.
+    """
+    is_wrapper = identity.executable not in ("", os.path.realpath(path))
+    return bool(identity.ssl and not identity.context_unavailable and not identity.changed and not is_wrapper)
 
 
 def _refusal(path: Path, files: Sequence[Path]) -> str:

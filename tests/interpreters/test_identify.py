@@ -10,6 +10,7 @@ import signal
 import string
 import sys
 import time
+import venv
 import zipapp
 from dataclasses import asdict
 from pathlib import Path
@@ -589,7 +590,7 @@ def test_what_a_wrapper_changes_is_known(
     """The variables that decide what is measured are compared with those that were given, each time alike."""
     path = wrapper(script, lines)
     given = {"PATH": os.environ["PATH"], "OPENSSL_MODULES": "/given", "LC_ALL": "C"}
-    for _ in ("asked", "remembered"):
+    for _ in ("first", "again"):
         assert identify(path, given, tmp_path / "cache").changed == changed
 
 
@@ -600,6 +601,29 @@ def test_what_a_wrapper_changes_depends_on_what_it_is_given(script: Script, tmp_
     assert identify(path, bare, tmp_path).changed == {"OPENSSL_CONF": "/w/own.cnf"}
     assert identify(path, {**bare, "OPENSSL_CONF": "/given.cnf"}, tmp_path).changed == {}
     assert identify(path, bare, tmp_path).changed == {"OPENSSL_CONF": "/w/own.cnf"}
+
+
+@pytest.mark.parametrize("before", ["", "export OPENSSL_CONF=/w/floor.cnf"])
+def test_what_a_wrapper_reads_is_read_each_time(script: Script, tmp_path: Path, before: str) -> None:
+    """A wrapper that reads its variables from a file sets others as soon as the file has others."""
+    settings = tmp_path / "settings"
+    settings.write_text(before)
+    path, given = wrapper(script, f". '{settings}'"), {"PATH": os.environ["PATH"]}
+    identify(path, given, tmp_path / "cache")
+    settings.write_text("export OPENSSL_CONF=/w/legacy.cnf")
+    assert identify(path, given, tmp_path / "cache").changed == {"OPENSSL_CONF": "/w/legacy.cnf"}
+
+
+def test_start_up_code_that_is_gone_sets_nothing(tmp_path: Path) -> None:
+    """A hook that set OPENSSL_CONF for an environment does so no more once it was removed."""
+    venv.create(tmp_path / "venv", symlinks=True)
+    python = tmp_path / "venv/bin/python"
+    hook = site_packages(python) / "hook.pth"
+    hook.write_text("import os; os.environ['OPENSSL_CONF'] = '/w/floor.cnf'\n")
+    given = {"PATH": os.environ["PATH"]}
+    assert identify(python, given, tmp_path / "cache").changed == {"OPENSSL_CONF": "/w/floor.cnf"}
+    hook.unlink()
+    assert identify(python, given, tmp_path / "cache").changed == {}
 
 
 @given(IDENTITIES)
