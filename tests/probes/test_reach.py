@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.util
 import json
 import os
@@ -310,8 +311,11 @@ def test_another_process_there_is_sent_away(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("netlink", [True, False])
 @pytest.mark.parametrize("dialled", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
-def test_whose_a_connection_is_there(passenger: Callable[[str], ModuleType], dialled: str) -> None:
+def test_whose_a_connection_is_there(
+    passenger: Callable[[str], ModuleType], dialled: str, netlink: bool
+) -> None:
     """A connection there is the passenger's on either family, also by a socket of IPv6 that speaks IPv4; no other is."""
     if not Path(f"/proc/self/task/{os.getpid()}/children").exists():
         pytest.skip("this system does not say whose a connection is: Linux enables this")
@@ -326,10 +330,42 @@ def test_whose_a_connection_is_there(passenger: Callable[[str], ModuleType], dia
         near = server.getsockname()[:2]
         with socket.create_connection((dialled, near[1]), 5), server.accept()[0] as accepted:
             far = accepted.getpeername()[:2]
-            assert reach.Peers(os.getpid()).stranger(far, near) == ""
+            if netlink and not reach.try_loopback():
+                pytest.skip("netlink does not tell here: a kernel with tcp_diag, and no sandbox, enables this")
+            assert reach.Peers(os.getpid(), netlink).stranger(far, near) == ""
             with subprocess.Popen(["sleep", "60"]) as other:
-                assert reach.Peers(other.pid).stranger(far, near) == f"a process of user {os.getuid()}"
+                who = f"a process of user {os.getuid()}"
+                assert reach.Peers(other.pid, netlink).stranger(far, near) == who
                 other.kill()
+
+
+def test_whose_a_connection_is_does_not_depend_on_how_many_there_are(
+    passenger: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where netlink tells, no table of the host's connections is read; where it fails, the tables tell."""
+    reach = passenger("reach")
+    if not reach.try_loopback():
+        pytest.skip("netlink does not tell here: a kernel with tcp_diag, and no sandbox, enables this")
+    read: list[object] = []
+    tables = reach.by_tables
+
+    def reads(*ends: object) -> object:
+        read.append(ends)
+        return tables(*ends)
+
+    monkeypatch.setattr(reach, "by_tables", reads)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        near = server.getsockname()
+        with socket.create_connection(near, 5) as connection:
+            peers, far = reach.Peers(os.getpid(), True), connection.getsockname()
+            assert (peers.stranger(far, near), read) == ("", [])
+
+            def fails(*_: object) -> None:
+                raise OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
+
+            monkeypatch.setattr(reach, "by_netlink", fails)
+            assert peers.stranger(far, near) == ""
+            assert (read, peers.tells) == ([(far, near)], True)
 
 
 @pytest.mark.parametrize(
