@@ -1,7 +1,7 @@
-"""Keeps what this interpreter compiles of others' modules in a folder of ours, since nothing is written where they are.
+"""Keeps what this interpreter compiles of others' modules in a folder of ours, for all that have the same text.
 
 An environment as found often has no compiled modules: uv leaves none, and images are built without. Each visit would
-compile all of botocore anew. What is kept goes by the text of a module: the same text has the same code wherever it
+compile all of botocore anew, since nothing is written where they are, and so would each copy of one release. What is kept goes by the text of a module: the same text has the same code wherever it
 is, and a changed byte has its own. Compiled files that are beside a module are loaded as ever.
 """
 

@@ -1,7 +1,8 @@
-"""Makes copies of an interpreter and of an environment, of links to all that is the same in each."""
+"""Makes copies of an interpreter and of an environment, which share the files that are the same in each."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,14 +38,6 @@ def copy_interpreter(python: Path, folder: Path, number: int) -> Path:
 
 
 def copy_environment(environment: Path, place: Path) -> Path:
-    """Return the Python of a copy of an environment, of which only the folders are its own."""
-    (place / "bin").mkdir(parents=True)
-    shutil.copy2(environment / "pyvenv.cfg", place)
-    for python in environment.glob("bin/python*"):
-        (place / "bin" / python.name).symlink_to(python.readlink())
-    for packages in environment.glob("lib/python*/site-packages"):
-        own = place / packages.relative_to(environment)
-        own.mkdir(parents=True)
-        for package in packages.iterdir():
-            (own / package.name).symlink_to(package)
+    """Return the Python of a copy of an environment: the same files under further names, as uv installs."""
+    shutil.copytree(environment, place, symlinks=True, copy_function=os.link)
     return place / "bin" / "python"

@@ -70,6 +70,9 @@ if TYPE_CHECKING:
 
 _OPTIONS = {"Python": "interpreter PATH", "environment": "environment DIR"}
 
+AT_ONCE = 8
+"""Interpreters that are prepared at a time: an installer mostly waits for an index."""
+
 WORTH_SAYING = 1.0
 """Seconds after which it is said that an interpreter's environments are there: they had to be made."""
 
@@ -297,7 +300,7 @@ class Job(Task):
                 return prepared
 
             others = [candidate for candidate in self.chosen if not candidate.site]
-            done = side_by_side(prepare, others)
+            done = side_by_side(prepare, others, AT_ONCE)
             if not (own := [candidate for candidate in self.chosen if candidate.site]):
                 return done
             packages = side_by_side(prepare, own)

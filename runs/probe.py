@@ -17,7 +17,6 @@ from interpreters.interpreter import MADE
 from interpreters.places import ANSWER_LIMIT as REACH_LIMIT
 from interpreters.places import LOCAL, Passenger, Place, command
 from interpreters.places import MARK as REACH_MARK
-from interpreters.process_environment import NO_BYTECODE
 from interpreters.processes import signal_name
 from reports.verdicts.cells import WIRE_ALONE
 from reports.verdicts.observations import Account, Observation, OwnTls
@@ -116,7 +115,7 @@ class ProbeTask:
     sent: Path | None = None
     """A folder of packages that travel to its place, and that its Python finds first."""
     compiled: Path | None = None
-    """A folder of ours for what a Python compiles that must write nothing where its modules are."""
+    """A folder of ours for what a Python compiles."""
     tells_loaded: bool = False
     """Whether it says at its end which files it has loaded."""
 
@@ -182,9 +181,12 @@ class ProbeTask:
         return replace(self, env={**self.env, "TMPDIR": str(folder)}) if self.place.is_local else self
 
     def keeping_compiled(self, folder: Path) -> ProbeTask:
-        """Return the task with a folder of ours for compiled modules, where it needs and can reach that."""
-        needs = self.place.is_local and NO_BYTECODE.items() <= self.env.items()
-        return replace(self, compiled=folder) if needs else self
+        """Return the task with a folder of ours for what is compiled, where it can reach that.
+
+        A text is then compiled once for all that have it: environments as found, where nothing is written,
+        and those that we make, where copies of one release would each compile all of botocore.
+        """
+        return replace(self, compiled=folder) if self.place.is_local else self
 
 
 @dataclass(frozen=True)

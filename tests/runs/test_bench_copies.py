@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from interpreters.unchanged import tree
 from runs.bench_copies import copy_environment, copy_interpreter, copyable
 from tests.support.builders import an_interpreter
 
@@ -36,12 +37,23 @@ def test_a_copy_of_an_environment_has_its_packages(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", first], check=True, timeout=60)
     (packages,) = first.glob("lib/python*/site-packages")
     (packages / "theirs.py").write_text("")
+    (packages / "package").mkdir()
+    (packages / "package" / "inner.py").write_text("")
     python = copy_environment(first, tmp_path / "copy")
     assert says(python)[1] == str(tmp_path / "copy")
     own = tmp_path / "copy" / packages.relative_to(first)
-    assert [path.name for path in own.iterdir()] == ["theirs.py"]
+    assert {path.name for path in own.iterdir()} == {"package", "theirs.py"}
+    assert (own / "package" / "inner.py").samefile(packages / "package" / "inner.py")
     (own / "application.py").write_text("")
-    assert [path.name for path in packages.iterdir()] == ["theirs.py"]
+    assert {path.name for path in packages.iterdir()} == {"package", "theirs.py"}
+
+
+def test_a_copy_of_an_environment_can_be_looked_through(tmp_path: Path) -> None:
+    """Installers leave no links to folders, which hide whether what is in them changes; a copy has none."""
+    packages = tmp_path / "first" / "lib" / "python3.12" / "site-packages"
+    (packages / "package").mkdir(parents=True)
+    copy_environment(tmp_path / "first", tmp_path / "copy")
+    assert tree(str(tmp_path / "copy" / packages.relative_to(tmp_path / "first")))
 
 
 def test_the_newest_that_can_be_copied_is() -> None:

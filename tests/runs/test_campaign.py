@@ -185,7 +185,7 @@ def test_what_a_task_has_goes_along_with_each_probe(tmp_path: Path, probes: _Pro
     assert passed == {"it": ({"ssl": "floor = 1"}, "/srv/app"), "other": ({}, "made")}
 
 
-def test_who_must_not_write_has_a_folder_for_what_is_compiled(tmp_path: Path, probes: _Probes) -> None:
+def test_each_probe_has_a_folder_for_what_is_compiled(tmp_path: Path, probes: _Probes) -> None:
     """That is in our cache, and forgotten after a month; no other place reaches that folder."""
     found, settings = _task("it", **NO_BYTECODE), _settings(tmp_path, Condition.AMBIENT)
     folder = settings.cache / "compiled"
@@ -195,7 +195,7 @@ def test_who_must_not_write_has_a_folder_for_what_is_compiled(tmp_path: Path, pr
         os.utime(path, (when := time.time() - days * 24 * 3600, when))
     _run([found, _task("made"), replace(found, interpreter="there", place=Place("exec", "env"))], settings)
     given = {task.interpreter: task.compiled for task in probes.tasks}
-    assert given == {"it": folder, "made": None, "there": None}
+    assert given == {"it": folder, "made": folder, "there": None}
     assert [path.name for path in folder.glob("*/*")] == ["new"]
 
 
