@@ -64,7 +64,7 @@ def changed_since(path: str, moment: float) -> bool:
             found += [facts for _, facts, _ in _within(path)]
     except (OSError, ValueError, UntoldError):
         return True
-    return any(max(facts.st_mtime, facts.st_ctime) >= moment for facts in found)
+    return any(max(facts.st_mtime_ns, _changed(facts)) >= moment * 1e9 for facts in found)
 
 
 def tree(root: str) -> str:
@@ -159,9 +159,12 @@ def _behind(link: str) -> bytes:
 
 
 def _packed(found: os.stat_result) -> bytes:
-    """Return the status of a file; what has several names, as uv links them, without the time of its status.
-
-    That changes with each further name; the inode cannot be another file's while there are other names.
-    """
-    changed = found.st_ctime_ns if found.st_nlink == 1 else 0
+    """Return the status of a file; of what has several names the inode cannot be another file's."""
+    changed = _changed(found)
     return _STATUS.pack(found.st_dev, found.st_ino, found.st_size, found.st_mode, found.st_mtime_ns, changed)
+
+
+def _changed(found: os.stat_result) -> int:
+    """Return when a status changed; 0 for a file of several names, as uv links them: each sets it anew."""
+    several = found.st_nlink > 1 and not stat.S_ISDIR(found.st_mode)
+    return 0 if several else found.st_ctime_ns

@@ -75,12 +75,15 @@ def test_a_further_name_is_no_change(folder: Path) -> None:
     """What uv links into one more environment is as it was in the others; a write shows all the same."""
     module = folder / "package" / "module.py"
     (folder.parent / "first.py").hardlink_to(module)
-    before = tree(str(folder))
+    time.sleep(TICK)
+    before, began = tree(str(folder)), time.time()
     time.sleep(TICK)
     (folder.parent / "second.py").hardlink_to(module)
     assert tree(str(folder)) == before
+    assert not changed_since(str(folder / "package"), began)
     module.write_text("MINIMUM = 1\n")
     assert tree(str(folder)) != before
+    assert changed_since(str(folder / "package"), began)
 
 
 def test_what_is_passed_over_does_not_count_and_is_told(folder: Path) -> None:
