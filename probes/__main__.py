@@ -27,7 +27,7 @@ import time
 import types
 
 # Start-up code of the interpreter may have imported modules of its own by these names.
-OURS = ("apart", "clients", "compiled", "identify", "installed", "introduction", "linked", "loaded", "names", "program")
+OURS = ("apart", "clients", "compiled", "hellos", "identify", "installed", "introduction", "linked", "loaded", "names", "program")
 OURS += ("quietly", "releases", "status_page", "system_trust", "twisted_reactor", "whose")
 for name in OURS:
     sys.modules.pop(name, None)
