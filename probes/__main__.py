@@ -2,8 +2,8 @@
 
 Run as `python probes/`, back to Python 2.7. It is a short conversation in lines of JSON. The first line on
 standard input is the question: `modules`, by client, the names of those that the client's file imports. The
-answer is a marked line with the interpreter's identity, and with `lacking`, by client that is not installed, the
-first module that is not here; no client is imported to find out. The second line on standard input is the plan:
+answer is a marked line with the interpreter's identity, the OPENSSL_CONF that it runs under, and with `lacking`, by
+client that is not installed, the first module that is not here; no client is imported to find out. The second line on standard input is the plan:
 `timeout` in seconds, and `cells`, each with `client`, `server`, `host`, `port`, `cafile` and, optionally, `retries`,
 what names.py needs, and, where the client is no Python module but a program, `program`: see program.py.
 The clients in `apart` run in a process of their own each, which may take `patience` to start: see apart.py. Optionally also `compiled`: a folder of ours
@@ -31,6 +31,13 @@ OURS = ("apart", "clients", "compiled", "hellos", "identify", "installed", "intr
 OURS += ("quietly", "releases", "status_page", "system_trust", "twisted_reactor", "whose")
 for name in OURS:
     sys.modules.pop(name, None)
+
+ASKED = "TLS_FLOOR_OPENSSL_CONF"
+"""The variable that names the configuration to measure under, where a wrapper or start-up code names another."""
+
+if ASKED in os.environ and not set(sys.modules).intersection(["_ssl", "_hashlib"]):
+    # Before OpenSSL is loaded, which reads it then. The modules below load it, on some versions.
+    os.environ["OPENSSL_CONF"] = os.environ[ASKED]
 
 import identify
 import installed
@@ -172,7 +179,8 @@ def main():
     # A fifth of a probe's time would go into looking for garbage among service models that are all kept.
     gc.disable()
     question = json.loads(sys.stdin.readline())
-    say(kind="identity", identity=identify.identity(), lacking=lacking(question["modules"]))
+    conf = os.environ.get("OPENSSL_CONF")
+    say(kind="identity", identity=identify.identity(), lacking=lacking(question["modules"]), openssl_conf=conf)
     plan = json.loads(sys.stdin.readline())
     if plan.get("compiled"):
         importlib.import_module("compiled").keep(plan["compiled"])

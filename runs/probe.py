@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 
 MARK = "TLS-FLOOR-PROBE "
 
+ASKED = "TLS_FLOOR_OPENSSL_CONF"
+"""The variable that names a condition's configuration once more: a wrapper or start-up code may name another
+in OPENSSL_CONF, and what holds a client would then be told from what was never tried."""
+
 ATTEMPT_LIMIT = 5.0
 """Seconds that a client waits for a socket; every server is on this machine."""
 
@@ -122,13 +126,18 @@ class ProbeTask:
     def command(self, attempt_limit: float) -> tuple[Sequence[str | Path], Mapping[str, str]]:
         """Return what is started here, and in which environment; an attempt takes so long at the most."""
         if self.place.is_local:
-            return (self.python, *self.arguments), self.env
+            return (self.python, *self.arguments), {**self.env, **self._asked}
         # Each attempt waits for several answers; a program may be given longer.
         limit = REACH_LIMIT + PLACE_SILENCE_LIMIT + (4 * attempt_limit + self.slowest) * len(self.pairs)
         folders = {SENT: self.sent} if self.sent else {}
         passenger = Passenger(self.python, self.arguments, folders=folders, converse=True, limit=limit)
         found_first = {"PYTHONPATH": f"{{folder}}/{SENT}"} if self.sent else {}
         return command(self.place, passenger, {**self.env, **found_first}), os.environ
+
+    @property
+    def _asked(self) -> dict[str, str]:
+        """Which configuration to measure under, for an interpreter that names another one at its start."""
+        return {} if self.condition is Condition.AMBIENT else {ASKED: self.env["OPENSSL_CONF"]}
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -398,7 +407,7 @@ class Probe:
         """Ask the process what is installed, and send it through all that is on the servers that stand."""
         question = {"modules": {str(client): self.task.needed(client) for client in self.task.clients}}
         await self._hear(process, question, lambda: self._absent is not None)
-        if self._absent is None or self._ended:
+        if self._absent is None or self._ended or self._problem:
             return
         there = [client for client in self.task.clients if client not in self._absent]
         known = is_ours(NAME, hosts_file())
@@ -514,6 +523,7 @@ class Probe:
             self._identity = record["identity"]
             if self._absent is None:
                 self._take_lacking(dict(record["lacking"]))
+            self._problem = self._problem or self._another_configuration(record)
         elif kind == "client" and client in self.task.clients:
             self._take_client(client, record)
         elif kind in ("begin", "account"):
@@ -522,6 +532,18 @@ class Probe:
             self._ended = True
             if record.get("loaded") and record["openssl_conf"] == self.task.env.get("OPENSSL_CONF"):
                 self._loaded = tuple(map(str, record["loaded"]))
+
+    def _another_configuration(self, record: Mapping[str, Any]) -> str:
+        """Say that it does not run under the configuration of its condition; empty if it does."""
+        named, task = record.get("openssl_conf"), self.task
+        if task.condition is Condition.AMBIENT or not task.place.is_local:
+            return ""
+        if named == task.env["OPENSSL_CONF"]:
+            return ""
+        return (
+            f"it runs under OPENSSL_CONF={named or ''}, which a wrapper or its start-up code sets,"
+            f" and cannot be measured under the condition {task.condition}"[:TEXT_LIMIT]
+        )
 
     def _take_cell(self, kind: str, cell: tuple[ClientKey, str], record: Mapping[str, Any]) -> None:
         """Take in that it begins a cell, or what came of one; what it was not sent to counts for nothing."""

@@ -25,6 +25,7 @@ from interpreters.places import Place
 from reports.verdicts.observations import Observation, OwnTls
 from runs import probe as probe_module
 from runs.probe import (
+    ASKED,
     LOOKS_APART,
     MARK,
     NAME_LIMIT,
@@ -153,6 +154,32 @@ say(kind="end")
     seen = _probe(command, [_stand("one", nobody)], ("a", "tool"), programs={"tool": how})
     assert seen.identity is not None
     assert [cell["program"] for cell in seen.identity["cells"]] == [None, how]
+
+
+@pytest.mark.parametrize(
+    ("lines", "named"),
+    [
+        ("export OPENSSL_CONF=/w/floor.cnf", ""),
+        (f"export OPENSSL_CONF=/w/floor.cnf; unset {ASKED}", "OPENSSL_CONF=/w/floor.cnf"),
+        ("unset OPENSSL_CONF", ""),
+        (f"unset OPENSSL_CONF {ASKED}", "OPENSSL_CONF=,"),
+    ],
+)
+def test_a_condition_is_not_told_from_another_configuration(
+    tmp_path: Path, nobody: tuple[str, int], lines: str, named: str
+) -> None:
+    """A wrapper's OPENSSL_CONF gives way to the condition's; where it does not, nothing is observed."""
+    wrapper = tmp_path / "python3"
+    wrapper.write_text(f'#!/bin/sh\n{lines}\nexec "{sys.executable}" "$@"\n')
+    wrapper.chmod(0o755)
+    seen = _probe(
+        (wrapper, PROBES), [_stand("one", nobody)], ("ssl",), condition=Condition.PERMISSIVE,
+        env={"OPENSSL_CONF": str(tmp_path / "permissive.cnf"), "PYTHONDONTWRITEBYTECODE": "1"},
+    )  # fmt: skip
+    (cell,) = seen.observations
+    assert named in seen.problem
+    assert bool(seen.problem) is bool(named)
+    assert (cell.account is None) is bool(named), cell.missing
 
 
 def test_what_a_place_says_in_the_near_ends_words_ends_no_run() -> None:
