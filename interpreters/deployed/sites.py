@@ -61,13 +61,19 @@ def _refusal(path: Iterable[str]) -> str:
 
 
 def modules(path: Iterable[str]) -> frozenset[str]:
-    """Return the names of modules and packages that lie in the folders of an interpreter's path."""
+    """Return the names of modules and packages that lie in the folders of an interpreter's path.
+
+    The name of a distribution stands for its modules where these are not in a folder: in a zipped egg, or
+    elsewhere, found by code that an editable installation left there (PEP 660).
+    """
     found: set[str] = set()
     for folder in _with_path_files(path):
         try:
-            found.update(entry.name.partition(".")[0] for entry in Path(folder).iterdir())
+            names = [entry.name for entry in Path(folder).iterdir()]
         except OSError:
             continue
+        found.update(name.partition(".")[0] for name in names)
+        found.update(name.partition("-")[0] for name in names if name.endswith((".dist-info", ".egg")))
     return frozenset(found)
 
 

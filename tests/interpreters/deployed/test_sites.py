@@ -64,7 +64,7 @@ def test_a_site_is_described_by_its_prefix(identity: Callable[..., Identity]) ->
         ("urllib3/__init__.py", True),
         ("urllib3.py", True),
         ("urllib3.cpython-311-x86_64-linux-gnu.so", True),
-        ("urllib3-2.0.dist-info/METADATA", False),
+        ("urllib3_mock-2.0.dist-info/METADATA", False),
         ("pip/_vendor/urllib3/__init__.py", False),
     ],
 )
@@ -113,6 +113,15 @@ def test_path_files_lead_further(tmp_path: Path) -> None:
     assert "urllib3" in modules([str(tmp_path / "site")])
     (tmp_path / "site" / "more.pth").write_text("import os; ../beside\n")
     assert "urllib3" not in modules([str(tmp_path / "site")])
+
+
+@pytest.mark.parametrize("name", ["urllib3-1.26.20.dist-info", "urllib3-1.26.20-py3.9.egg"])
+def test_a_distribution_stands_for_modules_that_lie_elsewhere(tmp_path: Path, name: str) -> None:
+    """What was installed to be edited, or as a zipped egg, has no folder of its own among the packages."""
+    (tmp_path / "__editable___urllib3_1_26_20_finder.py").touch()
+    assert "urllib3" not in modules([str(tmp_path)])
+    (tmp_path / name).mkdir()
+    assert "urllib3" in modules([str(tmp_path)])
 
 
 def test_what_cannot_be_measured_has_no_site(tmp_path: Path, identity: Callable[..., Identity]) -> None:
