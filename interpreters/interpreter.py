@@ -138,8 +138,8 @@ class Interpreter:
     """Where the clients are that have to be installed: `made`, or the path of the environment that was found
     and measured as it is. A client that needs no installation is measured in the interpreter itself."""
     shared_with: str = ""
-    """The id of the environment that was measured in the place of this one, which is the same in all that a
-    Python could load from it; empty for all that was measured itself."""
+    """The id of the environment that was measured in the place of this one, which is the same in all that was
+    loaded and looked for there; empty for all that was measured itself."""
     variables: Mapping[str, str] = field(default_factory=dict, hash=False)
     """The variables that the interpreter was measured under, beside those of every measured process; one
     whose value is nobody's business has NOT_SHOWN."""

@@ -11,8 +11,8 @@ to keep what is compiled in: see compiled.py. Optionally also `sources`: by clie
 of its file, where that is not here; and `snippets`: by client, source text that is run before that client is used, as
 an application that took the text over would.
 Then it prints a marked line for each client when it is first needed, one before and one after each cell, and a
-last one to say that it reached its end. Where the plan has `loaded`, that has the files that were loaded, and the
-OPENSSL_CONF that there is by then. It judges nothing.
+last one to say that it reached its end. Where the plan has `loaded`, that has the files that were loaded, the modules
+that were `sought`, and the OPENSSL_CONF that there is by then. It judges nothing.
 """
 
 from __future__ import print_function
@@ -184,6 +184,9 @@ def main():
     plan = json.loads(sys.stdin.readline())
     if plan.get("compiled"):
         importlib.import_module("compiled").keep(plan["compiled"])
+    loaded = importlib.import_module("loaded") if plan.get("loaded") else None
+    if loaded:
+        loaded.note()
     fetches, ends = {}, []
     separate = plan.get("apart", [])
     for client in separate:
@@ -199,9 +202,9 @@ def main():
         if fetches[name] is not None:
             fetch, note, looks_up = fetches[name]
             attempt(fetch, note, looks_up, cell, plan["timeout"])
-    if plan.get("loaded"):
+    if loaded:
         conf = os.environ.get("OPENSSL_CONF")
-        say(kind="end", loaded=importlib.import_module("loaded").everywhere(ends, conf), openssl_conf=conf)
+        say(kind="end", loaded=loaded.everywhere(ends, conf), sought=loaded.sought(ends), openssl_conf=conf)
     else:
         say(kind="end")
 

@@ -4,6 +4,29 @@ import os
 import sys
 
 
+class Sought(object):
+    """Notes which modules are looked for, whether or not they are found; it stands before all that finds any."""
+
+    names = set()
+
+    def find_spec(self, name, path=None, target=None):
+        """Note a name, and find nothing."""
+        self.names.add(name)
+
+    find_module = find_spec  # Python 2.7
+
+
+def note():
+    """Note from now on which modules are looked for."""
+    sys.meta_path.insert(0, Sought())
+
+
+def sought(ends):
+    """Return the names of all modules that were looked for since then, or are there, here and in those beside: see everywhere."""
+    names = Sought.names.union(list(sys.modules), *[end.get("sought") or [] for end in ends if end])
+    return sorted(name for name in names if isinstance(name, type(u"")) or isinstance(name, str))
+
+
 def files():
     """Return the paths of the files that its modules are from, and of all that is mapped; None where nobody tells."""
     try:

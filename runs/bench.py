@@ -221,9 +221,10 @@ class Bench:
     floor: Cost
     """Starting each interpreter, importing botocore and making one client: what cannot be saved."""
     many: Many | None = None
-    """Environments as found, many of them, the same on each Python; None without an interpreter for these."""
+    """Environments as found, many of them, with the same packages on each Python, and in each a module of its
+    own, as of an application; None without an interpreter for these."""
     many_different: Many | None = None
-    """The same environments when each has a file that no other has, so that none shares a measurement."""
+    """The same environments when each has a package that no other has, so that none shares a measurement."""
     spent: Spending | None = None
     """What the last warm run spent, by phase."""
     spent_different: Spending | None = None
@@ -250,7 +251,7 @@ class Bench:
             Line("warm, wall over bare", warm.wall / bare.wall, 1.5),
             *_copies_lines(self.copies),
             *(Line(f"{command}, wall over an empty noxfile's", n, 1.5) for command, n in self.starts.items()),
-            *_many_lines(self.many_different),
+            *_many_lines(self.many, self.many_different),
             *_report_lines(self.report),
             Line("cold, wall over the page's", cold.wall / page.wall, 1 / 12),
             Line("warm, wall over the page's", warm.wall / page.wall, 1 / 30),
@@ -288,11 +289,13 @@ def _copies_lines(copies: Copies | None) -> Iterator[Line]:
     yield Line(f"{of}, peak memory, MiB", peak, 250, "--scale N")
 
 
-def _many_lines(many: Many | None) -> Iterator[Line]:
-    """Give the lines about environments as found."""
+def _many_lines(same: Many | None, many: Many | None) -> Iterator[Line]:
+    """Give the lines about environments as found: with the same packages, and when all differ."""
     of = f"{many.environments} environments" if many else "environments"
     needs = "an interpreter to make some on"
     growth, peak = (many.growth, many.peak / MEBIBYTE) if many else (None, None)
+    for each, how in ((same, "with the same packages"), (many, "that all differ")):
+        yield Line(f"{of} {how}, processor time over bare", each.ratio if each else None, 1.6, needs)
     yield Line(f"{of}, processor time of each over a tenth's", growth, 1.0, needs)
     yield Line(f"{of}, peak memory, MiB", peak, 250, needs)
 
@@ -340,7 +343,7 @@ def run_bench(
     folder, measure = scratch / "many", partial(_ours_on, ours[:4], copy)
     many = measure_many(interpreters, uv, measure, folder, extent.environments)
     same, different = many or (None, None)
-    say(f"the same on each Python: {same}")
+    say(f"the same packages on each Python: {same}")
     apart = read_spending(copy / SPENT)
     say(f"all different: {different}, of which:\n{apart}")
     added = _added([*ours[:4], "--only", names[-1]], copy, say, extent.clients)
@@ -499,6 +502,8 @@ def measure_many(
 ) -> tuple[Many, Many] | None:
     """Make environments in a folder, as many on each interpreter; measure them, make all differ, and again.
 
+    At first each has a module of its own, and the packages of others.
+
     `measure` runs ours with these words: see _ours. None without an interpreter. Each time a tenth is
     measured first. Starting each comes last, because that leaves compiled modules, which would spare ours the
     compiling. Raises subprocess.SubprocessError for a run that fails.
@@ -509,6 +514,8 @@ def measure_many(
     # Those of the first tenth are told by their names.
     places = [folder / f"bench_{'1' if n % 10 else '0'}_{n}" for n in range(number)]
     pythons = [copy_environment(templates[n % len(templates)], place) for n, place in enumerate(places)]
+    for python in pythons:
+        (_packages(python) / "application.py").write_text(_named(python), encoding="utf-8")
 
     def run(pattern: str) -> tuple[Cost, int]:
         words: list[str | Path] = ["--found", "--search", folder, "--only", f"env_bench_{pattern}"]
@@ -535,9 +542,20 @@ def _growth(whole: Cost, few: Cost, number: int) -> float:
 
 
 def _differ(python: Path) -> None:
-    """Put a module beside an environment's packages whose text no other environment has."""
+    """Give an environment a module of urllib3 whose text no other environment has; the others keep theirs."""
+    module = _packages(python) / "urllib3" / "__init__.py"
+    text = module.read_text(encoding="utf-8")
+    module.unlink()
+    module.write_text(text + _named(python), encoding="utf-8")
+
+
+def _packages(python: Path) -> Path:
     (packages,) = python.parents[1].glob("lib/python*/site-packages")
-    (packages / "application.py").write_text(f"NAME = {python.parents[1].name!r}\n", encoding="utf-8")
+    return packages
+
+
+def _named(python: Path) -> str:
+    return f"NAME = {python.parents[1].name!r}\n"
 
 
 def _template(uv: str, interpreter: Interpreter, folder: Path) -> Path:

@@ -17,6 +17,7 @@ from interpreters.log import LOG
 from interpreters.scratch import scratch_folder, temporary_folder
 from reports.verdicts.judged import JudgedCells
 from reports.verdicts.observations import Joined
+from runs.families import families, told_by_the_first
 from runs.probe import Probe, ProbeResult, ProbeTask, Stranger, not_probed, stranger_sentences
 from runs.spending import Spending
 from servers.catalogue import Catalogue, Certificate, Role, Server
@@ -99,6 +100,8 @@ class CampaignResult:
     """By interpreter id."""
     notes: tuple[str, ...] = ()
     """What disturbed the run as a whole, in sentences."""
+    followers: Mapping[str, str] = field(default_factory=dict)
+    """By the id of an environment that was not measured itself, the one whose measurement holds for it."""
 
 
 @dataclass(frozen=True)
@@ -261,23 +264,52 @@ class Campaign:
 
     async def _probe_machine(self, interpreters: Mapping[str, Sequence[ProbeTask]]) -> CampaignResult:
         """Probe all interpreters side by side, each by its tasks: in itself first, then its environments."""
-        probed = await asyncio.gather(*map(self._probe_interpreter, interpreters.values()))
+        measured: dict[str, ProbedInterpreter] = {}
+        followers: dict[str, str] = {}
+        await asyncio.gather(
+            *(self._probe_family(each, measured, followers) for each in families(interpreters))
+        )
+        probed = {name: measured[name] for name in interpreters if name in measured}
         strangers = [
             stranger
-            for interpreter in probed
+            for interpreter in probed.values()
             for result in interpreter.all_results
             for stranger in result.strangers
         ]
         return CampaignResult(
             self.lab.engine,
             await self.controls,
-            dict(zip(interpreters, probed, strict=True)),
+            probed,
             (
                 *_notes(strangers, self.settings.catalogue),
-                *_doubts(probed),
-                *_left_running(interpreters, probed),
+                *_doubts(probed.values()),
+                *_left_running(probed),
             ),
+            followers,
         )
+
+    async def _probe_family(
+        self,
+        family: Mapping[str, Sequence[ProbeTask]],
+        measured: dict[str, ProbedInterpreter],
+        followers: dict[str, str],
+    ) -> None:
+        """Probe the first of those that are alike, and then who differs in what was loaded for that.
+
+        Those that differ among themselves are probed side by side.
+        """
+        leader, *others = family
+        measured[leader] = probed = await self._probe_interpreter(family[leader])
+        if not others:
+            return
+        (_, *same), *different = await asyncio.to_thread(
+            told_by_the_first, family, probed, self.settings.conditions
+        )
+        for name in same:
+            followers[name] = leader
+            self.tally.done("")
+        rest = ({name: family[name] for name in names} for names in different)
+        await asyncio.gather(*(self._probe_family(each, measured, followers) for each in rest))
 
     async def _probe_interpreter(self, tasks: Sequence[ProbeTask]) -> ProbedInterpreter:
         """Probe an interpreter under each condition that was asked for, then under those that tell more."""
@@ -333,7 +365,7 @@ class Campaign:
         visit = await asyncio.to_thread(visits.of, sent, plain, identity, self.lab.engine)
         if visit and (known := await asyncio.to_thread(visit.recalled, controls)):
             return known
-        result = await self._probe(replace(sent, tells_loaded=visit is not None))
+        result = await self._probe(replace(sent, tells_loaded=sent.tells_loaded or visit is not None))
         if visit:
             visit.keep(result, self.settings.catalogue)
         return result
@@ -373,9 +405,9 @@ def _doubts(probed: Iterable[ProbedInterpreter]) -> Iterator[str]:
     yield from (f"In this place: {sentence}" for doubt, sentence in sentences.items() if doubt in found)
 
 
-def _left_running(names: Iterable[str], probed: Iterable[ProbedInterpreter]) -> Iterator[str]:
+def _left_running(probed: Mapping[str, ProbedInterpreter]) -> Iterator[str]:
     """Say what went on after the probes of each interpreter, outside their process groups, and was ended."""
-    for name, interpreter in zip(names, probed, strict=True):
+    for name, interpreter in probed.items():
         if left := [process for result in interpreter.all_results for process in result.left]:
             processes = some_of(left, MOST_NAMED)
             yield f"What was measured as {name} left processes running, which were ended: {processes}."

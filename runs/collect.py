@@ -33,18 +33,16 @@ def collect(
     prepared: Sequence[Prepared],
     campaign: CampaignResult,
     env: Mapping[str, str],
-    shared: Mapping[str, str] | None = None,
 ) -> tuple[Measured, ...]:
     """Return one entry for each prepared interpreter, in order, measured or not.
 
     An environment that nobody named, and in which none of the clients is installed, has no entry. `env` is
-    what all were run in under the ambient condition. `shared` says, by id, of which environment the
-    measurement holds for another one, which was not probed.
+    what all were run in under the ambient condition.
     """
     probed = campaign.interpreters
     found = {each.interpreter.id: _measured(each, probed.get(each.interpreter.id), env) for each in prepared}
     for each in prepared:
-        if leader := (shared or {}).get(each.interpreter.id):
+        if leader := campaign.followers.get(each.interpreter.id):
             found[each.interpreter.id] = _shared(each, found[leader])
     return tuple(measured for measured in found.values() if measured is not None)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from interpreters.clients import PROBES, RELAXED, ClientKey
 from interpreters.clients import clients as known_clients
-from interpreters.deployed.same import followers_of
+from interpreters.deployed.same import alike
 from interpreters.process_environment import NO_BYTECODE
 from interpreters.programs import commands
 from reports.verdicts.matrix import Matrix, build_matrix
@@ -57,6 +57,7 @@ def probe_tasks(start: RunStart, clients: Sequence[ClientKey]) -> tuple[ProbeTas
     known = (*known_clients().values(), *(own.client for own in start.own))
     modules = {client.id: client.modules for client in known}
     apart = frozenset(client.id for client in known if client.apart)
+    families = alike(start.prepared, start.env)
     as_found = tuple(map(ClientKey.parse, start.request.found_clients))
     interpreters = (
         ProbeTask(
@@ -72,6 +73,8 @@ def probe_tasks(start: RunStart, clients: Sequence[ClientKey]) -> tuple[ProbeTas
             sources={own.client.id: own.text for own in start.own},
             apart=apart,
             sent=prepared.sent,
+            alike=(family := families.get(prepared.interpreter.id, "")),
+            tells_loaded=bool(family),
         )
         for prepared in start.prepared
         for python, keys in prepared.places(clients, as_found).items()
@@ -124,8 +127,7 @@ def measure_all(
 
 
 def _begin(start: RunStart, clients: Sequence[ClientKey], settings: Settings) -> BegunRun:
-    with settings.spending.phase("who is the same"):
-        return BegunRun(start, clients, settings, followers_of(start.prepared, start.env), now())
+    return BegunRun(start, clients, settings, now())
 
 
 @dataclass(frozen=True)
@@ -135,15 +137,12 @@ class BegunRun:
     start: RunStart
     clients: Sequence[ClientKey]
     settings: Settings
-    followers: Mapping[str, str]
-    """By environment, the one whose measurement holds for it too."""
     started: str
 
     @property
     def tasks(self) -> tuple[ProbeTask, ...]:
         """Who is to be probed."""
-        tasks = probe_tasks(self.start, self.clients)
-        return tuple(task for task in tasks if task.interpreter not in self.followers)
+        return probe_tasks(self.start, self.clients)
 
     def matrix(self, campaign: CampaignResult) -> Matrix:
         """Judge what was measured."""
@@ -161,7 +160,7 @@ class BegunRun:
             scope=start.scope,
         )
         measured = (
-            *collect(start.prepared, campaign, start.env, self.followers),
+            *collect(start.prepared, campaign, start.env),
             *collect_programs(start.programs, campaign),
         )
         rows = build_matrix(measured, self.clients, settings.conditions, settings.catalogue, settings.floor)

@@ -121,7 +121,9 @@ class ProbeTask:
     compiled: Path | None = None
     """A folder of ours for what a Python compiles."""
     tells_loaded: bool = False
-    """Whether it says at its end which files it has loaded."""
+    """Whether it says at its end which files it has loaded, and which modules it looked for."""
+    alike: str = ""
+    """What it has in common with others that one measurement may hold for; empty for none: see same.py."""
 
     def command(self, attempt_limit: float) -> tuple[Sequence[str | Path], Mapping[str, str]]:
         """Return what is started here, and in which environment; an attempt takes so long at the most."""
@@ -256,6 +258,8 @@ class ProbeResult:
     loaded: tuple[str, ...] | None = None
     """The files that it had loaded at its end; None where nobody asked, or where those are not all that it
     read: its code may have set another OPENSSL_CONF than it was given."""
+    sought: tuple[str, ...] = ()
+    """The modules that it looked for, where it tells what it had loaded."""
 
 
 def _account(record: Mapping[str, Any]) -> Account:
@@ -327,6 +331,7 @@ class Probe:
     cpu = 0.0
     """Seconds of processor time that the process has spent, as far as the system tells."""
     _loaded: tuple[str, ...] | None = None
+    _sought: tuple[str, ...] = ()
 
     def __init__(
         self, task: ProbeTask, attempt_limit: float | None = None, silence_limit: float | None = None
@@ -532,6 +537,7 @@ class Probe:
             self._ended = True
             if record.get("loaded") and record["openssl_conf"] == self.task.env.get("OPENSSL_CONF"):
                 self._loaded = tuple(map(str, record["loaded"]))
+                self._sought = tuple(map(str, record["sought"]))
 
     def _another_configuration(self, record: Mapping[str, Any]) -> str:
         """Say that it does not run under the configuration of its condition; empty if it does."""
@@ -614,6 +620,7 @@ class Probe:
             tuple(self._left),
             tuple(self._doubts),
             self._loaded,
+            self._sought,
         )
 
     def _observation(self, client: ClientKey, server: LabServer, control: Control) -> Observation:

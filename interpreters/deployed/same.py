@@ -1,4 +1,4 @@
-"""Finds environments that are the same, byte for byte, in all that their Python could load from them."""
+"""Tells environments that are the same, byte for byte, in all that a measurement loads from them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import json
 import os
 import re
 import stat
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.interpreter import MADE, RUNNING
+from interpreters.regular import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,25 +26,88 @@ BYTES_LIMIT = 1 << 30
 ELSEWHERE = b"\0environment\0"
 """What stands for the environment's own path in what is hashed."""
 
+TEXT_LIMIT = 1 << 20
+"""Bytes of start-up code; what has more is no such text."""
+
+LOOK_UP = frozenset({"importlib.metadata", "importlib_metadata", "pkg_resources"})
+"""The modules by which code looks up what is installed."""
+
+DISTRIBUTIONS = (".dist-info", ".egg-info")
+MODULES = (".py", ".pyc", ".so")
+"""How the names of what is installed end, and of modules: those are loaded by their names alone."""
+
 HEADER = 16
 """Bytes of a compiled file before its code since Python 3.7: magic, flags, time and size (PEP 552)."""
 
 
-def followers_of(prepared: Sequence[Prepared], env: Mapping[str, str]) -> dict[str, str]:
-    """Return, by id, for each environment that need not be measured the first that is the same.
+def alike(prepared: Sequence[Prepared], env: Mapping[str, str]) -> dict[str, str]:
+    """Return, by id, what environments have in common that may be the same, for those that are not alone.
 
     Only virtual environments that nobody named are compared, with the same interpreter, the same variables
-    (`env` is what all are run in) and the same account of itself but for its path. Of those, each file counts
-    that could be loaded, whether or not a probe loads that file. Reads files; runs and writes nothing.
+    (`env` is what all are run in) and the same account of itself but for its path. Runs and writes nothing.
     """
-    found: dict[str, str] = {}
-    for alike in _groups(prepared, lambda each: _glance(each, env)):
-        # Environments of different applications differ in what an outline has already: few are read whole.
-        for outlined in _groups(alike, lambda each: contents(_folder(each), outline=True)):
-            known = LinkedFiles(tuple(map(_folder, outlined)))
-            for leader, *others in _groups(outlined, lambda each: contents(_folder(each), known)):  # noqa: B023
-                found |= {other.interpreter.id: leader.interpreter.id for other in others}
-    return found
+    return {
+        each.interpreter.id: hashlib.sha256(repr(_glance(each, env)).encode()).hexdigest()
+        for group in _groups(prepared, lambda each: _glance(each, env))
+        for each in group
+    }
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What counts of the packages of environments of which one was measured: what that looked for.
+
+    An import tells what it looks for, whether or not it is there. Beside that count files that are no module
+    and folders that are no package, which code may read without an import.
+    """
+
+    names: frozenset[str]
+    """The first names of all modules that were looked for."""
+    sources: frozenset[str]
+    """The files that were loaded, below the environment: of others a compiled one does not count."""
+    distributions: bool
+    """Whether it may have been looked up what is installed."""
+
+    @classmethod
+    def of(
+        cls, folder: str, loaded: Iterable[str], sought: Iterable[str], start_up: Iterable[str]
+    ) -> Counted:
+        """Return what counts where these files were loaded and these modules looked for.
+
+        What start-up code looks for, before anybody notes it, is told by each word of its text. Raises
+        OSError or ValueError where that cannot be read.
+        """
+        modules, inside = set(sought), f"{folder}/"
+        below = {path.removeprefix(inside) for path in loaded if path.startswith(inside)}
+        names = {"sitecustomize", "usercustomize", *(name.partition(".")[0] for name in modules)}
+        names |= {re.split(r"[/.]", path.partition("-packages/")[2])[0] for path in below}
+        for path in start_up:
+            names |= set(re.findall(r"\w+", read_regular(Path(path), TEXT_LIMIT).decode(errors="replace")))
+        return cls(frozenset(names), frozenset(below), not LOOK_UP.isdisjoint(modules))
+
+    def has(self, entry: os.DirEntry[str], folder: str) -> bool:
+        """Whether an entry somewhere in an environment's folder counts."""
+        place, stem = os.path.dirname(entry.path), entry.name.partition(".")[0]  # noqa: PTH120
+        if place.endswith("/__pycache__"):
+            return f"{os.path.dirname(place)}/{stem}.py"[len(folder) + 1 :] in self.sources  # noqa: PTH120
+        if not place.endswith("-packages") or entry.name == "__pycache__":
+            return True
+        if entry.name.endswith(DISTRIBUTIONS):
+            return self.distributions or stem.partition("-")[0] in self.names
+        if entry.is_dir():
+            return stem in self.names or not os.path.exists(f"{entry.path}/__init__.py")  # noqa: PTH110
+        return stem in self.names or not entry.name.endswith(MODULES)
+
+
+def told_apart(folders: Mapping[str, str], counted: Counted | None) -> list[list[str]]:
+    """Return the names of the environments in these folders, together where what counts is the same.
+
+    One of which that cannot be told is by itself.
+    """
+    known, groups = LinkedFiles(folders.values()), dict[str, list[str]]()
+    for name, folder in folders.items():
+        groups.setdefault(contents(folder, known, counted) or name, []).append(name)
+    return list(groups.values())
 
 
 def _groups(everyone: Iterable[Prepared], key: Callable[[Prepared], object]) -> list[list[Prepared]]:
@@ -94,21 +158,19 @@ class LinkedFiles:
         return digest
 
 
-def contents(folder: str | Path, known: LinkedFiles | None = None, *, outline: bool = False) -> str:
+def contents(folder: str | Path, known: LinkedFiles | None = None, counted: Counted | None = None) -> str:
     """Return a hash of all that a Python could load from an environment; empty where that cannot be told.
 
     Where the environment is does not count, nor when its files were written, nor what installers write for
-    themselves. Of a compiled file it counts whether Python would take it in the place of its source. An
-    `outline` has the names of all files, and the contents of those alone that belong to no package.
+    themselves. Of a compiled file it counts whether Python would take it in the place of its source. Of
+    packages all counts, or what is `counted`.
     """
     folder, found, files, room = str(folder), hashlib.blake2b(digest_size=16), 0, BYTES_LIMIT
     known, real = known or LinkedFiles((folder,)), os.path.realpath(folder)
     try:
-        for entry in _files(folder):
+        for entry in _files(folder, counted):
             found.update(os.fsencode(entry.path[len(folder) :]) + b"\0")
             files += 1
-            if outline and not entry.path.removesuffix(f"/{entry.name}").endswith("-packages"):
-                continue
             status = entry.stat(follow_symlinks=False)
             room -= status.st_size
             if files > FILES_LIMIT or room < 0:
@@ -124,13 +186,14 @@ def contents(folder: str | Path, known: LinkedFiles | None = None, *, outline: b
     return found.hexdigest()
 
 
-def _files(folder: str) -> Iterator[os.DirEntry[str]]:
+def _files(folder: str, counted: Counted | None) -> Iterator[os.DirEntry[str]]:
     """Give the files and links of an environment in order; raises OSError for what cannot be looked at."""
     ahead = [folder]
     while ahead:
         place = ahead.pop()
         with os.scandir(place) as entries:
-            listed = sorted(entries, key=lambda entry: entry.name)
+            there = [entry for entry in entries if not counted or counted.has(entry, folder)]
+        listed = sorted(there, key=lambda entry: entry.name)
         ahead += [entry.path for entry in listed if entry.is_dir(follow_symlinks=False)]
         for entry in listed:
             # Scripts name the environment, and no Python imports them; RECORD has the hashes of scripts.

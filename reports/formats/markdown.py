@@ -261,7 +261,7 @@ def _shared(rows: Sequence[Row]) -> Iterator[str]:
         some = for_markdown(some_of(list(names), MOST_ENTRIES))
         verb = "shares" if len(names) == 1 else "share"
         whose = for_markdown(leader)
-        yield f"- {some} {verb} the measurement of {whose}: all that Python could load is the same."
+        yield f"- {some} {verb} the measurement of {whose}: all that was loaded for it is the same."
 
 
 def post_quantum(groups: Sequence[RowGroup], quote: Callable[[str], str] = for_markdown) -> str:

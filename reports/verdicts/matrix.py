@@ -314,7 +314,7 @@ def _row(
 def sharing(interpreter: Interpreter) -> str:
     """Return what ends a row's reason where another environment was measured in its place; else nothing."""
     other = interpreter.shared_with
-    return f"; measured in {other}, which is the same in all that Python could load" if other else ""
+    return f"; measured in {other}, which is the same in all that was loaded" if other else ""
 
 
 def _reason(  # 6 parameters: the sentence rests on as many facts

@@ -111,6 +111,14 @@ def test_what_is_loaded_apart_is_told_with_the_rest(source: str, *, known: bool)
     }
 
 
+def test_what_is_looked_for_is_told_whether_or_not_it_is_there() -> None:
+    """The probe's end has the modules that any client's process looked for, and those that were there before."""
+    looks = f"try:\n    import nonesuch_here\nexcept ImportError:\n    import wave\n{PLAIN}"
+    sources = {"beside": looks, "alone": looks.replace("here", "apart")}
+    (end,) = [one for one in run({"first": 1}, sources, ["alone"], loaded=True) if one["kind"] == "end"]
+    assert {"nonesuch_here", "nonesuch_apart", "wave", "json"} <= set(end["sought"])
+
+
 def test_a_client_that_cannot_be_imported_is_told_once() -> None:
     """Where the file raises, that is why, and nobody waits for cells."""
     said = run({"first": 1, "second": 3}, {"ill": "raise ImportError('too old')"}, ["ill"])

@@ -108,6 +108,7 @@ def test_the_table_holds_what_was_measured_against_what_is_wanted() -> None:
     more = replace(
         bench,
         copies=copies,
+        many=Many(200, ours, bare, 1, 1),
         many_different=Many(200, warm, bare, 1 << 20, 250 << 20, 1.1),
         starts={"nox -l": 1.6},
         report={"rows": 5031, "servers": 25, "wall": 9.0, "peak": 401 << 20, "html": 8e6, "interactive": 1.6},
@@ -119,6 +120,8 @@ def test_the_table_holds_what_was_measured_against_what_is_wanted() -> None:
         "cold, 60 copies, wall over the baseline's": (0.5, False),
         "60 copies, processor time of each over that of 10": (1.5, False),
         "60 copies, peak memory, MiB": (251.0, False),
+        "200 environments with the same packages, processor time over bare": (1.5, True),
+        "200 environments that all differ, processor time over bare": (2.25, False),
         "200 environments, processor time of each over a tenth's": (1.1, False),
         "200 environments, peak memory, MiB": (250.0, True),
         "report of 5031 rows x 25 servers, seconds": (9.0, True),
@@ -133,7 +136,7 @@ def test_what_was_not_measured_has_a_line_that_says_what_it_takes() -> None:
     """A bench without options has all lines of one with all, and is silent about none."""
     none = Cost(1.0, 1.0, 1)
     lines = [line for line in Bench((), none, none, none, none, none, none).table() if line.measured is None]
-    assert len(lines) == 11
+    assert len(lines) == 13
     assert all(line.needs and f"(not measured: {line.needs})" in str(line) for line in lines)
     assert not [line for line in lines if " met " in str(line) or " over " in str(line)[:26]]
 
@@ -245,26 +248,29 @@ def test_a_page_whose_installation_fails_answers_nothing(
 def test_many_are_the_same_first_then_all_different_and_started_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Some and all are measured the same, then with a file that differs; starting compiles, and is last."""
-    began: list[tuple[str, int]] = []
+    """All have a module of their own, then a package that differs; starting compiles, and is last."""
+    began: list[tuple[str, int, int]] = []
 
-    def texts() -> int:
-        return len({path.read_text() for path in tmp_path.rglob("application.py")})
+    def texts() -> tuple[int, int]:
+        copies = tmp_path / "many"
+        modules, packages = copies.rglob("application.py"), copies.rglob("urllib3/__init__.py")
+        return len({path.read_text() for path in modules}), len({path.read_text() for path in packages})
 
     def template(uv: str, interpreter: Interpreter, folder: Path) -> Path:
         made = folder / f"{uv}_{interpreter.id}"
-        (made / "lib" / "python3.9" / "site-packages").mkdir(parents=True)
+        (package := made / "lib" / "python3.9" / "site-packages" / "urllib3").mkdir(parents=True)
+        (package / "__init__.py").touch()
         (made / "pyvenv.cfg").touch()
         return made
 
     def measure(words: Sequence[str | Path], peaks: list[int]) -> int:
-        began.append((str(words[-1]), texts()))
+        began.append((str(words[-1]), *texts()))
         peaks.append(len(began))
         return 7
 
     def start(python: Path, program: str) -> int:
         assert program.startswith("import ssl")
-        began.append((python.parents[1].name, texts()))
+        began.append((python.parents[1].name, *texts()))
         return 0
 
     monkeypatch.setattr(bench_module, "_template", template)
@@ -273,11 +279,11 @@ def test_many_are_the_same_first_then_all_different_and_started_last(
     found = measure_many(both, "uv", measure, tmp_path / "many", 3)
     assert found is not None
     assert began == [
-        ("env_bench_0_*", 0),
-        ("env_bench_*", 0),
-        ("env_bench_0_*", 3),
-        ("env_bench_*", 3),
-        *((name, 3) for name in ("bench_0_0", "bench_1_1", "bench_1_2")),
+        ("env_bench_0_*", 3, 1),
+        ("env_bench_*", 3, 1),
+        ("env_bench_0_*", 3, 3),
+        ("env_bench_*", 3, 3),
+        *((name, 3, 3) for name in ("bench_0_0", "bench_1_1", "bench_1_2")),
     ]
     same, different = found
     assert (same.peak_few, same.peak, different.peak_few, different.peak) == (1, 2, 3, 4)

@@ -185,6 +185,19 @@ def test_what_a_task_has_goes_along_with_each_probe(tmp_path: Path, probes: _Pro
     assert passed == {"it": ({"ssl": "floor = 1"}, "/srv/app"), "other": ({}, "made")}
 
 
+def test_one_of_a_family_is_measured_for_those_that_are_the_same(tmp_path: Path, probes: _Probes) -> None:
+    """Who differs is measured too, and so is whoever has nothing in common with them."""
+    texts = {"a": "1", "b": "1", "c": "2", "d": "2"}
+    for name, text in texts.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "pyvenv.cfg").write_text(text)
+    family = [replace(_task(name), environment=str(tmp_path / name), alike="them") for name in texts]
+    done = _run([*family, _task("other")], _settings(tmp_path, Condition.AMBIENT))
+    assert {task.interpreter for task in probes.tasks} == {"a", "c", "other"}
+    assert list(done.interpreters) == ["a", "c", "other"]
+    assert done.followers == {"b": "a", "d": "c"}
+
+
 def test_each_probe_has_a_folder_for_what_is_compiled(tmp_path: Path, probes: _Probes) -> None:
     """That is in our cache, and forgotten after a month; no other place reaches that folder."""
     found, settings = _task("it", **NO_BYTECODE), _settings(tmp_path, Condition.AMBIENT)

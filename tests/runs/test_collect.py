@@ -198,11 +198,10 @@ def test_what_is_the_same_has_the_rows_of_the_measured_one(facts: dict[str, Any]
     leader = _environment(facts)
     elsewhere = Candidate("env_twin", "venv", Path("/srv/twin/bin/python"), environment=Path("/srv/twin"))
     twin = Prepared.of(elsewhere, parse_identity(facts))
-    campaign = _campaign(_visit(leader, ("ssl", "httpx"), ("ssl",)))
+    followers = {"env_twin": "env_app_venv"}
+    campaign = replace(_campaign(_visit(leader, ("ssl", "httpx"), ("ssl",))), followers=followers)
     for prepared in ((leader, twin), (twin, leader)):
-        found = {
-            one.interpreter.id: one for one in collect(prepared, campaign, {}, {"env_twin": "env_app_venv"})
-        }
+        found = {one.interpreter.id: one for one in collect(prepared, campaign, {})}
         assert list(found) == [one.interpreter.id for one in prepared]
         shared = found["env_twin"]
         assert shared.interpreter == replace(twin.interpreter, shared_with="env_app_venv")
@@ -212,8 +211,8 @@ def test_what_is_the_same_has_the_rows_of_the_measured_one(facts: dict[str, Any]
         assert (own.verdict, own.findings) == (other.verdict, other.findings)
         assert "measured in env_app_venv" in other.judgement.reason
         assert "measured in" not in own.judgement.reason
-    nothing = _campaign(_visit(leader, ("httpx",), ()))
-    assert collect([leader, twin], nothing, {}, {"env_twin": "env_app_venv"}) == ()
+    nothing = replace(_campaign(_visit(leader, ("httpx",), ())), followers=followers)
+    assert collect([leader, twin], nothing, {}) == ()
 
 
 def test_an_environment_that_did_not_say_what_is_installed_has_one_row(facts: dict[str, Any]) -> None:

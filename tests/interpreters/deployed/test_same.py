@@ -1,4 +1,4 @@
-"""Environments that are the same: whatever a Python could load splits them, and where they are does not."""
+"""Environments that are the same: whatever counts of them splits them, and where they are does not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interpreters.deployed import same as same_module
-from interpreters.deployed.same import LinkedFiles, contents, followers_of
+from interpreters.deployed.same import HEADER, Counted, LinkedFiles, alike, contents, told_apart
 from interpreters.identify import parse_identity
 from interpreters.locate import Candidate
 from interpreters.prepared import Prepared
@@ -138,14 +138,98 @@ def test_a_linked_file_counts_as_one_that_was_copied(pair: tuple[Path, Path], na
     assert same == (contents(one) == contents(other)) == (name != "own.pth")
 
 
-def test_an_outline_tells_applications_apart(pair: tuple[Path, Path]) -> None:
-    """It has the names of all files and the text of an application's modules, and not that of packages."""
+def _counted(folder: Path, *sought: str) -> Counted:
+    """Return what counts where the package `one` was loaded, and these modules looked for."""
+    loaded = (f"{folder}/{PACKAGES}/one/__init__.py", "/usr/lib/libssl.so.3")
+    start_up = [f"{folder}/{PACKAGES}/{name}.pth" for name in ("own", "start")]
+    return Counted.of(str(folder), loaded, ("ssl", "one", *sought), start_up)
+
+
+def _package(folder: Path, name: str) -> Path:
+    """Make a package; return its folder."""
+    (place := folder / PACKAGES / name).mkdir()
+    (place / "__init__.py").write_text("VALUE = 4\n")
+    return place
+
+
+def _metadata(folder: Path, name: str) -> None:
+    (place := folder / PACKAGES / name).mkdir()
+    (place / "METADATA").write_text("Version: 1.0\n")
+
+
+def _libraries(folder: Path) -> None:
+    (place := folder / PACKAGES / "one.libs").mkdir()
+    (place / "libssl.so.3").touch()
+
+
+def _beside(folder: Path, name: str) -> None:
+    """Put a compiled file into the package that was loaded."""
+    (place := folder / PACKAGES / "one" / "__pycache__").mkdir()
+    (place / name).write_bytes(bytes(HEADER))
+
+
+LEAVES_ALONE: dict[str, Callable[[Path], object]] = {
+    "a module": _writes(f"{PACKAGES}/application.py", "VALUE = 3\n"),
+    "a library that is a module": _writes(f"{PACKAGES}/application.cpython-39-x86_64-linux-gnu.so", "VALUE"),
+    "a package": lambda folder: _package(folder, "application"),
+    "what is compiled of one": lambda folder: compiled(_package(folder, "application") / "__init__.py", WHEN),
+    "a distribution": lambda folder: _metadata(folder, "application-1.0.dist-info"),
+    "what else is compiled": lambda folder: _beside(folder, "further.cpython-39.pyc"),
+}
+
+SPLITS: dict[str, Callable[[Path], object]] = {
+    "a byte of what was loaded": _writes(f"{PACKAGES}/one/__init__.py", "import tw0\n"),
+    "a file beside what was loaded": _writes(f"{PACKAGES}/one/cacert.pem", "-----BEGIN"),
+    "what is compiled of what was loaded": lambda folder: _beside(folder, "__init__.cpython-39.pyc"),
+    "a module that start-up code names": _writes(f"{PACKAGES}/two.py", "VALUE = 2\n"),
+    "a byte of start-up code": _writes(f"{PACKAGES}/start.pth", "import two \n"),
+    "further start-up code": _writes(f"{PACKAGES}/more.pth", "import application\n"),
+    "a hook": _writes(f"{PACKAGES}/sitecustomize.py", ""),
+    "a module that was looked for": _writes(f"{PACKAGES}/brotli.py", ""),
+    "a package that was looked for": lambda folder: _package(folder, "brotli"),
+    "a library that was looked for": _writes(f"{PACKAGES}/brotli.abi3.so", ""),
+    "a module in the place of one of Python's own": _writes(f"{PACKAGES}/ssl.py", ""),
+    "its distribution": _writes(f"{PACKAGES}/one-1.0.dist-info/METADATA", "Version: 1.1\n"),
+    "a file that is no module": _writes(f"{PACKAGES}/openssl.cnf", "MinProtocol = TLSv1\n"),
+    "a folder that is no package": _libraries,
+    "a file outside of packages": _writes("pyvenv.cfg", "home = /opt/bin\n"),
+    "another library": _writes("lib/libssl.so.3", ""),
+}
+
+
+@pytest.mark.parametrize("change", LEAVES_ALONE.values(), ids=list(LEAVES_ALONE))
+def test_what_nothing_looked_for_does_not_count(
+    pair: tuple[Path, Path], change: Callable[[Path], object]
+) -> None:
+    """An application has modules of its own, which no probe loads, beside the packages of another one."""
     one, other = pair
-    assert contents(one, outline=True) == contents(other, outline=True) != ""
-    (other / PACKAGES / "one/__init__.py").write_text("import tw0\n")
-    assert contents(one, outline=True) == contents(other, outline=True)
-    (other / PACKAGES / "two.py").write_text("VALUE = 2\n")
-    assert contents(one, outline=True) != contents(other, outline=True)
+    change(other)
+    assert contents(one) != contents(other)
+    assert told_apart({"one": str(one), "other": str(other)}, _counted(one, "brotli")) == [["one", "other"]]
+
+
+@pytest.mark.parametrize("change", SPLITS.values(), ids=list(SPLITS))
+def test_whatever_was_loaded_or_looked_for_splits(
+    pair: tuple[Path, Path], change: Callable[[Path], object]
+) -> None:
+    """One changed byte of it makes an environment another one, and so does what was not there."""
+    one, other = pair
+    change(other)
+    assert told_apart({"one": str(one), "other": str(other)}, _counted(one, "brotli")) == [["one"], ["other"]]
+
+
+def test_all_distributions_count_where_they_were_looked_up(pair: tuple[Path, Path]) -> None:
+    """Code that asks what is installed may do one thing with a distribution there, and another without."""
+    one, other = pair
+    _metadata(other, "application-1.0.dist-info")
+    counted = [_counted(one, *sought) for sought in ((), ("importlib.metadata",))]
+    assert [contents(one, None, each) == contents(other, None, each) for each in counted] == [True, False]
+
+
+def test_start_up_code_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    """What it looks for nobody knows then."""
+    with pytest.raises(OSError, match="gone"):
+        Counted.of(str(tmp_path), (), (), [str(tmp_path / "gone.pth")])
 
 
 def test_what_cannot_be_read_whole_is_nobodys_same(
@@ -174,17 +258,28 @@ def _found(folder: Path, facts: dict[str, Any], **changes: Any) -> Prepared:
     return Prepared.of(candidate, parse_identity(facts | usual | changes), {})
 
 
-def test_the_first_is_measured_for_all_that_are_the_same(
-    pair: tuple[Path, Path], tmp_path: Path, facts: dict[str, Any]
-) -> None:
-    """Others than the first point to it; one that differs, and its own same, go together."""
-    paths = [*pair, tmp_path / "third", tmp_path / "fourth"]
-    for path in paths[2:]:
+def test_those_that_are_the_same_are_told_together(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    """In their order; one that differs, and its own same, go together, and what cannot be read is alone."""
+    folders = [*pair, tmp_path / "third", tmp_path / "fourth"]
+    for path in folders[2:]:
         make(path)
         (path / PACKAGES / "two.py").write_text("VALUE = 2\n")
         shutil.rmtree(path / PACKAGES / "__pycache__")
-    found = [_found(path, facts) for path in paths]
-    assert followers_of(found, {}) == {"env_another": "env_a", "env_fourth": "env_third"}
+    nowhere = [tmp_path / "nowhere", tmp_path / "neither"]
+    names = {path.name: str(path) for path in (*folders, *nowhere)}
+    expected = [["a", "another"], ["third", "fourth"], ["nowhere"], ["neither"]]
+    assert told_apart(names, None) == expected
+
+
+def test_what_may_be_the_same_is_told_before_anything_is_read(
+    pair: tuple[Path, Path], facts: dict[str, Any]
+) -> None:
+    """Environments of one interpreter that say the same of themselves have something in common."""
+    one, other = (_found(path, facts) for path in pair)
+    known = alike([one, other], {})
+    assert known.keys() == {"env_a", "env_another"}
+    assert len(set(known.values())) == 1
+    assert alike([one], {}) == {}
 
 
 @pytest.mark.parametrize(
@@ -208,8 +303,7 @@ def test_who_differs_in_more_than_files_is_measured(
     """Another interpreter, account or variable splits; so does that the user named it."""
     one, other = pair
     found = [_found(one, facts), _found(other, facts, **change)]
-    assert followers_of(found, {}) == {}
-    assert followers_of(found[::-1], {}) == {}
+    assert alike(found, {}) == {}
 
 
 @pytest.mark.parametrize(
@@ -221,4 +315,4 @@ def test_another_build_is_measured(
     """What is not known to be the same build, or cannot be measured, shares with nobody."""
     one, other = (_found(path, facts) for path in pair)
     other = replace(other, interpreter=replace(other.interpreter, **change))
-    assert followers_of([one, other], {}) == {}
+    assert alike([one, other], {}) == {}
