@@ -11,6 +11,7 @@ from interpreters.identify import FileFacts, build_of
 from interpreters.interpreter import MADE, NOT_SHOWN, Interpreter
 from interpreters.openssl_conf import configuration_path, configuration_sha256
 from interpreters.openssl_faults import configuration_problems
+from interpreters.since import links, with_changes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +36,7 @@ def describe(
     """
     own = identity.prefix if identity and (identity.is_venv or candidate.site) else MADE
     environment = str(candidate.environment or own)
-    return Interpreter(
+    interpreter = Interpreter(
         id=candidate.id,
         source=candidate.source,
         path=str(candidate.path),
@@ -47,6 +48,19 @@ def describe(
         **_facts(candidate.path, identity, variables or {}, candidate.place),
         **_installed(environment, identity, candidate.place),
     )
+    return _since(interpreter)
+
+
+def _since(interpreter: Interpreter) -> Interpreter:
+    """Return an interpreter with what its processes have read before it changed."""
+    if not interpreter.processes:
+        return interpreter
+    environment = interpreter.environment
+    # The file of a zipapp is all that runs; a folder changes with each file in it.
+    itself = [] if Path(environment).is_dir() else [environment]
+    read = (interpreter.openssl_conf, *interpreter.start_up, *itself, *links(environment))
+    changed = with_changes(interpreter.processes, read, interpreter.search_path)
+    return replace(interpreter, processes=changed)
 
 
 def _shown(variables: Mapping[str, str | None]) -> dict[str, str]:
@@ -69,7 +83,8 @@ def describe_program(candidate: Candidate, version: str, library: str) -> Interp
 def describe_again(interpreter: Interpreter, identity: Identity, variables: Mapping[str, str]) -> Interpreter:
     """Return a known interpreter with what it says of itself now: see describe."""
     facts = _facts(Path(interpreter.path), identity, variables, interpreter.place)
-    return replace(interpreter, **facts, **_installed(interpreter.environment, identity, interpreter.place))
+    installed = _installed(interpreter.environment, identity, interpreter.place)
+    return _since(replace(interpreter, **facts, **installed))
 
 
 def _installed(environment: str, identity: Identity | None, place: Place) -> dict[str, Any]:

@@ -101,7 +101,7 @@ class RunningProcess:
     libraries: tuple[str, ...] = ()
     """The files that do TLS and that it has mapped, by the paths that they had then."""
     replaced: tuple[str, ...] = ()
-    """Those of them, and of its interpreter, that were replaced or removed on disk since it started."""
+    """Those of them and of its interpreter, its packages and its configuration that changed on disk since."""
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ def _steps(
 
 
 def _restart(interpreter: Interpreter, quote: Callable[[str], str]) -> tuple[str, ...]:
-    """Say which processes are to be restarted, because what they run was replaced on disk."""
+    """Say which processes are to be restarted, because what they use changed on disk."""
     note = outdated(interpreter.processes)
     return (f"{quote(note[0].upper() + note[1:])}.",) if note else ()
 

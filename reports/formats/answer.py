@@ -139,7 +139,7 @@ def _outcome(group: RowGroup) -> str:
 
 
 def _restart(every: Iterable[RowGroup]) -> list[str]:
-    """Say which processes run what was replaced on disk since: no measurement shows what those do."""
+    """Say which processes use what changed on disk since: no measurement shows what those do."""
     processes = (group.interpreter.processes for group in every if group.subject is Subject.PROCESS)
     old = outdated(itertools.chain.from_iterable(processes))
     return [f"{old[:1].upper()}{old[1:]}."] if old else []

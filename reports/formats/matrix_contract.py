@@ -112,8 +112,8 @@ class ProcessDocument(Document):
     """The files that do TLS and that it has mapped, by the paths that they had then; empty before it has
     loaded any."""
     replaced: tuple[NonEmpty, ...]
-    """Those of them, and of its interpreter, that were replaced or removed on disk since it started: it runs
-    the old ones until it is restarted."""
+    """Those of them and of its interpreter, of its clients' packages, its start-up code and its OpenSSL
+    configuration that changed on disk since it started: it uses the old ones until it is restarted."""
 
 
 class InterpreterDocument(InterpreterKey):

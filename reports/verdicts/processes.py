@@ -22,7 +22,7 @@ MOST_NAMED = 3
 def weigh(processes: Sequence[RunningProcess], judgement: Judgement) -> Judgement:
     """Return what a judgement on a fresh process is worth for those that run.
 
-    What was replaced on disk since a process started is not what that process runs. A connection of a fresh
+    What changed on disk since a process started is not what that process uses. A connection of a fresh
     one below the floor remains one; that there was none says nothing of the old files.
     """
     note = outdated(processes)
@@ -35,16 +35,15 @@ def weigh(processes: Sequence[RunningProcess], judgement: Judgement) -> Judgemen
 
 
 def outdated(processes: Iterable[RunningProcess]) -> str:
-    """Say which processes run files that were replaced on disk since they started; empty if none does."""
+    """Say which processes use files that changed on disk since they started; empty if none does."""
     old = [process for process in processes if process.replaced]
     if not old:
         return ""
     files = [file for file, _ in Counter(file for process in old for file in process.replaced).most_common()]
-    runs, them = ("still runs", "it") if len(old) == 1 else ("still run", "them")
-    was = "was" if len(files) == 1 else "were"
+    uses, them = ("still uses", "it") if len(old) == 1 else ("still use", "them")
     units = dict.fromkeys(process.unit for process in old)
     what = ", ".join(units) if all(units) else them
-    return f"{named(old)} {runs} the old {_first(files)}, which {was} replaced on disk since: restart {what}"
+    return f"{named(old)} {uses} the old {_first(files)}, which changed on disk since: restart {what}"
 
 
 def process_facts(interpreter: Interpreter) -> dict[str, str]:

@@ -216,9 +216,7 @@ def test_what_was_replaced_is_named_and_proves_nothing(
     (process,) = found["processes"]
     assert process["replaced"] == own
     assert found["row"]["verdict"] == "inconclusive"
-    reason = (
-        f"process {service.pid} (python -c) still runs the old {own[0]}, which was replaced on disk since"
-    )
+    reason = f"process {service.pid} (python -c) still uses the old {own[0]}, which changed on disk since"
     assert f"{reason}: restart it" in found["row"]["reason"]
 
 

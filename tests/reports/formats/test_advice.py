@@ -146,7 +146,7 @@ RUNS = replace(
     openssl_conf="/etc/floor.cnf",
     openssl_conf_sha256="0" * 64,
 )
-RESTART = "Process 13 (gunicorn) still runs the old /lib/a.so, which was replaced on disk since: restart it."
+RESTART = "Process 13 (gunicorn) still uses the old /lib/a.so, which changed on disk since: restart it."
 
 
 def test_processes_are_found_again_and_have_a_configuration_of_their_own() -> None:

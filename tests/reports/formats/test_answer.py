@@ -146,8 +146,7 @@ def test_who_has_to_be_restarted_is_told() -> None:
     process = replace(an_environment("/srv/shop"), id="running_shop", source="running", processes=(old,))
     (told,) = [text for text in answer_to([a_row(UNCLEAR, interpreter=process)], TLS1_2) if "restart" in text]
     assert told == (
-        "Process 12 (gunicorn) still runs the old /lib/libssl.so.3, which was replaced on disk since:"
-        " restart it."
+        "Process 12 (gunicorn) still uses the old /lib/libssl.so.3, which changed on disk since: restart it."
     )
 
 

@@ -213,7 +213,7 @@ def test_a_running_process_is_named_with_what_it_has_in_use() -> None:
     facts = dict(zip(head, line, strict=True))
     assert facts["what runs"] == "process 12 (gunicorn) of web, since 2026-01-01 00:00 UTC"
     assert facts["TLS libraries in use"] == "/lib/libssl.so.3"
-    assert facts["to restart"].startswith("process 12 (gunicorn) still runs the old /lib/libssl.so.3,")
+    assert facts["to restart"].startswith("process 12 (gunicorn) still uses the old /lib/libssl.so.3,")
     assert "variables" not in facts
 
 

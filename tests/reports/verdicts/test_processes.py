@@ -14,9 +14,7 @@ from reports.verdicts.processes import outdated, process_facts, weigh
 
 FRESH = RunningProcess(12, "web", "2026-01-01T00:00:00+00:00", "gunicorn")
 OLD = replace(FRESH, pid=13, replaced=("/lib/libssl.so.3",))
-NOTE = (
-    "process 13 (gunicorn) still runs the old /lib/libssl.so.3, which was replaced on disk since: restart it"
-)
+NOTE = "process 13 (gunicorn) still uses the old /lib/libssl.so.3, which changed on disk since: restart it"
 
 
 @pytest.mark.parametrize("verdict", Verdict)
@@ -83,6 +81,6 @@ def test_many_processes_and_files_are_counted() -> None:
     files = tuple(f"/lib/lib{name}.so" for name in "abcd")
     old = [replace(OLD, pid=pid, replaced=files[: 2 + pid % 3]) for pid in range(20, 25)]
     assert outdated(old) == (
-        "processes 20, 21, 22 and 2 more (gunicorn) still run the old /lib/liba.so, /lib/libb.so,"
-        " /lib/libc.so and 1 more, which were replaced on disk since: restart them"
+        "processes 20, 21, 22 and 2 more (gunicorn) still use the old /lib/liba.so, /lib/libb.so,"
+        " /lib/libc.so and 1 more, which changed on disk since: restart them"
     )
