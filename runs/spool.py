@@ -1,4 +1,4 @@
-"""Keeps what probes observed in a file without a name, until the report is written: memory stays flat."""
+"""Keeps what many probes observed in a file without a name until the report is written: memory stays flat."""
 
 from __future__ import annotations
 
@@ -45,15 +45,22 @@ class Spooled(Sequence[_Item]):
         return self._read()[index]
 
 
+IN_MEMORY = 1000
+"""Objects that stay as they are, which is what twenty interpreters observe: a report reads all four times."""
+
+
 class Spool:
     """The file, and where it ends."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        """Write into this file from its end on."""
-        self._file, self._end = file, 0
+    def __init__(self, file: BinaryIO, in_memory: int = IN_MEMORY) -> None:
+        """Write into this file from its end on what there is beside the first objects."""
+        self._file, self._end, self._room = file, 0, in_memory
 
     def put(self, items: Sequence[_Item]) -> Sequence[_Item]:
-        """Return the same objects out of the file; as they are where the disk has no room for them."""
+        """Return the same objects out of the file; as they are for the first, or without room on the disk."""
+        if len(items) <= self._room:
+            self._room -= len(items)
+            return items
         raw = pickle.dumps(tuple(items), pickle.HIGHEST_PROTOCOL)
         start, left = self._end, memoryview(raw)
         try:
@@ -66,10 +73,10 @@ class Spool:
 
 
 @contextlib.contextmanager
-def spool(folder: Path) -> Iterator[Spool]:
+def spool(folder: Path, in_memory: int = IN_MEMORY) -> Iterator[Spool]:
     """Give a spool whose file is on the disk of `folder`, and gone with the block, however that ends.
 
     Raises OSError where no file can be made there.
     """
     with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
-        yield Spool(file)
+        yield Spool(file, in_memory)

@@ -335,7 +335,7 @@ def test_what_was_observed_waits_in_the_spool(tmp_path: Path, probes: _Probes) -
     probes.stacks = {("ssl", condition): STRICT for condition in Condition}
     settings = _settings(tmp_path, Condition.AMBIENT)
     plain = _run([_task()], settings).interpreters["here"]
-    with spool(tmp_path) as ours:
+    with spool(tmp_path, in_memory=0) as ours:
         kept = _run([_task()], replace(settings, spool=ours)).interpreters["here"]
         assert len(kept.observations) > len(settings.catalogue.servers)
         assert list(kept.observations) == list(plain.observations)

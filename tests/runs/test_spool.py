@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def test_what_was_put_comes_back(tmp_path: Path) -> None:
     """Several lots come back whole and in order, as often as asked, one by one or in part."""
     lots = [[("a", 1), ("b", 2)], [], [("c", 3)]]
-    with spool(tmp_path) as ours:
+    with spool(tmp_path, in_memory=0) as ours:
         kept = [ours.put(lot) for lot in lots]
         for _ in range(2):
             assert [list(lot) for lot in kept] == lots
@@ -29,7 +29,7 @@ def test_what_was_put_comes_back(tmp_path: Path) -> None:
 
 def test_little_is_held(tmp_path: Path) -> None:
     """Of a hundred lots of 100,000 bytes less than one is in memory."""
-    with spool(tmp_path) as ours:
+    with spool(tmp_path, in_memory=0) as ours:
         kept = [ours.put([b""])]
         tracemalloc.start()
         try:
@@ -43,7 +43,7 @@ def test_little_is_held(tmp_path: Path) -> None:
 
 def test_nothing_is_left(tmp_path: Path) -> None:
     """The file has no name while it is there, so a run that is killed leaves nothing either."""
-    with spool(tmp_path) as ours:
+    with spool(tmp_path, in_memory=0) as ours:
         ours.put([1])
         assert not list(tmp_path.iterdir())
 
@@ -61,8 +61,17 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(os, "pwrite", short)
     first: Sequence[str] = ["first"]
-    with spool(tmp_path) as ours:
+    with spool(tmp_path, in_memory=0) as ours:
         assert ours.put(first) is first
         second = ours.put(["second"])
         assert isinstance(second, Spooled)
         assert list(second) == ["second"]
+
+
+def test_few_stay_as_they_are(tmp_path: Path) -> None:
+    """The first lots up to the limit are no copies; one that goes past it is in the file."""
+    lots = [[1, 2], [3, 4, 5], [6]]
+    with spool(tmp_path, in_memory=3) as ours:
+        kept = [ours.put(lot) for lot in lots]
+        assert [each is lot for each, lot in zip(kept, lots, strict=True)] == [True, False, True]
+        assert [list(each) for each in kept] == lots
