@@ -90,24 +90,23 @@ class Turn:
         self._entrance = entrance
         self._touched = touched
         self._began = time.monotonic()
-        self._writer: asyncio.StreamWriter | None = None
+        self._transport: asyncio.Transport | None = None
         self.lost = ""
         """Why it was ended before its time; empty if it was not."""
 
-    async def dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Connect to the server; raises OSError."""
-        address = self._entrance.address
+    async def dial(self, end: Callable[[], asyncio.Protocol] = asyncio.Protocol) -> None:
+        """Connect to the server, whose end that makes; raises OSError."""
+        loop, address = asyncio.get_running_loop(), self._entrance.address
         if isinstance(address, Path):
-            reader, self._writer = await asyncio.open_unix_connection(address)
+            self._transport, _ = await loop.create_unix_connection(end, str(address))
         else:
-            reader, self._writer = await asyncio.open_connection(*address)
-        return reader, self._writer
+            self._transport, _ = await loop.create_connection(end, *address)
 
     def lose_if_idle(self) -> None:
         """End the connection to the server if nothing passes on it."""
-        if self._writer and time.monotonic() - max(self._began, self._touched()) > SILENCE_LIMIT:
+        if self._transport and time.monotonic() - max(self._began, self._touched()) > SILENCE_LIMIT:
             self.lost = f"silent for {SILENCE_LIMIT:g} s while others waited for the server, ended by the tap"
-            self._writer.transport.abort()
+            self._transport.abort()
 
     def leave(self) -> None:
         """Let the next one in."""
@@ -115,8 +114,8 @@ class Turn:
 
     def hang_up(self) -> None:
         """Close the connection to the server, if there is one."""
-        if self._writer:
-            self._writer.close()
+        if self._transport:
+            self._transport.close()
 
 
 Reachable = Address | Entrance

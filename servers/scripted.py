@@ -120,7 +120,7 @@ class ScriptedServer:
                         writer.write(answer)
                         await reader.read()
             if script.reset:
-                reset(writer)
+                reset(writer.transport)
             writer.close()
 
         path = private_socket(self._folder)

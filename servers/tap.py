@@ -196,19 +196,18 @@ class Tap:
             self.captures[0].faults.append(fault)
 
     async def _serve(self, capture: Capture, connection: socket.socket) -> None:
-        reader, writer = await asyncio.open_connection(sock=connection)
+        client = _TapEnd(capture, Sender.CLIENT)
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: client, connection)
         try:
             async with asyncio.timeout(CONNECTION_LIMIT):
-                await self._forward(capture, reader, writer)
+                await self._forward(capture, client)
         except TimeoutError:
             capture.faults.append(f"still open after {CONNECTION_LIMIT:g} s, ended by the tap")
         except asyncio.CancelledError:
             # Only __aexit__ cancels, and it waits for this: nothing is left to be told further.
             capture.faults.append("still open when nobody needed it any more, ended by the tap")
-        except OSError as error:
-            capture.notes.append(f"connection broke: {error}")
         finally:
-            writer.close()
+            client.transport.close()
             if self._ended:
                 self._ended(capture)
 
@@ -226,26 +225,23 @@ class Tap:
             return CLOSED
         return ""
 
-    async def _forward(
-        self, capture: Capture, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _forward(self, capture: Capture, client: _TapEnd) -> None:
         # A server that handles one connection at a time must not be held up by a client that
         # connects and stays silent, so the server is dialled with the first record in hand.
-        first = await _first_record(capture, reader)
-        if not first:
+        await client.began
+        if not capture.chunks:
             capture.notes.append("the client closed without a byte")
             return
-        async with contextlib.AsyncExitStack() as stack:
-            turn = await stack.enter_async_context(self._entrance.turn(lambda: capture.touched))
+        async with self._entrance.turn(lambda: capture.touched) as turn:
+            server = _TapEnd(capture, Sender.SERVER)
             try:
-                up_reader, up_writer = await turn.dial()
+                await turn.dial(lambda: server)
             except OSError as error:
                 capture.notes.append(f"the server did not accept: {error}")
                 return
-            up_writer.write(first)
-            sending = asyncio.create_task(_pump(capture, Sender.CLIENT, reader, up_writer))
-            stack.callback(sending.cancel)
-            await _pump(capture, Sender.SERVER, up_reader, writer)
+            server.pass_to(client)
+            client.pass_to(server)
+            await server.ended
             if turn.lost:
                 capture.faults.append(turn.lost)
             # The server is done, and free for the next; what the client still says is kept all the same.
@@ -253,21 +249,101 @@ class Tap:
             # A client may keep its end in a pool, and what nobody will answer tells nothing more.
             try:
                 async with asyncio.timeout(LINGER_LIMIT):
-                    await sending
+                    await client.ended
             except TimeoutError:
                 capture.notes.append(f"the client held its end for {LINGER_LIMIT:g} s, ended by the tap")
 
 
-async def _first_record(capture: Capture, reader: asyncio.StreamReader) -> bytes:
-    """Return the first TLS record, or the start of what is none, or what there was before the end."""
-    seen = b""
-    while data := await reader.read(65536):
-        capture.add(Sender.CLIENT, data)
-        seen += data
-        length = int.from_bytes(seen[3:RECORD_HEADER], "big")
-        if seen[0] != HANDSHAKE or len(seen) >= RECORD_HEADER + length > RECORD_HEADER:
-            break
-    return seen
+class _TapEnd(asyncio.Protocol):
+    """One end of a connection: what it sends is kept, and passed on once there is another end.
+
+    Not asyncio's streams: these wake a task with each piece, a fifth to a third of a tap's processor time.
+    """
+
+    transport: asyncio.Transport
+
+    def __init__(self, capture: Capture, sender: Sender) -> None:
+        """Wait to be connected."""
+        loop = asyncio.get_running_loop()
+        self.began: asyncio.Future[None] = loop.create_future()
+        """Done with its first TLS record, or with what is none, or at its end."""
+        self.ended: asyncio.Future[None] = loop.create_future()
+        self._capture, self._sender = capture, sender
+        self._held = b""
+        self._other: _TapEnd | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember how to get at it."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101  a socket's goes both ways
+        self.transport = transport
+
+    def pass_to(self, other: _TapEnd) -> None:
+        """Pass on what it has sent, and what it sends from now on, and its end."""
+        self._other = other
+        other.transport.write(self._held)
+        if self.ended.done():
+            other.finish()
+        else:
+            self.transport.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        """Keep what came, and pass it on or, behind a first record, take no more for now."""
+        self._capture.add(self._sender, data)
+        if self._other:
+            self._other.transport.write(data)
+            return
+        self._held += data
+        if _is_record(self._held):
+            self.transport.pause_reading()
+            _is_done(self.began)
+
+    def eof_received(self) -> bool:
+        """Pass on the end of what it sends; what is sent to it may go on."""
+        self._end()
+        return True
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Pass on that it is gone, and as it went."""
+        if error and not self.ended.done():
+            self._capture.notes.append(f"the {self._sender} broke off: {error}")
+            if self._other and self._sender is Sender.SERVER and not self._capture.stream(Sender.SERVER):
+                # A reset instead of an answer is an answer. One behind the last byte is only bad
+                # manners, and passing that on could overtake the bytes before it.
+                reset(self._other.transport)
+        self._end()
+
+    def finish(self) -> None:
+        """Send it the end; whoever no longer takes that is noted where its own direction ends."""
+        with contextlib.suppress(OSError):
+            self.transport.write_eof()
+
+    def pause_writing(self) -> None:
+        """Take no more from the other end than this one takes."""
+        if self._other:
+            self._other.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Take more again."""
+        if self._other:
+            self._other.transport.resume_reading()
+
+    def _end(self) -> None:
+        if not self.ended.done() and self._other:
+            self._other.finish()
+        _is_done(self.began)
+        _is_done(self.ended)
+
+
+def _is_done(future: asyncio.Future[None]) -> None:
+    """Say so, unless nobody waits any more."""
+    if not future.done():
+        future.set_result(None)
+
+
+def _is_record(seen: bytes) -> bool:
+    """Whether there is a whole TLS record, or the start of what is none."""
+    length = int.from_bytes(seen[3:RECORD_HEADER], "big")
+    return seen[0] != HANDSHAKE or len(seen) >= RECORD_HEADER + length > RECORD_HEADER
 
 
 def _send_away(connection: socket.socket) -> None:
@@ -299,33 +375,7 @@ def _bound(host: str, port: int) -> socket.socket:
     return listening
 
 
-async def _pump(
-    capture: Capture, sender: Sender, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> None:
-    """Pass on one direction until its end, then pass on the end."""
-    while True:
-        try:
-            data = await reader.read(65536)
-        except OSError as error:
-            capture.notes.append(f"the {sender} broke off: {error}")
-            if sender is Sender.SERVER and not capture.stream(Sender.SERVER):
-                # A reset instead of an answer is an answer. One behind the last byte is only bad
-                # manners, and passing that on could overtake the bytes before it.
-                reset(writer)
-                return
-            break
-        if not data:
-            break
-        capture.add(sender, data)
-        # Whoever no longer takes what is sent is noted where its own direction is read.
-        with contextlib.suppress(OSError):
-            writer.write(data)
-            await writer.drain()
-    with contextlib.suppress(OSError):
-        writer.write_eof()
-
-
-def reset(writer: asyncio.StreamWriter) -> None:
+def reset(transport: asyncio.WriteTransport) -> None:
     """End a connection with a TCP reset."""
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
-    writer.transport.abort()
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+    transport.abort()

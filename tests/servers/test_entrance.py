@@ -58,6 +58,16 @@ def test_turns_are_taken_one_at_a_time_and_in_order(tmp_path: Path, *, one_at_a_
     assert (seen == queued) is one_at_a_time
 
 
+class _Losing(asyncio.Protocol):
+    """Says when its connection is gone."""
+
+    def __init__(self, lost: asyncio.Event) -> None:
+        self._lost = lost
+
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
+        self._lost.set()
+
+
 @pytest.mark.parametrize("silent", [True, False])
 def test_who_is_silent_loses_its_turn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, silent: bool
@@ -70,12 +80,13 @@ def test_who_is_silent_loses_its_turn(
 
     async def first(inside: asyncio.Event) -> str:
         async with door.turn(lambda: began if silent else time.monotonic()) as turn:
-            reader, _ = await turn.dial()
+            lost = asyncio.Event()
+            await turn.dial(lambda: _Losing(lost))
             inside.set()
-            ends = asyncio.create_task(reader.read())
-            await asyncio.wait({ends}, timeout=0.6)
-            assert ends.done() is silent
-            ends.cancel()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.6):
+                    await lost.wait()
+            assert lost.is_set() is silent
             return turn.lost
 
     async def second(inside: asyncio.Event) -> str:
