@@ -11,12 +11,14 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import IO, TYPE_CHECKING, TypeVar
 
 from interpreters.offspring import Start, say_left
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
 
@@ -42,15 +44,27 @@ def side_by_side(
     `work` mostly waits for commands of `run`. If it fails for one item, or on Ctrl-C, the commands of all
     others are ended before the exception goes on.
     """
+    with crew(workers or (os.cpu_count() or 1) + 1) as begin:
+        futures = [begin(partial(work, item)) for item in items]
+        return [future.result() for future in futures]
+
+
+@contextlib.contextmanager
+def crew(workers: int) -> Iterator[Callable[[Callable[[], _Result]], Future[_Result]]]:
+    """Give what begins work that mostly waits for commands of `run`, so much of it at a time.
+
+    Where the block ends with an exception, the commands of all work are ended before that goes on.
+    """
     stopped = threading.Event()
-    with ThreadPoolExecutor(workers or (os.cpu_count() or 1) + 1) as pool:
+    with ThreadPoolExecutor(workers) as pool:
+
+        def begin(work: Callable[[], _Result]) -> Future[_Result]:
+            context = contextvars.copy_context()
+            context.run(_STOPPED.set, stopped)
+            return pool.submit(context.run, work)
+
         try:
-            reset = _STOPPED.set(stopped)
-            try:
-                futures = [pool.submit(contextvars.copy_context().run, work, item) for item in items]
-            finally:
-                _STOPPED.reset(reset)
-            return [future.result() for future in futures]
+            yield begin
         except BaseException:
             stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)

@@ -30,7 +30,7 @@ from servers.progress import Tally, counted
 from servers.resources import exhausted, probes_at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from interpreters.clients import ClientKey
@@ -171,12 +171,40 @@ async def run_campaigns(
     machines: Sequence[Sequence[ProbeTask]],
     settings: Settings,
     telling: Sequence[Condition] = TELLING,
-    ended: Callable[[int, CampaignResult], object] | None = None,
 ) -> list[CampaignResult]:
-    """Probe all tasks of each machine under the conditions of the settings, and judge what they observe.
+    """Probe all tasks of each machine, which meet the same servers side by side: see open_campaign."""
+    grouped = list(map(_by_interpreter, machines))
+    with counted(sum(map(len, grouped)), "measured") as tally:
+        async with open_campaign(settings, CampaignSize.of(machines), tally, telling) as campaign:
+            results = await asyncio.gather(*map(campaign.run, machines))
+    say_once(note for result in results for note in result.notes)
+    return results
 
-    All machines meet the same servers, side by side. An interpreter's id is unique on its own machine.
-    `ended` is given each machine's number and result as soon as that is there, in a thread, one at a time.
+
+@dataclass(frozen=True)
+class CampaignSize:
+    """How much there is to probe at once."""
+
+    away: int = 0
+    """Places on other machines."""
+    clients: int = 0
+    """Of a probe, at the most."""
+    counts: bool = True
+    """Whether each interpreter is counted; else whoever opens the campaign counts what they are on."""
+
+    @classmethod
+    def of(cls, machines: Iterable[Iterable[ProbeTask]]) -> CampaignSize:
+        """Return it for all of these, side by side."""
+        tasks = list(itertools.chain.from_iterable(machines))
+        away = {task.place for task in tasks if task.place.away}
+        return cls(len(away), max((len(task.clients) for task in tasks), default=0))
+
+
+@contextlib.asynccontextmanager
+async def open_campaign(
+    settings: Settings, size: CampaignSize, tally: Tally, telling: Sequence[Condition] = TELLING
+) -> AsyncIterator[Campaign]:
+    """Give what probes machines, under the conditions of the settings, and judges what they observe.
 
     After that, clients that hold the floor are probed under the conditions of `telling`, on one server for
     each way of exchanging keys: these probes tell what holds the floor. The reference client is probed
@@ -187,9 +215,8 @@ async def run_campaigns(
     with scratch_folder(settings.cache, "run-") as scratch:
         _forget_what_is_old(settings)
         configurations = write_configurations(scratch, settings.floor)
-        everyone = [task for tasks in machines for task in tasks]
-        at_once = asyncio.Semaphore(_side_by_side(everyone, settings))
-        grouped, phase = list(map(_by_interpreter, machines)), settings.spending.phase
+        at_once = asyncio.Semaphore(_side_by_side(size, settings))
+        phase = settings.spending.phase
         async with contextlib.AsyncExitStack() as stack:
             with phase("servers up"):
                 lab = await stack.enter_async_context(
@@ -197,20 +224,19 @@ async def run_campaigns(
                 )
             if lab.unavailable:
                 raise EngineError(lab.unavailable)
-            with phase("visits"), counted(sum(map(len, grouped)), "measured") as tally:
+            with phase("visits"):
                 controls = asyncio.create_task(lab.controls())
-                campaign = Campaign(
-                    settings, telling, lab, controls, configurations, scratch, at_once, tally, ended
+                yield Campaign(
+                    settings, telling, lab, controls, configurations, scratch, at_once, tally, size.counts
                 )
-                results = await asyncio.gather(*itertools.starmap(campaign.run, enumerate(grouped)))
+                await controls
             with phase("servers down"):
                 await stack.aclose()
-            _say_once(results)
-            return results
 
 
-def _say_once(results: Iterable[CampaignResult]) -> None:
-    for sentence in dict.fromkeys(sentence for result in results for sentence in result.notes):
+def say_once(notes: Iterable[str]) -> None:
+    """Say what disturbed runs, each sentence once."""
+    for sentence in dict.fromkeys(notes):
         LOG.info(sentence)
 
 
@@ -245,25 +271,19 @@ class Campaign:
     """A folder that is gone with the campaign."""
     at_once: asyncio.Semaphore
     tally: Tally
-    ended: Callable[[int, CampaignResult], object] | None = None
-    """Whom each machine's result is handed on to."""
-    handing_on: asyncio.Lock = field(default_factory=asyncio.Lock)
+    counts: bool = True
+    """Whether each interpreter is counted, as CampaignSize has it."""
     in_place: defaultdict[Place, asyncio.Semaphore] = field(
         default_factory=lambda: defaultdict(lambda: asyncio.Semaphore(_at_work()))
     )
     """For each place, too: a host takes few connections that are not authenticated yet."""
 
-    async def run(self, number: int, interpreters: Mapping[str, Sequence[ProbeTask]]) -> CampaignResult:
-        """Probe all interpreters of a machine, and hand on what that came to."""
-        result = await self._probe_machine(interpreters)
-        if self.ended:
-            async with self.handing_on:
-                # Meanwhile other machines are measured, which must not wait for a disk.
-                await asyncio.to_thread(self.ended, number, result)
-        return result
+    async def run(self, tasks: Iterable[ProbeTask]) -> CampaignResult:
+        """Probe all interpreters of a machine side by side, each by its tasks.
 
-    async def _probe_machine(self, interpreters: Mapping[str, Sequence[ProbeTask]]) -> CampaignResult:
-        """Probe all interpreters side by side, each by its tasks: in itself first, then its environments."""
+        Its id is unique on its machine. It is probed in itself first, then in its environments.
+        """
+        interpreters = _by_interpreter(tasks)
         measured: dict[str, ProbedInterpreter] = {}
         followers: dict[str, str] = {}
         await asyncio.gather(
@@ -307,7 +327,8 @@ class Campaign:
         )
         for name in same:
             followers[name] = leader
-            self.tally.done("")
+            if self.counts:
+                self.tally.done("")
         rest = ({name: family[name] for name in names} for names in different)
         await asyncio.gather(*(self._probe_family(each, measured, followers) for each in rest))
 
@@ -331,7 +352,8 @@ class Campaign:
         # Where a probe gave no account it is asked again: whoever breaks off a run may have ended that too.
         if kept and all(seen.account for seen in probed.observations):
             kept.keep(home.interpreter, probed)
-        self.tally.done(_in_short(probed))
+        if self.counts:
+            self.tally.done(_in_short(probed))
         return probed.kept(settings.spool)
 
     async def _probe_all(
@@ -373,7 +395,8 @@ class Campaign:
     async def _probe(self, task: ProbeTask) -> ProbeResult:
         """Run one probe when its turn has come; a failure to make it is the reason of its cells."""
         clients = ", ".join(map(str, task.clients)) or "its identity"
-        named = f"{task.interpreter} ({clients}) under {task.condition}"
+        where = "" if task.place.is_local else f" in {task.place}"
+        named = f"{task.interpreter} ({clients}) under {task.condition}{where}"
         async with self.in_place[task.place], self.at_once:
             try:
                 with self.tally.at_work(named), temporary_folder(self.scratch) as folder:
@@ -432,15 +455,14 @@ def _at_work() -> int:
     return (os.cpu_count() or 1) + WAITING
 
 
-def _side_by_side(tasks: Sequence[ProbeTask], settings: Settings) -> int:
+def _side_by_side(size: CampaignSize, settings: Settings) -> int:
     """Return how many probes run at once: fewer than the processors can do where files would run out."""
     # A place on another machine is waited for most of the time, so that each has a probe at work.
-    wanted = max(_at_work(), len({task.place for task in tasks if task.place.away}))
-    servers, clients = settings.catalogue.servers, max((len(task.clients) for task in tasks), default=0)
+    wanted, servers = max(_at_work(), size.away), settings.catalogue.servers
     # The page's are found by name, on both families. The reference client comes along with some probes.
     ports = len(servers) + sum(1 for server in servers if server.role is Role.PAGE)
     fitting, why = probes_at_once(
-        wanted, (clients + 1) * ports + FILES_A_PROBE, len(servers) * FILES_A_SERVER
+        wanted, (size.clients + 1) * ports + FILES_A_PROBE, len(servers) * FILES_A_SERVER
     )
     if why:
         LOG.info("interpreters are probed %s", why)

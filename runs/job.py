@@ -110,6 +110,11 @@ class Job(Task):
         policy = self.policy  # read first: one that cannot be read is said before anything is measured
         return self.option("floor") or policy.floor or Protocol.TLSV1_2
 
+    @property
+    def host(self) -> str:
+        """What the report calls this machine."""
+        return str(self.option("host") or platform.node())
+
     @cached_property
     def sweep(self) -> dict[ClientKey, Client]:
         """The clients to measure in what we make, those on botocore once for each version asked for."""
@@ -416,7 +421,6 @@ class Job(Task):
         from runs.measure import RunStart
         from runs.provenance import survey
 
-        host = self.option("host") or platform.node()
         looked = (*self.discovery.looked, *self.running.looked)
         scope = survey(ROOT, request, unchosen, looked, os.environ)
         halves = {
@@ -427,7 +431,7 @@ class Job(Task):
         for_found = tuple(dict.fromkeys((*self.environments.looked, *self.bundles.looked)))
         scope = replace(scope, narrowed=narrowed, environments_looked=for_found)
         return RunStart(
-            self.run_id, host, tool(), request, scope, tuple(prepared), self.env, own=self.own_clients
+            self.run_id, self.host, tool(), request, scope, tuple(prepared), self.env, own=self.own_clients
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,14 @@ from interpreters.clients import PROBES, RELAXED, ClientKey
 from interpreters.clients import clients as known_clients
 from interpreters.deployed.same import alike
 from interpreters.process_environment import NO_BYTECODE
+from interpreters.processes import crew
 from interpreters.programs import commands
 from reports.verdicts.matrix import Matrix, build_matrix
 from reports.verdicts.observations import Run
-from runs.campaign import run_campaigns
+from runs.campaign import CampaignSize, open_campaign, run_campaigns, say_once
 from runs.collect import collect, collect_programs
 from runs.probe import ProbeTask
+from servers.progress import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -99,35 +102,79 @@ def measure(start: RunStart, clients: Sequence[ClientKey], settings: Settings) -
 
     Raises EngineError where openssl can serve nothing, and ResourceError where there are too few open files.
     """
-    begun = _begin(start, clients, settings)
+    begun = BegunRun(start, clients, settings, now())
     (campaign,) = asyncio.run(run_campaigns((begun.tasks,), settings))
     with settings.spending.phase("rows"):
         return begun.matrix(campaign)
 
 
+@dataclass(frozen=True)
+class SilentPlace:
+    """A place of which nothing can be measured: it has one row, which says why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Places, or machines, that are entered and measured, and how many of them side by side."""
+
+    enter: Mapping[str, Callable[[], RunStart | SilentPlace]]
+    """By name, what enters the place; it may wait for commands."""
+    at_once: int
+    entered_at_once: int
+    away: int = 0
+    """How many of all are on other machines."""
+    clients: int = 0
+    """How many clients there may be to measure in one environment."""
+
+
 def measure_all(
-    starts: Sequence[RunStart],
+    fleet: Fleet,
     clients: Sequence[ClientKey],
     settings: Settings,
-    keep: Callable[[Matrix], object],
-) -> list[Matrix]:
-    """Measure several machines or places side by side; return the matrix of each: see measure.
+    keep: Callable[[str, Matrix], object],
+) -> None:
+    """Enter places and measure each with these clients as soon as it is entered: see measure.
 
-    `keep` is given each matrix as soon as its machine is measured, while others may still be.
+    They meet the same servers, as many of them side by side as the fleet says; where one ends, the next
+    begins. `keep` is given each name and matrix as soon as the place is measured, one at a time, in a thread.
     """
-    begun = [_begin(start, clients, settings) for start in starts]
-    found: dict[int, Matrix] = {}
-
-    def ended(number: int, campaign: CampaignResult) -> None:
-        found[number] = begun[number].matrix(campaign)
-        keep(found[number])
-
-    asyncio.run(run_campaigns([each.tasks for each in begun], settings, ended=ended))
-    return [found[number] for number in range(len(begun))]
+    asyncio.run(_measure_all(fleet, clients, settings, keep))
 
 
-def _begin(start: RunStart, clients: Sequence[ClientKey], settings: Settings) -> BegunRun:
-    return BegunRun(start, clients, settings, now())
+async def _measure_all(
+    fleet: Fleet,
+    clients: Sequence[ClientKey],
+    settings: Settings,
+    keep: Callable[[str, Matrix], object],
+) -> None:
+    window, keeping, notes = asyncio.Semaphore(fleet.at_once), asyncio.Lock(), list[str]()
+    size = CampaignSize(min(fleet.away, fleet.at_once), fleet.clients, counts=False)
+    with crew(fleet.entered_at_once) as begin, counted(len(fleet.enter), "measured") as tally:
+        async with open_campaign(settings, size, tally) as campaign:
+
+            async def measured(name: str, enter: Callable[[], RunStart | SilentPlace]) -> str:
+                with tally.at_work(f"entering {name}"):
+                    start = await asyncio.wrap_future(begin(enter))
+                if isinstance(start, SilentPlace):
+                    return f"{name}, where nothing is: {start.reason}"
+                begun = BegunRun(start, clients, settings, now())
+                # Who is the same as whom is told by files.
+                result = await campaign.run(await asyncio.to_thread(lambda: begun.tasks))
+                notes.extend(result.notes)
+                async with keeping:
+                    # Meanwhile other places are measured, which must not wait for a disk.
+                    await asyncio.to_thread(lambda: keep(name, begun.matrix(result)))
+                return f"{name}: {sum(len(each.observations) for each in result.interpreters.values())} cells"
+
+            async def in_turn(name: str, enter: Callable[[], RunStart | SilentPlace]) -> None:
+                async with window:
+                    tally.done(await measured(name, enter))
+
+            await asyncio.gather(*itertools.starmap(in_turn, fleet.enter.items()))
+    say_once(notes)
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import shlex
+import shutil
 import sys
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 from interpreters.clients import requirements
 from interpreters.deployed.visit import visit
 from interpreters.fleets import Destination, destination, read_fleet
-from interpreters.image_archives import FOLDER, unpacked
+from interpreters.image_archives import unpacked
 from interpreters.interpreter import PROGRAM, program_id
 from interpreters.locate import Candidate, SelectionError, select
 from interpreters.log import LOG
@@ -30,14 +31,12 @@ from reports.verdicts.observations import Run
 from reports.verdicts.scope import Scope
 from runs.job import tool
 from runs.kept_places import kept_parts
-from runs.measure import measure, measure_all, now
+from runs.measure import Fleet, SilentPlace, measure, measure_all, now
 from runs.provenance import TLS_VARIABLES, commit_of, not_chosen
 from runs.task import ROOT
-from servers.progress import Tally, counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from contextlib import AbstractContextManager
 
     from interpreters.deployed.visit import VisitedPlace
     from reports.formats.matrix_json import StoredRun
@@ -60,14 +59,6 @@ FLEET_LIMIT = 64 * 1024 * 1024
 NOBODY = "no Python was found in this place"
 
 
-@dataclass(frozen=True)
-class SilentPlace:
-    """A place of which nothing can be measured: it has one row, which says why."""
-
-    name: str
-    reason: str
-
-
 ENTERED_AT_ONCE = 10
 """Places that are entered side by side: a jump host, or a host that several places are on, takes as many
 connections that are not authenticated yet (sshd_config(5), MaxStartups)."""
@@ -79,37 +70,85 @@ def measure_places(job: Job, settings: Settings) -> Matrix:
     A place that did not answer, or has no Python, has a row that says so. What each came to is kept as
     soon as it is measured, so that --resume asks the others alone.
     """
-    fleet, at_once = destinations(job), job.options.at_once
+    fleet = destinations(job)
     sending = "sending" if job.parcels else ""
     question = (tool(), repr(job.request(settings)), sending, *(each.host for each in fleet))
     put = settings.spool.put if settings.spool else tuple
     with kept_parts(job.cache, question, put, resume=job.options.resume) as kept:
-        there = {part.host: part for part in kept.parts}
-        parts = [there[each.host] for each in fleet if each.host in there]
+        parts = {part.host: part for part in kept.parts}
         silent = {each.host: each.unavailable for each in fleet if each.unavailable}
-        rest = [each for each in fleet if each.ways and each.host not in there]
+        rest = [each for each in fleet if each.ways and _reported_as(job, each) not in parts]
         if job.options.resume:
             LOG.info("of %d places %d were measured before, and are not asked again", len(fleet), len(parts))
-        with counted(len(rest), "entered") as tally:
-            for some in (rest[i : i + at_once] for i in range(0, len(rest), at_once)):
-                with _folder_for_images(job, some) as folder:
-                    starts = []
-                    entering = _enter_all(job, settings, some, tally, folder)
-                    for each, entered in zip(some, entering, strict=True):
-                        if isinstance(entered, SilentPlace):
-                            silent[each.host] = entered.reason
-                        elif len(fleet) == 1:
-                            starts.append(entered)
-                        else:
-                            # A report of several names a run by its id, whatever it says of that run.
-                            run_id = f"{job.run_id}-place{fleet.index(each) + 1}"
-                            starts.append(replace(entered, run_id=run_id))
-                    if starts and len(fleet) == 1:
-                        return measure(starts[0], tuple(job.sweep), settings)
-                    keep = partial(kept.keep, policy=job.policy)
-                    matrices = measure_all(starts, tuple(job.sweep), settings, keep) if starts else []
-                parts += map(part_of, matrices)
-    return joined(job, settings, parts, silent)
+        with scratch_folder(job.cache, "image-") as folder:
+            entering = Entering(job, settings, folder, silent)
+            if len(fleet) == len(rest) == 1:
+                entered = entering.enter(rest[0])
+                if not isinstance(entered, SilentPlace):
+                    return measure(entered, tuple(job.sweep), settings)
+            elif rest:
+                # A report of several names a run by its id, whatever it says of that run.
+                names = {each.host: f"{job.run_id}-place{number}" for number, each in enumerate(fleet, 1)}
+
+                def keep(host: str, matrix: Matrix) -> None:
+                    kept.keep(matrix, job.policy)
+                    parts[matrix.run.host] = part_of(matrix)
+                    entering.left(host)
+
+                measure_all(entering.fleet(rest, names), tuple(job.sweep), settings, keep)
+    there = [parts[host] for each in fleet if (host := _reported_as(job, each)) in parts]
+    return joined(
+        job, settings, there, {each.host: silent[each.host] for each in fleet if each.host in silent}
+    )
+
+
+@dataclass(frozen=True)
+class Entering:
+    """Enters places, and takes down why one is silent."""
+
+    job: Job
+    settings: Settings
+    folder: Path
+    """Images are unpacked below it, and are gone when their place is measured."""
+    silent: dict[str, str]
+
+    def enter(self, where: Destination) -> RunStart | SilentPlace:
+        """Return what there is to measure in a place, or why there is nothing."""
+        entered = enter(self.job, where, self.settings, self._own_folder(where.host))
+        if isinstance(entered, SilentPlace):
+            self.silent[where.host] = entered.reason
+            self.left(where.host)
+        return entered
+
+    def left(self, host: str) -> None:
+        """Remove what was unpacked of a place."""
+        shutil.rmtree(self._own_folder(host))
+
+    def _own_folder(self, host: str) -> Path:
+        (folder := self.folder / hashlib.sha256(host.encode()).hexdigest()).mkdir(exist_ok=True)
+        return folder
+
+    def fleet(self, places: Sequence[Destination], names: Mapping[str, str]) -> Fleet:
+        """Return these places as they are entered for one report, in which each has a run of this name.
+
+        This machine, which has no Python to enter it by, is entered here and now.
+        """
+
+        def begin(each: Destination) -> RunStart | SilentPlace:
+            entered = self.enter(each)
+            return entered if isinstance(entered, SilentPlace) else replace(entered, run_id=names[each.host])
+
+        here = {each.host: begin(each) for each in places if each.ways == (LOCAL,)}
+        enter = {host: partial(lambda entered: entered, entered) for host, entered in here.items()}
+        enter |= {each.host: partial(begin, each) for each in places if each.host not in here}
+        away = sum(any(way.away for way in each.ways) for each in places)
+        clients = len({*self.job.sweep, *self.job.found_clients})
+        return Fleet(enter, self.job.options.at_once, ENTERED_AT_ONCE, away, clients)
+
+
+def _reported_as(job: Job, where: Destination) -> str:
+    """Return the host that a report has a place as."""
+    return job.host if where.ways == (LOCAL,) else where.host
 
 
 def destinations(job: Job) -> tuple[Destination, ...]:
@@ -179,29 +218,6 @@ def read_places(path: Path) -> tuple[Destination, ...]:
     except (OSError, ValueError) as error:
         msg = f"the list of places {path} cannot be read: {getattr(error, 'strerror', None) or error}"
         raise PlaceError(msg) from error
-
-
-def _enter_all(
-    job: Job, settings: Settings, fleet: Sequence[Destination], tally: Tally, folder: Path
-) -> list[RunStart | SilentPlace]:
-    """Enter places side by side, after this machine, which has no Python to enter it by."""
-
-    def work(each: Destination) -> RunStart | SilentPlace:
-        with tally.at_work(each.host):
-            entered = enter(job, each, settings, folder)
-        tally.done(each.host)
-        return entered
-
-    here = [work(each) for each in fleet if each.ways == (LOCAL,)]
-    others = iter(side_by_side(work, [each for each in fleet if each.ways != (LOCAL,)], ENTERED_AT_ONCE))
-    return [here[0] if each.ways == (LOCAL,) else next(others) for each in fleet]
-
-
-def _folder_for_images(job: Job, fleet: Sequence[Destination]) -> AbstractContextManager[Path]:
-    """Give the folder that images of these places are unpacked into, and are gone from after the block."""
-    if any(FOLDER in place.prefix for each in fleet for place in each.ways):
-        return scratch_folder(job.cache, "image-")
-    return nullcontext(job.cache)
 
 
 def enter(job: Job, where: Destination, settings: Settings, folder: Path) -> RunStart | SilentPlace:

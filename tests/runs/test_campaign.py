@@ -33,7 +33,6 @@ from runs.campaign import (
     Settings,
     _doubts,
     run_campaign,
-    run_campaigns,
 )
 from runs.probe import ProbeResult, ProbeTask
 from runs.spool import Spooled, spool
@@ -379,31 +378,6 @@ def test_what_a_probe_did_not_end_is_not_kept(tmp_path: Path, monkeypatch: pytes
     with unfinished(tmp_path, "one", {}, resume=False) as kept:
         _run([_task("first")], replace(_settings(tmp_path, Condition.AMBIENT), unfinished=kept))
         assert list(kept.folder.glob("*.measured")) == []
-
-
-@pytest.mark.usefixtures("no_keys")
-def test_each_machine_is_handed_on_as_soon_as_it_is_measured(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What a machine came to is there while another one is still measured, and is the same in the end."""
-    handed: dict[int, CampaignResult] = {}
-    first, noted = threading.Event(), _Probes()
-
-    class Waiting(_Probe):
-        async def run(self) -> None:
-            if self.task.interpreter == "slow":
-                assert await asyncio.to_thread(first.wait, HANGS)
-                assert [*handed] == [1]
-
-    def ended(number: int, result: CampaignResult) -> None:
-        handed[number] = result
-        first.set()
-
-    monkeypatch.setattr(campaign_module, "Probe", lambda task: Waiting(task, noted))
-    machines = [[_task("slow")], [_task("quick")]]
-    found = asyncio.run(run_campaigns(machines, _settings(tmp_path, Condition.AMBIENT), ended=ended))
-    assert [handed[number] for number in range(2)] == found
-    assert [[*result.interpreters] for result in found] == [["slow"], ["quick"]]
 
 
 def test_nothing_more_is_told_where_nobody_asks(tmp_path: Path, probes: _Probes) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
+import os
 import sys
+import threading
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,12 +26,13 @@ from interpreters.own_clients import OwnClient
 from interpreters.places import Place
 from interpreters.prepared import Prepared
 from interpreters.process_environment import NO_BYTECODE
+from interpreters.processes import run
 from interpreters.programs import InstalledProgram, Program
 from reports.verdicts import judge as judge_module
 from reports.verdicts.cells import judge_cell
 from reports.verdicts.judge import Verdict
-from runs.campaign import CampaignResult, Settings
-from runs.measure import RunStart, measure, measure_all, now, nowhere, probe_tasks
+from runs.campaign import CampaignResult, CampaignSize, Settings
+from runs.measure import Fleet, RunStart, SilentPlace, measure, measure_all, now, nowhere, probe_tasks
 from runs.probe import ProbeTask
 from servers.conditions import Condition
 from tests.support.builders import (
@@ -41,10 +47,11 @@ from tests.support.builders import (
     controls,
     keys,
 )
+from tests.support.limits import HANGS
 from tests.support.probed import a_campaign, a_result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from reports.verdicts.cells import CellResult
     from reports.verdicts.matrix import Matrix
@@ -52,6 +59,10 @@ if TYPE_CHECKING:
     from runs.probe import ProbeResult
     from servers.catalogue import Server
     from servers.control import Control
+    from servers.progress import Tally
+    from tests.support.processes import Witness
+
+    Script = Callable[[str, str], Path]
 
 CATALOGUE = a_catalogue()
 CONTROLS = controls(CATALOGUE)
@@ -226,6 +237,8 @@ class _Asked:
 
     tasks: Sequence[ProbeTask] = ()
     settings: Settings | None = None
+    size: CampaignSize | None = None
+    tally: Tally | None = None
 
 
 def _result(task: ProbeTask) -> ProbeResult:
@@ -238,20 +251,25 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> _Asked:
     """Put a made-up campaign in the place of ours, and note what it is asked."""
     noted = _Asked(CONTROLS)
 
-    async def campaigns(
-        machines: Sequence[Sequence[ProbeTask]],
-        settings: Settings,
-        ended: Callable[[int, CampaignResult], object] = lambda *_: None,
-    ) -> list[CampaignResult]:
-        noted.tasks, noted.settings = machines[0], settings
-        found = []
-        for number, tasks in enumerate(machines):
-            probes = [(task, condition, _result(task)) for task in tasks for condition in settings.conditions]
-            found.append(a_campaign(CATALOGUE, *probes, controls=noted.controls))
-            ended(number, found[-1])
-        return found
+    def campaign(tasks: Sequence[ProbeTask], settings: Settings) -> CampaignResult:
+        noted.tasks, noted.settings = tasks, settings
+        probes = [(task, condition, _result(task)) for task in tasks for condition in settings.conditions]
+        return a_campaign(CATALOGUE, *probes, controls=noted.controls)
+
+    async def campaigns(machines: Sequence[Sequence[ProbeTask]], settings: Settings) -> list[CampaignResult]:
+        return [campaign(tasks, settings) for tasks in machines]
+
+    @contextlib.asynccontextmanager
+    async def opened(settings: Settings, size: CampaignSize, tally: Tally) -> AsyncIterator[object]:
+        noted.size, noted.tally = size, tally
+
+        async def run(tasks: Sequence[ProbeTask]) -> CampaignResult:
+            return campaign(tasks, settings)
+
+        yield SimpleNamespace(run=run)
 
     monkeypatch.setattr(runs.measure, "run_campaigns", campaigns)
+    monkeypatch.setattr(runs.measure, "open_campaign", opened)
     return noted
 
 
@@ -349,28 +367,85 @@ def test_each_cell_is_judged_once(settle: Callable[..., Settings], monkeypatch: 
     assert sorted(judged) == sorted(cells)
 
 
+def _fleet(*enter: Callable[[], RunStart | SilentPlace], at_once: int = 40, away: int = 0) -> Fleet:
+    return Fleet({f"place-{number}": each for number, each in enumerate(enter)}, at_once, 10, away, 2)
+
+
+def _there(host: str) -> RunStart:
+    return replace(START, host=host, run_id=host)
+
+
 @pytest.mark.usefixtures("asked")
 def test_each_matrix_is_kept_before_all_are_there(settle: Callable[..., Settings]) -> None:
-    """The matrices of several places come in their order, and each was given away when it was ready."""
-    kept: list[Matrix] = []
-
-    def keep(matrix: Matrix) -> None:
-        kept.append(matrix)
-
-    starts = [replace(START, host=host, run_id=host) for host in ("ssh:a", "ssh:b")]
-    found = measure_all(starts, keys(["ssl", "urllib3"]), settle(), keep)
-    assert found == kept
-    assert [matrix.run.host for matrix in found] == ["ssh:a", "ssh:b"]
+    """The matrix of each place is given away when it is ready, and is what a run of its own comes to."""
+    kept: dict[str, Matrix] = {}
+    hosts = ("ssh:a", "ssh:b")
+    fleet = _fleet(*(partial(_there, host) for host in hosts))
+    measure_all(fleet, keys(["ssl", "urllib3"]), settle(), kept.__setitem__)
+    assert {name: matrix.run.host for name, matrix in kept.items()} == {
+        "place-0": "ssh:a",
+        "place-1": "ssh:b",
+    }
     alone = _measure(settle())
-    assert [row.judgement for row in found[0].rows] == [row.judgement for row in alone.rows]
+    assert [row.judgement for row in kept["place-0"].rows] == [row.judgement for row in alone.rows]
 
-    def fail(matrix: Matrix) -> None:
-        keep(matrix)
-        raise KeyboardInterrupt
+    def fail(name: str, matrix: Matrix) -> None:
+        kept[f"{name} again"] = matrix
+        raise ZeroDivisionError
 
-    with pytest.raises(KeyboardInterrupt):
-        measure_all(starts, keys(["ssl"]), settle(), fail)
-    assert [matrix.run.host for matrix in kept] == ["ssh:a", "ssh:b", "ssh:a"]
+    with pytest.raises(ZeroDivisionError):
+        measure_all(fleet, keys(["ssl"]), settle(), fail)
+    assert {name.partition(" ")[2] for name in kept} == {"", "again"}
+
+
+def test_a_slow_place_holds_up_no_other(asked: _Asked, settle: Callable[..., Settings]) -> None:
+    """Where one place ends the next begins, however long another takes; silent ones end at once."""
+    kept: list[str] = []
+    at_work, others = threading.Semaphore(2), threading.Event()
+
+    def entered(host: str) -> RunStart | SilentPlace:
+        assert at_work.acquire(blocking=False), "more places are at work than were asked for"
+        if host == "slow":
+            assert others.wait(HANGS)
+        if host == "silent":
+            at_work.release()
+            return SilentPlace(host, "no route to host")
+        return _there(host)
+
+    def keep(_: str, matrix: Matrix) -> None:
+        kept.append(matrix.run.host)
+        at_work.release()
+        if len(kept) == 3:
+            others.set()
+
+    fleet = _fleet(*(partial(entered, host) for host in ("slow", "a", "silent", "b", "c")), at_once=2, away=5)
+    measure_all(fleet, keys(["ssl", "urllib3"]), settle(), keep)
+    assert kept == ["a", "b", "c", "slow"]
+    assert asked.size == CampaignSize(2, 2, counts=False)
+    assert asked.tally
+    assert (asked.tally.total, asked.tally.what) == (5, "measured")
+
+
+@pytest.mark.usefixtures("asked")
+def test_what_fails_in_one_place_ends_the_commands_of_all(
+    settle: Callable[..., Settings], script: Script, witness: Witness
+) -> None:
+    """Where entering a place ends in an error, nothing goes on in the others."""
+    hangs = script("hangs", f"{witness.watch}; sleep {HANGS:g} & sleep {HANGS:g}")
+    begun = threading.Event()
+
+    def fails() -> RunStart:
+        begun.wait(HANGS)
+        raise ZeroDivisionError
+
+    def enter() -> RunStart:
+        begun.set()
+        run([hangs], os.environ, HANGS)
+        return START
+
+    with pytest.raises(ZeroDivisionError):
+        measure_all(_fleet(enter, fails), keys(["ssl"]), settle(), lambda *_: None)
+    assert witness.all_gone()
 
 
 def test_the_time_is_utc_to_the_second() -> None:

@@ -23,9 +23,9 @@ from interpreters.prepared import Prepared, prepare_there
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import Matrix, Subject
 from runs.job import Job
-from runs.measure import probe_tasks
+from runs.measure import SilentPlace, probe_tasks
 from runs.options import parse
-from runs.places import NOBODY, SilentPlace, measure_places
+from runs.places import NOBODY, measure_places
 from runs.plan import Plan
 from servers.conditions import Condition
 from tests.support.builders import a_catalogue, a_matrix, a_row, a_run
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from interpreters.programs import Program
-    from runs.measure import RunStart
+    from runs.measure import Fleet, RunStart
 
 WEB = Place("ssh", "web1", ("ssh", "web1"))
 ONE = Candidate("system_3_11", "system", Path("/usr/bin/python3.11"), place=WEB, site=True, given=True)
@@ -92,13 +92,11 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[RunStart]:
         return a_matrix([a_row(Verdict.UNTESTABLE)], run, known)
 
     def measure_all(
-        starts: Sequence[RunStart], clients: object, settings: object, keep: Callable[[Matrix], object]
-    ) -> list[Matrix]:
-        found = []
-        for start in starts:
-            found.append(measure(start, clients, settings))
-            keep(found[-1])
-        return found
+        fleet: Fleet, clients: object, settings: object, keep: Callable[[str, Matrix], object]
+    ) -> None:
+        for name, enter in fleet.enter.items():
+            if not isinstance(start := enter(), SilentPlace):
+                keep(name, measure(start, clients, settings))
 
     monkeypatch.setattr(runs.places, "measure", measure)
     monkeypatch.setattr(runs.places, "measure_all", measure_all)
@@ -164,11 +162,14 @@ def test_this_machine_may_be_among_the_places(
     job: Any, measured: list[RunStart], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`local` is what is measured without --place, and a place of its own in the report."""
-    made = job("--place", "local", "--place", "ssh:web1", "--host", "desk", "--programs")
     monkeypatch.setattr(Job, "start", lambda self, _: self.start_of(self.request(_), ()))
-    found = run(made)
+    found = run(job("--place", "local", "--place", "ssh:web1", "--host", "desk"))
     assert [start.host for start in measured] == ["desk", "ssh:web1"]
     assert [part.host for part in found.run.parts] == ["desk", "ssh:web1"]
+    words = ("--place", "local", "--place", "ssh:web1", "--host", "desk", "--resume")
+    again = run(job(*words))
+    assert len(measured) == 2, "this machine was measured before, under its name in the report"
+    assert [part.host for part in again.run.parts] == ["desk", "ssh:web1"]
 
 
 def test_programs_there_are_measured_by_the_python_that_answered(
@@ -292,10 +293,11 @@ def test_a_run_that_was_killed_between_the_ends_of_two_places_loses_none(
     monkeypatch.setattr(runs.places, "visit", visit)
     whole: Any = vars(runs.places)["measure_all"]
 
-    def killed(
-        starts: Sequence[RunStart], clients: Any, settings: Any, keep: Callable[[Matrix], object]
-    ) -> list[Matrix]:
-        whole(starts[:1], clients, settings, keep)
+    def killed(fleet: Fleet, clients: Any, settings: Any, keep: Callable[[str, Matrix], object]) -> None:
+        (first, *others) = fleet.enter.items()
+        whole(replace(fleet, enter=dict([first])), clients, settings, keep)
+        for _, enter in others:
+            enter()
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
