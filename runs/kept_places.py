@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from interpreters.locks import locked
-from reports.merge import each_interpreters, read_parts, write_part
+from reports.merge import each_interpreters, part_of, read_parts, write_part
 from reports.verdicts.observations import Joined
+from runs.shared import Shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,10 +41,12 @@ class KeptParts:
     """The places that were measured for one question: where they are kept, and those of an earlier run."""
 
     folder: Path
+    shared: Shared
+    """What is the same in several places."""
     parts: tuple[StoredRun, ...] = ()
 
-    def keep(self, matrix: Matrix, policy: Policy) -> None:
-        """Keep the matrix of a place, whole or not at all."""
+    def keep(self, matrix: Matrix, policy: Policy) -> StoredRun:
+        """Keep the matrix of a place, whole or not at all; return it as a part of the whole."""
         name = hashlib.sha256(matrix.run.host.encode()).hexdigest()
         aside = self.folder / f"{name}{UNFINISHED}"
         shutil.rmtree(aside, ignore_errors=True)
@@ -51,6 +54,7 @@ class KeptParts:
         write_part(aside, matrix, policy)
         shutil.rmtree(self.folder / name, ignore_errors=True)
         aside.rename(self.folder / name)
+        return alike(part_of(matrix), self.shared)
 
 
 @contextlib.contextmanager
@@ -73,8 +77,19 @@ def kept_parts(
         folder.mkdir(parents=True, exist_ok=True)
         whole = sorted(each for each in folder.iterdir() if not each.name.endswith(UNFINISHED))
         # One after the other: what each observed is then out of memory.
-        parts = (_put(part, put) for place in whole for part in read_parts([place]))
-        yield KeptParts(folder, tuple(parts))
+        shared = Shared()
+        parts = (alike(_put(part, put), shared) for place in whole for part in read_parts([place]))
+        yield KeptParts(folder, shared, tuple(parts))
+
+
+def alike(part: StoredRun, shared: Shared) -> StoredRun:
+    """Return a part that has no text, cell or list of its own that another part has, too.
+
+    Most of what a place says of itself is where was looked, and with which servers: each of 1,000 says that.
+    """
+    return replace(
+        part, run=shared.of(part.run), catalogue=shared.of(part.catalogue), rows=shared.of(part.rows)
+    )
 
 
 def _put(part: StoredRun, put: Put) -> StoredRun:

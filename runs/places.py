@@ -26,7 +26,7 @@ from interpreters.processes import side_by_side
 from interpreters.programs_there import identify_programs_there
 from interpreters.scratch import scratch_folder
 from interpreters.sent import LIBRARY, sentence, with_sent
-from reports.merge import merge, part_of
+from reports.merge import merge
 from reports.verdicts.observations import Run
 from reports.verdicts.scope import Scope
 from runs.job import tool
@@ -91,8 +91,7 @@ def measure_places(job: Job, settings: Settings) -> Matrix:
                 names = {each.host: f"{job.run_id}-place{number}" for number, each in enumerate(fleet, 1)}
 
                 def keep(host: str, matrix: Matrix) -> None:
-                    kept.keep(matrix, job.policy)
-                    parts[matrix.run.host] = part_of(matrix)
+                    parts[matrix.run.host] = kept.keep(matrix, job.policy)
                     entering.left(host)
 
                 measure_all(entering.fleet(rest, names), tuple(job.sweep), settings, keep)

@@ -79,6 +79,22 @@ def test_what_was_observed_is_put_away(tmp_path: Path) -> None:
     assert [len(some) for some in given] == [len(known.servers)] * 2
 
 
+def test_what_places_have_alike_is_in_memory_once(tmp_path: Path) -> None:
+    """A place costs what it has of its own, whether it was just measured or read again: its name, say."""
+    with kept_parts(tmp_path, QUESTION, resume=False) as kept:
+        before = [kept.keep(measured(host), Policy()) for host in ("ssh:a", "ssh:b")]
+    with kept_parts(tmp_path, QUESTION, resume=True) as kept:
+        after = sorted(kept.parts, key=lambda part: part.host)
+    for one, other in (before, after):
+        assert (one.host, other.host) == ("ssh:a", "ssh:b")
+        assert one.run is not other.run
+        assert one.catalogue is other.catalogue
+        assert one.rows is other.rows
+        for name in ("scope", "asked", "controls"):
+            assert getattr(one.run, name) is getattr(other.run, name)
+    assert [part.run for part in before] == [part.run for part in after]
+
+
 def test_what_was_not_written_whole_is_not_there(tmp_path: Path) -> None:
     """A run that was killed while it wrote has lost that place, and nothing else."""
     with kept_parts(tmp_path, QUESTION, resume=False) as kept:
