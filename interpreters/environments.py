@@ -10,8 +10,9 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,9 @@ UTF8_LOCALE = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
 WITHOUT_WHEELS = ("contextvars", "idna-ssl")
 """Pure Python that was published without wheels, and is built all the same, in a second: without these two
 Python 3.6 gets an httpx and an aiobotocore of years before."""
+
+AT_ONCE = 8
+"""Environments that are made at a time: an installer mostly waits for an index."""
 
 STEP_LIMIT = 600.0
 """Seconds that one installer command may take."""
@@ -130,6 +134,10 @@ class Installer:
     """A folder of wheels; with it, no index is asked."""
     build: bool = False
     """Whether a distribution without a wheel is built from source, which takes long and runs its own code."""
+    turns: threading.Semaphore = field(
+        default_factory=lambda: threading.Semaphore(AT_ONCE), compare=False, repr=False
+    )
+    """Held by whoever makes an environment."""
 
     @property
     def sources(self) -> list[str]:
@@ -175,7 +183,10 @@ def prepare(request: VenvRequest, installer: Installer, env: Mapping[str, str]) 
                 return known
         with locked(request.folder, shared=False):
             # Another run may have made it meanwhile.
-            return _known(request, installer, attempt) or _make(request, installer, ours, attempt)
+            if known := _known(request, installer, attempt):
+                return known
+            with installer.turns:
+                return _make(request, installer, ours, attempt)
     except (BusyError, OSError) as error:
         return ClientVenv(None, request.clients, str(error))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from interpreters.clients import ClientKey
 from interpreters.describe import describe, describe_again
-from interpreters.environments import ClientVenv, Installer, NoEnvironmentError, VenvRequest, prepare
+from interpreters.environments import AT_ONCE, ClientVenv, Installer, NoEnvironmentError, VenvRequest, prepare
 from interpreters.environments import forget as forget_environment
 from interpreters.identify import (
     ANSWER_LIMIT,
@@ -27,6 +27,7 @@ from interpreters.locks import BusyError, locked
 from interpreters.log import LOG
 from interpreters.openssl_conf import configuration_path
 from interpreters.process_environment import NO_BYTECODE, sanitized_environment
+from interpreters.processes import side_by_side
 from interpreters.wrapper import applied, env_to_start
 
 if TYPE_CHECKING:
@@ -185,7 +186,8 @@ def prepare_candidate(
         for requirement, clients in _grouped(requirements).items()
     )
     reach = env_to_start(env, identity.changed)
-    return replace(prepared, venvs=tuple(prepare(request, installer, reach) for request in requests))
+    made = side_by_side(lambda request: prepare(request, installer, reach), requests, AT_ONCE)
+    return replace(prepared, venvs=tuple(made))
 
 
 def prepare_there(candidate: Candidate, modules: Sequence[str] = ()) -> Prepared:

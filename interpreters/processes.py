@@ -32,8 +32,8 @@ POLL_INTERVAL = 0.05
 """Seconds between two looks at how much a command has printed."""
 
 
-_STOPPED: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar("stopped", default=None)
-"""Set while commands run side by side; the event is set when they have to end."""
+_STOPPED: contextvars.ContextVar[tuple[threading.Event, ...]] = contextvars.ContextVar("stopped", default=())
+"""The events of what runs side by side, and of all that this is within: one is set when it has to end."""
 
 
 def side_by_side(
@@ -60,7 +60,7 @@ def crew(workers: int) -> Iterator[Callable[[Callable[[], _Result]], Future[_Res
 
         def begin(work: Callable[[], _Result]) -> Future[_Result]:
             context = contextvars.copy_context()
-            context.run(_STOPPED.set, stopped)
+            context.run(_STOPPED.set, (*_STOPPED.get(), stopped))
             return pool.submit(context.run, work)
 
         try:
@@ -79,8 +79,7 @@ def pause(seconds: float) -> None:
 
 def _go_on() -> None:
     """Raise KeyboardInterrupt, which reaches the main thread alone, in a thread that has to end."""
-    stopped = _STOPPED.get()
-    if stopped and stopped.is_set():
+    if any(stopped.is_set() for stopped in _STOPPED.get()):
         raise KeyboardInterrupt
 
 

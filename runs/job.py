@@ -28,7 +28,7 @@ from interpreters.deployed.bundles import FoundBundles, find_bundles
 from interpreters.deployed.found import find_environments
 from interpreters.deployed.running import RunningPythons, find_running
 from interpreters.deployed.sites import sites, with_clients
-from interpreters.environments import Installer
+from interpreters.environments import AT_ONCE, Installer
 from interpreters.interpreter import PROGRAM
 from interpreters.locate import NOTHING, Discovery, SelectionError, leads_to, python_of, select
 from interpreters.log import LOG
@@ -69,9 +69,6 @@ if TYPE_CHECKING:
     from servers.conditions import Condition
 
 _OPTIONS = {"Python": "interpreter PATH", "environment": "environment DIR"}
-
-AT_ONCE = 8
-"""Interpreters that are prepared at a time: an installer mostly waits for an index."""
 
 WORTH_SAYING = 1.0
 """Seconds after which it is said that an interpreter's environments are there: they had to be made."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,6 +100,34 @@ def test_what_several_clients_need_is_installed_once(
     prepare(candidate(script("python3", says(facts))))
     installed = [line for line in (tmp_path / "uv.log").read_text().splitlines() if line.startswith("pip")]
     assert [line.split().count("botocore") for line in installed] == [1]
+
+
+WAITS = """
+[ "$1" = pip ] || exec "$0.makes" "$@"
+for last; do :; done
+touch "$0.$last"
+for try in $(seq 200); do
+    [ -e "$0.one" ] && [ -e "$0.two" ] && exit 0
+    sleep 0.05
+done
+echo "error: $last is alone"
+exit 1
+"""
+
+
+@pytest.mark.parametrize("at_once", [2, 1])
+def test_environments_are_made_side_by_side(
+    script: Script, facts: dict[str, Any], cache: Path, at_once: int
+) -> None:
+    """An installer that waits for another environment's ends where both may run, and only there."""
+    script("uv.makes", UV)
+    waits = WAITS if at_once > 1 else WAITS.replace("200", "4")
+    installer = Installer(str(script("uv", waits)), cache, Path("/tool"), turns=threading.Semaphore(at_once))
+    wanted = by_key({"httpx": "one", "requests": "two"})
+    one = candidate(script("python3", says(facts)))
+    prepared = prepare_candidate(one, wanted, installer, {"PATH": os.environ["PATH"]})
+    assert [bool(venv.unavailable) for venv in prepared.venvs].count(True) == 2 - at_once
+    assert [venv.clients for venv in prepared.venvs] == [(key,) for key in wanted]
 
 
 def test_a_problem_that_is_known_is_passed_on(prepare: Callable[..., Prepared], cache: Path) -> None:

@@ -165,3 +165,20 @@ def test_an_interrupt_ends_what_runs_side_by_side(script: Script, witness: Witne
         side_by_side(work, range(9), workers=2)
     assert witness.all_gone()
     assert len(begun) < 9
+
+
+def test_a_failure_ends_what_runs_side_by_side_within(script: Script, witness: Witness) -> None:
+    """Work that itself runs commands side by side has these ended as soon as other work fails."""
+    hangs = script("hangs", f"{witness.watch}; sleep {LONG:g} & sleep {LONG:g}")
+    watching = threading.Event()
+    witness.when_watching(watching.set)
+
+    def work(item: str) -> None:
+        if item == "fails":
+            assert watching.wait(LONG)
+            raise ZeroDivisionError
+        side_by_side(lambda command: run([command], os.environ, LONG), [hangs])
+
+    with pytest.raises(ZeroDivisionError):
+        side_by_side(work, ["fails", "hangs"], workers=2)
+    assert witness.all_gone()
