@@ -136,6 +136,13 @@ BOTOCORE = Cause(
     "botocore httpsession.py, create_urllib3_context",
 )
 STANDARD = Cause("create_default_context adds no minimum and no level", "Lib/ssl.py, create_default_context")
+HTTPLIB2 = Cause(
+    "httplib2 makes a bare SSLContext, and gives it a minimum only where it is told one, and no ciphers",
+    "httplib2 __init__.py, _build_ssl_context",
+)
+AS_PYTHON_MAKES_IT = {"ssl": STANDARD, "httplib2": HTTPLIB2}
+"""Clients that leave minimum, level and ciphers as Python's own SSLContext has them."""
+
 RELAXED = Cause(
     "the reference client asks for no minimum, level 0 and every cipher",
     "Python docs, ssl.SSLContext.minimum_version (3.7), TLSVersion.MINIMUM_SUPPORTED; openssl-ciphers(1)",
@@ -271,8 +278,8 @@ def context_of(  # 6 parameters: each is a cause, and the tests vary each by its
     if library.version >= (1, 1, 1) and settings:
         context = _configured(context, settings)
     context = _constructed(interpreter, python, context)
-    if client == "ssl":
-        return context.then(STANDARD)
+    if client in AS_PYTHON_MAKES_IT:
+        return context.then(AS_PYTHON_MAKES_IT[client])
     if client == "urllib3":
         if version_of(client_version).release >= (2,):
             return context.then(URLLIB3_2, minimum=Protocol.TLSV1_2)

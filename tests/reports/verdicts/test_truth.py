@@ -43,7 +43,7 @@ SSL3, TLS1_0, TLS1_1, TLS1_2, TLS1_3 = Protocol
 DEBIAN = ("--with-ssl-default-suites=openssl",)
 ALL = {"HAS_SSLv3": False, "HAS_TLSv1": True, "HAS_TLSv1_1": True, "HAS_TLSv1_2": True, "HAS_TLSv1_3": True}
 NEW_ONLY = ALL | {"HAS_TLSv1": False, "HAS_TLSv1_1": False}
-VERSIONS = {"ssl": "", "relaxed": "", "urllib3": "2.8.0", "botocore": "1.44.5"}
+VERSIONS = {"ssl": "", "relaxed": "", "urllib3": "2.8.0", "botocore": "1.44.5", "httplib2": "0.32.1"}
 
 
 def python(
@@ -122,7 +122,7 @@ def server_at(protocol: Protocol, key_exchange: KeyExchange) -> Server:
     return Server("one", "a test needs it", frozenset({protocol}), key_exchange, Certificate.RSA)
 
 
-@pytest.mark.parametrize("client", ["ssl", "botocore"])
+@pytest.mark.parametrize("client", ["ssl", "botocore", "httplib2"])
 def test_debians_flag_takes_pythons_minimum_away(client: str) -> None:
     """The same Python 3.11 holds TLS 1.2 in every context, unless configured as Debian does."""
     assert below(answers(python("3.11.2", flags=DEBIAN), client)) == {
@@ -247,7 +247,7 @@ def test_urllib3_2_holds_what_urllib3_1_does_not() -> None:
     ("client", "urllib3", "lowered"),
     [
         *(("urllib3", "2.8.0", True), ("urllib3", "1.26.20", False)),
-        *(("botocore", "2.8.0", False), ("ssl", "", False)),
+        *(("botocore", "2.8.0", False), ("ssl", "", False), ("httplib2", "", False)),
     ],
 )
 def test_a_minimum_in_code_lowers_what_the_machine_asks_for(
