@@ -15,8 +15,8 @@ from interpreters.locate import PYTHON
 from interpreters.locks import BusyError, locked
 from interpreters.scratch import PREFIXES, is_abandoned
 from runs.campaign import COMPILED
-from runs.kept_places import AGE_LIMIT, PLACES
-from runs.unfinished import FOLDER
+from runs.kept_places import PLACES
+from runs.unfinished import AGE_LIMIT, FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

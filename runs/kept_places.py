@@ -14,6 +14,7 @@ from interpreters.locks import locked
 from reports.merge import each_interpreters, part_of, read_parts, write_part
 from reports.verdicts.observations import Joined
 from runs.shared import Shared
+from runs.unfinished import AGE_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from reports.verdicts.policy import Policy
 
 Put = Callable[[Sequence["Observation"]], Sequence["Observation"]]
-
-AGE_LIMIT = 7 * 24 * 3600.0
-"""Seconds after which nobody goes on with a run: the policy's own limit for a report."""
 
 PLACES = "places"
 """The folder of the cache that has them."""

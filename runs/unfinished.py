@@ -23,7 +23,6 @@ from interpreters.errors import FloorError
 from interpreters.listing import some_of
 from interpreters.locks import locked
 from interpreters.scratch import in_use, is_abandoned
-from runs.kept_places import AGE_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -31,6 +30,9 @@ if TYPE_CHECKING:
     from interpreters.prepared import Prepared
     from runs.campaign import ProbedInterpreter
     from runs.measure import RunStart
+
+AGE_LIMIT = 7 * 24 * 3600.0
+"""Seconds after which nobody goes on with a run: the policy's own limit for a report."""
 
 FOLDER = "unfinished"
 """The folder of the cache that has what runs came to before they broke off."""

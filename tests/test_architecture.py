@@ -192,6 +192,15 @@ def test_what_the_gate_loads_is_light() -> None:
     assert (finding | measuring | {"msgspec", "ctypes"}) & set(done.stdout.split()) == set()
 
 
+def test_what_measuring_loads_writes_no_report() -> None:
+    """What only a report needs is not loaded before a run measures: matrix loads it meanwhile."""
+    program = "import runs.measure, runs.job, runs.unfinished, runs.visits, sys; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert {"pandas", "numpy", "jinja2", "rich", "cyclonedx"} & set(done.stdout.split()) == set()
+
+
 BEFORE_3 = {"ConfigParser", "Queue", "StringIO", "cPickle", "cStringIO", "httplib", "urllib2", "urlparse"}
 """What a probe may need of Python 2.7's standard library that Python 3 calls otherwise (PEP 3108)."""
 

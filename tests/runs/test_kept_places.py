@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from reports.verdicts.judge import Verdict
 from reports.verdicts.matrix import Matrix, Measured, build_matrix
 from reports.verdicts.policy import Policy
-from runs.kept_places import AGE_LIMIT, UNFINISHED, kept_parts
+from runs.kept_places import UNFINISHED, kept_parts
+from runs.unfinished import AGE_LIMIT
 from servers.conditions import Condition
 from tests.support.builders import (
     STRICT,

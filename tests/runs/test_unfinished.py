@@ -17,8 +17,7 @@ from interpreters.environments import STAMP, ClientVenv
 from interpreters.prepared import Prepared
 from reports.verdicts.judged import JudgedCells
 from runs.campaign import ProbedInterpreter
-from runs.kept_places import AGE_LIMIT
-from runs.unfinished import ResumeError, Unfinished, interpreters_of, unfinished
+from runs.unfinished import AGE_LIMIT, ResumeError, Unfinished, interpreters_of, unfinished
 from tests.support.builders import a_catalogue, an_interpreter
 
 if TYPE_CHECKING:
