@@ -172,7 +172,9 @@ def _existing(path: Path) -> Path:
 def _why_no_file(path: Path, absent: str) -> str:
     """Say why a path is not that of a file, `absent` where nothing is there; empty if it is."""
     try:
-        return "" if stat.S_ISREG(path.stat().st_mode) else "it is no file"
+        if not stat.S_ISREG(path.stat().st_mode):
+            return "it is no file"
+        return "" if os.access(path, os.X_OK) else "it is not executable"
     except (FileNotFoundError, NotADirectoryError):
         return absent
     except OSError as error:

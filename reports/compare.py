@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from reports.verdicts.matrix import Row
     from reports.verdicts.observations import Run, RunRequest
 
+ASKED = " was asked for "
+"""What stands in a sentence between the run and what the other run was not asked for."""
+
 GIVEN = "given"
 """The source of an interpreter that only --interpreter leads to."""
 
@@ -243,6 +246,15 @@ def _silent(row: Row) -> bool:
     return row.subject is Subject.MACHINE
 
 
+def _together(unasked: Iterable[str]) -> list[str]:
+    """Say in one sentence for each run what it alone was asked for: `--only` leaves out many."""
+    found: dict[str, list[str]] = {}
+    for sentence in unasked:
+        which, _, what = sentence.removesuffix(".").partition(ASKED)
+        found.setdefault(which, []).append(what)
+    return [f"{which}{ASKED}{', '.join(what)}." for which, what in found.items()]
+
+
 def _not_asked(pair: _Pair, before: RunRequest, after: RunRequest) -> str:
     """Say what only one of two runs was asked for; empty if that is not why a row has no other side."""
     if pair.older and pair.newer:
@@ -271,7 +283,7 @@ def _not_asked(pair: _Pair, before: RunRequest, after: RunRequest) -> str:
         what = f"the {pair.condition} configuration"
     else:
         return ""
-    return f"Only the {which} run was asked for {what}."
+    return f"Only the {which} run{ASKED}{what}."
 
 
 def _half(interpreter: Interpreter, request: RunRequest) -> str:
@@ -360,7 +372,7 @@ def sections(comparison: Comparison) -> list[tuple[str, list[str]]]:
     for kind, title in TITLES.items():
         found.append((title, _grouped(change for change in comparison.changes if change.kind is kind)))
     runs = [f"{cause.text[:1].upper()}{cause.text[1:]}." for cause in comparison.between]
-    found += [("Between the runs themselves", runs), ("Not compared", list(comparison.unasked))]
+    found += [("Between the runs themselves", runs), ("Not compared", _together(comparison.unasked))]
     return [(title, lines) for title, lines in found if lines]
 
 

@@ -141,7 +141,7 @@ FILES_A_PROBE = 16
 """Open files of a probe beside one for each tap: the pipes of its process, and connections on both sides."""
 
 MOST_NAMED = 5
-"""Processes that a sentence names; it counts the rest."""
+"""Processes, or clients, that a sentence names; it counts the rest."""
 
 NOBODY_TELLS = (
     "This system does not say whose a connection is: what another program sends to a port of ours would be"
@@ -394,7 +394,7 @@ class Campaign:
 
     async def _probe(self, task: ProbeTask) -> ProbeResult:
         """Run one probe when its turn has come; a failure to make it is the reason of its cells."""
-        clients = ", ".join(map(str, task.clients)) or "its identity"
+        clients = some_of([*map(str, task.clients)], MOST_NAMED) or "its identity"
         where = "" if task.place.is_local else f" in {task.place}"
         named = f"{task.interpreter} ({clients}) under {task.condition}{where}"
         async with self.in_place[task.place], self.at_once:

@@ -241,6 +241,10 @@ class Job(Task):
             raise SelectionError(msg)
         return selected
 
+    def refuse_senseless(self) -> None:
+        """Raise what is wrong with the options before a run begins: none that broke off is left behind."""
+        _ = self.sweep, self.selected
+
     @property
     def chosen(self) -> tuple[Candidate, ...]:
         """The interpreters among those selected."""

@@ -28,7 +28,7 @@ from servers.tap import Tap
 from servers.wire import read_capture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from servers.control import Control
@@ -211,28 +211,30 @@ class Stranger:
 
 
 def stranger_sentences(strangers: Iterable[Stranger]) -> tuple[str, ...]:
-    """Return a sentence for each server: who else connected to it and how often."""
-    servers: dict[str, Counter[str]] = {}
+    """Say who else connected, to which servers and how often, apart from those that closed before a look."""
+    others: dict[str, Counter[str]] = {}
+    closed: Counter[str] = Counter()
     for stranger in strangers:
-        servers.setdefault(stranger.server, Counter())[stranger.who] += stranger.times
-    return tuple(
-        f"{sentence} nothing of it was passed on or counted."
-        for server, who in servers.items()
-        for sentence in _whose(server, who)
-    )
-
-
-def _whose(server: str, who: Counter[str]) -> Iterator[str]:
-    """Say whose the connections to a server were, apart from those that were closed before anybody looked."""
-    others = who - Counter({CLOSED: who[CLOSED]})
-    if others:
-        names = ", ".join(sorted(others))
-        yield f"Somebody else connected to the server of {server}, {others.total()} times ({names});"
-    if who[CLOSED]:
-        yield (
-            f"Nobody can tell who connected to the server of {server}, {who[CLOSED]} times, and closed at"
-            " once: somebody else, or the client itself, which may open a connection and then send nothing;"
+        if stranger.who == CLOSED:
+            closed[stranger.server] += stranger.times
+        else:
+            others.setdefault(stranger.server, Counter())[stranger.who] += stranger.times
+    found = [
+        f"Somebody else connected to {_counted({server: who.total()})} ({', '.join(sorted(who))});"
+        for server, who in others.items()
+    ]
+    if closed:
+        found.append(
+            f"Nobody can tell who connected to {_counted(closed)} and closed at once: somebody else, or the"
+            " client itself, which may open a connection and then send nothing;"
         )
+    return tuple(f"{sentence} nothing of it was passed on or counted." for sentence in found)
+
+
+def _counted(servers: Mapping[str, int]) -> str:
+    """Name servers, with how often."""
+    named = (f"{server} ({'once' if times == 1 else f'{times} times'})" for server, times in servers.items())
+    return f"the server{'s' if len(servers) > 1 else ''} of {', '.join(named)}"
 
 
 @dataclass(frozen=True)

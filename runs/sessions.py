@@ -38,9 +38,12 @@ def matrix(job: Job) -> None:
 
     _refuse_unpublishable(job.run_id)
     settings = job.settings(job.options.conditions)
+    elsewhere = job.options.place or job.options.places
+    if not elsewhere:
+        job.refuse_senseless()
     # Until the report is there, what was measured is kept.
     with begun(job.run_id), contextlib.ExitStack() as held:
-        if job.options.place or job.options.places:
+        if elsewhere:
             from runs.places import measure_places
 
             found = measure_places(job, settings)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from interpreters.listing import some_of
 from reports.verdicts.judge import Verdict
-from reports.verdicts.labels import place, shortened, versioned
+from reports.verdicts.labels import place, versioned
 from reports.verdicts.matrix import Subject
 from reports.verdicts.stand_ins import ALL_CLIENTS
 from servers.protocols import LADDER
@@ -128,11 +128,10 @@ def _entry(entry: Entry, hosts: Mapping[str, list[str]]) -> list[tuple[str, int]
 
 def _placed(groups: Sequence[RowGroup], hosts: Mapping[str, list[str]]) -> list[tuple[str, int]]:
     """Return each place of these groups once, in a merged report with the hosts that it is said of."""
-    short = shortened(place(group.interpreter) for group in groups)
     found: dict[str, list[str]] = {}
     for group in groups:
         found.setdefault(place(group.interpreter), []).append(group.interpreter.host)
-    return [(f"{short[where]}{_on(on, hosts.get(where, on))}", len(on)) for where, on in found.items()]
+    return [(f"{where}{_on(on, hosts.get(where, on))}", len(on)) for where, on in found.items()]
 
 
 def _on(on: Sequence[str], hosts: Sequence[str]) -> str:

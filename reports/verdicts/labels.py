@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from interpreters.interpreter import MADE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from interpreters.interpreter import Interpreter
     from reports.verdicts.matrix import Row
-
-LONGEST = 64
-"""Characters of a place in a sentence, beyond which its middle is left out."""
 
 
 def label(interpreter: Interpreter) -> str:
@@ -33,22 +26,6 @@ def place(interpreter: Interpreter) -> str:
     if interpreter.is_site:
         return f"packages of {interpreter.path}"
     return interpreter.path if interpreter.is_as_installed else interpreter.environment
-
-
-def shortened(places: Iterable[str]) -> dict[str, str]:
-    """Return each place as a sentence has it: a long path without its middle, where that stays unique."""
-    listed = list(dict.fromkeys(places))
-    short = {named: _short(named) for named in listed}
-    times = Counter(short.values())
-    return {named: named if times[short[named]] > 1 else short[named] for named in listed}
-
-
-def _short(named: str) -> str:
-    parts = PurePosixPath(named).parts
-    # The root and the two folders below it, such as /home/ann, and the two last.
-    if len(named) <= LONGEST or len(parts) <= 6:  # noqa: PLR2004  with fewer there is nothing to leave out
-        return named
-    return f"{PurePosixPath(*parts[:3])}/.../{'/'.join(parts[-2:])}"
 
 
 def versioned(row: Row) -> str:

@@ -453,11 +453,17 @@ def test_a_given_path_that_is_known_keeps_its_id(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "why"), [("/nowhere/python3", "no such file"), ("/built", "it is no file")]
+    ("place", "why"),
+    [
+        ("/nowhere/python3", "no such file"),
+        ("/built", "it is no file"),
+        ("/built/passwd", "it is not executable"),
+    ],
 )
-def test_a_given_path_without_a_file_is_refused(machine: Machine, place: str, why: str) -> None:
-    """A given path where there is no file is refused by name, with what is there instead."""
+def test_a_given_path_without_a_program_is_refused(machine: Machine, place: str, why: str) -> None:
+    """A given path where there is no program is refused by name, with what is there instead."""
     machine.add("/built/python3")
+    machine.add("/built/passwd").chmod(0o644)
     with pytest.raises(SelectionError, match=f"{re.escape(repr(str(machine.at(place))))}: {why}; "):
         machine.locate(machine.at(place))
 

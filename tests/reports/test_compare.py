@@ -467,6 +467,15 @@ def test_what_a_run_was_not_asked_for_is_no_change(row: Row, asked: dict[str, An
         assert said(comparison)["Not compared"] == list(comparison.unasked)
 
 
+def test_what_one_run_was_not_asked_for_is_one_sentence() -> None:
+    """A run with --only leaves out nearly everything, which takes one line and not one each."""
+    rows = [a_row(name=name) for name in ("pyenv_3_13_0", "pyenv_3_9_18", "system_3_11")]
+    comparison = compare([record(*rows)], [record(rows[0], only=("pyenv_3_13*",))])
+    assert said(comparison)["Not compared"] == [
+        "Only the older run was asked for the interpreter pyenv_3_9_18, the interpreter system_3_11."
+    ]
+
+
 def _swapped(path: str) -> tuple[Interpreter, dict[str, Any]]:
     one = replace(GIVEN, id=path.replace("/", "_"), path=path, build=path[-1] * 16)
     return one, {"interpreters": (RequestedInterpreter("/made/up/current", path),)}

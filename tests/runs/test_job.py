@@ -12,10 +12,11 @@ import pytest
 
 from interpreters.clients import ClientKey, clients, default_clients
 from interpreters.deployed.bundles import FoundBundles, Frozen
-from interpreters.locate import Candidate, Discovery
+from interpreters.locate import Candidate, Discovery, SelectionError
 from interpreters.locations import SearchedLocation
 from interpreters.prepared import Prepared
 from reports.verdicts.scope import LeftOut
+from runs import sessions
 from runs.job import Job
 from runs.options import parse
 from runs.plan import Plan
@@ -163,3 +164,22 @@ def test_options_that_make_no_sense_together_are_refused(
     said = capsys.readouterr().err
     assert sentence in said
     assert len(said.splitlines()) == 1
+
+
+def test_a_command_that_is_not_there_leaves_no_run_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is refused has not begun: the gate would take it for a run that broke off, and fail."""
+    began: list[str] = []
+    monkeypatch.setattr(sessions, "begun", began.append)
+    monkeypatch.setattr(sessions, "_refuse_unpublishable", str)
+    monkeypatch.setattr(Job, "environments", Discovery((), ()))
+    monkeypatch.setattr(Job, "bundles", BUNDLES)
+    nox: Any = SimpleNamespace(cache_dir=tmp_path / "cache", invoked_from=str(tmp_path))
+    plan = Plan("run", ("matrix",), Discovery((ONE,), ()))
+    words = ["--command", "/nonexistent/program {url}"]
+    with contextlib.ExitStack() as held:
+        job = Job(nox, plan, parse("matrix", ("matrix",), words, ""), held)
+        with pytest.raises(SelectionError, match="there is no program '/nonexistent/program'"):
+            sessions.matrix(job)
+    assert began == []

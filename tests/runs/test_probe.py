@@ -226,18 +226,19 @@ def test_strangers_are_told_once_for_each_server() -> None:
     """Who else connected is added up over all probes, with how often and who; of nobody nothing is told."""
     seen = [Stranger("one", "a process of user 7", 2), Stranger("two", "x", 1), Stranger("one", "y", 3)]
     one, two = stranger_sentences(seen)
-    assert one.startswith("Somebody else connected to the server of one, 5 times (a process of user 7, y);")
-    assert two.startswith("Somebody else connected to the server of two, 1 times (x);")
+    assert one.startswith("Somebody else connected to the server of one (5 times) (a process of user 7, y);")
+    assert two.startswith("Somebody else connected to the server of two (once) (x);")
     assert stranger_sentences([]) == ()
 
 
 def test_who_closed_at_once_is_not_called_somebody_else() -> None:
     """A connection that was closed before anybody could look may be the client's own, and is told so."""
     seen = [Stranger("one", CLOSED, 2), Stranger("two", CLOSED, 1), Stranger("two", "x", 3)]
-    one, two, closed = stranger_sentences(seen)
-    assert one.startswith("Nobody can tell who connected to the server of one, 2 times, and closed at once:")
-    assert two.startswith("Somebody else connected to the server of two, 3 times (x);")
-    assert closed.startswith("Nobody can tell who connected to the server of two, 1 times,")
+    other, closed = stranger_sentences(seen)
+    assert other.startswith("Somebody else connected to the server of two (3 times) (x);")
+    assert closed.startswith(
+        "Nobody can tell who connected to the servers of one (2 times), two (once) and closed at once:"
+    )
 
 
 def test_another_process_is_a_stranger(tmp_path: Path, nobody: tuple[str, int]) -> None:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from reports.verdicts.judge import Verdict
-from reports.verdicts.labels import LONGEST, label, place, shortened, versioned
+from reports.verdicts.labels import label, place, versioned
 from tests.support.builders import a_program, a_row, an_environment, an_interpreter
 
 POETRY = "/home/somebody/.cache/pypoetry/virtualenvs/inventory-service-9TtSrW0h-py3.11"
@@ -42,26 +39,6 @@ def test_in_a_merged_report_the_host_is_named() -> None:
     one, two = (replace(an_environment("/srv/shop"), host=host) for host in ("web1", "web2"))
     assert place(one) == place(two)
     assert [label(one), label(two)] == ["/srv/shop on web1", "/srv/shop on web2"]
-
-
-def test_a_long_path_loses_its_middle() -> None:
-    """Whose folder and which environment stay; a path that is short enough stays whole."""
-    assert shortened([POETRY, "/srv/shop"]) == {
-        POETRY: "/home/somebody/.../virtualenvs/inventory-service-9TtSrW0h-py3.11",
-        "/srv/shop": "/srv/shop",
-    }
-
-
-def test_two_paths_are_never_shortened_to_one() -> None:
-    """Where the middle is all that tells two paths apart, both stay whole."""
-    other = POETRY.replace("pypoetry", "elsewhere")
-    assert shortened([POETRY, other]) == {POETRY: POETRY, other: other}
-
-
-@given(st.lists(st.text("ab/.", min_size=1, max_size=2 * LONGEST).map("/".__add__), max_size=5))
-def test_shortening_tells_all_apart(places: list[str]) -> None:
-    """Whatever the paths are, as many come out as went in."""
-    assert len(set(shortened(places).values())) == len(set(places))
 
 
 def test_a_client_has_its_version_unless_its_interpreter_has_the_same() -> None:
