@@ -6,6 +6,7 @@ import contextlib
 
 import botocore
 import botocore.session
+import releases
 import status_page
 from botocore import UNSIGNED
 from botocore.config import Config
@@ -24,6 +25,10 @@ def new_session():
 
 # One session, and one client for each trust store and number of retries, as an application has them: the
 # first client reads all of S3's service model.
+# The first release that says what it is about to send, so that it can be sent to another port. Before it a client
+# stays with the address that it was made for.
+ADDRESSED_SINCE = (1, 12, 13)
+
 SESSION = new_session()
 CLIENTS = {}
 
@@ -41,6 +46,8 @@ def fetch(host, port, cafile, timeout, retries=0):
 def fetch_with(create, clients, host, port, cafile, timeout, retries):
     """Do the same with clients of a session of the caller's; `clients` has those that are there already."""
     kind = (cafile, retries)
+    if releases.older(botocore.__version__, ADDRESSED_SINCE):
+        kind += (host, port)
     if kind not in clients:
         clients[kind] = create("s3", **settings(host, port, cafile, timeout, retries))
     with addressed(clients[kind], host, port):

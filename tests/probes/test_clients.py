@@ -880,6 +880,22 @@ def test_with_its_lines_the_cli_keeps_off_the_crt(
             client.fetch_given(given, "127.0.0.1", 4433, "/ca.pem", 5)
 
 
+@pytest.mark.parametrize(("release", "made"), [("1.10.84", 2), ("1.12.12", 2), ("1.12.13", 1), ("1.44.8", 1)])
+def test_each_server_is_met_by_an_old_botocore_too(
+    passenger: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, release: str, made: int
+) -> None:
+    """A release that cannot be sent to another port gets a client for each server, and others one for all."""
+    for name in ("botocore", "botocore.session", "botocore.config"):
+        monkeypatch.setitem(sys.modules, name, MagicMock(__version__=release))
+    create = MagicMock()
+    create.return_value.get_object.return_value["Body"].read.return_value = PAGE.format("TLSv1", "A").encode()
+    known: dict[Any, Any] = {}
+    for port in (4001, 4002, 4001):
+        passenger("clients.botocore").fetch_with(create, known, "127.0.0.1", port, "/ca.pem", 5, 0)
+    addresses = [called.kwargs["endpoint_url"] for called in create.call_args_list]
+    assert addresses == ["https://127.0.0.1:4001", "https://127.0.0.1:4002"][:made]
+
+
 def test_a_copy_that_the_crt_does_not_give_up_is_cancelled(
     passenger: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
