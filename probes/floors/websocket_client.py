@@ -1,0 +1,10 @@
+"""Sets the floor for websocket-client: pass `sslopt={"context": context}` with every connection."""
+
+import ssl
+
+context = ssl.create_default_context()
+if hasattr(context, "minimum_version"):
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+else:  # Python before 3.7
+    for old in ("SSLv3", "TLSv1", "TLSv1_1"):
+        context.options |= getattr(ssl, "OP_NO_" + old)
