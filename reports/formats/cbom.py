@@ -14,6 +14,7 @@ import hashlib
 import re
 import uuid
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from cyclonedx.model import Property
@@ -280,11 +281,14 @@ def _protocol(asset: _Asset) -> ProtocolProperties:
     return ProtocolProperties(
         type=ProtocolPropertiesType.TLS,
         version=highest[0].prose.partition(" ")[2] if highest else None,
-        cipher_suites=[
-            ProtocolPropertiesCipherSuite(name=suite.name, identifiers=[suite.code])
-            for suite in asset.hello.cipher_suites
-        ],
+        cipher_suites=map(_cipher_suite, asset.hello.cipher_suites),
     )
+
+
+@cache
+def _cipher_suite(suite: NamedCode) -> ProtocolPropertiesCipherSuite:
+    """Return a cipher suite, which most clients offer."""
+    return ProtocolPropertiesCipherSuite(name=suite.name, identifiers=[suite.code])
 
 
 def _distribution(client: str) -> str:
