@@ -17,6 +17,7 @@ from interpreters.log import LOG
 from interpreters.scratch import scratch_folder, temporary_folder
 from reports.verdicts.judged import JudgedCells
 from reports.verdicts.observations import Joined
+from runs.aging import is_old
 from runs.families import families, told_by_the_first
 from runs.probe import Probe, ProbeResult, ProbeTask, Stranger, not_probed, stranger_sentences
 from runs.spending import Spending
@@ -247,7 +248,7 @@ def _forget_what_is_old(settings: Settings) -> None:
     for path in (settings.cache / COMPILED).glob("*/*"):
         # Another run may remove the same.
         with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > COMPILED_AGE:
+            if is_old(path.stat().st_mtime, COMPILED_AGE, time.time()):
                 path.unlink()
 
 

@@ -14,7 +14,8 @@ from interpreters.environments import FAILURE, STAMP
 from interpreters.locate import PYTHON
 from interpreters.locks import BusyError, locked
 from interpreters.scratch import PREFIXES, is_abandoned
-from runs.campaign import COMPILED
+from runs.aging import is_old
+from runs.campaign import COMPILED, COMPILED_AGE
 from runs.kept_places import PLACES
 from runs.unfinished import AGE_LIMIT, FOLDER
 
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 ENVIRONMENTS, IDENTITIES = "environments", "identities"
 """Folders of the cache: for each interpreter its environments, and what it said of itself."""
-
-OLD = 30 * 24 * 3600.0
-"""Seconds after which what is remembered is forgotten: it is made again in a second where it is missed."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +38,13 @@ class Leftover:
 
 def leftovers(cache: Path, now: float) -> tuple[Leftover, ...]:
     """Return what the cache has in vain, the largest first; nothing is looked for behind a link."""
-    broken_off = _aged(cache / FOLDER, 1, now - AGE_LIMIT)
+    broken_off = _aged(cache / FOLDER, 1, AGE_LIMIT, now)
     found = [
         *((path, "its interpreter is gone") for path in _each(cache / ENVIRONMENTS, 2) if _is_orphan(path)),
         *((path, "a run that was killed left it") for path in _each(cache, 1) if _is_scratch(path)),
-        *((path, "nobody used it for 30 days") for path in _aged(cache / COMPILED, 2, now - OLD)),
-        *((path, "nobody used it for 30 days") for path in _aged(cache / IDENTITIES, 1, now - OLD)),
-        *((path, "nobody went on with it for 7 days") for path in _aged(cache / PLACES, 1, now - AGE_LIMIT)),
+        *((path, "nobody used it for 30 days") for path in _aged(cache / COMPILED, 2, COMPILED_AGE, now)),
+        *((path, "nobody used it for 30 days") for path in _aged(cache / IDENTITIES, 1, COMPILED_AGE, now)),
+        *((path, "nobody went on with it for 7 days") for path in _aged(cache / PLACES, 1, AGE_LIMIT, now)),
         *((path, "nobody went on with it for 7 days") for path in broken_off if is_abandoned(path)),
     ]
     return tuple(
@@ -131,11 +129,11 @@ def _is_scratch(path: Path) -> bool:
     return path.name.startswith(PREFIXES) and is_abandoned(path)
 
 
-def _aged(folder: Path, depth: int, before: float) -> Iterator[Path]:
-    """Yield what is so deep below a folder and was last written before then; locks stay: see locks.py."""
+def _aged(folder: Path, depth: int, limit: float, now: float) -> Iterator[Path]:
+    """Yield what is so deep below a folder and older than a limit; locks stay: see locks.py."""
     for path in _each(folder, depth):
         with contextlib.suppress(OSError):
-            if not path.name.endswith(".lock") and path.lstat().st_mtime < before:
+            if not path.name.endswith(".lock") and is_old(path.lstat().st_mtime, limit, now):
                 yield path
 
 

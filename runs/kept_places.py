@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from interpreters.locks import locked
 from reports.merge import each_interpreters, part_of, read_parts, write_part
 from reports.verdicts.observations import Joined
+from runs.aging import is_old
 from runs.shared import Shared
 from runs.unfinished import AGE_LIMIT
 
@@ -99,5 +100,5 @@ def _forget_old(everything: Path) -> None:
     """Remove what was kept for questions that nobody asked lately; their locks stay: see locks.py."""
     for each in everything.glob("*") if everything.is_dir() else ():
         with contextlib.suppress(OSError):
-            if time.time() - each.stat().st_mtime > AGE_LIMIT:
+            if is_old(each.stat().st_mtime, AGE_LIMIT, time.time()):
                 shutil.rmtree(each, ignore_errors=True)

@@ -23,6 +23,7 @@ from interpreters.errors import FloorError
 from interpreters.listing import some_of
 from interpreters.locks import locked
 from interpreters.scratch import in_use, is_abandoned
+from runs.aging import is_old
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -113,7 +114,7 @@ def _left(everything: Path) -> list[Path]:
     for folder in everything.iterdir():
         if not is_abandoned(folder):
             continue
-        if time.time() - folder.stat().st_mtime > AGE_LIMIT:
+        if is_old(folder.stat().st_mtime, AGE_LIMIT, time.time()):
             shutil.rmtree(folder, ignore_errors=True)
         elif (folder / QUESTION).is_file():
             found.append(folder)

@@ -33,6 +33,7 @@ from interpreters.unchanged import UntoldError, changed_since, looked_at, tree
 from reports.formats.records_contract import AccountDocument, OwnTlsDocument
 from reports.verdicts.cells import judge_cell
 from reports.verdicts.observations import Account, OwnTls
+from runs.aging import is_old
 from runs.own_files import checkout_of
 from runs.probe import ProbeResult, blank_observation
 from servers.certificates import NAME
@@ -163,7 +164,7 @@ class RememberedVisits:
         room, now = BYTES_LIMIT, time.time()
         for made, size, path in sorted(there, reverse=True):
             room -= size
-            if room < 0 or not 0 <= now - made < AGE:
+            if room < 0 or is_old(made, AGE, now):
                 path.unlink(missing_ok=True)
 
 

@@ -13,7 +13,8 @@ import pytest
 from interpreters.environments import FAILURE, STAMP
 from interpreters.locks import locked
 from interpreters.scratch import in_use
-from runs.clean import OLD, clean, leftovers, shown, size_of
+from runs.campaign import COMPILED_AGE as OLD
+from runs.clean import clean, leftovers, shown, size_of
 
 
 def an_environment(place: Path, python: Path, *, mark: str = STAMP) -> Path:
