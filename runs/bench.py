@@ -163,6 +163,13 @@ class Copies:
     peak: int = 0
     """Bytes that the largest process of the warm run took."""
 
+    def __str__(self) -> str:
+        """Return what each run took in a sentence."""
+        runs = {"without environments": self.cold, "with them": self.warm, f"{FEW} of them": self.few}
+        runs |= {"starting each": self.bare, "the baseline without environments": self.baseline}
+        took = (f"{what} {cost.wall:.1f} s ({cost.cpu:.1f} s)" for what, cost in runs.items() if cost)
+        return f"{self.copies} copies, wall (processor) time: {', '.join(took)}"
+
     @property
     def growth(self) -> float | None:
         """The processor time of each over that of each of a few; None where there are no more than a few."""
@@ -340,9 +347,9 @@ def run_bench(
     names = tuple(each.id for each in interpreters)
     report = measure_report([*ours, "--attacks"], copy, uv, scratch)
     copies = measure_copies(interpreters, nox, copy, scratch, extent)
+    say(f"copies of one interpreter: {copies}")
     folder, measure = scratch / "many", partial(_ours_on, ours[:4], copy)
-    many = measure_many(interpreters, uv, measure, folder, extent.environments)
-    same, different = many or (None, None)
+    same, different = measure_many(interpreters, uv, measure, folder, extent.environments) or (None, None)
     say(f"the same packages on each Python: {same}")
     apart = read_spending(copy / SPENT)
     say(f"all different: {different}, of which:\n{apart}")

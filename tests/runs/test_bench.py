@@ -132,6 +132,16 @@ def test_the_table_holds_what_was_measured_against_what_is_wanted() -> None:
     }
 
 
+def test_copies_say_what_each_run_took() -> None:
+    """A long bench says so at once, in wall and processor time, and leaves out what was not asked for."""
+    copies = Copies(60, Cost(50.0, 90.0, 0), Cost(30.0, 50.0, 0), Cost(9.0, 8.0, 0), Cost(99.0, 120.0, 0))
+    assert str(copies) == (
+        "60 copies, wall (processor) time: without environments 50.0 s (90.0 s), with them 30.0 s (50.0 s),"
+        " starting each 9.0 s (8.0 s), the baseline without environments 99.0 s (120.0 s)"
+    )
+    assert "baseline" not in str(replace(copies, baseline=None))
+
+
 def test_what_was_not_measured_has_a_line_that_says_what_it_takes() -> None:
     """A bench without options has all lines of one with all, and is silent about none."""
     none = Cost(1.0, 1.0, 1)
