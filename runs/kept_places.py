@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from interpreters.locks import locked
+from interpreters.shared import Shared
 from reports.merge import each_interpreters, part_of, read_parts, write_part
 from reports.verdicts.observations import Joined
 from runs.aging import is_old
-from runs.shared import Shared
 from runs.unfinished import AGE_LIMIT
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ import msgspec
 
 from interpreters.documents import as_json, as_text
 from interpreters.places import LOCAL, Place
+from interpreters.shared import Shared
 from reports.formats.contract import ScopeDocument
 from reports.formats.escape import for_json as _text
 from reports.formats.format import Format
@@ -107,8 +108,9 @@ def build_facts(matrix: Matrix, policy: Policy) -> Any:
         cells=(),
         hellos=_hellos(matrix.rows),
     )
-    # One by one: those of a fleet say again and again where nothing was found.
-    runs = [_plain(_run(part, _met(part, catalogue))) for part in run.parts or (run,)]
+    # One by one: those of a fleet say again and again where nothing was found, which is kept once.
+    shared = Shared()
+    runs = [shared.of(_plain(_run(part, _met(part, catalogue)))) for part in run.parts or (run,)]
     return _plain(document) | {"runs": runs}
 
 

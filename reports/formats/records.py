@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import textwrap
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -44,6 +45,9 @@ FORMATS = (
         lambda report: build_run(report.matrix.run, *_standings(report.matrix)),
     ),
 )
+
+NO_PARTS = '\n  "parts": []'
+"""Where a run that joins none has its parts in JSON: within a text each quotation mark has a backslash."""
 
 _Kind = TypeVar("_Kind", bound=Document)
 
@@ -103,21 +107,27 @@ def _wire(connection: ConnectionDocument) -> WireAccount:
     return connection.to(WireAccount, alerts=tuple(alert.to(WireAlert) for alert in connection.alerts))
 
 
-def build_run(run: Run, stands: Mapping[str, int], found: Mapping[str, int] | None = None) -> str:
-    """Return the run's provenance as JSON: what measured, where, when, and how its controls came out.
+def build_run(run: Run, stands: Mapping[str, int], found: Mapping[str, int] | None = None) -> Iterator[str]:
+    """Give the run's provenance as JSON: what measured, where, when, and how its controls came out.
 
     `stands` says how many interpreters stand at which verdict, and `found` how many environments as found:
-    the run in short, for those that look back at many.
+    the run in short, for those that look back at many. The runs that it joins are given one by one: what all
+    of a fleet looked at has 100 KiB for each place.
     """
     record = RunFile.of(
         run,
         scope=ScopeDocument.of(run.scope),
         controls={name: ControlDocument.of(control) for name, control in run.controls.items()},
-        parts=[PartDocument.of(part, scope=ScopeDocument.of(part.scope)) for part in run.parts],
+        parts=[],
         standings=stands,
         standings_found=found or {},
     )
-    return as_text(record, indent=2)
+    before, after = as_text(record, indent=2).split(NO_PARTS, 1)
+    yield before + NO_PARTS.rstrip("]")
+    for number, part in enumerate(run.parts):
+        text = as_text(PartDocument.of(part, scope=ScopeDocument.of(part.scope)), indent=2)
+        yield ("," if number else "") + textwrap.indent(f"\n{text.rstrip()}", " " * 4)
+    yield ("\n  ]" if run.parts else "]") + after
 
 
 def _standings(matrix: Matrix) -> tuple[dict[str, int], dict[str, int]]:

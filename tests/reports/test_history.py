@@ -110,7 +110,7 @@ def _run(**differences: Any) -> Run:
 def _keep(reports: Path, *runs: Run, **standings: int) -> None:
     for run in runs:
         with publish(run.run_id, reports, kept=100) as folder:
-            (folder / "run.json").write_text(build_run(run, standings))
+            (folder / "run.json").write_text("".join(build_run(run, standings)))
 
 
 def test_earlier_runs_are_looked_back_at(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_environments_that_appear_are_no_interpreters_that_got_worse(tmp_path: P
     ]
     apart = standings_apart(by_interpreter(rows), Condition.AMBIENT)
     with publish("1", tmp_path) as folder:
-        (folder / "run.json").write_text(build_run(_run(run_id="1"), *apart))
+        (folder / "run.json").write_text("".join(build_run(_run(run_id="1"), *apart)))
     _keep(tmp_path, _run(run_id="2"), enforced=1)
     first, second = past_runs(_run(), tmp_path)
     assert (first.standings["enforced"], sum(first.standings.values())) == (1, 1)

@@ -191,7 +191,7 @@ def test_a_line_that_is_not_ours_is_refused(
 
 def test_the_provenance_is_written_with_every_control(tmp_path: Path) -> None:
     """The run's file names instruments and times, and how the control came out on each server."""
-    (tmp_path / "run.json").write_text(build_run(RUN, {"enforced": 3}))
+    (tmp_path / "run.json").write_text("".join(build_run(RUN, {"enforced": 3})))
     record = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
     assert (record["schema_version"], record["standings"]) == (2, {"enforced": 3})
     for name in ("run_id", "host", "tool", "engine", "catalogue", "started", "ended"):
@@ -202,14 +202,29 @@ def test_the_provenance_is_written_with_every_control(tmp_path: Path) -> None:
     assert record["controls"]["page_second"]["reason"] == FAILED.reason
 
 
+@pytest.mark.parametrize("number", [0, 1, 3])
+def test_the_provenance_is_given_part_by_part(number: int) -> None:
+    """The text of a run that joins others is what the whole makes, and no piece is of two of them."""
+    scope = replace(a_scope(), notes=('\n  "parts": []', "\u2028"), variables={"parts": "[]"})
+    parts = tuple(replace(RUN, run_id=f"part-{each}", scope=scope) for each in range(number))
+    whole = list(build_run(replace(RUN, scope=scope, parts=parts), {}))
+    text = "".join(whole)
+    record = json.loads(text)
+    assert text == json.dumps(record, indent=2) + "\n"
+    assert [part["run_id"] for part in record["parts"]] == [part.run_id for part in parts]
+    assert {tuple(part["scope"]["notes"]) for part in record["parts"]} == ({scope.notes} if number else set())
+    assert all(piece.count('"run_id"') <= 1 for piece in whole)
+
+
 @pytest.mark.parametrize("scope", [a_scope(), a_narrow_scope(), Scope()])
 @pytest.mark.parametrize("merged", [False, True])
 def test_the_provenance_validates(tmp_path: Path, scope: Scope, *, merged: bool) -> None:
     """Whatever a run left out, its file fits its schema, merged or not, and lacks nothing of it."""
     run = replace(RUN, scope=scope, parts=(RUN, replace(RUN, scope=scope)) if merged else ())
-    (tmp_path / "run.json").write_text(build_run(run, {"enforced": 3}))
+    (tmp_path / "run.json").write_text("".join(build_run(run, {"enforced": 3})))
     record = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
     RUN_VALIDATOR.validate(record)
+    assert len(record["parts"]) == len(run.parts)
     # Runs from before what was found counted apart are still to be read.
     for key in record.keys() - {"standings_found"}:
         assert not RUN_VALIDATOR.is_valid({name: value for name, value in record.items() if name != key}), key
@@ -260,7 +275,7 @@ def test_a_run_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, ru
     """Whatever a run was called and asked, reading its file gives it back."""
     path = tmp_path_factory.getbasetemp() / "run.json"
     standings, found = {"downgraded": 2, "enforced": 0}, {"downgraded": 14}
-    path.write_text(build_run(run, standings, found))
+    path.write_text("".join(build_run(run, standings, found)))
     assert read_summary(path) == (run, standings, found)
 
 
@@ -318,7 +333,7 @@ def test_what_the_schema_has_not_is_not_read(
 ) -> None:
     """Neither the schema nor the reader takes an unknown key, another type, or what contradicts itself."""
     path = tmp_path / "run.json"
-    path.write_text(build_run(replace(RUN, scope=a_scope()), {}))
+    path.write_text("".join(build_run(replace(RUN, scope=a_scope()), {})))
     record = json.loads(path.read_text(encoding="utf-8"))
     inner = record
     for step in place:

@@ -1,4 +1,7 @@
-"""Keeps one of equal values: of a thousand places that are alike, memory has what they are alike in once."""
+"""Keeps one of equal values: of a thousand places that are alike, memory has what they are alike in once.
+
+Nobody may change such a value, be it a list.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +31,9 @@ class Shared:
         if isinstance(value, Mapping):
             found = {self._of(name): self._of(inner) for name, inner in value.items()}
             return self._one(dict, [part for item in found.items() for part in item], found)
-        if type(value) is tuple:
-            parts = tuple(map(self._of, value))
-            return self._one(tuple, parts, parts)
+        if type(value) in (tuple, list):
+            items = [self._of(each) for each in value]
+            return self._one(type(value), items, type(value)(items))
         if is_dataclass(value) and not isinstance(value, type):
             names = [each.name for each in fields(value) if each.init]
             own = [getattr(value, name) for name in names]
@@ -41,9 +44,8 @@ class Shared:
             return self._one(type(value), parts, replace(value, **new) if new else value)
         try:
             return self._known.setdefault((type(value), value), value)
-        except (
-            TypeError
-        ):  # it has no hash, and stays what it is: as long as we know it, its id is nobody else's
+        except TypeError:
+            # It has no hash, and stays what it is: as long as we know it, its id is nobody else's.
             return self._known.setdefault((type(value), id(value)), value)
 
     def _one(self, kind: type, parts: Any, value: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runs.shared import Shared
+from interpreters.shared import Shared
 from servers.conditions import Condition
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ def test_equal_values_become_one() -> None:
     assert shared.of(a_fact("b")).more[1] is shared.of(a_fact("c")).more[1]
     pair = shared.of(("text", 2.5, None, True, Condition.AMBIENT))
     assert pair is shared.of(("text", 2.5, None, True, Condition.AMBIENT))
-    plain = Fact("t", (1,), {"name": "x"})
-    assert shared.of(plain) is shared.of(Fact("t", (1,), {"name": "x"}))
+    assert shared.of(a_fact()) is shared.of(a_fact())
 
 
 @pytest.mark.parametrize(
@@ -52,6 +51,7 @@ def test_equal_values_become_one() -> None:
         lambda: Fact("t", (1,), where=Path("/elsewhere")),
         lambda: Fact("t", (1,), {"one": 1}),
         lambda: Fact("t", ((1,),)),
+        lambda: Fact("t", ([1],)),
     ],
 )
 def test_what_differs_in_anything_stays_apart(other: Callable[[], Fact]) -> None:
