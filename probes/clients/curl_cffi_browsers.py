@@ -78,9 +78,9 @@ def fetch_with(options, host, port, cafile, timeout):
 
 
 def answered(kinds, names, failures):
-    """Give each name that got an answer, with the others of its hello; of all of them only that."""
+    """Give each name that got an answer, with the others of its hello; of all of them only how many."""
     if not any(failures):
-        yield "all of %d names, which have %d hellos" % (len(NAMES), len(kinds))
+        yield "one name of each of the %d hellos that %d names have" % (len(kinds), len(NAMES))
         return
     for kind, name, failed in zip(kinds, names, failures):
         if not failed:
