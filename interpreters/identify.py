@@ -238,8 +238,8 @@ def identify(
     `words` stand between the executable and the script. Root starts nothing that somebody else could
     replace, nor what loads something of that kind: see owners.py and loaded.py.
     The folder `cache` keeps answers, under the executable's fingerprint, that of each file among the words,
-    and the variables that matter, where they hold as long as that file does. For a day it also keeps that a
-    candidate did not answer in time. It keeps no other refusal.
+    and the variables that matter, where they hold as long as that file and what it loads at its start. For a
+    day it also keeps that a candidate did not answer in time. It keeps no other refusal.
     """
     files = _between(words)
     if refusal := _refusal(path, files):
@@ -253,7 +253,7 @@ def identify(
     except OSError as error:
         msg = f"{path} cannot be run: {error.strerror or error}"
         raise IdentifyError(msg) from error
-    if (known := _recall(remembered)) and _holds(known, path):
+    if (known := _recall(remembered)) and _holds(known, path) and not _has_changed(known, remembered):
         return known
     if refusal := _recall_hang(path, remembered, limit):
         raise IdentifyError(refusal)
@@ -383,6 +383,20 @@ def forget(path: Path, cache: Path) -> None:
         return
     for file in cache.glob(f"{known}-*"):
         file.unlink(missing_ok=True)
+
+
+def _has_changed(known: Identity, remembered: Path) -> bool:
+    """Whether start-up code, packages or an environment's own file came, went or changed since the answer.
+
+    Those decide on where it imports from. A folder changes with what lies in itself: that is where `.pth`
+    files and hooks are.
+    """
+    places = (*known.path, *known.start_up, os.path.join(known.prefix, "pyvenv.cfg"))  # noqa: PTH118
+    try:
+        written = remembered.stat().st_mtime
+        return any(os.stat(place).st_ctime >= written for place in filter(os.path.exists, places))  # noqa: PTH116
+    except (OSError, ValueError):
+        return True
 
 
 class _HangError(IdentifyError):

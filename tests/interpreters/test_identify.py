@@ -626,6 +626,23 @@ def test_start_up_code_that_is_gone_sets_nothing(tmp_path: Path) -> None:
     assert identify(python, given, tmp_path / "cache").changed == {}
 
 
+def test_start_up_code_that_came_is_asked_about(tmp_path: Path) -> None:
+    """A hook that adds a folder of packages is known in the next run; what stayed as it was is not asked."""
+    venv.create(tmp_path / "venv", symlinks=True)
+    python, cache = tmp_path / "venv/bin/python", tmp_path / "cache"
+    hook, given = site_packages(python) / "sitecustomize.py", {"PATH": os.environ["PATH"]}
+    for folder in ("", "/w/shared", "/w/other"):
+        time.sleep(0.05)  # the kernel's clock for files has ticks of a hundredth of a second
+        if folder:
+            hook.write_text(f"import sys; sys.path.append({folder!r})\n")
+        before = identify(python, given, cache)
+        assert (folder in before.path) is bool(folder)
+    (remembered,) = cache.glob("*.json")
+    asked = remembered.stat().st_mtime_ns
+    assert identify(python, given, cache) == before
+    assert remembered.stat().st_mtime_ns == asked
+
+
 @given(IDENTITIES)
 def test_an_identity_survives_being_written(identity: Identity) -> None:
     """An identity that is written as JSON and read again is the same."""
