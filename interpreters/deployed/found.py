@@ -131,11 +131,12 @@ def find_environments(
     for each in (*in_locations, *in_trees):
         try:
             there = is_environment(each.folder)
+            why = "" if there or not _has_lost_its_python(each.folder) else "its Python is gone"
         except OSError as error:
             why = (error.strerror or str(error)).lower()
+        if why:
             looked.append(SearchedLocation(str(each.folder), "unreadable", why))
-            continue
-        if there and (real := os.path.realpath(each.folder)) not in excluded | homes:
+        elif there and (real := os.path.realpath(each.folder)) not in excluded | homes:
             found.setdefault(real, each)
     ours = [each for real, each in found.items() if not any(Path(real).is_relative_to(o) for o in own)]
     taken = {each.id for each in known}
@@ -163,6 +164,11 @@ def is_environment(folder: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def _has_lost_its_python(folder: Path) -> bool:
+    """Whether an environment's Python leads to what is not there, as after an upgrade of the system's."""
+    return (folder / CONFIGURATION).is_file() and (folder / PYTHON).is_symlink()
 
 
 def _is_old_virtualenv(folder: Path) -> bool:

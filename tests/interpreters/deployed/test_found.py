@@ -199,6 +199,18 @@ def test_what_is_no_environment_is_none(machine: Disk, missing: str) -> None:
     assert machine.ids() == {}
 
 
+def test_an_environment_whose_python_is_gone_is_named(machine: Disk) -> None:
+    """After an upgrade its link leads nowhere: it cannot be measured, and is not left out without a word."""
+    folder = machine.add("/opt/shop")
+    (folder / "bin/python").unlink()
+    (folder / "bin/python").symlink_to(machine.root / "usr/bin/python3.9")
+    assert machine.ids() == {}
+    looked = machine.look().looked
+    assert [each for each in looked if each.place == str(folder)] == [
+        SearchedLocation(str(folder), "unreadable", "its Python is gone")
+    ]
+
+
 def test_an_old_virtualenv_is_one(machine: Disk) -> None:
     """Virtualenv before 20 wrote no pyvenv.cfg, but where the library of its base is."""
     folder = machine.add("/opt/shop")
