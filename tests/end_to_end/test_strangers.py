@@ -114,7 +114,7 @@ def test_somebody_connects(
         f"a process of user {uid or os.getuid()}",
     }
     told = done.campaign.notes
-    assert {f"of {one.server}," in " ".join(told) for one in seen} == {True}
+    assert {f" {one.server} (" in " ".join(told) for one in seen} == {True}
     assert set(told) <= set(done.said)
 
 
