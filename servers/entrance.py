@@ -104,7 +104,11 @@ class Turn:
 
     def lose_if_idle(self) -> None:
         """End the connection to the server if nothing passes on it."""
-        if self._transport and time.monotonic() - max(self._began, self._touched()) > SILENCE_LIMIT:
+        if (
+            self._transport
+            and not self._transport.is_closing()
+            and time.monotonic() - max(self._began, self._touched()) > SILENCE_LIMIT
+        ):
             self.lost = f"silent for {SILENCE_LIMIT:g} s while others waited for the server, ended by the tap"
             self._transport.abort()
 

@@ -376,6 +376,8 @@ def _bound(host: str, port: int) -> socket.socket:
 
 
 def reset(transport: asyncio.WriteTransport) -> None:
-    """End a connection with a TCP reset."""
+    """End a connection with a TCP reset, unless it has ended: then its socket is closed."""
+    if transport.is_closing():
+        return
     transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
     transport.abort()

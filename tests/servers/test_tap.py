@@ -220,6 +220,32 @@ def test_server_that_resets_is_noted() -> None:
     _run(test())
 
 
+def test_both_ends_that_reset_are_noted_and_let_the_next_one_in() -> None:
+    """A client resets behind its hello, and so does the server before an answer: both have ended."""
+
+    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(1)
+        # The tap has the client's reset by then.
+        await asyncio.sleep(0.1)
+        writer.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )
+        writer.transport.abort()
+
+    async def test() -> None:
+        async with _upstream(reset) as upstream, Tap(upstream.address) as tap:
+            _, writer = await asyncio.open_connection("127.0.0.1", tap.port)
+            writer.write(b"x")
+            await upstream.reached.wait()
+            tap_module.reset(writer.transport)
+            await tap.settle()
+        (capture,) = tap.captures
+        assert not capture.faults
+        assert [note.partition(" broke off")[0] for note in capture.notes] == ["the client", "the server"]
+
+    _run(test())
+
+
 @pytest.mark.parametrize("over", [0, 1, 5])
 def test_bytes_past_the_limit_are_a_fault(monkeypatch: pytest.MonkeyPatch, over: int) -> None:
     """Past the limit bytes still pass, but are not kept, and the capture says that it is cut."""
