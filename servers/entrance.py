@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import socket
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,9 @@ here hangs, and those who wait have given up after five."""
 
 POLL_INTERVAL = 0.25
 """Seconds between two looks of a connection that waits at the one whose turn it is."""
+
+QUEUE_INTERVAL = 0.02
+"""Seconds between two tries of a server where as many wait to be accepted as it lets wait."""
 
 
 def private_socket(folder: Path | None) -> Path | None:
@@ -98,7 +102,7 @@ class Turn:
         """Connect to the server, whose end that makes; raises OSError."""
         loop, address = asyncio.get_running_loop(), self._entrance.address
         if isinstance(address, Path):
-            self._transport, _ = await loop.create_unix_connection(end, str(address))
+            self._transport, _ = await loop.create_unix_connection(end, sock=await _connected(address))
         else:
             self._transport, _ = await loop.create_connection(end, *address)
 
@@ -124,3 +128,24 @@ class Turn:
 
 Reachable = Address | Entrance
 """How a tap gets to a server: an address that several may dial at once, or an entrance."""
+
+
+async def _connected(path: Path) -> socket.socket:
+    """Return a connection to a Unix domain socket; where there are too many that wait, wait with them.
+
+    asyncio would take the EAGAIN of a full queue (connect(2)) for a connection that is on its way, and then
+    for one that is made: what is sent on it breaks. Raises OSError.
+    """
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.setblocking(False)
+        while True:
+            try:
+                connection.connect(str(path))
+            except BlockingIOError:
+                await asyncio.sleep(QUEUE_INTERVAL)
+            else:
+                return connection
+    except BaseException:
+        connection.close()
+        raise

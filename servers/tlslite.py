@@ -96,6 +96,9 @@ class TlsliteServer:
 class _LeftToTheTap:
     """Leaves it to the tap to tell what became of a connection; socketserver would print a traceback."""
 
+    request_queue_size = 1024
+    """Connections that may wait to be accepted, of as many places as are measured at once; else five."""
+
     def handle_error(self, request: object, client_address: object) -> None:
         """Do nothing: where no thread can be started, the connection is closed, and its cell says so."""
 

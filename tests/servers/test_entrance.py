@@ -140,3 +140,48 @@ def test_who_gives_up_waiting_blocks_nobody(tmp_path: Path) -> None:
             pass
 
     _run(test())
+
+
+def test_a_connection_waits_where_as_many_wait_as_may(tmp_path: Path) -> None:
+    """Its first bytes arrive as soon as the server has accepted those in front of it, and do not break."""
+    door = Entrance(tmp_path / "s")
+    one_more = 8
+
+    def accept(listening: socket.socket) -> list[bytes]:
+        """Accept all only once their queue has been full for a while."""
+        time.sleep(0.3)
+        connections = [listening.accept()[0] for _ in range(one_more)]
+        with contextlib.ExitStack() as opened:
+            return [opened.enter_context(connection).recv(1) for connection in connections]
+
+    async def say() -> None:
+        async with door.turn(time.monotonic) as turn:
+            saying = _Saying()
+            await turn.dial(lambda: saying)
+            await saying.gone.wait()
+
+    async def test() -> None:
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(tmp_path / "s"))
+            listening.listen(1)
+            listening.settimeout(HANGS / 8)
+            heard = asyncio.create_task(asyncio.to_thread(accept, listening))
+            async with asyncio.timeout(HANGS / 4):
+                await asyncio.gather(*(say() for _ in range(one_more)))
+                assert await heard == [b"x"] * one_more
+
+    _run(test())
+
+
+class _Saying(asyncio.Protocol):
+    """Says one byte, and knows when its connection is gone."""
+
+    def __init__(self) -> None:
+        self.gone = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.write(b"x")
+
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
+        self.gone.set()
