@@ -27,8 +27,10 @@ def process(seconds_ago: float) -> RunningProcess:
     return RunningProcess(12, "web", began.isoformat(timespec="seconds"), "gunicorn")
 
 
-BEFORE, AFTER = process(60), process(-60)
-"""One that began before a test changes anything, and one that begins after that."""
+DAY = 24 * 3600.0
+
+BEFORE, AFTER = process(DAY), process(-DAY)
+"""One that began before a test changes anything, and one that begins after that, however late it runs."""
 
 
 @pytest.mark.parametrize(
