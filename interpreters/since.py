@@ -15,6 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packaging.utils import canonicalize_name
+
 from interpreters.clients import clients
 from interpreters.distributions import METADATA
 
@@ -80,10 +82,10 @@ def _metadata(search_path: Iterable[str]) -> Iterator[str]:
     The files in it may be links to those of another environment, whose status changes with each link.
     """
     names = {name for client in clients().values() for name in (*client.requirement.split(), *client.modules)}
-    known = {_plain(re.split(r"[\[<=>]", name)[0]) for name in names}
+    known = {canonicalize_name(re.split(r"[\[<=>]", name)[0]) for name in names}
     for folder in search_path:
         for entry in _entries(folder):
-            if entry.endswith(tuple(METADATA)) and _plain(entry.partition("-")[0]) in known:
+            if entry.endswith(tuple(METADATA)) and canonicalize_name(entry.partition("-")[0]) in known:
                 yield str(Path(folder, entry))
 
 
@@ -92,7 +94,3 @@ def _entries(folder: str) -> list[str]:
         return sorted(os.listdir(folder)) if os.path.isabs(folder) else []  # noqa: PTH117, PTH208
     except OSError:
         return []
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[-_.]+", "_", name).lower()
