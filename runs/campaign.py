@@ -174,8 +174,8 @@ async def run_campaigns(
     telling: Sequence[Condition] = TELLING,
 ) -> list[CampaignResult]:
     """Probe all tasks of each machine, which meet the same servers side by side: see open_campaign."""
-    grouped = list(map(_by_interpreter, machines))
-    with counted(sum(map(len, grouped)), "measured") as tally:
+    number = sum(len({task.interpreter for task in tasks}) for tasks in machines)
+    with counted(number, "measured") as tally:
         async with open_campaign(settings, CampaignSize.of(machines), tally, telling) as campaign:
             results = await asyncio.gather(*map(campaign.run, machines))
     say_once(note for result in results for note in result.notes)
