@@ -295,7 +295,7 @@ class _TapEnd(asyncio.Protocol):
         self._held += data
         if _is_record(self._held):
             self.transport.pause_reading()
-            _is_done(self.began)
+            _complete(self.began)
 
     def eof_received(self) -> bool:
         """Pass on the end of what it sends; what is sent to it may go on."""
@@ -330,12 +330,12 @@ class _TapEnd(asyncio.Protocol):
     def _end(self) -> None:
         if not self.ended.done() and self._other:
             self._other.finish()
-        _is_done(self.began)
-        _is_done(self.ended)
+        _complete(self.began)
+        _complete(self.ended)
 
 
-def _is_done(future: asyncio.Future[None]) -> None:
-    """Say so, unless nobody waits any more."""
+def _complete(future: asyncio.Future[None]) -> None:
+    """Let whoever waits for it go on, unless it was done before or is given up."""
     if not future.done():
         future.set_result(None)
 

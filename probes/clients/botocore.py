@@ -23,12 +23,12 @@ def new_session():
     return session
 
 
-# One session, and one client for each trust store and number of retries, as an application has them: the
-# first client reads all of S3's service model.
 # The first release that says what it is about to send, so that it can be sent to another port. Before it a client
 # stays with the address that it was made for.
 ADDRESSED_SINCE = (1, 12, 13)
 
+# One session, and one client for each trust store and number of retries, as an application has them: the
+# first client reads all of S3's service model.
 SESSION = new_session()
 CLIENTS = {}
 
