@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 from interpreters.errors import FloorError
 from interpreters.identify import fingerprint
 from interpreters.indexes import pip_sources
-from interpreters.locate import PYTHON
 from interpreters.locks import BusyError, locked
 from interpreters.process_environment import PASSED_THROUGH
 from interpreters.processes import run, signal_name
 from interpreters.versions import version_of
+from interpreters.ways import PYTHON
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

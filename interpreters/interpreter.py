@@ -140,6 +140,9 @@ class Interpreter:
     shared_with: str = ""
     """The id of the environment that was measured in the place of this one, which is the same in all that was
     loaded and looked for there; empty for all that was measured itself."""
+    other_ways: tuple[str, ...] = ()
+    """The other Pythons by which its environment is entered and that start something else, such as a
+    `bin/python3` that is no link to `bin/python`; each was measured by itself."""
     variables: Mapping[str, str] = field(default_factory=dict, hash=False)
     """The variables that the interpreter was measured under, beside those of every measured process; one
     whose value is nobody's business has NOT_SHOWN."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import filecmp
 import fnmatch
 import itertools
 import os
@@ -30,6 +29,7 @@ from interpreters.locations import (
 )
 from interpreters.owners import not_as_root
 from interpreters.places import LOCAL, Place
+from interpreters.ways import PYTHON, same_program, ways_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -46,14 +46,8 @@ GIVEN = InterpreterSource("given", ())
 SEARCH = InterpreterSource("search", (), own=True)
 """The source of interpreters that are in no location and were found in a tree of the user's choice."""
 
-SAME_LIMIT = 1 << 30
-"""Bytes of an executable beyond which it is not compared with others: a sparse file can have any number."""
-
 CFG_LIMIT = 64 * 1024
 """Bytes that are read of a pyvenv.cfg; a real one has two hundred."""
-
-PYTHON = Path("bin", "python")
-"""Where an environment has its Python (PEP 405, outside Windows)."""
 
 COMMON = ("venv", "env", "virtualenv")
 """Common names of environments, which need the name of the folder around them."""
@@ -189,7 +183,7 @@ def leads_to(path: Path) -> Path:
 
 def python_of(folder: Path) -> Path:
     """Return the Python of an environment that the user gave; raises SelectionError for none."""
-    python = Path(os.path.abspath(folder), PYTHON)
+    python = ways_in(Path(os.path.abspath(folder)))[0]
     if not (problem := _why_no_file(python, f"there is no {PYTHON} in it")):
         return python
     msg = f"--environment {str(folder)!r}: {problem}; give the folder of an environment"
@@ -206,7 +200,7 @@ def _environments(pythons: Iterable[Path]) -> list[Candidate]:
     found = []
     for folder in folders:
         label = label_of(folder, alone=names[plain(folder.name)] == 1)
-        found.append(replace(environment_at(folder, label, GIVEN.id), given=True))
+        found += [replace(each, given=True) for each in environments_at(folder, label, GIVEN.id)]
     return found
 
 
@@ -219,23 +213,33 @@ def label_of(folder: Path, *, alone: bool = True) -> str:
     return plain(folder.name if telling else f"{folder.parent.name}_{folder.name}")
 
 
-def environment_at(
+def environments_at(
     folder: Path, label: str, source: str, refuse: Callable[[str | Path], str] | None = None
-) -> Candidate:
-    """Return the environment in a folder as a candidate, with the reason if its Python must not be run.
+) -> Iterator[Candidate]:
+    """Give the environment in a folder as a candidate for each way in, with the reason if it must not be run.
 
-    Root starts it only if nobody else may change its Python, nor the packages that this loads: `refuse` says
-    who may, as not_as_root does.
+    The usual way has the label of the environment, and another one its own name behind that. Root starts it
+    only if nobody else may change its Python, nor the packages that this loads: `refuse` says who may, as
+    not_as_root does.
     """
-    python, refuse = folder / PYTHON, refuse or not_as_root
+    for number, python in enumerate(ways_in(folder)):
+        name = way_id(label, python.name if number else "")
+        yield Candidate(name, source, python, refusal_of(python, folder, refuse), environment=folder)
+
+
+def way_id(label: str, name: str = "") -> str:
+    """Return the id of an environment; `name` is that of its Python, if this is not the usual way in."""
+    return f"{ENVIRONMENT}{label}_{plain(name)}" if name else f"{ENVIRONMENT}{label}"
+
+
+def refusal_of(python: Path, folder: Path, refuse: Callable[[str | Path], str] | None = None) -> str:
+    """Say why an environment must not be started by this Python; empty if it may."""
     if not os.path.exists(python):
-        unavailable = _broken(python)
-    elif not os.access(python, os.X_OK):
-        unavailable = f"{os.path.realpath(python)} is not executable"
-    else:
-        loaded = [str(python), str(folder), *_site_packages(folder)] if os.geteuid() == 0 else []
-        unavailable = next(filter(None, map(refuse, loaded)), "")
-    return Candidate(f"{ENVIRONMENT}{label}", source, python, unavailable, environment=folder)
+        return _broken(python)
+    if not os.access(python, os.X_OK):
+        return f"{os.path.realpath(python)} is not executable"
+    loaded = [str(python), str(folder), *_site_packages(folder)] if os.geteuid() == 0 else []
+    return next(filter(None, map(refuse or not_as_root, loaded)), "")
 
 
 def _site_packages(folder: Path) -> Iterator[str]:
@@ -364,20 +368,9 @@ def _without_copies(found: Iterable[Candidate]) -> list[Candidate]:
     kept: list[Candidate] = []
     for candidate in sorted(found, key=lambda c: (not c.given, -len(c.path.name), str(c.path))):
         beside = [other.path for other in kept if other.path.parent == candidate.path.parent]
-        if not any(_same_program(candidate.path, other) for other in beside):
+        if not any(same_program(candidate.path, other) for other in beside):
             kept.append(candidate)
     return kept
-
-
-def _same_program(path: Path, other: Path) -> bool:
-    try:
-        size = path.stat().st_size
-        if size > SAME_LIMIT or size != other.stat().st_size or not filecmp.cmp(path, other, shallow=False):
-            return False
-        with path.open("rb") as opened:
-            return opened.read(2) != b"#!"
-    except OSError:
-        return False
 
 
 def _candidate(path: Path, source: InterpreterSource, user: str = "", unavailable: str = "") -> Candidate:

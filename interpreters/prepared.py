@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from interpreters.identify import (
     identify_there,
 )
 from interpreters.identify import forget as forget_identity
-from interpreters.interpreter import MADE, Interpreter
+from interpreters.interpreter import MADE, Interpreter, names_application
 from interpreters.locks import BusyError, locked
 from interpreters.log import LOG
 from interpreters.openssl_conf import configuration_path
@@ -143,6 +144,11 @@ class Prepared:
     def variables(self, env: Mapping[str, str]) -> dict[str, str]:
         """Return what the interpreter sees where `env` is what everything measured is run in."""
         return applied(applied(env, self.started_with), self.changed)
+
+    def beside(self, ways: Iterable[str]) -> Prepared:
+        """Return the same interpreter, which names the others of these ways into its environment."""
+        others = tuple(way for way in ways if way != self.interpreter.path)
+        return replace(self, interpreter=replace(self.interpreter, other_ways=others)) if others else self
 
     def without(self, unavailable: str) -> Prepared:
         """Return the same interpreter, with the reason why nothing can be measured in it."""
@@ -344,13 +350,49 @@ def _environment(cache: Path, candidate: Candidate, requirement: str) -> Path:
 
 
 def distinct(everyone: Sequence[Prepared]) -> tuple[Prepared, ...]:
-    """Drop whatever turned out to start an interpreter that is among them under its own name.
+    """Drop whatever turned out to start what is among them under another name: see twins.
 
-    A wrapper that changes the environment is an interpreter of its own; what the user named is kept too.
+    Of an environment that is entered in several ways all the same, each names the others.
     """
-    known = {Path(prepared.interpreter.path) for prepared in everyone}
-    return tuple(
-        prepared
-        for prepared in everyone
-        if prepared.same_as not in known or prepared.changed or prepared.given
-    )
+    dropped = twins(everyone)
+    kept = [each for each in everyone if each.interpreter.id not in dropped]
+    ways: dict[object, list[str]] = {}
+    for each in kept:
+        ways.setdefault(_entered(each), []).append(each.interpreter.path)
+    return tuple(each.beside(ways[_entered(each)]) for each in kept)
+
+
+def _entered(prepared: Prepared) -> object:
+    """Return the environment that a Python is a way into; what is none has its id instead."""
+    interpreter = prepared.interpreter
+    is_way = names_application(interpreter.id) and not prepared.words
+    return (interpreter.environment, interpreter.place) if is_way else interpreter.id
+
+
+def twins(everyone: Iterable[Prepared]) -> dict[str, Path]:
+    """Return, by id, what starts the same as another one of them, with the path of that one.
+
+    A wrapper that changes the environment is an interpreter of its own; what the user named is kept too. Of
+    the ways into an environment the first is kept of those that lead to one Python as it says of itself.
+    """
+    everyone = tuple(everyone)
+    known = {Path(each.interpreter.path) for each in everyone}
+    first: dict[object, Prepared] = {}
+    found = {}
+    for each in everyone:
+        kept = first.setdefault(_way(each), each)
+        if kept is not each:
+            found[each.interpreter.id] = Path(kept.interpreter.path)
+        elif each.same_as in known and each.same_as and not each.changed and not each.given:
+            found[each.interpreter.id] = each.same_as
+    return found
+
+
+def _way(prepared: Prepared) -> object:
+    """Return what those ways into one environment have in common that are the same; all else is by itself."""
+    identity = prepared.identity
+    if identity is None:
+        return prepared.interpreter.id
+    actual, is_here = identity.executable, prepared.interpreter.place.is_local
+    known = replace(identity, executable=os.path.realpath(actual) if is_here else actual)
+    return _entered(prepared), repr(known)

@@ -4,8 +4,8 @@ Its argument is a file of JSON: `interpreters`, `lists` and `environments` are p
 folders, as in interpreters/locations.toml and interpreters/deployed/found.toml, and `names` is the regular expression
 of what an interpreter is called. `programs` are pairs of an id and a command, and `zipapps` patterns of folders. It
 prints one marked line of JSON: `interpreters`, `environments` and `programs`, each with its source (of a program its
-id), its path and, in `refused`, why root must not start it; `zipapps` with what is read of each; `looked` with a status
-for each pattern; `python`, which looked; and what the place is.
+id), its path and, in `refused`, why root must not start it; an environment with the names of its `pythons`; `zipapps`
+with what is read of each; `looked` with a status for each pattern; `python`, which looked; and what the place is.
 """
 
 from __future__ import print_function
@@ -26,6 +26,9 @@ MARK = "TLS-FLOOR-FOUND "
 
 MOST = 1000
 """Interpreters, and environments, after which no more are looked for."""
+
+MOST_WAYS = 20
+"""Pythons by which one environment may be entered: interpreters/deployed/visit.py."""
 
 TOO_MANY = "%d were found before those in there, and no more are taken" % MOST
 
@@ -172,6 +175,20 @@ def not_executable(path):
     return "" if os.access(path, os.X_OK) else "%s is not executable" % path
 
 
+def ways_in(folder, names):
+    """Return the names of an environment's Pythons that may start different ones: interpreters/ways.py."""
+    try:
+        there = [name for name in os.listdir(os.path.join(folder, "bin")) if re.match("(?:%s)$" % names, name)]
+    except OSError:
+        return []
+    ways = {}
+    for name in sorted(there, key=lambda name: (name != "python", name)):
+        real = os.path.realpath(os.path.join(folder, "bin", name))
+        if real not in ways and os.path.isfile(real) and not any(same_program(real, other) for other in ways):
+            ways[real] = name
+    return sorted(ways.values(), key=lambda name: (name != "python", name))[:MOST_WAYS]
+
+
 def environments(wanted, users, looked):
     """Return the virtual environments of the place, and note where they were looked for."""
     found, seen = [], set()
@@ -180,16 +197,18 @@ def environments(wanted, users, looked):
     for source, pattern, folders in pairs + [("path", "", [own])]:
         there = left_out = False
         for folder in folders:
-            python = os.path.join(folder, "bin", "python")
+            pythons = ways_in(folder, wanted["names"])
             real = os.path.realpath(folder)
-            if os.path.isfile(os.path.join(folder, "pyvenv.cfg")) and os.path.isfile(python):
+            if os.path.isfile(os.path.join(folder, "pyvenv.cfg")) and pythons:
                 there = True
                 left_out = left_out or (real not in seen and len(found) == MOST)
                 if real not in seen and len(found) < MOST:
                     seen.add(real)
                     sites = glob.glob(os.path.join(folder, "lib*", "py*", "site-packages"))
-                    why = not_executable(python) or refused([python, folder] + sites)
-                    found.append({"source": source, "path": text(folder), "refused": why})
+                    paths = [os.path.join(folder, "bin", python) for python in pythons]
+                    why = not_executable(paths[0]) or refused(paths + [folder] + sites)
+                    ways = [text(python) for python in pythons]
+                    found.append({"source": source, "path": text(folder), "refused": why, "pythons": ways})
         if pattern:
             looked.append((pattern, "looked" if there else "absent", ""))
         if left_out:

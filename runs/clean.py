@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.environments import FAILURE, STAMP
-from interpreters.locate import PYTHON
 from interpreters.locks import BusyError, locked
 from interpreters.scratch import PREFIXES, is_abandoned
+from interpreters.ways import PYTHON
 from runs.aging import is_old
 from runs.campaign import COMPILED, COMPILED_AGE
 from runs.kept_places import PLACES

@@ -410,7 +410,7 @@ class Job(Task):
         start = self.start_of(self.request(settings), prepared, unchosen)
         outside = (LeftOut(found.id, found.path, found.reason) for found in self.running.outside)
         frozen = frozen_programs(self.bundles.frozen, self.selected)
-        left_out = (*start.scope.left_out, *same_twice(everyone, prepared), *outside, *frozen)
+        left_out = (*start.scope.left_out, *same_twice(everyone), *outside, *frozen)
         return replace(
             start, scope=replace(start.scope, left_out=left_out), programs=tuple(filter(None, introduced))
         )

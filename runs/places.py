@@ -21,7 +21,7 @@ from interpreters.interpreter import PROGRAM, program_id
 from interpreters.locate import Candidate, SelectionError, select
 from interpreters.log import LOG
 from interpreters.places import LOCAL, PlaceError
-from interpreters.prepared import prepare_there
+from interpreters.prepared import distinct, prepare_there
 from interpreters.processes import side_by_side
 from interpreters.programs_there import identify_programs_there
 from interpreters.scratch import scratch_folder
@@ -32,7 +32,7 @@ from reports.verdicts.scope import Scope
 from runs.job import tool
 from runs.kept_places import kept_parts
 from runs.measure import Fleet, SilentPlace, measure, measure_all, now
-from runs.provenance import TLS_VARIABLES, commit_of, not_chosen
+from runs.provenance import TLS_VARIABLES, commit_of, not_chosen, same_twice
 from runs.task import ROOT
 
 if TYPE_CHECKING:
@@ -248,9 +248,10 @@ def start_there(job: Job, settings: Settings, visited: VisitedPlace, chosen: Seq
     )
     request = replace(job.request(settings), made=bool(job.parcels), found=True)
     unchosen = not_chosen(visited.candidates, chosen, job.options.only)
-    start = job.start_of(request, [*prepared, *sent], unchosen)
+    start = job.start_of(request, [*distinct(prepared), *sent], unchosen)
     scope = replace(
         start.scope,
+        left_out=(*start.scope.left_out, *same_twice(prepared)),
         notes=tuple(map(sentence, sent)),
         user=visited.user,
         distribution=visited.distribution,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from interpreters.clients import ClientKey, clients, default_clients
 from interpreters.interpreter import ENVIRONMENT, is_program_id, is_site_id, names_application, program_id
 from interpreters.owners import not_as_root
+from interpreters.prepared import twins
 from interpreters.process_environment import PASSED_THROUGH
 from interpreters.processes import run
 from interpreters.programs import read_programs
@@ -112,13 +113,14 @@ def not_chosen(
     )
 
 
-def same_twice(prepared: Iterable[Prepared], kept: Iterable[Prepared]) -> tuple[LeftOut, ...]:
-    """Return the interpreters that were dropped, because each starts one that is among the others."""
-    known = {each.interpreter.id for each in kept}
+def same_twice(prepared: Iterable[Prepared]) -> tuple[LeftOut, ...]:
+    """Return what was dropped, because each starts what is among the others."""
+    everyone = tuple(prepared)
+    same = twins(everyone)
     return tuple(
-        LeftOut(each.interpreter.id, each.interpreter.path, f"it starts {each.same_as}, which is measured")
-        for each in prepared
-        if each.interpreter.id not in known
+        LeftOut(name, each.interpreter.path, f"it starts the same as {same[name]}, which is measured")
+        for each in everyone
+        if (name := each.interpreter.id) in same
     )
 
 

@@ -16,11 +16,10 @@ from interpreters.interpreter import ENVIRONMENT
 from interpreters.locate import (
     COMMON,
     GIVEN,
-    PYTHON,
     SEARCH,
     Candidate,
     Discovery,
-    environment_at,
+    environments_at,
     plain,
     unique,
 )
@@ -34,6 +33,7 @@ from interpreters.locations import (
 )
 from interpreters.owners import Trust
 from interpreters.tables import tables
+from interpreters.ways import PYTHON, ways_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -158,7 +158,7 @@ def is_environment(folder: Path) -> bool:
     if not regular and not _is_old_virtualenv(folder):
         return False
     try:
-        (folder / PYTHON).stat()
+        ways_in(folder)[0].stat()
     except PermissionError:
         return True
     except OSError:
@@ -186,7 +186,7 @@ def _candidates(found: Sequence[_Found], taken: Collection[str]) -> Iterator[Can
                 labels[number] = next(names[number], label)
     trust = Trust()
     for each, label in zip(found, labels, strict=True):
-        yield environment_at(each.folder, label, each.source.id, trust.not_as_root)
+        yield from environments_at(each.folder, label, each.source.id, trust.not_as_root)
 
 
 def grouped(looked: Iterable[SearchedLocation]) -> Iterator[SearchedLocation]:

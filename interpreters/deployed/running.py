@@ -22,7 +22,7 @@ from interpreters.deployed.proc import PROC, read_processes
 from interpreters.deployed.process_variables import SHOWN, applied_variables, named_files, shown_variables
 from interpreters.interpreter import NOT_SHOWN, RUNNING, RunningProcess
 from interpreters.listing import some_of
-from interpreters.locate import Candidate, environment_at, label_of, plain
+from interpreters.locate import Candidate, label_of, plain, refusal_of
 from interpreters.locations import PROCESSES, SearchedLocation, is_interpreter_name
 from interpreters.owners import not_as_root, others
 
@@ -262,9 +262,7 @@ def _unavailable(shared: _Alike, records: Sequence[ProcessRecord]) -> str:
 
 def _not_trusted(shared: _Alike) -> str:
     """Say why root starts nothing there: somebody else may change Python, or the packages that it loads."""
-    if is_environment(shared.environment) and (
-        refusal := environment_at(shared.environment, "", RUNNING).unavailable
-    ):
+    if is_environment(shared.environment) and (refusal := refusal_of(shared.python, shared.environment)):
         return refusal
     return next(filter(None, map(not_as_root, (shared.python, shared.environment))), "")
 

@@ -12,9 +12,9 @@ from interpreters.clients import PROBES
 from interpreters.deployed.bundles import LOCATIONS, BundleFacts, bundles_there
 from interpreters.deployed.found import read_found
 from interpreters.identify import IdentifyError, answer_there
-from interpreters.interpreter import ENVIRONMENT, PROGRAM, program_id
-from interpreters.locate import PATH, PYTHON, Candidate, interpreter_id, label_of, unique
-from interpreters.locations import EXECUTABLE, SearchedLocation, Status, read_locations
+from interpreters.interpreter import PROGRAM, program_id
+from interpreters.locate import PATH, Candidate, interpreter_id, label_of, unique, way_id
+from interpreters.locations import EXECUTABLE, SearchedLocation, Status, is_interpreter_name, read_locations
 from interpreters.places import CHOICE, CHOOSER, NO_PYTHON, Passenger, Place, PlaceError, identity_of
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ LOOK_LIMIT = 60.0
 
 MOST = 1000
 """Interpreters, and environments, that are taken of a place: it may name any number."""
+
+MOST_WAYS = 20
+"""Pythons by which one environment may be entered."""
 
 NO_SHELL = re.compile(
     r"\bsh\b.{0,80}(not found|no such file)|executable file .{0,40}not found", re.IGNORECASE
@@ -167,8 +170,14 @@ def _environments(place: Place, found: Sequence[Mapping[str, Any]]) -> Iterator[
         if source not in known:
             msg = f"no source of environments is {source!r}"
             raise ValueError(msg)
-        name, refused = f"{ENVIRONMENT}{label_of(folder)}", _text(each["refused"])
-        yield Candidate(name, source, folder / PYTHON, refused, given=True, environment=folder, place=place)
+        refused, names = _text(each["refused"]), [*map(_text, each["pythons"])]
+        if not names or len(names) > MOST_WAYS or not all(map(is_interpreter_name, names)):
+            msg = f"no environment is entered by {names[:MOST_WAYS]}"
+            raise ValueError(msg)
+        for number, python in enumerate(names):
+            name = way_id(label_of(folder), python if number else "")
+            path = folder / "bin" / python
+            yield Candidate(name, source, path, refused, given=True, environment=folder, place=place)
 
 
 def _programs(place: Place, found: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Iterator[Candidate]:

@@ -192,7 +192,7 @@ def _environment(
     interpreter: Interpreter, known: Mapping[tuple[str, str], str], today: dt.date
 ) -> dict[str, str]:
     """Return where an environment or process is, how it was found, and of which interpreter it is."""
-    inside = interpreter.path.startswith(f"{interpreter.environment}/bin/python")
+    inside = interpreter.path == f"{interpreter.environment}/bin/python"
     inside = inside and not interpreter.is_as_installed
     return {
         "host": interpreter.host,

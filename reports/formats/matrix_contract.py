@@ -164,6 +164,9 @@ class InterpreterDocument(InterpreterKey):
     shared_with: str = ""
     """The id of the environment that was measured in its place, which is the same, byte for byte, in all that
     a Python could load from it; empty for all that was measured itself."""
+    other_ways: tuple[str, ...] = ()
+    """The other Pythons by which its environment is entered and that start something else, each of which has
+    rows of its own; empty where all of them start the same."""
     variables: dict[str, str] = field(default_factory=dict)
     """The variables that it was measured under beside those of every measured process, such as the
     `OPENSSL_CONF` of a running process; empty for most. Of those of Python itself the values are left out."""

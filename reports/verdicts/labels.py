@@ -25,7 +25,8 @@ def place(interpreter: Interpreter) -> str:
         return f"{interpreter.id} in {interpreter.environment}"
     if interpreter.is_site:
         return f"packages of {interpreter.path}"
-    return interpreter.path if interpreter.is_as_installed else interpreter.environment
+    by_path = interpreter.is_as_installed or interpreter.other_ways
+    return interpreter.path if by_path else interpreter.environment
 
 
 def versioned(row: Row) -> str:

@@ -36,11 +36,11 @@ from interpreters.environments import (
     prepare,
 )
 from interpreters.identify import Identity, identify, parse_identity
-from interpreters.locate import PYTHON
 from interpreters.locks import locked
 from interpreters.process_environment import sanitized_environment
 from interpreters.processes import run
 from interpreters.versions import version_of
+from interpreters.ways import PYTHON
 from tests.support.installations import installation, site_packages
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from interpreters.clients import ClientKey
 from interpreters.environments import ClientVenv, Installer, NoEnvironmentError, is_made
 from interpreters.identify import parse_identity
 from interpreters.interpreter import MADE
-from interpreters.locate import PYTHON, Candidate
+from interpreters.locate import Candidate
 from interpreters.locks import BusyError, locked
 from interpreters.prepared import (
     ATTEMPTS,
@@ -28,7 +28,9 @@ from interpreters.prepared import (
     prepare_and_hold,
     prepare_apart,
     prepare_candidate,
+    twins,
 )
+from interpreters.ways import PYTHON
 from tests.support.builders import by_key, keys
 from tests.support.probing import says
 
@@ -404,6 +406,7 @@ def test_other_requirements_are_not_ready(
 
 ONE = candidate(Path("/opt/one/bin/python3"))
 TWO = Candidate("opt_two", "opt", Path("/opt/two/bin/python3"))
+THIRD = Path("/srv/shop/bin/python3")
 
 
 def starting(started: Candidate, wrapper: Candidate) -> Prepared:
@@ -440,6 +443,45 @@ def test_a_twin_of_the_unknown_is_measured_in_its_place() -> None:
     assert distinct([twin]) == (twin,)
 
 
+def entering(facts: dict[str, Any], name: str, **said: object) -> Prepared:
+    """Return a way into an environment whose Python says this of itself."""
+    suffix = "" if name == "python" else f"_{name}"
+    way = Candidate(f"env_shop{suffix}", "venv", Path("/srv/shop/bin", name), environment=Path("/srv/shop"))
+    return Prepared.of(way, parse_identity({**facts, "executable": str(way.path), **said}))
+
+
+def test_ways_into_an_environment_that_differ_are_all_kept(facts: dict[str, Any]) -> None:
+    """Each names the others where one starts under other variables; what starts the same is dropped."""
+    usual = entering(facts, "python", changed={"OPENSSL_CONF": "/etc/strict.cnf"})
+    other, same = entering(facts, "python3"), entering(facts, "python3_11", executable=str(THIRD))
+    kept = distinct([usual, other, same])
+    assert [each.interpreter.id for each in kept] == ["env_shop", "env_shop_python3"]
+    assert [each.interpreter.other_ways for each in kept] == [
+        (other.interpreter.path,),
+        (usual.interpreter.path,),
+    ]
+    assert twins([usual, other, same]) == {"env_shop_python3_11": THIRD}
+
+
+@pytest.mark.parametrize("said", [{"prefix": "/usr"}, {"version": "3.12.1"}, {"executable": "/usr/bin/env"}])
+def test_what_is_outside_or_another_python_is_another_way(
+    facts: dict[str, Any], said: dict[str, str]
+) -> None:
+    """A wrapper that leaves the environment, or starts another Python, is not the same as the usual one."""
+    ways = [
+        entering(facts, "python"),
+        entering(facts, "python3", **{"executable": "/srv/shop/bin/python", **said}),
+    ]
+    assert [each.interpreter.id for each in distinct(ways)] == ["env_shop", "env_shop_python3"]
+
+
+def test_a_wrapper_that_changes_nothing_is_the_same_way(facts: dict[str, Any]) -> None:
+    """An environment that comes out the same by each of its names is one, and names no other way."""
+    ways = [entering(facts, "python", executable=str(THIRD)), entering(facts, "python3")]
+    (one,) = distinct(ways)
+    assert (one.interpreter.id, one.interpreter.other_ways) == ("env_shop", ())
+
+
 @pytest.mark.parametrize("known", [False, True])
 def test_an_environment_is_measured_as_it_is(
     script: Script, prepare: Callable[..., Prepared], facts: dict[str, Any], tmp_path: Path, *, known: bool
@@ -454,7 +496,8 @@ def test_an_environment_is_measured_as_it_is(
     assert prepared.interpreter.environment == str(tmp_path / "venv")
     asked = ("ssl", "botocore@botocore-1.20.*", "botocore@botocore-newest", "urllib3@botocore-newest")
     assert prepared.places(keys(asked)) == {path: keys(["ssl", "botocore", "urllib3"])}
-    assert distinct([prepared, Prepared.of(candidate(real))])[0] == prepared
+    own = replace(candidate(real), id="own")
+    assert distinct([prepared, Prepared.of(own)])[0] == prepared
     assert not (tmp_path / "uv.log").exists()
 
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from interpreters.deployed.visit import SCRIPT
+from interpreters.deployed.visit import MOST_WAYS, SCRIPT
+from interpreters.locations import EXECUTABLE
+from interpreters.ways import ways_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,8 +51,32 @@ def test_environments_beyond_the_limit_are_told_of(script: Any, tmp_path: Path) 
         (tmp_path / name / "pyvenv.cfg").touch()
     looked: list[tuple[str, str, str]] = []
     pattern = str(tmp_path / "*")
-    assert len(script.environments({"environments": [("srv", pattern)]}, [], looked)) == 2
+    wanted = {"environments": [("srv", pattern)], "names": EXECUTABLE.pattern}
+    assert len(script.environments(wanted, [], looked)) == 2
     assert looked[:2] == [(pattern, "looked", ""), (pattern, "unreadable", script.TOO_MANY)]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"python": "ELF", "python3": "ELF"},
+        {"python": "#!/bin/sh", "python3": "#!/bin/sh"},
+        {"python": "#!/bin/sh", "python3": "ELF", "python3.11": "ELF", "python3-config": "#!/bin/sh"},
+        {"python3": "ELF", "python3.12": "another"},
+        {},
+    ],
+)
+def test_ways_into_an_environment_are_those_that_there_are_here(
+    script: Any, tmp_path: Path, files: dict[str, str]
+) -> None:
+    """The script finds in a place what interpreters/ways.py finds on this machine, and has the same limit."""
+    (tmp_path / "bin").mkdir()
+    for name, text in files.items():
+        (tmp_path / "bin" / name).write_text(text)
+    (tmp_path / "bin/python3.9").symlink_to("nowhere")
+    found = script.ways_in(str(tmp_path), EXECUTABLE.pattern)
+    assert found == [way.name for way in ways_in(tmp_path) if files]
+    assert script.MOST_WAYS == MOST_WAYS
 
 
 def test_programs_are_found_as_a_shell_would(script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,7 @@ def test_a_run_knows_what_it_measures_and_what_is_left_out(
     assert start.scope.left_out == (
         LeftOut("two", "/made/up/two", "--only on*"),
         LeftOut("env_shop", "/opt/shop/bin/python", "--only on*"),
-        LeftOut("once", "/made/up/once", "it starts /made/up/one, which is measured"),
+        LeftOut("once", "/made/up/once", "it starts the same as /made/up/one, which is measured"),
         LeftOut(
             "program_tool",
             "/opt/tool/tool",

@@ -221,6 +221,6 @@ def test_what_was_found_and_not_measured_is_named_with_the_reason() -> None:
     own = replace(other, id="site_other", site=True)
     assert not_chosen([one, other, own], [one], ["on*"]) == (LeftOut("other", "/other", "--only on*"),)
     prepared = [Prepared.of(one), replace(Prepared.of(other), executable=Path("/one"))]
-    assert same_twice(prepared, prepared[:1]) == (
-        LeftOut("other", "/other", "it starts /one, which is measured"),
+    assert same_twice(prepared) == (
+        LeftOut("other", "/other", "it starts the same as /one, which is measured"),
     )

@@ -173,6 +173,31 @@ def test_an_environment_is_named_after_its_folder(machine: Disk, places: list[st
     assert list(machine.ids()) == names
 
 
+def test_each_way_into_an_environment_is_a_candidate(machine: Disk) -> None:
+    """A wrapper in the place of `bin/python` hides no other Python: each has an id, here and where given."""
+    folder = machine.add("/opt/shop")
+    (folder / "bin/python").rename(folder / "bin/python3")
+    (folder / "bin/python").write_text('#!/bin/sh\nexec "${0%/*}/python3" "$@"\n')
+    (folder / "bin/python").chmod(0o755)
+    found = {one.id: one.path for one in machine.look().candidates}
+    assert found == {"env_shop": folder / "bin/python", "env_shop_python3": folder / "bin/python3"}
+    given = discover(machine.environment, environments=[folder]).candidates
+    assert {one.id: one.path for one in given} == found
+    assert all(one.given for one in given)
+
+
+def test_an_environment_without_the_usual_name_is_found(machine: Disk) -> None:
+    """Where there is no `bin/python`, or it leads nowhere, another name is how the environment is entered."""
+    folder = machine.add("/opt/shop")
+    (folder / "bin/python").rename(folder / "bin/python3.11")
+    found = machine.look().candidates
+    assert [(one.id, one.path, one.unavailable) for one in found] == [
+        ("env_shop", folder / "bin/python3.11", "")
+    ]
+    (folder / "bin/python").symlink_to("nowhere")
+    assert machine.look().candidates == found
+
+
 def test_what_was_given_keeps_its_id(machine: Disk) -> None:
     """An environment that the user named is found once, and another of its name takes a longer one."""
     given, other = machine.add("/opt/elsewhere/deep/down/shop"), machine.add("/opt/shop")

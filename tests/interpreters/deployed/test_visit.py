@@ -21,12 +21,14 @@ CURL = Program("curl", "curl", ("{program}", "{url}"))
 ENDED = "chroot ended with status 127 before a Python answered: chroot:"
 """How the near end says that a command was not there."""
 
+SHOP = {"source": "path", "path": "/srv/shop/venv", "refused": "", "pythons": ["python"]}
+
 FACTS: dict[str, Any] = {
     "interpreters": [
         {"source": "system", "path": "/usr/bin/python3.11", "refused": ""},
         {"source": "pyenv", "path": "/home/me/.pyenv/versions/3.9.1/bin/python3.9", "refused": "no"},
     ],
-    "environments": [{"source": "path", "path": "/srv/shop/venv", "refused": ""}],
+    "environments": [SHOP],
     "programs": [{"source": "curl", "path": "/usr/bin/curl", "refused": ""}],
     "zipapps": [
         {
@@ -87,6 +89,17 @@ def test_candidates_have_the_ids_that_they_would_have_here(says: list[Any]) -> N
     )
 
 
+def test_each_way_into_an_environment_is_a_candidate(says: list[Any]) -> None:
+    """Where its Pythons start different ones, each is measured, and the usual one keeps the id."""
+    says.append({**FACTS, "environments": [{**SHOP, "pythons": ["python", "python3"]}]})
+    found = [each for each in visit(ways_to("exec:env"), programs=[CURL]).candidates if each.environment]
+    assert [(each.id, str(each.path)) for each in found if each.id.startswith("env_")] == [
+        ("env_shop_venv", "/srv/shop/venv/bin/python"),
+        ("env_shop_venv_python3", "/srv/shop/venv/bin/python3"),
+    ]
+    assert {each.environment for each in found[:2]} == {Path("/srv/shop/venv")}
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -102,7 +115,10 @@ def test_candidates_have_the_ids_that_they_would_have_here(says: list[Any]) -> N
         {"zipapps": [{**FACTS["zipapps"][0], "members": [7]}]},
         {"zipapps": [{**FACTS["zipapps"][0], "commands": {"python3.9": "../python"}}]},
         {"python": "python3"},
-        {"environments": [{"source": "x", "path": "/a", "refused": ""}]},
+        {"environments": [{**SHOP, "source": "x"}]},
+        {"environments": [{**SHOP, "pythons": []}]},
+        {"environments": [{**SHOP, "pythons": ["../../bin/sh"]}]},
+        {"environments": [{**SHOP, "pythons": [f"python3.{n}" for n in range(21)]}]},
         {"looked": [["a", "gone", ""]]},
         {"looked": [["a"]]},
         {"distribution": None},

@@ -225,6 +225,7 @@ ADDED = frozenset(
     {("", "hellos"), ("verdicts", "hello"), ("verdicts", "held_by_measured")}
     | {("scope", name) for name in ("place", "place_identity", "environments_looked")}
     | {("interpreters", name) for name in ("variables", "processes", "shared_with", "distributions_sha256")}
+    | {("interpreters", "other_ways")}
     | {("policy", "environments"), ("waivers", "environment")}
     | {("asked", name) for name in ("running", "made", "found", "found_clients", "commands", "client_files")}
 )

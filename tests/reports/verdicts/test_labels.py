@@ -34,6 +34,14 @@ def test_each_kind_of_subject_is_named_by_what_tells_it() -> None:
     ]
 
 
+def test_an_environment_with_several_ways_in_is_named_by_the_way() -> None:
+    """Where another Python of it starts something else, neither may stand for the whole environment."""
+    usual = an_environment("/srv/shop")
+    other = replace(usual, path="/srv/shop/bin/python3", other_ways=(usual.path,))
+    usual = replace(usual, other_ways=(other.path,))
+    assert [*map(place, (usual, other))] == ["/srv/shop/bin/python", "/srv/shop/bin/python3"]
+
+
 def test_in_a_merged_report_the_host_is_named() -> None:
     """The same environment on two hosts has one place, and a label for each."""
     one, two = (replace(an_environment("/srv/shop"), host=host) for host in ("web1", "web2"))
