@@ -162,6 +162,26 @@ def test_each_connection_has_its_own_capture() -> None:
     _run(test())
 
 
+def test_no_piece_waits_until_an_earlier_one_is_acknowledged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ends of a tap send small pieces at once, as TCP_NODELAY of tcp(7) has it."""
+    at_once: list[int] = []
+
+    class Watched(tap_module._TapEnd):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            end = transport.get_extra_info("socket")
+            at_once.append(end.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            super().connection_made(transport)
+
+    async def test() -> None:
+        async with _upstream(_answer_reversed) as upstream, Tap(upstream.address) as tap:
+            assert await _exchange(tap.port, b"x") == b"x"
+
+    monkeypatch.setattr(tap_module, "_TapEnd", Watched)
+    _run(test())
+    assert len(at_once) == 2
+    assert all(at_once)
+
+
 def test_silent_client_does_not_reach_the_server() -> None:
     """A server is dialled with the first byte only, so a silent client cannot hold it up."""
 
