@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from tlslite.constants import (
@@ -17,15 +18,19 @@ from tlslite.constants import (
 )
 from tlslite.defragmenter import Defragmenter
 from tlslite.errors import BaseTLSException
-from tlslite.messages import Alert, ClientHello, RecordHeader3, ServerHello
+from tlslite.messages import Alert, ClientHello, ServerHello
 from tlslite.utils.codec import DecodeError, Parser
 
 from servers.hello import alike
 from servers.protocols import Protocol, Sender
-from servers.tap import RECORD_HEADER, Capture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from servers.tap import Capture
+
+RECORD_HEADER = struct.Struct(">BBBH")
+"""Type, version in two bytes, and length: RFC 8446 5.1."""
 
 ALERT_LENGTH = 2
 """Bytes of an alert in clear (RFC 8446 6); encrypted it is longer, if only by its authentication."""
@@ -208,36 +213,37 @@ def _clear_again(side: _Side) -> bool:
 def _records(stream: bytes, side: _Side) -> Iterator[tuple[int, bytes]]:
     position = 0
     while position < len(stream):
-        header = stream[position : position + RECORD_HEADER]
-        if len(header) < RECORD_HEADER:
+        header = stream[position : position + RECORD_HEADER.size]
+        if len(header) < RECORD_HEADER.size:
             side.faults.append(f"{len(header)} bytes after the last record")
             return
-        record = RecordHeader3().parse(Parser(bytearray(header)))
-        body = stream[position + RECORD_HEADER : position + RECORD_HEADER + record.length]
-        if record.version[0] != 3 or record.type not in ContentType.all:  # noqa: PLR2004
+        kind, major, _, length = RECORD_HEADER.unpack(header)
+        position += RECORD_HEADER.size
+        body = stream[position : position + length]
+        if major != 3 or kind not in ContentType.all:  # noqa: PLR2004
             side.faults.append(f"bytes that are no TLS record: {header.hex()}")
             return
-        if len(body) < record.length:
-            side.faults.append(f"a record of {record.length} bytes ended after {len(body)}")
+        if len(body) < length:
+            side.faults.append(f"a record of {length} bytes ended after {len(body)}")
             return
-        yield record.type, body
-        position += RECORD_HEADER + record.length
+        yield kind, body
+        position += length
 
 
 def _take_messages(sender: Sender, source: Defragmenter, hello_type: int, side: _Side) -> None:
     while message := source.get_message():
         kind, data = message
         if kind == ContentType.alert:
-            alert = Alert().parse(Parser(data))
-            side.alerts.append(
-                WireAlert(
-                    sender,
-                    AlertLevel.toStr(alert.level),
-                    AlertDescription.toStr(alert.description),
-                )
-            )
+            side.alerts.append(WireAlert(sender, *_alert_in_words(bytes(data))))
         elif data[0] == hello_type:
             side.hellos.append(bytes(data))
+
+
+@cache
+def _alert_in_words(message: bytes) -> tuple[str, str]:
+    """Return the level and the description of an alert, which tlslite-ng looks for among all its names."""
+    alert = Alert().parse(Parser(bytearray(message)))
+    return AlertLevel.toStr(alert.level), AlertDescription.toStr(alert.description)
 
 
 def _is_retry(hello: bytes) -> bool:
