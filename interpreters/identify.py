@@ -287,7 +287,7 @@ def _refusal(path: Path, files: Sequence[Path]) -> str:
         for file in (path, *files):
             if refusal := trust.not_as_root(file):
                 return refusal
-        for loaded in loaded_by(path):
+        for loaded in loaded_by(path, trust.suspects):
             if refusal := trust.not_as_root(loaded):
                 return f"it loads {loaded}, {refusal}"
     return ""

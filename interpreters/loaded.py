@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 START_UP = re.compile(r".*\.pth|(site|user)customize(\.py)?", re.DOTALL)
@@ -19,18 +20,24 @@ LIBRARY = ("", "__pycache__", "lib-dynload", "encodings", "encodings/__pycache__
 PACKAGES = ("site-packages", "dist-packages")
 
 
-def loaded_by(python: Path) -> Iterator[str]:
+def all_in(folder: str) -> Iterator[str]:
+    """Give what lies in a folder; raises OSError where it cannot be listed."""
+    return (os.path.join(folder, name) for name in os.listdir(folder))  # noqa: PTH118, PTH208
+
+
+def loaded_by(python: Path, inside: Callable[[str], Iterable[str]] = all_in) -> Iterator[str]:
     """Give the files and folders that a Python loads at every start, as far as the layout tells.
 
     That is its library and its site-packages, where those are below the folder that has its bin, and where
-    an environment leads to. What is not there is not given.
+    an environment leads to. What is not there is not given. Of a folder of which all counts `inside` gives
+    what its caller wants, and may raise OSError.
     """
     real = os.path.realpath(python)
     for prefix in dict.fromkeys(map(_prefix, (str(python), real))):
         yield from _there(prefix, "pyvenv.cfg")
         for library in _libraries(prefix, os.path.basename(real)):  # noqa: PTH119  in text, as below
             for folder in LIBRARY:
-                yield from _within(os.path.join(library, folder))  # noqa: PTH118
+                yield from _within(os.path.join(library, folder), inside)  # noqa: PTH118
             for packages in PACKAGES:
                 yield from start_up_files(os.path.join(library, packages))  # noqa: PTH118
 
@@ -58,14 +65,12 @@ def _libraries(prefix: str, name: str) -> Iterator[str]:
                 yield path
 
 
-def _within(folder: str) -> Iterator[str]:
+def _within(folder: str, inside: Callable[[str], Iterable[str]] = all_in) -> Iterator[str]:
     """Give a file, or a folder and what lies in it; nothing where it is not there, or cannot be listed."""
     folder = folder.removesuffix("/")
     yield from _there(folder)
-    try:
-        yield from (os.path.join(folder, name) for name in os.listdir(folder))  # noqa: PTH118, PTH208
-    except OSError:
-        return
+    with contextlib.suppress(OSError):
+        yield from inside(folder)
 
 
 def _there(*parts: str) -> Iterator[str]:

@@ -83,6 +83,8 @@ _PIECE = re.compile(
     r"""\\(.)|"((?:\\.|[^"\\])*)"?|'((?:\\.|[^'\\])*)'?|\$(\{[^}]*\}|\([^)]*\)|\w*(?:::\w+)?)|(.)""",
     re.ASCII | re.DOTALL,
 )
+_SPECIAL = frozenset("\\\"'$")
+"""What a value has to have for its text not to be what it stands for; few have it."""
 
 
 @dataclass(frozen=True)
@@ -342,6 +344,8 @@ class _Reader:
 
     def _value(self, text: str, here: str) -> str:
         """Return a value without quotes and escapes, and with what its variables stand for."""
+        if _SPECIAL.isdisjoint(text):
+            return text
 
         def piece(match: re.Match[str]) -> str:
             escaped, double, single, variable, plain = match.groups()
@@ -372,14 +376,19 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
     for at, physical in enumerate(text.split("\n"), 1):
         line = physical.removesuffix("\r")
         number = number if begun else at
-        if re.search(r"(?<!\\)(?:\\\\)*\\$", line):
+        if line.endswith("\\") and re.search(r"(?<!\\)(?:\\\\)*\\$", line):
             begun += line[:-1]
             continue
-        if content := _COMMENT.sub(lambda match: match[1] or "", begun + line).strip():
+        if content := _without_comment(begun + line):
             yield number, content
         begun = ""
-    if content := _COMMENT.sub(lambda match: match[1] or "", begun).strip():
+    if content := _without_comment(begun):
         yield number, content
+
+
+def _without_comment(line: str) -> str:
+    text = _COMMENT.sub(lambda match: match[1] or "", line) if "#" in line else line
+    return text.strip()
 
 
 def examine(reading: Reading, library: tuple[int, ...]) -> Examined:

@@ -222,3 +222,21 @@ def test_each_file_and_folder_is_looked_at_once(tree: Path) -> None:
         assert looked.count(str(tree / f"base/{number}")) == 1
     above = len(tree.parts)
     assert len(looked) <= 1000 + above + len(("base", "folder", "/usr", "folder's end"))
+
+
+def test_in_a_folder_only_what_may_be_unsafe_is_asked_about(tree: Path) -> None:
+    """Links, and what others may write to or own, have to be asked about; the other files have not."""
+    owner = os.getuid()
+    folder = tree / "base"
+    for name, mode in {"plain": 0o755, "everybodys": 0o757, "groups": 0o775}.items():
+        (folder / name).touch()
+        (folder / name).chmod(mode)
+    folder.joinpath("bin").chmod(0o755)
+
+    def suspects(trusted: int) -> set[str]:
+        trust = Trust(lambda _: os.stat_result((0, 0, 0, 0, trusted, 0, 0, 0, 0, 0)))
+        return {Path(path).name for path in trust.suspects(str(folder))}
+
+    assert suspects(owner) == {"everybodys", "groups", "up"}
+    if owner:  # root is always trusted
+        assert suspects(owner + 1) == {path.name for path in folder.iterdir()}
