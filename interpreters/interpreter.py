@@ -102,6 +102,8 @@ class RunningProcess:
     """The files that do TLS and that it has mapped, by the paths that they had then."""
     replaced: tuple[str, ...] = ()
     """Those of them and of its interpreter, its packages and its configuration that changed on disk since."""
+    elsewhere: tuple[str, ...] = ()
+    """Those of them by whose paths it gets other files than are here: it has mounts of its own."""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,9 @@ EXECUTABLE = re.compile(r"((platform-)?python|pypy)(\d(\.\d+)?)?t?d?(-dbg|-debug
 FIRST_OWN_UID = 100
 """User ids below are the distribution's own (Debian policy 9.2.2): nobody but root has a home there."""
 
+PROC = Path("/proc")
+"""What Linux tells of the processes that run: proc(5)."""
+
 PROCESSES = "running processes"
 """The location where Pythons are that run: no folder."""
 

@@ -1,8 +1,9 @@
-"""Names what changed on disk since running processes read it: a fresh process reads something else.
+"""Names what running processes read otherwise than a fresh one would: it changed, or is elsewhere for them.
 
 Python reads its packages and its start-up code once, and OpenSSL its configuration. Nothing of that stays
 mapped, so the kernel does not tell that it is another file by now. The time at which the status of a file
-changed (ctime) does, and nobody can set that: inode(7).
+changed (ctime) does, and nobody can set that: inode(7). A process in a mount namespace of its own may have
+another file behind the same path; what it has is below its root: proc_pid_root(5).
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from packaging.utils import canonicalize_name
 
 from interpreters.clients import clients
 from interpreters.distributions import METADATA
+from interpreters.locations import PROC
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from interpreters.interpreter import RunningProcess
 
@@ -29,18 +31,25 @@ GRAIN = 2.0
 """Seconds by which the start of a process may be told too early: the kernel counts from the boot, which it
 gives in whole seconds, and so does a report."""
 
+MOST_LINKS = 40
+"""Links on the way of a path that are followed, as by the kernel: path_resolution(7)."""
+
 
 def with_changes(
-    processes: tuple[RunningProcess, ...], files: Iterable[str], search_path: Iterable[str]
+    processes: tuple[RunningProcess, ...],
+    files: Iterable[str],
+    search_path: Sequence[str],
+    proc: Path = PROC,
 ) -> tuple[RunningProcess, ...]:
-    """Return processes with what changed since each began: of these files, and of packages on this path.
+    """Return processes with what each has read otherwise: of these files, and of packages on this path.
 
     Of packages those count that are clients, or that these stand on: what else is installed beside a service
     that runs decides on no version.
     """
     if not processes:
         return ()
-    changed = {path: when for path in (*files, *_metadata(search_path)) if (when := _changed(path))}
+    decide = tuple(dict.fromkeys((*files, *_metadata(search_path))))
+    changed = {path: when for path in decide if (when := _changed(path))}
     return tuple(
         replace(
             process,
@@ -49,9 +58,46 @@ def with_changes(
                     (*process.replaced, *(p for p, when in changed.items() if when > _start(process)))
                 )
             ),
+            elsewhere=_elsewhere(process, (*process.libraries, *decide, *search_path), proc),
         )
         for process in processes
     )
+
+
+def _elsewhere(process: RunningProcess, paths: Iterable[str], proc: Path) -> tuple[str, ...]:
+    """Return the paths behind which a process has another file than we have, or one of the two has none."""
+    own = f"{proc}/{process.pid}"
+    if _identity(f"{own}/ns/mnt") in (None, _identity(f"{proc}/self/ns/mnt")):
+        return ()
+    named = dict.fromkeys(path for path in paths if os.path.isabs(path) and path not in process.replaced)  # noqa: PTH117
+    return tuple(path for path in named if _identity(_led(path, f"{own}/root")) != _identity(path))
+
+
+def _led(path: str, root: str) -> str:
+    """Return where a path leads below a root. The kernel takes a link to a whole path for one below ours."""
+    found, ahead, left = "", path.split("/")[::-1], MOST_LINKS
+    while ahead and left:
+        part = ahead.pop()
+        if part in ("", ".", ".."):
+            found = found.rpartition("/")[0] if part == ".." else found
+            continue
+        try:
+            target = os.readlink(f"{root}{found}/{part}")  # noqa: PTH115
+        except OSError:
+            found = f"{found}/{part}"
+            continue
+        found, left = "" if target.startswith("/") else found, left - 1
+        ahead += target.split("/")[::-1]
+    return "" if ahead else root + found
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """Return which file is behind a path; None where there is none, or nobody tells."""
+    try:
+        found = os.stat(path)  # noqa: PTH116
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _start(process: RunningProcess) -> float:

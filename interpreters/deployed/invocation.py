@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interpreters.clients import clients
 from interpreters.locations import is_interpreter_name
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ WITH_ARGUMENT = "WXQ"
 
 _PACKAGES = re.compile(r"(/.+)/lib(?:64)?/(?:python|pypy)\d[^/]*/site-packages/")
 """A file among the packages of an environment, whose folder is the group."""
+
+_LINKER = re.compile(r"ld(-[^/]*)?\.so(\.\d+)*")
+"""What the dynamic linker is called, by glibc and musl: a program can be its argument."""
 
 _LINE_BYTES = 512
 """Bytes that are read of a script to have its first line."""
@@ -44,6 +48,35 @@ class Invocation:
 def is_python(record: ProcessRecord) -> bool:
     """Whether a process is a Python rather than a program that embeds one."""
     return is_interpreter_name(os.path.basename(record.executable))
+
+
+def is_linker(record: ProcessRecord) -> bool:
+    """Whether a process was started by the dynamic linker itself, with whatever options: ld.so(8)."""
+    return _LINKER.fullmatch(os.path.basename(record.executable)) is not None
+
+
+def packages_beside(record: ProcessRecord) -> str:
+    """Return the folder that Python puts before its packages, if the package of a client lies there.
+
+    That is the folder of the script, or where it was started with -m or -c: sys.path. Whoever installs with
+    `pip install --target` beside an application has packages there. Empty where there are none, or where an
+    option or a variable keeps that folder away.
+    """
+    found = invocation(record.words)
+    if {"-I", "-P"}.intersection(found.options) or (
+        "-E" not in found.options and (record.variables or {}).get("PYTHONSAFEPATH")
+    ):
+        return ""
+    if not found.shown or found.shown == "-":
+        return ""
+    script = os.path.realpath(os.path.join(record.folder, found.script)) if found.script else record.folder
+    folder = script if os.path.isdir(script) else os.path.dirname(script)
+    modules = {module for client in clients().values() for module in client.modules}
+    there = any(
+        os.path.isfile(f"{folder}/{name}/__init__.py") or os.path.isfile(f"{folder}/{name}.py")
+        for name in modules
+    )
+    return folder if there else ""
 
 
 def invocation(words: Sequence[str]) -> Invocation:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from interpreters.locations import PROC
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-PROC = Path("/proc")
+    from pathlib import Path
 
 READ_LIMIT = 16 * 1024 * 1024
 """Bytes that are read of one file: a browser maps a few thousand files, in half a million."""
@@ -53,7 +53,8 @@ class ProcessRecord:
     deleted: bool = False
     """Whether that file is no longer there."""
     elsewhere: bool = False
-    """Whether that path leads to another file here, as of a process in a container."""
+    """Whether that path leads to another file here, as of a process in a container, or its root is another
+    folder, as after chroot."""
     folder: str = ""
     """Where it is at work now; relative paths are meant there. Empty of those that nobody asks about, as are
     the variables."""
@@ -131,7 +132,8 @@ def _look_into(folder: str, seen: ProcessRecord) -> ProcessRecord:
     """Return a process with where it is at work, under which variables and for whom; raises OSError."""
     return replace(
         seen,
-        elsewhere=not seen.deleted and not _is_same(f"{folder}/exe", seen.executable),
+        elsewhere=_has_another_root(folder)
+        or (not seen.deleted and not _is_same(f"{folder}/exe", seen.executable)),
         folder=os.readlink(f"{folder}/cwd").removesuffix(DELETED),
         variables=_variables(os.fsdecode(_read(f"{folder}/environ"))),
         unit=_unit(folder),
@@ -145,6 +147,14 @@ def _unit(folder: str) -> str:
     except OSError:
         return ""
     return os.fsdecode(found[1]) if found else ""
+
+
+def _has_another_root(folder: str) -> bool:
+    """Whether the root of a process is another folder than ours: then what it names leads elsewhere here."""
+    try:
+        return os.readlink(f"{folder}/root") != "/"
+    except FileNotFoundError:
+        return False
 
 
 def _is_same(link: str, named: str) -> bool:

@@ -66,6 +66,28 @@ def applied_variables(
     return found | gone | _user_base(record, env, environment)
 
 
+def started_elsewhere(record: ProcessRecord) -> str:
+    """Say that it is not known what a relative path among the applied variables leads to; empty if it is.
+
+    The folder in which a process was started is kept nowhere. PWD is that one where a shell started it; where
+    that is another than the one it is at work in, either may be.
+    """
+    given = record.variables or {}
+    shell, now = given.get("PWD", ""), record.folder
+    if not shell.startswith("/") or os.path.realpath(shell) == os.path.realpath(now):
+        return ""
+    for name in (name for name in APPLIED if given.get(name)):
+        for part in parts(name, given[name]) if name in LISTS else [given[name]]:
+            if part.startswith("/") or not _is_path(part, name):
+                continue
+            named = "a relative path" if name.startswith("PYTHON") else f"the relative path {part}"
+            where = (
+                f"it may have been started in {shell}, and is at work in {now}: start it with a whole path"
+            )
+            return f"{name} names {named}, and {where}"
+    return ""
+
+
 def shown_variables(record: ProcessRecord) -> dict[str, str]:
     """Return the variables of a process that a report has with their values."""
     return {name: text for name, text in (record.variables or {}).items() if name in SHOWN}
@@ -88,9 +110,16 @@ def parts(name: str, text: str) -> list[str]:
 
 
 def _in(folder: Path, part: str, name: str) -> str:
-    """Return one of several paths where it is meant; a library without a folder is looked for by ld.so."""
+    """Return one of several paths where it is meant."""
+    return str(folder / part) if _is_path(part, name) else part
+
+
+def _is_path(part: str, name: str) -> bool:
+    """Whether what a variable names is a path; a library without a folder is looked for by ld.so."""
+    if name not in (*LISTS, *PATHS):
+        return False
     is_bare = name in ("LD_PRELOAD", "LD_AUDIT") and "/" not in part
-    return part if is_bare or part.startswith("$") else str(folder / part)
+    return not is_bare and not part.startswith("$")
 
 
 def _user_base(

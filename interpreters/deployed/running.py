@@ -17,13 +17,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.deployed.bundles import Bundle, bundle_at
-from interpreters.deployed.invocation import environment_of, invocation, is_environment, is_python
-from interpreters.deployed.proc import PROC, read_processes
-from interpreters.deployed.process_variables import SHOWN, applied_variables, named_files, shown_variables
+from interpreters.deployed.invocation import (
+    environment_of,
+    invocation,
+    is_environment,
+    is_linker,
+    is_python,
+    packages_beside,
+)
+from interpreters.deployed.proc import read_processes
+from interpreters.deployed.process_variables import (
+    SHOWN,
+    applied_variables,
+    named_files,
+    shown_variables,
+    started_elsewhere,
+)
 from interpreters.interpreter import NOT_SHOWN, RUNNING, RunningProcess
 from interpreters.listing import some_of
 from interpreters.locate import Candidate, label_of, plain, refusal_of
-from interpreters.locations import PROCESSES, SearchedLocation, is_interpreter_name
+from interpreters.locations import PROC, PROCESSES, SearchedLocation, is_interpreter_name
 from interpreters.owners import not_as_root, others
 
 if TYPE_CHECKING:
@@ -149,6 +162,8 @@ def _cannot_be_told(record: ProcessRecord, env: Mapping[str, str]) -> str:
     """Say why nothing like a process can be started here; empty if it can."""
     if record.elsewhere:
         return "it has files of its own, as in a container; run nox there"
+    if is_linker(record):
+        return "the dynamic linker was started with options of its own: start Python itself, under variables"
     if (bundle := _zipapp(record, env)) and not bundle.words:
         return f"it runs the zipapp {bundle.file}: {bundle.problem}"
     if not is_python(record) and environment_of(record) is None:
@@ -164,6 +179,8 @@ def _alike(record: ProcessRecord, env: Mapping[str, str]) -> _Alike:
     options = invocation(record.words).options if is_python(record) else ()
     is_known = record.variables is not None
     bundle = _zipapp(record, env)
+    if not bundle and is_python(record) and (beside := packages_beside(record)):
+        variables["PYTHONPATH"] = os.pathsep.join(filter(None, (beside, variables.get("PYTHONPATH"))))
     place = bundle.file if bundle else folder
     is_pex = not bundle and os.path.isfile(folder / _PEX)
     name = Path((record.variables or {}).get("PEX", "")).stem if is_pex else ""
@@ -256,7 +273,12 @@ def _unavailable(shared: _Alike, records: Sequence[ProcessRecord]) -> str:
         return f"{shared.python} is gone since {pids} started: restart what runs there"
     if not os.access(shared.python, os.X_OK):
         return f"{shared.python} is not executable"
-    refusal = _not_trusted(shared) or _not_under(shared.set_variables, records)
+    refusal = (
+        _not_trusted(shared)
+        or next(filter(None, map(started_elsewhere, records)), "")
+        or _not_under(shared.set_variables, records)
+        or _not_told(shared, records)
+    )
     return f"{pids}: {refusal}" if refusal else ""
 
 
@@ -265,6 +287,14 @@ def _not_trusted(shared: _Alike) -> str:
     if is_environment(shared.environment) and (refusal := refusal_of(shared.python, shared.environment)):
         return refusal
     return next(filter(None, map(not_as_root, (shared.python, shared.environment))), "")
+
+
+def _not_told(shared: _Alike, records: Sequence[ProcessRecord]) -> str:
+    """Say that the packages beside a script cannot be given to a fresh process; empty if they can."""
+    beside = packages_beside(records[0]) if "-E" in shared.options else ""
+    return (
+        beside and f"it takes packages of {beside}, which -E keeps from a fresh process: start it without -E"
+    )
 
 
 def _not_under(variables: Mapping[str, str], records: Sequence[ProcessRecord]) -> str:

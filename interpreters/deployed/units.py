@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from interpreters.deployed.proc import PROC
+from interpreters.locations import PROC
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from interpreters.locate import GIVEN, SEARCH
 from interpreters.programs import read_programs
 from interpreters.tables import TableError
 from reports.verdicts.judge import PAGE_FLOOR, HeldBy, Verdict
-from reports.verdicts.processes import outdated
+from reports.verdicts.processes import other_files
 from reports.verdicts.remedies import NO_FLOOR, trial_summary
 
 if TYPE_CHECKING:
@@ -92,9 +92,9 @@ def _steps(
 
 
 def _restart(interpreter: Interpreter, quote: Callable[[str], str]) -> tuple[str, ...]:
-    """Say which processes are to be restarted, because what they use changed on disk."""
-    note = outdated(interpreter.processes)
-    return (f"{quote(note[0].upper() + note[1:])}.",) if note else ()
+    """Say which processes are to be restarted, or measured elsewhere: they use other files."""
+    notes = other_files(interpreter.processes)
+    return tuple(f"{quote(note[0].upper() + note[1:])}." for note in notes)
 
 
 def _guard(rows: Sequence[Row], quote: Callable[[str], str]) -> list[str]:

@@ -14,7 +14,7 @@ from reports.verdicts.judge import PAGE_FLOOR, HeldBy, PageCheck, Verdict
 from reports.verdicts.labels import label, place, versioned
 from reports.verdicts.matrix import Subject, first_condition, standings, under
 from reports.verdicts.package_sets import package_sets
-from reports.verdicts.processes import outdated
+from reports.verdicts.processes import other_files
 from servers.catalogue import Role
 from servers.conditions import Condition
 from servers.protocols import LADDER
@@ -139,10 +139,10 @@ def _outcome(group: RowGroup) -> str:
 
 
 def _restart(every: Iterable[RowGroup]) -> list[str]:
-    """Say which processes use what changed on disk since: no measurement shows what those do."""
+    """Say which processes use other files than a fresh one: no measurement shows what those do."""
     processes = (group.interpreter.processes for group in every if group.subject is Subject.PROCESS)
-    old = outdated(itertools.chain.from_iterable(processes))
-    return [f"{old[:1].upper()}{old[1:]}."] if old else []
+    notes = other_files(list(itertools.chain.from_iterable(processes)))
+    return [f"{note[0].upper()}{note[1:]}." for note in notes]
 
 
 def _silent(hosts: Sequence[str]) -> str:

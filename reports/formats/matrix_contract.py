@@ -114,6 +114,9 @@ class ProcessDocument(Document):
     replaced: tuple[NonEmpty, ...]
     """Those of them and of its interpreter, of its clients' packages, its start-up code and its OpenSSL
     configuration that changed on disk since it started: it uses the old ones until it is restarted."""
+    elsewhere: tuple[NonEmpty, ...] = ()
+    """Those of them by whose paths it gets other files than a fresh process, because it has mounts of its
+    own."""
 
 
 class InterpreterDocument(InterpreterKey):

@@ -22,16 +22,35 @@ MOST_NAMED = 3
 def weigh(processes: Sequence[RunningProcess], judgement: Judgement) -> Judgement:
     """Return what a judgement on a fresh process is worth for those that run.
 
-    What changed on disk since a process started is not what that process uses. A connection of a fresh
-    one below the floor remains one; that there was none says nothing of the old files.
+    What changed on disk since a process started is not what that process uses, nor what is elsewhere for it.
+    A connection of a fresh one below the floor remains one; that there was none says nothing of other files.
     """
-    note = outdated(processes)
+    note = "; ".join(other_files(processes))
     if not note:
         return judgement
     verdict = judgement.verdict
     if verdict in (Verdict.ENFORCED, Verdict.FRAGILE):
         verdict = Verdict.INCONCLUSIVE
     return replace(judgement, verdict=verdict, reason=f"{judgement.reason}; {note}")
+
+
+def other_files(processes: Sequence[RunningProcess]) -> list[str]:
+    """Say which processes use other files than a fresh one does, and why; nothing if none does."""
+    return [*filter(None, (outdated(processes), set_apart(processes)))]
+
+
+def set_apart(processes: Iterable[RunningProcess]) -> str:
+    """Say which processes have other files behind the same paths; empty if none has."""
+    theirs = [process for process in processes if process.elsewhere]
+    if not theirs:
+        return ""
+    files = dict.fromkeys(file for process in theirs for file in process.elsewhere)
+    has, it = ("has", "it") if len(theirs) == 1 else ("have", "each")
+    way = f"--place 'exec:nsenter -t {theirs[0].pid} -m'"
+    return (
+        f"{named(theirs)} {has} another {_first(files)} than a fresh process here,"
+        f" by mounts of {'its' if it == 'it' else 'their'} own: measure {it} there, as by {way}"
+    )
 
 
 def outdated(processes: Iterable[RunningProcess]) -> str:
@@ -61,6 +80,7 @@ def process_facts(interpreter: Interpreter) -> dict[str, str]:
         "variables": ", ".join(f"{name}={text}" for name, text in interpreter.variables.items()),
         "TLS libraries in use": ", ".join(libraries),
         "to restart": outdated(processes),
+        "files elsewhere": set_apart(processes),
     }
 
 

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from interpreters.deployed.proc import PROC, read_processes
+from interpreters.deployed.proc import read_processes
 from interpreters.deployed.running import find_running
+from interpreters.locations import PROC
 from servers.conditions import Condition, configuration
 from servers.protocols import Protocol
 from tests.support.limits import HANGS

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from interpreters.deployed.proc import PROC
+from interpreters.locations import PROC
 from tests.support.limits import HANGS
 from tests.support.trees import tree
 

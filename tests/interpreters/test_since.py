@@ -79,6 +79,60 @@ def test_another_release_behind_the_same_path_is_named(facts: dict[str, Any], tm
     assert [each.replaced for each in found.processes] == [(str(current),), ()]
 
 
+@pytest.fixture
+def mounts(tmp_path: Path) -> Path:
+    """Return a /proc in which the process has mounts of its own, and below its root all that we have."""
+    for pid, namespace in (("self", "ours"), ("12", "its")):
+        (tmp_path / pid / "ns").mkdir(parents=True)
+        (tmp_path / namespace).touch()
+        (tmp_path / pid / "ns/mnt").symlink_to(tmp_path / namespace)
+    (tmp_path / "12/root").mkdir()
+    return tmp_path
+
+
+def here_and_there(folder: Path, proc: Path, *, same: bool) -> Path:
+    """Return a file that a process has too, or another one by that path."""
+    file = folder / "openssl.cnf"
+    file.touch()
+    there = Path(f"{proc}/12/root{file}")
+    there.parent.mkdir(parents=True)
+    there.hardlink_to(file) if same else there.touch()
+    return file
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_another_file_behind_a_path_by_mounts_is_named(mounts: Path, tmp_path: Path, *, same: bool) -> None:
+    """A unit's BindPaths, or unshare and mount, put a file there that no fresh process gets."""
+    file = str(here_and_there(tmp_path, mounts, same=same))
+    library = replace(AFTER, libraries=(file,))
+    for one, files, path in ((AFTER, [file], []), (library, [], []), (AFTER, [], [file])):
+        (found,) = with_changes((one,), [*files, "/nonexistent/a"], path, mounts)
+        assert found.elsewhere == (() if same else (file,))
+
+
+def test_links_lead_where_the_process_has_them_lead(mounts: Path, tmp_path: Path) -> None:
+    """Debian's file is behind a link to a whole path, which the kernel would follow below our own root."""
+    file = here_and_there(tmp_path, mounts, same=False)
+    for folder in (tmp_path, Path(f"{mounts}/12/root{tmp_path}")):
+        (folder / "ssl").mkdir()
+        (folder / "ssl/openssl.cnf").symlink_to(file)
+        (folder / "up.cnf").symlink_to("ssl/../openssl.cnf")
+        (folder / "loop.cnf").symlink_to("loop.cnf")
+    links = [str(tmp_path / name) for name in ("ssl/openssl.cnf", "up.cnf", "loop.cnf")]
+    (found,) = with_changes((AFTER,), links, (), mounts)
+    assert found.elsewhere == tuple(links[:2])
+
+
+def test_where_mounts_are_ours_nothing_is_elsewhere(mounts: Path, tmp_path: Path) -> None:
+    """Nor is it where nobody tells."""
+    file = str(here_and_there(tmp_path, mounts, same=False))
+    link = mounts / "12/ns/mnt"
+    link.unlink()
+    assert with_changes((AFTER,), [file], (), mounts) == (AFTER,)
+    link.symlink_to(mounts / "ours")
+    assert with_changes((AFTER,), [file], (), mounts) == (AFTER,)
+
+
 def conf(folder: Path) -> Path:
     """Return where the made-up interpreter's configuration is."""
     return folder / "openssl.cnf"

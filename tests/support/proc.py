@@ -36,7 +36,7 @@ class MadeUpProc:
             raise PermissionError
         return _READLINK(path)
 
-    # 9 parameters: what the kernel tells of a process
+    # 10 parameters: what the kernel tells of a process
     def add(
         self,
         pid: int,
@@ -50,6 +50,7 @@ class MadeUpProc:
         folder: Path | str = "/",
         group: str = "/user.slice/user-1000.slice/session-3.scope",
         state: str = "S",
+        root: Path | str = "/",
     ) -> None:
         """Add a process; one without an executable is another user's, of whom nobody tells more."""
         own = self.folder / str(pid)
@@ -63,6 +64,7 @@ class MadeUpProc:
             return
         (own / "exe").symlink_to(executable)
         (own / "cwd").symlink_to(folder)
+        (own / "root").symlink_to(root)
         pairs = variables.items() if not isinstance(variables, bytes) else ()
         text = b"".join(f"{name}={value}".encode() + b"\0" for name, value in pairs)
         (own / "environ").write_bytes(variables if isinstance(variables, bytes) else text)

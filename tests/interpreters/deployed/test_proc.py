@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interpreters.deployed.proc import PROC, MappedFile, read_processes
+from interpreters.deployed.proc import MappedFile, read_processes
+from interpreters.locations import PROC
 from tests.support.proc import ALICE, BOOTED, MadeUpProc
 
 if TYPE_CHECKING:
@@ -71,6 +72,16 @@ def test_another_file_of_that_name_here_is_known(proc: MadeUpProc) -> None:
     """A process whose path leads to nothing here, and which is not deleted, has files of its own."""
     proc.add(12, ["python3"], "/nonexistent/of/a/container/python3")
     assert [found.elsewhere for found in read_processes(proc.folder)] == [True]
+
+
+def test_another_root_is_known(proc: MadeUpProc, tmp_path: Path) -> None:
+    """After chroot the executable has its path from here, and what it names leads elsewhere all the same."""
+    python = tmp_path / "usr/bin/python3"
+    python.parent.mkdir(parents=True)
+    python.touch()
+    proc.add(12, ["/usr/bin/python3"], python, root=tmp_path)
+    proc.add(13, ["/usr/bin/python3"], python)
+    assert [found.elsewhere for found in read_processes(proc.folder)] == [True, False]
 
 
 @pytest.mark.parametrize("text", [b"\0\0\0\0", b"er [app]\0\0\0", b"=x\0"])

@@ -254,6 +254,104 @@ def test_programs_that_embed_python_are_measured_where_their_environment_shows(m
     )
 
 
+@pytest.mark.parametrize("name", ["ld-linux-x86-64.so.2", "ld-2.31.so", "ld-musl-x86_64.so.1", "ld.so"])
+def test_a_python_below_the_linkers_own_options_is_named(machine: Computer, name: str) -> None:
+    """No variable tells what `ld.so --library-path` was told, whatever environment mapped files lie in."""
+    library = "/usr/lib/python3.11/lib-dynload/_ssl.cpython-311-x86_64-linux-gnu.so"
+    module = f"{machine.venv}/lib/python3.11/site-packages/x.cpython-311-x86_64-linux-gnu.so"
+    linker = machine.folder / name
+    linker.touch(0o755)
+    words = [str(linker), "--library-path", "/old", str(machine.venv / "bin/python")]
+    machine.proc.add(12, words, linker, mapped=[library, module])
+    found = find_running({}, (), machine.proc.folder, OWN)
+    assert [one.processes for one in found.candidates] == []
+    assert ["the dynamic linker was started" in one.reason for one in found.outside] == [True]
+
+
+@pytest.fixture
+def application(machine: Computer) -> Path:
+    """Return the folder of an application that has the package of a client beside its script."""
+    folder = machine.folder / "srv/shop/app"
+    (folder / "urllib3").mkdir(parents=True)
+    for name in ("urllib3/__init__.py", "app.py"):
+        (folder / name).touch()
+    (machine.folder / "link.py").symlink_to(folder / "app.py")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("words", "has"),
+    [
+        (["{app}/app.py"], True),
+        (["{home}/link.py"], True),
+        (["app.py"], True),
+        (["{app}"], True),
+        (["-m", "app"], True),
+        (["-c", "import app"], True),
+        (["-sm", "app"], True),
+        (["-P", "{app}/app.py"], False),
+        (["-I", "{app}/app.py"], False),
+        (["{home}/srv/other.py"], False),
+        (["-"], False),
+    ],
+)
+def test_packages_beside_a_script_are_measured(
+    machine: Computer, application: Path, words: list[str], *, has: bool
+) -> None:
+    """Python takes what lies beside a script before what is installed: a fresh process gets it too."""
+    words = [word.format(app=application, home=machine.folder) for word in words]
+    python = str(machine.venv / "bin/python")
+    machine.proc.add(12, [python, *words], machine.python, {"PYTHONPATH": "/lib"}, folder=application)
+    (found,) = machine.candidates().values()
+    assert found.variables["PYTHONPATH"] == (f"{application}:/lib" if has else "/lib")
+    assert found.unavailable == ""
+
+
+@pytest.mark.parametrize(("option", "reason"), [("-E", "which -E keeps from a fresh process"), ("-s", "")])
+def test_packages_that_a_fresh_process_cannot_get_are_named(
+    machine: Computer, application: Path, option: str, reason: str
+) -> None:
+    """With -E Python heeds no variable that could lead it there, and what is installed is not what runs."""
+    machine.run(12, option, str(application / "app.py"))
+    (found,) = machine.candidates().values()
+    assert reason in found.unavailable
+    assert bool(found.unavailable) == bool(reason)
+
+
+def test_a_variable_may_keep_packages_beside_a_script_away(machine: Computer, application: Path) -> None:
+    """PYTHONSAFEPATH does, unless -E has it ignored."""
+    machine.run(12, str(application / "app.py"), PYTHONSAFEPATH="1")
+    (found,) = machine.candidates().values()
+    assert "PYTHONPATH" not in found.variables
+
+
+@pytest.mark.parametrize(
+    ("variables", "doubted"),
+    [
+        (
+            {"OPENSSL_CONF": "legacy.cnf", "PWD": "/srv/app"},
+            "OPENSSL_CONF names the relative path legacy.cnf",
+        ),
+        ({"PYTHONPATH": "/lib:src", "PWD": "/srv/app"}, "PYTHONPATH names a relative path"),
+        ({"LD_PRELOAD": "./shim.so", "PWD": "/srv/app"}, "LD_PRELOAD names the relative path ./shim.so"),
+        ({"LD_PRELOAD": "shim.so", "PWD": "/srv/app"}, ""),
+        ({"OPENSSL_CONF": "/legacy.cnf", "PWD": "/srv/app"}, ""),
+        ({"OPENSSL_CONF": "legacy.cnf", "PWD": "/srv"}, ""),
+        ({"OPENSSL_CONF": "legacy.cnf"}, ""),
+        ({"PYTHONNOUSERSITE": "1", "PWD": "/srv/app"}, ""),
+    ],
+)
+def test_a_relative_path_of_a_process_that_went_elsewhere_is_not_guessed(
+    machine: Computer, variables: dict[str, str], doubted: str
+) -> None:
+    """A daemon is at work in another folder than it was started in, which its shell's PWD may tell."""
+    python = str(machine.venv / "bin/python")
+    machine.proc.add(12, [python, "/app.py"], machine.python, variables, folder="/srv")
+    (found,) = machine.candidates().values()
+    assert doubted in found.unavailable
+    assert bool(found.unavailable) == bool(doubted)
+
+
 def test_a_process_in_a_container_is_left_to_who_runs_there(machine: Computer) -> None:
     """A path that leads to another file here, or to none, is not started."""
     for pid in (12, 13):

@@ -684,6 +684,7 @@ def test_the_page_says_what_runs() -> None:
             ["variables", ""],
             ["TLS libraries in use", "/lib/libssl.so.3"],
             ["to restart", ""],
+            ["files elsewhere", ""],
         ]
     ]
 

@@ -41,6 +41,19 @@ def test_old_files_may_do_what_new_ones_do_not(verdict: Verdict, worth: Verdict)
     assert (weighed.verdict, weighed.reason) == (worth, f"so it was; {NOTE}")
 
 
+def test_other_files_behind_the_same_paths_are_weighed_alike() -> None:
+    """Nothing is safe by a file that the process does not have, and each reason says how to measure it."""
+    there = replace(FRESH, elsewhere=("/usr/lib/ssl/openssl.cnf",))
+    weighed = weigh([there], Judgement(Verdict.ENFORCED, "so it was"))
+    assert weighed.verdict is Verdict.INCONCLUSIVE
+    assert weighed.reason == (
+        "so it was; process 12 (gunicorn) has another /usr/lib/ssl/openssl.cnf than a fresh process here, by"
+        " mounts of its own: measure it there, as by --place 'exec:nsenter -t 12 -m'"
+    )
+    assert weigh([there, OLD], Judgement(Verdict.DOWNGRADED, "")).verdict is Verdict.DOWNGRADED
+    assert weigh([there, OLD], Judgement(Verdict.ENFORCED, "")).reason.startswith(f"; {NOTE}; process 12")
+
+
 def test_the_rows_of_an_interpreter_are_weighed_by_its_processes() -> None:
     """What was measured for a subject is weighed by the processes that it stands for."""
     interpreter = Interpreter("running_shop", "running", "/srv/venv/bin/python", processes=(OLD,))
@@ -63,6 +76,7 @@ def test_the_facts_of_processes_are_told_together() -> None:
         "variables": "OPENSSL_CONF=/etc/floor.cnf, PYTHONPATH=(not shown)",
         "TLS libraries in use": "/lib/libssl.so.3, /lib/libcrypto.so.3",
         "to restart": NOTE,
+        "files elsewhere": "",
     }
     assert process_facts(replace(interpreter, processes=())) == {}
 
