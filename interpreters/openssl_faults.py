@@ -61,6 +61,9 @@ MODULES = frozenset(
 )
 """What a start section may name; anything else ends its reading there: config(5)."""
 
+ENDING = frozenset({"oid_section", "engines", "alg_section"})
+"""Those of them at whose faults the reading ends, as where an engine's file is gone."""
+
 SYSTEMS = ("/etc/ssl/openssl.cnf", "/etc/pki/tls/openssl.cnf")
 """The distribution's own file, which is what people edit: Debian's and Fedora's."""
 
@@ -76,8 +79,10 @@ DEEPEST = 10
 
 _WHOLE = "so OpenSSL drops the whole file"
 _LINES = "copy the lines that `nox -s remedy` gives"
+_BLANK = " \t\r\n"
+"""What is skipped between words. Of what looks alike, such as the space that web pages have, nothing is."""
 _WORD = r"(?:\\.|[\w!.%&*+,/;?@^|~-])*"
-_SETTING = re.compile(rf"(?:({_WORD})::)?({_WORD})\s*(.*)", re.ASCII | re.DOTALL)
+_SETTING = re.compile(rf"(?:({_WORD})::)?({_WORD})[{_BLANK}]*(.*)", re.ASCII | re.DOTALL)
 _COMMENT = re.compile(r"""(\\.|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|\#.*""")
 _PIECE = re.compile(
     r"""\\(.)|"((?:\\.|[^"\\])*)"?|'((?:\\.|[^'\\])*)'?|\$(\{[^}]*\}|\([^)]*\)|\w*(?:::\w+)?)|(.)""",
@@ -279,9 +284,14 @@ class _Reader:
             self._budget -= path.stat().st_size + A_FILE
             if self._budget < 0 or self._depth > DEEPEST or not path.is_file():
                 return
-            text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
+            text = path.read_bytes().decode(errors="surrogateescape")
         except OSError:
             return
+        if not self._depth:  # in what is included the mark is a letter like any other
+            text = text.removeprefix("\ufeff")
+        if "\r" in text.strip(_BLANK) and "\n" not in text:
+            lines = "ends its lines by carriage returns alone, so OpenSSL takes all of it for one line"
+            self.skipped.append(f"{path} {lines}: save it with line feeds")
         self._depth += 1
         self.text(str(path), text)
         self._depth -= 1
@@ -298,20 +308,25 @@ class _Reader:
             if not closed:
                 msg = f"{here} opens a section and does not close it, {_WHOLE}: add the ]"
                 raise _DroppedError(msg)
-            self._section = (inside.split() or [""])[-1]
+            words = [word for word in re.split(f"[{_BLANK}]+", inside) if word]
+            if not all(re.fullmatch(_WORD, word, re.ASCII) for word in words):
+                msg = f"{here} has a letter in the name of a section that none may have, {_WHOLE}: correct it"
+                raise _DroppedError(msg)
+            self._section = (words or [""])[-1]
             return
         where, key, rest = _SETTING.fullmatch(line).groups()  # type: ignore[union-attr]  # it matches anything
         if key in (".include", ".pragma"):
-            value = self._value(rest.removeprefix("=").strip(), here)
+            value = self._value(rest.removeprefix("=").strip(_BLANK), here)
             self._include(value, here) if key == ".include" else self._pragma(value)
             return
         if not rest.startswith("="):
             # Its words are not repeated: the file may be no configuration, but one with secrets.
-            what = f"{here} is neither a section nor a setting"
+            sign = "" if line[:1].isascii() else f"begins with {_shown(line[:1])} and "
+            what = f"{here} {sign}is neither a section nor a setting"
             msg = f"{what}, {_WHOLE}: correct the line, or begin it with #"
             raise _DroppedError(msg)
         section = self._section if where is None else where
-        self.settings.append(Setting(section, key, self._value(rest[1:].strip(), here), file, number))
+        self.settings.append(Setting(section, key, self._value(rest[1:].strip(_BLANK), here), file, number))
 
     def _pragma(self, value: str) -> None:
         name, _, setting = value.partition(":")
@@ -388,7 +403,7 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
 
 def _without_comment(line: str) -> str:
     text = _COMMENT.sub(lambda match: match[1] or "", line) if "#" in line else line
-    return text.strip()
+    return text.strip(_BLANK)
 
 
 def examine(reading: Reading, library: tuple[int, ...]) -> Examined:
@@ -404,18 +419,55 @@ def examine(reading: Reading, library: tuple[int, ...]) -> Examined:
     lost = [
         setting
         for setting in reading.settings
-        if setting.holds and setting not in (*counting.values(), *faults)
+        if setting.holds
+        and setting not in (*counting.values(), *faults)
+        and not _is_as_high(counting.get(setting.command), setting)
     ]
     if lost and broken:
         problems = [f"{lost[0].place} sets {lost[0].key}, which nothing reads: {broken}; {_LINES}"]
     else:
         problems = [_lost(setting, target, counting) for setting in lost]
+    holds = any(setting.holds for setting in counting.values())
+    problems += [*_idle(counting), *(_ahead(tables) if holds else ())]
     return Examined(
         {command: setting.value for command, setting in counting.items()},
         (*reading.skipped, *filter(None, faults.values()), *problems),
-        any(setting.holds for setting in counting.values()),
+        holds,
         next((_opens(setting) for setting in counting.values() if setting.level == "0"), ""),
     )
+
+
+def _is_as_high(counting: Setting | None, lost: Setting) -> bool:
+    """Whether a setting that counts holds as much as one that is lost would."""
+    if counting is None:
+        return False
+    if counting.level is not None and lost.level is not None:
+        return counting.level >= lost.level
+    both = counting.value in LADDER and lost.value in LADDER
+    return both and LADDER.index(counting.value) >= LADDER.index(lost.value)
+
+
+def _idle(counting: Mapping[str, Setting]) -> Iterator[str]:
+    """Give a sentence for protocols listed to no effect, because none is switched off: SSL_CONF_cmd(3)."""
+    setting = counting.get("protocol")
+    if setting is None or "minprotocol" in counting:
+        return
+    named = [part.strip(_BLANK).removeprefix("+") for part in setting.value.split(",")]
+    lowest = next((version for version in LADDER if version in named), None)
+    if lowest and not any(part.startswith("-") or part.upper() == "ALL" for part in named):
+        sets = f"{setting.place} sets {setting.key} = {_shown(setting.value)}"
+        yield f"{sets}, which switches no version off: write MinProtocol = {lowest}"
+
+
+def _ahead(tables: Mapping[str, Mapping[str, Setting]]) -> Iterator[str]:
+    """Give a sentence for a module before that of TLS whose fault would end the reading there."""
+    start = tables.get("default", {}).get("openssl_conf")
+    for key, setting in tables.get(start.value if start else "", {}).items():
+        if (module := key.partition(".")[0]) == "ssl_conf":
+            return
+        if module in ENDING:
+            fails = f"has {key} before ssl_conf, and where that fails OpenSSL reads no further"
+            yield f"{setting.place} {fails}: move the line ssl_conf above it"
 
 
 def _sorted_out(
@@ -488,12 +540,17 @@ def _misunderstood(setting: Setting, more: str) -> str:
     if setting.command not in COMMANDS:
         sets = f"{setting.place} sets {setting.key[:MOST]}"
         return f"{sets}, which OpenSSL does not know, {drops}: correct its name"
-    sets = f"{setting.place} sets {setting.key} = {setting.value[:MOST]}"
+    sets = f"{setting.place} sets {setting.key} = {_shown(setting.value)}"
     if setting.command == "minprotocol" and setting.value not in MINIMA:
         return f"{sets}, which is no version, {drops}: write TLSv1.2 or TLSv1.3"
     if setting.level is not None and setting.level not in LEVELS:
         return f"{sets}, whose level is none, {drops}: write a level from 0 to 5"
     return ""
+
+
+def _shown(value: str) -> str:
+    """Return a value as a sentence has it: what cannot be told from a blank, as its number."""
+    return value[:MOST].encode("unicode_escape", "surrogatepass").decode()
 
 
 def _opens(setting: Setting) -> str:

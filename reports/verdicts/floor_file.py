@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from interpreters.errors import FloorError
 from interpreters.openssl_conf import CONFIGURATION_LIMIT
+from interpreters.openssl_faults import logical_lines
 from interpreters.owners import others
 from servers.conditions import advised_name
 from servers.protocols import LADDER, Protocol
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 _DISTRIBUTIONS = ("/etc/ssl/openssl.cnf", "/etc/pki/tls/openssl.cnf")
 """The machine's own file, on Debian and on Fedora; the library's folder links to it."""
 
-_COMMENT = re.compile(r"""(\\.|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|\#.*""")
 _INCLUDE = re.compile(r"\.include(?:\s*=\s*|\s+)(.*)")
 _SECTION = re.compile(r"\[\s*(.*?)\s*\]")
 _SETTING = re.compile(r"([^=\s]+)\s*=\s*(.*)")
@@ -198,9 +198,7 @@ def sections(text: str) -> dict[str, dict[str, str]]:
 
 def _logical(text: str) -> Iterator[str]:
     """Yield the lines that say something: continued ones joined, without comments."""
-    for line in re.sub(r"\\\r?\n", "", text).splitlines():
-        if text := _COMMENT.sub(lambda match: match[1] or "", line).strip():
-            yield text
+    yield from (line for _, line in logical_lines(text))
 
 
 def read_configuration(path: Path, environment: Mapping[str, str], depth: int = 0) -> str:
@@ -216,7 +214,7 @@ def read_configuration(path: Path, environment: Mapping[str, str], depth: int = 
             return "\n".join(read_configuration(file, environment, depth + 1) for file in inside)
         if not path.is_file() or path.stat().st_size > CONFIGURATION_LIMIT:
             return ""
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+        text = path.read_bytes().decode(errors="surrogateescape")
     except OSError:
         return ""
     lines = []

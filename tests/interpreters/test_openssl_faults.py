@@ -22,6 +22,7 @@ from interpreters.openssl_faults import (
     logical_lines,
     privileged,
     read,
+    read_text,
     unreadable,
 )
 from servers.conditions import Condition, configuration
@@ -128,6 +129,31 @@ BROKEN = {
         "includes ./relative.cnf, which is looked for in the folder",
     ),
     "a folder of other names": (".include texts\n", "has files, but no name that ends in .cnf or .conf"),
+    "a space as on web pages": (
+        _set("\u00a0TLSv1.3"),
+        r"line 7 sets MinProtocol = \xa0TLSv1.3, which is no version",
+    ),
+    "a space as on web pages before a name": (
+        CHAIN + "\u00a0MinProtocol = TLSv1.3\n",
+        r"line 7 begins with \xa0 and is neither",
+    ),
+    "a space as on web pages in a section": (
+        HELD.replace("[settings]", "[\u00a0settings]"),
+        "line 6 has a letter in the name of a section that none may have",
+    ),
+    "a blank of another kind": (_set("\vTLSv1.3"), r"sets MinProtocol = \x0bTLSv1.3, which is no version"),
+    "line ends of an old Mac": (
+        HELD.replace("\n", "\r"),
+        "ends its lines by carriage returns alone, so OpenSSL takes all of it for one line",
+    ),
+    "a list of protocols that switches none off": (
+        CHAIN + "Protocol = TLSv1.3\n",
+        "line 7 sets Protocol = TLSv1.3, which switches no version off: write MinProtocol = TLSv1.3",
+    ),
+    "a mark of the byte order in an include": (
+        HELD + ".include marked.cnf\n",
+        r"{folder}/marked.cnf, line 1 begins with \ufeff and is neither",
+    ),
     "an include that is broken": (
         HELD + ".include broken.cnf\n",
         "{folder}/broken.cnf, line 2 is neither",
@@ -153,6 +179,7 @@ def write(tmp_path: Path) -> Callable[[str], Path]:
     """Return a function that writes a configuration beside the files that some include."""
     (tmp_path / "sound.cnf").write_text(HELD)
     (tmp_path / "broken.cnf").write_text("# so it goes\noh\n")
+    (tmp_path / "marked.cnf").write_text("\ufeffx = y\n")
     for folder, name in (("folder", "a.cnf"), ("texts", "a.txt")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / name).write_text(HELD)
@@ -192,8 +219,8 @@ def _said(text_and_words: tuple[str, str], write: Callable[[str], Path], library
     found = examine(read(path, {}), library)
     (said,) = found.problems
     assert words.replace("{folder}", str(path.parent)) in said
-    assert str(path) in said or str(path.parent / "broken.cnf") in said
-    assert re.search(r"[:;] (correct|write|add|set|move|leave|copy) ", said), said
+    assert any(str(path.parent / name) in said for name in (path.name, "broken.cnf", "marked.cnf"))
+    assert re.search(r"[:;] (correct|write|add|set|move|leave|copy|save) ", said), said
     return found.counting.get("minprotocol", "none")
 
 
@@ -237,6 +264,45 @@ def test_a_real_openssl_does_what_is_said(
     expected = examine(read(path, {}), version).counting.get("minprotocol", "none")
     assert measured == {"none": "MINIMUM.SUPPORTED"}.get(expected, expected)
     assert (measured == "TLSv1.3") is (name in SOUND or (name in HALF and version >= (3,)))
+
+
+AHEAD = HELD.replace("ssl_conf = names", "oid_section = other\nssl_conf = names")
+BEHIND = HELD.replace("ssl_conf = names", "ssl_conf = names\noid_section = other")
+"""What nothing can be said of by the file alone: whether a module of that kind fails."""
+
+
+def test_a_module_that_may_end_the_reading_is_named() -> None:
+    """It stands before that of TLS; behind it, it can take nothing away, nor where nothing holds."""
+    (said,) = examine(read_text(AHEAD, {}), NEW).problems
+    assert said.endswith(
+        "line 3 has oid_section before ssl_conf, and where that fails OpenSSL reads no further:"
+        " move the line ssl_conf above it"
+    )
+    assert examine(read_text(BEHIND, {}), NEW).problems == ()
+    assert examine(read_text(AHEAD.replace("MinProtocol = TLSv1.3", "x = y"), {}), NEW).holds is False
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize(("text", "minimum"), [(AHEAD, "MINIMUM.SUPPORTED"), (BEHIND, "TLSv1.3")])
+def test_a_module_that_fails_ends_the_reading(
+    text: str, minimum: str, write: Callable[[str], Path], loose: Interpreter
+) -> None:
+    """So it is where a section of it is not there, and what is advised helps."""
+    assert _ask(loose.path, str(write(text)))[1] == minimum
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HELD + "[other]\nMinProtocol = TLSv1\n",
+        HELD + "[other]\nMinProtocol = TLSv1.3\n",
+        CHAIN + "MinProtocol = TLSv1\nMinProtocol = TLSv1.3\n",
+        CHAIN + "CipherString = @SECLEVEL=3\n[other]\nCipherString = @SECLEVEL=2\n",
+    ],
+)
+def test_nobody_is_told_to_lower_a_floor(text: str) -> None:
+    """What asks for no more than what counts is no floor that was lost, and is not to be moved there."""
+    assert examine(read_text(text, {}), NEW).problems == ()
 
 
 def _problems(

@@ -328,6 +328,14 @@ def test_a_line_that_openssl_cannot_read_is_named() -> None:
         floor_file("a = b\nthis is an error\n", "/o.cnf", TLS1_2)
 
 
+@pytest.mark.parametrize("sign", ["\f", "\v", "\x1c", "\x85", "\u2028"])
+def test_a_line_ends_where_openssl_has_it_end(sign: str, tmp_path: Path) -> None:
+    """Other signs that Python takes for the end of a line are letters, in comments above all."""
+    base = tmp_path / "openssl.cnf"
+    base.write_text(f"# these{sign}and those\nopenssl_conf = init\n[init]\nssl_conf = names\n", newline="")
+    assert sections(read_configuration(base, {}))["init"] == {"ssl_conf": "names"}
+
+
 def test_what_names_its_sections_by_variables_is_not_followed() -> None:
     """A link through a variable, or by a name in quotes or with escapes, is not guessed at."""
     for name in ("$name", "${s::name}", '"a b"', "a\\ b", "a\x1bb"):
