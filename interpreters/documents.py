@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import re
 from typing import Annotated, Any, ClassVar, Self, TypeVar, cast, dataclass_transform
@@ -47,9 +48,17 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def to(self, kind: type[_Kind], **others: Any) -> _Kind:
         """Return one of our dataclasses, with the fields that this has too, and with `others`."""
-        fields = {field.name for field in dataclasses.fields(cast("Any", kind))} - others.keys()
-        shared = {name: getattr(self, name) for name in self.__struct_fields__ if name in fields}
+        shared = {
+            name: getattr(self, name) for name in _shared(type(self), cast("Any", kind)) if name not in others
+        }
         return kind(**shared, **others)
+
+
+@functools.cache
+def _shared(document: type[Document], kind: Any) -> tuple[str, ...]:
+    """Return the fields of a dataclass that a document has too."""
+    fields = {field.name for field in dataclasses.fields(kind)}
+    return tuple(name for name in document.__struct_fields__ if name in fields)
 
 
 def as_json(document: object) -> Any:

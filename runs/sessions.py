@@ -62,10 +62,12 @@ def matrix(job: Job) -> None:
 
 
 def _load_formats() -> None:
-    """Load all that writes reports."""
+    """Load all that writes reports, and make it ready for that."""
+    from reports.formats.html import template
     from reports.report import formats
 
     formats()
+    template()
 
 
 def _publish(

@@ -85,7 +85,7 @@ def build_html(
     """
     run, groups = matrix.run, matrix.groups
     standing = Past(run.run_id, run.ended, *standings_apart(groups, first_condition(groups)))
-    return _template().render(
+    return template().render(
         run=run,
         floor=matrix.floor,
         brief=BRIEF,
@@ -141,7 +141,7 @@ def _picture(matrix: Matrix) -> dict[str, object]:
 
 
 @cache
-def _template() -> Template:
+def template() -> Template:
     """Return the template, compiled once: that takes longer than to fill it in for ten interpreters."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE.parent),
