@@ -494,7 +494,9 @@ class Probe:
         while (left := min(self._word.left(self._silence_limit), end - time.monotonic())) > 0:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left):
-                    return await stdout.readline()
+                    # Before each record the probe ends what a client may have printed: usually nothing.
+                    line = await stdout.readline()
+                    return await stdout.readline() if line == b"\n" else line
         raise TimeoutError
 
     def _take(self, text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import shutil
 import subprocess
@@ -72,7 +73,7 @@ class SServer:
     environment: Mapping[str, str]
     """For our own entries: OPENSSL_CONF is a file of ours, so no setting of the machine restricts them."""
     page_environment: Mapping[str, str]
-    """For the page's servers: the machine's own configuration, as the page has it."""
+    """For the page's servers: the machine's own configuration, as the page has it, and nobody to trust."""
     folder: Path | None = None
     """Only we can enter it, so nobody else gets to the sockets in it; without one, servers listen on TCP."""
 
@@ -175,7 +176,8 @@ def find_s_server(wanted: Path | None, scratch: Path, environment: Mapping[str, 
         description=f"{version} at {found}",
         options=frozenset(re.findall(r"^ +(-\w[\w-]*)", usage, re.MULTILINE)),
         environment=ours,
-        page_environment=environment,
+        # They ask for no client certificate either, and have no options to leave the trust store unread.
+        page_environment={**environment, "SSL_CERT_FILE": os.devnull},
         folder=scratch,
     )
 

@@ -143,7 +143,7 @@ class Tap:
     async def __aexit__(self, *error: object) -> None:
         """Stop listening and end what is still open."""
         for listener in self._listening:
-            asyncio.get_running_loop().remove_reader(listener)
+            asyncio.get_running_loop().remove_reader(listener.fileno())
             listener.close()
         await asyncio.sleep(0)  # what was accepted just now gets to where it closes its socket
         for task in self._open:
@@ -156,8 +156,9 @@ class Tap:
             await asyncio.wait(self._open, timeout=limit)
 
     def _watch(self, listening: socket.socket) -> None:
-        if listening.fileno() >= 0:
-            asyncio.get_running_loop().add_reader(listening, self._accept, listening)
+        # By its number: of a socket, asyncio writes down each time all that is known of it.
+        if (number := listening.fileno()) >= 0:
+            asyncio.get_running_loop().add_reader(number, self._accept, listening)
 
     def _accept(self, listening: socket.socket) -> None:
         """Let in who may come in, and send everybody else away before a byte was read.
@@ -185,7 +186,7 @@ class Tap:
         except OSError:
             # Out of files: what waits stays readable, and the loop would do nothing but come back here.
             loop = asyncio.get_running_loop()
-            loop.remove_reader(listening)
+            loop.remove_reader(listening.fileno())
             loop.call_later(PAUSE, self._watch, listening)
 
     def _refuse(self, connection: socket.socket) -> None:

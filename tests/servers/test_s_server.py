@@ -165,11 +165,11 @@ def test_first_openssl_on_the_path_is_taken(tmp_path: Path) -> None:
 
 
 def test_machine_s_settings_reach_the_page_s_servers_only(tmp_path: Path) -> None:
-    """Our servers run under a neutral configuration of ours, the page's under the caller's own."""
+    """Our servers run under a configuration of ours, the page's under the caller's, and trust nobody."""
     program = _program(tmp_path / "openssl", OLD_OPENSSL)
     callers = {"PATH": os.environ["PATH"], "OPENSSL_CONF": "/theirs", "OPENSSL_MODULES": "/theirs", "A": "b"}
     engine = find_s_server(program, tmp_path, callers)
-    assert engine.page_environment == callers
+    assert engine.page_environment == {**callers, "SSL_CERT_FILE": os.devnull}
     assert {name for name in engine.environment if name.startswith("OPENSSL")} == {"OPENSSL_CONF"}
     assert engine.environment["A"] == "b"
     neutral = Path(engine.environment["OPENSSL_CONF"]).read_text()
