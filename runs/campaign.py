@@ -286,7 +286,7 @@ class Campaign:
     async def run(self, tasks: Iterable[ProbeTask]) -> CampaignResult:
         """Probe all interpreters of a machine side by side, each by its tasks.
 
-        Its id is unique on its machine. It is probed in itself first, then in its environments.
+        Its id is unique on its machine. Of its tasks the first is that in itself, others in its environments.
         """
         interpreters = _by_interpreter(tasks)
         measured: dict[str, ProbedInterpreter] = {}
@@ -376,9 +376,10 @@ class Campaign:
             sent = task.under(condition, configuration, standing).keeping_compiled(compiled)
             return self._recall(sent, task, probed) if probed.results else self._probe(sent)
 
-        results = await asyncio.gather(*map(visit, tasks))
+        # What takes longer begins first: environments, with more to import than the interpreter itself has.
+        results = await asyncio.gather(*map(visit, reversed(tasks)))
         pythons = [task.python for task in tasks]
-        return probed.under(condition, dict(zip(pythons, results, strict=True)))
+        return probed.under(condition, dict(zip(pythons, reversed(results), strict=True)))
 
     async def _recall(self, sent: ProbeTask, plain: ProbeTask, probed: ProbedInterpreter) -> ProbeResult:
         """Return what an earlier run observed that only tells what holds a client, or run the probe.

@@ -211,6 +211,15 @@ def test_each_probe_has_a_folder_for_what_is_compiled(tmp_path: Path, probes: _P
     assert [path.name for path in folder.glob("*/*")] == ["new"]
 
 
+def test_what_takes_longer_begins_first(tmp_path: Path, probes: _Probes) -> None:
+    """An environment is probed before the interpreter itself, whose results come first all the same."""
+    itself, environment = _task(), replace(_task(), python=tmp_path / "python")
+    done = _run([itself, environment], _settings(tmp_path, Condition.AMBIENT))
+    begun = [task.python for task in probes.tasks if task.condition is Condition.AMBIENT]
+    assert begun == [environment.python, itself.python]
+    assert list(done.interpreters["here"].results[Condition.AMBIENT]) == [itself.python, environment.python]
+
+
 def test_each_probe_has_a_folder_for_temporary_files(
     tmp_path: Path, probes: _Probes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -407,7 +416,7 @@ def test_each_environment_is_probed_and_the_reference_goes_once(tmp_path: Path, 
     done = _run(tasks, _settings(tmp_path, Condition.AMBIENT, Condition.PERMISSIVE))
     plain = [(str(task.python), task.clients) for task in tasks]
     first, *others = plain
-    assert _sent(probes) == [*plain, (first[0], (*first[1], RELAXED)), *others]
+    assert _sent(probes) == [*plain[::-1], *others[::-1], (first[0], (*first[1], RELAXED))]
     probed = done.interpreters["here"]
     assert probed.tasks == tuple(tasks)
     assert [list(results) for results in probed.results.values()] == [[t.python for t in tasks]] * 2
@@ -423,7 +432,7 @@ def test_only_environments_with_a_held_client_are_probed_again(
     _run(tasks, _settings(tmp_path, Condition.AMBIENT))
     home = [(str(tasks[0].python), (*tasks[0].clients[: int(0 in again)], RELAXED))] if again else []
     others = [(str(tasks[n].python), tasks[n].clients[:1]) for n in again if n]
-    assert _sent(probes)[len(tasks) :] == [*home, *others]
+    assert _sent(probes)[len(tasks) :] == [*others[::-1], *home]
 
 
 @pytest.mark.parametrize("relaxed", [True, False])
