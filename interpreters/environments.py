@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from interpreters.indexes import pip_sources
 from interpreters.locks import BusyError, locked
 from interpreters.process_environment import PASSED_THROUGH
 from interpreters.processes import run, signal_name
+from interpreters.scratch import scratch_folder
 from interpreters.versions import version_of
 from interpreters.ways import PYTHON
 
@@ -70,6 +72,10 @@ AT_ONCE = 8
 STEP_LIMIT = 600.0
 """Seconds that one installer command may take."""
 
+PACKAGES = "packages"
+"""Folder of the cache for packages that are installed once for copies of one interpreter: to link thousands
+of files anew for each takes as long as to measure it."""
+
 NO_SETTINGS = Path("/")
 """Where uv installs from: it takes a uv.toml or pyproject.toml of any folder above, and so of anybody's."""
 
@@ -96,6 +102,9 @@ class VenvRequest:
     requirements: tuple[str, ...]
     folder: Path
     clients: tuple[ClientKey, ...] = ()
+    alike: str = ""
+    """What only interpreters have in common that get the same packages, which are installed once for them;
+    empty for one whose packages are its own."""
 
     @property
     def python(self) -> Path:
@@ -134,10 +143,21 @@ class Installer:
     """A folder of wheels; with it, no index is asked."""
     build: bool = False
     """Whether a distribution without a wheel is built from source, which takes long and runs its own code."""
+    anew: bool = False
+    """Whether all packages are installed again, and none shared that were installed today."""
     turns: threading.Semaphore = field(
         default_factory=lambda: threading.Semaphore(AT_ONCE), compare=False, repr=False
     )
     """Held by whoever makes an environment."""
+    installing: Mapping[str, threading.Lock] = field(
+        default_factory=lambda: defaultdict(threading.Lock), compare=False, repr=False
+    )
+    """Held, by their name, by whoever installs packages for several environments."""
+
+    @property
+    def packages(self) -> Path:
+        """The folder of packages that several environments lead to."""
+        return self.cache / PACKAGES
 
     @property
     def sources(self) -> list[str]:
@@ -162,9 +182,17 @@ def is_made(path: Path, requirements: Sequence[str], folder: Path, find_links: P
     """Whether `folder` holds an environment for this very file with these requirements in it."""
     try:
         made_from = json.loads((folder / STAMP).read_text())
-        return (folder / PYTHON).exists() and bool(made_from == _origin(path, requirements, find_links))
+        # What it leads to may have been removed.
+        whole = (folder / PYTHON).exists() and all(map(Path.exists, packages_of(folder)))
+        return whole and bool(made_from == _origin(path, requirements, find_links))
     except (OSError, ValueError):
         return False
+
+
+def packages_of(folder: Path) -> list[Path]:
+    """Return the folders of an environment's packages, which may lead to those of several environments."""
+    found = (library / "site-packages" for library in folder.glob("lib/*"))
+    return [packages for packages in found if packages.is_symlink() or packages.exists()]
 
 
 def prepare(request: VenvRequest, installer: Installer, env: Mapping[str, str]) -> ClientVenv:
@@ -261,7 +289,8 @@ def _install(request: VenvRequest, installer: Installer, ours: Mapping[str, str]
     """Install into an environment; raises SubprocessError if that fails."""
     by_uv, by_pip = _uv_command(request, installer), _pip_command(request, installer)
     if maker is _Maker.UV:
-        run_installer(by_uv, ours, NO_SETTINGS)
+        if not _leads_to_shared(request, installer, ours):
+            run_installer(by_uv, ours, NO_SETTINGS)
         return
     if maker is _Maker.VIRTUALENV:
         run_installer(by_pip, ours, request.folder)
@@ -272,6 +301,42 @@ def _install(request: VenvRequest, installer: Installer, ours: Mapping[str, str]
         # Start-up code that prints in the environment too: uv fails on it, and pip does not.
         run_installer([str(request.python), "-m", "ensurepip"], ours)
         run_installer(by_pip, ours, request.folder)
+
+
+def _leads_to_shared(request: VenvRequest, installer: Installer, ours: Mapping[str, str]) -> bool:
+    """Let an environment lead to packages that its interpreter's copies share, installed if there are none.
+
+    Those of another day are not used: whoever makes an environment gets the releases of the day. Return
+    whether it does; not where something else is in its folder already, as uv puts there before Python 3.10.
+    Raises SubprocessError if they cannot be installed.
+    """
+    match packages_of(request.folder):
+        case [own] if request.alike and not installer.anew and not any(own.iterdir()):
+            facts = (request.alike, request.requirements, *map(str, (installer.find_links, installer.build)))
+            day = dt.datetime.fromtimestamp(time.time(), dt.UTC).date()
+            name = hashlib.sha256(repr((*facts, _settings(ours), f"{day}")).encode()).hexdigest()[:16]
+        case _:
+            return False
+    place = installer.packages / name
+    with installer.installing[name]:
+        if not place.exists():
+            with scratch_folder(installer.cache, "packages-") as aside:
+                made = aside / name
+                run_installer([*_uv_command(request, installer), "--target", str(made)], ours, NO_SETTINGS)
+                place.parent.mkdir(exist_ok=True)
+                _moved(made, place)
+    own.rmdir()
+    own.symlink_to(place)
+    return True
+
+
+def _moved(made: Path, place: Path) -> None:
+    """Move a folder, unless another run was quicker with the same; raises OSError."""
+    try:
+        made.rename(place)
+    except OSError:
+        if not place.exists():
+            raise
 
 
 def forget(folder: Path) -> None:

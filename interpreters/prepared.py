@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -188,12 +189,25 @@ def prepare_candidate(
             tuple(requirement.split()),
             _environment(installer.cache, candidate, requirement),
             clients,
+            _alike(prepared),
         )
         for requirement, clients in _grouped(requirements).items()
     )
     reach = env_to_start(env, identity.changed)
     made = side_by_side(lambda request: prepare(request, installer, reach), requests, AT_ONCE)
     return replace(prepared, venvs=tuple(made))
+
+
+def _alike(prepared: Prepared) -> str:
+    """Return a hash of an interpreter's build and account of itself, wherever it is; empty if that varies.
+
+    Whoever shares it gets the same packages.
+    """
+    interpreter, identity = prepared.interpreter, prepared.identity
+    if identity is None or identity.changed or not interpreter.build:
+        return ""
+    account = json.dumps(asdict(identity)).replace(json.dumps(identity.prefix)[1:-1], "")
+    return hashlib.sha256(f"{interpreter.build}\0{account}".encode()).hexdigest()
 
 
 def prepare_there(candidate: Candidate, modules: Sequence[str] = ()) -> Prepared:

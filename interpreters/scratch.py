@@ -31,6 +31,7 @@ PREFIXES = (
     "page-",
     "image-",
     "sent-",
+    "packages-",
     "page.",
 )
 """What the names of such folders in the cache begin with; `page.` was that of earlier versions."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interpreters.environments import FAILURE, STAMP
+from interpreters.environments import FAILURE, PACKAGES, STAMP, packages_of
 from interpreters.locks import BusyError, locked
 from interpreters.scratch import PREFIXES, is_abandoned
 from interpreters.ways import PYTHON
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 ENVIRONMENTS, IDENTITIES = "environments", "identities"
 """Folders of the cache: for each interpreter its environments, and what it said of itself."""
+
+TWO_DAYS = 2 * 24 * 3600.0
+"""Seconds after which no environment comes to lead to packages: those of a day are shared on that day."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ def leftovers(cache: Path, now: float) -> tuple[Leftover, ...]:
     broken_off = _aged(cache / FOLDER, 1, AGE_LIMIT, now)
     found = [
         *((path, "its interpreter is gone") for path in _each(cache / ENVIRONMENTS, 2) if _is_orphan(path)),
+        *((path, "no environment leads to it") for path in _unused(cache, now)),
         *((path, "a run that was killed left it") for path in _each(cache, 1) if _is_scratch(path)),
         *((path, "nobody used it for 30 days") for path in _aged(cache / COMPILED, 2, COMPILED_AGE, now)),
         *((path, "nobody used it for 30 days") for path in _aged(cache / IDENTITIES, 1, COMPILED_AGE, now)),
@@ -116,6 +120,12 @@ def _is_orphan(folder: Path) -> bool:
     except OSError:
         return False
     return False
+
+
+def _unused(cache: Path, now: float) -> Iterator[Path]:
+    """Yield the folders of packages that no environment leads to: a new one may lead to those of today."""
+    used = {path.resolve() for each in _each(cache / ENVIRONMENTS, 2) for path in packages_of(each)}
+    yield from (path for path in _aged(cache / PACKAGES, 1, TWO_DAYS, now) if path.resolve() not in used)
 
 
 def _home(folder: Path) -> Path:

@@ -264,7 +264,8 @@ class Job(Task):
     def installer(self) -> Installer:
         """Who makes environments, and from what."""
         find_links, build = self.option("find_links"), self.option("build", default=False)
-        return Installer(self.uv, self.cache, Path(sys.executable), find_links, build)
+        anew = self.option("fresh", default=False)
+        return Installer(self.uv, self.cache, Path(sys.executable), find_links, build, anew)
 
     @cached_property
     def parcels(self) -> Parcels | None:

@@ -33,6 +33,7 @@ from interpreters.environments import (
     VenvRequest,
     forget,
     is_made,
+    packages_of,
     prepare,
 )
 from interpreters.identify import Identity, identify, parse_identity
@@ -44,7 +45,7 @@ from interpreters.ways import PYTHON
 from tests.support.installations import installation, site_packages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from interpreters.locate import Candidate
 
@@ -462,6 +463,83 @@ def test_uv_heeds_no_settings_of_folders_above(workshop: Workshop) -> None:
     assert workshop.done()[-1] == "/"
 
 
+def _copies(workshop: Workshop, *, found: str = "") -> list[Path]:
+    """Say that environments have a folder of packages, with what is `found` there, and give two of them."""
+    make = f'site="$last/lib/python3.12/site-packages"; mkdir -p "$site" && {found or ":"}'
+    workshop.uv(make=make, install='mkdir -p "$last" && echo "$*" >"$last/botocore.py"')
+    return [workshop.folder / name for name in ("one", "other")]
+
+
+def _prepare_copies(
+    workshop: Workshop, places: Iterable[Path], alike: str = "a", **changes: Any
+) -> list[Path]:
+    """Prepare environments of copies; return the real folders of their packages."""
+    env = {"PATH": os.environ["PATH"], "UV_LOG": str(workshop.log), "PIP_CONFIG_FILE": os.devnull}
+    for place in places:
+        request = VenvRequest(workshop.interpreter, workshop.identity, ("botocore",), place, alike=alike)
+        made = prepare(request, replace(workshop.installer, **changes), env)
+        assert made == ClientVenv(place / PYTHON)
+    return [folder.resolve() for place in places for folder in packages_of(place)]
+
+
+def _installed(workshop: Workshop) -> int:
+    """Return how often something was installed since this was last asked."""
+    return sum(line.startswith("uv pip install ") for line in workshop.done())
+
+
+def test_copies_of_an_interpreter_have_the_same_packages(workshop: Workshop) -> None:
+    """They are installed once, wherever each has its environment, and installed again once they are gone."""
+    places = _copies(workshop)
+    one, other = _prepare_copies(workshop, places)
+    assert one == other
+    assert (one / "botocore.py").exists()
+    assert _installed(workshop) == 1
+    assert _prepare_copies(workshop, places) == [one, one]
+    assert workshop.done() == []
+    shutil.rmtree(one)
+    assert _prepare_copies(workshop, places) == [one, one]
+    assert _installed(workshop) == 1
+
+
+def test_copies_that_are_prepared_at_once_share_too(workshop: Workshop) -> None:
+    """Whoever comes second waits for what the first installs."""
+    places, installer = _copies(workshop), workshop.installer
+    with ThreadPoolExecutor(2) as pool:
+        share = partial(_prepare_copies, workshop, installing=installer.installing)
+        (one,), (other,) = pool.map(share, ([place] for place in places))
+    assert one == other
+    assert _installed(workshop) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"alike": "b"}, id="another interpreter"),
+        pytest.param({"build": True}, id="what is installed otherwise"),
+        pytest.param({"anew": True}, id="whoever asks for it anew"),
+        pytest.param({"later": 24 * 3600}, id="another day"),
+    ],
+)
+def test_others_packages_are_not_used(
+    workshop: Workshop, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An environment of another interpreter, or of another day, has packages of its own."""
+    later, now = change.pop("later", 0), time.time()
+    (one,) = _prepare_copies(workshop, _copies(workshop)[:1])
+    monkeypatch.setattr(time, "time", lambda: now + later)
+    (other,) = _prepare_copies(workshop, _copies(workshop)[1:], **change)
+    assert one != other
+    assert _installed(workshop) == 2
+
+
+def test_an_environment_that_has_something_keeps_it(workshop: Workshop) -> None:
+    """Before Python 3.10 uv puts a module of its own there: what is installed goes beside it."""
+    place, _ = _copies(workshop, found='touch "$site/_virtualenv.py"')
+    (packages,) = _prepare_copies(workshop, [place])
+    assert packages.parents[2] == place
+    assert (packages / "_virtualenv.py").exists()
+
+
 def test_an_interrupted_installation_is_not_reused(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -715,6 +793,35 @@ def test_a_real_environment_is_made_reused_and_rebuilt(
     assert identify(_python(made), sanitized_environment(os.environ, tmp_path)).version == identity.version
 
 
+def _a_wheel(wheels: Path) -> Path:
+    """Return a folder with a wheel of a module called tiny."""
+    wheels.mkdir()
+    facts = {"METADATA": "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n", "RECORD": ""}
+    facts["WHEEL"] = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    with zipfile.ZipFile(wheels / "tiny-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("tiny.py", "")
+        for name, text in facts.items():
+            wheel.writestr(f"tiny-1.0.dist-info/{name}", text)
+    return wheels
+
+
+@pytest.mark.e2e
+def test_real_copies_import_the_same_packages(
+    pythons: tuple[Candidate, ...], real_uv: str, tmp_path: Path
+) -> None:
+    """Each environment of the real uv imports them, by its own name for them."""
+    path, identity = _modern(pythons, tmp_path)
+    installer = Installer(real_uv, tmp_path / "cache", Path(sys.executable), _a_wheel(tmp_path / "wheels"))
+    for name in ("one", "other"):
+        request = VenvRequest(path, identity, ("tiny",), tmp_path / name, alike="a")
+        python = _python(prepare(request, installer, os.environ))
+        command: list[str | Path] = [python, "-c", "import tiny; print(tiny.__file__)"]
+        found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        assert found.startswith(f"{tmp_path / name}/lib/")
+        old = version_of(identity.version).release < (3, 10)
+        assert (tmp_path / name in Path(found).resolve().parents) is old
+
+
 @pytest.mark.e2e
 @pytest.mark.parametrize("everywhere", [False, True])
 def test_a_real_interpreter_that_prints_gets_an_environment(
@@ -725,15 +832,7 @@ def test_a_real_interpreter_that_prints_gets_an_environment(
     made = installation(path, tmp_path / "made")
     folder = site_packages(made).parent if everywhere else site_packages(made)
     (folder / "sitecustomize.py").write_text("print('tracing enabled')\n")
-    wheels = tmp_path / "wheels"
-    wheels.mkdir()
-    facts = {"METADATA": "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n", "RECORD": ""}
-    facts["WHEEL"] = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-    with zipfile.ZipFile(wheels / "tiny-1.0-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("tiny.py", "")
-        for name, text in facts.items():
-            wheel.writestr(f"tiny-1.0.dist-info/{name}", text)
-    installer = Installer(real_uv, tmp_path / "cache", Path(sys.executable), wheels)
+    installer = Installer(real_uv, tmp_path / "cache", Path(sys.executable), _a_wheel(tmp_path / "wheels"))
     identity = identify(made, sanitized_environment(os.environ, tmp_path))
     request = VenvRequest(made, identity, ("tiny",), tmp_path / "environment")
     done = prepare(request, installer, os.environ)

@@ -414,6 +414,26 @@ def starting(started: Candidate, wrapper: Candidate) -> Prepared:
     return replace(Prepared.of(wrapper), executable=started.path)
 
 
+def test_copies_of_an_interpreter_are_alike(facts: dict[str, Any], tmp_path: Path) -> None:
+    """Wherever they are, unless build or account differ, or variables are not left as they are."""
+    one, other, third = (tmp_path / name / "bin" / "python3" for name in ("one", "other", "third"))
+
+    def alike(path: Path, build: str, **changes: Any) -> str:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(build)
+        prefix = str(path.parents[1])
+        said = {**facts, "prefix": prefix, "base_prefix": prefix, "executable": str(path), **changes}
+        return prepared_module._alike(Prepared.of(candidate(path), parse_identity(said)))
+
+    same = alike(one, "a build")
+    assert same
+    assert alike(other, "a build") == same
+    assert alike(third, "another build") != same
+    assert alike(third, "a build", version="3.12.99") != same
+    assert alike(third, "a build", changed={"OPENSSL_CONF": "/w/legacy.cnf"}) == ""
+    assert prepared_module._alike(Prepared.of(candidate(one))) == ""
+
+
 def test_twins_are_dropped_where_the_interpreter_is_known() -> None:
     """A candidate that starts an interpreter which has a row of its own gets none."""
     known, twin = Prepared.of(ONE), starting(ONE, TWO)

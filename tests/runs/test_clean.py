@@ -129,6 +129,19 @@ def test_what_nobody_used_lately_goes(cache: Path, name: str) -> None:
     assert not (cache / f"{name}1").exists()
 
 
+def test_packages_go_that_no_environment_leads_to(cache: Path) -> None:
+    """Those of today stay all the same: an environment that is being made may come to lead to them."""
+    for name, age in (("used", 3), ("unused", 3), ("new", 0)):
+        (cache / "packages" / name).mkdir(parents=True)
+        os.utime(cache / "packages" / name, (time.time() - age * 24 * 3600,) * 2)
+    made = an_environment(cache / "environments" / "one" / "botocore", Path(sys.executable).resolve())
+    (made / "lib" / "python3.12").mkdir(parents=True)
+    (made / "lib" / "python3.12" / "site-packages").symlink_to(cache / "packages" / "used")
+    (sentence,), _ = cleaned(cache)
+    assert "packages/unused" in sentence
+    assert sorted(path.name for path in (cache / "packages").iterdir()) == ["new", "used"]
+
+
 def test_locks_stay(cache: Path, gone: Path) -> None:
     """The file of a lock excludes nobody once it was removed, so it is left, however old it is."""
     place = an_environment(cache / "environments" / "gone" / "botocore", gone)
