@@ -2,14 +2,15 @@
 
 Run as `python probes/`, back to Python 2.7. It is a short conversation in lines of JSON. The first line on
 standard input is the question: `modules`, by client, the names of those that the client's file imports. The
-answer is a marked line with the interpreter's identity, the OPENSSL_CONF that it runs under, and with `lacking`, by
-client that is not installed, the first module that is not here; no client is imported to find out. The second line on standard input is the plan:
-`timeout` in seconds, and `cells`, each with `client`, `server`, `host`, `port`, `cafile` and, optionally, `retries`,
-what names.py needs, and, where the client is no Python module but a program, `program`: see program.py.
-The clients in `apart` run in a process of their own each, which may take `patience` to start: see apart.py. Optionally also `compiled`: a folder of ours
-to keep what is compiled in: see compiled.py. Optionally also `sources`: by client, the text
-of its file, where that is not here; and `snippets`: by client, source text that is run before that client is used, as
-an application that took the text over would.
+answer is a marked line with the interpreter's identity, with the OPENSSL_CONF that it runs under and in `asked` the
+one that it is to run under, and with `lacking`, by client that is not installed, the first module that is not here;
+no client is imported to find out. The second line on standard input is the plan: `timeout` in seconds, and `cells`,
+each with `client`, `server`, `host`, `port`, `cafile` and, optionally, `retries`, what names.py needs, and, where the
+client is no Python module but a program, `program`: see program.py.
+The clients in `apart` run in a process of their own each, which may take `patience` to start: see apart.py.
+Optionally also `compiled`: a folder of ours to keep what is compiled in: see compiled.py. Optionally also `sources`:
+by client, the text of its file, where that is not here; and `snippets`: by client, source text that is run before
+that client is used, as an application that took the text over would.
 Then it prints a marked line for each client when it is first needed, one before and one after each cell, and a
 last one to say that it reached its end. Where the plan has `loaded`, that has the files that were loaded, the modules
 that were `sought`, and the OPENSSL_CONF that there is by then. It judges nothing.
@@ -179,8 +180,8 @@ def main():
     # A fifth of a probe's time would go into looking for garbage among service models that are all kept.
     gc.disable()
     question = json.loads(sys.stdin.readline())
-    conf = os.environ.get("OPENSSL_CONF")
-    say(kind="identity", identity=identify.identity(), lacking=lacking(question["modules"]), openssl_conf=conf)
+    conf = dict(openssl_conf=os.environ.get("OPENSSL_CONF"), asked=os.environ.get(ASKED))
+    say(kind="identity", identity=identify.identity(), lacking=lacking(question["modules"]), **conf)
     plan = json.loads(sys.stdin.readline())
     if plan.get("compiled"):
         importlib.import_module("compiled").keep(plan["compiled"])

@@ -41,6 +41,9 @@ ASKED = "TLS_FLOOR_OPENSSL_CONF"
 """The variable that names a condition's configuration once more: a wrapper or start-up code may name another
 in OPENSSL_CONF, and what holds a client would then be told from what was never tried."""
 
+CONFIGURATION_THERE = "{folder}/openssl.cnf"
+"""Where the configuration that OPENSSL_CONF names here is in a place: see probes/reach.py."""
+
 ATTEMPT_LIMIT = 5.0
 """Seconds that a client waits for a socket; every server is on this machine."""
 
@@ -134,12 +137,14 @@ class ProbeTask:
         folders = {SENT: self.sent} if self.sent else {}
         passenger = Passenger(self.python, self.arguments, folders=folders, converse=True, limit=limit)
         found_first = {"PYTHONPATH": f"{{folder}}/{SENT}"} if self.sent else {}
-        return command(self.place, passenger, {**self.env, **found_first}), os.environ
+        return command(self.place, passenger, {**self.env, **found_first, **self._asked}), os.environ
 
     @property
     def _asked(self) -> dict[str, str]:
         """Which configuration to measure under, for an interpreter that names another one at its start."""
-        return {} if self.condition is Condition.AMBIENT else {ASKED: self.env["OPENSSL_CONF"]}
+        if self.condition is Condition.AMBIENT:
+            return {}
+        return {ASKED: self.env["OPENSSL_CONF"] if self.place.is_local else CONFIGURATION_THERE}
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -546,9 +551,10 @@ class Probe:
     def _another_configuration(self, record: Mapping[str, Any]) -> str:
         """Say that it does not run under the configuration of its condition; empty if it does."""
         named, task = record.get("openssl_conf"), self.task
-        if task.condition is Condition.AMBIENT or not task.place.is_local:
+        if task.condition is Condition.AMBIENT:
             return ""
-        if named == task.env["OPENSSL_CONF"]:
+        # Where it is in a place only the place knows.
+        if named and named == (task.env["OPENSSL_CONF"] if task.place.is_local else record.get("asked")):
             return ""
         return (
             f"it runs under OPENSSL_CONF={named or ''}, which a wrapper or its start-up code sets,"

@@ -20,8 +20,8 @@ import pytest
 
 from interpreters.clients import PROBES, ClientKey
 from interpreters.offspring import offspring_ended
+from interpreters.places import LOCAL, Place
 from interpreters.places import MARK as REACH_MARK
-from interpreters.places import Place
 from reports.verdicts.observations import Observation, OwnTls
 from runs import probe as probe_module
 from runs.probe import (
@@ -156,6 +156,7 @@ say(kind="end")
     assert [cell["program"] for cell in seen.identity["cells"]] == [None, how]
 
 
+@pytest.mark.parametrize("place", [LOCAL, Place("exec", "env", ("env",), passes=("PATH",))], ids=str)
 @pytest.mark.parametrize(
     ("lines", "named"),
     [
@@ -166,15 +167,20 @@ say(kind="end")
     ],
 )
 def test_a_condition_is_not_told_from_another_configuration(
-    tmp_path: Path, nobody: tuple[str, int], lines: str, named: str
+    tmp_path: Path, nobody: tuple[str, int], lines: str, named: str, place: Place
 ) -> None:
-    """A wrapper's OPENSSL_CONF gives way to the condition's; where it does not, nothing is observed."""
+    """A wrapper's OPENSSL_CONF gives way to the condition's; where it does not, nothing is observed.
+
+    So it is on this machine and in a place, where the configuration lies elsewhere.
+    """
+    (conf := tmp_path / "permissive.cnf").touch()
     wrapper = tmp_path / "python3"
     wrapper.write_text(f'#!/bin/sh\n{lines}\nexec "{sys.executable}" "$@"\n')
     wrapper.chmod(0o755)
+    server = replace(_stand("one", nobody), pair=replace(PAIR, trust=conf))
     seen = _probe(
-        (wrapper, PROBES), [_stand("one", nobody)], ("ssl",), condition=Condition.PERMISSIVE,
-        env={"OPENSSL_CONF": str(tmp_path / "permissive.cnf"), "PYTHONDONTWRITEBYTECODE": "1"},
+        (wrapper, PROBES), [server], ("ssl",), condition=Condition.PERMISSIVE, place=place,
+        env={"OPENSSL_CONF": str(conf), "PYTHONDONTWRITEBYTECODE": "1"},
     )  # fmt: skip
     (cell,) = seen.observations
     assert named in seen.problem
