@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from interpreters.distributions import listing_sha256
 from interpreters.identify import FileFacts, build_of
 from interpreters.interpreter import MADE, NOT_SHOWN, Interpreter
-from interpreters.openssl_conf import configuration_path, configuration_sha256
+from interpreters.openssl_conf import configuration_files, configuration_path, configuration_sha256
 from interpreters.openssl_faults import configuration_problems
 from interpreters.since import links, with_changes
 
@@ -48,18 +48,19 @@ def describe(
         **_facts(candidate.path, identity, variables or {}, candidate.place),
         **_installed(environment, identity, candidate.place),
     )
-    return _since(interpreter)
+    return _since(interpreter, variables or {})
 
 
-def _since(interpreter: Interpreter) -> Interpreter:
+def _since(interpreter: Interpreter, variables: Mapping[str, str]) -> Interpreter:
     """Return an interpreter with what its processes have read before it changed."""
     if not interpreter.processes:
         return interpreter
     environment = interpreter.environment
     # The file of a zipapp is all that runs; a folder changes with each file in it.
     itself = [] if Path(environment).is_dir() else [environment]
-    read = (interpreter.openssl_conf, *interpreter.start_up, *itself, *links(environment))
-    changed = with_changes(interpreter.processes, read, interpreter.search_path)
+    configuration = configuration_files(interpreter.openssl_conf, variables)
+    read = (*configuration, *interpreter.start_up, *itself, *links(environment))
+    changed = with_changes(interpreter.processes, environment, read, interpreter.search_path)
     return replace(interpreter, processes=changed)
 
 
@@ -84,7 +85,7 @@ def describe_again(interpreter: Interpreter, identity: Identity, variables: Mapp
     """Return a known interpreter with what it says of itself now: see describe."""
     facts = _facts(Path(interpreter.path), identity, variables, interpreter.place)
     installed = _installed(interpreter.environment, identity, interpreter.place)
-    return _since(replace(interpreter, **facts, **installed))
+    return _since(replace(interpreter, **facts, **installed), variables)
 
 
 def _installed(environment: str, identity: Identity | None, place: Place) -> dict[str, Any]:

@@ -96,6 +96,11 @@ class RunningProcess:
     """The program and what it runs, without arguments, which may be secrets."""
     unit: str = field(default="", kw_only=True)
     """The service of systemd that it belongs to; empty for none."""
+    began: float = field(default=0.0, kw_only=True, compare=False)
+    """Seconds since the epoch from which on it, or what it was forked from, may have read files; 0 where no
+    more is known than when it `started`."""
+    packages: tuple[str, ...] = field(default=(), kw_only=True, compare=False)
+    """The folders of packages of which it has mapped modules."""
     variables: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Those of OpenSSL and of the dynamic linker that it was started with."""
     libraries: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ another file behind the same path; what it has is below its root: proc_pid_root(
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
 import re
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
 
     from interpreters.interpreter import RunningProcess
 
-GRAIN = 2.0
-"""Seconds by which the start of a process may be told too early: the kernel counts from the boot, which it
-gives in whole seconds, and so does a report."""
+LAG = 0.01
+"""Seconds by which the time of a file may be told too early: the kernel takes that from its last tick. What
+changed so long before the start of a process may have changed after it, and counts as changed."""
 
 MOST_LINKS = 40
 """Links on the way of a path that are followed, as by the kernel: path_resolution(7)."""
@@ -37,6 +38,7 @@ MOST_LINKS = 40
 
 def with_changes(
     processes: tuple[RunningProcess, ...],
+    environment: str,
     files: Iterable[str],
     search_path: Sequence[str],
     proc: Path = PROC,
@@ -44,24 +46,58 @@ def with_changes(
     """Return processes with what each has read otherwise: of these files, and of packages on this path.
 
     Of packages those count that are clients, or that these stand on: what else is installed beside a service
-    that runs decides on no version.
+    that runs decides on no version. An environment of which another stands in its place counts by its path.
     """
     if not processes:
         return ()
-    decide = tuple(dict.fromkeys((*files, *_metadata(search_path))))
-    changed = {path: when for path in decide if (when := _changed(path))}
+    decide = tuple(dict.fromkeys((*files, *_entered(environment), *_metadata(search_path))))
+    changed = {path: when for path in (*decide, *_moved_above(environment)) if (when := _changed(path))}
+    there = set(map(os.path.realpath, search_path))
+
+    def since(process: RunningProcess) -> Iterator[str]:
+        yield from process.replaced
+        yield from (path for path, when in changed.items() if when >= _began(process) - LAG)
+        if any(map(_is_of_an_environment, set(map(os.path.realpath, process.packages)) - there)):
+            yield environment
+
     return tuple(
         replace(
             process,
-            replaced=tuple(
-                dict.fromkeys(
-                    (*process.replaced, *(p for p, when in changed.items() if when > _start(process)))
-                )
-            ),
+            replaced=tuple(dict.fromkeys(since(process))),
             elsewhere=_elsewhere(process, (*process.libraries, *decide, *search_path), proc),
         )
         for process in processes
     )
+
+
+def _began(process: RunningProcess) -> float:
+    return process.began or dt.datetime.fromisoformat(process.started).timestamp()
+
+
+def _entered(environment: str) -> tuple[str, ...]:
+    """Return what is another file once another virtual environment is in the place of this one.
+
+    To rename a folder changes its own status, and nothing in it.
+    """
+    settings = Path(environment, "pyvenv.cfg")
+    return (str(settings), environment) if settings.is_file() else ()
+
+
+def _moved_above(environment: str) -> Iterator[str]:
+    """Give the folders above a virtual environment that may have been renamed.
+
+    Their status changes with each entry too, but then at the same time as their content.
+    """
+    for folder in Path(environment).parents if _entered(environment) else ():
+        with contextlib.suppress(OSError):
+            found = folder.stat()
+            if found.st_ctime_ns != found.st_mtime_ns:
+                yield str(folder)
+
+
+def _is_of_an_environment(packages: str) -> bool:
+    """Whether a folder of packages is in a virtual environment: lib/pythonX.Y/site-packages below it."""
+    return len(Path(packages).parts) > 3 and Path(packages).parents[2].joinpath("pyvenv.cfg").is_file()  # noqa: PLR2004
 
 
 def _elsewhere(process: RunningProcess, paths: Iterable[str], proc: Path) -> tuple[str, ...]:
@@ -98,10 +134,6 @@ def _identity(path: str) -> tuple[int, int] | None:
     except (OSError, ValueError):
         return None
     return found.st_dev, found.st_ino
-
-
-def _start(process: RunningProcess) -> float:
-    return dt.datetime.fromisoformat(process.started).timestamp() + GRAIN
 
 
 def _changed(path: str) -> float:

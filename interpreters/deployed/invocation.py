@@ -23,8 +23,8 @@ OPTIONS = "EIsSP"
 WITH_ARGUMENT = "WXQ"
 """Those that take a word: of the same word, or the next."""
 
-_PACKAGES = re.compile(r"(/.+)/lib(?:64)?/(?:python|pypy)\d[^/]*/site-packages/")
-"""A file among the packages of an environment, whose folder is the group."""
+_PACKAGES = re.compile(r"((/.+)/lib(?:64)?/(?:python|pypy)\d[^/]*/site-packages)/")
+"""A file among the packages of an environment; the groups are their folder, and the environment's."""
 
 _LINKER = re.compile(r"ld(-[^/]*)?\.so(\.\d+)*")
 """What the dynamic linker is called, by glibc and musl: a program can be its argument."""
@@ -156,10 +156,16 @@ def _scripts_python(record: ProcessRecord) -> Iterator[Path]:
     yield Path(record.executable)
 
 
+def packages_of(record: ProcessRecord) -> list[str]:
+    """Return the folders of packages of which a process has mapped modules, by the names they have now."""
+    found = (_PACKAGES.match(file.path) for file in record.mapped)
+    return sorted({matched[1] for matched in found if matched})
+
+
 def _by_files(record: ProcessRecord) -> Iterator[Path]:
     """Give the folders that mapped files lie in, the most likely first; VIRTUAL_ENV's where it agrees."""
     files = [file.path for file in record.mapped]
-    folders = Counter(matched[1] for file in files if (matched := _PACKAGES.match(file)))
+    folders = Counter(matched[2] for file in files if (matched := _PACKAGES.match(file)))
     yield from (Path(name) for name, _ in folders.most_common())
     hint = (record.variables or {}).get("VIRTUAL_ENV", "").rstrip("/")
     if hint.startswith("/") and any(f"{text}/".startswith(f"{hint}/") for text in (*record.words, *files)):

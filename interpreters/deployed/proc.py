@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,7 @@ class ProcessRecord:
     uid: int
     """The effective user."""
     started: float
-    """Seconds since the epoch."""
+    """Seconds since the epoch, and no later than it was started."""
     words: tuple[str, ...]
     """What it was started with, its own name first; a program may write over that."""
     executable: str = ""
@@ -64,6 +65,9 @@ class ProcessRecord:
     """Each file once, in the order of addresses."""
     unit: str = ""
     """The service of systemd that it belongs to; empty where it is in none, or in a part of one."""
+    began: float = 0.0
+    """When the process was started from which it has what is in its memory: itself, or the one that it was
+    forked from, as a worker is."""
 
     @property
     def readable(self) -> bool:
@@ -96,7 +100,21 @@ def read_processes(
     boot = _boot_time(proc)
     # Thousands of files are read: as text, paths cost a third of what they cost as Path.
     found = (_read_process(f"{proc}/{pid}", pid, boot, wanted) for pid in pids)
-    return tuple(record for record in found if record)
+    records = {record.pid: record for record in found if record}
+    return tuple(replace(record, began=_began(record, records)) for record in records.values())
+
+
+def _began(record: ProcessRecord, records: Mapping[int, ProcessRecord]) -> float:
+    """Return when the first was started of those above a process that run the same program by the same words.
+
+    What is forked has both from its parent; what is started anew has the same words only by chance.
+    """
+    above = records.get(record.parent)
+    while above and (above.executable, above.words) == (record.executable, record.words):
+        if above.started > record.started:
+            break
+        record, above = above, records.get(above.parent) if above.parent != above.pid else None
+    return record.started
 
 
 def _read_process(
@@ -175,12 +193,18 @@ def _read(file: str) -> bytes:
 
 
 def _boot_time(proc: Path) -> float:
-    """Return when the machine was started, in seconds since the epoch; 0 where it does not say."""
+    """Return when the machine was started, in seconds since the epoch, no later; 0 where it does not say.
+
+    The kernel tells the whole second. The clock by which it counts the start of processes tells more, unless
+    that is another machine's /proc.
+    """
     try:
         found = re.search(rb"^btime (\d+)$", _read(f"{proc}/stat"), re.MULTILINE)
     except OSError:
         return 0.0
-    return float(found[1]) if found else 0.0
+    second = float(found[1]) if found else 0.0
+    exact = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    return exact if 0 <= exact - second < 1 else second
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from interpreters.deployed.invocation import (
     is_linker,
     is_python,
     packages_beside,
+    packages_of,
 )
 from interpreters.deployed.proc import read_processes
 from interpreters.deployed.process_variables import (
@@ -329,6 +330,8 @@ def _facts(record: ProcessRecord, shared: _Alike) -> RunningProcess:
         started=dt.datetime.fromtimestamp(record.started, dt.UTC).isoformat(timespec="seconds"),
         command=_command(record),
         unit=record.unit,
+        began=record.began,
+        packages=tuple(packages_of(record)),
         variables=shown_variables(record),
         libraries=tuple(dict.fromkeys(file.path for file in files if _TLS_FILE.search(file.path))),
         replaced=tuple(dict.fromkeys([*gone, *(file.path for file in files if file.deleted)])),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interpreters import openssl_conf
-from interpreters.openssl_conf import configuration_path, configuration_sha256
+from interpreters.openssl_conf import configuration_files, configuration_path, configuration_sha256
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,3 +125,14 @@ def test_a_configuration_without_end_is_read_to_a_limit(
     monkeypatch.setattr(openssl_conf, "CONFIGURATION_LIMIT", small + 50)
     ended = hashlib.sha256(b"".join(file.read_bytes() for file in chain[:-1])).hexdigest()
     assert configuration_sha256(str(chain[0]), {}) == ended
+
+
+def test_files_and_folders_of_a_configuration_are_named(tmp_path: Path) -> None:
+    """Each file and folder whose change is a change of the configuration; for what is gone its folder."""
+    (folder := tmp_path / "conf.d").mkdir()
+    (main := tmp_path / "openssl.cnf").write_text(f".include {folder}\n.include {tmp_path}/gone/floor.cnf\n")
+    (inside := folder / "1.cnf").touch()
+    named = [main, folder, inside, tmp_path / "gone"]
+    assert configuration_files(str(main), {}) == tuple(map(str, named))
+    assert configuration_files(str(folder / "gone.cnf"), {}) == (str(folder),)
+    assert configuration_files("", {}) == ()

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interpreters import since
 from interpreters.describe import describe, describe_again
 from interpreters.identify import parse_identity
-from interpreters.interpreter import RUNNING, RunningProcess
+from interpreters.interpreter import MADE, RUNNING, RunningProcess
 from interpreters.locate import Candidate
-from interpreters.since import GRAIN, with_changes
+from interpreters.since import LAG, with_changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,8 @@ def process(seconds_ago: float) -> RunningProcess:
     began = dt.datetime.fromtimestamp(time.time() - seconds_ago, dt.UTC)
     return RunningProcess(12, "web", began.isoformat(timespec="seconds"), "gunicorn")
 
+
+CHANGED = since._changed
 
 DAY = 24 * 3600.0
 
@@ -46,7 +49,7 @@ BEFORE, AFTER = process(DAY), process(-DAY)
 def test_a_client_that_was_installed_since_is_named(tmp_path: Path, name: str, *, counts: bool) -> None:
     """An older process has the release before in memory; what decides on no version is not named."""
     (tmp_path / name).mkdir()
-    assert with_changes((BEFORE, AFTER), (), [str(tmp_path), "", "/nonexistent"]) == (
+    assert with_changes((BEFORE, AFTER), MADE, (), [str(tmp_path), "", "/nonexistent"]) == (
         replace(BEFORE, replaced=(str(tmp_path / name),) if counts else ()),
         AFTER,
     )
@@ -57,15 +60,73 @@ def test_what_is_moved_into_place_with_its_old_time_counts(tmp_path: Path) -> No
     file = tmp_path / "openssl.cnf"
     file.touch()
     os.utime(file, (1, 1))
-    (found,) = with_changes((BEFORE,), [str(file), "", "/nonexistent", "relative.cnf"], ())
+    (found,) = with_changes((BEFORE,), MADE, [str(file), "", "/nonexistent", "relative.cnf"], ())
     assert found.replaced == (str(file),)
 
 
-def test_what_was_there_a_moment_before_is_no_change(tmp_path: Path) -> None:
-    """The start of a process is known to the second: what was written just before it is what it read."""
+@pytest.mark.parametrize(("later", "counts"), [(2 * LAG, False), (LAG / 2, True), (-1.0, True)])
+def test_what_changed_about_when_a_process_began_counts(
+    tmp_path: Path, later: float, *, counts: bool
+) -> None:
+    """What was there before is what it read; where the two clocks cannot tell, it counts."""
     file = tmp_path / "openssl.cnf"
     file.touch()
-    assert with_changes((process(GRAIN / 2),), [str(file)], ()) == (process(GRAIN / 2),)
+    began = replace(BEFORE, began=file.stat().st_ctime + later)
+    (found,) = with_changes((began,), MADE, [str(file)], ())
+    assert bool(found.replaced) is counts
+
+
+def an_environment(folder: Path) -> Path:
+    """Make the folders of a virtual environment; return where its packages are."""
+    (packages := folder / "lib/python3.11/site-packages").mkdir(parents=True)
+    (folder / "pyvenv.cfg").touch()
+    return packages
+
+
+def since_now(environment: Path, **known: Any) -> Callable[[], tuple[str, ...]]:
+    """Return a function that says what changed since this moment for a process of an environment."""
+    time.sleep(2 * LAG)
+    process = replace(BEFORE, began=time.time(), **known)
+    time.sleep(2 * LAG)
+
+    def changed() -> tuple[str, ...]:
+        path = [str(environment / "lib/python3.11/site-packages")]
+        (found,) = with_changes((process,), str(environment), (), path)
+        return found.replaced
+
+    assert known or changed() == ()
+    return changed
+
+
+@pytest.mark.parametrize("above", [False, True])
+def test_an_environment_in_the_place_of_another_is_named(tmp_path: Path, *, above: bool) -> None:
+    """One that was there before, and is renamed into the place, has nothing in it that is new."""
+    place, other = tmp_path / "shop", tmp_path / "other"
+    for folder in (place, other):
+        an_environment(folder / "venv")
+    changed = since_now(place / "venv")
+    moved = (place, other) if above else (place / "venv", other / "venv")
+    moved[0].rename(tmp_path / "old")
+    assert changed() == ()
+    moved[1].rename(moved[0])
+    assert str(moved[0]) in changed()
+
+
+def test_what_else_comes_and_goes_above_an_environment_is_not_named(tmp_path: Path) -> None:
+    """A log beside an environment, or a new release of what is no client in it, changes nothing there."""
+    packages = an_environment(tmp_path / "shop/venv")
+    changed = since_now(tmp_path / "shop/venv")
+    (tmp_path / "shop/log").touch()
+    (packages / "flask-3.0.dist-info").mkdir()
+    assert changed() == ()
+
+
+def test_modules_of_an_environment_that_is_elsewhere_by_now_tell_that_it_was_moved(tmp_path: Path) -> None:
+    """The kernel names what is mapped by its present path; what a fresh process finds too is no sign."""
+    place, old = tmp_path / "venv", tmp_path / "venv.old"
+    packages, before = an_environment(place), an_environment(old)
+    assert since_now(place, packages=(str(packages), "/usr/lib/python3/site-packages"))() == ()
+    assert since_now(place, packages=(str(packages), str(before)))() == (str(place),)
 
 
 def test_another_release_behind_the_same_path_is_named(facts: dict[str, Any], tmp_path: Path) -> None:
@@ -106,7 +167,7 @@ def test_another_file_behind_a_path_by_mounts_is_named(mounts: Path, tmp_path: P
     file = str(here_and_there(tmp_path, mounts, same=same))
     library = replace(AFTER, libraries=(file,))
     for one, files, path in ((AFTER, [file], []), (library, [], []), (AFTER, [], [file])):
-        (found,) = with_changes((one,), [*files, "/nonexistent/a"], path, mounts)
+        (found,) = with_changes((one,), MADE, [*files, "/nonexistent/a"], path, mounts)
         assert found.elsewhere == (() if same else (file,))
 
 
@@ -119,7 +180,7 @@ def test_links_lead_where_the_process_has_them_lead(mounts: Path, tmp_path: Path
         (folder / "up.cnf").symlink_to("ssl/../openssl.cnf")
         (folder / "loop.cnf").symlink_to("loop.cnf")
     links = [str(tmp_path / name) for name in ("ssl/openssl.cnf", "up.cnf", "loop.cnf")]
-    (found,) = with_changes((AFTER,), links, (), mounts)
+    (found,) = with_changes((AFTER,), MADE, links, (), mounts)
     assert found.elsewhere == tuple(links[:2])
 
 
@@ -128,9 +189,9 @@ def test_where_mounts_are_ours_nothing_is_elsewhere(mounts: Path, tmp_path: Path
     file = str(here_and_there(tmp_path, mounts, same=False))
     link = mounts / "12/ns/mnt"
     link.unlink()
-    assert with_changes((AFTER,), [file], (), mounts) == (AFTER,)
+    assert with_changes((AFTER,), MADE, [file], (), mounts) == (AFTER,)
     link.symlink_to(mounts / "ours")
-    assert with_changes((AFTER,), [file], (), mounts) == (AFTER,)
+    assert with_changes((AFTER,), MADE, [file], (), mounts) == (AFTER,)
 
 
 def conf(folder: Path) -> Path:
@@ -143,12 +204,24 @@ def hook(folder: Path) -> Path:
     return folder / "hook.pth"
 
 
-@pytest.mark.parametrize("file", [conf, hook])
+def included(folder: Path) -> Path:
+    """Return where a file is that the configuration includes."""
+    return folder / "floor.cnf"
+
+
+@pytest.mark.parametrize("file", [conf, hook, included])
 def test_a_row_of_processes_says_what_changed(
-    facts: dict[str, Any], tmp_path: Path, file: Callable[[Path], Path]
+    facts: dict[str, Any],
+    tmp_path: Path,
+    file: Callable[[Path], Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Configuration and start-up code count, when it is described first and when it is described again."""
-    file(tmp_path).touch()
+    for each in (conf, hook, included):
+        each(tmp_path).touch()
+    conf(tmp_path).write_text(f".include {included(tmp_path)}\n")
+    old = [each(tmp_path) for each in (conf, hook, included) if each is not file]
+    monkeypatch.setattr("interpreters.since._changed", lambda path: 0 if Path(path) in old else CHANGED(path))
     facts["ssl"]["directory"] = str(tmp_path)
     identity = parse_identity(facts | {"start_up": [str(hook(tmp_path))]})
     candidate = Candidate("running_app", RUNNING, Path("/made/up/python"), processes=(BEFORE, AFTER))

@@ -36,7 +36,7 @@ class MadeUpProc:
             raise PermissionError
         return _READLINK(path)
 
-    # 10 parameters: what the kernel tells of a process
+    # 11 parameters: what the kernel tells of a process
     def add(
         self,
         pid: int,
@@ -51,13 +51,14 @@ class MadeUpProc:
         group: str = "/user.slice/user-1000.slice/session-3.scope",
         state: str = "S",
         root: Path | str = "/",
+        ticks: int = 100,
     ) -> None:
         """Add a process; one without an executable is another user's, of whom nobody tells more."""
         own = self.folder / str(pid)
         own.mkdir()
         status = f"Name:\tx\nUid:\t0\t{uid}\t0\t0\n"
         (own / "status").write_text(status)
-        (own / "stat").write_text(f"{pid} (a ) b) {state} {parent} {'0 ' * 17}100 0 0\n")
+        (own / "stat").write_text(f"{pid} (a ) b) {state} {parent} {'0 ' * 17}{ticks} 0 0\n")
         (own / "cmdline").write_bytes(b"".join(word.encode() + b"\0" for word in words))
         if not executable:
             self._locked.add(str(own / "exe"))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,6 +37,34 @@ def test_a_process_is_read_whole(proc: MadeUpProc, tmp_path: Path) -> None:
     assert (found.executable, found.deleted, found.elsewhere) == (str(python), False, False)
     assert (found.folder, found.variables) == ("/srv", {"A": "b=c"})
     assert found.mapped == (MappedFile("/lib/a b.so"), MappedFile("/x"))
+
+
+def test_what_a_worker_has_in_memory_is_as_old_as_what_it_was_forked_from(proc: MadeUpProc) -> None:
+    """A worker has the words of its master, and what that loaded; what was started anew loads anew."""
+    words, other = ["python3", "gunicorn"], ["python3", "-c", "spawned"]
+    for pid, parent, those in (
+        (12, 1, words),
+        (13, 12, words),
+        (14, 13, words),
+        (15, 13, other),
+        (16, 15, words),
+    ):
+        proc.add(pid, those, sys.executable, parent=parent, ticks=pid * 100)
+    per_second = os.sysconf("SC_CLK_TCK")
+    began = {each.pid: (each.began - BOOTED) * per_second for each in read_processes(proc.folder)}
+    assert began == {12: 1200, 13: 1200, 14: 1200, 15: 1500, 16: 1600}
+
+
+@pytest.mark.skipif(not PROC.is_dir(), reason="only Linux tells of processes: one with /proc enables this")
+def test_the_start_of_a_process_is_told_to_a_tick() -> None:
+    """It is no later than the process could do anything, and no more than a tick, and a little, earlier."""
+    before = time.time()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        after = time.time()
+        found = next(each for each in read_processes() if each.pid == process.pid)
+        process.communicate(b"\n")
+    assert before - 2 / os.sysconf("SC_CLK_TCK") <= found.started <= after
+    assert found.began <= found.started
 
 
 @pytest.mark.parametrize(
