@@ -333,7 +333,7 @@ class Campaign:
         for name in same:
             followers[name] = leader
             if self.counts:
-                self.tally.done("")
+                self.tally.done(why="the same as another")
         rest = ({name: family[name] for name in names} for names in different)
         await asyncio.gather(*(self._probe_family(each, measured, followers) for each in rest))
 
@@ -342,7 +342,7 @@ class Campaign:
         settings, home = self.settings, tasks[0]
         kept = settings.unfinished
         if kept and home.interpreter in kept.earlier:
-            self.tally.done("", before=True)
+            self.tally.done(why="by the run that broke off", before=True)
             return kept.earlier[home.interpreter][1].kept(settings.spool)
         probed = ProbedInterpreter(tuple(tasks), JudgedCells(settings.catalogue))
         for condition in settings.conditions:
@@ -358,7 +358,7 @@ class Campaign:
         if kept and all(seen.account for seen in probed.observations):
             kept.keep(home.interpreter, probed)
         if self.counts:
-            self.tally.done(_in_short(probed))
+            self.tally.done(_in_short(probed), "without a client")
         return probed.kept(settings.spool)
 
     async def _probe_all(

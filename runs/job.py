@@ -303,7 +303,8 @@ class Job(Task):
                 with tally.at_work(f"the environments of {candidate.id}"):
                     prepared = self.prepare(candidate, required)
                 took = time.monotonic() - began
-                tally.done(f"{candidate.id} in {took:.0f} s" if took > WORTH_SAYING else "")
+                why = "cannot be measured" if prepared.interpreter.unavailable else "at once"
+                tally.done(f"{candidate.id} in {took:.0f} s" if took > WORTH_SAYING else "", why)
                 return prepared
 
             others = [candidate for candidate in self.chosen if not candidate.site]

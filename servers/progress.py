@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from interpreters.log import LOG
@@ -33,7 +34,8 @@ class Tally:
         self.what = what
         self._lock = threading.Lock()
         self._at_work: dict[object, tuple[float, str]] = {}
-        self._done = self._before = 0
+        self._done = self._before = self._told = 0
+        self._silent: Counter[str] = Counter()
         self._began = self._spoke = time.monotonic()
 
     @contextlib.contextmanager
@@ -48,8 +50,8 @@ class Tally:
             with self._lock:
                 del self._at_work[key]
 
-    def done(self, sentence: str, *, before: bool = False) -> None:
-        """Count one more that is done, and say so; without a sentence, in silence.
+    def done(self, sentence: str = "", why: str = "", *, before: bool = False) -> None:
+        """Count one more that is done, and say so; without a sentence, in silence: then `why` is for the end.
 
         What was done `before` says nothing about the pace.
         """
@@ -58,7 +60,17 @@ class Tally:
             self._before += before
             if sentence:
                 left = f" ({words})" if (words := self._left()) else ""
+                self._told = self._done
                 self._tell(f"{self.what} {self._done} of {self.total}{left}: {sentence}")
+            elif why:
+                self._silent[why] += 1
+
+    def close(self) -> None:
+        """Say why nothing was said of some, where the last line has whoever watches miss them."""
+        with self._lock:
+            if 0 < self._told < self._done and self._silent:
+                reasons = ", ".join(f"{number} {why}" for why, number in self._silent.items())
+                self._tell(f"{self.what} {self._done} of {self.total}: {reasons}")
 
     def wait(self, patience: float = PATIENCE) -> None:
         """Say who is waited for, if nothing was said for so long."""
@@ -101,6 +113,7 @@ def counted(total: int, what: str, patience: float = PATIENCE) -> Iterator[Tally
     thread.start()
     try:
         yield tally
+        tally.close()
     finally:
         ended.set()
         thread.join()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,34 @@ def test_what_is_done_is_counted() -> None:
         tally.done("")
         tally.done("last")
     assert lines == ["measured 1 of 3: first", "measured 3 of 3: last"]
+
+
+def test_what_nothing_was_said_of_is_explained_at_the_end() -> None:
+    """Where the last line names fewer than there are, one more says why of the others nothing was said."""
+    lines: list[str] = []
+    with shown(lines.append), counted(5, "measured") as tally:
+        tally.done("first")
+        tally.done(why="the same as another")
+        tally.done("second")
+        for why in ("without a client", "the same as another"):
+            tally.done(why=why)
+    assert lines[2:] == ["measured 5 of 5: 2 the same as another, 1 without a client"]
+
+
+def test_a_run_of_which_nothing_was_worth_saying_ends_in_silence() -> None:
+    """Nor is anything more to be said where the last line named all, or the run broke off."""
+    lines: list[str] = []
+    with shown(lines.append):
+        with counted(1, "prepared") as tally:
+            tally.done(why="at once")
+        with counted(2, "measured") as tally:
+            tally.done(why="without a client")
+            tally.done("last")
+        with contextlib.suppress(OSError), counted(3, "measured") as tally:
+            tally.done("first")
+            tally.done(why="without a client")
+            raise OSError
+    assert lines == ["measured 2 of 2: last", "measured 1 of 3: first"]
 
 
 def test_silence_is_explained() -> None:
