@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from reports.verdicts.matrix import Row
     from reports.verdicts.observations import Run, RunRequest
 
-ASKED = " was asked for "
-"""What stands in a sentence between the run and what the other run was not asked for."""
-
 GIVEN = "given"
 """The source of an interpreter that only --interpreter leads to."""
 
@@ -77,6 +74,19 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Unasked:
+    """What only one of two runs was asked for."""
+
+    which: str
+    """The `older` or the `newer`."""
+    what: str
+
+    def __str__(self) -> str:
+        """Return this in a sentence."""
+        return f"Only the {self.which} run was asked for {self.what}."
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Two runs side by side."""
 
@@ -85,8 +95,8 @@ class Comparison:
     between: tuple[ChangeCause, ...]
     """How the runs themselves differ."""
     changes: tuple[Change, ...]
-    unasked: tuple[str, ...]
-    """What only one of them was asked for, in sentences."""
+    unasked: tuple[Unasked, ...]
+    """What only one of them was asked for."""
     same: int
     """Rows of which both say the same."""
 
@@ -141,7 +151,7 @@ def compare(older: Sequence[StoredRun], newer: Sequence[StoredRun]) -> Compariso
     """Compare two runs, or two documents of several machines each, which are then paired by host."""
     between: dict[ChangeCause, None] = {}
     changes: list[Change] = []
-    unasked: dict[str, None] = {}
+    unasked: dict[Unasked, None] = {}
     same = 0
     for before, after in _by_host(older, newer):
         # What a silent machine did not do differs in everything, and explains nothing.
@@ -246,19 +256,18 @@ def _silent(row: Row) -> bool:
     return row.subject is Subject.MACHINE
 
 
-def _together(unasked: Iterable[str]) -> list[str]:
+def _together(unasked: Iterable[Unasked]) -> list[str]:
     """Say in one sentence for each run what it alone was asked for: `--only` leaves out many."""
     found: dict[str, list[str]] = {}
-    for sentence in unasked:
-        which, _, what = sentence.removesuffix(".").partition(ASKED)
-        found.setdefault(which, []).append(what)
-    return [f"{which}{ASKED}{', '.join(what)}." for which, what in found.items()]
+    for each in unasked:
+        found.setdefault(each.which, []).append(each.what)
+    return [str(Unasked(which, ", ".join(what))) for which, what in found.items()]
 
 
-def _not_asked(pair: _Pair, before: RunRequest, after: RunRequest) -> str:
-    """Say what only one of two runs was asked for; empty if that is not why a row has no other side."""
+def _not_asked(pair: _Pair, before: RunRequest, after: RunRequest) -> Unasked | None:
+    """Return what only one of two runs was asked for; None if that is not why a row has no other side."""
     if pair.older and pair.newer:
-        return ""
+        return None
     request, other, which = (before, after, "newer") if pair.newer else (after, before, "older")
     interpreter = pair.interpreter
     left_out = request.only and not any(fnmatch.fnmatchcase(interpreter.id, glob) for glob in request.only)
@@ -282,8 +291,8 @@ def _not_asked(pair: _Pair, before: RunRequest, after: RunRequest) -> str:
     elif pair.condition not in request.conditions:
         what = f"the {pair.condition} configuration"
     else:
-        return ""
-    return f"Only the {which} run{ASKED}{what}."
+        return None
+    return Unasked(which, what)
 
 
 def _half(interpreter: Interpreter, request: RunRequest) -> str:

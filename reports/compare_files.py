@@ -132,6 +132,7 @@ def build_compare_json(comparison: Comparison) -> CompareDocument:
         older=tuple(map(ComparedRunDocument.of, comparison.older)),
         newer=tuple(map(ComparedRunDocument.of, comparison.newer)),
         changes=tuple(map(ChangeDocument.of_change, comparison.changes)),
+        unasked=tuple(map(str, comparison.unasked)),
     )
 
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from interpreters.interpreter import Interpreter
 from reports.causes import CauseSubject
-from reports.compare import ChangeKind, compare, sections
-from reports.compare_files import write_comparison
+from reports.compare import ChangeKind, Unasked, compare, sections
+from reports.compare_files import build_compare_json, write_comparison
 from reports.formats.matrix_json import StoredRun, build_json, read_json
 from reports.verdicts.judge import HeldBy, Verdict
 from reports.verdicts.matrix import Subject
@@ -463,8 +463,10 @@ def test_what_a_run_was_not_asked_for_is_no_change(row: Row, asked: dict[str, An
     for older, newer, which in ((with_it, without, "older"), (without, with_it, "newer")):
         comparison = compare([older], [newer])
         assert comparison.changes == ()
-        assert comparison.unasked == (f"Only the {which} run was asked for {what}.",)
-        assert said(comparison)["Not compared"] == list(comparison.unasked)
+        assert comparison.unasked == (Unasked(which, what),)
+        sentence = f"Only the {which} run was asked for {what}."
+        assert said(comparison)["Not compared"] == [sentence]
+        assert build_compare_json(comparison).unasked == (sentence,)
 
 
 def test_what_one_run_was_not_asked_for_is_one_sentence() -> None:
@@ -729,9 +731,9 @@ def test_half_a_run_is_not_compared_with_a_whole() -> None:
     """What only one run was asked to look for has neither appeared nor vanished, and is told once."""
     rows = [a_row(interpreter=an_environment(f"/srv/{name}")) for name in "abc"]
     half = compare([record(a_row(), found=False)], [record(a_row(), *rows)])
-    assert (half.changes, half.unasked) == ((), ("Only the newer run was asked for environments as found.",))
+    assert (half.changes, half.unasked) == ((), (Unasked("newer", "environments as found"),))
     half = compare([record(a_row(), *rows)], [record(*rows, made=False)])
-    assert (half.changes, half.unasked) == ((), ("Only the older run was asked for interpreters.",))
+    assert (half.changes, half.unasked) == ((), (Unasked("older", "interpreters"),))
 
 
 def test_of_many_environments_a_few_are_named() -> None:

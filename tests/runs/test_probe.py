@@ -169,10 +169,7 @@ say(kind="end")
 def test_a_condition_is_not_told_from_another_configuration(
     tmp_path: Path, nobody: tuple[str, int], lines: str, named: str, place: Place
 ) -> None:
-    """A wrapper's OPENSSL_CONF gives way to the condition's; where it does not, nothing is observed.
-
-    So it is on this machine and in a place, where the configuration lies elsewhere.
-    """
+    """Here and in a place a wrapper's OPENSSL_CONF gives way to the condition's, or nothing is observed."""
     (conf := tmp_path / "permissive.cnf").touch()
     wrapper = tmp_path / "python3"
     wrapper.write_text(f'#!/bin/sh\n{lines}\nexec "{sys.executable}" "$@"\n')
