@@ -45,20 +45,26 @@ BEGUN = ".begun-"
 
 
 @contextlib.contextmanager
-def begun(run_id: str, reports: Path = REPORTS) -> Iterator[None]:
+def begun(run_id: str, reports: Path = REPORTS, refusals: tuple[type[Exception], ...] = ()) -> Iterator[None]:
     """Leave a mark in `reports` that a run began, which goes once the block has ended well.
+
+    It goes with one of `refusals` too: a run that was refused for what it was asked never began.
 
     Whoever reads the report before would otherwise take it for the newest word on the machine. A lock on
     the mark, which ends with its process, tells a run that measures from one that broke off (flock(2)).
     """
-    started = dt.datetime.now(dt.UTC)
-    with (reports / f"{BEGUN}{run_id}").open("w", encoding="utf-8") as mark:
+    started, own = dt.datetime.now(dt.UTC), reports / f"{BEGUN}{run_id}"
+    with own.open("w", encoding="utf-8") as mark:
         # Where a file system has no locks, a run on its way looks as if it had broken off.
         with contextlib.suppress(OSError):
             fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
         mark.write(started.isoformat())
         mark.flush()
-        yield
+        try:
+            yield
+        except refusals:
+            own.unlink(missing_ok=True)
+            raise
     # A complete run answers for those that began before it, too.
     for old in marks(reports):
         if not old.running and old.started <= started:

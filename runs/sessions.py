@@ -42,7 +42,7 @@ def matrix(job: Job) -> None:
     if not elsewhere:
         job.refuse_senseless()
     # Until the report is there, what was measured is kept.
-    with begun(job.run_id), contextlib.ExitStack() as held:
+    with begun(job.run_id, refusals=_refusals()), contextlib.ExitStack() as held:
         if elsewhere:
             from runs.places import measure_places
 
@@ -59,6 +59,17 @@ def matrix(job: Job) -> None:
             _publish(job, job.run_id, found)
     _show(found)
     job.spending.written()
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """Return what is raised for a question without sense, which some options show only as they are read."""
+    from interpreters.locate import SelectionError
+    from interpreters.own_clients import ClientFileError
+    from interpreters.places import PlaceError
+    from interpreters.tables import TableError
+    from runs.unfinished import ResumeError
+
+    return SelectionError, PlaceError, TableError, ClientFileError, ResumeError
 
 
 def _load_formats() -> None:

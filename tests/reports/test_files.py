@@ -217,6 +217,13 @@ def test_a_run_that_breaks_off_leaves_its_mark(tmp_path: Path, error: type[BaseE
     assert marks(tmp_path) == ()
 
 
+def test_a_run_that_was_refused_leaves_no_mark(tmp_path: Path) -> None:
+    """What was asked made no sense, so no later run than the report's ever began."""
+    with pytest.raises(KeyError), begun("one", tmp_path, refusals=(KeyError, ValueError)):
+        raise KeyError
+    assert _tree(tmp_path) == set()
+
+
 KILLED = """
 import os, pathlib, signal, sys
 sys.path.insert(0, {root!r})

@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -21,6 +21,9 @@ from runs.job import Job
 from runs.options import parse
 from runs.plan import Plan
 from servers.conditions import Condition
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ONE, SAME, OTHER = (Candidate(name, "pyenv", Path(f"/made/up/{name}")) for name in ("one", "once", "two"))
 
@@ -131,13 +134,19 @@ def test_each_half_may_be_measured_alone(
 
 def test_bench_prepares_interpreters_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A session without options for clients or halves looks for nothing that is there already."""
-    monkeypatch.setattr(Job, "prepare", lambda _, candidate, required: (candidate.id, tuple(required)))
+    asked = {}
+
+    def prepare(_: Job, candidate: Candidate, required: Mapping[ClientKey, str]) -> Prepared:
+        asked[candidate.id] = tuple(required)
+        return Prepared.of(candidate)
+
+    monkeypatch.setattr(Job, "prepare", prepare)
     plan = Plan("20260101T000000Z-0000", ("bench",), Discovery((ONE, OTHER), ()))
     nox: Any = SimpleNamespace(cache_dir=tmp_path / "cache", invoked_from=str(tmp_path))
     with contextlib.ExitStack() as held:
         job = Job(nox, plan, parse("bench", ("bench",), [], ""), held)
-        prepared: list[Any] = job.prepared(["urllib3", "ssl"])
-    assert prepared == [("one", (ClientKey("urllib3"),)), ("two", (ClientKey("urllib3"),))]
+        job.prepared(["urllib3", "ssl"])
+    assert asked == dict.fromkeys(("one", "two"), (ClientKey("urllib3"),))
 
 
 @pytest.mark.parametrize(
