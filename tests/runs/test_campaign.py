@@ -177,11 +177,13 @@ def test_a_task_is_probed_once_under_each_condition(tmp_path: Path, probes: _Pro
 
 
 def test_what_a_task_has_goes_along_with_each_probe(tmp_path: Path, probes: _Probes) -> None:
-    """Its snippets and the environment that it stands for are passed on, and nothing where there is none."""
-    given = replace(_task("it"), snippets={"ssl": "floor = 1"}, environment="/srv/app")
+    """Its snippets, its environment and whether it tells what is loaded are passed on, if it has them."""
+    given = replace(
+        _task("it"), snippets={"ssl": "floor = 1"}, environment="/srv/app", alike="them", tells_loaded=True
+    )
     _run([given, _task("other")], _settings(tmp_path, Condition.AMBIENT))
-    passed = {task.interpreter: (task.snippets, task.environment) for task in probes.tasks}
-    assert passed == {"it": ({"ssl": "floor = 1"}, "/srv/app"), "other": ({}, "made")}
+    passed = {task.interpreter: (task.snippets, task.environment, task.tells_loaded) for task in probes.tasks}
+    assert passed == {"it": ({"ssl": "floor = 1"}, "/srv/app", True), "other": ({}, "made", False)}
 
 
 def test_one_of_a_family_is_measured_for_those_that_are_the_same(tmp_path: Path, probes: _Probes) -> None:

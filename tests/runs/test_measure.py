@@ -131,6 +131,27 @@ def test_an_environment_as_it_was_found_is_named(facts: dict[str, Any]) -> None:
     assert environments == {"env_app_venv": str(folder), "a": "made"}
 
 
+def test_who_may_be_the_same_as_another_tells_what_is_loaded(facts: dict[str, Any], tmp_path: Path) -> None:
+    """Whichever of a family is measured first tells by what the others are held against it."""
+    prepared = []
+    for name, flags in (("a", ()), ("b", ()), ("c", ("--another-build",))):
+        folder = tmp_path / name
+        way = Candidate(f"env_{name}", "venv", folder / "bin/python", environment=folder)
+        own = {"executable": str(way.path), "prefix": str(folder), "configure_flags": list(flags)}
+        each = Prepared.of(way, parse_identity({**facts, **own}))
+        # Those that are the same have one file behind their Python.
+        built = replace(each.interpreter, build="b" * 16)
+        prepared.append(replace(each, interpreter=built, executable=Path(sys.executable)))
+    found = probe_tasks(_start(*prepared, _prepared("made")), keys(["ssl"]))
+    assert {task.interpreter: task.tells_loaded for task in found} == {
+        "env_a": True,
+        "env_b": True,
+        "env_c": False,
+        "made": False,
+    }
+    assert found[0].alike == found[1].alike != ""
+
+
 def test_a_client_of_the_users_goes_where_it_may_be(facts: dict[str, Any]) -> None:
     """One that needs what nobody can install is asked for in environments that were found, and only there."""
 
