@@ -275,7 +275,6 @@ TESTED_ELSEWHERE = {
     "servers/live_state.py": "servers/test_serve.py",
     # It takes a process, or a machine.
     "interpreters/wrapper.py": "end_to_end/test_wrappers.py",
-    "runs/sessions.py": "end_to_end/test_sessions.py",
 }
 """Files whose tests are not in a file of their own name, and where they are, below tests/."""
 
