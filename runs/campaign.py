@@ -32,7 +32,7 @@ from servers.progress import Tally, counted
 from servers.resources import exhausted, probes_at_once
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
     from interpreters.clients import ClientKey
     from interpreters.places import Place
@@ -124,6 +124,8 @@ class Settings:
     """Where each interpreter is kept as soon as it is measured; None where nobody could go on with it."""
     visits: RememberedVisits | None = None
     """What earlier runs observed that only tells what holds a client; None for measure all of it."""
+    meanwhile: Callable[[], object] | None = None
+    """What a thread does while probes run, which wait for their servers half of the time."""
 
 
 WAITING = 2
@@ -227,10 +229,12 @@ async def open_campaign(
                 raise EngineError(lab.unavailable)
             with phase("visits"):
                 controls = asyncio.create_task(lab.controls())
+                # Not before: the servers would be up later, and all wait for those.
+                beside = asyncio.create_task(asyncio.to_thread(settings.meanwhile or (lambda: None)))
                 yield Campaign(
                     settings, telling, lab, controls, configurations, scratch, at_once, tally, size.counts
                 )
-                await controls
+                await asyncio.gather(controls, beside)
             with phase("servers down"):
                 await stack.aclose()
 

@@ -7,7 +7,6 @@ import datetime as dt
 import os
 import shutil
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -51,10 +50,9 @@ def matrix(job: Job) -> None:
             with job.spending.phase("preparing"):
                 start = job.start(settings)
             kept = held.enter_context(job.unfinished(start, settings))
-            # Pandas above all: probes wait for their servers half of the time.
-            loaded = held.enter_context(ThreadPoolExecutor(1)).submit(_load_formats)
-            found = measure(start, tuple(job.sweep), replace(settings, unfinished=kept))
-            loaded.result()
+            # Pandas above all.
+            settings = replace(settings, unfinished=kept, meanwhile=_load_formats)
+            found = measure(start, tuple(job.sweep), settings)
         with job.spending.phase("reports"):
             _publish(job, job.run_id, found)
     _show(found)

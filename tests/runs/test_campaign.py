@@ -222,6 +222,21 @@ def test_what_takes_longer_begins_first(tmp_path: Path, probes: _Probes) -> None
     assert list(done.interpreters["here"].results[Condition.AMBIENT]) == [itself.python, environment.python]
 
 
+def test_something_else_is_done_while_probes_run(tmp_path: Path, probes: _Probes) -> None:
+    """It is done once, in another thread, in the phase of the probes; what it raises is not lost."""
+    done: list[object] = []
+
+    def work() -> None:
+        done.append((threading.current_thread() is threading.main_thread(), set(settings.spending.phases)))
+
+    settings = replace(_settings(tmp_path, Condition.AMBIENT), meanwhile=work)
+    _run([_task()], settings)
+    assert done == [(False, {"start", "servers up"})]
+    assert probes.tasks
+    with pytest.raises(ZeroDivisionError):
+        _run([_task()], replace(settings, meanwhile=lambda: 1 // 0))
+
+
 def test_each_probe_has_a_folder_for_temporary_files(
     tmp_path: Path, probes: _Probes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
