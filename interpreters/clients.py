@@ -211,14 +211,14 @@ def variants(
             found[ClientKey(client.id, "+".join(versions) if len(pairs) > 1 else "")] = replace(
                 client,
                 requirement=client.requirement
-                + _pin(botocore_version)
-                + (f" urllib3{_pin(urllib3_version)}" if urllib3_version else ""),
+                + pin(botocore_version)
+                + (f" urllib3{pin(urllib3_version)}" if urllib3_version else ""),
                 library=client.library or client.requirement,
             )
     return found
 
 
-def _pin(specifier: str) -> str:
+def pin(specifier: str) -> str:
     """Return what follows a distribution's name: a bare version pins exactly."""
     if not specifier or specifier == NEWEST:
         return ""

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 NAMESPACE = "tls-floor-matrix"
 """What a signature is for, so that one for another purpose is none here (ssh-keygen(1), -n)."""
 
+SIGNER = "auditor"
+"""The identity that has to have signed, unless another is named."""
+
 SIGNATURE = ".sig"
 """Ends the name of a signature, behind that of the pack, as ssh-keygen names it."""
 
@@ -114,8 +117,14 @@ def signer(pack: Path, allowed: Path | None, identity: str) -> str:
     """Say in a sentence whose signature a pack has; raises PackError for one that is not good.
 
     `allowed` is a file of allowed signers (ssh-keygen(1), ALLOWED SIGNERS) with the identity in it. Without
-    one a good signature shows only that nothing changed since somebody signed, and not who did.
+    one a good signature shows only that nothing changed since somebody signed, and not who did. Of a run's
+    folder there is nothing to say, and nobody may believe that its signer was asked about.
     """
+    if pack.is_dir():
+        if allowed is None:
+            return ""
+        msg = f"{pack} is a run's folder, which has no signature: give the pack, as in nox -s verify -- PACK"
+        raise PackError(msg)
     signature = pack.with_name(pack.name + SIGNATURE)
     if not signature.is_file():
         if allowed is not None:
@@ -127,7 +136,9 @@ def signer(pack: Path, allowed: Path | None, identity: str) -> str:
         answer = _ssh_keygen(["-Y", "check-novalidate", *words], "check the signature", pack)
         return f"{answer}. Whose key that is was not asked: give --allowed FILE."
     answer = _ssh_keygen(
-        ["-Y", "verify", "-f", str(allowed), "-I", identity, *words], "accept the signature", pack
+        ["-Y", "verify", "-f", str(allowed), "-I", identity, *words],
+        f"accept the signature as that of {identity}",
+        pack,
     )
     return f"{answer}."
 

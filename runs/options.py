@@ -9,9 +9,18 @@ import re
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from interpreters.clients import EVERY, GROUPS, INSTALLER, chosen, clients, default_clients
+from interpreters.clients import (
+    EVERY,
+    GROUPS,
+    INSTALLER,
+    chosen,
+    clients,
+    default_clients,
+    pin,
+    specifiers,
+)
 from interpreters.errors import FloorError
 from interpreters.hardening.recipes import FLOORS as HARDEN_FLOORS
 from interpreters.hardening.recipes import read_recipes
@@ -193,16 +202,31 @@ CLIENT = Option(
     "measure this client file of your own too; may be repeated",
     {"type": a_path, "action": "append", "default": [], "metavar": "FILE"},
 )
+
+
+def _versions(text: str) -> str:
+    """Return versions and specifiers as they were written, if each is one, as an argparse type."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    for specifier in specifiers(text):
+        try:
+            SpecifierSet(pin(specifier))
+        except InvalidSpecifier:
+            msg = f"{specifier!r} is no version and no specifier, such as 1.34.0 or '<1.40'"
+            raise argparse.ArgumentTypeError(msg) from None
+    return text
+
+
 BOTOCORE = Option(
     "--botocore",
     "a version or specifier, such as 1.34.0 or '<1.40'; of several, comma-separated, each in turn",
-    {"default": "", "metavar": "SPEC"},
+    {"type": _versions, "default": "", "metavar": "SPEC"},
     "default: the newest that can be installed",
 )
 URLLIB3 = Option(
     "--urllib3",
     "the same, of the urllib3 beside botocore",
-    {"default": "", "metavar": "SPEC"},
+    {"type": _versions, "default": "", "metavar": "SPEC"},
     "default: what botocore asks for",
 )
 FIND_LINKS = Option(
@@ -426,7 +450,7 @@ VERIFY = (
     Option(
         "--signer",
         "the identity in that file that has to have signed",
-        {"default": "auditor", "metavar": "NAME"},
+        {"default": "", "metavar": "NAME"},
         "default: auditor",
     ),
 )
@@ -506,18 +530,26 @@ def parse(name: str, sessions: Sequence[str], words: Sequence[str], summary: str
         if option.name not in own:
             replace(option, meaning=argparse.SUPPRESS, details="").add_to(parser)
     found = vars(parser.parse_intermixed_args(words))
-    if found.get("made") and found.get("found"):
-        parser.error("--made and --found exclude each other; without either, both halves are measured")
-    if found.get("newest") and not (found["place"] or found["places"]):
-        parser.error("--newest is about places: name some with --place or --places")
-    if found.get("newest") and (found["botocore"] or found["urllib3"]):
-        what = "the newest botocore with what that requires"
-        parser.error(f"--newest sends {what}: leave out --botocore and --urllib3")
+    _refuse_together(parser, found, words)
     for other in others:
         _refuse_clash(
             name, other, [option.name for option in own.values() if option.positional and found[option.dest]]
         )
     return argparse.Namespace(**{option.dest: found[option.dest] for option in own.values()})
+
+
+def _refuse_together(parser: argparse.ArgumentParser, found: Mapping[str, Any], words: Sequence[str]) -> None:
+    """Refuse options of which one excludes the other, or needs it."""
+    if found.get("made") and found.get("found"):
+        parser.error("--made and --found exclude each other; without either, both halves are measured")
+    for about in (SEND_NEWEST, SHARD, AT_ONCE):
+        if about.dest in found and about.among(words) and not (found["place"] or found["places"]):
+            parser.error(f"{about.name} is about places: name some with --place or --places")
+    if found.get("signer") and not found["allowed"]:
+        parser.error("--signer is a name in the file of --allowed: give that too")
+    if found.get("newest") and (found["botocore"] or found["urllib3"]):
+        what = "the newest botocore with what that requires"
+        parser.error(f"--newest sends {what}: leave out --botocore and --urllib3")
 
 
 def _epilog(name: str) -> str:

@@ -334,7 +334,7 @@ def pack(job: Job) -> None:
 def verify(job: Job) -> None:
     """Judge the observations of a pack again, and say what of it does not follow."""
     from reports.history import latest_run
-    from reports.pack import PackError, signer, unpack
+    from reports.pack import SIGNER, PackError, signer, unpack
     from reports.verify import same_tool
     from reports.verify import verify as hold
     from runs.provenance import commit_of
@@ -343,8 +343,8 @@ def verify(job: Job) -> None:
     path = options.pack or latest_run()
     with scratch_folder(job.cache, "verify-") as folder:
         run = path if path.is_dir() else unpack(path, folder)
-        if run is not path:
-            print(for_terminal(signer(path, options.allowed, options.signer)))
+        if who := signer(path, options.allowed, options.signer or SIGNER):
+            print(for_terminal(who))
         whole = same_tool(run, commit_of(ROOT, os.environ)[0])
         problems = hold(run, same_tool=whole)
     if not whole:

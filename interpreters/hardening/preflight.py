@@ -115,6 +115,9 @@ def check_writable(prefix: Path) -> None:
 
 def unwritable(folder: Path) -> str:
     """Return why nothing can be made in a folder, or in the nearest above it that exists; empty if it can."""
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir():
+        return f"{nearest} is no folder"
     try:
         # Asking for permission is not enough: root has it on a file system that is mounted read-only.
         with tempfile.TemporaryDirectory(dir=existing(folder), prefix=".tls-floor-"):

@@ -56,6 +56,9 @@ def main() -> int:
         for family, fault in table.faults(options.only):
             print(f"{family.name}/{fault.name}: {fault.injected}")
         return 0
+    if not list(table.faults(options.only)):
+        print(f"There is no fault like {' or '.join(options.only)}; --list names all.")
+        return 1
     if unseen := promises.blind():
         print(f"The judge of these faults does not see {', '.join(unseen)}: nothing was injected.")
         return 1

@@ -47,6 +47,13 @@ def test_the_same_run_makes_the_same_pack(run: Path, tmp_path: Path) -> None:
     assert signer(first, None, "") == "It is not signed: who packed it is not known."
 
 
+def test_nobody_signed_a_folder(run: Path, tmp_path: Path) -> None:
+    """Who asks by whom a folder was signed is refused, and not told that all of it follows."""
+    assert signer(run, None, "") == ""
+    with pytest.raises(PackError, match="is a run's folder, which has no signature: give the pack"):
+        signer(run, tmp_path / "allowed", "auditor")
+
+
 def test_a_run_that_was_edited_is_not_packed(run: Path, tmp_path: Path) -> None:
     """Nobody signs what does not follow from its own observations."""
     edited = shutil.copytree(run, tmp_path / "run")
@@ -64,7 +71,7 @@ def test_a_signature_tells_who_signed(run: Path, key: Path, tmp_path: Path) -> N
     others.write_text(f"somebody {public[0]} {public[1]}\n")
     assert "auditor" in signer(pack, allowed, "auditor")
     assert "Whose key that is was not asked" in signer(pack, None, "")
-    with pytest.raises(PackError, match="did not accept the signature"):
+    with pytest.raises(PackError, match="did not accept the signature as that of auditor"):
         signer(pack, others, "auditor")
     pack.write_bytes(pack.read_bytes() + b"\0")
     for who in (allowed, None):

@@ -142,6 +142,13 @@ def test_a_place_that_is_writable_is_left_as_it_was(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_is_no_place_for_a_prefix(tmp_path: Path) -> None:
+    """It is said before minutes of building, and not after."""
+    file = tmp_path / "file"
+    file.touch()
+    assert unwritable(file / "openssl") == f"{file} is no folder"
+
+
 def test_a_place_that_is_not_writable_is_said() -> None:
     """A place where even root can make nothing is refused, with the system's reason."""
     assert unwritable(Path("/proc/x/y")).startswith("/proc: ")
