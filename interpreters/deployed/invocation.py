@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interpreters.clients import clients
+from interpreters.deployed.uwsgi import is_uwsgi, settings_of
 from interpreters.locations import is_interpreter_name
+from interpreters.ways import ways_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,6 +64,8 @@ def packages_beside(record: ProcessRecord) -> str:
     `pip install --target` beside an application has packages there. Empty where there are none, or where an
     option or a variable keeps that folder away.
     """
+    if is_uwsgi(record):
+        return os.pathsep.join(str(path) for path in settings_of(record).paths if _has_clients(path))
     found = invocation(record.words)
     if {"-I", "-P"}.intersection(found.options) or (
         "-E" not in found.options and (record.variables or {}).get("PYTHONSAFEPATH")
@@ -71,12 +75,16 @@ def packages_beside(record: ProcessRecord) -> str:
         return ""
     script = os.path.realpath(os.path.join(record.folder, found.script)) if found.script else record.folder
     folder = script if os.path.isdir(script) else os.path.dirname(script)
+    return folder if _has_clients(folder) else ""
+
+
+def _has_clients(folder: str | Path) -> bool:
+    """Whether the package of a client lies in a folder."""
     modules = {module for client in clients().values() for module in client.modules}
-    there = any(
+    return any(
         os.path.isfile(f"{folder}/{name}/__init__.py") or os.path.isfile(f"{folder}/{name}.py")
         for name in modules
     )
-    return folder if there else ""
 
 
 def invocation(words: Sequence[str]) -> Invocation:
@@ -115,9 +123,30 @@ def environment_of(record: ProcessRecord) -> tuple[Path, Path] | None:
     for python in (*([named] if named else []), *(_scripts_python(record) if itself else ())):
         if folder := environment_at(python):
             return _usual(folder, python), folder
-    if folder := next(filter(is_environment, _by_files(record)), None):
-        return folder / "bin" / "python", folder
+    for folder in (*_by_options(record), *_by_files(record)):
+        if is_environment(folder):
+            return _entered(folder), folder
     return None
+
+
+def _by_options(record: ProcessRecord) -> Iterator[Path]:
+    """Give the folder of the environment that the options of a program name which embeds Python."""
+    if is_uwsgi(record) and (home := settings_of(record).home):
+        yield home
+
+
+def _entered(folder: Path) -> Path:
+    """Return the Python of an environment that whoever embeds Python is in: they run no wrapper of it."""
+    ways = ways_in(folder)
+    return next((way for way in ways if not _is_script(way)), ways[0])
+
+
+def _is_script(path: Path) -> bool:
+    try:
+        with path.open("rb") as opened:
+            return opened.read(2) == b"#!"
+    except OSError:
+        return False
 
 
 def environment_at(python: Path) -> Path | None:

@@ -34,6 +34,7 @@ from interpreters.deployed.process_variables import (
     shown_variables,
     started_elsewhere,
 )
+from interpreters.deployed.uwsgi import is_uwsgi, settings_of
 from interpreters.interpreter import NOT_SHOWN, RUNNING, RunningProcess
 from interpreters.listing import some_of
 from interpreters.locate import Candidate, label_of, plain, refusal_of
@@ -167,6 +168,8 @@ def _cannot_be_told(record: ProcessRecord, env: Mapping[str, str]) -> str:
         return "the dynamic linker was started with options of its own: start Python itself, under variables"
     if (bundle := _zipapp(record, env)) and not bundle.words:
         return f"it runs the zipapp {bundle.file}: {bundle.problem}"
+    if is_uwsgi(record) and (problem := settings_of(record).problem):
+        return f"uWSGI embeds Python, and {problem}"
     if not is_python(record) and environment_of(record) is None:
         return "Python is embedded, and no file that is mapped tells in which environment"
     return ""
@@ -180,7 +183,7 @@ def _alike(record: ProcessRecord, env: Mapping[str, str]) -> _Alike:
     options = invocation(record.words).options if is_python(record) else ()
     is_known = record.variables is not None
     bundle = _zipapp(record, env)
-    if not bundle and is_python(record) and (beside := packages_beside(record)):
+    if not bundle and (is_python(record) or is_uwsgi(record)) and (beside := packages_beside(record)):
         variables["PYTHONPATH"] = os.pathsep.join(filter(None, (beside, variables.get("PYTHONPATH"))))
     place = bundle.file if bundle else folder
     is_pex = not bundle and os.path.isfile(folder / _PEX)

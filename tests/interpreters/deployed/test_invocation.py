@@ -127,6 +127,16 @@ def test_virtual_env_alone_is_no_evidence(machine: Installation) -> None:
     folder = machine.venv("venv")
     alone = machine.record("uwsgi", executable="/usr/bin/uwsgi", variables={"VIRTUAL_ENV": f"{folder}/"})
     assert environment_of(alone) is None
-    told = replace(alone, words=("uwsgi", "--home", str(folder)))
+    told = replace(alone, words=("mod", "--home", str(folder)), executable="/usr/sbin/mod")
     assert environment_of(told) == (folder / "bin" / "python", folder)
-    assert environment_of(replace(alone, words=("uwsgi", f"{folder}-old"))) is None
+    assert environment_of(replace(told, words=("mod", f"{folder}-old"))) is None
+
+
+def test_whoever_embeds_python_runs_no_wrapper_of_the_environment(machine: Installation) -> None:
+    """Where `bin/python` is a script, what uWSGI is in is the Python beside that."""
+    folder = machine.venv("venv")
+    (folder / "bin/python").unlink()
+    (folder / "bin/python").write_text("#!/bin/sh\n")
+    record = machine.record("uwsgi", "-H", str(folder), executable="/usr/bin/uwsgi-core")
+    assert environment_of(record) == (folder / "bin" / "python3", folder)
+    assert environment_of(replace(record, words=("uwsgi", "-H", "/usr"))) is None
