@@ -57,7 +57,9 @@ def with_changes(
     def since(process: RunningProcess) -> Iterator[str]:
         yield from process.replaced
         yield from (path for path, when in changed.items() if when >= _began(process) - LAG)
-        if any(map(_is_of_an_environment, set(map(os.path.realpath, process.packages)) - there)):
+        # Where nothing was started, nobody knows what a fresh one has on its path.
+        others = set(map(os.path.realpath, process.packages)) - there if there else ()
+        if any(map(_is_of_an_environment, others)):
             yield environment
 
     return tuple(

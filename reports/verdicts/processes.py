@@ -46,10 +46,10 @@ def set_apart(processes: Iterable[RunningProcess]) -> str:
         return ""
     files = dict.fromkeys(file for process in theirs for file in process.elsewhere)
     has, it = ("has", "it") if len(theirs) == 1 else ("have", "each")
-    way = f"--place 'exec:nsenter -t {theirs[0].pid} -m'"
+    way = f"nox -s matrix -- --place 'exec:nsenter -t {theirs[0].pid} -m'"
     return (
         f"{named(theirs)} {has} another {_first(files)} than a fresh process here,"
-        f" by mounts of {'its' if it == 'it' else 'their'} own: measure {it} there, as by {way}"
+        f" by mounts of {'its' if it == 'it' else 'their'} own: measure {it} there, as root by {way}"
     )
 
 

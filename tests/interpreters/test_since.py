@@ -129,6 +129,13 @@ def test_modules_of_an_environment_that_is_elsewhere_by_now_tell_that_it_was_mov
     assert since_now(place, packages=(str(packages), str(before)))() == (str(place),)
 
 
+def test_a_process_of_which_nothing_was_started_is_not_said_to_be_old(tmp_path: Path) -> None:
+    """Where its variables cannot be read, say, nobody knows what a fresh one would have on its path."""
+    packages = an_environment(tmp_path)
+    process = replace(BEFORE, began=time.time() + DAY, packages=(str(packages),))
+    assert with_changes((process,), str(tmp_path), (), ()) == (process,)
+
+
 def test_another_release_behind_the_same_path_is_named(facts: dict[str, Any], tmp_path: Path) -> None:
     """Where a link on the way to an environment leads to another release, nothing in that one is new."""
     for number in ("1", "2"):

@@ -48,7 +48,7 @@ def test_other_files_behind_the_same_paths_are_weighed_alike() -> None:
     assert weighed.verdict is Verdict.INCONCLUSIVE
     assert weighed.reason == (
         "so it was; process 12 (gunicorn) has another /usr/lib/ssl/openssl.cnf than a fresh process here, by"
-        " mounts of its own: measure it there, as by --place 'exec:nsenter -t 12 -m'"
+        " mounts of its own: measure it there, as root by nox -s matrix -- --place 'exec:nsenter -t 12 -m'"
     )
     assert weigh([there, OLD], Judgement(Verdict.DOWNGRADED, "")).verdict is Verdict.DOWNGRADED
     assert weigh([there, OLD], Judgement(Verdict.ENFORCED, "")).reason.startswith(f"; {NOTE}; process 12")
