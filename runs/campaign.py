@@ -286,6 +286,8 @@ class Campaign:
         default_factory=lambda: defaultdict(lambda: asyncio.Semaphore(_at_work()))
     )
     """For each place, too: a host takes few connections that are not authenticated yet."""
+    first: dict[Path, asyncio.Event] = field(default_factory=dict)
+    """By the file of a visit, when the first of those ended that may share it: copies wait for that."""
 
     async def run(self, tasks: Iterable[ProbeTask]) -> CampaignResult:
         """Probe all interpreters of a machine side by side, each by its tasks.
@@ -395,11 +397,18 @@ class Campaign:
             return await self._probe(sent)
         controls, identity = await self.controls, probed.identity_of(sent.python)
         visit = await asyncio.to_thread(visits.of, sent, plain, identity, self.lab.engine)
-        if visit and (known := await asyncio.to_thread(visit.recalled, controls)):
-            return known
-        result = await self._probe(replace(sent, tells_loaded=sent.tells_loaded or visit is not None))
-        if visit:
+        if visit is None:
+            return await self._probe(sent)
+        if first := self.first.get(visit.path):
+            await first.wait()
+        ended = self.first.setdefault(visit.path, asyncio.Event())
+        try:
+            if known := await asyncio.to_thread(visit.recalled, controls):
+                return known
+            result = await self._probe(replace(sent, tells_loaded=True))
             visit.keep(result, self.settings.catalogue)
+        finally:
+            ended.set()
         return result
 
     async def _probe(self, task: ProbeTask) -> ProbeResult:

@@ -14,6 +14,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import re
 import ssl
 import sys
 import threading
@@ -66,6 +67,9 @@ HARMLESS = frozenset(
 """The variables of which it is known what they lead to. Under any other one, such as LD_LIBRARY_PATH, nothing
 is remembered."""
 
+PLACES = ("prefix", "base_prefix")
+"""What an interpreter calls its own folders. Copies that load the same files differ in these alone."""
+
 SYSTEM = ("/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/crypto-policies")
 """Files of the system that decide which libraries are loaded, and what Fedora's allow by themselves."""
 
@@ -97,10 +101,13 @@ class StoredVisit(Document):
     """What came of one visit."""
 
     measured: Moment
+    interpreter: str
+    """The id of the interpreter whose visit it was."""
     identity: dict[str, Any] | None
     cells: tuple[StoredCell, ...]
     beside: dict[str, str]
-    """What was loaded that is not looked at before, by path, with its status: files, and whole packages."""
+    """What was loaded that is not looked at before, by path, with its status: files, and whole packages. The
+    interpreter's own folders stand as in PLACES."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +129,8 @@ class RememberedVisits:
 
     def tree(self, root: str) -> str:
         """Return what `tree` of unchanged.py says of a folder or file, the same throughout a run."""
+        # A copy may have the same files by other names.
+        root = os.path.realpath(root)
         with self.walking:
             if root not in self.trees:
                 self.trees[root] = tree(root)
@@ -148,10 +157,14 @@ class RememberedVisits:
             roots = tuple(_roots(task, identity))
             ours = {"engine": engine, "tool": self.instrument, "files": list(map(self.tree, roots))}
             rests_on = {**_rests_on(task, plain, identity), **ours}
+            places = {f"\0{name}": str(identity[name]) for name in PLACES}
         except (OSError, UntoldError, TypeError, ValueError, KeyError):
             return None
-        key = hashlib.sha256(json.dumps(rests_on, sort_keys=True).encode()).hexdigest()
-        return Visit(self, self.folder / key, task, roots, began)
+        text = json.dumps(rests_on, sort_keys=True)
+        for name, place in places.items():
+            text = re.sub(rf"(?<![\w./-]){re.escape(json.dumps(place)[1:-1])}(?![\w.-])", name, text)
+        key = hashlib.sha256(text.encode()).hexdigest()
+        return Visit(self, self.folder / key, task, roots, places, began)
 
     def forget(self) -> None:
         """Remove what is too old, or more than there is room for."""
@@ -177,6 +190,8 @@ class Visit:
     """The file whose name is a hash over that."""
     task: ProbeTask
     roots: tuple[str, ...]
+    places: Mapping[str, str]
+    """The interpreter's own folders, by the names that stand for them in what is kept."""
     began: float
 
     def recalled(self, controls: Mapping[str, Control]) -> ProbeResult | None:
@@ -186,7 +201,7 @@ class Visit:
         try:
             stored = unpacked(read_regular(self.path), StoredVisit)
             age = self.began - dt.datetime.fromisoformat(stored.measured).timestamp()
-            same = all(self.visits.tree(path) == before for path, before in stored.beside.items())
+            same = all(self.visits.tree(self._path(name)) == before for name, before in stored.beside.items())
         except (OSError, ValueError, UntoldError):
             return None
         cells = {(ClientKey.parse(cell.client), cell.server): cell for cell in stored.cells}
@@ -197,11 +212,13 @@ class Visit:
             _observation(
                 blank_observation(self.task, client, server, controls[server.server.id]),
                 cells[client, server.server.id],
-                stored.measured,
+                stored,
             )
             for client, server in self.task.pairs
         )
-        return ProbeResult(stored.identity, observations)
+        own = stored.interpreter == self.task.interpreter
+        # What another interpreter said of itself then is nothing about this one.
+        return ProbeResult(stored.identity if own else None, observations)
 
     def keep(self, result: ProbeResult, catalogue: Catalogue) -> None:
         """Keep what came of it, if that leaves nothing open and all that was loaded is known."""
@@ -213,6 +230,7 @@ class Visit:
             return
         stored = StoredVisit(
             measured=dt.datetime.fromtimestamp(self.began, dt.UTC).isoformat(timespec="seconds"),
+            interpreter=self.task.interpreter,
             identity=dict(result.identity) if result.identity else None,
             cells=tuple(map(_stored, result.observations)),
             beside=beside,
@@ -236,7 +254,19 @@ class Visit:
             if not os.path.isabs(path) or changed_since(inside, self.began):  # noqa: PTH117
                 msg = f"{inside} is nothing that stayed as it is"
                 raise UntoldError(msg)
-            yield inside, tree(inside)
+            yield self._name(inside), tree(os.path.realpath(inside))
+
+    def _name(self, path: str) -> str:
+        """Return a path as it is kept."""
+        for name, place in self.places.items():
+            if path.startswith(f"{place}/"):
+                return name + path.removeprefix(place)
+        return path
+
+    def _path(self, name: str) -> str:
+        """Return the path that was kept so, in this interpreter."""
+        kept, slash, rest = name.partition("/")
+        return f"{self.places[kept]}{slash}{rest}" if kept in self.places else name
 
 
 def _is_known(task: ProbeTask, identity: Mapping[str, Any]) -> bool:
@@ -256,8 +286,6 @@ def _roots(task: ProbeTask, identity: Mapping[str, Any]) -> Iterator[str]:
         msg = "it imports from a folder that has no name of its own"
         raise UntoldError(msg)
     yield from folders
-    for prefix in {str(identity["prefix"]), os.path.dirname(os.path.dirname(task.python))}:  # noqa: PTH120
-        yield os.path.join(prefix, "pyvenv.cfg")  # noqa: PTH118
     yield str(task.python)
     yield os.path.realpath(task.python)
     yield from SYSTEM
@@ -269,7 +297,7 @@ def _rests_on(task: ProbeTask, plain: ProbeTask, identity: Mapping[str, Any]) ->
     directory = str((identity["ssl"] or {}).get("directory", ""))
     machine = configuration_sha256(configuration_path(directory, plain.env), plain.env)
     return {
-        "interpreter": (task.interpreter, task.environment, str(task.python)),
+        "interpreter": (task.environment, str(task.python), *_settings(task, identity)),
         "clients": list(map(str, task.clients)),
         "snippets": dict(task.snippets),
         "modules": {client: list(names) for client, names in task.modules.items()},
@@ -282,6 +310,13 @@ def _rests_on(task: ProbeTask, plain: ProbeTask, identity: Mapping[str, Any]) ->
         "system": (*os.uname(), os.geteuid(), _fips()),
         "peers": (can_tell(), is_ours(NAME, hosts_file())),
     }
+
+
+def _settings(task: ProbeTask, identity: Mapping[str, Any]) -> Iterator[str]:
+    """Give the settings that make an interpreter a virtual environment; raises OSError."""
+    for prefix in dict.fromkeys((Path(identity["prefix"]), task.python.parents[1])):
+        settings = prefix / "pyvenv.cfg"
+        yield read_regular(settings).decode(errors="surrogateescape") if settings.exists() else ""
 
 
 def _facts(server: dict[str, Any]) -> dict[str, Any]:
@@ -324,8 +359,8 @@ def _stored(seen: Observation) -> StoredCell:
     )
 
 
-def _observation(blank: Observation, cell: StoredCell, measured: str) -> Observation:
-    """Return an observation as it was made, with its date; what passed on the wire is read again."""
+def _observation(blank: Observation, cell: StoredCell, visit: StoredVisit) -> Observation:
+    """Return an observation as it was made, with its date, and where; what passed the wire is read again."""
     captures = tuple(_capture(connection) for connection in cell.connections)
     return replace(
         blank,
@@ -336,7 +371,8 @@ def _observation(blank: Observation, cell: StoredCell, measured: str) -> Observa
         account=cell.account.to(Account),
         wire=tuple(map(read_capture, captures)),
         captures=captures,
-        measured=measured,
+        measured=visit.measured,
+        measured_in="" if visit.interpreter == blank.interpreter else visit.interpreter,
     )
 
 

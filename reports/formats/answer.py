@@ -49,16 +49,21 @@ def meaning(verdict: Verdict, floor: Protocol) -> str:
 
 
 def remembered(rows: Iterable[Row]) -> str:
-    """Say of how many clients an earlier run measured what holds them, and when; empty for none."""
-    days = sorted(row.held_by_measured.partition("T")[0] for row in rows if row.held_by_measured)
-    if not days:
+    """Say of how many clients an earlier visit measured what holds them, when, and whose if not their own."""
+    known = [row for row in rows if row.held_by_measured]
+    if not known:
         return ""
+    days = sorted(row.held_by_measured.partition("T")[0] for row in known)
+    copies = [row.held_by_measured_in for row in known if row.held_by_measured_in]
     clients = "1 client" if len(days) == 1 else f"{len(days)} clients"
     when = f"on {days[0]}" if days[0] == days[-1] else f"between {days[0]} and {days[-1]}"
     load = "it loads" if len(days) == 1 else "they load"
+    share = "" if len(copies) == len(days) else f"of {len(copies)} of them "
+    named = some_of([*dict.fromkeys(copies)], MOST_NAMED)
+    lent = f" ({share}in {named}, where the same files are loaded)" if copies else ""
     return (
-        f"What holds {clients} was measured {when} and not again, because nothing that {load} has changed;"
-        " nox -s matrix -- --fresh measures it anew."
+        f"What holds {clients} was measured {when}{lent} and not again, because nothing that {load} has"
+        " changed; nox -s matrix -- --fresh measures it anew."
     )
 
 

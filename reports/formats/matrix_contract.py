@@ -297,8 +297,11 @@ class VerdictDocument(RowKey):
     hello: str | None = None
     """The `fingerprint`, among `hellos`, of what it offers beside versions; null where no hello was seen."""
     held_by_measured: Moment | None = None
-    """When an earlier run measured what `held_by` rests on, UTC, ISO 8601, since when nothing that the client
-    loads has changed; null for what this run measured. The verdict is always of this run."""
+    """When an earlier visit measured what `held_by` rests on, UTC, ISO 8601, since when nothing that the
+    client loads has changed; null for what was measured for it now. The verdict is always of this run."""
+    held_by_measured_in: str | None = None
+    """The id of the interpreter whose visit that was, if it was a copy that loads the same files; null for
+    its own."""
 
     @classmethod
     def of_row(cls, row: Row, run: Run) -> VerdictDocument:
@@ -316,6 +319,7 @@ class VerdictDocument(RowKey):
             page_check=row.page_check or None,
             hello=row.hello and row.hello.fingerprint,
             held_by_measured=row.held_by_measured or None,
+            held_by_measured_in=row.held_by_measured_in or None,
         )
 
     def row(
@@ -339,6 +343,7 @@ class VerdictDocument(RowKey):
             findings=findings,
             hello=hellos[self.hello] if self.hello else None,
             held_by_measured=self.held_by_measured or "",
+            held_by_measured_in=self.held_by_measured_in or "",
         )
 
 

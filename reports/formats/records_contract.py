@@ -132,8 +132,11 @@ class ObservationDocument(Document, tag_field="schema_version", tag=SCHEMA_VERSI
     remark: str = ""
     """What else is true of the client, such as that its urllib3 is not the distribution of that name."""
     measured: Annotated[str, Meta(pattern=f"{MOMENT}|^$")] = ""
-    """When an earlier run measured this, UTC, ISO 8601, if nothing that it rests on has changed since; empty
-    for what this run measured. No verdict rests on it, only what is said of what holds the floor."""
+    """When an earlier visit measured this, UTC, ISO 8601, if nothing that it rests on has changed since;
+    empty for what was measured for it. No verdict rests on it, only what is said of what holds the floor."""
+    measured_in: str = ""
+    """The id of the interpreter whose visit that was, if it was a copy that loads the same files; empty for
+    its own."""
 
 
 class PartDocument(Document):

@@ -101,16 +101,18 @@ class JudgedCells:
             return own_holder(judgement, own_tls, seen[Condition.PERMISSIVE], floor)
         return holder
 
-    def holder_measured(self, client: ClientKey, condition: Condition) -> str:
-        """Return when the oldest was observed of what tells what holds a client; empty for in this run.
+    def holder_measured(self, client: ClientKey, condition: Condition) -> tuple[str, str]:
+        """Return when the oldest was observed of what tells what holds a client, and in which interpreter.
+
+        Either is empty for what its own visits of this run observed.
 
         Under its own condition everything is of this run.
         """
         others = {(client, other) for other in Condition if other is not condition}
         if not self.of(client, condition).own_tls:
             others.add((RELAXED, Condition.PERMISSIVE))
-        dates = (seen.measured for key in others for seen in self.by_client.get(key, NONE).observations)
-        return min(filter(None, dates), default="")
+        seen = (seen for key in others for seen in self.by_client.get(key, NONE).observations)
+        return min(((each.measured, each.measured_in) for each in seen if each.measured), default=("", ""))
 
     def needing(
         self, more: Condition, clients: Iterable[ClientKey], floor: Protocol

@@ -106,7 +106,9 @@ class Row:
     hello: Hello | None = None
     """What the client offers beside versions; None where no hello of it was seen."""
     held_by_measured: str = ""
-    """When what holds it was measured, UTC, ISO 8601, if an earlier run did; empty for in this run."""
+    """When what holds it was measured, UTC, ISO 8601, if an earlier visit did; empty for now."""
+    held_by_measured_in: str = ""
+    """The id of the interpreter in which it was, if in a copy that loads the same files."""
 
     @property
     def column(self) -> str:
@@ -294,6 +296,7 @@ def _row(
         reason = "; ".join([reason, *_first(measured.interpreter.configuration_problems)])
     reason = "; ".join(filter(None, [reason, next((record.remark for record in records), "")]))
     reason += sharing(measured.interpreter)
+    when, where = judged.holder_measured(client, condition) if holder in TOLD else ("", "")
     return Row(
         subject=subject_of(measured.interpreter),
         interpreter=measured.interpreter,
@@ -307,7 +310,8 @@ def _row(
         own_tls=cells.own_tls,
         findings=cells.results,
         hello=cells.hello(judged.catalogue),
-        held_by_measured=judged.holder_measured(client, condition) if holder in TOLD else "",
+        held_by_measured=when,
+        held_by_measured_in=where,
     )
 
 

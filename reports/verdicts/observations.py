@@ -143,8 +143,10 @@ class Observation:
     environment: str = MADE
     """As its interpreter's."""
     measured: str = ""
-    """When this was measured, UTC, ISO 8601, if an earlier run did and nothing in it has changed since; empty
-    for what its run measured."""
+    """When this was measured, UTC, ISO 8601, if an earlier visit did and nothing in it has changed since;
+    empty for what this one measured."""
+    measured_in: str = ""
+    """The id of the interpreter in which it was, if in another one that loads the same files."""
     captures: tuple[Capture, ...] = ()
     """The bytes behind `wire`, for the evidence files."""
 

@@ -12,6 +12,7 @@ import stat
 import sys
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -705,7 +706,8 @@ def test_what_cannot_be_told_in_a_place_is_said_once() -> None:
 class _Remembering:
     """In the place of visits: remembers each by its condition, and notes who asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keeps: bool = True) -> None:
+        self.keeps = keeps
         self.asked: list[tuple[Condition, str | None, object]] = []
         self.known: dict[Condition, ProbeResult] = {}
 
@@ -725,12 +727,17 @@ class _Known:
     condition: Condition
     noted: _Remembering
 
+    @property
+    def path(self) -> Path:
+        return Path(self.condition)
+
     def recalled(self, controls: Mapping[str, Control]) -> ProbeResult | None:
         assert controls
         return self.noted.known.get(self.condition)
 
     def keep(self, result: ProbeResult, _: Catalogue) -> None:
-        self.noted.known[self.condition] = result
+        if self.noted.keeps:
+            self.noted.known[self.condition] = result
 
 
 def test_only_what_tells_what_holds_is_remembered(tmp_path: Path, probes: _Probes) -> None:
@@ -744,6 +751,19 @@ def test_only_what_tells_what_holds_is_remembered(tmp_path: Path, probes: _Probe
     # By the configuration that is the user's, and with what each Python said of itself in this very run.
     assert remembering.asked == [(condition, "/users.cnf", None) for condition in (*TELLING, *TELLING)]
     assert second.interpreters["here"].judged == first.interpreters["here"].judged
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_copies_wait_for_what_the_first_measures(tmp_path: Path, probes: _Probes, *, kept: bool) -> None:
+    """Each has a live visit of its own; where the first leaves something open, each has all of them."""
+    remembering = _Remembering(keeps=kept)
+    settings = replace(_settings(tmp_path, Condition.AMBIENT), visits=cast("RememberedVisits", remembering))
+    probes.stacks |= {("ssl", Condition.AMBIENT): STRICT, ("ssl", Condition.PERMISSIVE): LOOSE}
+    result = _run([_task(name) for name in ("one", "two", "three")], settings)
+    met = Counter(task.condition for task in probes.tasks)
+    assert met == {Condition.AMBIENT: 3} | dict.fromkeys(TELLING, 1 if kept else 3)
+    for interpreter in result.interpreters.values():
+        assert interpreter.judged.of(ClientKey("ssl"), Condition.PERMISSIVE).observations
 
 
 def test_what_a_run_was_asked_for_is_never_remembered(tmp_path: Path, probes: _Probes) -> None:

@@ -77,6 +77,7 @@ class _World:
         self.said = {
             "executable": str(self.python),
             "prefix": str(self.root),
+            "base_prefix": str(self.root / "base"),
             "path": [str(self.root / "lib")],
             "start_up": [],
             "ssl": {"directory": str(self.root / "ssl"), "openssl": "OpenSSL 3.0"},
@@ -154,6 +155,57 @@ def test_what_was_observed_comes_back_with_its_date_and_the_controls_of_the_run(
         for seen in world.result().observations
     )
     assert [seen.captures for seen in known.observations] == [(CAPTURE,)] * len(known.observations)
+
+
+def _copied(world: _World, *own: str) -> _World:
+    """Return a copy of an interpreter that loads the same files by other names, but for its `own`."""
+    (root := world.root.with_name("copy")).mkdir()
+    copy = _World(root, changes={"interpreter": "a copy"})
+    (world.root / "visits").mkdir()
+    for name in {"lib", "usr", "ssl", "visits", "code"} - {*own}:
+        if (root / name).exists():
+            shutil.rmtree(root / name)
+        (root / name).symlink_to(world.root / name)
+    if "bin" not in own:
+        copy.python.unlink()
+        copy.python.hardlink_to(world.python)
+    for each in (world, copy):
+        (each.root / "pyvenv.cfg").write_text(f"home = {each.root / 'base' / 'bin'}\n")
+    time.sleep(TICK)
+    return copy
+
+
+def test_a_copy_with_the_same_files_is_told_by_what_was_measured_in_the_other(world: _World) -> None:
+    """It says whose visit that was, which is not a word about what the copy says of itself."""
+    copy = _copied(world)
+    visit = world.keep()
+    known = copy.known()
+    assert known
+    assert known.identity is None
+    date = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(visit.began))
+    said = {(seen.interpreter, seen.measured, seen.measured_in) for seen in known.observations}
+    assert said == {("a copy", date, "it")}
+    mine = world.known()
+    assert mine
+    assert {seen.measured_in for seen in mine.observations} == {""}
+
+
+@pytest.mark.parametrize("own", ["bin", "lib", "usr"])
+def test_a_copy_with_a_file_of_its_own_is_measured(world: _World, own: str) -> None:
+    """Even if the file has the same bytes: that is not looked at."""
+    copy = _copied(world, own)
+    world.keep()
+    assert world.known()
+    assert copy.known() is None
+
+
+def test_a_copy_with_other_settings_is_measured(world: _World) -> None:
+    """The settings of an environment may differ by where it is, and by nothing else."""
+    copy = _copied(world)
+    with (copy.root / "pyvenv.cfg").open("a") as file:
+        file.write("include-system-site-packages = true\n")
+    world.keep()
+    assert copy.known() is None
 
 
 def _byte(path: Path) -> None:

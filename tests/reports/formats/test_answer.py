@@ -399,3 +399,7 @@ def test_what_was_not_measured_again_is_counted_once() -> None:
     assert "What holds 2 clients was measured on 2026-11-27 and not again" in remembered([*two, rows[2]])
     several = remembered([*two, replace(rows[2], held_by_measured=other)])
     assert "What holds 3 clients was measured between 2026-11-27 and 2026-11-28 and not again" in several
+    copies = [replace(row, held_by_measured_in="opt_one") for row in two]
+    assert "on 2026-11-27 (in opt_one, where the same files are loaded) and not" in remembered(copies)
+    some = remembered([*copies, replace(rows[2], held_by_measured=day)])
+    assert "on 2026-11-27 (of 2 of them in opt_one, where the same files are loaded) and not" in some

@@ -222,7 +222,12 @@ def test_a_wrong_document_does_not_validate(damage: Callable[[Any], None]) -> No
 
 
 ADDED = frozenset(
-    {("", "hellos"), ("verdicts", "hello"), ("verdicts", "held_by_measured")}
+    {
+        ("", "hellos"),
+        ("verdicts", "hello"),
+        ("verdicts", "held_by_measured"),
+        ("verdicts", "held_by_measured_in"),
+    }
     | {("scope", name) for name in ("place", "place_identity", "environments_looked")}
     | {("interpreters", name) for name in ("variables", "processes", "shared_with", "distributions_sha256")}
     | {("interpreters", "other_ways")}
@@ -357,6 +362,7 @@ def test_a_verdict_says_what_was_judged() -> None:
         "tls_library": "OpenSSL 3.0.19",
         "hello": None,
         "held_by_measured": None,
+        "held_by_measured_in": None,
     }
     assert (second["client"], second["lowest_negotiated"], second["page_check"]) == ("urllib3", None, None)
 

@@ -138,9 +138,10 @@ WRONG: dict[str, Any] = {
     "control": True,
     "remark": None,
     "measured": "yesterday",
+    "measured_in": 1,
 }
 
-ADDED = frozenset({"remark", "measured"})
+ADDED = frozenset({"remark", "measured", "measured_in"})
 """Properties that lines of this version were first written without, which may be read still."""
 
 

@@ -81,12 +81,16 @@ def _dated(stack: Stack, client: ClientKey, condition: Condition, when: str) -> 
 def test_what_holds_is_as_old_as_the_oldest_that_tells_it() -> None:
     """The client's own visits under other conditions count, and the reference's under the permissive one."""
     ambient = NOTHING.and_of(_observed(STRICT, SSL, Condition.AMBIENT))
-    assert ambient.holder_measured(SSL, Condition.AMBIENT) == ""
+    assert ambient.holder_measured(SSL, Condition.AMBIENT) == ("", "")
     own = ambient.and_of(_dated(STRICT, SSL, Condition.PERMISSIVE, "2026-11-28T10:00:00+00:00"))
-    assert own.holder_measured(SSL, Condition.AMBIENT) == "2026-11-28T10:00:00+00:00"
-    assert own.holder_measured(URLLIB3, Condition.AMBIENT) == ""
+    assert own.holder_measured(SSL, Condition.AMBIENT) == ("2026-11-28T10:00:00+00:00", "")
+    assert own.holder_measured(URLLIB3, Condition.AMBIENT) == ("", "")
     both = own.and_of(_dated(LOOSE, RELAXED, Condition.PERMISSIVE, "2026-11-27T10:00:00+00:00"))
-    assert both.holder_measured(SSL, Condition.AMBIENT) == "2026-11-27T10:00:00+00:00"
+    assert both.holder_measured(SSL, Condition.AMBIENT) == ("2026-11-27T10:00:00+00:00", "")
+    lent = ambient.and_of(
+        replace(seen, measured_in="a copy") for seen in both.of(RELAXED, Condition.PERMISSIVE).observations
+    )
+    assert lent.holder_measured(SSL, Condition.AMBIENT) == ("2026-11-27T10:00:00+00:00", "a copy")
     # What Python's library has tells nothing of another one.
     crt = [replace(seen, own_tls=CRT) for seen in _observed(STRICT, URLLIB3, Condition.AMBIENT)]
-    assert both.and_of(crt).holder_measured(URLLIB3, Condition.AMBIENT) == ""
+    assert both.and_of(crt).holder_measured(URLLIB3, Condition.AMBIENT) == ("", "")
