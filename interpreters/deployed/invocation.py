@@ -57,10 +57,16 @@ def is_linker(record: ProcessRecord) -> bool:
     return _LINKER.fullmatch(os.path.basename(record.executable)) is not None
 
 
+def is_spawned(record: ProcessRecord) -> bool:
+    """Whether a process is a worker of multiprocessing's, which takes over the path of who started it."""
+    words = record.words
+    return "-c" in words and any(word.startswith("from multiprocessing.") for word in words)
+
+
 def packages_beside(record: ProcessRecord) -> str:
     """Return the folder that Python puts before its packages, if the package of a client lies there.
 
-    That is the folder of the script, or where it was started with -m or -c: sys.path. Whoever installs with
+    That is the folder of the script, and without one that where it began: sys.path. Whoever installs with
     `pip install --target` beside an application has packages there. Empty where there are none, or where an
     option or a variable keeps that folder away.
     """
@@ -70,8 +76,6 @@ def packages_beside(record: ProcessRecord) -> str:
     if {"-I", "-P"}.intersection(found.options) or (
         "-E" not in found.options and (record.variables or {}).get("PYTHONSAFEPATH")
     ):
-        return ""
-    if not found.shown or found.shown == "-":
         return ""
     script = os.path.realpath(os.path.join(record.folder, found.script)) if found.script else record.folder
     folder = script if os.path.isdir(script) else os.path.dirname(script)

@@ -12,7 +12,7 @@ import itertools
 import os
 import pwd
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from interpreters.deployed.invocation import (
     is_environment,
     is_linker,
     is_python,
+    is_spawned,
     packages_beside,
     packages_of,
 )
@@ -98,6 +99,9 @@ class _Alike:
     """The zipapp, if they run one."""
     name: str = ""
     """What pex made the environment of, whose folder it names by a hash; empty for any other."""
+    beside: str = field(default="", compare=False)
+    """The folder with packages of clients that Python takes before those of the environment; it is among the
+    variables too."""
 
     @property
     def set_variables(self) -> dict[str, str]:
@@ -119,13 +123,14 @@ def find_running(
         return RunningPythons(looked=(SearchedLocation(PROCESSES, "unreadable", why),))
     ours = family(records, own or os.getpid())
     theirs = [record for record in records if record.pid not in ours]
+    by_pid = {record.pid: record for record in records}
     alike: dict[_Alike, list[ProcessRecord]] = {}
     outside: dict[tuple[str, str], list[ProcessRecord]] = {}
     for record in filter(_runs_python, theirs):
         if why := _cannot_be_told(record, env):
             outside.setdefault((record.executable, why), []).append(record)
         else:
-            alike.setdefault(_alike(record, env), []).append(record)
+            alike.setdefault(_alike(record, env, _starter(record, by_pid)), []).append(record)
     return RunningPythons(
         tuple(_candidates(alike, {candidate.path: candidate.id for candidate in known})),
         tuple(
@@ -175,20 +180,29 @@ def _cannot_be_told(record: ProcessRecord, env: Mapping[str, str]) -> str:
     return ""
 
 
-def _alike(record: ProcessRecord, env: Mapping[str, str]) -> _Alike:
-    """Return what a process is measured as."""
+def _starter(record: ProcessRecord, by_pid: Mapping[int, ProcessRecord]) -> ProcessRecord:
+    """Return the process whose path a process has: of a worker of multiprocessing's, who started that."""
+    while is_spawned(record) and record.parent in by_pid:
+        record = by_pid[record.parent]
+    return record
+
+
+def _alike(record: ProcessRecord, env: Mapping[str, str], starter: ProcessRecord) -> _Alike:
+    """Return what a process is measured as, with the packages beside what its starter runs."""
     found = environment_of(record)
     python, folder = found or _without_environment(record)
     variables = applied_variables(record, env, folder if found else None)
     options = invocation(record.words).options if is_python(record) else ()
     is_known = record.variables is not None
     bundle = _zipapp(record, env)
-    if not bundle and (is_python(record) or is_uwsgi(record)) and (beside := packages_beside(record)):
+    beside = ""
+    if not bundle and (is_python(record) or is_uwsgi(record)) and (beside := packages_beside(starter)):
         variables["PYTHONPATH"] = os.pathsep.join(filter(None, (beside, variables.get("PYTHONPATH"))))
     place = bundle.file if bundle else folder
     is_pex = not bundle and os.path.isfile(folder / _PEX)
     name = Path((record.variables or {}).get("PEX", "")).stem if is_pex else ""
-    return _Alike(python, place, tuple(sorted(variables.items())), options, is_known, bundle, name)
+    applied = tuple(sorted(variables.items()))
+    return _Alike(python, place, applied, options, is_known, bundle, name, beside)
 
 
 def _zipapp(record: ProcessRecord, env: Mapping[str, str]) -> Bundle | None:
@@ -281,7 +295,7 @@ def _unavailable(shared: _Alike, records: Sequence[ProcessRecord]) -> str:
         _not_trusted(shared)
         or next(filter(None, map(started_elsewhere, records)), "")
         or _not_under(shared.set_variables, records)
-        or _not_told(shared, records)
+        or _not_told(shared)
     )
     return f"{pids}: {refusal}" if refusal else ""
 
@@ -293,9 +307,9 @@ def _not_trusted(shared: _Alike) -> str:
     return next(filter(None, map(not_as_root, (shared.python, shared.environment))), "")
 
 
-def _not_told(shared: _Alike, records: Sequence[ProcessRecord]) -> str:
+def _not_told(shared: _Alike) -> str:
     """Say that the packages beside a script cannot be given to a fresh process; empty if they can."""
-    beside = packages_beside(records[0]) if "-E" in shared.options else ""
+    beside = shared.beside if "-E" in shared.options else ""
     return (
         beside and f"it takes packages of {beside}, which -E keeps from a fresh process: start it without -E"
     )

@@ -292,7 +292,8 @@ def application(machine: Computer) -> Path:
         (["-P", "{app}/app.py"], False),
         (["-I", "{app}/app.py"], False),
         (["{home}/srv/other.py"], False),
-        (["-"], False),
+        (["-"], True),
+        (["-s"], True),
     ],
 )
 def test_packages_beside_a_script_are_measured(
@@ -316,6 +317,30 @@ def test_packages_that_a_fresh_process_cannot_get_are_named(
     (found,) = machine.candidates().values()
     assert reason in found.unavailable
     assert bool(found.unavailable) == bool(reason)
+
+
+def test_workers_of_multiprocessing_have_the_path_of_who_started_them(
+    machine: Computer, application: Path
+) -> None:
+    """They are started with -c, wherever they are at work, and take over the path of their parent."""
+    machine.run(12, str(application / "app.py"))
+    python = str(machine.venv / "bin/python")
+    for pid, parent, module in ((13, 12, "forkserver"), (14, 13, "spawn"), (15, 1, "spawn")):
+        words = [python, "-c", f"from multiprocessing.{module} import main; main()"]
+        machine.proc.add(pid, words, machine.python, parent=parent)
+    pids = {
+        one.variables.get("PYTHONPATH"): [process.pid for process in one.processes]
+        for one in machine.candidates().values()
+    }
+    assert pids == {str(application): [12, 13, 14], None: [15]}
+
+
+def test_one_path_is_one_candidate_whoever_set_it(machine: Computer, application: Path) -> None:
+    """Where PYTHONPATH names the folder of another process's script, a fresh one of both is the same."""
+    machine.run(12, str(application / "app.py"))
+    machine.run(13, "/other.py", PYTHONPATH=str(application))
+    found = find_running({}, (), machine.proc.folder, OWN).candidates
+    assert [[process.pid for process in one.processes] for one in found] == [[12, 13]]
 
 
 def test_a_variable_may_keep_packages_beside_a_script_away(machine: Computer, application: Path) -> None:
