@@ -62,6 +62,9 @@ _PEX = "PEX-INFO"
 TOOLS = ("nox", "pytest", "py.test")
 """Programs whose processes, with all that they start, are ours if we are among those."""
 
+START_UP = ("sitecustomize.py", "usercustomize.py")
+"""What Python runs at its start if it lies on its path: not on the folder of a script, which comes later."""
+
 MOST_NAMED = 5
 """Processes, or users, that are named in a sentence; further ones are only counted."""
 
@@ -309,10 +312,14 @@ def _not_trusted(shared: _Alike) -> str:
 
 def _not_told(shared: _Alike) -> str:
     """Say that the packages beside a script cannot be given to a fresh process; empty if they can."""
-    beside = shared.beside if "-E" in shared.options else ""
-    return (
-        beside and f"it takes packages of {beside}, which -E keeps from a fresh process: start it without -E"
-    )
+    if "-E" in shared.options and shared.beside:
+        return (
+            f"it takes packages of {shared.beside}, which -E keeps from a fresh process: start it without -E"
+        )
+    for folder, name in itertools.product(filter(None, shared.beside.split(os.pathsep)), START_UP):
+        if os.path.isfile(f"{folder}/{name}"):
+            return f"a fresh process that has {folder} on its path would run the {name} there: rename that"
+    return ""
 
 
 def _not_under(variables: Mapping[str, str], records: Sequence[ProcessRecord]) -> str:

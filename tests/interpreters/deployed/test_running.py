@@ -343,6 +343,22 @@ def test_one_path_is_one_candidate_whoever_set_it(machine: Computer, application
     assert [[process.pid for process in one.processes] for one in found] == [[12, 13]]
 
 
+@pytest.mark.parametrize("name", ["sitecustomize.py", "usercustomize.py"])
+def test_start_up_code_beside_a_script_is_not_run(machine: Computer, application: Path, name: str) -> None:
+    """Python runs none that lies beside a script, and a fresh process with that folder on its path would."""
+    (application / name).touch()
+    machine.run(12, str(application / "app.py"))
+    machine.run(13, "/other.py", PYTHONPATH="/nonexistent")
+    reasons = {one.processes[0].pid: one.unavailable for one in machine.candidates().values()}
+    assert reasons == {
+        12: (
+            f"process 12: a fresh process that has {application} on its path would run the {name} there:"
+            " rename that"
+        ),
+        13: "",
+    }
+
+
 def test_a_variable_may_keep_packages_beside_a_script_away(machine: Computer, application: Path) -> None:
     """PYTHONSAFEPATH does, unless -E has it ignored."""
     machine.run(12, str(application / "app.py"), PYTHONSAFEPATH="1")
