@@ -19,6 +19,7 @@ import ssl
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -44,7 +45,7 @@ from servers.tap import Capture, Chunk
 from servers.wire import read_capture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from reports.verdicts.observations import Observation
     from runs.probe import ProbeTask
@@ -104,10 +105,10 @@ class StoredVisit(Document):
     interpreter: str
     """The id of the interpreter whose visit it was."""
     identity: dict[str, Any] | None
+    """What it said of itself; its own folders stand as in PLACES, here and below."""
     cells: tuple[StoredCell, ...]
     beside: dict[str, str]
-    """What was loaded that is not looked at before, by path, with its status: files, and whole packages. The
-    interpreter's own folders stand as in PLACES."""
+    """What was loaded that is not looked at before, by path, with its status: files, and whole packages."""
 
 
 @dataclass(frozen=True)
@@ -216,9 +217,7 @@ class Visit:
             )
             for client, server in self.task.pairs
         )
-        own = stored.interpreter == self.task.interpreter
-        # What another interpreter said of itself then is nothing about this one.
-        return ProbeResult(stored.identity if own else None, observations)
+        return ProbeResult(_each_text(stored.identity, self._path), observations)
 
     def keep(self, result: ProbeResult, catalogue: Catalogue) -> None:
         """Keep what came of it, if that leaves nothing open and all that was loaded is known."""
@@ -231,7 +230,7 @@ class Visit:
         stored = StoredVisit(
             measured=dt.datetime.fromtimestamp(self.began, dt.UTC).isoformat(timespec="seconds"),
             interpreter=self.task.interpreter,
-            identity=dict(result.identity) if result.identity else None,
+            identity=_each_text(result.identity, self._name),
             cells=tuple(map(_stored, result.observations)),
             beside=beside,
         )
@@ -259,7 +258,7 @@ class Visit:
     def _name(self, path: str) -> str:
         """Return a path as it is kept."""
         for name, place in self.places.items():
-            if path.startswith(f"{place}/"):
+            if path == place or path.startswith(f"{place}/"):
                 return name + path.removeprefix(place)
         return path
 
@@ -267,6 +266,18 @@ class Visit:
         """Return the path that was kept so, in this interpreter."""
         kept, slash, rest = name.partition("/")
         return f"{self.places[kept]}{slash}{rest}" if kept in self.places else name
+
+
+def _each_text(facts: Any, change: Callable[[str], str]) -> Any:
+    """Return facts with each text in them changed, but for the names of facts."""
+    match facts:
+        case str():
+            return change(facts)
+        case Mapping():
+            return {name: _each_text(fact, change) for name, fact in facts.items()}
+        case list() | tuple():
+            return [_each_text(fact, change) for fact in facts]
+    return facts
 
 
 def _is_known(task: ProbeTask, identity: Mapping[str, Any]) -> bool:

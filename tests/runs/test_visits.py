@@ -176,18 +176,22 @@ def _copied(world: _World, *own: str) -> _World:
 
 
 def test_a_copy_with_the_same_files_is_told_by_what_was_measured_in_the_other(world: _World) -> None:
-    """It says whose visit that was, which is not a word about what the copy says of itself."""
+    """It says whose visit that was, and what the other said of itself, by the names of its own folders."""
     copy = _copied(world)
-    visit = world.keep()
+    paths = [str(world.root), f"{world.root}/lib", f"{world.root}s/lib", f"{world.root}/base/bin"]
+    visit = world.keep(identity={"path": paths, "changed": {}, "ssl": {"has": True, "openssl": "3.0"}})
     known = copy.known()
     assert known
-    assert known.identity is None
+    mine = [str(copy.root), f"{copy.root}/lib", f"{world.root}s/lib", f"{copy.root}/base/bin"]
+    assert known.identity == {"path": mine, "changed": {}, "ssl": {"has": True, "openssl": "3.0"}}
     date = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(visit.began))
     said = {(seen.interpreter, seen.measured, seen.measured_in) for seen in known.observations}
     assert said == {("a copy", date, "it")}
-    mine = world.known()
-    assert mine
-    assert {seen.measured_in for seen in mine.observations} == {""}
+    again = world.known()
+    assert again
+    assert again.identity
+    assert again.identity["path"] == paths
+    assert {seen.measured_in for seen in again.observations} == {""}
 
 
 @pytest.mark.parametrize("own", ["bin", "lib", "usr"])
