@@ -55,13 +55,18 @@ def _since(interpreter: Interpreter, variables: Mapping[str, str]) -> Interprete
     """Return an interpreter with what its processes have read before it changed."""
     if not interpreter.processes:
         return interpreter
+    read = read_at_start(interpreter, variables)
+    changed = with_changes(interpreter.processes, interpreter.environment, read, interpreter.search_path)
+    return replace(interpreter, processes=changed)
+
+
+def read_at_start(interpreter: Interpreter, variables: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the files, beside packages, by which it is decided at the start what an interpreter is."""
     environment = interpreter.environment
     # The file of a zipapp is all that runs; a folder changes with each file in it.
     itself = [] if Path(environment).is_dir() else [environment]
     configuration = configuration_files(interpreter.openssl_conf, variables)
-    read = (*configuration, *interpreter.start_up, *itself, *links(environment))
-    changed = with_changes(interpreter.processes, environment, read, interpreter.search_path)
-    return replace(interpreter, processes=changed)
+    return (*configuration, *interpreter.start_up, *itself, *links(environment))
 
 
 def _shown(variables: Mapping[str, str | None]) -> dict[str, str]:

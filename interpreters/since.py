@@ -50,13 +50,13 @@ def with_changes(
     """
     if not processes:
         return ()
-    decide = tuple(dict.fromkeys((*files, *_entered(environment), *_metadata(search_path))))
-    changed = {path: when for path in (*decide, *_moved_above(environment)) if (when := _changed(path))}
+    decide = deciding(environment, files, search_path)
+    changed = {path: when for path in (*decide, *_moved_above(environment)) if (when := changed_at(path))}
     there = set(map(os.path.realpath, search_path))
 
     def since(process: RunningProcess) -> Iterator[str]:
         yield from process.replaced
-        yield from (path for path, when in changed.items() if when >= _began(process) - LAG)
+        yield from (path for path, when in changed.items() if when >= began_at(process) - LAG)
         # Where nothing was started, nobody knows what a fresh one has on its path.
         others = set(map(os.path.realpath, process.packages)) - there if there else ()
         if any(map(_is_of_an_environment, others)):
@@ -72,7 +72,13 @@ def with_changes(
     )
 
 
-def _began(process: RunningProcess) -> float:
+def deciding(environment: str, files: Iterable[str], search_path: Iterable[str]) -> tuple[str, ...]:
+    """Return what decides of an environment what a process has read: these files, and packages of clients."""
+    return tuple(dict.fromkeys((*files, *_entered(environment), *_metadata(search_path))))
+
+
+def began_at(process: RunningProcess) -> float:
+    """Return from when on a process may have read files, since the epoch."""
     return process.began or dt.datetime.fromisoformat(process.started).timestamp()
 
 
@@ -138,7 +144,7 @@ def _identity(path: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _changed(path: str) -> float:
+def changed_at(path: str) -> float:
     """Return when the status of a file last changed; 0 where there is none: a fresh process lacks it too."""
     if not os.path.isabs(path):  # noqa: PTH117
         return 0.0

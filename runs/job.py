@@ -45,6 +45,7 @@ from interpreters.programs import (
 )
 from interpreters.scratch import scratch_folder
 from interpreters.sent import Parcels
+from interpreters.unaltered import unaltered
 from runs.own_environment import find_uv
 from runs.task import ROOT, Task, refuse
 from servers.catalogue import Role, read_catalogue
@@ -402,7 +403,7 @@ class Job(Task):
         from runs.provenance import frozen_programs, not_chosen, same_twice
 
         everyone = self.prepared()
-        prepared = distinct(everyone)
+        prepared = unaltered(distinct(everyone), self.env, self.cache / "processes.json")
         introduced = (
             identify_program(candidate, self.known_programs, self.env)
             for candidate in self.selected

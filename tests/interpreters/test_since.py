@@ -28,7 +28,7 @@ def process(seconds_ago: float) -> RunningProcess:
     return RunningProcess(12, "web", began.isoformat(timespec="seconds"), "gunicorn")
 
 
-CHANGED = since._changed
+CHANGED = since.changed_at
 
 DAY = 24 * 3600.0
 
@@ -228,7 +228,7 @@ def test_a_row_of_processes_says_what_changed(
         each(tmp_path).touch()
     conf(tmp_path).write_text(f".include {included(tmp_path)}\n")
     old = [each(tmp_path) for each in (conf, hook, included) if each is not file]
-    monkeypatch.setattr("interpreters.since._changed", lambda path: 0 if Path(path) in old else CHANGED(path))
+    monkeypatch.setattr(since, "changed_at", lambda path: 0 if Path(path) in old else CHANGED(path))
     facts["ssl"]["directory"] = str(tmp_path)
     identity = parse_identity(facts | {"start_up": [str(hook(tmp_path))]})
     candidate = Candidate("running_app", RUNNING, Path("/made/up/python"), processes=(BEFORE, AFTER))
