@@ -176,9 +176,13 @@ def _why_no_file(path: Path, absent: str) -> str:
 
 
 def leads_to(path: Path) -> Path:
-    """Return the path that a given Python is found under: where it leads, or itself in an environment."""
+    """Return the path that a given Python is found under: where it leads, or the way into its environment."""
     itself = Path(os.path.abspath(path))
-    return itself if _in_venv(itself) else Path(os.path.realpath(path))
+    real = Path(os.path.realpath(path))
+    if not _in_venv(itself):
+        return real
+    ways = ((way, Path(os.path.realpath(way))) for way in ways_in(itself.parent.parent))
+    return next((way for way, end in ways if end == real or same_program(end, real)), itself)
 
 
 def python_of(folder: Path) -> Path:

@@ -507,6 +507,24 @@ def test_a_given_environment_is_itself(machine: Machine, folder: str, name: str,
     assert leads_to(python) == python_of(machine.at(folder)) == python
 
 
+@pytest.mark.parametrize("copy", [False, True])
+def test_another_name_of_an_environments_python_is_that_python(machine: Machine, *, copy: bool) -> None:
+    """It is found, and asked for, by the path that its rows have; a wrapper is another way in, by its own."""
+    python = _venv(machine, "/srv/shop", copy=copy)
+    other, wrapper = python.with_name("python3"), python.with_name("python3.11")
+    if copy:
+        for each in (python, other):
+            each.write_bytes(b"ELF")
+            each.chmod(0o755)
+    else:
+        other.symlink_to(python.resolve())
+    wrapper.write_text("#!/bin/sh\n")
+    wrapper.chmod(0o755)
+    assert [leads_to(each) for each in (python, other, wrapper)] == [python, python, wrapper]
+    found = [one.path for one in locate(machine.environment, [other]) if one.environment]
+    assert found == [python, wrapper]
+
+
 def test_an_environment_that_says_nothing_of_itself_is_one_by_name(machine: Machine) -> None:
     """A folder with a Python in it, such as conda's, is measured as it is if it is given as one."""
     python = machine.add("/srv/conda/envs/shop/bin/python")
