@@ -103,11 +103,11 @@ def _note(looks: list[Look], look: Look) -> None:
     del looks[:-KEPT]
 
 
-def _look(path: str, told: Callable[[Path], Iterable[str]]) -> Look | None:
+def _look(path: str, describe: Callable[[Path], Iterable[str]]) -> Look | None:
     """Look at a path; None where it cannot be told what it has in it."""
     seen, changed = time.time(), changed_at(path)
     try:
-        content = "\0".join(told(Path(path)))
+        content = "\0".join(describe(Path(path)))
     except (OSError, ValueError):
         return None
     # What changes as it is looked at is not known.

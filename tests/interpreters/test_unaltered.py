@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Service:
+class ServedEnvironment:
     """A process that runs in an environment under a configuration."""
 
     folder: Path
@@ -58,9 +58,9 @@ class Service:
 
 
 @pytest.fixture
-def service(tmp_path: Path, facts: dict[str, Any]) -> Service:
+def service(tmp_path: Path, facts: dict[str, Any]) -> ServedEnvironment:
     """Return a service that began after all that it reads was there."""
-    made = Service(tmp_path, facts, 0.0)
+    made = ServedEnvironment(tmp_path, facts, 0.0)
     for folder in (made.metadata, made.memory.parent):
         folder.mkdir(parents=True)
     (made.metadata / "METADATA").write_text("Name: urllib3")
@@ -72,33 +72,33 @@ def service(tmp_path: Path, facts: dict[str, Any]) -> Service:
     return replace(made, began=began)
 
 
-def chown(service: Service) -> None:
+def chown(service: ServedEnvironment) -> None:
     """Do what `chown -R` does to all of it: set owner and group, even to what they are."""
     for path in (service.folder, *service.folder.rglob("*")):
         os.chown(path, os.geteuid(), os.getegid())
 
 
-def restored(service: Service) -> None:
+def restored(service: ServedEnvironment) -> None:
     """Write another configuration, as long as the one before and with its time, as `cp -p` does."""
     before = service.conf.stat()
     service.conf.write_text("MinProtocol = TLSv1.1")
     os.utime(service.conf, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def put_back(service: Service) -> None:
+def put_back(service: ServedEnvironment) -> None:
     """Edit the configuration, and take the edit back."""
     text = service.conf.read_text()
     service.conf.write_text("")
     service.conf.write_text(text)
 
 
-def reinstalled(service: Service) -> None:
+def reinstalled(service: ServedEnvironment) -> None:
     """Put another release into the place, under the same name."""
     (service.metadata / "METADATA").unlink()
     (service.metadata / "METADATA").write_text("Name: urllib3")
 
 
-def test_a_change_of_owner_alone_is_none(service: Service) -> None:
+def test_a_change_of_owner_alone_is_none(service: ServedEnvironment) -> None:
     """Where a run looked since the process began, its files have in them what they had then."""
     assert service.run() == set()
     for _ in range(2):
@@ -106,7 +106,7 @@ def test_a_change_of_owner_alone_is_none(service: Service) -> None:
         assert service.run() == set()
 
 
-def test_where_nobody_looked_before_nothing_is_taken_for_the_same(service: Service) -> None:
+def test_where_nobody_looked_before_nothing_is_taken_for_the_same(service: ServedEnvironment) -> None:
     """What was in the files when the process began is not known, and a run after that does not know it."""
     changed = {"openssl.cnf", "pyvenv.cfg", "venv", "urllib3-1.26.20.dist-info"}
     for _ in range(2):
@@ -114,7 +114,7 @@ def test_where_nobody_looked_before_nothing_is_taken_for_the_same(service: Servi
         assert changed <= service.run()
 
 
-def test_what_was_seen_before_a_process_began_tells_nothing_of_it(service: Service) -> None:
+def test_what_was_seen_before_a_process_began_tells_nothing_of_it(service: ServedEnvironment) -> None:
     """The file may have been another one when it began, whatever it was before and is now."""
     assert service.run() == set()
     later = replace(service, began=time.time())
@@ -131,7 +131,9 @@ def test_what_was_seen_before_a_process_began_tells_nothing_of_it(service: Servi
         (reinstalled, "urllib3-1.26.20.dist-info"),
     ],
 )
-def test_another_content_is_a_change(service: Service, change: Callable[[Service], None], name: str) -> None:
+def test_another_content_is_a_change(
+    service: ServedEnvironment, change: Callable[[ServedEnvironment], None], name: str
+) -> None:
     """Neither the old time of a file, nor the old content after an edit, hides that it was another one."""
     assert service.run() == set()
     change(service)
@@ -141,7 +143,7 @@ def test_another_content_is_a_change(service: Service, change: Callable[[Service
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"/a": 7}', '{"/a": [[1]]}', "\0"])
-def test_a_memory_that_makes_no_sense_is_none(service: Service, text: str) -> None:
+def test_a_memory_that_makes_no_sense_is_none(service: ServedEnvironment, text: str) -> None:
     """What cannot be read is written anew."""
     service.memory.write_text(text)
     assert service.run() == set()
