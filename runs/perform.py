@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 ONE_THREAD = ("OPENBLAS_NUM_THREADS", "1")
 """For what pandas loads: it starts a thread a processor, and interrupts us where there is no memory."""
 
-YOUNG = 50_000
-"""Objects that come to be before cycles among them are looked for. By default that is 700, which makes
-six hundred looks in a run, at a fifteenth of its processor time, and little that they find."""
+FIRST, YOUNG = 300_000, 50_000
+"""Objects that come to be before cycles among them are looked for: at first, and then. By default that is
+700, which makes six hundred looks in a run, at a fifteenth of its processor time, and little that they find.
+The first come to be where modules are imported, and stay: a look at those, and at what a few interpreters
+make, took a tenth of a second."""
 
 
 class _AnswerLast(logging.Filter):
@@ -85,8 +87,15 @@ def look_for_cycles_seldom() -> None:
 
     The look at the end, at all that was ever imported or measured, would take a fifth of a second.
     """
-    gc.set_threshold(YOUNG)
+    gc.set_threshold(FIRST)
+    gc.callbacks.append(_looked_for_cycles)
     atexit.register(gc.freeze)
+
+
+def _looked_for_cycles(phase: str, _: dict[str, int]) -> None:
+    """After each look, and so after the first, let the next come as soon as a long run needs it."""
+    if phase == "stop":
+        gc.set_threshold(YOUNG)
 
 
 def _print_no_more() -> None:
