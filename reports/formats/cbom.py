@@ -269,7 +269,7 @@ class _Inventory:
             bom_ref=ref,
             crypto_properties=CryptoProperties(
                 asset_type=CryptoAssetType.PROTOCOL,
-                protocol_properties=_protocol(asset),
+                protocol_properties=_protocol(asset.accepted[-1:], hello.cipher_suites),
             ),
             evidence=ComponentEvidence(occurrences=[_occurrence(row, self._run) for row in rows]),
             properties=_properties(facts),
@@ -277,13 +277,16 @@ class _Inventory:
         return self._add(ref, component, [self._library(asset.library), *map(self._client, rows[:1])])
 
 
-def _protocol(asset: _Asset) -> ProtocolProperties:
-    """Return the highest version that was negotiated, and the cipher suites that were offered."""
-    highest = asset.accepted[-1:]
+@cache
+def _protocol(highest: tuple[Protocol, ...], suites: tuple[NamedCode, ...]) -> ProtocolProperties:
+    """Return the highest version that was negotiated, if any, and the cipher suites that were offered.
+
+    Most clients share theirs, which the library sorts each time.
+    """
     return ProtocolProperties(
         type=ProtocolPropertiesType.TLS,
         version=highest[0].prose.partition(" ")[2] if highest else None,
-        cipher_suites=map(_cipher_suite, asset.hello.cipher_suites),
+        cipher_suites=map(_cipher_suite, suites),
     )
 
 
