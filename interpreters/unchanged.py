@@ -61,7 +61,7 @@ def changed_since(path: str, moment: float) -> bool:
     try:
         found = [os.stat(path)]  # noqa: PTH116
         if stat.S_ISDIR(found[0].st_mode):
-            found += [facts for _, facts, _ in _within(path)]
+            found += [facts or os.stat(folder) for folder, facts, _ in _within(path)]  # noqa: PTH116
     except (OSError, ValueError, UntoldError):
         return True
     return any(max(facts.st_mtime_ns, _changed(facts)) >= moment * 1e9 for facts in found)
@@ -116,17 +116,18 @@ def _is_of_packages(folder: str) -> bool:
     return folder.rpartition("/")[2] in PACKAGES
 
 
-def _within(root: str) -> Iterator[tuple[str, os.stat_result, bytes]]:
+def _within(root: str) -> Iterator[tuple[str, os.stat_result | None, bytes]]:
     """Give the names and the status of all below a folder, in an order that is always the same.
 
-    And what of that tells whether something has changed: of a folder that is walked its name alone.
+    And what of that tells whether something has changed. Of a folder that is walked that is its path alone,
+    and its status is left to who wants it: a package may have a thousand.
     """
     ahead, of_packages = [root], _is_of_packages(root)
     while ahead:
         folder = ahead.pop()
         with os.scandir(folder) as entries:
             listed = sorted(entries, key=lambda entry: entry.name)
-        yield folder, os.stat(folder), b""  # noqa: PTH116
+        yield folder, None, b""
         for entry in listed:
             if entry.is_dir(follow_symlinks=False):
                 if of_packages and folder == root and not entry.name.endswith(DISTRIBUTIONS):
