@@ -31,6 +31,9 @@ _PACKAGES = re.compile(r"((/.+)/lib(?:64)?/(?:python|pypy)\d[^/]*/site-packages)
 _LINKER = re.compile(r"ld(-[^/]*)?\.so(\.\d+)*")
 """What the dynamic linker is called, by glibc and musl: a program can be its argument."""
 
+WHOLE = "start it with a whole path"
+"""What helps where it is not known in which folder a relative path is meant."""
+
 _LINE_BYTES = 512
 """Bytes that are read of a script to have its first line."""
 
@@ -72,12 +75,45 @@ def packages_beside(record: ProcessRecord) -> str:
     """
     if is_uwsgi(record):
         return os.pathsep.join(str(path) for path in settings_of(record).paths if _has_clients(path))
+    return _beside(record, record.folder)
+
+
+def started_away(record: ProcessRecord) -> str:
+    """Say that it is not known where the script of a process lies, and so what beside it; empty if it is.
+
+    A daemon goes to another folder than the one that a relative path was meant in.
+    """
+    found, shell = invocation(record.words), shell_folder(record)
+    if not is_python(record) or is_spawned(record) or os.path.isabs(found.script):
+        return ""
+    if found.script and not os.path.lexists(os.path.join(record.folder, found.script)):
+        return f"its script {found.script} is not in {record.folder}, where it is at work: {WHOLE}"
+    if shell and _beside(record, shell) != _beside(record, record.folder):
+        return (
+            f"packages lie beside it in {shell}, where it may have been started, or {record.folder}: {WHOLE}"
+        )
+    return ""
+
+
+def shell_folder(record: ProcessRecord) -> str:
+    """Return the folder in which a shell started a process; empty if that is the one it is at work in.
+
+    The folder in which a process was started is kept nowhere. PWD is that one where a shell started it; where
+    that is another than the one it is at work in, either may be.
+    """
+    shell = (record.variables or {}).get("PWD", "")
+    is_other = shell.startswith("/") and os.path.realpath(shell) != os.path.realpath(record.folder)
+    return shell if is_other else ""
+
+
+def _beside(record: ProcessRecord, started: str) -> str:
+    """Return what packages_beside does for a process that was started in this folder."""
     found = invocation(record.words)
     if {"-I", "-P"}.intersection(found.options) or (
         "-E" not in found.options and (record.variables or {}).get("PYTHONSAFEPATH")
     ):
         return ""
-    script = os.path.realpath(os.path.join(record.folder, found.script)) if found.script else record.folder
+    script = os.path.realpath(os.path.join(started, found.script)) if found.script else started
     folder = script if os.path.isdir(script) else os.path.dirname(script)
     return folder if _has_clients(folder) else ""
 

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interpreters.deployed.invocation import WHOLE, shell_folder
 from interpreters.process_environment import PATHS, absolute
 
 if TYPE_CHECKING:
@@ -67,23 +68,16 @@ def applied_variables(
 
 
 def started_elsewhere(record: ProcessRecord) -> str:
-    """Say that it is not known what a relative path among the applied variables leads to; empty if it is.
-
-    The folder in which a process was started is kept nowhere. PWD is that one where a shell started it; where
-    that is another than the one it is at work in, either may be.
-    """
-    given = record.variables or {}
-    shell, now = given.get("PWD", ""), record.folder
-    if not shell.startswith("/") or os.path.realpath(shell) == os.path.realpath(now):
+    """Say that it is not known what a relative path among the applied variables leads to; empty if it is."""
+    given, shell = record.variables or {}, shell_folder(record)
+    if not shell:
         return ""
     for name in (name for name in APPLIED if given.get(name)):
         for part in parts(name, given[name]) if name in LISTS else [given[name]]:
             if part.startswith("/") or not _is_path(part, name):
                 continue
             named = "a relative path" if name.startswith("PYTHON") else f"the relative path {part}"
-            where = (
-                f"it may have been started in {shell}, and is at work in {now}: start it with a whole path"
-            )
+            where = f"it may have been started in {shell}, and is at work in {record.folder}: {WHOLE}"
             return f"{name} names {named}, and {where}"
     return ""
 

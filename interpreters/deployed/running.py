@@ -26,6 +26,7 @@ from interpreters.deployed.invocation import (
     is_spawned,
     packages_beside,
     packages_of,
+    started_away,
 )
 from interpreters.deployed.proc import read_processes
 from interpreters.deployed.process_variables import (
@@ -296,6 +297,7 @@ def _unavailable(shared: _Alike, records: Sequence[ProcessRecord]) -> str:
         return f"{shared.python} is not executable"
     refusal = (
         _not_trusted(shared)
+        or next(filter(None, map(started_away, records)), "")
         or next(filter(None, map(started_elsewhere, records)), "")
         or _not_under(shared.set_variables, records)
         or _not_told(shared)

@@ -29,10 +29,15 @@ PATHS = ("pythonpath", "python-path", "pp")
 INI = "ini"
 """That which names a file of options, as a word alone does that ends so."""
 
-FURTHER = re.compile(r"(yaml|yml|xml|json|config|include|inherit|ini-paste.*|if-.*|for-.*|emperor)")
+FURTHER = re.compile(
+    r"(yaml|yml|xml|xmlconfig|json|js|lua|sqlite3?|ldap|x|y|j|config|include|inherit|ini-paste.*|if-.*|for-.*|emperor)"
+)
 """Those that bring options from elsewhere, or only sometimes, which is not followed."""
 
-UNTOLD = ("no-site", "py-programname", "py-program-name")
+KINDS = (INI, "xml", "yaml", "yml", "json", "js", "lua", "sqlite", "sqlite3")
+"""How a word ends that names a file of options by itself."""
+
+UNTOLD = ("no-site", "py-programname", "py-program-name", "pymodule-alias")
 """Those by which Python is started otherwise than a fresh one would be."""
 
 FILE_LIMIT = 1 << 20
@@ -95,8 +100,10 @@ def _of_words(words: tuple[str, ...]) -> Iterator[tuple[str, str]]:
             yield name, value if sign else following
         elif word.startswith("-H"):
             yield "home", word[2:] or following
-        elif word.endswith(".ini") and not word.startswith("-"):
-            yield "ini", word
+        elif word.startswith(("-x", "-y", "-j")):
+            yield word[1], word[2:] or following
+        elif not word.startswith("-") and (kind := Path(word).suffix.removeprefix(".")) in KINDS:
+            yield kind, word
 
 
 def _of_file(file: Path, began: float) -> tuple[list[tuple[str, str]], str]:

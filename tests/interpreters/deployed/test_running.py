@@ -49,7 +49,7 @@ class Computer:
     def run(self, pid: int, *words: str, uid: int = ALICE, **variables: str) -> None:
         """Run the environment's Python, by default on a script."""
         python = str(self.venv / "bin" / "python")
-        self.proc.add(pid, [python, *(words or ("app.py",))], self.python, variables, uid=uid)
+        self.proc.add(pid, [python, *(words or ("/srv/app.py",))], self.python, variables, uid=uid)
 
     def candidates(self, env: Mapping[str, str] | None = None) -> dict[str, Candidate]:
         """Return what is found, by id."""
@@ -108,7 +108,7 @@ def test_two_environments_of_one_name_are_told_apart(machine: Computer) -> None:
     """Where the name of the folder does not tell, a hash of where it is does."""
     other = machine.make("opt/shop/venv")
     machine.run(12)
-    machine.proc.add(13, [f"{other}/bin/python", "app.py"], machine.python)
+    machine.proc.add(13, [f"{other}/bin/python", "/srv/app.py"], machine.python)
     found = machine.candidates()
     assert {one.environment for one in found.values()} == {machine.venv, other}
     assert all(name.startswith("running_shop_venv_") for name in found)
@@ -164,8 +164,8 @@ def test_an_environment_that_pex_made_is_named_after_its_file(machine: Computer)
 
 def test_options_of_python_are_kept(machine: Computer) -> None:
     """One that runs without site or user packages is measured so, and writes nothing beside them."""
-    machine.run(12, "-I", "app.py")
-    machine.run(13, "-s", "app.py")
+    machine.run(12, "-I", "/srv/app.py")
+    machine.run(13, "-s", "/srv/app.py")
     assert {one.words for one in machine.candidates().values()} == {("-I", "-B"), ("-s",)}
 
 
@@ -187,7 +187,7 @@ def test_ours_are_not_among_them(machine: Computer) -> None:
 
 def test_a_replaced_library_is_named(machine: Computer) -> None:
     """What does TLS and is mapped is listed, and what of it is not on disk any more."""
-    python = [str(machine.venv / "bin" / "python"), "app.py"]
+    python = [str(machine.venv / "bin" / "python"), "/srv/app.py"]
     mapped = [f"{SSL} (deleted)", "/lib/libcrypto.so.3", "/lib/libz.so.1 (deleted)", "/lib/libc.so.6"]
     machine.proc.add(12, python, machine.python, mapped=mapped)
     (found,) = machine.candidates().values()
@@ -197,7 +197,7 @@ def test_a_replaced_library_is_named(machine: Computer) -> None:
 
 def test_the_service_of_a_process_is_told(machine: Computer) -> None:
     """Whoever has to restart a process knows it by its service."""
-    python = [str(machine.venv / "bin" / "python"), "app.py"]
+    python = [str(machine.venv / "bin" / "python"), "/srv/app.py"]
     machine.proc.add(12, python, machine.python, group="/system.slice/shop.service")
     (found,) = machine.candidates().values()
     assert [process.unit for process in found.processes] == ["shop.service"]
@@ -205,7 +205,7 @@ def test_the_service_of_a_process_is_told(machine: Computer) -> None:
 
 def test_a_replaced_interpreter_is_named(machine: Computer) -> None:
     """Another file has its name by now, or the environment leads to another: the process runs the old one."""
-    python = [str(machine.venv / "bin" / "python"), "app.py"]
+    python = [str(machine.venv / "bin" / "python"), "/srv/app.py"]
     machine.proc.add(12, python, f"{machine.python} (deleted)")
     other = machine.python.with_name("python3.12")
     other.touch(0o755)
@@ -218,7 +218,7 @@ def test_a_replaced_interpreter_is_named(machine: Computer) -> None:
 def test_an_interpreter_that_is_gone_is_said_once(machine: Computer) -> None:
     """Where nothing has its name any more nothing is started, for all processes together."""
     for pid in (12, 13):
-        machine.proc.add(pid, ["/gone/bin/python3", "app.py"], "/gone/bin/python3 (deleted)")
+        machine.proc.add(pid, ["/gone/bin/python3", "/srv/app.py"], "/gone/bin/python3 (deleted)")
     (found,) = machine.candidates().values()
     reason = "/gone/bin/python3 is gone since processes 12, 13 started: restart what runs there"
     assert (found.unavailable, len(found.processes)) == (reason, 2)
@@ -227,7 +227,7 @@ def test_an_interpreter_that_is_gone_is_said_once(machine: Computer) -> None:
 def test_variables_that_cannot_be_read_are_not_taken_for_none(machine: Computer) -> None:
     """A process that wrote a title over its variables is not measured under none."""
     python = str(machine.venv / "bin" / "python")
-    machine.proc.add(12, [python, "app.py"], machine.python, b"\0\0\0\0")
+    machine.proc.add(12, [python, "/srv/app.py"], machine.python, b"\0\0\0\0")
     machine.run(13)
     found = machine.candidates()
     assert found["running_shop_venv"].unavailable == ""
@@ -306,6 +306,41 @@ def test_packages_beside_a_script_are_measured(
     (found,) = machine.candidates().values()
     assert found.variables["PYTHONPATH"] == (f"{application}:/lib" if has else "/lib")
     assert found.unavailable == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "shell", "reason"),
+    [
+        (
+            ["app.py"],
+            "",
+            "its script app.py is not in {home}, where it is at work: start it with a whole path",
+        ),
+        (["app.py"], "{app}", "its script app.py is not in {home}"),
+        (
+            ["-m", "app"],
+            "{app}",
+            "packages lie beside it in {app}, where it may have been started, or {home}",
+        ),
+        (["-m", "app"], "{home}", ""),
+        (["-Im", "app"], "{app}", ""),
+        (["{app}/app.py"], "{app}", ""),
+    ],
+)
+def test_a_script_of_a_process_that_went_elsewhere_is_not_guessed(
+    machine: Computer, application: Path, words: list[str], shell: str, reason: str
+) -> None:
+    """A daemon that left the folder with its packages is not measured without these."""
+    words, (shell, reason) = (
+        [text.format(app=application, home=machine.folder) for text in those]
+        for those in (words, (shell, reason))
+    )
+    machine.proc.add(
+        12, [f"{machine.venv}/bin/python", *words], machine.python, {"PWD": shell}, folder=machine.folder
+    )
+    (found,) = machine.candidates().values()
+    assert reason in found.unavailable
+    assert bool(found.unavailable) == bool(reason)
 
 
 @pytest.mark.parametrize(("option", "reason"), [("-E", "which -E keeps from a fresh process"), ("-s", "")])
@@ -396,7 +431,7 @@ def test_a_relative_path_of_a_process_that_went_elsewhere_is_not_guessed(
 def test_a_process_in_a_container_is_left_to_who_runs_there(machine: Computer) -> None:
     """A path that leads to another file here, or to none, is not started."""
     for pid in (12, 13):
-        machine.proc.add(pid, ["python3", "app.py"], "/nonexistent/usr/bin/python3.12")
+        machine.proc.add(pid, ["python3", "/srv/app.py"], "/nonexistent/usr/bin/python3.12")
     found = find_running({}, (), machine.proc.folder, OWN)
     assert found.candidates == ()
     assert [one.reason for one in found.outside] == [

@@ -76,6 +76,14 @@ def test_what_a_fresh_process_would_not_have_is_said(tmp_path: Path, lines: str,
     assert re.search(why, settings_of(uwsgi("--ini", "u.ini", folder=str(tmp_path))).problem)
 
 
+@pytest.mark.parametrize(
+    "words", [["u.yml"], ["u.json"], ["u.xml"], ["-x", "u"], ["-yu"], ["--xmlconfig", "u"], ["--ldap", "u"]]
+)
+def test_options_of_another_kind_of_file_are_not_left_out(words: list[str]) -> None:
+    """A file that is not read may change what is loaded, and so nothing is measured in its place."""
+    assert "decides what is not told here" in settings_of(uwsgi("--home", str(SHOP), *words)).problem
+
+
 def test_options_that_changed_since_are_not_those_of_the_process(tmp_path: Path) -> None:
     """A file that was edited after the start tells what the next process will have."""
     (tmp_path / "u.ini").write_text(f"[uwsgi]\nhome = {SHOP}\n")
