@@ -27,6 +27,7 @@ import pytest
 
 from interpreters.locations import PROC
 from tests.support.limits import HANGS
+from tests.support.proc import SETTLED
 from tests.support.trees import tree
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class ShopService:
     def started(self) -> Iterator[None]:
         """Run the service; it is no child of who tests it, as none of systemd's is."""
         command, variables = self.settings
+        time.sleep(SETTLED)
         log = self.folder / "shop.log"
         script = f"exec >{shlex.quote(str(log))} 2>&1; {command} & echo $! >{shlex.quote(str(log))}.pid"
         kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}

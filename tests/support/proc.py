@@ -16,6 +16,10 @@ _READLINK = os.readlink
 BOOTED = 1_750_000_000
 """When the machine was started, in seconds since the epoch."""
 
+SETTLED = 0.1
+"""Seconds after which a file is no newer than a process that starts then: the kernel tells of both by its
+ticks, and what is in doubt counts as changed since."""
+
 ALICE = 64_001
 """A user whom no machine knows."""
 
