@@ -6,6 +6,7 @@ import datetime as dt
 import enum
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -326,7 +327,8 @@ def _leads_to_shared(request: VenvRequest, installer: Installer, ours: Mapping[s
                 place.parent.mkdir(exist_ok=True)
                 _moved(made, place)
     own.rmdir()
-    own.symlink_to(place)
+    # Seen from the link, so that a cache that was copied or moved leads to what is in it.
+    own.symlink_to(os.path.relpath(place.resolve(), own.parent.resolve()))
     return True
 
 

@@ -501,6 +501,17 @@ def test_copies_of_an_interpreter_have_the_same_packages(workshop: Workshop) -> 
     assert _installed(workshop) == 1
 
 
+def test_a_copy_of_the_cache_leads_to_packages_of_its_own(workshop: Workshop) -> None:
+    """Whoever copies or moves a cache has all in it, and depends on no file of the other."""
+    cache = workshop.installer.cache
+    place = cache / "environments" / "one" / "botocore"
+    _copies(workshop)
+    (packages,) = _prepare_copies(workshop, [place])
+    moved = shutil.copytree(cache, workshop.folder / "moved", symlinks=True)
+    (found,) = packages_of(moved / place.relative_to(cache))
+    assert found.resolve() == (moved / packages.relative_to(cache.resolve())).resolve()
+
+
 def test_copies_that_are_prepared_at_once_share_too(workshop: Workshop) -> None:
     """Whoever comes second waits for what the first installs."""
     places, installer = _copies(workshop), workshop.installer
