@@ -17,7 +17,7 @@ ROOT = str(Path(__file__).parent)
 if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
-from runs.own_environment import enter, tell_uv  # noqa: E402
+from runs.own_environment import enter  # noqa: E402
 from runs.perform import keep_answer_last, look_for_cycles_seldom, perform  # noqa: E402
 from runs.plan import DEFAULT_SESSION, Plan, called_from  # noqa: E402
 
@@ -27,7 +27,6 @@ keep_answer_last()
 look_for_cycles_seldom()
 
 enter(sys.argv[1:], os.environ, called_from())
-tell_uv()
 PLAN = Plan.at_load(sys.argv[1:], os.environ, called_from())
 
 

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
-from packaging.version import Version
 
 from interpreters.errors import FloorError
 from interpreters.log import shown
@@ -86,21 +85,6 @@ def find_uv() -> str:
     """Return the uv beside this Python, or else that on PATH; empty if there is none."""
     beside = Path(sys.executable).with_name("uv")
     return str(beside) if beside.exists() else shutil.which("uv") or ""
-
-
-def tell_uv() -> None:
-    """Tell nox which uv is beside this Python: else it starts that to ask for its version.
-
-    It does so before each session, those that need no environment too. What it is not told, it asks.
-    """
-    import nox.virtualenv
-
-    beside = Path(sys.executable).with_name("uv")
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        version = Version(importlib.metadata.version("uv"))
-        if beside.exists() and "UV" not in os.environ:
-            nox.virtualenv.HAS_UV = True
-            nox.virtualenv.UV, nox.virtualenv.UV_VERSION = str(beside), version
 
 
 def is_satisfied(wanted: Sequence[str]) -> bool:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
-import nox.virtualenv
 import pytest
 
 from interpreters.process_environment import RUN_BY, runners
 from runs import own_environment
-from runs.own_environment import FOLDER, MODE, enter, is_made, is_satisfied, make, requirements, tell_uv
+from runs.own_environment import FOLDER, MODE, enter, is_made, is_satisfied, make, requirements
 
 
 class _WentOnError(Exception):
@@ -120,17 +118,3 @@ def test_what_is_there_is_told_from_what_is_not() -> None:
     assert is_satisfied(requirements())
     assert not is_satisfied(["packaging>=24", "no-such-package"])
     assert not is_satisfied(["packaging<1"])
-
-
-def test_nox_does_not_ask_uv_for_its_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is beside this Python nox knows without starting it; another one that the user names it asks."""
-    for name in ("HAS_UV", "UV", "UV_VERSION"):
-        monkeypatch.setitem(nox.virtualenv.__dict__, name, None)
-    monkeypatch.setenv("UV", "theirs")
-    tell_uv()
-    assert nox.virtualenv.HAS_UV is None
-    monkeypatch.delenv("UV")
-    tell_uv()
-    said = subprocess.run([nox.virtualenv.UV, "--version"], check=True, capture_output=True, text=True).stdout
-    assert nox.virtualenv.HAS_UV
-    assert said.split()[1] == str(nox.virtualenv.UV_VERSION)
