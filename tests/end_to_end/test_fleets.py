@@ -30,6 +30,7 @@ from runs.probe import ProbeTask
 from servers.catalogue import Catalogue, Role, read_catalogue
 from servers.conditions import Condition
 from tests.end_to_end.test_places import FLOOR, campaign, private_sshd
+from tests.support.processes import killed_at_the_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -200,11 +201,10 @@ def test_a_fleet_that_was_killed_goes_on(tmp_path: Path, sample: Interpreter) ->
     command = [sys.executable, "-c", RUN, str(tmp_path / "cache"), "--places", str(fleet)]
     command += ["--only", sample.id, "--clients", "ssl"]
     (tmp_path / "cache").mkdir(mode=0o700)
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+    with killed_at_the_end(subprocess.Popen(command, stdout=subprocess.DEVNULL)) as process:
         while len(kept := _kept(tmp_path / "cache")) < number // 3:
             assert process.poll() is None
             time.sleep(0.1)
-        process.kill()
     before = Counter(log.read_text().split())
     done = subprocess.run([*command, "--resume"], capture_output=True, text=True, check=True)
     hosts = Counter(line.partition("\t")[0].rpartition(" ")[2] for line in done.stdout.splitlines())

@@ -12,6 +12,7 @@ import pytest
 from interpreters import locks
 from interpreters.locks import BusyError, locked
 from tests.support.checkout import ROOT
+from tests.support.processes import killed_at_the_end
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,12 +64,11 @@ def test_a_process_that_is_killed_lets_go(tmp_path: Path) -> None:
     )
     folder = tmp_path / "one"
     command = [sys.executable, "-c", program, str(ROOT), str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with killed_at_the_end(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "mine\n"
         with pytest.raises(BusyError), locked(folder, shared=True, limit=0.1):
             pass
-        process.kill()
     began = time.monotonic()
     with locked(folder, shared=True, limit=10):
         assert time.monotonic() - began < 10

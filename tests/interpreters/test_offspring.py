@@ -18,7 +18,7 @@ from interpreters.log import shown
 from interpreters.offspring import children_of, offspring_ended
 from interpreters.processes import run, side_by_side, started
 from tests.support.checkout import ROOT
-from tests.support.processes import alive, read_end
+from tests.support.processes import alive, killed_at_the_end, read_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,11 +98,10 @@ def test_who_starts_nothing_adopts_nobody() -> None:
 @LINUX
 def test_what_was_there_before_the_block_is_spared() -> None:
     """A child that is none of the run's lives on."""
-    with subprocess.Popen(["sleep", "600"]) as child:
+    with killed_at_the_end(subprocess.Popen(["sleep", "600"])) as child:
         with offspring_ended():
             assert child.pid in children_of(os.getpid())
         assert child.poll() is None
-        child.kill()
 
 
 RUN = """\

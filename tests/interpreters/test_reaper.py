@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from interpreters.reaper import VARIABLE, bearers, bears, open_ends
+from tests.support.processes import killed_at_the_end
 
 
 @pytest.mark.parametrize(
@@ -30,9 +31,9 @@ def test_what_is_left_is_what_nobody_took_back(told: bytes, left: tuple[set[str]
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="only Linux shows this")
 def test_a_mark_is_found_by_its_beginning() -> None:
     """A process bears the mark that it was started with, and no other that begins alike and goes on."""
-    with subprocess.Popen(["sleep", "600"], env={**os.environ, VARIABLE: "ab12.3."}) as process:
+    marked = subprocess.Popen(["sleep", "600"], env={**os.environ, VARIABLE: "ab12.3."})
+    with killed_at_the_end(marked) as process:
         assert process.pid in set(bearers("ab12.3."))
         assert process.pid in set(bearers("ab12"))
         assert process.pid not in set(bearers("ab12.30."))
         assert not bears(process.pid, b"VARIABLE=ab12")
-        process.kill()

@@ -11,6 +11,7 @@ import pytest
 
 from interpreters.scratch import in_use, scratch_folder, sweep
 from tests.support.checkout import ROOT
+from tests.support.processes import killed_at_the_end
 
 
 def _there(cache: Path) -> list[str]:
@@ -72,11 +73,11 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 
 def test_a_lock_does_not_reach_what_we_start(tmp_path: Path) -> None:
     """A process that a run leaves behind holds no folder: it has not inherited the lock."""
-    with in_use(tmp_path), subprocess.Popen(["sleep", "600"], close_fds=False) as process:
+    child = ["sleep", "600"]
+    with in_use(tmp_path), killed_at_the_end(subprocess.Popen(child, close_fds=False)) as process:
         links = []
         for path in Path(f"/proc/{process.pid}/fd").glob("*"):
             # A descriptor of ours may be closed just now, as the process becomes another.
             with contextlib.suppress(FileNotFoundError):
                 links.append(str(path.readlink()))
-        process.kill()
     assert str(tmp_path) not in links

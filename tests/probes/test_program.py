@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.processes import killed_at_the_end
 from tests.support.checkout import ROOT
 from tests.support.probing import board
 
@@ -110,10 +111,9 @@ def test_what_it_leaves_behind_does_not_hold_it_up_and_is_ended(
 
 def test_what_others_started_is_left_alone(program: Callable[..., Any]) -> None:
     """Only what the program itself started is ended."""
-    with subprocess.Popen(["sleep", "1000"]) as other:
+    with killed_at_the_end(subprocess.Popen(["sleep", "1000"])) as other:
         assert fetch(program(SAYS_ANSWER))["version"] == "TLSv1.1"
         assert other.poll() is None
-        other.kill()
 
 
 # Commands, of which the wire tells ------------------------------------------------------------------------

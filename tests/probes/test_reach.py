@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.processes import killed_at_the_end
 from interpreters.clients import PROBES
 from interpreters.places import MARK, Passenger, Place, command
 from tests.support.far_ends import FRAMES
@@ -333,10 +334,9 @@ def test_whose_a_connection_is_there(
             if netlink and not reach.try_loopback():
                 pytest.skip("netlink does not tell here: a kernel with tcp_diag, and no sandbox, enables this")
             assert reach.Peers(os.getpid(), netlink).stranger(far, near) == ""
-            with subprocess.Popen(["sleep", "60"]) as other:
+            with killed_at_the_end(subprocess.Popen(["sleep", "60"])) as other:
                 who = f"a process of user {os.getuid()}"
                 assert reach.Peers(other.pid, netlink).stranger(far, near) == who
-                other.kill()
 
 
 def test_whose_a_connection_is_does_not_depend_on_how_many_there_are(
@@ -440,15 +440,13 @@ def test_after_a_kill_of_the_near_end_nothing_stays(tmp_path: Path) -> None:
         f"import os, time\nopen({str(tmp_path / 'there')!r}, 'w').write(os.environ['HOME'] + '\\n' + str(os.getpid()))\n"
         "os.rename(%r, %r)\ntime.sleep(600)" % (str(tmp_path / "there"), str(tmp_path / "done"))
     )
-    with subprocess.Popen(
-        command(ENV, passenger(tmp_path, script, limit=600), {}), stdin=subprocess.DEVNULL
-    ) as process:
+    words = command(ENV, passenger(tmp_path, script, limit=600), {})
+    with killed_at_the_end(subprocess.Popen(words, stdin=subprocess.DEVNULL)):
         deadline = time.monotonic() + 20
         while not (tmp_path / "done").exists() and time.monotonic() < deadline:
             time.sleep(0.01)
         home, pid = (tmp_path / "done").read_text().split("\n")
         assert Path(home).exists()
-        process.kill()
     deadline = time.monotonic() + 5
     while (Path(home).parent.exists() or _lives(int(pid))) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -462,13 +460,13 @@ def test_a_command_that_still_connects_ends_with_the_near_end(tmp_path: Path) ->
     script = "import os, sys, time\nopen(sys.argv[1], 'w').write(str(os.getpid()) + '\\n')\ntime.sleep(600)"
     prefix = (sys.executable, "-c", script, str(noted := tmp_path / "pid"))
     place = Place("ssh", "far", prefix, passes=("PATH",), away=True, severs=True)
-    with subprocess.Popen(command(place, passenger(tmp_path, ""), {}), stdin=subprocess.DEVNULL) as process:
+    words = command(place, passenger(tmp_path, ""), {})
+    with killed_at_the_end(subprocess.Popen(words, stdin=subprocess.DEVNULL)):
         deadline = time.monotonic() + 20
         while not (noted.exists() and noted.read_text().endswith("\n")) and time.monotonic() < deadline:
             time.sleep(0.01)
         pid = int(noted.read_text())
         assert _lives(pid)
-        process.kill()
     deadline = time.monotonic() + 5
     while _lives(pid) and time.monotonic() < deadline:
         time.sleep(0.01)

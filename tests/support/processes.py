@@ -1,4 +1,4 @@
-"""Whether processes that a test started still live, and which ports are free."""
+"""Ends processes that a test started, says whether they still live, and which ports are free."""
 
 from __future__ import annotations
 
@@ -9,13 +9,26 @@ import shlex
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+Output = TypeVar("Output", str, bytes)
+
+
+@contextlib.contextmanager
+def killed_at_the_end(process: subprocess.Popen[Output]) -> Iterator[subprocess.Popen[Output]]:
+    """Kill a process in any case: `with` of Popen waits for its end, and after a failed test for ever."""
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @contextlib.contextmanager
