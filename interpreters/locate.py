@@ -371,8 +371,7 @@ def _without_copies(found: Iterable[Candidate]) -> list[Candidate]:
     """
     kept: list[Candidate] = []
     for candidate in sorted(found, key=lambda c: (not c.given, -len(c.path.name), str(c.path))):
-        beside = [other.path for other in kept if other.path.parent == candidate.path.parent]
-        if not any(same_program(candidate.path, other) for other in beside):
+        if not any(same_program(candidate.path, other.path) for other in kept):
             kept.append(candidate)
     return kept
 

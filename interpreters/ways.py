@@ -19,7 +19,7 @@ SAME_LIMIT = 1 << 30
 def ways_in(folder: Path) -> tuple[Path, ...]:
     """Return the Pythons of an environment that may start different ones; the usual path where there is none.
 
-    The usual name comes first. Names that lead to one file are one way, and so are copies of one program. A
+    The usual name comes first. Names that lead to one file are one way, and so are copies in one folder. A
     script is a way of its own: what it starts is known when it has been asked.
     """
     usual, there = folder / PYTHON, list[Path]()
@@ -42,8 +42,14 @@ def _is_file(path: Path) -> bool:
 
 
 def same_program(path: Path, other: Path) -> bool:
-    """Whether two files are the same program byte by byte; what a script does may depend on its name."""
+    """Whether two files of one folder are the same program byte by byte.
+
+    What a script does may depend on its name. Of two folders neither is the other's copy: a program may load
+    the library that lies beside it.
+    """
     try:
+        if path.parent != other.parent:
+            return False
         size = path.stat().st_size
         if size > SAME_LIMIT or size != other.stat().st_size or not filecmp.cmp(path, other, shallow=False):
             return False

@@ -85,7 +85,9 @@ def in_venv(real):
 
 
 def same_program(path, other):
-    """Whether two files are the same program byte by byte; of scripts the name may matter."""
+    """Whether two files of one folder are the same program byte by byte: interpreters/ways.py."""
+    if os.path.dirname(path) != os.path.dirname(other):
+        return False
     try:
         with open(path, "rb") as file:
             if file.read(2) == b"#!":
@@ -141,8 +143,7 @@ def without_copies(found):
     """Return the interpreters, of those in a folder that are the same program the one with the longest name."""
     kept = []
     for path in sorted(found, key=lambda path: (-len(os.path.basename(path)), path)):
-        beside = [other for other in kept if os.path.dirname(other) == os.path.dirname(path)]
-        if not any(same_program(path, other) for other in beside):
+        if not any(same_program(path, other) for other in kept):
             kept.append(path)
     return sorted(kept)
 

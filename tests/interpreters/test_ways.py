@@ -70,6 +70,15 @@ def test_a_link_to_another_python_is_a_way_of_its_own(folder: Path, tmp_path: Pa
     assert names(folder) == ["python", "python3.12"]
 
 
+def test_the_same_program_in_another_installation_is_a_way_of_its_own(folder: Path, tmp_path: Path) -> None:
+    """Each of the two may load a library of its own, from beside itself."""
+    (tmp_path / "second").mkdir()
+    (tmp_path / "second/base").write_text("ELF 3.11")
+    (folder / "bin/python3.11").unlink()
+    (folder / "bin/python3.11").symlink_to(tmp_path / "second/base")
+    assert names(folder) == ["python", "python3.11"]
+
+
 def test_what_starts_nothing_is_no_way(folder: Path) -> None:
     """A link that leads nowhere is none; without the usual name the next one is the way in."""
     (folder / "bin/python3.9").symlink_to("/nowhere/python3.9")
