@@ -51,7 +51,7 @@ from runs.task import ROOT, Task, refuse
 from servers.catalogue import Role, read_catalogue
 from servers.progress import counted
 from servers.protocols import Protocol
-from servers.resources import ResourceError, link_problem, own_problem, writing_problem
+from servers.resources import ResourceError, link_problem, make_room_for, own_problem, writing_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -70,6 +70,9 @@ if TYPE_CHECKING:
     from servers.conditions import Condition
 
 _OPTIONS = {"Python": "interpreter PATH", "environment": "environment DIR"}
+
+PIPES = 8
+"""Open files for an installer that runs: what leads to it and back, and locks while it makes something."""
 
 WORTH_SAYING = 1.0
 """Seconds after which it is said that an interpreter's environments are there: they had to be made."""
@@ -297,6 +300,8 @@ class Job(Task):
         """
         known = clients()
         required = requirements({ClientKey(name): known[name] for name in names} or self.sweep)
+        # Each environment is locked until the run ends.
+        make_room_for(len(self.chosen) * len(set(required.values())) + AT_ONCE * PIPES)
         with counted(len(self.chosen), "prepared") as tally:
 
             def prepare(candidate: Candidate) -> Prepared:

@@ -159,6 +159,11 @@ def raise_open_files(wanted: int) -> int:
     return soft
 
 
+def make_room_for(files: int) -> int:
+    """Let this process open so many files beside what it has open; return how many it may have in all."""
+    return raise_open_files(_open_now() + OWN_FILES + files)
+
+
 def probes_at_once(wanted: int, each: int, common: int) -> tuple[int, str]:
     """Return how many probes may run side by side, at most `wanted`, and a sentence if those are fewer.
 
@@ -166,7 +171,7 @@ def probes_at_once(wanted: int, each: int, common: int) -> tuple[int, str]:
     too few for a single one.
     """
     base = _open_now() + common + OWN_FILES
-    limit = raise_open_files(base + wanted * each)
+    limit = make_room_for(common + wanted * each)
     fitting = (limit - base) // each
     if fitting >= wanted:
         return wanted, ""

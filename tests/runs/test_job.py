@@ -132,6 +132,19 @@ def test_each_half_may_be_measured_alone(
     assert scope.environments_looked == (BUNDLES.looked if "env_shop" in found else ())
 
 
+def test_there_is_a_lock_for_each_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many interpreters with many clients hold more files open than a process may have by default."""
+    wanted: list[int] = []
+    monkeypatch.setattr("runs.job.make_room_for", wanted.append)
+    monkeypatch.setattr(Job, "prepare", lambda _job, candidate, _required: Prepared.of(candidate))
+    plan = Plan("20260101T000000Z-0000", ("matrix",), Discovery((ONE, OTHER), ()))
+    nox: Any = SimpleNamespace(cache_dir=tmp_path / "cache", invoked_from=str(tmp_path))
+    names = ["urllib3", "requests", "httpx"]
+    with contextlib.ExitStack() as held:
+        Job(nox, plan, parse("matrix", ("matrix",), [], ""), held).prepared(names)
+    assert wanted[0] >= len(("one", "two")) * len(names)
+
+
 def test_bench_prepares_interpreters_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A session without options for clients or halves looks for nothing that is there already."""
     asked = {}
