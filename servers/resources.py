@@ -24,6 +24,9 @@ ROOM = 16 * MEBIBYTE
 OWN_FILES = 24
 """Open files beside those counted: streams, pipes to children, keys, the report's, and some to spare."""
 
+NO_ROOM_FOR_CODE = ("failed to map segment", "cannot map zero-fill pages")
+"""What glibc's dynamic linker says where there is no memory for a library: dlerror(3)."""
+
 _EXHAUSTED = {
     errno.EMFILE: "this process may open no more files: raise its limit (ulimit -n 4096)",
     errno.ENFILE: "this machine can open no more files: end what holds many of them",
@@ -72,7 +75,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _is_no_room_for_code(error: BaseException) -> bool:
-    return isinstance(error, ImportError) and "failed to map" in str(error)
+    return isinstance(error, ImportError) and any(words in str(error) for words in NO_ROOM_FOR_CODE)
 
 
 def removed(error: BaseException, folder: Path) -> str:

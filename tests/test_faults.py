@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults import promises, table
+from tests.faults import owners, promises, table
 from tests.faults.fault import Ending, Family, Fault, NotInjectableError, injected
 from tests.faults.ground import Ground
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NOWHERE = object.__new__(Ground)
 """No ground: the faults of these tests need none."""
@@ -61,6 +65,28 @@ def test_what_fails_by_itself_was_not_survived() -> None:
     assert "OSError" in OUTCOMES[2].details[0]
     counted = "1 of 3 faults injected were survived, and 1 could not be injected here"
     assert table.summary(OUTCOMES) == counted
+
+
+@pytest.mark.parametrize("name", ["library-folder", "library-module", "library-start-up"])
+def test_a_fault_changes_no_file_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A library of the system's, as Debian's, has links to files of the machine: these stay as they are."""
+    prefix, theirs = tmp_path / "prefix", tmp_path / "etc/sitecustomize.py"
+    for folder in (prefix / "bin", prefix / "lib/python3.11", theirs.parent, tmp_path / "planted"):
+        folder.mkdir(parents=True)
+    theirs.write_text("theirs")
+    python, library = prefix / "bin/python3.11", prefix / "lib/python3.11"
+    python.touch()
+    (library / "os.py").symlink_to(theirs)
+    (library / "sitecustomize.py").symlink_to(theirs)
+    monkeypatch.setattr("os.chown", lambda *_, **__: None)
+    plant = owners.Plant(tmp_path / "planted", "/usr/bin/python3.11", str(python))
+    owners.PLANTED[name][1](plant)
+    assert theirs.read_text() == "theirs"
+    system = owners.Plant(tmp_path / "planted", "/usr/bin/python3.11", "/usr/local/bin/python3.11")
+    with pytest.raises(NotInjectableError, match="folder of its own"):
+        owners.PLANTED[name][1](system)
 
 
 def test_the_page_is_made_of_the_outcomes(monkeypatch: pytest.MonkeyPatch) -> None:

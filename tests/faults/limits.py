@@ -6,16 +6,17 @@ import functools
 import os
 import shutil
 import signal
+import stat
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.faults.fault import Family, Fault
+from tests.faults.fault import Family, Fault, NotInjectableError
 from tests.faults.ground import NOBODY, need, need_root
 from tests.faults.promises import broken
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from tests.faults.ground import Ground
 
@@ -63,6 +64,11 @@ def _few_processes(count: int, ground: Ground) -> Sequence[str]:
 
 def users_checkout(ground: Ground) -> Path:
     """Return a folder of another user's, with a home and a checkout that has the healthy report."""
+    for path in (Path(ground.loose).resolve(), Path(ground.strict).resolve()):
+        closed = next((each for each in path.parents if not each.stat().st_mode & stat.S_IXOTH), None)
+        if closed:
+            msg = f"{path} is in {closed}, which other users may not enter: chmod o+x on it enables this"
+            raise NotInjectableError(msg)
     own = ground.folder / "users"
     if not own.exists():
         assert ground.healthy

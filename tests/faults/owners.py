@@ -14,14 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.faults.fault import Family, Fault
+from tests.faults.fault import Family, Fault, NotInjectableError
 from tests.faults.ground import NOBODY, need_root
 from tests.faults.promises import Expected, broken
 
 if TYPE_CHECKING:
     from tests.faults.ground import Ground
 
-SYSTEM_PYTHON = Path("/usr/bin/python3")
+SYSTEM = (Path("/"), Path("/usr"), Path("/usr/local"))
+"""Prefixes below which there is more than an interpreter: none of them is copied."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Plant:
 
     folder: Path
     loose: str
+    strict: str
 
     @property
     def witness(self) -> Path:
@@ -149,9 +151,11 @@ def _packages_owned(plant: Plant) -> Words:
 
 def _library(change: Callable[[Plant, Path], None], plant: Plant) -> Words:
     """Copy an interpreter of root's, in whose library another user may change something."""
-    prefix = Path(plant.loose).resolve().parent.parent
-    if prefix == Path("/usr"):
-        prefix = Path(os.path.realpath(os.sys.base_prefix))  # type: ignore[attr-defined]
+    prefixes = (Path(python).resolve().parent.parent for python in (plant.loose, plant.strict))
+    prefix = next((each for each in prefixes if each not in SYSTEM), None)
+    if prefix is None:
+        msg = "it takes an interpreter with a folder of its own, such as pyenv's, to copy"
+        raise NotInjectableError(msg)
     copy = plant.folder / "copied"
     ignore = shutil.ignore_patterns(
         "test",
@@ -174,15 +178,21 @@ def _library(change: Callable[[Plant, Path], None], plant: Plant) -> Words:
 def _planted_module(name: str) -> Callable[[Plant, Path], None]:
     def change(plant: Plant, library: Path) -> None:
         path = library / name
-        path.write_text(plant.python + (path.read_text() if path.exists() else ""))
+        _replace(path, plant.python + (path.read_text() if path.exists() else ""))
         plant.give(path)
 
     return change
 
 
 def _planted_folder(plant: Plant, library: Path) -> None:
-    (library / "sitecustomize.py").write_text(plant.python)
+    _replace(library / "sitecustomize.py", plant.python)
     plant.give(library)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file in the place of what is there, which may be a link to a file of the machine."""
+    path.unlink(missing_ok=True)
+    path.write_text(text)
 
 
 def _planted_packages(plant: Plant, library: Path) -> None:
@@ -257,7 +267,7 @@ PLANTED: dict[str, tuple[str, Callable[[Plant], Words]]] = {
 def _planted(ground: Ground) -> Iterator[Plant]:
     folder = ground.folder / "planted"
     folder.mkdir()
-    plant = Plant(folder, ground.loose)
+    plant = Plant(folder, ground.loose, ground.strict)
     plant.witness.touch()
     plant.witness.chmod(0o666)
     try:

@@ -128,6 +128,7 @@ def _raised_from(cause: ImportError) -> ImportError:
         (RuntimeError("can't start new thread"), "processes or threads"),
         (MemoryError(), "memory"),
         (ImportError("x.so: failed to map segment from shared object"), "memory"),
+        (ImportError("x.so: cannot map zero-fill pages"), "memory"),
         (_raised_from(_raised_from(ImportError("x.so: failed to map segment"))), "memory"),
         (SystemError("error return without exception set"), "memory"),
     ],
