@@ -53,7 +53,15 @@ def same_program(path: Path, other: Path) -> bool:
         size = path.stat().st_size
         if size > SAME_LIMIT or size != other.stat().st_size or not filecmp.cmp(path, other, shallow=False):
             return False
+    except OSError:
+        return False
+    return not is_script(path)
+
+
+def is_script(path: Path) -> bool:
+    """Whether a file names what runs it: execve(2), interpreter scripts."""
+    try:
         with path.open("rb") as opened:
-            return opened.read(2) != b"#!"
+            return opened.read(2) == b"#!"
     except OSError:
         return False

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from interpreters.clients import clients
 from interpreters.deployed.uwsgi import is_uwsgi, settings_of
 from interpreters.locations import is_interpreter_name
-from interpreters.ways import ways_in
+from interpreters.ways import is_script, ways_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -178,15 +178,7 @@ def _by_options(record: ProcessRecord) -> Iterator[Path]:
 def _entered(folder: Path) -> Path:
     """Return the Python of an environment that whoever embeds Python is in: they run no wrapper of it."""
     ways = ways_in(folder)
-    return next((way for way in ways if not _is_script(way)), ways[0])
-
-
-def _is_script(path: Path) -> bool:
-    try:
-        with path.open("rb") as opened:
-            return opened.read(2) == b"#!"
-    except OSError:
-        return False
+    return next((way for way in ways if not is_script(way)), ways[0])
 
 
 def environment_at(python: Path) -> Path | None:
