@@ -24,7 +24,7 @@ from servers.conditions import advised_name
 from servers.protocols import LADDER, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from interpreters.interpreter import Interpreter
 
@@ -176,7 +176,7 @@ def sections(text: str) -> dict[str, dict[str, str]]:
     """
     found: dict[str, dict[str, str]] = {"default": {}}
     current = "default"
-    for line in _logical(text):
+    for _, line in logical_lines(text):
         if line.startswith("."):
             continue
         if match := _SECTION.match(line):
@@ -196,11 +196,6 @@ def sections(text: str) -> dict[str, dict[str, str]]:
     return found
 
 
-def _logical(text: str) -> Iterator[str]:
-    """Yield the lines that say something: continued ones joined, without comments."""
-    yield from (line for _, line in logical_lines(text))
-
-
 def read_configuration(path: Path, environment: Mapping[str, str], depth: int = 0) -> str:
     """Return the text of a configuration with what it includes in its place, as far as it can be read.
 
@@ -218,7 +213,7 @@ def read_configuration(path: Path, environment: Mapping[str, str], depth: int = 
     except OSError:
         return ""
     lines = []
-    for line in _logical(text):
+    for _, line in logical_lines(text):
         match = _INCLUDE.fullmatch(line)
         named = Path(environment.get("OPENSSL_CONF_INCLUDE", ""), match[1]) if match else None
         if named is None:
