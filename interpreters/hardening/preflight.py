@@ -115,20 +115,20 @@ def check_writable(prefix: Path) -> None:
 
 def unwritable(folder: Path) -> str:
     """Return why nothing can be made in a folder, or in the nearest above it that exists; empty if it can."""
-    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    nearest = existing(folder)
     if not nearest.is_dir():
         return f"{nearest} is no folder"
     try:
         # Asking for permission is not enough: root has it on a file system that is mounted read-only.
-        with tempfile.TemporaryDirectory(dir=existing(folder), prefix=".tls-floor-"):
+        with tempfile.TemporaryDirectory(dir=nearest, prefix=".tls-floor-"):
             return ""
     except OSError as error:
-        return f"{existing(folder)}: {error.strerror}"
+        return f"{nearest}: {error.strerror}"
 
 
 def existing(folder: Path) -> Path:
-    """Return the folder itself, or the nearest one above it that exists."""
-    return next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
+    """Return what is at the path itself, or at the nearest one above it where there is anything."""
+    return next(path for path in (folder, *folder.absolute().parents) if path.exists())
 
 
 def _is_there(need: Need, env: Mapping[str, str]) -> bool:
